@@ -1,0 +1,162 @@
+"""One model call: what the line brings becomes events, until the message is complete or the call is over.
+
+Always true: `assembler` holds what has come, at every moment and after every exit; no wait is longer than POLL_S, so
+a stop is noticed within it whatever the socket does.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from mm_magics.client import Chunk, Ended, Exchange, Opened, Retrying, silence
+from mm_magics.errors import MiniMaxError, ProtocolError, StatusError, reported
+from mm_magics.stream import Assembler, BlockStart, BlockStop, Delta, EventDecoder, StreamEvent, parse
+
+POLL_S = 0.1
+END_S = 0.02
+"""How long to wait after `message_stop` for the body's end, so that the connection can be used again."""
+
+SNIFF = 65_536
+
+
+class Idle(NamedTuple):
+    """Nothing came for a moment; a view may use it to show what it holds back."""
+
+
+class Stopped(Exception):
+    """Somebody pressed Stop."""
+
+
+CallEvent = StreamEvent | Retrying | Idle
+Wake = Callable[[], float | None]
+"""When (by `time.monotonic`) an `Idle` is wanted at the latest; None for whenever."""
+
+
+class Call:
+    """One exchange, as an iterator of events.
+
+    `first_token_s` and `seconds` count from the sending; `thinking_s` is how long thinking blocks took to come.
+    """
+
+    def __init__(self, exchange: Exchange, timeout: float, stop: threading.Event) -> None:
+        self.assembler = Assembler()
+        self.first_token_s: float | None = None
+        self.thinking_s = 0.0
+        self.opened: Opened | None = None
+        self._exchange, self._timeout, self._stop = exchange, timeout, stop
+        self._began = self._progress = time.monotonic()
+        self._seconds: float | None = None
+        self._head = b""
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds if self._seconds is not None else time.monotonic() - self._began
+
+    def events(self, wake: Wake) -> Iterator[CallEvent]:
+        """All events of the call. Raises `Stopped` or an `EndpointError`; blocks left open are closed before that."""
+        decoder = EventDecoder()
+        try:
+            while not self.assembler.stopped:
+                news = self._next(wake)
+                match news:
+                    case None:
+                        yield Idle()
+                    case Chunk(data):
+                        yield from self._chunk(decoder, data)
+                    case Retrying():
+                        yield news
+                    case Opened():
+                        self.opened = news
+                        if news.content_type == "text/html":
+                            raise self._not_the_api()
+                    case Ended(error):
+                        yield from self._end(decoder, error)
+            self._exchange.next(END_S)
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """End the call if it is not over: the connection is cut, and blocks left open are closed as they are."""
+        if self._seconds is None:
+            self._seconds = self.seconds
+        self._exchange.close()
+        for event in self.assembler.close():
+            self._time(event)
+
+    def _next(self, wake: Wake) -> Opened | Retrying | Chunk | Ended | None:
+        if self._stop.is_set():
+            raise Stopped
+        moment = time.monotonic()
+        due = wake()
+        wait = POLL_S if due is None else min(POLL_S, due - moment)
+        news = self._exchange.next(wait)
+        if news is None and time.monotonic() - self._progress >= self._timeout:
+            raise silence(self._timeout)
+        return news
+
+    def _chunk(self, decoder: EventDecoder, data: bytes) -> Iterator[StreamEvent]:
+        if not self.assembler.started:
+            self._head = (self._head + data)[:SNIFF] if self._is_stream() else self._head + data
+        if self._is_stream():
+            yield from self._feed(decoder.decode(data))
+
+    def _is_stream(self) -> bool:
+        return self.opened is None or self.opened.content_type != "application/json"
+
+    def _feed(self, events: list[bytes]) -> Iterator[StreamEvent]:
+        for data in events:
+            if data.strip() == b"[DONE]":
+                continue
+            event = parse(data)
+            if event.get("type") != "ping":
+                self._progress = time.monotonic()
+            for out in self.assembler.feed(event):
+                self._time(out)
+                yield out
+
+    def _time(self, event: StreamEvent) -> None:
+        if isinstance(event, Delta):
+            if self.first_token_s is None:
+                self.first_token_s = self.seconds
+        elif isinstance(event, BlockStart | BlockStop) and event.block.get("type") == "thinking":
+            self.thinking_s += self.seconds if isinstance(event, BlockStop) else -self.seconds
+
+    def _end(self, decoder: EventDecoder, error: MiniMaxError | None) -> Iterator[StreamEvent]:
+        if error is not None:
+            raise error
+        if self._is_stream():
+            yield from self._feed(decoder.flush())
+        if self.assembler.stopped:
+            return
+        if self.assembler.started:
+            raise ProtocolError("The answer broke off before its end.", "What came is kept; run the cell again.")
+        body = _json(self._head)
+        if body is None:
+            raise self._not_the_api()
+        if "error" in body or body.get("type") == "error":
+            raise reported(body)
+        base = body.get("base_resp")
+        if isinstance(base, dict) and base.get("status_code"):
+            raise StatusError(f"{base.get('status_msg')} ({base['status_code']})", status=200)
+        for out in self.assembler.whole(body):
+            self._time(out)
+            yield out
+
+    def _not_the_api(self) -> ProtocolError:
+        kind = self.opened.content_type if self.opened else ""
+        what = f"with {kind}" if (kind and self._head) or kind == "text/html" else "with nothing"
+        return ProtocolError(
+            f"The endpoint answered {what}, not with the Messages API.", "Does the base URL end in /anthropic?"
+        )
+
+
+def _json(data: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None

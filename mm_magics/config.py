@@ -1,0 +1,87 @@
+"""The settings: one `Configurable`, set by `%config MiniMax.…`, `ipython_config.py` or the environment.
+
+Always true: no key is a setting, so none is ever shown by `%config`; a base URL that could leak one is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from traitlets import Bool, Dict, Enum, Float, Int, TraitError, Unicode, Union, default, validate
+from traitlets.config import Configurable
+
+from mm_magics.errors import ConfigError
+from mm_magics.models import DEFAULT_MODEL
+from mm_magics.prompt import VALUE_LIMIT
+
+DEFAULT_BASE_URL = "https://api.minimax.io/anthropic"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def checked_base_url(url: str) -> str:
+    """The URL without a slash at its end. Raises `ConfigError` if no key may be sent there."""
+    hint = f"It looks like {DEFAULT_BASE_URL}."
+    try:
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError("The base URL is not a URL.", hint) from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError("The base URL is not an http or https URL.", hint)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError("The base URL holds more than a host and a path.", hint)
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise ConfigError(f"{host} is not this machine: a key is not sent there in the clear.", "Use https.")
+    return url.strip().rstrip("/")
+
+
+class MiniMax(Configurable):
+    """What holds for every prompt cell of this kernel, unless a flag says otherwise for one."""
+
+    base_url = Unicode(help="The endpoint, up to and not including /v1/messages.").tag(config=True)
+    model = Unicode(help="The model's name.").tag(config=True)
+    system = Unicode(None, allow_none=True, help="The system prompt; None for the endpoint's own.").tag(config=True)
+    max_tokens = Int(65_536, min=1, help="Tokens at most in one answer, thinking included.").tag(config=True)
+    temperature = Float(1.0, allow_none=True, help="Above 0, at most 1; None for the endpoint's own.").tag(config=True)
+    top_p = Float(None, allow_none=True, help="Above 0, at most 1; None for the endpoint's own.").tag(config=True)
+    thinking = Union(
+        [Enum(["on", "off"]), Int(min=1)], default_value=None, allow_none=True, help="on, off, or a budget in tokens."
+    ).tag(config=True)
+    user_id = Unicode(None, allow_none=True, help="metadata.user_id: an opaque id of the user.").tag(config=True)
+    params = Dict(key_trait=Unicode(), help="Any other fields of the request.").tag(config=True)
+    thread = Unicode("main", help="The thread that prompt cells belong to.").tag(config=True)
+    context = Union(
+        [Enum(["above", "all", "none"]), Int(min=0)],
+        default_value="above",
+        help="Turns that a prompt sees: those above, all, none, or the last N above.",
+    ).tag(config=True)
+    timeout = Float(120.0, min=0.1, help="Seconds without any news from the endpoint, after which it is given up.").tag(
+        config=True
+    )
+    max_retries = Int(2, min=0, help="New tries after a failed connection, 408, 409, 429 or 5xx.").tag(config=True)
+    value_limit = Int(VALUE_LIMIT, min=0, help="Characters of one {{ value }} that are sent; 0: all.").tag(config=True)
+    quiet = Bool(False, help="Show one folded line instead of the answer.").tag(config=True)
+
+    @default("base_url")
+    def _base_url_from_environment(self) -> str:
+        return os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+
+    @default("model")
+    def _model_from_environment(self) -> str:
+        return os.environ.get("MINIMAX_MODEL") or DEFAULT_MODEL
+
+    @validate("base_url")
+    def _check_base_url(self, proposal: dict[str, Any]) -> str:
+        try:
+            return checked_base_url(proposal["value"])
+        except ConfigError as error:
+            raise TraitError(f"{error.message} {error.hint}") from None
+
+    @validate("temperature", "top_p")
+    def _check_fraction(self, proposal: dict[str, Any]) -> float | None:
+        value: float | None = proposal["value"]
+        if value is not None and not 0 < value <= 1:
+            raise TraitError(f"{proposal['trait'].name} must be above 0 and at most 1, not {value!r}.")
+        return value

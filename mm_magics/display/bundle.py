@@ -1,0 +1,99 @@
+"""The final bundle: all that a prompt cell leaves in the notebook.
+
+Always true: it holds the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view; the HTML is
+inert and reads well with no kernel, no script and no style sheet; all of it is at most 4 × the text plus 3 kB, so
+`text/plain` is cut (visibly) where the text is long.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+from mm_magics.display import figures, inert, markdown
+from mm_magics.display.form import Form, shaped
+from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.messages import Block, blocks
+
+PLAIN_LIMIT = 1_500
+
+STYLE = (
+    "<style>.mm-turn{max-width:60em}.mm-turn details{margin:.3em 0;border-left:3px solid #8888;padding-left:.6em}"
+    ".mm-turn summary,.mm-turn footer{color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))}"
+    ".mm-turn details>pre{white-space:pre-wrap}.mm-turn pre b{color:#a0489f}.mm-turn pre i{color:#6a737d}"
+    ".mm-turn pre span{color:#a5430f}.mm-turn footer{font-size:85%}"
+    "[data-jp-theme-light=false] .mm-turn pre :is(b,i,span){filter:invert(1) hue-rotate(180deg)}</style>"
+)
+
+
+def bundle(turn: Turn, *, form: Form = "markdown", quiet: bool = False, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """The MIME bundle of a turn. `form` is what its text is taken for; `quiet` folds it all behind one line."""
+    text = turn.text
+    body = "".join(_blocks_html(turn, form))
+    said = [*notes, *([turn.error] if turn.error else [])]
+    foot = "<br>".join(escape(inert.visible(line), quote=False) for line in (figures.line(turn), *said))
+    inside = f"{body}<footer>{foot}</footer>"
+    if quiet:
+        inside = f"<details><summary>{escape(figures.line(turn), quote=False)}</summary>{inside}</details>"
+    return {
+        MIME_TYPE: turn.record(),
+        "text/html": f'<div class="mm-turn mathjax_ignore tex2jax_ignore">{STYLE}{inside}</div>',
+        "text/markdown": _markdown(text, form),
+        "text/plain": plain(text, turn),
+    }
+
+
+def plain(text: str, turn: Turn) -> str:
+    """The text for where there is nothing better, cut at PLAIN_LIMIT characters."""
+    text = inert.visible(text)
+    if len(text) > PLAIN_LIMIT:
+        text = f"{text[:PLAIN_LIMIT]}\n… [{len(text) - PLAIN_LIMIT:,} more characters in the cell's other formats]"
+    return text or figures.line(turn)
+
+
+def _markdown(text: str, form: Form) -> str:
+    return text if form == "markdown" else f"```{'json' if form == 'json' else ''}\n{shaped(text, form)}\n```"
+
+
+def _blocks_html(turn: Turn, form: Form) -> Iterator[str]:
+    results = {
+        str(block.get("tool_use_id")): block
+        for message in turn.messages[1:]
+        if message["role"] == "user"
+        for block in blocks(message)
+        if block.get("type") == "tool_result"
+    }
+    for message in turn.messages:
+        if message["role"] == "assistant":
+            for block in blocks(message):
+                yield _block_html(block, turn, form, results)
+
+
+def _block_html(block: Block, turn: Turn, form: Form, results: dict[str, Block]) -> str:
+    kind = block.get("type")
+    if kind == "text":
+        return _text_html(str(block.get("text", "")), form)
+    if kind == "thinking":
+        return _folded(figures.thought(turn), str(block.get("thinking", "")))
+    if kind == "redacted_thinking":
+        return _folded("Thinking that the endpoint keeps to itself", "")
+    if kind == "tool_use":
+        result = results.get(str(block.get("id")))
+        said = json.dumps(block.get("input"), ensure_ascii=False, indent=1)
+        if result is not None:
+            said += f"\n→ {result.get('content')}"
+        return _folded(f"Tool: {block.get('name')}", said)
+    return _folded(f"A block of type {kind}", json.dumps(block, ensure_ascii=False, indent=1))
+
+
+def _text_html(text: str, form: Form) -> str:
+    if form == "markdown":
+        return markdown.html(text)
+    return markdown.code(shaped(text, form), "json" if form == "json" else "")
+
+
+def _folded(title: str, text: str) -> str:
+    inner = escape(inert.visible(text), quote=False)
+    return f"<details><summary>{escape(inert.visible(title), quote=False)}</summary><pre>{inner}</pre></details>"

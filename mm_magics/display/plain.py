@@ -1,0 +1,20 @@
+"""The view that shows nothing while it streams: for nbclient, nbconvert, papermill and nbval."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mm_magics.session import Event
+
+
+class PlainView:
+    due: float | None = None
+
+    def show(self, event: Event) -> None:
+        """Nothing: the final bundle says it all."""
+
+    def finish(self, bundle: dict[str, Any]) -> None:
+        """Show the final bundle."""
+        from IPython.display import display
+
+        display(bundle, raw=True)  # type: ignore[no-untyped-call]

@@ -1,0 +1,169 @@
+"""The view for notebooks: an anywidget that is told what changed, at most FLUSHES_PER_S times a second.
+
+Always true: text is sent once (appended, never repeated) and within 1/FLUSHES_PER_S s of its arrival; the code of the
+front end is sent once per kernel (the runtime), each turn's widget being a stub that finds it; the output cell ends
+with the final bundle in the widget's place.
+
+Messages to the front end are `{"ops": [op, …]}`, an op being one of
+    ["open", key, block]   ["add", key, text]   ["close", key, {"seconds"}]   ["state", {…}]
+with `key` counting the blocks of the turn; from it comes `{"type": "stop"}` alone.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import anywidget
+import traitlets
+from IPython.display import DisplayHandle
+from ipywidgets import Layout
+
+from mm_magics.client import Retrying
+from mm_magics.display import figures
+from mm_magics.history.turn import Turn
+from mm_magics.session import Asked, Event, TurnEnd
+from mm_magics.stream import BlockStart, BlockStop, Delta, MessageStart
+
+FLUSHES_PER_S = 30
+_GAP_S = 1 / FLUSHES_PER_S
+
+Op = list[Any]
+
+
+@cache
+def _source(name: str) -> str:
+    return (files("mm_magics.display") / "static" / name).read_text("utf-8")
+
+
+class Runtime(anywidget.AnyWidget):
+    """The front end's code, never shown; one per kernel, kept alive as long as the kernel is."""
+
+    _esm = traitlets.Unicode().tag(sync=True)
+
+
+class TurnWidget(anywidget.AnyWidget):
+    """One turn's place in a notebook; its state is what the messages made of it."""
+
+    _esm = traitlets.Unicode().tag(sync=True)
+
+
+@cache
+def _runtime() -> tuple[Runtime, Layout]:
+    layout = Layout()
+    return Runtime(_esm=_source("runtime.js"), layout=layout), layout
+
+
+class WidgetView:
+    """Shows one turn in a widget; `stop` is set when its Stop button is pressed."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.due: float | None = None
+        self._stop = stop
+        self._ops: list[Op] = []
+        self._added: list[str] = []
+        self._flushed = 0.0
+        self._keys: dict[int, int] = {}
+        self._began: dict[int, float] = {}
+        self._count = 0
+        _, layout = _runtime()
+        self._widget = TurnWidget(_esm=_source("stub.js"), layout=layout)
+        self._widget.on_msg(self._received)
+        if hasattr(self._widget.comm, "_reply_subshell_for"):
+            # ipykernel 7.4 sends a widget's messages to the busy main shell; without this they come at once.
+            self._widget.comm._reply_subshell_for = None
+        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+        handle.display(self._widget)
+        self._handle = handle
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Delta):
+            self._add(self._keys.get(event.number, -1), event.text)
+        elif self._note(event):
+            self._flush()
+            return
+        if self._ops:
+            moment = time.monotonic()
+            if moment >= self._flushed + _GAP_S:
+                self._flush()
+            else:
+                self.due = self._flushed + _GAP_S
+
+    def finish(self, bundle: dict[str, Any]) -> None:
+        """Put the final bundle into the widget's place."""
+        self._flush()
+        self._handle.update(bundle, raw=True)
+        self._widget.close()
+
+    def _note(self, event: Event) -> bool:
+        """Queue what the event changes; whether it is a boundary that the reader should see at once."""
+        match event:
+            case Asked(prompt):
+                state = {"status": "waiting", "model": prompt.model, "thread": prompt.thread, "notes": prompt.notes}
+                self._put(["state", state])
+                return True
+            case Retrying(attempt):
+                self._put(["state", {"status": "waiting", "notes": [f"trying again ({attempt})"]}])
+                return True
+            case MessageStart():
+                self._keys = {}
+            case BlockStart(number, block):
+                self._keys[number] = self._count
+                self._began[number] = time.monotonic()
+                self._put(["open", self._count, block])
+                self._put(["state", {"status": "answering" if block.get("type") == "text" else "thinking"}])
+                self._count += 1
+            case BlockStop(number, _):
+                seconds = time.monotonic() - self._began.get(number, time.monotonic())
+                self._put(["close", self._keys.get(number, -1), {"seconds": round(seconds, 1)}])
+            case TurnEnd(turn):
+                self._put(["state", ended(turn)])
+                return True
+        return False
+
+    def _add(self, key: int, text: str) -> None:
+        """Text for the block goes into the last op if that is its own already."""
+        if self._ops and self._ops[-1][0] == "add" and self._ops[-1][1] == key:
+            self._added.append(text)
+        else:
+            self._settle()
+            self._added = [text]
+            self._ops.append(["add", key, ""])
+
+    def _put(self, op: Op) -> None:
+        self._settle()
+        self._ops.append(op)
+
+    def _settle(self) -> None:
+        if self._added:
+            self._ops[-1][2] = "".join(self._added)
+            self._added = []
+
+    def _flush(self) -> None:
+        self._settle()
+        if self._ops:
+            self._widget.send({"ops": self._ops})
+        self._ops = []
+        self._flushed = time.monotonic()
+        self.due = None
+
+    def _received(self, _widget: object, content: object, _buffers: object) -> None:
+        if isinstance(content, dict) and content.get("type") == "stop":
+            self._stop.set()
+
+
+def ended(turn: Turn) -> dict[str, Any]:
+    """The state of a turn that is over, as the front end takes it."""
+    sums = figures.of([turn])
+    return {
+        "status": turn.status,
+        "usage": sums.usage,
+        "seconds": sums.seconds,
+        "tokens_per_s": sums.tokens_per_s,
+        "cost": figures.dollars(sums.cost),
+        "stop_reason": turn.responses[-1].get("stop_reason") if turn.responses else None,
+        "error": turn.error,
+    }

@@ -1,0 +1,271 @@
+"""The Messages API's shapes, the rules of a valid `messages` array, and how any past is made to keep them.
+
+Always true: `problems([*join(closed turns), new user message]) == []`, whatever the turns hold.
+Blocks are plain dicts and are never copied field by field, so fields and types nobody here has heard of survive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, cast
+
+Block = dict[str, Any]
+"""A content block as it stands on the wire: `{"type": …, …}`."""
+
+
+class Message(TypedDict):
+    role: Literal["user", "assistant"]
+    content: str | list[Block]
+
+
+class Usage(TypedDict):
+    """Tokens of one call, as the endpoint counts them."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: NotRequired[int]
+    cache_creation_input_tokens: NotRequired[int]
+
+
+Rule = Literal["empty", "role", "order", "shape", "tool_use", "tool_result", "last"]
+
+
+class Problem(NamedTuple):
+    """One broken rule: `where` is a path such as `messages.2.content.0`, `subject` a role or tool id ("" if none)."""
+
+    where: str
+    rule: Rule
+    text: str
+    subject: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}"
+
+
+INTERRUPTED = "The call was interrupted before it had a result."
+
+
+def blocks(message: Mapping[str, Any]) -> list[Block]:
+    """The message's content as a list of blocks; a string stands for one text block."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+
+
+def text_of(messages: Iterable[Mapping[str, Any]], role: str = "assistant") -> str:
+    """The text blocks of all messages of that role, blank ones aside, with blank lines between them."""
+    texts = (
+        block["text"]
+        for message in messages
+        if message.get("role") == role
+        for block in blocks(message)
+        if block.get("type") == "text" and isinstance(block.get("text"), str)
+    )
+    return "\n\n".join(text for text in texts if text.strip())
+
+
+# The rules ------------------------------------------------------------------------------------------------------
+
+
+def problems(messages: object) -> list[Problem]:
+    """Every rule of the API that this `messages` array breaks, in order; an empty list if it is valid."""
+    if not isinstance(messages, list) or not messages:
+        return [Problem("messages", "empty", "there are no messages")]
+    found: list[Problem] = []
+    seen: set[str] = set()
+    open_ids: list[str] = []
+    expected = "user"
+    for number, message in enumerate(messages):
+        where = f"messages.{number}"
+        role: Any = message.get("role") if isinstance(message, dict) else None
+        if role not in ("user", "assistant"):
+            found.append(Problem(where, "role", f"the role is {role!r}, not user or assistant", str(role)))
+            continue
+        if role != expected:
+            found.append(Problem(where, "order", f"a {role} message where one from the {expected} is due", role))
+        expected = "assistant" if role == "user" else "user"
+        content: Any = message.get("content")
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        if not isinstance(content, list) or not content:
+            found.append(Problem(where, "empty", "the content is empty"))
+            content = []
+        found += _block_problems(where, role, content)
+        found += _tool_problems(where, role, content, open_ids, seen)
+        open_ids = _tool_ids(content, "tool_use", "id") if role == "assistant" else []
+    if expected == "user" or open_ids:
+        found.append(Problem(f"messages.{len(messages) - 1}", "last", "the last message is not from the user"))
+    return found
+
+
+def _tool_ids(content: list[Any], type_: str, key: str) -> list[str]:
+    return [str(block.get(key)) for block in content if isinstance(block, dict) and block.get("type") == type_]
+
+
+def _block_problems(where: str, role: str, content: list[Any]) -> list[Problem]:
+    found = []
+    results_are_over = False
+    for number, block in enumerate(content):
+        at = f"{where}.content.{number}"
+        kind = block.get("type") if isinstance(block, dict) else None
+        if not isinstance(kind, str) or not kind:
+            found.append(Problem(at, "shape", "a content block is an object with a type"))
+        elif kind == "text" and not isinstance(block.get("text"), str):
+            found.append(Problem(at, "shape", "a text block needs a text"))
+        elif kind == "text" and not block["text"].strip():
+            found.append(Problem(at, "empty", "the text is blank"))
+        elif kind == "thinking" and (role != "assistant" or not isinstance(block.get("thinking"), str)):
+            found.append(Problem(at, "shape", "thinking is a string, in an assistant message"))
+        elif kind == "tool_result" and role == "user" and results_are_over:
+            found.append(Problem(at, "tool_result", "tool results come first", str(block.get("tool_use_id"))))
+        results_are_over = results_are_over or kind != "tool_result"
+    return found
+
+
+def _tool_problems(where: str, role: str, content: list[Any], open_ids: list[str], seen: set[str]) -> list[Problem]:
+    found = []
+    uses = _tool_ids(content, "tool_use", "id")
+    results = _tool_ids(content, "tool_result", "tool_use_id")
+    if role == "user":
+        found += [Problem(where, "tool_use", "tool_use in a user message", id_) for id_ in uses]
+        answered: set[str] = set()
+        for id_ in results:
+            if id_ not in open_ids:
+                found.append(Problem(where, "tool_result", f"no tool_use {id_} in the message before", id_))
+            elif id_ in answered:
+                found.append(Problem(where, "tool_result", f"tool_use {id_} is answered twice", id_))
+            answered.add(id_)
+        missing = [id_ for id_ in open_ids if id_ not in answered]
+        found += [Problem(where, "tool_use", f"tool_use {id_} has no tool_result", id_) for id_ in missing]
+        return found
+    found += [Problem(where, "tool_result", "tool_result in an assistant message", id_) for id_ in results]
+    for block in content:
+        if isinstance(block, dict) and block.get("type") == "tool_use":
+            use = block.get("id")
+            if not isinstance(use, str) or not use or not isinstance(block.get("name"), str):
+                found.append(Problem(where, "shape", "a tool_use needs an id and a name", str(use)))
+            elif not isinstance(block.get("input"), dict):
+                found.append(Problem(where, "shape", f"the input of tool_use {use} is not an object", use))
+            elif use in seen:
+                found.append(Problem(where, "tool_use", f"tool_use id {use} stands twice", use))
+            seen.add(str(use))
+    return found
+
+
+# Making a past valid --------------------------------------------------------------------------------------------
+
+
+def closed(messages: Iterable[Message], unfinished: int | None = None) -> list[Message]:
+    """One turn's messages, made fit to be context; the input is not changed, and intact blocks are the same objects.
+
+    `unfinished` is the index of the block in the last assistant message that was cut; text is kept, anything else
+    dropped. Blank texts and misplaced or doubled tool blocks go; an unanswered `tool_use` gets an `is_error` result.
+    If no assistant content is left, the turn is not context at all: `[]`.
+    """
+    kept: list[Message] = []
+    role: str | None
+    turn = list(messages)
+    last = max((n for n, message in enumerate(turn) if message.get("role") == "assistant"), default=None)
+    seen: set[str] = set()
+    for number, message in enumerate(turn):
+        role = str(message.get("role"))
+        if role not in ("user", "assistant"):
+            continue
+        content = blocks(message)
+        if number == last and unfinished is not None:
+            content = [block for n, block in enumerate(content) if n != unfinished or block.get("type") == "text"]
+        content = [block for block in content if _fits(block, role, seen)]
+        kept.append(cast(Message, {"role": role, "content": content}))
+    kept = _answered(join([kept]))
+    return kept if any(message["role"] == "assistant" for message in kept) else []
+
+
+def _fits(block: Block, role: str, seen: set[str]) -> bool:
+    """Whether the block may stand in a message of that role; notes the tool_use ids it lets through."""
+    kind = block.get("type")
+    if not isinstance(kind, str) or not kind:
+        return False
+    if kind == "text":
+        return isinstance(block.get("text"), str) and bool(block["text"].strip())
+    if kind == "thinking":
+        return role == "assistant" and isinstance(block.get("thinking"), str)
+    if kind == "tool_result":
+        return role == "user"
+    if kind == "tool_use":
+        id_ = block.get("id")
+        if role != "assistant" or not isinstance(id_, str) or not id_ or id_ in seen:
+            return False
+        seen.add(id_)
+        return isinstance(block.get("name"), str) and isinstance(block.get("input"), dict)
+    return True
+
+
+def _answered(messages: list[Message]) -> list[Message]:
+    """Every tool_use with exactly one result, first in the next user message; starts with the user."""
+    out: list[Message] = []
+    for number, message in enumerate(messages):
+        if message["role"] == "assistant" and not out:
+            continue
+        content = cast("list[Block]", message["content"])
+        if message["role"] == "assistant":
+            out.append(message)
+            if number == len(messages) - 1 and (ids := _tool_ids(content, "tool_use", "id")):
+                out.append({"role": "user", "content": [_interrupted(id_) for id_ in ids]})
+            continue
+        due = _tool_ids(cast("list[Block]", out[-1]["content"]), "tool_use", "id") if out else []
+        results: dict[str, Block] = {}
+        for block in content:
+            if block["type"] == "tool_result":
+                results.setdefault(str(block.get("tool_use_id")), block)
+        rest = [block for block in content if block["type"] != "tool_result"]
+        answers = [results.get(id_) or _interrupted(id_) for id_ in due]
+        if answers + rest:
+            out.append({"role": "user", "content": answers + rest})
+    return join([out])
+
+
+def _interrupted(id_: str) -> Block:
+    return {"type": "tool_result", "tool_use_id": id_, "content": INTERRUPTED, "is_error": True}
+
+
+def join(turns: Iterable[Sequence[Message]]) -> list[Message]:
+    """Turns as one array: empty messages go, neighbours of one role become one message, a reused tool id a new one."""
+    out: list[Message] = []
+    used: set[str] = set()
+    for turn in turns:
+        for message in _renamed(turn, used):
+            content = message["content"] if isinstance(message["content"], list) else blocks(message)
+            if not content:
+                continue
+            if out and out[-1]["role"] == message["role"]:
+                content = [*cast("list[Block]", out[-1]["content"]), *content]
+                out[-1] = {"role": message["role"], "content": content}
+            else:
+                out.append({"role": message["role"], "content": content})
+    return out
+
+
+def _renamed(turn: Sequence[Message], used: set[str]) -> Sequence[Message]:
+    """The turn with tool ids that earlier turns used replaced throughout; notes the ids it uses."""
+    ids = {
+        id_
+        for message in turn
+        if isinstance(message["content"], list)
+        for id_ in _tool_ids(message["content"], "tool_use", "id")
+    }
+    new: dict[str, str] = {}
+    for id_ in sorted(ids & used):
+        number = 2
+        while (name := f"{id_}_{number}") in used | ids:
+            number += 1
+        new[id_] = name
+    used |= (ids - new.keys()) | set(new.values())
+    if not new:
+        return turn
+
+    def rename(block: Block) -> Block:
+        key = {"tool_use": "id", "tool_result": "tool_use_id"}.get(str(block.get("type")), "")
+        return {**block, key: new[block[key]]} if block.get(key) in new else block
+
+    return [{"role": m["role"], "content": [rename(block) for block in blocks(m)]} for m in turn]

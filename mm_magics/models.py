@@ -1,0 +1,98 @@
+"""The catalogue: what each model is, what the endpoint supports, ignores and refuses.
+
+Source: MiniMax's compatibility page (the contract) and, where it is silent, MiniMax's later API reference.
+Always true: a name that is not in the catalogue is as usable as one that is; nothing is known about it, that is all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+IGNORED_PARAMETERS = frozenset(
+    {"top_k", "stop_sequences", "service_tier", "mcp_servers", "context_management", "container"}
+)
+"""Request fields that the endpoint accepts and ignores."""
+
+TEMPERATURE_RANGE = (0.0, 1.0)
+"""Exclusive below, inclusive above."""
+
+MEDIA_BLOCKS = frozenset({"image", "document"})
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input: float
+    output: float
+    cache_read: float
+    cache_write: float
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model. `window` in tokens, `speed` in tokens per second; None where it is not known."""
+
+    name: str
+    window: int | None = None
+    speed: int | None = None
+    price: Price | None = None
+    note: str = ""
+    media: frozenset[str] = frozenset()
+
+
+CATALOGUE: Mapping[str, Model] = {
+    model.name: model
+    for model in (
+        Model("MiniMax-M2.7", 204_800, 60, Price(0.30, 1.20, 0.06, 0.375), "recursive self-improvement begins"),
+        Model("MiniMax-M2.7-highspeed", 204_800, 100, Price(0.60, 2.40, 0.06, 0.375), "M2.7, faster"),
+        Model("MiniMax-M2.5", 204_800, 60, Price(0.30, 1.20, 0.03, 0.375), "peak performance, ultimate value"),
+        Model("MiniMax-M2.5-highspeed", 204_800, 100, Price(0.60, 2.40, 0.03, 0.375), "M2.5, faster"),
+        Model("MiniMax-M2.1", 204_800, 60, Price(0.30, 1.20, 0.03, 0.375), "multi-language programming"),
+        Model("MiniMax-M2.1-highspeed", 204_800, 100, Price(0.60, 2.40, 0.03, 0.375), "M2.1, faster"),
+        Model("MiniMax-M2", 204_800, None, Price(0.30, 1.20, 0.03, 0.375), "agentic, advanced reasoning"),
+    )
+}
+"""The seven models of the page. Sources differ on M2.1-highspeed's input price; the higher one stands here."""
+
+DEFAULT_MODEL = "MiniMax-M2.7"
+
+
+def model(name: str) -> Model:
+    """The catalogue's entry, or a `Model` of that name of which nothing else is known."""
+    return CATALOGUE.get(name) or Model(name)
+
+
+def nearest(name: str, known: frozenset[str] = frozenset()) -> str | None:
+    """The known model name most like `name`, whatever its case; None if none is like it.
+
+    >>> nearest("minimax-m2.7-higspeed")
+    'MiniMax-M2.7-highspeed'
+    """
+    names = {each.lower(): each for each in (*CATALOGUE, *sorted(known))}
+    found = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    return names[found[0]] if found else None
+
+
+def cost(name: str, usage: Mapping[str, Any]) -> float | None:
+    """US dollars for one call, from the `usage` it reported; None where the price is not known.
+
+    Total input is `input_tokens` + `cache_read_input_tokens` + `cache_creation_input_tokens`.
+    """
+    price = model(name).price
+    if price is None:
+        return None
+
+    def tokens(key: str) -> int:
+        value = usage.get(key)
+        return value if isinstance(value, int) else 0
+
+    return (
+        tokens("input_tokens") * price.input
+        + tokens("output_tokens") * price.output
+        + tokens("cache_read_input_tokens") * price.cache_read
+        + tokens("cache_creation_input_tokens") * price.cache_write
+    ) / 1_000_000

@@ -1,0 +1,129 @@
+"""The cell's text: `{{ expr }}` interpolation, and how Python values become prompt text.
+
+Always true: single braces, `$`, `%`, JSON and LaTeX pass through untouched; a value's own text is never
+interpolated again; whatever is cut says so in the text itself.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mm_magics.errors import PromptError
+
+HEAD_ROWS = 10
+VALUE_LIMIT = 100_000
+"""Characters of one value that go into the prompt."""
+
+LITERAL_HINT = 'To send two braces as they are, write {{ "{{" }} or use --raw.'
+
+
+def render(text: str, namespace: Mapping[str, Any], limit: int = VALUE_LIMIT) -> str:
+    """The text with each `{{ expr }}` replaced by its value in the namespace.
+
+    Raises `PromptError`, naming the expression, if one is not Python or fails.
+
+    >>> render("{{ 6 * 7 }} is {not} 100% of ${{ price }}", {"price": 5})
+    '42 is {not} 100% of $5'
+    """
+    return "".join(part if code is None else _value(part, code, namespace, limit) for part, code in _parts(text))
+
+
+def _parts(text: str) -> Iterator[tuple[str, ast.Expression | None]]:
+    """Literal text as (text, None), expressions as (source, tree), in order."""
+    position = 0
+    while (start := text.find("{{", position)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
+        source, tree, end = _expression(text, start, end)
+        yield text[position:start], None
+        yield source, tree
+        position = end
+    yield text[position:], None
+
+
+def _expression(text: str, start: int, end: int) -> tuple[str, ast.Expression, int]:
+    """The shortest Python expression between `{{` at start and a `}}`: a dict may hold braces of its own."""
+    first: SyntaxError | ValueError | None = None
+    shortest = text[start + 2 : end].strip()
+    while end >= 0:
+        source = text[start + 2 : end].strip()
+        try:
+            return source, ast.parse(source, mode="eval"), end + 2
+        except (SyntaxError, ValueError) as error:
+            first = first or error
+        end = text.find("}}", end + 1) if end - start < 10_000 else -1
+    reason = first.msg if isinstance(first, SyntaxError) else str(first)
+    raise PromptError(f"{{{{ {_short(shortest)} }}}} is not a Python expression: {reason}.", LITERAL_HINT)
+
+
+def _value(source: str, tree: ast.Expression, namespace: Mapping[str, Any], limit: int) -> str:
+    try:
+        value = eval(compile(tree, "<{{ }}>", "eval"), dict(namespace))  # noqa: S307  the user's own expression
+        return as_text(value, limit)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise PromptError(f"{{{{ {_short(source)} }}}} failed with {_short(what)}.", "Nothing was sent.") from error
+
+
+def _short(source: str) -> str:
+    one_line = " ".join(source.split())
+    return one_line if len(one_line) <= 120 else one_line[:117] + "…"
+
+
+def as_text(value: Any, limit: int = VALUE_LIMIT) -> str:
+    """How a Python value is said to the model, at most `limit` characters of it (0: all).
+
+    Strings as they are; data frames (pandas, Polars, PyArrow) as a Markdown head with shape and dtypes; then
+    `_ai_repr_`, `_repr_markdown_`, `str`.
+    """
+    return _cut(_text(value), limit)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    for name in ("_ai_repr_", "_repr_markdown_"):
+        method = getattr(type(value), name, None)
+        if method is not None:
+            said = method(value)
+            said = said[0] if isinstance(said, tuple) else said
+            if said is not None:
+                return str(said)
+    return _frame_text(value) or str(value)
+
+
+def _cut(text: str, limit: int) -> str:
+    if not limit or len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n… [cut here: {len(text) - limit:,} more characters]"
+
+
+def _frame_text(value: Any) -> str | None:
+    """A data frame's shape, dtypes and first rows as Markdown; None for anything else."""
+    if type(value).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow"):
+        return None
+    import narwhals
+
+    if type(value).__module__.startswith("pandas") and type(getattr(value, "index", None)).__name__ != "RangeIndex":
+        value = value.reset_index() if hasattr(value, "reset_index") else value
+    frame = narwhals.from_native(value, eager_only=True, allow_series=True, pass_through=True)
+    if isinstance(frame, narwhals.Series):
+        frame = frame.to_frame()
+    if not isinstance(frame, narwhals.DataFrame):
+        return None
+    rows, columns = frame.shape
+    head = frame.head(HEAD_ROWS)
+    lines = [
+        _row(frame.columns),
+        _row("---" for _ in frame.columns),
+        *(_row(row) for row in head.iter_rows()),
+    ]
+    more = f"\n… {rows - HEAD_ROWS:,} more rows" if rows > HEAD_ROWS else ""
+    dtypes = ", ".join(f"{name}: {dtype}" for name, dtype in frame.schema.items())
+    return f"{rows:,} rows × {columns} columns ({dtypes})\n\n" + "\n".join(lines) + more
+
+
+def _row(cells: Any) -> str:
+    return "| " + " | ".join(str(cell).replace("|", r"\|").replace("\n", " ") for cell in cells) + " |"

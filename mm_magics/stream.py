@@ -1,0 +1,300 @@
+"""The stream: bytes → server-sent events → turn events, and the assembler that rebuilds the message verbatim.
+
+Always true: any split of the same bytes gives the same message; every block comes out in order, with every field
+it came with, known or not; thinking and signature to the byte. No I/O happens here.
+Sources: the HTML standard (server-sent events) and the Messages API's streaming page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jiter
+
+from mm_magics.errors import ProtocolError, StatusError, reported
+from mm_magics.messages import Block
+
+# Turn events: what a view is told ---------------------------------------------------------------------------------
+
+
+class MessageStart(NamedTuple):
+    """The endpoint began to answer; `message` is the message as it started, `usage` included."""
+
+    message: dict[str, Any]
+
+
+class BlockStart(NamedTuple):
+    """Block `number` of the message starts, as given; its content follows."""
+
+    number: int
+    block: Block
+
+
+class Delta(NamedTuple):
+    """More of a block. `kind` is `text`, `thinking` or `input` (a tool's input, as JSON in the making)."""
+
+    number: int
+    kind: str
+    text: str
+
+
+class BlockStop(NamedTuple):
+    """A block is complete, and this is all of it."""
+
+    number: int
+    block: Block
+
+
+class MessageStop(NamedTuple):
+    """The message is complete."""
+
+    message: dict[str, Any]
+
+
+class Other(NamedTuple):
+    """An event that changes nothing: a ping, or a type that nobody here has heard of."""
+
+    event: dict[str, Any]
+
+
+StreamEvent = MessageStart | BlockStart | Delta | BlockStop | MessageStop | Other
+
+# Bytes → events ---------------------------------------------------------------------------------------------------
+
+
+class EventDecoder:
+    """Bytes in, the data of whole server-sent events out. Bytes that do not end an event wait for the next ones."""
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes] = []
+        self._ends_in_newline = False
+        self._ends_in_return = False
+
+    def decode(self, chunk: bytes) -> list[bytes]:
+        if b"\r" in chunk or self._ends_in_return:
+            chunk = self._one_kind_of_newline(chunk)
+        if not chunk:
+            return []
+        closes = b"\n\n" in chunk or (self._ends_in_newline and chunk[:1] == b"\n")
+        self._ends_in_newline = chunk[-1:] == b"\n"
+        self._waiting.append(chunk)
+        if not closes:
+            return []
+        *frames, rest = b"".join(self._waiting).split(b"\n\n")
+        self._waiting = [rest] if rest else []
+        self._ends_in_newline = rest[-1:] == b"\n"
+        return [data for frame in frames if (data := _data(frame)) is not None]
+
+    def flush(self) -> list[bytes]:
+        """What is left when the bytes end: a last event without its blank line counts if its data is whole JSON."""
+        rest, self._waiting = b"".join(self._waiting), []
+        data = _data(rest)
+        try:
+            return [] if data is None or json.loads(data) is None else [data]
+        except ValueError:
+            return []
+
+    def _one_kind_of_newline(self, chunk: bytes) -> bytes:
+        if self._ends_in_return and chunk:
+            chunk = chunk.removeprefix(b"\n")
+        self._ends_in_return = chunk.endswith(b"\r") if chunk else self._ends_in_return
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _data(frame: bytes) -> bytes | None:
+    found = [line[5:] for line in frame.split(b"\n") if line[:5] == b"data:"]
+    return found[0] if len(found) == 1 else b"\n".join(found) if found else None
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """One event's data as JSON. Raises `ProtocolError` if it is not an object."""
+    try:
+        event = jiter.from_json(data, allow_inf_nan=False)
+    except ValueError:
+        try:  # what jiter refuses and json takes: lone surrogates, and bytes that are not UTF-8
+            event = json.loads(data.decode("utf-8", "replace"), parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            raise ProtocolError("The endpoint sent an event that is not JSON.") from None
+    if not isinstance(event, dict):
+        raise ProtocolError("The endpoint sent an event that is not a JSON object.")
+    return event
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+# Events → the message -----------------------------------------------------------------------------------------------
+
+_DELTAS = {
+    "text_delta": ("text", "text"),
+    "thinking_delta": ("thinking", "thinking"),
+    "input_json_delta": ("input", ""),
+}
+_OPENED_BY = {"text": "text", "thinking": "thinking", "input": "tool_use", "signature": "thinking"}
+
+
+class Assembler:
+    """Rebuilds one assistant message from its events.
+
+    `message` holds it as far as it has come. `unfinished` is the index in `content` of the block that is still open
+    (or whose input is not whole JSON), None if there is none; `stopped` says whether the endpoint ended the message.
+    """
+
+    def __init__(self) -> None:
+        self.message: dict[str, Any] = {"role": "assistant", "content": []}
+        self.started = False
+        self.stopped = False
+        self.unfinished: int | None = None
+        self.partial_json: str | None = None
+        self._open: dict[int, tuple[int, Block, dict[str, list[str]]]] = {}
+
+    @property
+    def content(self) -> list[Block]:
+        blocks: list[Block] = self.message["content"]
+        return blocks
+
+    def feed(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
+        """The turn events of one event. Raises `StatusError` for an `error` event, `ProtocolError` for nonsense."""
+        kind = event.get("type")
+        if kind == "content_block_delta":
+            yield from self._delta(event)
+        elif kind == "content_block_start":
+            yield from self._start_block(event)
+        elif kind == "content_block_stop":
+            yield from self._stop_block(_index(event))
+        elif kind == "message_start":
+            self._start(event)
+            yield MessageStart(self.message)
+        elif kind == "message_delta":
+            self._merge(event)
+            yield Other(event)
+        elif kind == "message_stop":
+            yield from self.close()
+            yield self._stop()
+        elif kind == "error" or "error" in event:
+            raise reported(event)
+        elif isinstance(status := event.get("base_resp"), dict) and status.get("status_code"):
+            raise StatusError(f"{status.get('status_msg')} ({status['status_code']})", status=200)
+        else:
+            yield Other(event)
+
+    def close(self) -> Iterator[StreamEvent]:
+        """End every block that is still open; the last of them counts as unfinished."""
+        for index in sorted(self._open):
+            position = self._open[index][0]
+            yield from self._stop_block(index)
+            self.unfinished = position
+
+    def whole(self, message: dict[str, Any]) -> Iterator[StreamEvent]:
+        """The same events for a message that came in one piece."""
+        self.message = message
+        self.started = True
+        if not isinstance(message.get("content"), list):
+            raise ProtocolError("The endpoint's answer has no content.")
+        yield MessageStart(message)
+        for index, block in enumerate(self.content):
+            yield BlockStart(index, {key: value for key, value in block.items() if key not in ("text", "thinking")})
+            for kind in ("text", "thinking"):
+                if isinstance(block.get(kind), str):
+                    yield Delta(index, kind, block[kind])
+            yield BlockStop(index, block)
+        yield self._stop()
+
+    def _stop(self) -> MessageStop:
+        self.stopped = True
+        last = self.content[-1] if self.content else {}
+        if self.message.get("stop_reason") == "max_tokens" and last.get("type") == "thinking":
+            self.unfinished = len(self.content) - 1
+        return MessageStop(self.message)
+
+    def _start(self, event: dict[str, Any]) -> None:
+        message = event.get("message")
+        if not isinstance(message, dict):
+            raise ProtocolError("The endpoint started a message that is not one.")
+        content = message.get("content")
+        self.message = {**message, "content": [*(content if isinstance(content, list) else []), *self.content]}
+        self.started = True
+
+    def _merge(self, event: dict[str, Any]) -> None:
+        delta, usage = event.get("delta"), event.get("usage")
+        if isinstance(delta, dict):
+            self.message.update({key: value for key, value in delta.items() if key != "content"})
+        if isinstance(usage, dict):
+            start = self.message.get("usage")
+            self.message["usage"] = {**(start if isinstance(start, dict) else {}), **usage}
+
+    def _start_block(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
+        index, block = _index(event), event.get("content_block")
+        if not isinstance(block, dict):
+            raise ProtocolError("The endpoint started a content block that is not one.")
+        if index in self._open:
+            yield from self._stop_block(index)
+        yield self._open_block(index, block)
+
+    def _open_block(self, index: int, block: Block) -> BlockStart:
+        self._open[index] = (len(self.content), block, {})
+        self.content.append(block)
+        return BlockStart(index, dict(block))
+
+    def _delta(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
+        delta, index = event.get("delta"), event.get("index")
+        if not isinstance(delta, dict):
+            raise ProtocolError("The endpoint sent a delta that is not one.")
+        kind, field = _DELTAS.get(str(delta.get("type")), (None, None))
+        if index not in self._open:
+            default = {"type": _OPENED_BY.get(kind or "", "text" if "signature" not in delta else "thinking")}
+            yield self._open_block(_index(event), default)
+        _, block, parts = self._open[_index(event)]
+        if kind is None:
+            _merge_unknown(block, parts, delta)
+            yield Other(event)
+            return
+        text = delta.get("partial_json" if kind == "input" else kind)
+        if isinstance(text, str):
+            parts.setdefault(field or "partial_json", []).append(text)
+            yield Delta(_index(event), kind, text)
+        if len(delta) > 2:
+            _merge_unknown(block, parts, {k: v for k, v in delta.items() if k not in ("type", field, "partial_json")})
+
+    def _stop_block(self, index: int) -> Iterator[StreamEvent]:
+        if index not in self._open:
+            return
+        position, block, parts = self._open.pop(index)
+        raw = "".join(parts.pop("partial_json", ()))
+        for field, texts in parts.items():
+            block[field] = _text(block.get(field)) + "".join(texts)
+        if raw.strip():
+            try:
+                block["input"] = json.loads(raw, parse_constant=_refuse)
+            except (ValueError, RecursionError):
+                self.unfinished, self.partial_json = position, raw
+        if block.get("type") == "tool_use" and not isinstance(block.get("input"), dict):
+            self.unfinished, self.partial_json = position, raw
+        yield BlockStop(index, block)
+
+
+def _index(event: dict[str, Any]) -> int:
+    index = event.get("index")
+    if not isinstance(index, int):
+        raise ProtocolError("The endpoint sent a content block event without its index.")
+    return index
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _merge_unknown(block: Block, parts: dict[str, list[str]], delta: dict[str, Any]) -> None:
+    """A delta of an unknown kind: strings are appended, a citation is added to the list of them, the rest is set."""
+    for key, value in delta.items():
+        if key == "type":
+            continue
+        if key == "citation":
+            block["citations"] = [*(block.get("citations") or []), value]
+        elif isinstance(value, str):
+            parts.setdefault(key, []).append(value)
+        else:
+            block[key] = value
