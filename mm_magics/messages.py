@@ -117,6 +117,8 @@ def _block_problems(where: str, role: str, content: list[Any]) -> list[Problem]:
             found.append(Problem(at, "empty", "the text is blank"))
         elif kind == "thinking" and (role != "assistant" or not isinstance(block.get("thinking"), str)):
             found.append(Problem(at, "shape", "thinking is a string, in an assistant message"))
+        elif kind == "tool_result" and not isinstance(block.get("tool_use_id"), str):
+            found.append(Problem(at, "shape", "a tool_result needs a tool_use_id"))
         elif kind == "tool_result" and role == "user" and results_are_over:
             found.append(Problem(at, "tool_result", "tool results come first", str(block.get("tool_use_id"))))
         results_are_over = results_are_over or kind != "tool_result"
@@ -191,7 +193,7 @@ def _fits(block: Block, role: str, seen: set[str]) -> bool:
     if kind == "thinking":
         return role == "assistant" and isinstance(block.get("thinking"), str)
     if kind == "tool_result":
-        return role == "user"
+        return role == "user" and isinstance(block.get("tool_use_id"), str)
     if kind == "tool_use":
         id_ = block.get("id")
         if role != "assistant" or not isinstance(id_, str) or not id_ or id_ in seen:
@@ -265,7 +267,7 @@ def _renamed(turn: Sequence[Message], used: set[str]) -> Sequence[Message]:
         return turn
 
     def rename(block: Block) -> Block:
-        key = {"tool_use": "id", "tool_result": "tool_use_id"}.get(str(block.get("type")), "")
-        return {**block, key: new[block[key]]} if block.get(key) in new else block
+        key = {"tool_use": "id", "tool_result": "tool_use_id"}.get(str(block.get("type")))
+        return block if key is None or block.get(key) not in new else {**block, key: new[block[key]]}
 
     return [{"role": m["role"], "content": [rename(block) for block in blocks(m)]} for m in turn]

@@ -8,6 +8,7 @@ Sources: the HTML standard (server-sent events) and the Messages API's streaming
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -69,6 +70,7 @@ class EventDecoder:
 
     def __init__(self) -> None:
         self._waiting: list[bytes] = []
+        self._begun = False
         self._ends_in_newline = False
         self._ends_in_return = False
 
@@ -85,27 +87,36 @@ class EventDecoder:
         *frames, rest = b"".join(self._waiting).split(b"\n\n")
         self._waiting = [rest] if rest else []
         self._ends_in_newline = rest[-1:] == b"\n"
-        return [data for frame in frames if (data := _data(frame)) is not None]
+        return [data for frame in self._unmarked(frames) if (data := _data(frame))]
 
     def flush(self) -> list[bytes]:
-        """What is left when the bytes end: a last event without its blank line counts if its data is whole JSON."""
-        rest, self._waiting = b"".join(self._waiting), []
+        """What is left when the bytes end: a last event without its blank line counts if its data is a whole event."""
+        (rest,), self._waiting = self._unmarked([b"".join(self._waiting)]), []
         data = _data(rest)
         try:
-            return [] if data is None or json.loads(data) is None else [data]
-        except ValueError:
+            return [data] if data and parse(data) else []
+        except ProtocolError:
             return []
 
+    def _unmarked(self, frames: list[bytes]) -> list[bytes]:
+        """The frames, the stream's very first one without a byte order mark."""
+        if self._begun:
+            return frames
+        self._begun = True
+        return [frames[0].removeprefix(BOM_UTF8), *frames[1:]]
+
     def _one_kind_of_newline(self, chunk: bytes) -> bytes:
-        if self._ends_in_return and chunk:
+        if not chunk:
+            return chunk
+        follows_return, self._ends_in_return = self._ends_in_return, chunk.endswith(b"\r")
+        if follows_return:
             chunk = chunk.removeprefix(b"\n")
-        self._ends_in_return = chunk.endswith(b"\r") if chunk else self._ends_in_return
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _data(frame: bytes) -> bytes | None:
-    found = [line[5:] for line in frame.split(b"\n") if line[:5] == b"data:"]
-    return found[0] if len(found) == 1 else b"\n".join(found) if found else None
+def _data(frame: bytes) -> bytes:
+    """The frame's data without the spaces around it; empty where there is no event."""
+    return b"\n".join([line[5:] for line in frame.split(b"\n") if line[:5] == b"data:"]).strip()
 
 
 def parse(data: bytes) -> dict[str, Any]:

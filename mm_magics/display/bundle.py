@@ -20,11 +20,11 @@ from mm_magics.messages import Block, blocks
 PLAIN_LIMIT = 1_500
 
 STYLE = (
-    "<style>.mm-turn{max-width:60em}.mm-turn details{margin:.3em 0;border-left:3px solid #8888;padding-left:.6em}"
-    ".mm-turn summary,.mm-turn footer{color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))}"
-    ".mm-turn details>pre{white-space:pre-wrap}.mm-turn pre b{color:#a0489f}.mm-turn pre i{color:#6a737d}"
-    ".mm-turn pre span{color:#a5430f}.mm-turn footer{font-size:85%}"
-    "[data-jp-theme-light=false] .mm-turn pre :is(b,i,span){filter:invert(1) hue-rotate(180deg)}</style>"
+    "<style>.mm-saved{max-width:60em}.mm-saved details{margin:.3em 0;border-left:3px solid #8888;padding-left:.6em}"
+    ".mm-saved summary,.mm-saved footer{color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))}"
+    ".mm-saved details>pre{white-space:pre-wrap}.mm-saved pre b{color:#a0489f}.mm-saved pre i{color:#6a737d}"
+    ".mm-saved pre span{color:#a5430f}.mm-saved footer{font-size:85%}"
+    "[data-jp-theme-light=false] .mm-saved pre :is(b,i,span){filter:invert(1) hue-rotate(180deg)}</style>"
 )
 
 
@@ -39,7 +39,7 @@ def bundle(turn: Turn, *, form: Form = "markdown", quiet: bool = False, notes: S
         inside = f"<details><summary>{escape(figures.line(turn), quote=False)}</summary>{inside}</details>"
     return {
         MIME_TYPE: turn.record(),
-        "text/html": f'<div class="mm-turn mathjax_ignore tex2jax_ignore">{STYLE}{inside}</div>',
+        "text/html": f'<div class="mm-saved mathjax_ignore tex2jax_ignore">{STYLE}{inside}</div>',
         "text/markdown": _markdown(text, form),
         "text/plain": plain(text, turn),
     }

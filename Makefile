@@ -1,0 +1,70 @@
+# Everything the project needs, from a bare machine with Python ≥ 3.11, Node ≥ 20 and make. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FRONT := labextension/package.json labextension/yarn.lock labextension/build.mjs $(shell find labextension/src -type f)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+.PHONY: demo
+demo: $(VENV)/.installed ## run the quick start against the bundled simulator (or MiniMax, if MINIMAX_API_KEY is set)
+	mm-magics demo notebooks/quickstart.ipynb
+
+.PHONY: lab
+lab: $(VENV)/.installed ## open the quick start in JupyterLab, on the bundled simulator unless MINIMAX_API_KEY is set
+	tools/lab notebooks/quickstart.ipynb
+
+.PHONY: test
+test: $(VENV)/.installed chromium ## the whole suite, browser included
+	cd labextension && jlpm test
+	pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+.PHONY: test-fast
+test-fast: $(VENV)/.installed ## the suite without browser and wheel
+	pytest -n 2 --dist loadgroup -m "not browser and not wheel" $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.installed ## formatting, types and rules, Python and TypeScript
+	ruff format --check
+	ruff check
+	mypy
+	cd labextension && jlpm lint
+
+.PHONY: bench
+bench: $(VENV)/.installed ## measure speed against the raw SDK in the same run
+	python -m benchmarks
+
+.PHONY: format
+format: $(VENV)/.installed ## rewrite the code in its one format
+	ruff format
+	ruff check --fix
+	cd labextension && jlpm format
+
+.PHONY: build
+build: $(VENV)/.installed ## wheel and sdist, into dist/
+	python -m build
+
+.PHONY: chromium
+chromium: $(VENV)/.installed ## a browser for the tests: what is there, else Debian's as root, else Playwright's
+	tools/chromium
+
+.PHONY: constraints
+constraints: $(VENV)/.installed ## write constraints.txt anew from what is installed
+	pip freeze --exclude-editable > constraints.txt
+
+.PHONY: clean
+clean: ## remove all that was made
+	rm -rf $(VENV) dist demo-output labextension/node_modules mm_magics/display/static/*.js
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(FRONT)
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@

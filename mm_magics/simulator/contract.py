@@ -1,0 +1,236 @@
+"""What the endpoint accepts and how it refuses: authentication, the request's rules, the table of errors.
+
+Always true: a request is refused only for a reason in `minimax-api.md`, with that table's status, type and message;
+a key is compared and then forgotten. Every message of a 400 ends in `(2013)`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+from mm_magics.messages import Block, Problem, blocks, problems
+from mm_magics.models import CATALOGUE, MEDIA_BLOCKS, TEMPERATURE_RANGE, Model
+from mm_magics.simulator.cache import MOST_BREAKPOINTS
+from mm_magics.simulator.tokens import Segment, canonical, segments
+
+MODELS: Mapping[str, Model] = {
+    "MiniMax-M3": Model("MiniMax-M3", 1_000_000, media=frozenset({"image"}), note="newer than the catalogue"),
+    **CATALOGUE,
+}
+"""The models served here, newest first: the catalogue, and one that it does not know."""
+
+DEFAULT_MAX_TOKENS = 65_536
+DEFAULT_SYSTEM = "You are a helpful assistant. Your name is {model} and is built by MiniMax."
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One row of the error table."""
+
+    status: int
+    type: str
+    message: str
+
+    def about(self, subject: str) -> Refusal:
+        """The same row with its X named."""
+        return replace(self, message=self.message.replace("X", subject, 1))
+
+
+def _invalid(text: str) -> Refusal:
+    return Refusal(400, "invalid_request_error", f"invalid params, {text} (2013)")
+
+
+REFUSALS: Mapping[str, Refusal] = {
+    "no-key": Refusal(
+        401,
+        "authentication_error",
+        "login fail: Please carry the API secret key in the 'X-Api-Key' field of the request header",
+    ),
+    "login-fail": Refusal(
+        401,
+        "authorized_error",
+        "login fail: Please carry the API secret key in the 'Authorization' field of the request header (1004)",
+    ),
+    "invalid-key": Refusal(401, "authorized_error", "invalid api key (2049)"),
+    "empty-chat": _invalid("chat content is empty"),
+    "tool-id-not-found": _invalid("tool result's tool id(X) not found"),
+    "invalid-role": _invalid("chat content has invalid message role: system"),
+    "context-window": _invalid("context window exceeds limit"),
+    "unknown-model": _invalid("unknown model 'X'"),
+    "invalid-arguments": _invalid("invalid function arguments json string, tool_call_id: X"),
+    "insufficient-balance": Refusal(402, "insufficient_balance_error", "insufficient balance (1008)"),
+    "input-sensitive": Refusal(422, "unprocessable_entity_error", "input new_sensitive (1026)"),
+    "output-sensitive": Refusal(422, "unprocessable_entity_error", "output new_sensitive (1027)"),
+    "usage-limit": Refusal(429, "rate_limit_error", "usage limit exceeded (2056)"),
+    "rate-limit": Refusal(429, "rate_limit_error", "rate limit exceeded(RPM) (1002)"),
+    "unknown-error": Refusal(500, "api_error", "unknown error, 798 (1000)"),
+    "overloaded": Refusal(
+        529, "overloaded_error", "High traffic detected. The service is busy at the moment, please try again later."
+    ),
+}
+"""Every error of the contract's table, by the name it can be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that the endpoint accepts. `seed` is equal for requests that must get the same answer."""
+
+    model: str
+    messages: list[Block]
+    system: list[Block]
+    tools: list[Block]
+    tool_choice: Mapping[str, Any]
+    max_tokens: int
+    stream: bool
+    thinks: bool
+    seed: str
+    prompt: list[Segment] = field(repr=False)
+
+    @property
+    def input_tokens(self) -> int:
+        return sum(segment.tokens for segment in self.prompt)
+
+
+# Authentication -------------------------------------------------------------------------------------------------
+
+
+def authenticate(headers: Mapping[str, str], key: str) -> tuple[str | None, Refusal | None]:
+    """The header that decided (None if there was none) and the refusal, if any. `Authorization` wins."""
+    authorization = headers.get("authorization", "").strip()
+    if authorization:
+        scheme, _, given = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not given.strip():
+            return "authorization", REFUSALS["login-fail"]
+        return "authorization", None if _same(given.strip(), key) else REFUSALS["invalid-key"]
+    given = headers.get("x-api-key", "").strip()
+    if not given:
+        return None, REFUSALS["no-key"]
+    return "x-api-key", None if _same(given, key) else REFUSALS["invalid-key"]
+
+
+def _same(given: str, key: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), key.encode("utf-8", "replace"))
+
+
+# The body -------------------------------------------------------------------------------------------------------
+
+
+def parse(raw: bytes) -> dict[str, Any] | Refusal:
+    """The body as a JSON object."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return _invalid("the body is not JSON")
+    return body if isinstance(body, dict) else _invalid("the body is not a JSON object")
+
+
+def read(body: Mapping[str, Any]) -> Request | Refusal:
+    """The request that a body makes, or why it is refused. Fields the endpoint ignores are not even looked at."""
+    name = body.get("model")
+    if not isinstance(name, str) or name not in MODELS:
+        return REFUSALS["unknown-model"].about(name if isinstance(name, str) else "")
+    model = MODELS[name]
+    if found := problems(body.get("messages")):
+        return refusal_of(found[0])
+    messages: list[Block] = body["messages"]
+    system = _system(body.get("system"), name)
+    tools = body.get("tools") or []
+    refusal = (
+        _check_media(model, messages)
+        or _check_numbers(body)
+        or _check_tools(tools, body.get("tool_choice"))
+        or (_invalid("the parameter output_config is not supported") if body.get("output_config") else None)
+    )
+    if refusal:
+        return refusal
+    if isinstance(system, Refusal):
+        return system
+    prompt = list(segments(tools, system, messages))
+    if sum(segment.marked for segment in prompt) > MOST_BREAKPOINTS:
+        return _invalid(f"at most {MOST_BREAKPOINTS} blocks may have cache_control")
+    request = Request(
+        model=name,
+        messages=messages,
+        system=system,
+        tools=tools,
+        tool_choice=body.get("tool_choice") or {"type": "auto"},
+        max_tokens=body.get("max_tokens") or DEFAULT_MAX_TOKENS,
+        stream=body.get("stream") is True,
+        thinks=_thinks(model, body.get("thinking")),
+        seed=sha256(
+            canonical([body.get(key) for key in ("model", "system", "messages", "tools", "tool_choice")]).encode()
+        ).hexdigest(),
+        prompt=prompt,
+    )
+    return REFUSALS["context-window"] if request.input_tokens > (model.window or 0) else request
+
+
+def _thinks(model: Model, thinking: object) -> bool:
+    """M2.x always does; M3 only when asked (`minimax-api.md`, Newer models)."""
+    return model.name in CATALOGUE or (isinstance(thinking, dict) and thinking.get("type") == "adaptive")
+
+
+def refusal_of(problem: Problem) -> Refusal:
+    """The endpoint's words for a broken rule of the `messages` array; the rule's own where the table has none."""
+    if problem.rule == "empty":
+        return REFUSALS["empty-chat"]
+    if problem.rule == "role":
+        return _invalid(f"chat content has invalid message role: {problem.subject}")
+    if problem.rule == "tool_result" and problem.text.startswith("no tool_use"):
+        return REFUSALS["tool-id-not-found"].about(problem.subject)
+    if problem.rule == "shape" and "input of tool_use" in problem.text:
+        return REFUSALS["invalid-arguments"].about(problem.subject)
+    return _invalid(str(problem))
+
+
+def _system(system: object, model: str) -> list[Block] | Refusal:
+    if system is None or system == "":
+        return [{"type": "text", "text": DEFAULT_SYSTEM.format(model=model)}]
+    found = blocks({"content": system})
+    if not found or any(block.get("type") != "text" or not isinstance(block.get("text"), str) for block in found):
+        return _invalid("system is a text or a list of text blocks")
+    return found
+
+
+def _check_media(model: Model, messages: list[Block]) -> Refusal | None:
+    for message in messages:
+        for block in blocks(message):
+            for each in (block, *(blocks(block) if block.get("type") == "tool_result" else ())):
+                kind = each.get("type")
+                if isinstance(kind, str) and kind in MEDIA_BLOCKS and kind not in model.media:
+                    return _invalid(f"model '{model.name}' does not support {kind} content")
+    return None
+
+
+def _check_numbers(body: Mapping[str, Any]) -> Refusal | None:
+    most = body.get("max_tokens")
+    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+        return _invalid("max_tokens must be a whole number from 1")
+    temperature = body.get("temperature")
+    if temperature is None:
+        return None
+    low, high = TEMPERATURE_RANGE
+    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
+    if not is_number or not low < temperature <= high:
+        return _invalid(f"temperature must be in the range ({low}, {high}]")
+    return None
+
+
+def _check_tools(tools: object, choice: object) -> Refusal | None:
+    if not isinstance(tools, list) or not all(
+        isinstance(tool, dict) and isinstance(tool.get("name"), str) and tool["name"] for tool in tools
+    ):
+        return _invalid("tools is a list of objects with a name")
+    if choice is None:
+        return None
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    if kind not in ("auto", "any", "none", "tool"):
+        return _invalid("tool_choice is of type auto, any, none or tool")
+    if isinstance(choice, dict) and kind == "tool" and choice.get("name") not in [tool["name"] for tool in tools]:
+        return _invalid(f"tool_choice names no tool offered: '{choice.get('name')}'")
+    return None

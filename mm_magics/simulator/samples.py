@@ -1,0 +1,115 @@
+"""A tool's input made from its JSON Schema: the first value that fits, with numbers and words from the prompt.
+
+Always true: the same schema and prompt make the same input; required properties are there; what is no schema makes
+`{}`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\w)")
+_QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'|`([^`]+)`|“([^”]+)”")
+_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+(?: [A-Z][a-z]+)*")
+_DEEPEST = 12
+
+_FORMATS = {
+    "date": "2026-01-01",
+    "date-time": "2026-01-01T00:00:00Z",
+    "time": "00:00:00",
+    "email": "someone@example.com",
+    "uri": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+
+
+def sample(schema: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    """An input for a tool.
+
+    >>> sample({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}, "add 2 and 40")
+    {'a': 2, 'b': 40}
+    """
+    try:
+        value = _Sampler(schema, prompt).value(schema, "input", 0)
+    except (AttributeError, TypeError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+class _Sampler:
+    """One sample in the making; hands out the prompt's numbers and words in order."""
+
+    def __init__(self, root: Mapping[str, Any], prompt: str) -> None:
+        self._root = root
+        self._numbers: Iterator[str] = iter(_NUMBER.findall(_QUOTED.sub(" ", prompt)))
+        quoted = ["".join(groups) for groups in _QUOTED.findall(prompt)]
+        self._words: Iterator[str] = iter(quoted or _NAME.findall(prompt))
+
+    def value(self, schema: Any, name: str, depth: int) -> Any:
+        if not isinstance(schema, dict) or depth > _DEEPEST:
+            return name
+        schema = self._resolved(schema)
+        for key in ("const", "default"):
+            if key in schema:
+                return schema[key]
+        for key in ("enum", "examples"):
+            if isinstance(schema.get(key), list) and schema[key]:
+                return schema[key][0]
+        for key in ("anyOf", "oneOf", "allOf"):
+            options = [each for each in schema.get(key) or [] if isinstance(each, dict) and each.get("type") != "null"]
+            if options:
+                return self.value(options[0], name, depth + 1)
+        kind = schema.get("type", "object" if "properties" in schema else "string")
+        if isinstance(kind, list):
+            kind = next((each for each in kind if each != "null"), "null")
+        match kind:
+            case "object":
+                return self._object(schema, depth)
+            case "array":
+                return self._array(schema, name, depth)
+            case "integer" | "number":
+                return self._number(schema, kind == "integer")
+            case "boolean":
+                return True
+            case "null":
+                return None
+            case _:
+                return self._string(schema, name)
+
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return schema
+        found: Any = self._root
+        for key in reference.removeprefix("#").strip("/").split("/"):
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        properties = schema.get("properties") or {}
+        wanted = schema.get("required") or list(properties)
+        return {name: self.value(properties.get(name, {}), name, depth + 1) for name in wanted}
+
+    def _array(self, schema: Mapping[str, Any], name: str, depth: int) -> list[Any]:
+        items = schema.get("items") or {}
+        size = max(int(schema.get("minItems", 1)), 1)
+        numeric = isinstance(items, dict) and items.get("type") in ("integer", "number")
+        out = [self.value(items, name, depth + 1) for _ in range(size)]
+        if numeric and "maxItems" not in schema:
+            out += [float(each) if "." in each else int(each) for each in self._numbers]
+        return out
+
+    def _number(self, schema: Mapping[str, Any], whole: bool) -> float:
+        given = next(self._numbers, None)
+        low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+        value = low if given is None else float(given)
+        value = min(max(value, schema.get("minimum", value)), schema.get("maximum", value))
+        return int(value) if whole or float(value).is_integer() else float(value)
+
+    def _string(self, schema: Mapping[str, Any], name: str) -> str:
+        if schema.get("format") in _FORMATS:
+            return _FORMATS[schema["format"]]
+        value = next(self._words, None) or f"sample {name}"
+        return value.ljust(int(schema.get("minLength", 0)), ".")[: schema.get("maxLength")]

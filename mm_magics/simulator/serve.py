@@ -1,0 +1,79 @@
+"""The simulator as a process of its own: `mm-magics simulator`.
+
+Always true: it ends with SIGINT or SIGTERM, quietly, with every connection closed; nothing but `announce` sees the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from mm_magics.simulator.endpoint import PREFIX, Endpoint
+from mm_magics.simulator.record import Record
+from mm_magics.simulator.server import Server
+
+Announce = Callable[[str, str], None]
+"""Called once with the base URL and the key, when requests can come."""
+
+
+def announcement(base_url: str, key: str) -> str:
+    """What to tell the user: where it is, and how to point a client at it."""
+    return (
+        f"The simulator listens on {base_url}\n\n"
+        f"export ANTHROPIC_BASE_URL={base_url}\n"
+        f"export ANTHROPIC_API_KEY={key}\n\n"
+        "Ctrl-C stops it."
+    )
+
+
+def _print(base_url: str, key: str) -> None:
+    print(announcement(base_url, key), flush=True)
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    key: str | None = None,
+    rate: float | None = None,
+    log_file: str | Path | None = None,
+    announce: Announce = _print,
+) -> None:
+    """Serves until SIGINT or SIGTERM; call it in the main thread.
+
+    `log_file` gets one JSON line per request when its answer has ended; the file is appended to. Raises `ConfigError`
+    if the port cannot be had, `OSError` if the log file cannot be written.
+    """
+    endpoint = Endpoint(key=key, rate=rate)
+    if log_file is None:
+        asyncio.run(_serve(endpoint, host, port, None, announce))
+        return
+    with Path(log_file).open("a", encoding="utf-8") as file:
+        asyncio.run(_serve(endpoint, host, port, file, announce))
+
+
+async def _serve(endpoint: Endpoint, host: str, port: int, log: IO[str] | None, announce: Announce) -> None:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def note(record: Record, _: Record | None) -> None:
+        if log is not None and record.ended is not None:
+            log.write(json.dumps(record.as_json(), ensure_ascii=True) + "\n")
+            log.flush()
+
+    server = Server(endpoint, note)
+    bound = await server.start(host, port)
+    before = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopping.set))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        announce(f"http://{host}:{bound}{PREFIX}", endpoint.key)
+        await stopping.wait()
+        await server.stop()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

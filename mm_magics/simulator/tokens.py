@@ -1,0 +1,91 @@
+"""How the simulator counts tokens, and the prompt as the row of segments that the cache rules speak of.
+
+Always true: the count is an estimate of four characters a token, rounded up per segment, equal for equal text; the
+sum over `segments(request)` is the request's whole input. Order: tools, system, messages (`minimax-api.md`, Cache).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mm_magics.messages import Block, blocks
+
+CHARACTERS_PER_TOKEN = 4
+IMAGE_TOKENS = 1_000
+
+
+def count(text: str) -> int:
+    """Tokens of a text, rounded up.
+
+    >>> count("four"), count("fours"), count("")
+    (1, 2, 0)
+    """
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+def canonical(value: object) -> str:
+    """JSON that is equal for equal values."""
+    return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One tool, system block or content block. `key` tells it from others with the same `text`."""
+
+    key: str
+    text: str
+    tokens: int
+    marked: bool
+    """Whether it carries a `cache_control` breakpoint."""
+
+
+def _marked(block: Mapping[str, Any]) -> bool:
+    return block.get("cache_control") is not None
+
+
+def without_mark(block: Mapping[str, Any]) -> Block:
+    """The block with no `cache_control`, which is no part of what the model reads."""
+    return {key: value for key, value in block.items() if key != "cache_control"}
+
+
+def block_text(block: Mapping[str, Any]) -> str:
+    """What of a content block costs tokens: text, thinking, a call's name and input, a result's content."""
+    match block.get("type"):
+        case "text":
+            return str(block.get("text", ""))
+        case "thinking":
+            return str(block.get("thinking", ""))
+        case "tool_use":
+            return str(block.get("name", "")) + canonical(block.get("input", {}))
+        case "tool_result":
+            content = block.get("content", "")
+            return content if isinstance(content, str) else "".join(map(block_text, blocks({"content": content})))
+        case "image":
+            return ""
+        case _:
+            return canonical(without_mark(block))
+
+
+def output_tokens(content: Sequence[Block]) -> int:
+    """Tokens of an assistant message's content, thinking included."""
+    return sum(count(block_text(block)) for block in content)
+
+
+def segments(
+    tools: Sequence[Block], system: Sequence[Block], messages: Sequence[Mapping[str, Any]]
+) -> Iterator[Segment]:
+    """The prompt in the cache's order."""
+    for tool in tools:
+        text = canonical(without_mark(tool))
+        yield Segment("tool", text, count(text), _marked(tool))
+    for block in system:
+        yield Segment("system", block_text(block), count(block_text(block)), _marked(block))
+    for message in messages:
+        for block in blocks(message):
+            text = block_text(block)
+            bare = {key: value for key, value in without_mark(block).items() if key not in ("text", "thinking")}
+            tokens = IMAGE_TOKENS if block.get("type") == "image" else count(text)
+            yield Segment(f"{message.get('role')} {canonical(bare)}", text, tokens, _marked(block))

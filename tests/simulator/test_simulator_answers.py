@@ -1,0 +1,275 @@
+"""What generated answers say, the calls they make, and what directives ask of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mm_magics.errors import UsageError
+from mm_magics.simulator import Answer, Simulator
+from mm_magics.simulator.directives import KEYS, DirectiveError, filling, parse, stripped
+from mm_magics.simulator.faults import NAMES
+from mm_magics.simulator.samples import sample
+
+from .asking import Asker, text
+
+ADD = {
+    "name": "add",
+    "input_schema": {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+        "required": ["a", "b"],
+    },
+}
+WEATHER = {
+    "name": "get_weather",
+    "input_schema": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "unit": {"enum": ["celsius", "fahrenheit"]}},
+        "required": ["city", "unit"],
+    },
+}
+
+
+def conversation(ask: Asker, *prompts: str, **fields: Any) -> dict[str, Any]:
+    """The answer to the last of the prompts, each asked after the answers to those before it."""
+    messages: list[Any] = []
+    message: dict[str, Any] = {}
+    for prompt in prompts:
+        messages.append({"role": "user", "content": prompt})
+        message = ask.message(messages, **fields)
+        messages.append({"role": "assistant", "content": message["content"]})
+    return message
+
+
+def calls(message: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(block["name"], block["input"]) for block in message["content"] if block["type"] == "tool_use"]
+
+
+# Text
+
+
+def test_an_answer_speaks_of_the_prompt_and_of_what_came_before(ask: Asker) -> None:
+    said = text(conversation(ask, "I like oysters", "Tell me about mussels", system="Be brief."))
+    assert "*mussels*" in said
+    assert "earlier prompts in this conversation: 1" in said
+    assert "`I like oysters`" in said
+    assert "`Be brief.`" in said
+
+
+def test_it_remembers_a_name_and_what_was_asked_from_the_messages_alone(ask: Asker) -> None:
+    said = text(conversation(ask, "My name is Ada.", "What is 2 + 2?", "What is my name?"))
+    assert "**Ada**" in said
+    said = text(conversation(ask, "How deep is the sea?", "And what did I ask before?"))
+    assert "How deep is the sea?" in said
+    assert "Ada" not in text(ask.message("What is my name?"))
+
+
+@pytest.mark.parametrize(
+    "subject", ["fibonacci numbers", "prime numbers", "how to sort a list", "anything 'else' at all"]
+)
+def test_asked_for_code_it_gives_python_that_runs(ask: Asker, subject: str) -> None:
+    code = text(ask.message(f"Write python code for {subject}")).split("```python\n")[1].split("\n```")[0]
+    exec(compile(code, "answer", "exec"), {"print": lambda *_: None})
+
+
+@pytest.mark.parametrize("subject", ["the quadratic formula", "an integral", "a derivative", "Euler's equation"])
+def test_asked_for_a_formula_it_gives_latex(ask: Asker, subject: str) -> None:
+    said = text(ask.message(f"Show me {subject}"))
+    assert said.count("$$") == 2
+    assert "\\" in said
+
+
+def test_asked_to_compare_it_gives_a_table(ask: Asker) -> None:
+    said = text(ask.message("Compare oysters and clams"))
+    assert "| | oysters | clams |\n| --- | ---: | ---: |\n" in said
+
+
+def test_a_lone_surrogate_in_a_prompt_is_answered(ask: Asker) -> None:
+    body = json.dumps({"model": "MiniMax-M2.7", "max_tokens": 99, "messages": [{"role": "user", "content": "\ud800"}]})
+    assert ask.http.post(ask.url, content=body, headers=ask.headers).status_code == 200
+
+
+# Tools
+
+
+def test_a_tool_named_in_the_prompt_is_called_with_the_prompts_values(ask: Asker) -> None:
+    message = ask.message("Please add 2 and 40", tools=[ADD, WEATHER])
+    assert calls(message) == [("add", {"a": 2, "b": 40})]
+    assert message["stop_reason"] == "tool_use"
+    assert message["content"][0]["type"] == "thinking"
+
+
+def test_several_tools_named_are_called_in_parallel_with_numbered_ids(ask: Asker) -> None:
+    message = ask.message("add 1 and 2, and get_weather for 'Oslo'", tools=[ADD, WEATHER])
+    assert calls(message) == [("add", {"a": 1, "b": 2}), ("get_weather", {"city": "Oslo", "unit": "celsius"})]
+    ids = [block["id"] for block in message["content"] if block["type"] == "tool_use"]
+    assert [id_.rpartition("_")[2] for id_ in ids] == ["1", "2"]
+    assert all(id_.startswith("call_function_") and len(id_.split("_")[2]) == 12 for id_ in ids)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"type": "auto"}, []),
+        ({"type": "none"}, []),
+        ({"type": "any"}, ["add"]),
+        ({"type": "tool", "name": "get_weather"}, ["get_weather"]),
+    ],
+)
+def test_tool_choice_is_kept_where_no_tool_is_named(ask: Asker, choice: dict[str, str], expected: list[str]) -> None:
+    message = ask.message("Hello", tools=[ADD, WEATHER], tool_choice=choice)
+    assert [name for name, _ in calls(message)] == expected
+
+
+def test_tool_choice_none_and_no_parallel_calls_hold_over_names(ask: Asker) -> None:
+    prompt = "add and get_weather"
+    assert calls(ask.message(prompt, tools=[ADD, WEATHER], tool_choice={"type": "none"})) == []
+    single = {"type": "auto", "disable_parallel_tool_use": True}
+    assert len(calls(ask.message(prompt, tools=[ADD, WEATHER], tool_choice=single))) == 1
+
+
+def turn(ask: Asker, prompt: str, result: Any, rounds: int = 1, **result_fields: Any) -> list[dict[str, Any]]:
+    """The responses of one turn, every call answered with `result`."""
+    messages: list[Any] = [{"role": "user", "content": prompt}]
+    responses = []
+    for _ in range(rounds + 1):
+        message = ask.message(messages, tools=[ADD])
+        responses.append(message)
+        uses = [block["id"] for block in message["content"] if block["type"] == "tool_use"]
+        results = [{"type": "tool_result", "tool_use_id": id_, "content": result, **result_fields} for id_ in uses]
+        messages += [{"role": "assistant", "content": message["content"]}, {"role": "user", "content": results}]
+    return responses
+
+
+def test_after_results_it_thinks_afresh_and_quotes_them(ask: Asker) -> None:
+    first, last = turn(ask, "add 2 and 40", [{"type": "text", "text": "forty-two ``` indeed"}])
+    assert last["stop_reason"] == "end_turn"
+    assert last["content"][0]["type"] == "thinking"
+    assert last["content"][0] != first["content"][0]
+    assert "The tool `add` answered:\n\n````\nforty-two ``` indeed\n````" in text(last)
+    assert all(report.unchanged for record in ask.endpoint.log for report in record.replayed)
+
+
+def test_a_failed_result_is_called_failed(ask: Asker) -> None:
+    assert "The tool `add` failed:" in text(turn(ask, "add 1 and 2", "no such number", is_error=True)[-1])
+
+
+def test_rounds_asks_for_a_longer_tool_loop(ask: Asker) -> None:
+    responses = turn(ask, "add 1 and 2 [[simulator: rounds=3]]", "3", rounds=3)
+    assert [bool(calls(response)) for response in responses] == [True, True, True, False]
+    ids = [block["id"] for response in responses for block in response["content"] if block["type"] == "tool_use"]
+    assert len(set(ids)) == 3
+
+
+def test_round_moves_a_directive_to_a_later_response_of_the_turn(ask: Asker) -> None:
+    first, last = turn(ask, 'add 1 and 2 [[simulator: say="Done." round=2]]', "3")
+    assert calls(first)
+    assert text(last) == "Done."
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"properties": {"n": {"type": "number"}}}, {"n": 7}),
+        ({"properties": {"n": {"type": "integer", "maximum": 5}}}, {"n": 5}),
+        ({"properties": {"n": {"type": "array", "items": {"type": "integer"}}}}, {"n": [7, 8]}),
+        ({"properties": {"s": {"type": "string"}, "t": {"type": "string"}}}, {"s": "red sky", "t": "sample t"}),
+        ({"properties": {"d": {"type": "string", "format": "date"}}}, {"d": "2026-01-01"}),
+        ({"properties": {"b": {"type": "boolean"}, "z": {"type": "null"}}}, {"b": True, "z": None}),
+        ({"properties": {"c": {"const": 1}, "d": {"default": 2}, "e": {"examples": [3]}}}, {"c": 1, "d": 2, "e": 3}),
+        ({"properties": {"a": {"anyOf": [{"type": "null"}, {"type": "integer"}]}}}, {"a": 7}),
+        ({"properties": {"a": {"type": ["null", "integer"]}}}, {"a": 7}),
+        ({"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"enum": ["x", "y"]}}}, {"a": "x"}),
+        ({"properties": {"a": {"$ref": "#/$defs/No"}}}, {"a": "red sky"}),
+        ({"properties": {"a": {"type": "object", "properties": {"b": {"type": "integer"}}}}}, {"a": {"b": 7}}),
+        ({"properties": {"a": {}, "b": {}}, "required": ["b"]}, {"b": "red sky"}),
+        ({"properties": {"s": {"type": "string", "minLength": 9}}}, {"s": "red sky.."}),
+        ({}, {}),
+        ({"properties": [1]}, {}),
+    ],
+)
+def test_a_sample_fits_its_schema(schema: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert sample({"type": "object", **schema}, 'take 7 and 8 of "red sky"') == expected
+
+
+def test_a_schema_that_holds_itself_ends() -> None:
+    assert sample({"type": "object", "properties": {"me": {"$ref": "#"}}}, "") != {}
+
+
+# Directives
+
+
+def test_say_and_thinking_are_taken_to_the_letter(ask: Asker) -> None:
+    prompt = r'[[simulator: say="a \"b\" ]] c\n2" thinking="hm"]]'
+    thinking, said = ask.message(prompt)["content"]
+    assert (thinking["thinking"], said["text"]) == ("hm", 'a "b" ]] c\n2')
+    assert [block["type"] for block in ask.message('[[simulator: say="x" thinking=""]]')["content"]] == ["text"]
+
+
+def test_deltas_size_and_tokens_measure_the_text(ask: Asker) -> None:
+    assert len(text(ask.message("[[simulator: deltas=10 size=8]]"))) == 80
+    assert ask.message('[[simulator: tokens=300 thinking=""]]')["usage"]["output_tokens"] == 300
+
+
+def test_a_directive_is_no_part_of_the_question(ask: Asker) -> None:
+    said = text(ask.message("Tell me of oysters [[simulator: size=2]] please"))
+    assert "simulator:" not in said
+    assert "4 words" not in said.split("prompt: ")[0]
+    assert "*oysters*" in said
+
+
+@pytest.mark.parametrize(
+    ("directive", "named"),
+    [
+        ("speed=9", ", ".join(KEYS)),
+        ("fault=gremlins", ", ".join(NAMES)),
+        ("deltas=many", "an answer of so many text deltas"),
+        ("size=0", "characters a delta"),
+        ("wait=-1", "seconds before the first byte"),
+        ("part=middle at=ping", "before, during or after"),
+        ("deltas=100000000", "at most 50,000,000 characters"),
+        ("rate", "key=value"),
+        ('say="unclosed', "no value for the directive say"),
+    ],
+)
+def test_a_directive_that_cannot_be_followed_is_refused_with_what_is_known(
+    ask: Asker, directive: str, named: str
+) -> None:
+    response = ask.post(f"[[simulator: {directive}]]")
+    assert response.status_code == 400
+    assert named in response.json()["error"]["message"]
+
+
+def test_only_the_last_user_text_directs(ask: Asker) -> None:
+    said = text(conversation(ask, '[[simulator: say="One"]]', "Tell me of oysters"))
+    assert "*oysters*" in said
+    assert "[[" not in said
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(alphabet=st.sampled_from('ab= "\\\\[]\n:')))
+def test_parsing_any_prompt_gives_directives_or_a_directive_error(prompt: str) -> None:
+    for candidate in (prompt, f"[[simulator:{prompt}", f'[[simulator: say="{prompt}"]]'):
+        try:
+            parse(candidate)
+        except DirectiveError:
+            continue
+        assert len(stripped(candidate)) <= len(candidate)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 5_000))
+def test_filling_has_exactly_the_length_asked(length: int) -> None:
+    assert len(filling(length)) == length
+
+
+def test_a_script_that_cannot_be_followed_is_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="unknown fault 'gremlins'"):
+        Simulator(answers=[Answer(fault="gremlins")])
+    with pytest.raises(UsageError, match="not int"):
+        Simulator(answers=[7])  # type: ignore[list-item]
