@@ -56,6 +56,10 @@ build: $(VENV)/.installed ## wheel and sdist, into dist/
 chromium: $(VENV)/.installed ## a browser for the tests: what is there, else Debian's as root, else Playwright's
 	tools/chromium
 
+.PHONY: notebooks
+notebooks: $(VENV)/.installed ## record the notebooks anew, against the bundled simulator
+	for each in notebooks/*.ipynb; do mm-magics demo "$$each" && cp "demo-output/$$(basename "$$each")" notebooks/; done
+
 .PHONY: constraints
 constraints: $(VENV)/.installed ## write constraints.txt anew from what is installed
 	pip freeze --exclude-editable > constraints.txt

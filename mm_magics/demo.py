@@ -16,7 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from mm_magics.display.terminal import TerminalView
+from mm_magics.display.terminal import TerminalView, console
 from mm_magics.errors import UsageError
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.session import TurnEnd
@@ -44,7 +44,7 @@ def run(notebook: Path, output: Path) -> int:
         env = dict(os.environ)
         if endpoint is not None:
             env |= {"ANTHROPIC_BASE_URL": endpoint.base_url, "ANTHROPIC_API_KEY": endpoint.key}
-        view = TerminalView()
+        view = TerminalView(console())
         view.say(f"endpoint: {'MiniMax' if live else 'the bundled simulator'}")
         status = _execute(document, notebook.parent, env, view)
     paths = [output / notebook.name, output / notebook.with_suffix(".html").name]

@@ -43,16 +43,16 @@ def _parts(text: str) -> Iterator[tuple[str, ast.Expression | None]]:
 
 def _expression(text: str, start: int, end: int) -> tuple[str, ast.Expression, int]:
     """The shortest Python expression between `{{` at start and a `}}`: a dict may hold braces of its own."""
-    first: SyntaxError | ValueError | None = None
+    first: Exception | None = None
     shortest = text[start + 2 : end].strip()
     while end >= 0:
         source = text[start + 2 : end].strip()
         try:
             return source, ast.parse(source, mode="eval"), end + 2
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:  # the latter two for deep nesting
             first = first or error
         end = text.find("}}", end + 1) if end - start < 10_000 else -1
-    reason = first.msg if isinstance(first, SyntaxError) else str(first)
+    reason = first.msg if isinstance(first, SyntaxError) else str(first) or type(first).__name__
     raise PromptError(f"{{{{ {_short(shortest)} }}}} is not a Python expression: {reason}.", LITERAL_HINT)
 
 
@@ -63,12 +63,19 @@ def _value(source: str, tree: ast.Expression, namespace: Mapping[str, Any], limi
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise PromptError(f"{{{{ {_short(source)} }}}} failed with {_short(what)}.", "Nothing was sent.") from error
+        what = _short(f"{type(error).__name__}: {_said(error)}".removesuffix(": "))
+        raise PromptError(f"{{{{ {_short(source)} }}}} failed with {what}.", "Nothing was sent.") from error
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # an error whose own text fails
+        return ""
 
 
 def _short(source: str) -> str:
-    one_line = " ".join(source.split())
+    one_line = " ".join("".join(each if each.isprintable() else " " for each in source).split())
     return one_line if len(one_line) <= 120 else one_line[:117] + "…"
 
 
@@ -106,8 +113,8 @@ def _frame_text(value: Any) -> str | None:
         return None
     import narwhals
 
-    if type(value).__module__.startswith("pandas") and type(getattr(value, "index", None)).__name__ != "RangeIndex":
-        value = value.reset_index() if hasattr(value, "reset_index") else value
+    if type(value).__module__.startswith("pandas"):
+        value = _indexed(value)
     frame = narwhals.from_native(value, eager_only=True, allow_series=True, pass_through=True)
     if isinstance(frame, narwhals.Series):
         frame = frame.to_frame()
@@ -123,6 +130,16 @@ def _frame_text(value: Any) -> str | None:
     more = f"\n… {rows - HEAD_ROWS:,} more rows" if rows > HEAD_ROWS else ""
     dtypes = ", ".join(f"{name}: {dtype}" for name, dtype in frame.schema.items())
     return f"{rows:,} rows × {columns} columns ({dtypes})\n\n" + "\n".join(lines) + more
+
+
+def _indexed(value: Any) -> Any:
+    """A pandas object with an index that says something as columns, and no two columns of one name."""
+    if type(getattr(value, "index", None)).__name__ != "RangeIndex" and hasattr(value, "reset_index"):
+        value = value.reset_index(allow_duplicates=True)
+    names = list(getattr(value, "columns", ()))
+    if len(set(names)) == len(names):
+        return value
+    return value.set_axis([f"{each} ({names[:n].count(each) + 1})" for n, each in enumerate(names)], axis="columns")
 
 
 def _row(cells: Any) -> str:

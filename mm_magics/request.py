@@ -34,7 +34,7 @@ def thinking(value: str | int | None, max_tokens: int) -> dict[str, Any] | None:
         return {"type": "enabled", "budget_tokens": max(1, max_tokens // 2)}
     try:
         budget = int(value)
-    except ValueError:
+    except (TypeError, ValueError):
         budget = 0
     if budget < 1:
         raise RequestError(f"thinking is on, off or a number of tokens, not {value!r}.")
@@ -81,11 +81,10 @@ def _check_media(request: Mapping[str, Any]) -> None:
         return
     for message in request.get("messages") or ():
         for block in messages.blocks(message):
-            kind = block.get("type")
-            inner = block.get("content") if kind == "tool_result" else None
-            kinds = {kind, *(part.get("type") for part in inner if isinstance(part, dict))} if inner else {kind}
-            for refused in sorted(str(each) for each in kinds & (models.MEDIA_BLOCKS - model.media)):
-                raise RequestError(f"{model.name} takes no {refused}.", "Send text, or choose a model that does.")
+            for each in (block, *(messages.blocks(block) if block.get("type") == "tool_result" else ())):
+                kind = str(each.get("type"))
+                if kind in models.MEDIA_BLOCKS - model.media:
+                    raise RequestError(f"{model.name} takes no {kind}.", "Send text, or choose a model that does.")
 
 
 def notes(request: Mapping[str, Any]) -> list[str]:
@@ -100,16 +99,21 @@ def notes(request: Mapping[str, Any]) -> list[str]:
 def encode(request: Mapping[str, Any]) -> bytes:
     """The body's bytes: UTF-8 JSON. Raises `RequestError` for what JSON cannot hold."""
     try:
-        return json.dumps(request, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _json(request, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:  # lone surrogates: only their escapes are valid
-        return json.dumps(request, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError) as error:
-        raise RequestError(f"The request cannot be written as JSON: {error}.") from None
+        return _json(request, allow_nan=False).encode()
 
 
 def canonical(value: Any) -> bytes:
-    """One spelling for equal JSON values: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    """One spelling for equal JSON values: sorted keys, no spaces, ASCII. Raises as `encode` does."""
+    return _json(value, sort_keys=True).encode()
+
+
+def _json(value: Any, **options: bool) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"), **options)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RequestError(f"The request cannot be written as JSON: {error}.") from None
 
 
 def message_sha256(message: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from mm_magics import interrupts, request
 from mm_magics.call import Call, CallEvent, Stopped, Wake
 from mm_magics.client import Client
 from mm_magics.config import MiniMax, checked_base_url
-from mm_magics.errors import EndpointError, MiniMaxError, PromptError
+from mm_magics.errors import EndpointError, MiniMaxError, PromptError, UsageError
 from mm_magics.history.thread import Context, History, context_messages, digest_of
 from mm_magics.history.turn import Status, Turn, new_id, now
 from mm_magics.keys import Keys
@@ -193,7 +193,8 @@ class Session:
     def prepare(self, content: str | Sequence[Block], *, cell_id: str | None = None, **flags: Any) -> Prompt:
         """The request for this content, checked; nothing is sent. `flags` override settings of the same name.
 
-        Raises `PromptError` for empty content, `RequestError` for what the endpoint would refuse.
+        Raises `PromptError` for empty content, `UsageError` for a flag that makes no sense, `RequestError` for what
+        the endpoint would refuse.
         """
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
         if not blocks or (isinstance(content, str) and not content.strip()):
@@ -293,6 +294,8 @@ _FLAGS = (
 
 def _params(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The request's fields beside model, system and messages, those that are not set left out."""
+    if own := {"model", "system", "messages", "stream"} & chosen["params"].keys():
+        raise UsageError(f"{min(own)} is not one of the other fields of the request: it has a place of its own.")
     fields: dict[str, Any] = {name: chosen[name] for name in ("max_tokens", "temperature", "top_p")}
     fields["thinking"] = request.thinking(chosen["thinking"], chosen["max_tokens"])
     fields["metadata"] = {"user_id": chosen["user_id"]} if chosen["user_id"] else None

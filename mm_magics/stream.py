@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from codecs import BOM_UTF8
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from math import isinf
+from typing import Any, NamedTuple, NoReturn
 
 import jiter
 
 from mm_magics.errors import ProtocolError, StatusError, reported
-from mm_magics.messages import Block
+from mm_magics.messages import Block, blocks
 
 # Turn events: what a view is told ---------------------------------------------------------------------------------
 
@@ -133,7 +134,7 @@ def parse(data: bytes) -> dict[str, Any]:
     return event
 
 
-def _refuse(constant: str) -> None:
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
@@ -164,8 +165,8 @@ class Assembler:
 
     @property
     def content(self) -> list[Block]:
-        blocks: list[Block] = self.message["content"]
-        return blocks
+        found: list[Block] = self.message["content"]
+        return found
 
     def feed(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
         """The turn events of one event. Raises `StatusError` for an `error` event, `ProtocolError` for nonsense."""
@@ -183,7 +184,8 @@ class Assembler:
             self._merge(event)
             yield Other(event)
         elif kind == "message_stop":
-            yield from self.close()
+            for index in sorted(self._open):
+                yield from self._stop_block(index)
             yield self._stop()
         elif kind == "error" or "error" in event:
             raise reported(event)
@@ -195,22 +197,22 @@ class Assembler:
     def close(self) -> Iterator[StreamEvent]:
         """End every block that is still open; the last of them counts as unfinished."""
         for index in sorted(self._open):
-            position = self._open[index][0]
+            self._unfinish(self._open[index][0])
             yield from self._stop_block(index)
-            self.unfinished = position
 
     def whole(self, message: dict[str, Any]) -> Iterator[StreamEvent]:
         """The same events for a message that came in one piece."""
+        content = message.get("content")
+        if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
+            raise ProtocolError("The endpoint's answer has no content.")
         self.message = message
         self.started = True
-        if not isinstance(message.get("content"), list):
-            raise ProtocolError("The endpoint's answer has no content.")
         yield MessageStart(message)
         for index, block in enumerate(self.content):
             yield BlockStart(index, {key: value for key, value in block.items() if key not in ("text", "thinking")})
             for kind in ("text", "thinking"):
                 if isinstance(block.get(kind), str):
-                    yield Delta(index, kind, block[kind])
+                    yield Delta(index, kind, _writable(block[kind]))
             yield BlockStop(index, block)
         yield self._stop()
 
@@ -225,8 +227,7 @@ class Assembler:
         message = event.get("message")
         if not isinstance(message, dict):
             raise ProtocolError("The endpoint started a message that is not one.")
-        content = message.get("content")
-        self.message = {**message, "content": [*(content if isinstance(content, list) else []), *self.content]}
+        self.message = {**message, "content": [*blocks(message), *self.content]}
         self.started = True
 
     def _merge(self, event: dict[str, Any]) -> None:
@@ -251,40 +252,50 @@ class Assembler:
         return BlockStart(index, dict(block))
 
     def _delta(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
-        delta, index = event.get("delta"), event.get("index")
+        delta, index = event.get("delta"), _index(event)
         if not isinstance(delta, dict):
             raise ProtocolError("The endpoint sent a delta that is not one.")
         kind, field = _DELTAS.get(str(delta.get("type")), (None, None))
         if index not in self._open:
             default = {"type": _OPENED_BY.get(kind or "", "text" if "signature" not in delta else "thinking")}
-            yield self._open_block(_index(event), default)
-        _, block, parts = self._open[_index(event)]
+            yield self._open_block(index, default)
+        _, block, parts = self._open[index]
         if kind is None:
             _merge_unknown(block, parts, delta)
             yield Other(event)
             return
         text = delta.get("partial_json" if kind == "input" else kind)
         if isinstance(text, str):
-            parts.setdefault(field or "partial_json", []).append(text)
-            yield Delta(_index(event), kind, text)
+            _add(block, parts, field or "partial_json", text)
+            yield Delta(index, kind, _writable(text))
         if len(delta) > 2:
             _merge_unknown(block, parts, {k: v for k, v in delta.items() if k not in ("type", field, "partial_json")})
 
     def _stop_block(self, index: int) -> Iterator[StreamEvent]:
         if index not in self._open:
             return
-        position, block, parts = self._open.pop(index)
-        raw = "".join(parts.pop("partial_json", ()))
+        position, block, parts = self._open[index]  # taken out last: an interrupt may come at any line of this
         for field, texts in parts.items():
-            block[field] = _text(block.get(field)) + "".join(texts)
-        if raw.strip():
-            try:
-                block["input"] = json.loads(raw, parse_constant=_refuse)
-            except (ValueError, RecursionError):
-                self.unfinished, self.partial_json = position, raw
-        if block.get("type") == "tool_use" and not isinstance(block.get("input"), dict):
-            self.unfinished, self.partial_json = position, raw
+            if field != "partial_json":
+                block[field] = _paired("".join(texts))
+        raw = "".join(parts.get("partial_json", ()))
+        try:
+            if raw.strip():
+                block["input"] = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
+            whole = block.get("type") != "tool_use" or isinstance(block.get("input"), dict)
+        except (ValueError, RecursionError):
+            whole = False
+        if not whole:
+            self._unfinish(position)
+            self.partial_json = raw
+        del self._open[index]
         yield BlockStop(index, block)
+
+    def _unfinish(self, position: int) -> None:
+        """Name the block as unfinished. Only one is: a call that was cut before it is left without input instead."""
+        if self.unfinished is not None and self.unfinished != position:
+            self.content[self.unfinished].pop("input", None)
+        self.unfinished = position
 
 
 def _index(event: dict[str, Any]) -> int:
@@ -294,8 +305,26 @@ def _index(event: dict[str, Any]) -> int:
     return index
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _finite(number: str) -> float:
+    """The number, refused if it is too large to be written as JSON again."""
+    value = float(number)
+    return _refuse(number) if isinf(value) else value
+
+
+def _add(block: Block, parts: dict[str, list[str]], field: str, text: str) -> None:
+    """More text for a field of an open block, after what the block started with."""
+    start = block.get(field)
+    parts.setdefault(field, [start if isinstance(start, str) else ""]).append(text)
+
+
+def _paired(text: str) -> str:
+    """The text with the two halves of a character (JSON's surrogates) that came in two deltas as one character."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+
+
+def _writable(text: str) -> str:
+    """The text for a view, which cannot write half a character."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _merge_unknown(block: Block, parts: dict[str, list[str]], delta: dict[str, Any]) -> None:
@@ -306,6 +335,6 @@ def _merge_unknown(block: Block, parts: dict[str, list[str]], delta: dict[str, A
         if key == "citation":
             block["citations"] = [*(block.get("citations") or []), value]
         elif isinstance(value, str):
-            parts.setdefault(key, []).append(value)
+            _add(block, parts, key, value)
         else:
             block[key] = value

@@ -57,8 +57,8 @@ def dollars(cost: float | None) -> str:
 
 def thought(turn: Turn) -> str:
     """`Thought for 3.2 s`, or `Thinking` where that was not measured."""
-    seconds = sum(_number(response.get("thinking_s")) for response in turn.responses)
-    return f"Thought for {seconds:.1f} s" if seconds else "Thinking"
+    measured = [response["thinking_s"] for response in turn.responses if response.get("thinking_s") is not None]
+    return f"Thought for {sum(map(_number, measured)):.1f} s" if measured else "Thinking"
 
 
 def line(turn: Turn) -> str:

@@ -63,10 +63,10 @@ def stage(shell: Any, stop: threading.Event) -> Stage:
             from mm_magics.display.plain import PlainView
 
             return PlainView()
-        case _:
-            from mm_magics.display.terminal import TerminalView
+        case where:
+            from mm_magics.display.terminal import TerminalView, console
 
-            return TerminalView()
+            return TerminalView(console(styled=True if where == "console" else None))
 
 
 def perform(

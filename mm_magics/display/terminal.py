@@ -5,6 +5,7 @@ Always true: it only ever appends, and no character from the model can move the 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.client import Retrying
@@ -17,16 +18,24 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+FLUSH_S = 1 / 30
+"""The longest that text stays in a buffer: in a kernel, standard output has one of its own."""
+
+
+def console(*, styled: bool | None = None) -> Console:
+    """A console on `sys.stdout` as it is now; `styled` None means: where that is a terminal."""
+    from rich.console import Console
+
+    return Console(
+        force_terminal=styled, force_jupyter=False, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
+
+
 class TerminalView:
-    """Writes to `console`, by default the one of `sys.stdout` as it is now."""
+    """Writes to a `rich` console."""
 
-    due: float | None = None
-
-    def __init__(self, console: Console | None = None) -> None:
-        if console is None:
-            from rich.console import Console
-
-            console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    def __init__(self, console: Console) -> None:
+        self.due: float | None = None
         self._console = console
         self._at_line_start = True
 
@@ -45,6 +54,9 @@ class TerminalView:
                 self._end_line()
             case TurnEnd(turn):
                 self.say(figures.line(turn))
+        if self.due is not None and (time.monotonic() >= self.due or isinstance(event, TurnEnd)):
+            self._console.file.flush()
+            self.due = None
 
     def finish(self, bundle: dict[str, Any]) -> None:
         """Nothing: what was written stays."""
@@ -60,6 +72,7 @@ class TerminalView:
             text = visible(text)
             self._console.print(text, style=style, end="", soft_wrap=True)
             self._at_line_start = text.endswith("\n")
+            self.due = self.due or time.monotonic() + FLUSH_S
 
     def _end_line(self) -> None:
         if not self._at_line_start:

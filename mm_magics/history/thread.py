@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mm_magics import messages, request
+from mm_magics.errors import UsageError
 from mm_magics.history.turn import Turn
 from mm_magics.messages import Message
 
@@ -49,7 +50,12 @@ class History:
         return len(self._threads.pop(thread, ()))
 
     def seen(self, thread: str, cell_id: str | None, context: Context = "above") -> list[Turn]:
-        """The turns that a prompt cell sees: those above it, all others, none, or the last N above."""
+        """The turns that a prompt cell sees: those above it, all others, none, or the last N above.
+
+        Raises `UsageError` for any other context.
+        """
+        if context not in ("above", "all", "none") and (type(context) is not int or context < 0):
+            raise UsageError(f"context is above, all, none or a number of turns, not {context!r}.")
         turns = self._threads.get(thread, [])
         place = self._place(thread, cell_id)
         above = turns if place is None else turns[:place]

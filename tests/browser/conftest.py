@@ -1,0 +1,214 @@
+"""A real JupyterLab in a real Chromium, its kernels talking to a simulator over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from mm_magics.simulator import Simulator
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+READY = """async () => {
+  const app = window.jupyterapp;
+  if (!app) return false;
+  await app.restored;
+  const panel = app.shell.currentWidget;
+  if (!panel?.context) return false;
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  const kernel = panel.sessionContext.session?.kernel;
+  return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
+}"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process for all of them: they share a server, a browser and its processor time."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        except Exception as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"no Chromium could be started, so the browser tests were not run: {error}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as endpoint:
+        yield endpoint
+
+
+class Lab:
+    """A running Jupyter server. `url` opens it; notebooks live in `folder`."""
+
+    def __init__(self, folder: Path, endpoint: Simulator) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        config = folder.parent / "config"
+        (config / "lab").mkdir(parents=True)
+        (config / "labconfig").mkdir()
+        quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+        (config / "labconfig" / "page_config.json").write_text(json.dumps(quiet))
+        environment = {
+            **os.environ,
+            "ANTHROPIC_BASE_URL": endpoint.base_url,
+            "ANTHROPIC_API_KEY": endpoint.key,
+            "JUPYTER_CONFIG_DIR": str(config),
+            "JUPYTERLAB_SETTINGS_DIR": str(config / "lab"),
+            "IPYTHONDIR": str(config / "ipython"),
+        }
+        options = [
+            f"--ServerApp.port={port}",
+            "--ServerApp.token=",
+            "--ServerApp.password=",
+            "--ServerApp.open_browser=False",
+            "--ServerApp.allow_root=True",
+            f"--ServerApp.root_dir={folder}",
+            "--LabApp.expose_app_in_browser=True",
+        ]
+        self._log = (folder.parent / "server.log").open("w")
+        command = [sys.executable, "-m", "jupyterlab", *options]
+        self._process = subprocess.Popen(command, env=environment, stdout=self._log, stderr=self._log)
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/api", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+        raise RuntimeError((self.folder.parent / "server.log").read_text()[-2000:])
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=20)
+        self._log.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    folder.mkdir()
+    server = Lab(folder, simulator)
+    yield server
+    server.close()
+
+
+class Notebook:
+    """One notebook, open in one page. Cells are named by their position."""
+
+    def __init__(self, page: Page, path: Path) -> None:
+        self.page, self.path = page, path
+
+    def run(self, number: int, *, wait: bool = True) -> None:
+        """Run the cell and, unless told otherwise, wait until it is done."""
+        self.page.evaluate(
+            """async (number) => {
+              const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
+              notebook.activeCellIndex = number;
+              notebook.deselectAll();
+              window.ran = app.commands.execute('notebook:run-cell');
+            }""",
+            number,
+        )
+        if wait:
+            self.page.evaluate("async () => { await window.ran; }")
+
+    def wait(self) -> None:
+        """Wait until the cell that was run last is done."""
+        self.page.evaluate("async () => { await window.ran; }")
+
+    def output(self, number: int) -> Locator:
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(number).locator(".jp-OutputArea").first
+
+    def evaluate(self, expression: str) -> Any:
+        return self.page.evaluate(expression)
+
+    def save(self) -> Any:
+        """Save it and give what the file then holds."""
+        self.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save'); }")
+        return nbformat.read(self.path, as_version=4)
+
+    def screenshot(self, path: Path) -> None:
+        self.page.screenshot(path=str(path))
+
+
+@pytest.fixture
+def open_notebook(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A function that writes a notebook with these code cells and opens it; pages are closed at the end."""
+    pages: list[Page] = []
+
+    def opened(*sources: str, theme: str | None = None, width: int = 1100, height: int = 900) -> Notebook:
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+        path = lab.folder / f"{request.node.name.replace('/', '-')}-{len(pages)}.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
+        pages.append(page)
+        page.goto(f"{lab.url}/lab/tree/{path.name}?reset")
+        deadline = time.monotonic() + 60
+        while not page.evaluate(READY):
+            if time.monotonic() > deadline:
+                raise TimeoutError("JupyterLab did not get ready.")
+            time.sleep(0.2)
+        if theme:
+            page.evaluate(
+                "async (theme) => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }", theme
+            )
+            time.sleep(1)
+        page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+        return Notebook(page, path)
+
+    yield opened
+    for page in pages:
+        try:
+            page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }")
+        finally:
+            page.close()
+
+
+@pytest.fixture
+def logged(simulator: Simulator) -> Any:
+    """The simulator's request bodies since the test began."""
+    before = len(simulator.log)
+    return lambda: [json.loads(json.dumps(record.body)) for record in list(simulator.log)[before:]]

@@ -1,0 +1,31 @@
+"""What the documentation says is what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_reference_is_what_the_declarations_say():
+    done = subprocess.run([sys.executable, "tools/reference", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_path_that_the_pages_link_to_is_there():
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_script_in_the_readme_runs(endpoint, monkeypatch, capsys):
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", endpoint.base_url)
+    monkeypatch.setenv("MINIMAX_API_KEY", endpoint.key)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    script = next(block for block in blocks if "Session" in block)
+    exec(compile(script, "README.md", "exec"), {})
+    assert "TurnEnd" in capsys.readouterr().out
+    assert [len(record.body["messages"]) for record in endpoint.log] == [1, 3]

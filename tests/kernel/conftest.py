@@ -1,0 +1,126 @@
+"""A real ipykernel, asked as JupyterLab (with a cell id), jupyter console (with stdin) or nbclient (neither) asks it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from mm_magics.history.turn import MIME_TYPE
+from mm_magics.simulator import Simulator
+
+
+@dataclass
+class Run:
+    """What one execution sent: all iopub messages, and the outputs as a front end would then show them."""
+
+    messages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        return next((content for kind, content in self.messages if kind == "error"), None)
+
+    @property
+    def text(self) -> str:
+        """Printed text, and the plain text of results."""
+        parts = [content["text"] for kind, content in self.messages if kind == "stream"]
+        return "".join(parts) + "\n".join(each["data"].get("text/plain", "") for each in self.outputs if "data" in each)
+
+    @property
+    def turn(self) -> dict[str, Any]:
+        (bundle,) = [each["data"] for each in self.outputs if MIME_TYPE in each.get("data", {})]
+        return bundle[MIME_TYPE]
+
+    @property
+    def ops(self) -> list[list[Any]]:
+        """What the widget was told."""
+        data = [content["data"] for kind, content in self.messages if kind == "comm_msg"]
+        return [op for each in data if each.get("method") == "custom" for op in each["content"]["ops"]]
+
+
+class Kernel:
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.manager, self.client = start_new_kernel(kernel_name="python3", env={**os.environ, **environment})
+
+    def run(
+        self,
+        code: str,
+        cell_id: str | None = None,
+        *,
+        stdin: bool = False,
+        when: Callable[[str, dict[str, Any]], bool] | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> Run:
+        """Execute. After the first message for which `when` holds, `then` is called, once."""
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": stdin}
+        request = self.client.session.msg("execute_request", {**content, "stop_on_error": True})
+        if cell_id:
+            request["metadata"]["cellId"] = cell_id
+        self.client.shell_channel.send(request)
+        run, places = Run(), {}
+        while True:
+            message = self.client.get_iopub_msg(timeout=60)
+            if message["parent_header"].get("msg_id") != request["header"]["msg_id"]:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            run.messages.append((kind, content))
+            run.times.append(time.monotonic())
+            display_id = (content.get("transient") or {}).get("display_id")
+            if kind == "update_display_data":
+                places[display_id]["data"] = content["data"]
+            elif kind in ("display_data", "execute_result", "stream", "error"):
+                run.outputs.append(dict(content))
+                if display_id:
+                    places[display_id] = run.outputs[-1]
+            if when and then and when(kind, content):
+                then()
+                when = None
+            if kind == "status" and content["execution_state"] == "idle":
+                self.client.get_shell_msg(timeout=10)
+                return run
+
+    def interrupt(self) -> None:
+        self.manager.interrupt_kernel()
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(simulator: Simulator) -> Iterator[Kernel]:
+    kernel = Kernel({"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key})
+    kernel.run("%load_ext mm_magics")
+    yield kernel
+    kernel.close()
+
+
+FRESH = """
+session = get_ipython().magics_manager.registry["MiniMaxMagics"].session
+for name in session.history.threads():
+    session.history.clear(name)
+for name in session.config.class_trait_names(config=True):
+    setattr(session.config, name, getattr(type(session.config)(), name))
+del session, name
+"""
+
+
+@pytest.fixture
+def kernel(shared_kernel: Kernel) -> Kernel:
+    """The module's kernel, with an empty history and the settings it started with."""
+    shared_kernel.run("%reset -f")
+    assert shared_kernel.run(FRESH).error is None
+    return shared_kernel

@@ -1,0 +1,84 @@
+"""`mm-magics` as one types it: demo, simulator, doctor."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from mm_magics.history.turn import MIME_TYPE
+
+PROGRAM = [sys.executable, "-c", "import sys; from mm_magics.cli import main; sys.exit(main())"]
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        [*PROGRAM, *arguments], env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_demo_prints_the_conversation_and_writes_a_notebook_and_a_page(tmp_path):
+    before = QUICKSTART.read_bytes()
+    done = run("demo", str(QUICKSTART), "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "Your name is **Ada**" in done.stdout
+    notebook, page = done.stdout.split("same as a page:")[1].split()
+    executed = nbformat.read(notebook, as_version=4)
+    turns = [cell for cell in executed.cells if cell.source.startswith("%%minimax")]
+    assert all(cell.outputs[0].data[MIME_TYPE]["status"] == "complete" for cell in turns)
+    assert "Your name is <strong>Ada</strong>" in Path(page).read_text("utf-8")
+    assert QUICKSTART.read_bytes() == before
+
+
+def test_the_demo_of_something_that_is_no_notebook_is_one_clear_line(tmp_path):
+    (tmp_path / "x.ipynb").write_text("no")
+    done = run("demo", str(tmp_path / "x.ipynb"), "--output", str(tmp_path))
+    assert done.returncode == 1
+    assert "cannot be read as a notebook" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_failing_cell_gives_the_demo_a_failing_status(tmp_path):
+    cells = [nbformat.v4.new_code_cell(source) for source in ("%load_ext mm_magics", "%%minimax -t 0\nHi.")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "x.ipynb")
+    done = run("demo", str(tmp_path / "x.ipynb"), "--output", str(tmp_path / "out"))
+    assert done.returncode == 1
+    assert "temperature must be above 0" in done.stderr
+
+
+def test_the_simulator_says_how_to_point_a_client_at_it_and_ends_on_interrupt(tmp_path):
+    command = [*PROGRAM, "simulator", "--key", "k" * 20, "--log", str(tmp_path / "log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        said = ""
+        while "ANTHROPIC_API_KEY" not in said:
+            said += process.stdout.readline()
+        url = re.search(r"export ANTHROPIC_BASE_URL=(\S+)", said)[1]
+        doctor = run("doctor", ANTHROPIC_BASE_URL=url, ANTHROPIC_API_KEY="k" * 20)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+    assert doctor.returncode == 0, doctor.stdout
+    assert "All is well." in doctor.stdout
+    assert "k" * 20 not in doctor.stdout
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, "There is no key for api.minimax.io."),
+        ({"ANTHROPIC_API_KEY": "k" * 20}, "ANTHROPIC_API_KEY is set, but for another host"),
+        ({"ANTHROPIC_BASE_URL": "nonsense"}, "The base URL is not an http or https URL."),
+        ({"ANTHROPIC_BASE_URL": "http://127.0.0.1:9/x", "ANTHROPIC_API_KEY": "k" * 20}, "Nothing answers at 127.0.0.1:9"),
+    ],
+)
+def test_the_doctor_says_what_is_wrong_and_what_to_do(environment, said):
+    done = run("doctor", **environment)
+    assert done.returncode == 1
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr

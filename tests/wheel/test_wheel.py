@@ -1,0 +1,94 @@
+"""The distribution: what it holds, and that the wheel works where there is neither Node nor a checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.wheel, pytest.mark.xdist_group("wheel")]
+
+USE = """
+from mm_magics import Session
+from mm_magics.simulator import Simulator
+from IPython.core.interactiveshell import InteractiveShell
+with Simulator() as endpoint:
+    session = Session(base_url=endpoint.base_url, api_key=endpoint.key)
+    print(session.ask("My name is Ada.").status)
+from importlib.resources import files
+print(len((files("mm_magics.display") / "static" / "runtime.js").read_text("utf-8")) > 50_000)
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "mm_magics")
+print("minimax" in shell.magics_manager.magics["cell"])
+"""
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory):
+    """The wheel and the sdist of a copy of the checkout, as `make build` makes them."""
+    folder = tmp_path_factory.mktemp("build")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    subprocess.run([sys.executable, "-m", "build"], cwd=folder, check=True, capture_output=True)
+    return folder / "dist"
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(dist):
+    (wheel,) = dist.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names} == {"mm_magics", "mm_magics-0.1.0.dist-info"}
+    for needed in ("py.typed", "display/static/runtime.js", "display/static/stub.js", "history/turn.schema.json"):
+        assert f"mm_magics/{needed}" in names
+    assert not [name for name in names if "test" in name or "node_modules" in name or name.endswith(".ts")]
+
+
+def test_the_metadata_says_what_it_needs(dist):
+    (wheel,) = dist.glob("*.whl")
+    archive = zipfile.ZipFile(wheel)
+    metadata = Parser().parsestr(archive.read("mm_magics-0.1.0.dist-info/METADATA").decode())
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert set(metadata.get_all("Provides-Extra")) == {"lab", "mcp", "keyring", "dask", "dev"}
+    assert "anthropic<3,>=2.12" in metadata.get_all("Requires-Dist")
+
+
+def test_no_part_of_the_front_end_names_a_path_of_the_machine_that_built_it(dist):
+    (wheel,) = dist.glob("*.whl")
+    source = zipfile.ZipFile(wheel).read("mm_magics/display/static/runtime.js").decode()
+    assert str(Path.home()) not in source
+    assert str(dist.parent) not in source
+
+
+def test_the_sdist_builds_on_its_own(dist):
+    (sdist,) = dist.glob("*.tar.gz")
+    names = tarfile.open(sdist).getnames()
+    assert any(name.endswith("labextension/yarn.lock") for name in names)
+    assert not [name for name in names if "node_modules" in name]
+
+
+def test_the_wheel_installs_and_works_without_node(dist, tmp_path):
+    (wheel,) = dist.glob("*.whl")
+    venv.create(tmp_path / "env", with_pip=True)
+    scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
+    constraints = ["--constraint", str(ROOT / "constraints.txt")]
+    environment = {**os.environ, "PATH": str(scripts), "PYTHONPATH": ""}
+    assert shutil.which("node", path=environment["PATH"]) is None
+    python = str(scripts / "python")
+    subprocess.run([python, "-m", "pip", "install", "-q", *constraints, str(wheel)], env=environment, check=True)
+    done = subprocess.run([python, "-c", USE], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split() == ["complete", "True", "True"], done.stderr
+    version = subprocess.run([str(scripts / "mm-magics"), "--version"], env=environment, capture_output=True, text=True)
+    assert version.stdout == "mm-magics 0.1.0\n"
