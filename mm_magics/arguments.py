@@ -18,7 +18,7 @@ from mm_magics.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag. `setting` names the `MiniMax` setting that it overrides for its cell; without `metavar` it is a switch."""
+    """One flag. `setting` names the `MiniMax` setting that it overrides; without a `metavar` it is a switch."""
 
     names: tuple[str, ...]
     help: str

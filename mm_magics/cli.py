@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mm_magics import __version__
-from mm_magics.errors import MiniMaxError
+from mm_magics.errors import MiniMaxError, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,8 +51,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from mm_magics.demo import run
-
+    try:
+        from mm_magics.demo import run
+    except ModuleNotFoundError as error:
+        raise UsageError(f"The demo needs {error.name}.", "pip install 'mm-magics[lab]'") from None
     return run(options.notebook, options.output)
 
 

@@ -6,6 +6,7 @@ Always true: no key is a setting, so none is ever shown by `%config`; a base URL
 from __future__ import annotations
 
 import os
+from math import isfinite
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,18 +24,21 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 def checked_base_url(url: str) -> str:
     """The URL without a slash at its end. Raises `ConfigError` if no key may be sent there."""
     hint = f"It looks like {DEFAULT_BASE_URL}."
+    url = url.strip()
+    if not url.isprintable() or " " in url or "\\" in url:  # what urlsplit and the HTTP library read differently
+        raise ConfigError("The base URL is not a URL.", hint)
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise ConfigError("The base URL is not a URL.", hint) from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigError("The base URL is not an http or https URL.", hint)
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in url or "#" in url:
         raise ConfigError("The base URL holds more than a host and a path.", hint)
     if parts.scheme == "http" and host not in LOOPBACK:
         raise ConfigError(f"{host} is not this machine: a key is not sent there in the clear.", "Use https.")
-    return url.strip().rstrip("/")
+    return url.rstrip("/")
 
 
 class MiniMax(Configurable):
@@ -78,6 +82,13 @@ class MiniMax(Configurable):
             return checked_base_url(proposal["value"])
         except ConfigError as error:
             raise TraitError(f"{error.message} {error.hint}") from None
+
+    @validate("timeout")
+    def _check_timeout(self, proposal: dict[str, Any]) -> float:
+        value: float = proposal["value"]
+        if not isfinite(value):
+            raise TraitError(f"timeout must be a number of seconds, not {value!r}.")
+        return value
 
     @validate("temperature", "top_p")
     def _check_fraction(self, proposal: dict[str, Any]) -> float | None:

@@ -1,7 +1,7 @@
 """`mm-magics demo`: a notebook run in a real kernel, its conversation printed as it streams.
 
-Always true: the kernel is asked as a notebook's front end asks it (with cell ids), so what is printed is what the widget
-is told; the notebook that is given is not changed.
+Always true: the kernel is asked as a notebook's front end asks it (with cell ids), so what is printed is what the
+widget is told; the notebook that is given is not changed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def run(notebook: Path, output: Path) -> int:
     Writes the executed notebook and an HTML page into `output`. Raises `UsageError` if the notebook cannot be read.
     """
     try:
-        document = nbformat.read(notebook, as_version=4)
+        document: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, nbformat.ValidationError) as error:
         raise UsageError(f"{notebook} cannot be read as a notebook: {error}") from None
     output.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def run(notebook: Path, output: Path) -> int:
         view.say(f"endpoint: {'MiniMax' if live else 'the bundled simulator'}")
         status = _execute(document, notebook.parent, env, view)
     paths = [output / notebook.name, output / notebook.with_suffix(".html").name]
-    nbformat.write(document, paths[0])
+    nbformat.write(document, paths[0])  # type: ignore[no-untyped-call]
     paths[1].write_text(_page(document), "utf-8")
     print("\nThe executed notebook and the same as a page:", *paths, sep="\n  ")
     return status
@@ -71,7 +71,7 @@ def _page(document: Any) -> str:
     return str(body)
 
 
-class _FrontEnd(NotebookClient):  # type: ignore[misc]  # nbclient has no types
+class _FrontEnd(NotebookClient):
     """nbclient that names its cells, as notebooks' front ends do, and passes on what the widget is told."""
 
     def __init__(self, document: Any, view: TerminalView, **settings: Any) -> None:
@@ -94,7 +94,7 @@ class _FrontEnd(NotebookClient):  # type: ignore[misc]  # nbclient has no types
         client.shell_channel.send = named
         return client
 
-    def _starts(self, cell: Any, cell_index: int) -> None:
+    def _starts(self, cell: Any, **_: Any) -> None:
         self._cell_id = cell.id
         print()
         for number, line in enumerate(cell.source.splitlines()):

@@ -63,7 +63,7 @@ class Keys:
     """The keys of one session: those entered, and the places where one may be found."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        self._environ = os.environ if environ is None else environ
+        self._given = environ  # None: the process's own, looked at when needed and never held, since it holds keys
         self._entered: dict[str, Key] = {}
 
     def enter(self, base_url: str, value: str, source: str = "%minimax login") -> Key:
@@ -81,6 +81,8 @@ class Keys:
             keyring.set_password(SERVICE, key.host, key.reveal())
         except Exception as error:
             raise ConfigError(f"The OS keyring did not take the key ({type(error).__name__}).") from None
+        if _kept(key.host) != key.reveal():
+            raise ConfigError("The OS keyring did not keep the key.", "Set MINIMAX_API_KEY instead.")
 
     def find(self, base_url: str) -> Key:
         """The key for this endpoint. Raises `KeyMissing`, saying which ones were passed over and why."""
@@ -88,9 +90,10 @@ class Keys:
         if host in self._entered:
             return self._entered[host]
         passed = []
-        given_for = host_of(self._environ.get("ANTHROPIC_BASE_URL", ""))
+        environ = os.environ if self._given is None else self._given
+        given_for = host_of(environ.get("ANTHROPIC_BASE_URL", ""))
         for name in VARIABLES:
-            value = self._environ.get(name, "").strip()
+            value = environ.get(name, "").strip()
             if not value:
                 continue
             if host == given_for or (name == "MINIMAX_API_KEY" and host in MINIMAX_HOSTS):

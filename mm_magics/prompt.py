@@ -139,7 +139,9 @@ def _indexed(value: Any) -> Any:
     names = list(getattr(value, "columns", ()))
     if len(set(names)) == len(names):
         return value
-    return value.set_axis([f"{each} ({names[:n].count(each) + 1})" for n, each in enumerate(names)], axis="columns")
+    seen = [names[:n].count(each) for n, each in enumerate(names)]
+    new = [f"{each} ({before + 1})" if before else each for each, before in zip(names, seen, strict=True)]
+    return value.set_axis(new, axis="columns")
 
 
 def _row(cells: Any) -> str:

@@ -193,7 +193,8 @@ def open_notebook(browser: Browser, lab: Lab, request: pytest.FixtureRequest) ->
             time.sleep(0.2)
         if theme:
             page.evaluate(
-                "async (theme) => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }", theme
+                "async (theme) => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }",
+                theme,
             )
             time.sleep(1)
         page.evaluate("() => window.jupyterapp.shell.collapseLeft()")

@@ -76,7 +76,9 @@ def test_the_interrupt_button_ends_the_answer_and_keeps_what_came(open_notebook)
 
 
 def test_a_formula_and_a_table_are_shown_as_such_while_streaming_and_afterwards(open_notebook):
-    notebook = open_notebook(LOAD, "%%minimax\nWhich formula is it? [[simulator: rate=60]]", "%%minimax\nCompare a and b.")
+    notebook = open_notebook(
+        LOAD, "%%minimax\nWhich formula is it? [[simulator: rate=60]]", "%%minimax\nCompare a and b."
+    )
     notebook.run(0)
     notebook.run(1, wait=False)
     expect(notebook.output(1).locator("math").first).to_be_visible(timeout=20_000)

@@ -1,4 +1,4 @@
-"""A real ipykernel, asked as JupyterLab (with a cell id), jupyter console (with stdin) or nbclient (neither) asks it."""
+"""A real ipykernel, asked as JupyterLab (a cell id), jupyter console (stdin) or nbclient (neither) asks it."""
 
 from __future__ import annotations
 

@@ -74,7 +74,10 @@ def test_the_simulator_says_how_to_point_a_client_at_it_and_ends_on_interrupt(tm
         ({}, "There is no key for api.minimax.io."),
         ({"ANTHROPIC_API_KEY": "k" * 20}, "ANTHROPIC_API_KEY is set, but for another host"),
         ({"ANTHROPIC_BASE_URL": "nonsense"}, "The base URL is not an http or https URL."),
-        ({"ANTHROPIC_BASE_URL": "http://127.0.0.1:9/x", "ANTHROPIC_API_KEY": "k" * 20}, "Nothing answers at 127.0.0.1:9"),
+        (
+            {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9/x", "ANTHROPIC_API_KEY": "k" * 20},
+            "Nothing answers at 127.0.0.1:9",
+        ),
     ],
 )
 def test_the_doctor_says_what_is_wrong_and_what_to_do(environment, said):

@@ -87,7 +87,7 @@ def test_jupyter_console_streams_text(kernel):
     streams = [content["text"] for kind, content in run.messages if kind == "stream"]
     assert len(streams) > 1
     assert "MiniMax-M2.7" in "".join(streams)
-    assert {output["output_type"] if "output_type" in output else "stream" for output in run.outputs} == {"stream"}
+    assert {output.get("output_type", "stream") for output in run.outputs} == {"stream"}
 
 
 @pytest.fixture

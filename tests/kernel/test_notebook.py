@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import urllib.parse
 
@@ -43,7 +44,7 @@ def test_the_runtime_is_sent_once_per_kernel(kernel):
 def test_text_reaches_the_wire_while_the_stream_is_silent(kernel):
     run = kernel.run("%%minimax\nGo. [[simulator: deltas=40 size=8 stall=1 after=20]]", "a")
     told_at = [moment for (kind, _), moment in zip(run.messages, run.times, strict=True) if kind == "comm_msg"]
-    gaps = [later - earlier for earlier, later in zip(told_at, told_at[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(told_at)]
     silent = gaps.index(max(gaps))
     before = "".join(
         op[2]
@@ -127,7 +128,9 @@ def test_a_base_url_that_is_not_one_is_said_in_one_line(kernel, url):
 
 
 def test_no_server_is_one_clear_line(kernel):
-    kernel.run("get_ipython().magics_manager.registry['MiniMaxMagics'].session.keys.enter('http://127.0.0.1:9', 'k' * 8)")
+    kernel.run(
+        "get_ipython().magics_manager.registry['MiniMaxMagics'].session.keys.enter('http://127.0.0.1:9', 'k' * 8)"
+    )
     kernel.run("%config MiniMax.base_url = 'http://127.0.0.1:9/anthropic'\n%config MiniMax.max_retries = 0")
     run = kernel.run("%%minimax\nHello.", "a")
     assert run.error["evalue"].startswith("Nothing answers at 127.0.0.1:9")
@@ -148,7 +151,9 @@ def test_raw_sends_the_cell_as_it_is(kernel, simulator):
 
 
 def test_every_flag_of_a_call_reaches_the_wire(kernel, simulator):
-    flags = "-m MiniMax-M2.5 -s 'Be brief.' -t 0.5 --top-p 0.9 --max-tokens 300 --thinking 200 --user-id u1 --timeout 30"
+    flags = (
+        "-m MiniMax-M2.5 -s 'Be brief.' -t 0.5 --top-p 0.9 --max-tokens 300 --thinking 200 --user-id u1 --timeout 30"
+    )
     kernel.run(f"%%minimax {flags} --param top_k=3\nHello.", "a")
     body = dict(simulator.log[-1].body)
     assert body.pop("messages")[-1]["content"][0]["text"] == "Hello."

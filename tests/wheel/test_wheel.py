@@ -37,7 +37,10 @@ def dist(tmp_path_factory):
     """The wheel and the sdist of a copy of the checkout, as `make build` makes them."""
     folder = tmp_path_factory.mktemp("build")
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
     )
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
@@ -74,7 +77,8 @@ def test_no_part_of_the_front_end_names_a_path_of_the_machine_that_built_it(dist
 
 def test_the_sdist_builds_on_its_own(dist):
     (sdist,) = dist.glob("*.tar.gz")
-    names = tarfile.open(sdist).getnames()
+    with tarfile.open(sdist) as archive:
+        names = archive.getnames()
     assert any(name.endswith("labextension/yarn.lock") for name in names)
     assert not [name for name in names if "node_modules" in name]
 
