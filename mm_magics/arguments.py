@@ -41,6 +41,10 @@ def _context(text: str) -> str | int:
     return text if text in ("above", "all", "none") else _whole(text)
 
 
+def _sees(text: str) -> str | int:
+    return text if text in ("above", "none") else _whole(text)
+
+
 def _whole(text: str) -> int:
     try:
         return int(text.replace("_", ""))
@@ -98,6 +102,22 @@ FLAGS = (
         ("above", "all", "none"),
         "context",
     ),
+    Flag(
+        ("--sees",),
+        "what it sees of the code cells above: none, above (since the thread's last prompt), or the last N",
+        "none|above|N",
+        _sees,
+        ("none", "above"),
+        "sees",
+    ),
+    Flag(
+        ("--replay",),
+        "off: ask; auto: answer an unchanged request from its record; only: never ask",
+        "MODE",
+        str,
+        ("off", "auto", "only"),
+        "replay",
+    ),
     Flag(("--param",), "any other field of the request; may be repeated", "NAME=JSON", _field, repeat=True),
     Flag(("--user-id",), "an opaque id of the user, sent as metadata", "ID", setting="user_id"),
     Flag(
@@ -114,7 +134,7 @@ FLAGS = (
     Flag(("-h", "--help"), "show this"),
 )
 
-CLOSED_CHOICES = frozenset({"--as"})
+CLOSED_CHOICES = frozenset({"--as", "--replay"})
 
 
 @dataclass(frozen=True)
@@ -133,6 +153,13 @@ COMMANDS = (
     Command("system", "the system prompt, or another one from now on (`none`: the endpoint's own)", "[TEXT]"),
     Command("set", "the settings, or one of them from now on", "[NAME VALUE]"),
     Command("history", "the turns of the thread", "[THREAD]"),
+    Command("undo", "forget the thread's last turn in this kernel"),
+    Command("thread", "the threads, or another one from now on", "[NAME]"),
+    Command("fork", "go on in a new thread that shares the past of this one", "NAME"),
+    Command("save", "write the thread's turns into a file", "FILE.json"),
+    Command("load", "read turns from a file that save wrote", "FILE.json"),
+    Command("export", "write the conversation: .md, .html, .json (Messages API) or .py", "FILE"),
+    Command("explain", "ask about the last error, with the cell that raised it"),
     Command("clear", "forget the thread's turns in this kernel", "[THREAD]"),
     Command("usage", "calls, tokens, seconds and cost so far"),
     Command("login", "enter a key; --keep puts it into the OS keyring", "[--keep]"),

@@ -76,6 +76,8 @@ class Call:
                     case Ended(error):
                         yield from self._end(decoder, error)
             self._exchange.next(END_S)
+        except MiniMaxError as error:
+            raise self._exchange.translate(error) from None
         finally:
             self.end()
 
@@ -90,19 +92,27 @@ class Call:
     def _next(self, wake: Wake) -> Opened | Retrying | Chunk | Ended | None:
         if self._stop.is_set():
             raise Stopped
+        if self._silent():
+            raise silence(self._timeout)
         moment = time.monotonic()
         due = wake()
         wait = POLL_S if due is None else min(POLL_S, due - moment)
-        news = self._exchange.next(wait)
-        if news is None and time.monotonic() - self._progress >= self._timeout:
-            raise silence(self._timeout)
-        return news
+        return self._exchange.next(wait)
+
+    def _silent(self) -> bool:
+        """Whether nothing (pings aside) came for the whole time-out, counted from the last try's sending."""
+        tried = self._exchange.tried
+        if tried is None or self._exchange.waiting:
+            return False
+        return time.monotonic() - max(self._progress, tried) >= self._timeout
 
     def _chunk(self, decoder: EventDecoder, data: bytes) -> Iterator[StreamEvent]:
         if not self.assembler.started:
             self._head = (self._head + data)[:SNIFF] if self._is_stream() else self._head + data
         if self._is_stream():
             yield from self._feed(decoder.decode(data))
+        else:
+            self._progress = time.monotonic()
 
     def _is_stream(self) -> bool:
         return self.opened is None or self.opened.content_type != "application/json"

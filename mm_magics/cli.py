@@ -1,4 +1,4 @@
-"""`mm-magics demo │ simulator │ doctor`: what can be done from a shell, without a notebook.
+"""`mm-magics demo │ simulator │ history │ replay │ doctor`: what can be done from a shell, without a notebook.
 
 Always true: one of our errors ends with its own two lines on stderr and status 1, never with a traceback.
 """
@@ -6,6 +6,7 @@ Always true: one of our errors ends with its own two lines on stderr and status 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,16 @@ def _parser() -> argparse.ArgumentParser:
     simulator.add_argument("--log", type=Path, help="write what was asked, one JSON object a line")
     simulator.set_defaults(run=_simulator)
 
+    history = commands.add_parser("history", help="the conversations of a notebook")
+    history.add_argument("notebook", type=Path)
+    history.add_argument("--json", action="store_true", help="the turn records, as JSON")
+    history.set_defaults(run=_history)
+
+    replay = commands.add_parser("replay", help="whether notebooks can be run without a call")
+    replay.add_argument("action", choices=["check"])
+    replay.add_argument("notebooks", type=Path, nargs="+", metavar="notebook")
+    replay.set_defaults(run=_replay)
+
     doctor = commands.add_parser("doctor", help="whether all is well; the exit status says so too")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -63,6 +74,38 @@ def _simulator(options: argparse.Namespace) -> int:
 
     serve(options.host, options.port, key=options.key, rate=options.rate, log_file=options.log)
     return 0
+
+
+def _history(options: argparse.Namespace) -> int:
+    from mm_magics.commands.threads import history
+    from mm_magics.history.notebook import read
+    from mm_magics.session import Session
+
+    document = read(options.notebook)
+    for fault in document.faults:
+        print(fault, file=sys.stderr)
+    if options.json:
+        print(json.dumps([turn.record() for turn in document.turns()], ensure_ascii=False, indent=1))
+        return 0
+    session = Session()
+    session.history.follow(document)
+    for name in session.history.threads():
+        print(repr(history(session, None, name)))
+    return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from mm_magics.display.report import Report
+    from mm_magics.history.notebook import read
+    from mm_magics.history.replay import check
+
+    well = True
+    for path in options.notebooks:
+        found = list(check(read(path)))
+        well = well and all(each.state == "recorded" for each in found)
+        rows = [(str(each.number), each.state, each.cell.source.partition("\n")[0], each.why) for each in found]
+        print(repr(Report(str(path), ("cell", "state", "", ""), rows, () if rows else ("It has no prompt cells.",))))
+    return 0 if well else 1
 
 
 def _doctor(_: argparse.Namespace) -> int:

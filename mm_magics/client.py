@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 API_VERSION = "2023-06-01"
 CONNECT_TIMEOUT = 10.0
 MAX_ERROR_BODY = 2_000
+NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+"""No proxy of the environment gets a key that is for this machine."""
 
 
 class Opened(NamedTuple):
@@ -65,13 +68,13 @@ class Client:
         self.timeout = timeout
         self.max_retries = max_retries
         self._sdk: anthropic.Anthropic | None = None
+        self._making = threading.Lock()
         self._sockets: list[socket.socket] = []
-        self._current: Exchange | None = None
+        self._reader = threading.local()
 
     def send(self, body: bytes) -> Exchange:
         """Begin `POST /v1/messages` with this body; the answer comes as news."""
-        self._current = Exchange(lambda: self._post(body), self._error, self._cut)
-        return self._current
+        return Exchange(lambda exchange: self._post(body, exchange), self._error, self._cut)
 
     def models(self) -> list[dict[str, Any]]:
         """All entries of `GET /v1/models`. Raises `EndpointError`."""
@@ -94,31 +97,39 @@ class Client:
         self._cut()
 
     def _sdk_client(self) -> anthropic.Anthropic:
-        if self._sdk is None:
-            import anthropic
+        with self._making:
+            if self._sdk is None:
+                self._sdk = self._new_sdk_client()
+            return self._sdk
 
-            seconds = anthropic.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT, self.timeout))
-            headers = {  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
-                "anthropic-version": API_VERSION,
-                "Authorization": f"Bearer {self.key.reveal()}",
-                "X-Api-Key": anthropic.Omit(),
-            }
-            self._sdk = anthropic.Anthropic(
-                base_url=self.base_url,
-                api_key=self.key.reveal(),
+    def _new_sdk_client(self) -> anthropic.Anthropic:
+        import anthropic
+
+        seconds = anthropic.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT, self.timeout))
+        headers = {  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
+            "anthropic-version": API_VERSION,
+            "Authorization": f"Bearer {self.key.reveal()}",
+            "X-Api-Key": anthropic.Omit(),
+        }
+        return anthropic.Anthropic(
+            base_url=self.base_url,
+            api_key=self.key.reveal(),
+            timeout=seconds,
+            max_retries=self.max_retries,
+            default_headers=headers,  # type: ignore[arg-type]  # Omit is taken, the annotation does not say so
+            http_client=anthropic.DefaultHttpxClient(
                 timeout=seconds,
-                max_retries=self.max_retries,
-                default_headers=headers,  # type: ignore[arg-type]  # Omit is taken, the annotation does not say so
-                http_client=anthropic.DefaultHttpxClient(
-                    timeout=seconds, follow_redirects=False, event_hooks={"request": [self._before_request]}
-                ),
-            )
-        return self._sdk
+                follow_redirects=False,
+                mounts=dict.fromkeys(NO_PROXY),
+                event_hooks={"request": [self._before_request]},
+            ),
+        )
 
-    def _post(self, body: bytes) -> httpx2.Response:
+    def _post(self, body: bytes, exchange: Exchange) -> httpx2.Response:
         import anthropic
         import httpx2
 
+        self._reader.exchange = exchange
         response: object = self._sdk_client().post(
             "/v1/messages",
             cast_to=httpx2.Response,
@@ -133,30 +144,44 @@ class Client:
     def _before_request(self, request: httpx2.Request) -> None:
         request.extensions["trace"] = self._trace
         attempt = int(request.headers.get("x-stainless-retry-count", "0"))
-        if self._current is not None:
-            self._current.starts(attempt)
+        if (exchange := self._exchange()) is not None:
+            exchange.starts(attempt)
+
+    def _exchange(self) -> Exchange | None:
+        """The exchange whose reader thread this is; None in any other."""
+        return getattr(self._reader, "exchange", None)
 
     def _trace(self, _event: str, info: Mapping[str, Any]) -> None:
         """Remember each socket that is opened, so that a call can be cut at any moment."""
         stream: Any = info.get("return_value")
         if hasattr(stream, "get_extra_info") and (opened := stream.get_extra_info("socket")) is not None:
             self._sockets = [*(known for known in self._sockets if known.fileno() >= 0), opened]
+            if (exchange := self._exchange()) is not None and exchange.closed:
+                _shut(opened)
 
     def _cut(self) -> None:
         """Shut every socket: a reader that waits on one wakes, and the endpoint stops generating."""
         for opened in self._sockets:
-            try:
-                opened.shutdown(socket.SHUT_RDWR)
-            except OSError:  # it is closed already
-                continue
+            _shut(opened)
         self._sockets, sdk, self._sdk = [], self._sdk, None
         if sdk is not None:
             sdk.close()
 
     def _error(self, error: BaseException) -> MiniMaxError:
-        """Ours for theirs, in one line, with what to do."""
-        if isinstance(error, MiniMaxError):
-            return error
+        """Ours for theirs, with what to do; in plain lines, and without the key should the endpoint have echoed it."""
+        found = error if isinstance(error, MiniMaxError) else self._translated(error)
+        found.message, found.hint = self._plain(found.message), self._plain(found.hint)
+        found.args = (found.message,)
+        if isinstance(found, StatusError):
+            found.type = found.type and self._plain(found.type)
+            found.request_id = found.request_id and self._plain(found.request_id)
+        return found
+
+    def _plain(self, text: str) -> str:
+        line = " ".join(self.key.hide(text).split())[:MAX_ERROR_BODY]
+        return line if line.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in line)
+
+    def _translated(self, error: BaseException) -> MiniMaxError:
         import anthropic
         import httpx2
 
@@ -164,7 +189,9 @@ class Client:
         if isinstance(error, anthropic.APIStatusError):
             return self._status_error(error.response)
         cause = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else error
-        what = self.key.hide(str(cause)).splitlines()[0] if cause is not None and str(cause) else type(cause).__name__
+        if isinstance(cause, MiniMaxError):
+            return cause
+        what = str(cause) if cause is not None and str(cause) else type(cause).__name__
         if isinstance(cause, httpx2.ConnectTimeout | httpx2.ConnectError):
             return ConnectionFailed(
                 f"Nothing answers at {host} ({what}).",
@@ -192,7 +219,7 @@ class Client:
             )
         try:
             body = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict) or not ("error" in body or "base_resp" in body):
             text = self.key.hide(" ".join(response.text[:MAX_ERROR_BODY].split()))[:120]
@@ -205,12 +232,11 @@ class Client:
             base = body["base_resp"] if isinstance(body["base_resp"], dict) else {}
             body = {"error": {"message": f"{base.get('status_msg')} ({base.get('status_code')})"}}
         found = reported(body, status)
-        message = self.key.hide(found.message)[:MAX_ERROR_BODY]
         request_id = (
             found.request_id or response.headers.get("minimax-request-id") or response.headers.get("request-id")
         )
         return StatusError(
-            f"{message} (HTTP {status}{f', {found.type}' if found.type else ''})",
+            f"{found.message} (HTTP {status}{f', {found.type}' if found.type else ''})",
             status_hint(status, found.message, self.base_url, self.key),
             status=status,
             type=found.type,
@@ -249,17 +275,29 @@ def status_hint(status: int, message: str, base_url: str, key: Key) -> str:
     return ""
 
 
+def _shut(opened: socket.socket) -> None:
+    try:
+        opened.shutdown(socket.SHUT_RDWR)
+    except OSError:  # it is closed already
+        return
+
+
 class Exchange:
-    """One call: `next` gives its news in order, `close` ends it from the caller's side at any moment."""
+    """One call: `next` gives its news in order, `close` ends it from the caller's side at any moment.
+
+    `translate` makes one of our errors, fit to be shown, of any error. `tried` is when (by `time.monotonic`) the last
+    try was sent, None before the first.
+    """
 
     def __init__(
         self,
-        post: Callable[[], httpx2.Response],
+        post: Callable[[Exchange], httpx2.Response],
         translate: Callable[[BaseException], MiniMaxError],
         cut: Callable[[], None],
     ) -> None:
         self._news: SimpleQueue[News] = SimpleQueue()
-        self._post, self._translate, self._cut = post, translate, cut
+        self._post, self.translate, self._cut = post, translate, cut
+        self.tried: float | None = None
         self._closed = threading.Event()
         self._ended = False
         threading.Thread(target=self._read, name="mm_magics-reader", daemon=True).start()
@@ -275,6 +313,16 @@ class Exchange:
         self._ended = isinstance(news, Ended)
         return news
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is news already."""
+        return not self._news.empty()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the caller has left."""
+        return self._closed.is_set()
+
     def close(self) -> None:
         """End the call; its connection is closed unless the whole answer was read."""
         if not self._ended:
@@ -288,22 +336,29 @@ class Exchange:
         """A try is about to be sent. Raises if the caller has left meanwhile."""
         if self._closed.is_set():
             raise ConnectionFailed("The call was ended before it was sent.")
+        self.tried = time.monotonic()
         if attempt:
             self._news.put(Retrying(attempt))
 
     def _read(self) -> None:
+        ended = Ended(EndpointError("The call failed."))  # whatever happens here, the caller hears of the end
         try:
-            response = self._post()
-            try:
-                content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-                self._news.put(Opened(content_type, dict(response.headers)))
-                for data in response.iter_bytes():
-                    self._news.put(Chunk(data))
-                    if self._closed.is_set():
-                        break
-            finally:
-                response.close()
+            self._receive()
         except Exception as error:
-            self._news.put(Ended(self._translate(error)))
+            ended = Ended(self.translate(error))
         else:
-            self._news.put(Ended(None))
+            ended = Ended(None)
+        finally:
+            self._news.put(ended)
+
+    def _receive(self) -> None:
+        response = self._post(self)
+        try:
+            content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            self._news.put(Opened(content_type, dict(response.headers)))
+            for data in response.iter_bytes():
+                self._news.put(Chunk(data))
+                if self._closed.is_set():
+                    break
+        finally:
+            response.close()

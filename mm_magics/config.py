@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 from urllib.parse import urlsplit
 
-from traitlets import Bool, Dict, Enum, Float, Int, TraitError, Unicode, Union, default, validate
+from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
 from traitlets.config import Configurable
 
 from mm_magics.errors import ConfigError
@@ -18,6 +18,7 @@ from mm_magics.models import DEFAULT_MODEL
 from mm_magics.prompt import VALUE_LIMIT
 
 DEFAULT_BASE_URL = "https://api.minimax.io/anthropic"
+SEES_LIMIT = 20_000
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -61,6 +62,17 @@ class MiniMax(Configurable):
         default_value="above",
         help="Turns that a prompt sees: those above, all, none, or the last N above.",
     ).tag(config=True)
+    replay = Enum(
+        ["off", "auto", "only"],
+        help="off: ask; auto: an unchanged request is answered from its record; only: never ask.",
+    ).tag(config=True)
+    replay_from = List(Unicode(), help="Notebooks and folders of notebooks that hold more records.").tag(config=True)
+    sees = Union(
+        [Enum(["none", "above"]), Int(min=0)],
+        default_value="none",
+        help="What a prompt sees of the code cells above it: none, all since the thread's last prompt, or the last N.",
+    ).tag(config=True)
+    sees_limit = Int(SEES_LIMIT, min=0, help="Characters of one cell that are seen; 0: all.").tag(config=True)
     timeout = Float(120.0, min=0.1, help="Seconds without any news from the endpoint, after which it is given up.").tag(
         config=True
     )
@@ -71,6 +83,10 @@ class MiniMax(Configurable):
     @default("base_url")
     def _base_url_from_environment(self) -> str:
         return os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+
+    @default("replay")
+    def _replay_from_environment(self) -> str:
+        return os.environ.get("MINIMAX_REPLAY") or "off"
 
     @default("model")
     def _model_from_environment(self) -> str:

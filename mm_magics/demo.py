@@ -16,10 +16,10 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from mm_magics.answer import TurnEnd
 from mm_magics.display.terminal import TerminalView, console
 from mm_magics.errors import UsageError
 from mm_magics.history.turn import MIME_TYPE, Turn
-from mm_magics.session import TurnEnd
 from mm_magics.simulator import Simulator
 from mm_magics.stream import BlockStart, BlockStop, Delta
 

@@ -16,7 +16,8 @@ from typing import Literal
 from mm_magics.config import checked_base_url
 from mm_magics.errors import MiniMaxError
 from mm_magics.history.thread import context_messages
-from mm_magics.messages import problems
+from mm_magics.history.turn import Turn
+from mm_magics.messages import blocks, problems
 from mm_magics.models import CATALOGUE, nearest
 from mm_magics.session import Session
 
@@ -46,9 +47,31 @@ def examine(session: Session, front_end: str) -> Iterator[Finding]:
     yield Finding("front end", True, front_end)
     yield _bundle()
     yield from _endpoint(session)
+    yield from _notebook(session)
     for thread, turns in session.history.threads().items():
         broken = problems(context_messages(turns, {"role": "user", "content": "?"}))
-        yield Finding(f"thread {thread}", not broken, str(broken[0]) if broken else f"{len(turns)} turns, valid")
+        said = f"{len(turns)} turns, valid{'; '.join(['', *_mended(turns)])}"
+        yield Finding(f"thread {thread}", not broken, str(broken[0]) if broken else said)
+
+
+def _notebook(session: Session) -> Iterator[Finding]:
+    if session.notebook is None:
+        return
+    if session.notebook.error is not None:
+        yield Finding("notebook", None, session.notebook.error.message, session.notebook.error.hint)
+    elif session.notebook.document is not None:
+        yield Finding("notebook", True, str(session.notebook.path))
+        for fault in session.notebook.document.faults:
+            yield Finding("notebook", None, f"passed over: {fault}")
+
+
+def _mended(turns: list[Turn]) -> Iterator[str]:
+    """What is not sent as it was recorded, and why."""
+    for number, turn in enumerate(turns, 1):
+        if not turn.closed:
+            yield f"turn {number} is not sent, it holds no answer ({turn.status})"
+        elif turn.closed != [{**message, "content": blocks(message)} for message in turn.messages]:
+            yield f"turn {number} is sent without what was cut or blank, every tool call answered ({turn.status})"
 
 
 def _version(name: str) -> Finding:

@@ -3,7 +3,8 @@
     MiniMaxError
     ├── UsageError              what was typed cannot be done; nothing was sent
     │   ├── ArgumentError       a flag or its value
-    │   └── PromptError         the cell's text: empty, or a {{ expr }} that fails
+    │   ├── PromptError         the cell's text: empty, or a {{ expr }} that fails
+    │   └── NotRecorded         `replay` is `only`, and there is no record for this request
     ├── ConfigError             settings that cannot work: a base URL that is not one
     │   └── KeyMissing          no key for this endpoint
     ├── RequestError            the request breaks the endpoint's contract; nothing was sent
@@ -12,6 +13,7 @@
     │   ├── StatusError         an HTTP status other than 2xx, or an error event in the stream
     │   └── ProtocolError       an answer that is not the Messages API's
     ├── RecordError             a turn record that cannot be read
+    ├── NotebookError           a notebook file that cannot be read as one
     └── Interrupted             the user interrupted the turn; what came is kept
 
 Always true: `str(error)` is one or two plain lines, the second saying what to do; it never holds a key.
@@ -51,6 +53,10 @@ class ArgumentError(UsageError):
 
 class PromptError(UsageError):
     """The prompt is empty, or one of its expressions failed."""
+
+
+class NotRecorded(UsageError):
+    """`replay` is `only`, and there is no record for exactly this request."""
 
 
 class ConfigError(MiniMaxError):
@@ -97,6 +103,10 @@ class ProtocolError(EndpointError):
 
 class RecordError(MiniMaxError):
     """A turn record that is damaged, or of a newer schema."""
+
+
+class NotebookError(MiniMaxError):
+    """A notebook file that cannot be read as one."""
 
 
 class Interrupted(MiniMaxError):

@@ -55,8 +55,11 @@ class Key:
 
 
 def host_of(base_url: str) -> str:
-    """`host` or `host:port`, lower case: what a key is given for."""
-    return urlsplit(base_url).netloc.lower()
+    """`host` or `host:port`, lower case: what a key is given for; "" where there is none."""
+    try:
+        return urlsplit(base_url).netloc.lower()
+    except ValueError:
+        return ""
 
 
 class Keys:

@@ -7,44 +7,69 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from mm_magics import arguments, prompt
+from mm_magics.answer import Prompt
 from mm_magics.config import MiniMax
 from mm_magics.display import form as forms
 from mm_magics.display import frontend
+from mm_magics.display.recorder import Recorder
+from mm_magics.errors import UsageError
+from mm_magics.history import sees as sees_text
+from mm_magics.history.sees import Ran
 from mm_magics.models import CATALOGUE
-from mm_magics.session import Prompt, Session
+from mm_magics.session import Session
+
+EXPLAIN = "Explain this error in a few sentences, and show how to mend the cell."
 
 
 @magics_class
 class MiniMaxMagics(Magics):
-    """The magics of one shell, and the session that its prompt cells share."""
+    """The magics of one shell, the session that its prompt cells share, and what its cells did."""
 
     shell: Any
 
     def __init__(self, shell: Any, session: Session) -> None:
         super().__init__(shell)
         self.session = session
+        self.recorder = Recorder(shell)
 
     @no_var_expand
     @line_cell_magic
     def minimax(self, line: str, cell: str | None = None) -> Any:
         """Ask a MiniMax model. `%%minimax --help` lists the flags, `%minimax help` the commands."""
+        self._attach()
         if cell is None:
-            from mm_magics import commands
-
-            return commands.run(self.session, self.shell, line)
+            return self._command(line)
         flags = arguments.parse(line)
         if flags.pop("help", False):
             print(arguments.help_text())
             return None
         return self._ask(cell, flags)
 
-    def _ask(self, cell: str, flags: dict[str, Any]) -> None:
+    def _attach(self) -> None:
+        """Find the notebook, if it is not found yet, and follow it."""
+        if self.session.notebook is None and (path := frontend.notebook_path(self.shell)) is not None:
+            self.session.attach(path)
+        self.session.refresh()
+
+    def _command(self, line: str) -> Any:
+        from mm_magics import commands
+
+        if line.split()[:1] != ["explain"]:
+            return commands.run(self.session, self.shell, line)
+        failed = self.recorder.last_error
+        if failed is None:
+            raise UsageError("No cell of this kernel ended with an error.", "Run %minimax explain after one did.")
+        flags = arguments.parse(line.partition("explain")[2])
+        return self._ask(EXPLAIN, {**flags, "raw": True, "sees": "none"}, [failed])
+
+    def _ask(self, cell: str, flags: dict[str, Any], cells: Sequence[Ran] | None = None) -> None:
         config, shell = self.session.config, self.shell
         out, form = flags.pop("out", None), flags.pop("as", "markdown")
         quiet, dry_run = flags.pop("quiet", config.quiet), flags.pop("dry_run", False)
@@ -54,8 +79,14 @@ class MiniMaxMagics(Magics):
                 flags["system"] = prompt.render(flags["system"], shell.user_ns, config.value_limit)
         if "params" in flags:
             flags["params"] = {**config.params, **flags["params"]}
-        cell_id = frontend.cell_id(shell)
-        ready = self.session.prepare(cell.rstrip("\n"), cell_id=cell_id, **flags)
+        cell_id = self.session.place(frontend.cell_id(shell), frontend.source(shell))
+        sees = flags.pop("sees", config.sees)
+        if cells is None:
+            cells = self._cells(sees, flags.get("thread", config.thread), cell_id)
+        content = [{"type": "text", "text": cell.rstrip("\n")}]
+        if told := sees_text.told(cells, config.sees_limit):
+            content.insert(0, {"type": "text", "text": told})
+        ready = self.session.prepare(content, cell_id=cell_id, **flags)
         if dry_run:
             _show_request(ready)
             return
@@ -65,6 +96,18 @@ class MiniMaxMagics(Magics):
         turn = frontend.perform(answer, shell, stop, form=form, quiet=quiet, earlier=earlier)
         if out:
             shell.user_ns[out] = forms.value(turn.text, form)
+
+    def _cells(self, sees: str | int, thread: str, cell_id: str | None) -> Sequence[Ran]:
+        """The code cells that a prompt in this cell sees."""
+        if sees in ("none", 0):
+            return []
+        document = self.session.notebook.document if self.session.notebook else None
+        above = sees_text.above(document, self.recorder.cells, cell_id)
+        asked = [turn.cell_id for turn in self.session.history.seen(thread, cell_id)]
+        if None in asked:
+            asked += [cell.id for cell in above if cell.is_prompt]
+        fresh = sees_text.since_prompt(above, filter(None, asked))
+        return fresh[-sees:] if isinstance(sees, int) else fresh
 
 
 def _show_request(ready: Prompt) -> None:

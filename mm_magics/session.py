@@ -1,170 +1,31 @@
 """`Session.ask()`: context → request → stream → turn. Everything that the magics do, for scripts, without IPython.
 
-Always true: whatever ends a turn (its end, a fault, Stop, an interrupt, a caller that leaves), what came is in the
-history, and the history is valid.
+Always true: a request is checked before anything is sent, and the history it is made from is the notebook's as it
+stands.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
 
-from mm_magics import interrupts, request
-from mm_magics.call import Call, CallEvent, Stopped, Wake
+from mm_magics import messages, request
+from mm_magics.answer import Answer, Prompt, Replayed, View
+from mm_magics.call import Call
 from mm_magics.client import Client
 from mm_magics.config import MiniMax, checked_base_url
-from mm_magics.errors import EndpointError, MiniMaxError, PromptError, UsageError
+from mm_magics.errors import NotRecorded, PromptError, UsageError
+from mm_magics.history.notebook import NotebookFile
+from mm_magics.history.replay import Recordings, replayable
 from mm_magics.history.thread import Context, History, context_messages, digest_of
-from mm_magics.history.turn import Status, Turn, new_id, now
+from mm_magics.history.turn import Turn
 from mm_magics.keys import Keys
 from mm_magics.messages import Block, Message
 
-
-@dataclass(frozen=True)
-class Prompt:
-    """A request ready to go: `message` is the new user message, `body` all that is sent, `notes` what to know of it."""
-
-    message: Message
-    body: dict[str, Any]
-    system: str | None
-    params: dict[str, Any]
-    thread: str
-    cell_id: str | None
-    timeout: float
-    request_sha256: str
-    seen: int
-    notes: list[str]
-
-    @property
-    def model(self) -> str:
-        return str(self.body["model"])
-
-
-class Asked(NamedTuple):
-    """The request is on its way."""
-
-    prompt: Prompt
-
-
-class TurnEnd(NamedTuple):
-    """The turn is over and in the history (if anything came)."""
-
-    turn: Turn
-
-
-Event = Asked | CallEvent | TurnEnd
-
-
-class View(Protocol):
-    """What shows a turn while it streams. `due` is when (by `time.monotonic`) it wants an event at the latest."""
-
-    @property
-    def due(self) -> float | None: ...
-
-    def show(self, event: Event) -> None: ...
-
-
-class Answer:
-    """One turn in the making: iterate it for its events; `turn` is there once it is over.
-
-    Leaving it early (`break`, an exception, `close()`) ends the call and keeps what came, as a stopped turn.
-    """
-
-    def __init__(self, prompt: Prompt, call: Call, history: History) -> None:
-        self.prompt = prompt
-        self.turn: Turn | None = None
-        self._call, self._history = call, history
-        self._id, self._created = new_id(), now()
-
-    def __iter__(self) -> Iterator[Event]:
-        return self.events(lambda: None)
-
-    def events(self, wake: Wake) -> Iterator[Event]:
-        """The events, with an `Idle` at the time that `wake` gives. Raises `EndpointError`, its `turn` what came."""
-        yield Asked(self.prompt)
-        try:
-            yield from self._call.events(wake)
-        except Stopped:
-            yield TurnEnd(self._settle("stopped"))
-        except EndpointError as error:
-            self._settle("failed", error)
-            raise
-        except BaseException:
-            self._settle("stopped")
-            raise
-        else:
-            yield TurnEnd(self._settle(*self._ending()))
-
-    @property
-    def kept(self) -> bool:
-        """Whether anything came that is worth keeping."""
-        return bool(self._call.assembler.content)
-
-    def close(self) -> Turn:
-        """End the turn now, if it is not over, and give it."""
-        return self.turn or self._settle("stopped")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.close()
-
-    def _ending(self) -> tuple[Status, EndpointError | None]:
-        reason = self._call.assembler.message.get("stop_reason")
-        if reason == "error":
-            return "failed", EndpointError("The endpoint ended the answer with an error.", "Run the cell again.")
-        return ("truncated" if reason in ("max_tokens", "model_context_window_exceeded") else "complete"), None
-
-    def _settle(self, status: Status, error: MiniMaxError | None = None) -> Turn:
-        with interrupts.deferred():
-            self._call.end()
-            self.turn = self._make_turn(status, error)
-            if self.kept:
-                self._history.put(self.turn)
-            if isinstance(error, EndpointError):
-                error.turn = self.turn
-            return self.turn
-
-    def _make_turn(self, status: Status, error: MiniMaxError | None) -> Turn:
-        assembler = self._call.assembler
-        message = assembler.message
-        response: dict[str, Any] = {
-            "id": message.get("id"),
-            "model": message.get("model"),
-            "stop_reason": message.get("stop_reason"),
-            "usage": message.get("usage") or {},
-            "first_token_s": _rounded(self._call.first_token_s),
-            "thinking_s": _rounded(self._call.thinking_s),
-            "seconds": _rounded(self._call.seconds),
-        }
-        if assembler.unfinished is not None:
-            response["unfinished"] = assembler.unfinished
-        if assembler.partial_json is not None:
-            response["partial_json"] = assembler.partial_json
-        answer: list[Message] = [{"role": "assistant", "content": assembler.content}] if assembler.content else []
-        prompt = self.prompt
-        return Turn(
-            id=self._id,
-            thread=prompt.thread,
-            cell_id=prompt.cell_id,
-            created=self._created,
-            status=status,
-            model=prompt.model,
-            system=prompt.system,
-            params=prompt.params,
-            messages=[prompt.message, *answer],
-            responses=[response],
-            request_sha256=prompt.request_sha256,
-            error=str(error) if error else None,
-        )
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
+FOREIGN = "vscode-"
+"""How ids begin that a front end gives to cells and that the notebook file does not hold."""
 
 
 class Session:
@@ -186,6 +47,10 @@ class Session:
         self.config = config or MiniMax(**settings)
         self.keys = Keys()
         self.history = History()
+        self.notebook: NotebookFile | None = None
+        self._recordings = Recordings()
+        self._restored = 0
+        self._places: dict[str | None, str] = {}
         self._client: Client | None = None
         if api_key is not None:
             self.keys.enter(self.config.base_url, api_key, "api_key")
@@ -197,14 +62,17 @@ class Session:
         the endpoint would refuse.
         """
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
-        if not blocks or (isinstance(content, str) and not content.strip()):
+        given = messages.blocks({"content": blocks})
+        texts = [str(block.get("text", "")) for block in given if block.get("type") == "text"]
+        if not blocks or (texts and not texts[-1].strip()):
             raise PromptError("The prompt is empty.", "Write the question below the %%minimax line.")
+        self.refresh()
         chosen = {name: flags.pop(name, getattr(self.config, name)) for name in _FLAGS}
         if flags:
             raise TypeError(f"unknown settings: {', '.join(flags)}")
         params = _params(chosen)
         message: Message = {"role": "user", "content": blocks}
-        context: Context = chosen["context"]
+        context = _context(chosen["context"])
         seen = self.history.seen(chosen["thread"], cell_id, context)
         array = context_messages(seen, message)
         body = request.body(chosen["model"], array, chosen["system"], params)
@@ -220,18 +88,28 @@ class Session:
             request_sha256=digest_of(chosen["model"], chosen["system"], params, array),
             seen=len(seen),
             notes=request.notes(body),
+            context=context,
+            base=self.history.base(chosen["thread"]),
+            replay=chosen["replay"],
         )
 
-    def stream(self, prompt: str | Prompt, *, stop: threading.Event | None = None, **flags: Any) -> Answer:
+    def stream(self, prompt: str | Prompt, *, stop: threading.Event | None = None, **flags: Any) -> Answer | Replayed:
         """Send the prompt; the answer is an iterator of events. `stop`, once set, ends it within 0.1 s.
 
-        Raises what `prepare` raises, and `ConfigError` (`KeyMissing`) if there is no endpoint to send it to.
+        A request that is answered from its record sends nothing. Raises what `prepare` raises, `ConfigError`
+        (`KeyMissing`) if there is no endpoint to send it to, `NotRecorded` if there must be a record and is none.
         """
         if not isinstance(prompt, Prompt):
             prompt = self.prepare(prompt, **flags)
+        if prompt.replay != "off" and (turn := self._recording(prompt)) is not None:
+            return Replayed(prompt, turn, self.history)
+        if prompt.replay == "only":
+            raise NotRecorded(
+                "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
+            )
         client = self.client(prompt.timeout)
         exchange = client.send(request.encode(prompt.body))
-        return Answer(prompt, Call(exchange, prompt.timeout, stop or threading.Event()), self.history)
+        return Answer(prompt, Call(exchange, prompt.timeout, stop or threading.Event()), self.history, self._news())
 
     def ask(
         self,
@@ -250,6 +128,46 @@ class Session:
                 if view:
                     view.show(event)
         return answer.close()
+
+    def attach(self, path: Path) -> None:
+        """Make this notebook the session's memory: its turns are restored, and its order of cells is followed."""
+        self.notebook = NotebookFile(path)
+
+    def refresh(self) -> None:
+        """Follow the notebook if it was saved since the last time."""
+        document = self.notebook.news() if self.notebook else None
+        if document is not None:
+            self._restored += self.history.follow(document)
+
+    def place(self, cell_id: str | None, source: str) -> str | None:
+        """The id that the running cell has in the notebook.
+
+        A front end that names cells as the file does is believed; for the others (nbclient and the like name none,
+        VS Code has names of its own) the first cell with this source that was not run yet is taken for it.
+        """
+        document = self.notebook.document if self.notebook else None
+        if document is None or (cell_id is not None and not cell_id.startswith(FOREIGN)):
+            return cell_id
+        if cell_id in self._places:
+            return self._places[cell_id]
+        taken = set(self._places.values())
+        same = [each.id for each in document.cells if each.is_prompt and each.source.rstrip() == source.rstrip()]
+        found = next((id_ for id_ in same if id_ not in taken), None)
+        if found is not None:
+            self._places[cell_id or f"run {len(self._places)}"] = found
+        return found or cell_id
+
+    def _news(self) -> list[str]:
+        """What is to be said once: that turns came from a file."""
+        count, self._restored = self._restored, 0
+        return [f"{count} turns restored from {self.notebook.path.name}."] if count and self.notebook else []
+
+    def _recording(self, prompt: Prompt) -> Turn | None:
+        """The cell's own record for this request, else another one of this notebook, else one of `replay_from`."""
+        own = self.history.of_cell(prompt.thread, prompt.cell_id)
+        known = [*([own] if own else []), *(turn for turns in self.history.threads().values() for turn in turns)]
+        here = next((turn for turn in known if turn.request_sha256 == prompt.request_sha256 and replayable(turn)), None)
+        return here or self._recordings.find(prompt.request_sha256, self.config.replay_from)
 
     def client(self, timeout: float | None = None) -> Client:
         """The line to the endpoint as the settings now stand, kept open between calls."""
@@ -289,7 +207,15 @@ _FLAGS = (
     "thread",
     "context",
     "timeout",
+    "replay",
 )
+
+
+def _context(value: Any) -> Context:
+    if value not in ("above", "all", "none") and (type(value) is not int or value < 0):
+        raise UsageError(f"context is above, all, none or a number of turns, not {value!r}.")
+    context: Context = value
+    return context
 
 
 def _params(chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,17 +6,20 @@ interrupt goes on.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mm_magics import interrupts
+from mm_magics.answer import Answer, Replayed, View
 from mm_magics.display.bundle import bundle
 from mm_magics.display.form import Form
 from mm_magics.errors import Interrupted
 from mm_magics.history.turn import Turn
-from mm_magics.session import Answer, View
+from mm_magics.session import FOREIGN
 
 Kind = Literal["terminal", "console", "notebook", "plain"]
 
@@ -38,9 +41,32 @@ def _parent(shell: Any) -> dict[str, Any]:
 
 
 def cell_id(shell: Any) -> str | None:
-    """The id of the cell that runs, where the front end says it."""
+    """The id of the cell that runs, where the front end says it.
+
+    VS Code gives a URI with a path in it; only what names the cell in it is kept.
+    """
     value = request_metadata(shell).get("cellId")
-    return value if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return FOREIGN + value.partition("#")[2] if value.startswith("vscode-notebook-cell:") else value
+
+
+def source(shell: Any) -> str:
+    """The source of the cell that runs, "" where it is not known."""
+    return str((_parent(shell).get("content") or {}).get("code") or "")
+
+
+def notebook_path(shell: Any) -> Path | None:
+    """The file of the notebook that the kernel belongs to, as far as one can tell; None without one.
+
+    `JPY_SESSION_NAME` (JupyterLab, Notebook 7; inherited by whatever a kernel starts, so only if the request comes
+    from a notebook), VS Code's `__vsc_ipynb_file__`, `MINIMAX_NOTEBOOK`.
+    """
+    named = [shell.user_ns.get("__vsc_ipynb_file__"), os.environ.get("MINIMAX_NOTEBOOK")]
+    if kind(shell) == "notebook":
+        named.insert(0, os.environ.get("JPY_SESSION_NAME"))
+    found = (Path(name) for name in named if isinstance(name, str) and name.endswith(".ipynb"))
+    return next(found, None)
 
 
 def kind(shell: Any) -> Kind:
@@ -70,7 +96,7 @@ def stage(shell: Any, stop: threading.Event) -> Stage:
 
 
 def perform(
-    answer: Answer,
+    answer: Answer | Replayed,
     shell: Any,
     stop: threading.Event,
     *,
@@ -83,10 +109,10 @@ def perform(
     Raises what ended the turn: `EndpointError`, or `Interrupted` for a KeyboardInterrupt.
     """
     view: Stage | None = None
-    notes: Sequence[str] = answer.prompt.notes
+    notes: Sequence[str] = answer.notes
     try:
         with answer:
-            if not quiet:
+            if not quiet and not isinstance(answer, Replayed):
                 view = stage(shell, stop)
             for event in answer.events(lambda: view.due if view else None):
                 if view:

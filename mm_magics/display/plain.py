@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mm_magics.session import Event
+from mm_magics.answer import Event
 
 
 class PlainView:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from mm_magics.answer import Asked, Event, TurnEnd
 from mm_magics.client import Retrying
 from mm_magics.display import figures
 from mm_magics.display.inert import visible
-from mm_magics.session import Asked, Event, TurnEnd
 from mm_magics.stream import BlockStart, BlockStop, Delta
 
 if TYPE_CHECKING:

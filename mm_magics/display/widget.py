@@ -22,10 +22,10 @@ import traitlets
 from IPython.display import DisplayHandle
 from ipywidgets import Layout
 
+from mm_magics.answer import Asked, Event, TurnEnd
 from mm_magics.client import Retrying
 from mm_magics.display import figures
 from mm_magics.history.turn import Turn
-from mm_magics.session import Asked, Event, TurnEnd
 from mm_magics.stream import BlockStart, BlockStop, Delta, MessageStart
 
 FLUSHES_PER_S = 30

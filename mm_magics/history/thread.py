@@ -1,85 +1,168 @@
 """The threads of one notebook: which turns there are, in which order, and what a prompt cell sees of them.
 
 Always true: a cell has one turn per thread, and running it again replaces that turn where it stands; a turn without a
-cell (a terminal, a script) is only ever added. The order is that in which the cells were first run.
+cell (a terminal, a script) is only ever added. The order is the document's where it is known (`follow`); cells that it
+does not hold yet stand behind the one that was run before them, so that without a document the order is that of the
+first runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mm_magics import messages, request
 from mm_magics.errors import UsageError
+from mm_magics.history.notebook import Document
 from mm_magics.history.turn import Turn
 from mm_magics.messages import Message
 
 Context = str | int
 """`above`, `all`, `none`, or the last N above."""
 
+GRACE_S = 2.0
+"""A turn this much older than a saved document should be in it; if it is not, its output was cleared."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    turn: Turn
+    put_at: float
+
 
 class History:
     """Turns by thread name. `History()` is empty; nothing here is shared between instances."""
 
     def __init__(self) -> None:
-        self._threads: dict[str, list[Turn]] = {}
+        self._order: list[str] = []
+        self._entries: dict[tuple[str, str], _Entry] = {}
+        self._forgotten: set[str] = set()
+        self._bases: dict[str, dict[str, str]] = {}
+        self.documented = False
+
+    # Reading
 
     def threads(self) -> Mapping[str, list[Turn]]:
-        return {name: list(turns) for name, turns in self._threads.items()}
+        """The turns of each thread that has some, in order."""
+        return {name: self.turns(name) for name in dict.fromkeys(name for name, _ in self._entries)}
 
     def turns(self, thread: str) -> list[Turn]:
-        """The thread's turns in order; a thread that nobody wrote to has none."""
-        return list(self._threads.get(thread, ()))
+        """The thread's turns in order, a fork's shared past first; a thread that nobody wrote to has none."""
+        return [*self._past(thread, {thread}), *self._own(thread, self._order)]
+
+    def base(self, thread: str) -> dict[str, str] | None:
+        """Where the thread was forked from: `{"thread": …, "turn": the last one that it shares}`; None if nowhere."""
+        return self._bases.get(thread)
+
+    def _own(self, thread: str, order: list[str]) -> list[Turn]:
+        return [self._entries[thread, key].turn for key in order if (thread, key) in self._entries]
+
+    def _past(self, thread: str, visited: set[str]) -> list[Turn]:
+        """What the thread shares with the one it was forked from; `visited` ends a circle that a file may hold."""
+        base = self._bases.get(thread)
+        if base is None or base["thread"] in visited:
+            return []
+        of = base["thread"]
+        shared = [*self._past(of, visited | {of}), *self._own(of, self._order)]
+        last = next((number for number, turn in enumerate(shared) if turn.id == base["turn"]), len(shared) - 1)
+        return shared[: last + 1]
 
     def of_cell(self, thread: str, cell_id: str | None) -> Turn | None:
         """The cell's turn in the thread; None without one."""
-        place = self._place(thread, cell_id)
-        return None if place is None else self._threads[thread][place]
-
-    def put(self, turn: Turn) -> None:
-        """Add the turn, or put it in the place of its cell's earlier one."""
-        turns = self._threads.setdefault(turn.thread, [])
-        place = self._place(turn.thread, turn.cell_id)
-        if place is None:
-            turns.append(turn)
-        else:
-            turns[place] = turn
-
-    def clear(self, thread: str) -> int:
-        """Forget the thread; how many turns it had."""
-        return len(self._threads.pop(thread, ()))
+        entry = self._entries.get((thread, cell_id)) if cell_id else None
+        return entry.turn if entry else None
 
     def seen(self, thread: str, cell_id: str | None, context: Context = "above") -> list[Turn]:
-        """The turns that a prompt cell sees: those above it, all others, none, or the last N above.
+        """The turns that a prompt cell sees: those above it, all others, none, or the last N above."""
+        return self._seen(thread, cell_id, context)
 
-        Raises `UsageError` for any other context.
-        """
-        if context not in ("above", "all", "none") and (type(context) is not int or context < 0):
-            raise UsageError(f"context is above, all, none or a number of turns, not {context!r}.")
-        turns = self._threads.get(thread, [])
-        place = self._place(thread, cell_id)
-        above = turns if place is None else turns[:place]
-        if context == "all":
-            return [turn for number, turn in enumerate(turns) if number != place]
+    def _seen(self, thread: str, key: str | None, context: Context) -> list[Turn]:
         if context == "none" or context == 0:
             return []
-        return above[-context:] if isinstance(context, int) else list(above)
+        if context == "all":
+            return [*self._past(thread, {thread}), *self._own(thread, [each for each in self._order if each != key])]
+        order = self._order[: self._order.index(key)] if key in self._order else self._order
+        above = [*self._past(thread, {thread}), *self._own(thread, order)]
+        return above[-context:] if isinstance(context, int) else above
 
     def stale(self, turn: Turn) -> bool:
         """Whether the turn answered another past than the one that now stands above it."""
-        place = next((n for n, each in enumerate(self._threads.get(turn.thread, ())) if each.id == turn.id), None)
+        place = next((key for (thread, key), each in self._entries.items() if each.turn.id == turn.id), None)
         if place is None or not turn.request_sha256:
             return False
-        turns = self._threads[turn.thread]
-        pasts = [turns[first:place] for first in range(place + 1)]  # all above, or the last N, or none
-        pasts.append([each for each in turns if each.id != turn.id])
-        return all(turn.request_sha256 != digest(past, turn) for past in pasts)
+        return turn.request_sha256 != digest(self._seen(turn.thread, place, turn.context), turn)
 
-    def _place(self, thread: str, cell_id: str | None) -> int | None:
-        if cell_id is None:
-            return None
-        turns = self._threads.get(thread, ())
-        return next((number for number, turn in enumerate(turns) if turn.cell_id == cell_id), None)
+    # Writing
+
+    def put(self, turn: Turn) -> None:
+        """Add the turn, or put it in the place of its cell's earlier one."""
+        key = turn.cell_id or f"turn {turn.id}"
+        if key not in self._order:
+            self._order.append(key)
+        self._entries[turn.thread, key] = _Entry(turn, time.time())
+
+    def load(self, turns: Sequence[Turn]) -> None:
+        """Put turns from elsewhere before all others; they have no cell here."""
+        loaded = [replace(turn, cell_id=None, base=None) for turn in turns]
+        keys = [f"turn {turn.id}" for turn in loaded]
+        self._order = [*keys, *(key for key in self._order if key not in keys)]
+        for turn in loaded:
+            self.put(turn)
+
+    def clear(self, thread: str) -> int:
+        """Forget the thread; how many turns it had."""
+        own = self._own(thread, self._order)
+        for turn in own:
+            self.forget(turn)
+        shared = len(self._past(thread, {thread}))
+        self._bases.pop(thread, None)
+        return len(own) + shared
+
+    def forget(self, turn: Turn) -> None:
+        """Forget one turn, also if the document still shows it."""
+        self._forgotten.add(turn.id)
+        self._entries = {place: entry for place, entry in self._entries.items() if entry.turn.id != turn.id}
+
+    def fork(self, thread: str, name: str) -> int:
+        """Begin a thread that shares the past of this one as it now stands; how many turns that is.
+
+        Raises `UsageError` if there is nothing to share, or a thread of that name already.
+        """
+        turns = self.turns(thread)
+        if not turns or name == thread or self.turns(name):
+            reason = f"The thread {name} has turns already." if turns else f"The thread {thread} has no turns."
+            raise UsageError(f"{reason} Nothing was forked.", "%minimax history THREAD shows one.")
+        self._bases[name] = {"thread": thread, "turn": turns[-1].id}
+        return len(turns)
+
+    def follow(self, document: Document) -> int:
+        """Take order and turns from the document; how many turns it brought that were not known.
+
+        A turn that is younger than the document stays; one that should be in it and is not is forgotten.
+        """
+        self._order = _merged([cell.id for cell in document.cells], self._order)
+        self.documented = True
+        shown = {(turn.thread, str(turn.cell_id)): turn for turn in document.turns() if turn.id not in self._forgotten}
+        known = {entry.turn.id for entry in self._entries.values()}
+        younger = {
+            place: entry
+            for place, entry in self._entries.items()
+            if entry.put_at + GRACE_S >= document.saved_at or place[1].startswith("turn ")
+        }
+        self._bases |= {turn.thread: dict(turn.base) for turn in shown.values() if turn.base}
+        self._entries = {place: _Entry(turn, document.saved_at - GRACE_S) for place, turn in shown.items()} | younger
+        return sum(turn.id not in known for place, turn in shown.items() if place not in younger)
+
+
+def _merged(document: list[str], before: list[str]) -> list[str]:
+    """The document's order; keys that it does not hold stay behind the one that they stood behind."""
+    order = list(document)
+    for number, key in enumerate(before):
+        if key not in order:
+            order.insert(order.index(before[number - 1]) + 1 if number else 0, key)
+    return order
 
 
 def context_messages(turns: list[Turn], prompt: Message) -> list[Message]:

@@ -7,7 +7,7 @@ Always true: a record holds what arrived, verbatim, finished or not; `Turn.close
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -38,7 +38,8 @@ class Turn:
 
     `messages` are this turn's only. `responses` has one entry per model call: `id`, `model`, `stop_reason`, `usage`
     (verbatim), `first_token_s`, `thinking_s`, `seconds`; the last one also `unfinished` (the index of the block that
-    was cut) and `partial_json` (a cut tool input) where the answer was cut.
+    was cut) and `partial_json` (a cut tool input) where the answer was cut. `context` says which turns it was to see, if
+    not those above; `base` what the thread was forked from: `thread`, and the last `turn` that the two share.
     """
 
     thread: str
@@ -51,6 +52,8 @@ class Turn:
     request_sha256: str = ""
     error: str | None = None
     cell_id: str | None = None
+    context: str | int = "above"
+    base: Mapping[str, str] | None = None
     id: str = field(default_factory=new_id)
     created: str = field(default_factory=now)
 
@@ -67,8 +70,13 @@ class Turn:
 
     @property
     def prompt(self) -> str:
-        """The user's text."""
-        return messages.text_of(self.messages[:1], role="user")
+        """The user's text: the last text of the first message (what `--sees` adds stands before it)."""
+        texts = (
+            [block for block in messages.blocks(self.messages[0]) if block.get("type") == "text"]
+            if self.messages
+            else []
+        )
+        return str(texts[-1].get("text", "")) if texts else ""
 
     def record(self) -> dict[str, Any]:
         """The stored form, keys in a fixed order."""
@@ -86,6 +94,8 @@ class Turn:
             "responses": self.responses,
             "request_sha256": self.request_sha256,
             "error": self.error,
+            **({"context": self.context} if self.context != "above" else {}),
+            **({"base": dict(self.base)} if self.base else {}),
         }
 
     @classmethod
@@ -119,7 +129,11 @@ def _messages(value: object) -> bool:
     )
 
 
-_CHECKS = {
+def _base(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("thread", "turn"))
+
+
+_CHECKS: dict[str, Callable[[Any], bool]] = {
     "id": _strings,
     "thread": _strings,
     "cell_id": _maybe,
@@ -132,5 +146,7 @@ _CHECKS = {
     "responses": lambda value: isinstance(value, list) and all(isinstance(each, dict) for each in value),
     "request_sha256": _strings,
     "error": _maybe,
+    "context": lambda value: value in (None, "above", "all", "none") or type(value) is int,
+    "base": lambda value: value is None or _base(value),
 }
 _FIELDS = frozenset(_CHECKS)

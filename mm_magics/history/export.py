@@ -1,0 +1,96 @@
+"""A thread as a file: Markdown, HTML, the Messages API's array, a Python script, or turns that can be loaded again.
+
+Always true: a file is either whole or not there, also if the disk is full in the middle of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mm_magics import messages
+from mm_magics.errors import RecordError, UsageError
+from mm_magics.history.turn import SCHEMA, Turn
+
+SCRIPT = '''"""The conversation so far, and the next question, with the anthropic SDK."""
+
+import json
+import os
+
+import anthropic
+
+client = anthropic.Anthropic(
+    base_url={base_url!r},
+    api_key=os.environ["MINIMAX_API_KEY"],
+    default_headers={{"anthropic-version": "2023-06-01"}},
+)
+messages = json.loads({messages!r})
+messages.append({{"role": "user", "content": "…"}})
+with client.messages.stream(model={model!r}, messages=messages, {system}max_tokens={max_tokens!r}) as stream:
+    for text in stream.text_stream:
+        print(text, end="", flush=True)
+'''
+
+
+def markdown(turns: Sequence[Turn]) -> str:
+    """The conversation as Markdown: prompts as quotations, answers as they are."""
+    parts = []
+    for turn in turns:
+        quoted = "\n".join(f"> {line}".rstrip() for line in turn.prompt.splitlines())
+        parts += [quoted, turn.text or f"*({turn.status})*"]
+    return "\n\n".join(parts) + "\n"
+
+
+def array(turns: Sequence[Turn]) -> str:
+    """The `messages` array that these turns are sent as, as JSON."""
+    return json.dumps(messages.join([turn.closed for turn in turns]), ensure_ascii=False, indent=1) + "\n"
+
+
+def script(turns: Sequence[Turn], base_url: str) -> str:
+    """A Python script that holds the conversation and asks on."""
+    last = turns[-1]
+    return SCRIPT.format(
+        base_url=base_url,
+        messages=json.dumps(messages.join([turn.closed for turn in turns])),
+        model=last.model,
+        system=f"system={last.system!r}, " if last.system else "",
+        max_tokens=last.params.get("max_tokens", 8192),
+    )
+
+
+def saved(turns: Sequence[Turn]) -> str:
+    """The turns as JSON, for `loaded`."""
+    records = [turn.record() for turn in turns]
+    return json.dumps({"schema": SCHEMA, "turns": records}, ensure_ascii=False, indent=1) + "\n"
+
+
+def loaded(path: Path) -> list[Turn]:
+    """The turns of a file that `saved` wrote. Raises `UsageError` or `RecordError`."""
+    try:
+        content: Any = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise RecordError(f"{path} is not JSON.", "%minimax save writes what can be loaded.") from None
+    if not isinstance(content, dict) or not isinstance(content.get("turns"), list):
+        raise RecordError(f"{path} holds no turns.", "%minimax save writes what can be loaded.")
+    return [Turn.from_record(record) for record in content["turns"]]
+
+
+def write(path: Path, text: str) -> None:
+    """Write the file in one step. Raises `UsageError` if it cannot be written; then nothing has changed."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+            temporary = file.name
+            file.write(text)
+        os.chmod(temporary, path.stat().st_mode if path.exists() else 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None

@@ -1,0 +1,101 @@
+"""What a model sees of the rest of a notebook (`--sees`): code cells and their text outputs, each marked and cut.
+
+Always true: the same cells give the same text; nothing of our own outputs is in it; a cell's text cannot close the mark
+that it stands in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mm_magics.history.notebook import Document, is_prompt
+from mm_magics.history.turn import MIME_TYPE
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+_MARK = re.compile(r"</?(?=cell\b|output\b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A code cell: its id, its source, and its outputs as the notebook format holds them."""
+
+    id: str
+    source: str
+    outputs: Sequence[Mapping[str, Any]]
+
+    @property
+    def is_prompt(self) -> bool:
+        return is_prompt(self.source)
+
+
+def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None) -> list[Ran]:
+    """The code cells above this one, in document order, each as it was last run in this kernel, else as it was saved.
+
+    Without a document: the cells that were run, in the order of their first runs.
+    """
+    others = [cell for id_, cell in ran.items() if id_ != cell_id]
+    if document is None:
+        return others
+    by_source = {cell.source: cell for cell in others if cell.id.startswith("vscode-")}
+    cells: list[Ran] = []
+    for cell in document.cells:
+        if cell.id == cell_id:
+            break
+        if cell.kind == "code":
+            saved = Ran(cell.id, cell.source, cell.outputs)
+            cells.append(ran.get(cell.id) or by_source.get(cell.source) or saved)
+    known = {cell.id for cell in document.cells} | {cell.id for cell in cells}
+    return cells + [cell for cell in others if cell.id not in known]
+
+
+def since_prompt(cells: Sequence[Ran], prompts: Iterable[str]) -> list[Ran]:
+    """The cells after the last of those with these ids: what the thread has not seen yet."""
+    asked = set(prompts)
+    last = max((number for number, cell in enumerate(cells) if cell.id in asked), default=-1)
+    return [cell for cell in cells[last + 1 :] if not cell.is_prompt and cell.source.strip()]
+
+
+def told(cells: Iterable[Ran], limit: int) -> str:
+    """The cells as text for the model, each in a `<cell>` mark with its id; "" if there are none.
+
+    At most `limit` characters of each source and of each cell's outputs (0: all).
+    """
+    return "\n".join(_cell(cell, limit) for cell in cells)
+
+
+def _cell(cell: Ran, limit: int) -> str:
+    lines = [f'<cell id="{_inert(cell.id)}">', _inert(_cut(cell.source.strip("\n"), limit))]
+    output = "\n".join(filter(None, map(_output, cell.outputs)))
+    if output:
+        lines += ["<output>", _inert(_cut(output, limit)), "</output>"]
+    return "\n".join([*lines, "</cell>"])
+
+
+def _output(output: Mapping[str, Any]) -> str:
+    kind = output.get("output_type")
+    if kind == "stream":
+        return _plain(output.get("text"))
+    if kind == "error":
+        return _plain("\n".join(str(line) for line in output.get("traceback") or ()) or output.get("evalue"))
+    data = output.get("data")
+    if not isinstance(data, Mapping) or MIME_TYPE in data:
+        return ""
+    return _plain(data.get("text/markdown") or data.get("text/plain"))
+
+
+def _plain(text: Any) -> str:
+    joined = "".join(map(str, text)) if isinstance(text, list) else str(text or "")
+    return _ESCAPES.sub("", joined).strip("\n")
+
+
+def _cut(text: str, limit: int) -> str:
+    if not limit or len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n… [cut here: {len(text) - limit:,} more characters]"
+
+
+def _inert(text: str) -> str:
+    return _MARK.sub(lambda mark: mark[0].replace("<", "‹"), text)
