@@ -66,7 +66,7 @@ constraints: $(VENV)/.installed ## write constraints.txt anew from what is insta
 
 .PHONY: clean
 clean: ## remove all that was made
-	rm -rf $(VENV) dist demo-output labextension/node_modules mm_magics/display/static/*.js
+	rm -rf $(VENV) dist demo-output labextension/node_modules mm_magics/display/static
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(FRONT)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

@@ -137,7 +137,7 @@ class Answer:
             "id": message.get("id"),
             "model": message.get("model"),
             "stop_reason": message.get("stop_reason"),
-            "usage": message.get("usage") or {},
+            "usage": usage if isinstance(usage := message.get("usage"), dict) else {},
             "first_token_s": _rounded(self._call.first_token_s),
             "thinking_s": _rounded(self._call.thinking_s),
             "seconds": _rounded(self._call.seconds),

@@ -2,7 +2,7 @@
 
 Always true: it holds the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view; the HTML is
 inert and reads well with no kernel, no script and no style sheet; all of it is at most 4 × the text plus 3 kB, so
-`text/plain` is cut (visibly) where the text is long.
+`text/plain` is cut (visibly) where the text is long, and `text/markdown` where the HTML needs the room.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.messages import Block, blocks
 
 PLAIN_LIMIT = 1_500
+SIZE_FACTOR = 4
+SIZE_EXTRA = 3_000
 
 STYLE = (
     "<style>.mm-saved{max-width:60em}.mm-saved details{margin:.3em 0;border-left:3px solid #8888;padding-left:.6em}"
@@ -37,20 +39,40 @@ def bundle(turn: Turn, *, form: Form = "markdown", quiet: bool = False, notes: S
     inside = f"{body}<footer>{foot}</footer>"
     if quiet:
         inside = f"<details><summary>{escape(figures.line(turn), quote=False)}</summary>{inside}</details>"
-    return {
+    made: dict[str, Any] = {
         MIME_TYPE: turn.record(),
-        "text/html": f'<div class="mm-saved mathjax_ignore tex2jax_ignore">{STYLE}{inside}</div>',
+        "text/html": f'<div class="mm-saved">{STYLE}{inside}</div>',
         "text/markdown": _markdown(text, form),
-        "text/plain": plain(text, turn),
+        "text/plain": _cut(inert.visible(text)) or figures.line(turn),
     }
+    if not _fits(made, turn):
+        made["text/markdown"] = _cut(made["text/markdown"])
+    if not _fits(made, turn):
+        made["text/html"] = (
+            f'<div class="mm-saved">{STYLE}{_folded("Answer", text, open_=True)}<footer>{foot}</footer></div>'
+        )
+    return made
 
 
-def plain(text: str, turn: Turn) -> str:
-    """The text for where there is nothing better, cut at PLAIN_LIMIT characters."""
-    text = inert.visible(text)
-    if len(text) > PLAIN_LIMIT:
-        text = f"{text[:PLAIN_LIMIT]}\n… [{len(text) - PLAIN_LIMIT:,} more characters in the cell's other formats]"
-    return text or figures.line(turn)
+def _fits(made: dict[str, Any], turn: Turn) -> bool:
+    """Whether the bundle keeps to its size, against all text of the turn, thinking and tools included."""
+    arrived = [
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for message in turn.messages
+        for block in blocks(message)
+        for key, value in block.items()
+        if key in ("text", "thinking", "input", "content")
+    ]
+    said = sum(len(text.encode("utf-8", "replace")) for text in arrived)
+    size = len(json.dumps(made, ensure_ascii=False).encode("utf-8", "replace"))
+    return size <= SIZE_FACTOR * said + SIZE_EXTRA
+
+
+def _cut(text: str) -> str:
+    """The text for where there is something better, cut at PLAIN_LIMIT characters."""
+    if len(text) <= PLAIN_LIMIT:
+        return text
+    return f"{text[:PLAIN_LIMIT]}\n… [{len(text) - PLAIN_LIMIT:,} more characters in the cell's other formats]"
 
 
 def _markdown(text: str, form: Form) -> str:
@@ -94,6 +116,7 @@ def _text_html(text: str, form: Form) -> str:
     return markdown.code(shaped(text, form), "json" if form == "json" else "")
 
 
-def _folded(title: str, text: str) -> str:
+def _folded(title: str, text: str, *, open_: bool = False) -> str:
+    summary = escape(inert.visible(title), quote=False)
     inner = escape(inert.visible(text), quote=False)
-    return f"<details><summary>{escape(inert.visible(title), quote=False)}</summary><pre>{inner}</pre></details>"
+    return f"<details{' open' if open_ else ''}><summary>{summary}</summary><pre>{inner}</pre></details>"

@@ -6,7 +6,8 @@ about twice the text: code is coloured with the shortest tags there are.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+import re
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
+_BETWEEN_TAGS = re.compile(r"(</?(?:table|thead|tbody|tr|th|td|ul|ol|li)\b[^>]*>)\n+")
+
 MAX_COLOURED = 20_000
 """Characters of one code block beyond which it is not coloured."""
 
 
 def html(text: str) -> str:
     """The Markdown as clean HTML: tables, task lists, `$…$` and `$$…$$` kept for MathJax, code coloured."""
-    return inert.clean(str(_parser().render(inert.visible(text))))
+    return _BETWEEN_TAGS.sub(r"\1", inert.clean(str(_parser().render(inert.visible(text)))))
 
 
 def code(text: str, language: str = "") -> str:
@@ -70,16 +73,27 @@ def _parser() -> MarkdownIt:
     from mdit_py_plugins.tasklists import tasklists_plugin
 
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True, renderer=_math)
+    parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
     parser.use(tasklists_plugin)
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("image", _image)
+    parser.add_render_rule("text", _plain_text)
+    for kind in ("math_inline", "math_inline_double", "math_block", "math_block_label"):
+        parser.add_render_rule(kind, _math)
     return parser
 
 
-def _math(source: str, options: MutableMapping[str, Any]) -> str:
-    left, right = (r"\[", r"\]") if options.get("display_mode") else (r"\(", r"\)")
-    return f'<span class="mathjax_process tex2jax_process">{left}{escape(source)}{right}</span>'
+def _math(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
+    """The formula between the marks that MathJax looks for."""
+    token = tokens[index]
+    left, right = (r"\(", r"\)") if token.type == "math_inline" else (r"\[", r"\]")
+    inner = f"{left}{escape(token.content.strip(), quote=False)}{right}"
+    return inner if token.type.startswith("math_inline") else f"<p>{inner}</p>\n"
+
+
+def _plain_text(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
+    """A dollar sign outside a formula stands in an element of its own, where MathJax does not pair it with another."""
+    return escape(tokens[index].content).replace("$", "<span>$</span>")
 
 
 def _fence(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:

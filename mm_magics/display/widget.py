@@ -1,8 +1,8 @@
 """The view for notebooks: an anywidget that is told what changed, at most FLUSHES_PER_S times a second.
 
-Always true: text is sent once (appended, never repeated) and within 1/FLUSHES_PER_S s of its arrival; the code of the
-front end is sent once per kernel (the runtime), each turn's widget being a stub that finds it; the output cell ends
-with the final bundle in the widget's place.
+Always true: text is sent once (appended, never repeated), the first of it and of the thinking at once, the rest within
+1/FLUSHES_PER_S s of its arrival; the code of the front end is sent once per kernel (the runtime), each turn's widget
+being a stub that finds it; the output cell ends with the final bundle in the widget's place.
 
 Messages to the front end are `{"ops": [op, …]}`, an op being one of
     ["open", key, block]   ["add", key, text]   ["close", key, {"seconds"}]   ["state", {…}]
@@ -28,7 +28,7 @@ from mm_magics.display import figures
 from mm_magics.history.turn import Turn
 from mm_magics.stream import BlockStart, BlockStop, Delta, MessageStart
 
-FLUSHES_PER_S = 30
+FLUSHES_PER_S = 28
 _GAP_S = 1 / FLUSHES_PER_S
 
 Op = list[Any]
@@ -69,6 +69,7 @@ class WidgetView:
         self._keys: dict[int, int] = {}
         self._began: dict[int, float] = {}
         self._count = 0
+        self._begun: set[str] = set()
         _, layout = _runtime()
         self._widget = TurnWidget(_esm=_source("stub.js"), layout=layout)
         self._widget.on_msg(self._received)
@@ -82,15 +83,19 @@ class WidgetView:
     def show(self, event: Event) -> None:
         if isinstance(event, Delta):
             self._add(self._keys.get(event.number, -1), event.text)
-        elif self._note(event):
+            at_once = event.kind not in self._begun  # the first of its kind is what the reader waits for
+            if at_once:
+                self._begun.add(event.kind)
+        else:
+            at_once = self._note(event)
+        if at_once:
             self._flush()
-            return
-        if self._ops:
-            moment = time.monotonic()
-            if moment >= self._flushed + _GAP_S:
+        elif self._ops:
+            due = self._flushed + _GAP_S
+            if time.monotonic() >= due:
                 self._flush()
             else:
-                self.due = self._flushed + _GAP_S
+                self.due = due
 
     def finish(self, bundle: dict[str, Any]) -> None:
         """Put the final bundle into the widget's place."""

@@ -111,7 +111,7 @@ def test_moving_a_cell_moves_its_turn(page):
     page.save()
     page.run("id3")
     assert page.sent() == ["Three", "One", "Two", "Four"]
-    assert page.kernel.run("%minimax history").text.count("stale") == 2
+    assert page.kernel.run("%minimax history").text.count("stale") == 3
 
 
 def test_clearing_an_output_or_deleting_a_cell_forgets_the_turn(page):

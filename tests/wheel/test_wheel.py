@@ -54,7 +54,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(dist):
     (wheel,) = dist.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"mm_magics", "mm_magics-0.1.0.dist-info"}
-    for needed in ("py.typed", "display/static/runtime.js", "display/static/stub.js", "history/turn.schema.json"):
+    static = [f"display/static/{name}" for name in ("runtime.js", "stub.js", "third-party-licenses.txt")]
+    for needed in ("py.typed", "history/turn.schema.json", *static):
         assert f"mm_magics/{needed}" in names
     assert not [name for name in names if "test" in name or "node_modules" in name or name.endswith(".ts")]
 

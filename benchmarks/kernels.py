@@ -1,0 +1,192 @@
+"""Real ipykernels, driven as JupyterLab drives them, and what each cell cost and sent.
+
+Always true: the process time of a cell is that of its whole kernel process, all threads, from just before the request
+is sent until `SETTLE_S` after the kernel said it is idle, so that work put off until then is counted too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+from benchmarks.endpoint import ROOT
+
+SETTLE_S = 0.15
+LIMIT_S = 120.0
+RUNTIME_BYTES = 100_000
+"""An iopub message that opens a comm and is larger than this is the front end's runtime, sent once per kernel."""
+
+NOT_PASSED_ON = ("ANTHROPIC", "JPY", "MINIMAX", "PYTHONDONTWRITEBYTECODE")
+"""What a kernel does not get of this process's environment; bytecode is written, as an installed package has it."""
+
+_DELIMITER = b"<IDS|MSG>"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One iopub message: when it came (`time.monotonic`), its bytes on the wire, what it says."""
+
+    at: float
+    size: int
+    type: str
+    content: dict[str, Any]
+
+    @cached_property
+    def text(self) -> str:
+        """The answer's text that it brings (blocks from the second on; the first is the thinking)."""
+        data = self.content.get("data") or {}
+        if self.type != "comm_msg" or data.get("method") != "custom":
+            return ""
+        return "".join(op[2] for op in data["content"]["ops"] if op[0] == "add" and op[1] > 0)
+
+    @property
+    def is_runtime(self) -> bool:
+        return self.type == "comm_open" and self.size > RUNTIME_BYTES
+
+    @property
+    def is_final(self) -> bool:
+        return self.type == "update_display_data"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell's run: `sent` and `idle` by `time.monotonic`, `cpu` in seconds, its iopub messages in order."""
+
+    sent: float
+    idle: float
+    cpu: float
+    messages: list[Message]
+
+    @property
+    def seconds(self) -> float:
+        return self.idle - self.sent
+
+    @cached_property
+    def until_final(self) -> list[Message]:
+        """All messages before the final bundle, the runtime left out."""
+        place = next(number for number, message in enumerate(self.messages) if message.is_final)
+        return [message for message in self.messages[:place] if not message.is_runtime]
+
+    @cached_property
+    def final(self) -> dict[str, Any]:
+        """The final bundle."""
+        (found,) = [message.content["data"] for message in self.messages if message.is_final]
+        return found
+
+    @property
+    def text(self) -> str:
+        return "".join(message.text for message in self.messages)
+
+    @property
+    def first_text(self) -> float:
+        return next(message.at for message in self.messages if message.text)
+
+    @property
+    def output(self) -> str:
+        return "".join(message.content["text"] for message in self.messages if message.type == "stream")
+
+
+class Kernel:
+    """A fresh ipykernel process. Raises `RuntimeError` for a cell that fails."""
+
+    def __init__(self, base_url: str, key: str, setup: str = "") -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_PASSED_ON)}
+        environment = {
+            **kept,
+            "PYTHONPATH": ROOT,
+            "IPYTHONDIR": self._folder.name,
+            "ANTHROPIC_BASE_URL": base_url,
+            "ANTHROPIC_API_KEY": key,
+        }
+        only_own = KernelSpecManager(kernel_dirs=[])  # the kernel of this Python, whatever others are installed
+        self._manager = KernelManager(kernel_name="python3", kernel_spec_manager=only_own)
+        self._manager.start_kernel(env=environment, cwd=self._folder.name, stderr=subprocess.DEVNULL)
+        self._client: BlockingKernelClient = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=60)
+        self._pid: int = self._manager.provisioner.process.pid  # type: ignore[union-attr]
+        if setup:
+            self.run(setup)
+
+    def run(self, code: str, metadata: Mapping[str, Any] | None = None) -> Run:
+        """Run the cell to its end, taking every iopub message as it comes."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": True,
+            "stop_on_error": True,
+        }
+        request = self._client.session.msg("execute_request", content, metadata=dict(metadata or {}))
+        wanted = request["header"]["msg_id"]
+        cpu, sent = self.cpu(), time.monotonic()
+        self._client.shell_channel.send(request)
+        taken: list[tuple[float, list[bytes]]] = []
+        while True:
+            at, frames = self._take(sent)
+            if json.loads(frames[2]).get("msg_id") != wanted:
+                continue
+            taken.append((at, frames))
+            if json.loads(frames[1])["msg_type"] == "status" and json.loads(frames[4])["execution_state"] == "idle":
+                break
+        time.sleep(SETTLE_S)
+        spent = self.cpu() - cpu
+        messages = [_message(at, frames) for at, frames in taken]
+        for message in messages:
+            if message.type == "error":
+                raise RuntimeError(f"{message.content['ename']}: {message.content['evalue']}")
+        return Run(sent, taken[-1][0], spent, messages)
+
+    def ask(self, prompt: str, flags: str = "") -> Run:
+        """Run a prompt cell as JupyterLab runs it; always the same cell, so that it sees no turn above it."""
+        metadata = {"cellId": "prompt", "trusted": True, "deletedCells": [], "recordTiming": False}
+        return self.run(f"%%minimax {flags}\n{prompt}", metadata)
+
+    def value(self, expression: str) -> Any:
+        """What a JSON-able expression is worth in the kernel."""
+        return json.loads(self.run(f"import json; print(json.dumps({expression}))").output)
+
+    def cpu(self) -> float:
+        """Seconds that the process has computed: user and system, all its threads, ended ones too."""
+        if sys.platform == "linux":
+            return time.clock_gettime((~self._pid << 3) | 2)  # the process's own CPU clock, in nanoseconds
+        times = psutil.Process(self._pid).cpu_times()
+        return float(times.user + times.system)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+        self._folder.cleanup()
+
+    def _take(self, since: float) -> tuple[float, list[bytes]]:
+        """The next iopub message: signature, header, parent header, metadata, content, buffers."""
+        socket = self._client.iopub_channel.socket
+        assert socket is not None
+        if not socket.poll(int(1000 * max(0.0, since + LIMIT_S - time.monotonic()))):
+            raise RuntimeError(f"a cell took longer than {LIMIT_S:g} s")
+        frames: list[bytes] = socket.recv_multipart()
+        return time.monotonic(), frames[frames.index(_DELIMITER) + 1 :]
+
+
+def _message(at: float, frames: list[bytes]) -> Message:
+    header, content = json.loads(frames[1]), json.loads(frames[4])
+    return Message(at, sum(map(len, frames)), header["msg_type"], content)

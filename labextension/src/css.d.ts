@@ -1,0 +1,5 @@
+// A style sheet is imported as its text (esbuild's `text` loader; a plugin of ours in vitest).
+declare module '*.css' {
+  const text: string;
+  export default text;
+}

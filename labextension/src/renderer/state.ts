@@ -1,0 +1,147 @@
+// The state of a turn as the kernel's ops build it: a pure reducer, no DOM, no clock.
+// It never throws on ops it does not know, and any split of the same `add`s gives the same state.
+
+export type Status =
+  'waiting' | 'thinking' | 'answering' | 'complete' | 'stopped' | 'truncated' | 'failed';
+
+/** A content block as it was opened; its fields depend on its type. */
+export type BlockHead = Readonly<Record<string, unknown>> & { readonly type: string };
+
+export interface Block {
+  readonly key: number;
+  readonly head: BlockHead;
+  /** Text, thinking, a tool's partial input JSON, or a result: whatever `add` appended. */
+  readonly text: string;
+  /** Counts replacements of `text` by something that does not continue it. */
+  readonly revision: number;
+  readonly closed: boolean;
+  readonly seconds: number | null;
+}
+
+export interface Usage {
+  readonly input_tokens?: number;
+  readonly output_tokens?: number;
+  readonly cache_read_input_tokens?: number;
+  readonly cache_creation_input_tokens?: number;
+}
+
+/** What `state` ops merge into; every field may be missing or of another type than agreed. */
+export interface TurnFields {
+  readonly status: Status;
+  readonly model?: string;
+  readonly thread?: string;
+  readonly usage?: Usage;
+  readonly first_token_s?: number;
+  readonly seconds?: number;
+  readonly tokens_per_s?: number;
+  readonly cost?: string;
+  readonly stop_reason?: string;
+  readonly error?: string;
+  readonly notes?: readonly string[];
+  /** Set by the front end, not by the kernel: Stop was pressed. */
+  readonly stopping?: boolean;
+}
+
+export interface TurnState {
+  readonly fields: TurnFields;
+  /** In the order of their opening. */
+  readonly blocks: readonly Block[];
+}
+
+export const EMPTY: TurnState = { fields: { status: 'waiting' }, blocks: [] };
+
+const STATUSES: ReadonlySet<unknown> = new Set<Status>([
+  'waiting',
+  'thinking',
+  'answering',
+  'complete',
+  'stopped',
+  'truncated',
+  'failed',
+]);
+
+export function isRunning(status: Status): boolean {
+  return status === 'waiting' || status === 'thinking' || status === 'answering';
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A tool result may be a list of blocks: its text, or the type of what is not text. */
+function partText(part: unknown): string {
+  if (!isRecord(part)) return '';
+  return typeof part['text'] === 'string' ? part['text'] : `[${String(part['type'])}]`;
+}
+
+/** The text that a complete block holds, or null when it has none that `add` could have built. */
+function textOf(block: Record<string, unknown>): string | null {
+  for (const field of ['text', 'thinking', 'content']) {
+    const value = block[field];
+    if (typeof value === 'string') return value;
+    if (Array.isArray(value)) return value.map(partText).join('\n');
+  }
+  return null;
+}
+
+function replaceText(block: Block, text: string): Block {
+  if (text === block.text) return block;
+  const continues = text.startsWith(block.text);
+  return { ...block, text, revision: block.revision + (continues ? 0 : 1) };
+}
+
+function open(blocks: Block[], key: unknown, head: unknown): void {
+  if (typeof key !== 'number' || !isRecord(head)) return;
+  if (blocks.some((block) => block.key === key)) return;
+  const type = typeof head['type'] === 'string' ? head['type'] : 'unknown';
+  blocks.push({
+    key,
+    head: { ...head, type },
+    text: textOf(head) ?? '',
+    revision: 0,
+    closed: false,
+    seconds: null,
+  });
+}
+
+function close(block: Block, info: unknown): Block {
+  const fields = isRecord(info) ? info : {};
+  const seconds = typeof fields['seconds'] === 'number' ? fields['seconds'] : block.seconds;
+  let done: Block = { ...block, closed: true, seconds };
+  const complete = fields['block'];
+  if (isRecord(complete)) {
+    const text = textOf(complete);
+    if (text !== null) done = replaceText(done, text);
+    done = { ...done, head: { ...done.head, ...complete, type: done.head.type } };
+  }
+  return done;
+}
+
+function merge(fields: TurnFields, change: Record<string, unknown>): TurnFields {
+  const { status, ...rest } = change;
+  const known = STATUSES.has(status) ? (status as Status) : fields.status;
+  return { ...fields, ...rest, status: known };
+}
+
+/** The state after `ops`, of which each is checked: what is malformed or unknown changes nothing. */
+export function reduce(state: TurnState, ops: unknown): TurnState {
+  if (!Array.isArray(ops)) return state;
+  const blocks = [...state.blocks];
+  let fields = state.fields;
+  for (const op of ops as unknown[]) {
+    if (!Array.isArray(op)) continue;
+    const [kind, key, value] = op as unknown[];
+    if (kind === 'state') {
+      if (isRecord(key)) fields = merge(fields, key);
+    } else if (kind === 'open') {
+      open(blocks, key, value);
+    } else if (kind === 'add' || kind === 'close') {
+      const at = blocks.findLastIndex((block) => block.key === key);
+      const block = blocks[at];
+      if (block === undefined) continue;
+      if (kind === 'close') blocks[at] = close(block, value);
+      else if (typeof value === 'string') blocks[at] = { ...block, text: block.text + value };
+    }
+  }
+  return { fields, blocks };
+}

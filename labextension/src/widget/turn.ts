@@ -1,0 +1,56 @@
+// One turn's state on this page and all the views that show it.
+// The state lives here and not in a view: a view may come late, and there may be several.
+import { EMPTY, reduce, type TurnState } from '../renderer/state';
+import { TurnView } from '../renderer/view';
+
+/** What the stub gives the runtime for a turn. */
+export interface Connection {
+  readonly send: (content: unknown) => void;
+  /** When the turn's model was made, as a `performance.now()`. */
+  readonly startedAt: number;
+}
+
+export interface Turn {
+  readonly receive: (content: unknown) => void;
+  /** Show the turn in `el`; returns what takes the view away again. */
+  readonly render: (el: HTMLElement) => () => void;
+  readonly close: () => void;
+}
+
+export function openTurn({ send, startedAt }: Connection): Turn {
+  let state: TurnState = EMPTY;
+  const views = new Set<TurnView>();
+
+  const apply = (ops: unknown): void => {
+    state = reduce(state, ops);
+    for (const view of views) view.update(state);
+  };
+
+  const onStop = (): void => {
+    if (state.fields.stopping === true) return;
+    send({ type: 'stop' });
+    apply([['state', { stopping: true }]]);
+  };
+
+  const remove = (view: TurnView): void => {
+    views.delete(view);
+    view.dispose();
+  };
+
+  return {
+    receive(content) {
+      if (typeof content === 'object' && content !== null && 'ops' in content) apply(content.ops);
+    },
+    render(el) {
+      const view = new TurnView(el, { startedAt, onStop });
+      views.add(view);
+      view.update(state);
+      return () => {
+        remove(view);
+      };
+    },
+    close() {
+      for (const view of views) remove(view);
+    },
+  };
+}

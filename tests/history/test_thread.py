@@ -1,0 +1,149 @@
+"""The threads: a cell has one turn in each, in its place; and what a prompt cell sees of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mm_magics.history.thread import History, context_messages, digest
+from mm_magics.history.turn import Turn
+from mm_magics.messages import problems
+from tests.turns import turn
+
+
+def filled(*cells: str | None, thread: str = "main") -> tuple[History, list[Turn]]:
+    """A history in which these cells were run in this order, each asked with the turns above it."""
+    history = History()
+    for number, cell in enumerate(cells):
+        above = history.seen(thread, cell)
+        history.put(turn(f"q{number}", f"a{number}", above, cell_id=cell, thread=thread))
+    return history, history.turns(thread)
+
+
+def test_turns_stand_in_the_order_in_which_their_cells_were_first_run() -> None:
+    history, _ = filled("a", "b", None, "c")
+    assert [each.text for each in history.turns("main")] == ["a0", "a1", "a2", "a3"]
+    assert history.turns("other") == []
+    assert list(history.threads()) == ["main"]
+
+
+def test_rerunning_a_cell_replaces_its_turn_where_it_stands() -> None:
+    history, _ = filled("a", "b", "c")
+    history.put(turn("new", "again", cell_id="b"))
+    assert [each.text for each in history.turns("main")] == ["a0", "again", "a2"]
+    assert history.of_cell("main", "b") == history.turns("main")[1]
+
+
+def test_a_turn_without_a_cell_is_only_ever_added() -> None:
+    history, _ = filled(None, None)
+    assert [each.text for each in history.turns("main")] == ["a0", "a1"]
+    assert history.of_cell("main", None) is None
+
+
+def test_a_cell_has_a_turn_of_its_own_in_each_thread() -> None:
+    history, _ = filled("a")
+    history.put(turn("q", "elsewhere", cell_id="a", thread="other"))
+    assert [each.text for each in history.turns("main")] == ["a0"]
+    assert [each.text for each in history.turns("other")] == ["elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "context", "texts"),
+    [
+        ("c", "above", ["a0", "a1"]),
+        ("a", "above", []),
+        ("new", "above", ["a0", "a1", "a2", "a3"]),
+        (None, "above", ["a0", "a1", "a2", "a3"]),
+        ("b", "all", ["a0", "a2", "a3"]),
+        (None, "all", ["a0", "a1", "a2", "a3"]),
+        ("c", "none", []),
+        ("c", 0, []),
+        ("c", 1, ["a1"]),
+        ("c", 2, ["a0", "a1"]),
+        ("c", 99, ["a0", "a1"]),
+        ("a", 3, []),
+        ("new", 1, ["a3"]),
+    ],
+)
+def test_a_prompt_cell_sees_what_its_context_says(cell: str | None, context: Any, texts: list[str]) -> None:
+    history, _ = filled("a", "b", "c", "d")
+    assert [each.text for each in history.seen("main", cell, context)] == texts
+
+
+def test_clearing_forgets_one_thread_alone() -> None:
+    history, _ = filled("a", "b")
+    history.put(turn("q", "kept", cell_id="a", thread="other"))
+    assert history.clear("main") == 2
+    assert history.turns("main") == []
+    assert [each.text for each in history.turns("other")] == ["kept"]
+    assert history.clear("main") == 0
+
+
+def test_what_history_gives_can_be_changed_without_changing_it() -> None:
+    history, _ = filled("a", "b")
+    history.turns("main").clear()
+    history.seen("main", None).clear()
+    history.threads()["main"].clear()
+    assert len(history.turns("main")) == 2
+
+
+# Stale ----------------------------------------------------------------------------------------------------------
+
+
+def test_turns_below_a_changed_one_are_stale_and_those_above_are_not() -> None:
+    history, turns = filled("a", "b", "c")
+    assert [history.stale(each) for each in turns] == [False, False, False]
+    history.put(turn("changed", "a1", history.seen("main", "b"), cell_id="b"))
+    assert [history.stale(each) for each in history.turns("main")] == [False, False, True]
+
+
+def test_a_turn_stops_being_stale_when_its_past_is_what_it_was() -> None:
+    history, turns = filled("a", "b", "c")
+    history.put(turn("changed", "x", cell_id="a"))
+    assert history.stale(turns[1])
+    history.put(turns[0])
+    assert [history.stale(each) for each in history.turns("main")] == [False, False, False]
+
+
+def test_the_same_answer_to_the_same_past_makes_nothing_stale() -> None:
+    history, _ = filled("a", "b")
+    history.put(turn("q0", "a0", cell_id="a"))
+    assert [history.stale(each) for each in history.turns("main")] == [False, False]
+
+
+@pytest.mark.parametrize("context", ["above", "none", 1, 2, "all"])
+def test_a_turn_is_not_stale_whatever_context_it_was_asked_with(context: Any) -> None:
+    history, _ = filled("a", "b", "c")
+    above = history.seen("main", "c", context)
+    history.put(turn("q", "a", above, cell_id="c", context=context))
+    assert not history.stale(history.turns("main")[2])
+
+
+def test_a_turn_that_is_not_in_the_thread_is_not_stale() -> None:
+    history, _ = filled("a")
+    assert not history.stale(turn())
+
+
+# Context --------------------------------------------------------------------------------------------------------
+
+
+def test_the_context_of_a_prompt_is_the_turns_then_the_prompt() -> None:
+    _, turns = filled("a", "b")
+    array = context_messages(turns, {"role": "user", "content": "?"})
+    assert problems(array) == []
+    said = [[block["text"] for block in message["content"]] for message in array]  # type: ignore[union-attr,index]
+    assert said == [["q0"], ["a0"], ["q1"], ["a1"], ["?"]]
+
+
+def test_turns_that_are_no_context_leave_no_trace_in_it() -> None:
+    cut = turn("lost", [{"type": "thinking", "thinking": "hm"}], responses=[{"unfinished": 0}])
+    array = context_messages([cut, turn("q", "a")], {"role": "user", "content": "?"})
+    assert "lost" not in str(array)
+    assert problems(array) == []
+
+
+def test_the_digest_of_a_turn_is_that_of_its_request() -> None:
+    _, turns = filled("a", "b")
+    assert digest(turns[:1], turns[1]) == turns[1].request_sha256
+    assert digest([], turns[1]) != turns[1].request_sha256

@@ -1,0 +1,106 @@
+"""A server that records what reaches it, to the byte, and answers with given bytes, good or bad."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Self
+
+EVENTS = (
+    {"type": "message_start", "message": {"id": "m1", "role": "assistant", "content": [], "model": "MiniMax-M2.7"}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}},
+    {"type": "message_stop"},
+)
+
+
+def http(body: bytes | str, *headers: str, status: str = "200 OK", content_type: str = "application/json") -> bytes:
+    data = body.encode() if isinstance(body, str) else body
+    lines = [f"HTTP/1.1 {status}", f"content-type: {content_type}", f"content-length: {len(data)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
+
+
+def sse(*events: Any) -> bytes:
+    """A stream of these events, by default a whole answer."""
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events or EVENTS)
+    return http(body, content_type="text/event-stream")
+
+
+class Request(NamedTuple):
+    """One request as it came; header names in lower case, one entry for each line."""
+
+    line: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def all(self, *names: str) -> list[str]:
+        return [value for name, value in self.headers if name in names]
+
+
+class Recorder:
+    """Answers the n-th request with the n-th reply, every further one with the last."""
+
+    def __init__(self, *replies: bytes) -> None:
+        self.replies = replies or (sse(),)
+        self.requests: list[Request] = []
+        self.connections = 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self._server.getsockname()[1]}"
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{self.host}/anthropic"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._server.close()
+        for connection in self._open:
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection.makefile("rb") as file:
+                while (request := _read(file)) is not None:
+                    self.requests.append(request)
+                    connection.sendall(self.replies[min(len(self.requests), len(self.replies)) - 1])
+        except (OSError, ValueError):
+            return
+
+
+def _read(file: Any) -> Request | None:
+    line = file.readline()
+    if not line.strip():
+        return None
+    headers = [(name.strip().lower(), value.strip()) for name, value in _pairs(iter(file.readline, b"\r\n"))]
+    length = next((int(value) for name, value in headers if name == "content-length"), 0)
+    return Request(line.decode().strip(), headers, file.read(length))
+
+
+def _pairs(lines: Iterable[bytes]) -> Iterable[tuple[str, str]]:
+    for line in lines:
+        name, _, value = line.decode("latin-1").partition(":")
+        yield name, value

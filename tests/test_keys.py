@@ -1,0 +1,259 @@
+"""Which key goes to which host, and that none of it is ever seen."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import traceback
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keyring
+import keyring.backend
+import keyring.errors
+import pytest
+from keyring.backends import fail, null
+
+from mm_magics.errors import ConfigError, KeyMissing
+from mm_magics.keys import Key, Keys, host_of
+from mm_magics.session import Session
+
+IO = "https://api.minimax.io/anthropic"
+CN = "https://api.minimaxi.com/anthropic"
+OTHER = "https://example.org/anthropic"
+SECRET = "sk-very-secret-4711"
+
+
+@pytest.fixture(autouse=True)
+def _no_keyring() -> Iterator[None]:
+    before = keyring.get_keyring()
+    keyring.set_keyring(fail.Keyring())  # type: ignore[no-untyped-call]
+    yield
+    keyring.set_keyring(before)
+
+
+class InMemory(keyring.backend.KeyringBackend):
+    """A keyring that works, and outlives `Keys` as the OS's does."""
+
+    priority = 1  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+
+@pytest.fixture
+def os_keyring() -> InMemory:
+    backend = InMemory()
+    keyring.set_keyring(backend)
+    return backend
+
+
+def found(base_url: str, **environ: str) -> tuple[str, str]:
+    key = Keys(environ).find(base_url)
+    return key.reveal(), key.source
+
+
+# Order and hosts ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("base_url", [IO, CN])
+def test_minimax_api_key_is_for_minimaxs_hosts(base_url: str) -> None:
+    assert found(base_url, MINIMAX_API_KEY="m") == ("m", "MINIMAX_API_KEY")
+
+
+@pytest.mark.parametrize("name", ["MINIMAX_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"])
+def test_any_key_is_for_the_host_that_anthropic_base_url_names(name: str) -> None:
+    assert found(OTHER, ANTHROPIC_BASE_URL=OTHER, **{name: "k"}) == ("k", name)
+    assert found(IO, ANTHROPIC_BASE_URL=IO, **{name: "k"}) == ("k", name)
+
+
+def test_the_first_in_the_stated_order_wins(os_keyring: InMemory) -> None:
+    os_keyring.set_password("mm-magics", "api.minimax.io", "kept")
+    environ = {
+        "ANTHROPIC_BASE_URL": IO,
+        "MINIMAX_API_KEY": "m",
+        "ANTHROPIC_API_KEY": "a",
+        "ANTHROPIC_AUTH_TOKEN": "t",
+    }
+    keys = Keys(environ)
+    keys.enter(IO, "entered")
+    order = []
+    order.append(keys.find(IO).source)
+    keys = Keys(environ)
+    for name in ("MINIMAX_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        order.append(keys.find(IO).source)
+        del environ[name]
+    order.append(keys.find(IO).source)
+    assert order == [
+        "%minimax login",
+        "MINIMAX_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "the OS keyring",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "environ"),
+    [
+        (IO, {"ANTHROPIC_API_KEY": "a"}),
+        (IO, {"ANTHROPIC_AUTH_TOKEN": "t"}),
+        (IO, {"ANTHROPIC_API_KEY": "a", "ANTHROPIC_BASE_URL": "https://api.anthropic.com"}),
+        (IO, {"ANTHROPIC_API_KEY": "a", "ANTHROPIC_BASE_URL": CN}),
+        (OTHER, {"MINIMAX_API_KEY": "m"}),
+        (OTHER, {"MINIMAX_API_KEY": "m", "ANTHROPIC_BASE_URL": IO}),
+        ("http://127.0.0.1:8000/anthropic", {"MINIMAX_API_KEY": "m", "ANTHROPIC_BASE_URL": "http://127.0.0.1:8001"}),
+        ("http://127.0.0.1:8000/anthropic", {"MINIMAX_API_KEY": "m"}),
+        ("https://api.minimax.io.example.org", {"MINIMAX_API_KEY": "m"}),
+        ("https://example.org/api.minimax.io", {"MINIMAX_API_KEY": "m"}),
+        ("https://api.minimax.io:8443/anthropic", {"MINIMAX_API_KEY": "m"}),
+        ("https://minimax.io/anthropic", {"MINIMAX_API_KEY": "m"}),
+        ("https://аpi.minimax.io/anthropic", {"MINIMAX_API_KEY": "m"}),  # a Cyrillic а
+        (IO, {"MINIMAX_API_KEY": "  "}),
+        (IO, {}),
+    ],
+)
+def test_a_key_is_never_given_out_for_a_host_it_was_not_given_for(base_url: str, environ: Mapping[str, str]) -> None:
+    with pytest.raises(KeyMissing) as caught:
+        Keys(environ).find(base_url)
+    assert host_of(base_url) in caught.value.message
+    set_ = [name for name in environ if name != "ANTHROPIC_BASE_URL" and environ[name].strip()]
+    for name in set_:
+        assert name in caught.value.hint
+    assert caught.value.hint
+
+
+def test_an_anthropic_base_url_that_is_none_gives_keys_to_nobody() -> None:
+    assert found(IO, ANTHROPIC_BASE_URL="http://[", MINIMAX_API_KEY="m") == ("m", "MINIMAX_API_KEY")
+    with pytest.raises(KeyMissing):
+        found(IO, ANTHROPIC_BASE_URL="http://[", ANTHROPIC_API_KEY="a")
+
+
+def test_an_entered_key_is_for_its_host_alone() -> None:
+    keys = Keys({})
+    keys.enter(IO, SECRET)
+    assert keys.find("https://API.minimax.io/another/path").reveal() == SECRET
+    for base_url in (CN, OTHER, "https://api.minimax.io:444"):
+        with pytest.raises(KeyMissing):
+            keys.find(base_url)
+
+
+def test_the_environment_is_read_when_a_key_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(base_url=IO)
+    with pytest.raises(KeyMissing):
+        session.keys.find(IO)
+    monkeypatch.setenv("MINIMAX_API_KEY", SECRET)
+    assert session.keys.find(IO).reveal() == SECRET
+
+
+def test_spaces_around_a_key_are_not_part_of_it() -> None:
+    assert found(IO, MINIMAX_API_KEY=f" {SECRET}\n") == (SECRET, "MINIMAX_API_KEY")
+
+
+@pytest.mark.parametrize("value", ["a b", "a\nb", "a\r\nX-Evil: 1", "schlüssel", "a\x00b", "a\tb", "a\x7f", "“quoted”"])
+def test_a_value_that_cannot_be_a_key_is_refused_and_not_repeated(value: str) -> None:
+    for look in (lambda: found(IO, MINIMAX_API_KEY=value), lambda: Keys({}).enter(IO, value)):
+        with pytest.raises(ConfigError) as caught:
+            look()
+        assert value not in str(caught.value)
+        assert "characters that a key cannot have" in str(caught.value)
+
+
+def test_an_empty_key_cannot_be_entered() -> None:
+    with pytest.raises(ConfigError):
+        Keys({}).enter(IO, "  ")
+    with pytest.raises(ConfigError):
+        Session(base_url=IO, api_key="")
+
+
+# The OS keyring -------------------------------------------------------------------------------------------------
+
+
+def test_a_kept_key_is_found_again_by_another_process_for_its_host_alone(os_keyring: InMemory) -> None:
+    keys = Keys({})
+    keys.keep(keys.enter(IO, SECRET))
+    assert (Keys({}).find(IO).reveal(), Keys({}).find(IO).source) == (SECRET, "the OS keyring")
+    with pytest.raises(KeyMissing):
+        Keys({}).find(CN)
+
+
+@pytest.mark.parametrize("backend", [fail.Keyring, null.Keyring])
+def test_keeping_a_key_where_there_is_no_keyring_is_an_error(backend: Any) -> None:
+    keyring.set_keyring(backend())
+    keys = Keys({})
+    with pytest.raises(ConfigError, match="keyring") as caught:
+        keys.keep(keys.enter(IO, SECRET))
+    assert SECRET not in str(caught.value)
+    assert keys.find(IO).reveal() == SECRET
+
+
+class Locked(keyring.backend.KeyringBackend):
+    priority = 1  # type: ignore[assignment]
+
+    def get_password(self, service: str, username: str) -> str | None:
+        raise keyring.errors.KeyringLocked(f"locked {SECRET}")
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise keyring.errors.PasswordSetError(f"cannot keep {password}")
+
+
+def test_a_locked_keyring_is_as_good_as_none_and_says_nothing_of_the_key() -> None:
+    keyring.set_keyring(Locked())  # type: ignore[no-untyped-call]
+    keys = Keys({})
+    with pytest.raises(KeyMissing):
+        keys.find(IO)
+    with pytest.raises(ConfigError) as caught:
+        keys.keep(keys.enter(IO, SECRET))
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+# Never seen -----------------------------------------------------------------------------------------------------
+
+
+def seen(thing: Any) -> str:
+    """All that a look at an object and its parts shows, to some depth."""
+    parts, out = [thing], []
+    for _ in range(4):
+        out += [f"{part!r} {part!s} {part:}" for part in parts]
+        parts = [
+            each
+            for part in parts
+            if hasattr(part, "__dict__")
+            for pair in vars(part).items()
+            for each in (*pair, vars(part))
+        ]
+    return "\n".join(out)
+
+
+def test_no_look_at_a_key_or_what_holds_it_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIMAX_API_KEY", SECRET)
+    session = Session(base_url=IO)
+    session.client()
+    session.keys.enter(CN, SECRET)
+    for thing in (session.keys.find(IO), session.keys.find(CN), session.keys, session, session.client()):
+        assert SECRET not in seen(thing)
+    assert SECRET not in seen(session.config) + str(session.config.trait_values())
+
+
+def test_a_key_is_neither_pickled_nor_copied() -> None:
+    key = Key(SECRET, "here", "api.minimax.io")
+    for escape in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not pickled"):
+            escape(key)
+    keys = Keys({})
+    keys.enter(IO, SECRET)
+    with pytest.raises(TypeError):
+        pickle.dumps(keys)
+
+
+def test_a_key_says_where_it_is_from_and_hides_itself_in_any_text() -> None:
+    key = Key(SECRET, "%minimax login", "api.minimax.io")
+    assert repr(key) == str(key) == "<key for api.minimax.io from %minimax login>"
+    assert key.hide(f"Bearer {SECRET}, {SECRET}") == "Bearer [key], [key]"

@@ -1,0 +1,239 @@
+"""The rules of a valid `messages` array, and that any past is made to keep them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mm_magics.history.thread import context_messages
+from mm_magics.history.turn import Turn
+from mm_magics.messages import INTERRUPTED, blocks, closed, join, problems, text_of
+
+USER: Any = {"role": "user", "content": "And now?"}
+
+
+def text(text: Any = "hello", **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": text, **more}
+
+
+def use(id_: Any = "t1", name: Any = "lookup", input_: Any = None, **more: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "id": id_, "name": name, "input": {} if input_ is None else input_, **more}
+
+
+def result(id_: Any = "t1", **more: Any) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": id_, "content": "42", **more}
+
+
+def user(*content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(content) or [text()]}
+
+
+def assistant(*content: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": list(content) or [text()]}
+
+
+# The rules ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        [user()],
+        [{"role": "user", "content": "hi"}],
+        [user(), assistant(), user()],
+        [user(), assistant(use("a"), use("b")), user(result("b"), result("a"), text("go on"))],
+        [user(), assistant({"type": "thinking", "thinking": "", "signature": "s"}, text()), user()],
+        [user(), assistant({"type": "hologram"}), user({"type": "image", "source": {}})],
+        [user(), assistant(use("a")), user(result("a")), assistant(use("b")), user(result("b"))],
+    ],
+)
+def test_a_valid_array_has_no_problems(array: Any) -> None:
+    assert problems(array) == []
+
+
+@pytest.mark.parametrize(
+    ("array", "rule", "where"),
+    [
+        ([], "empty", "messages"),
+        (None, "empty", "messages"),
+        ({"role": "user"}, "empty", "messages"),
+        ([user(), {"role": "system", "content": "x"}], "role", "messages.1"),
+        ([None], "role", "messages.0"),
+        ([{"content": "x"}], "role", "messages.0"),
+        ([assistant(), user()], "order", "messages.0"),
+        ([user(), user()], "order", "messages.1"),
+        ([user(), assistant(), assistant(), user()], "order", "messages.2"),
+        ([user(), assistant()], "last", "messages.1"),
+        ([{"role": "user", "content": []}], "empty", "messages.0"),
+        ([{"role": "user"}], "empty", "messages.0"),
+        ([{"role": "user", "content": ""}], "empty", "messages.0.content.0"),
+        ([user(text(" \n\t"))], "empty", "messages.0.content.0"),
+        ([user(text(None))], "shape", "messages.0.content.0"),
+        ([user("bare")], "shape", "messages.0.content.0"),
+        ([user({"text": "no type"})], "shape", "messages.0.content.0"),
+        ([user({"type": ""})], "shape", "messages.0.content.0"),
+        ([user({"type": "thinking", "thinking": "x"})], "shape", "messages.0.content.0"),
+        ([user(), assistant({"type": "thinking"}), user()], "shape", "messages.1.content.0"),
+        ([user(), assistant(use("")), user()], "shape", "messages.1"),
+        ([user(), assistant(use("a", None)), user(result("a"))], "shape", "messages.1"),
+        ([user(), assistant(use("a", "n", "{}")), user(result("a"))], "shape", "messages.1"),
+        ([user(), assistant(use("5")), user(result(5))], "shape", "messages.2.content.0"),
+        ([user(), assistant(use("a"), use("a")), user(result("a"))], "tool_use", "messages.1"),
+        ([user(use("a"))], "tool_use", "messages.0"),
+        ([user(), assistant(use("a")), user()], "tool_use", "messages.2"),
+        ([user(), assistant(use("a"), use("b")), user(result("a"))], "tool_use", "messages.2"),
+        ([user(), assistant(use("a"))], "last", "messages.1"),
+        ([user(), assistant(), user(result("a"))], "tool_result", "messages.2"),
+        ([user(result("a"))], "tool_result", "messages.0"),
+        ([user(), assistant(use("a")), user(result("a"), result("a"))], "tool_result", "messages.2"),
+        ([user(), assistant(use("a")), user(text(), result("a"))], "tool_result", "messages.2.content.1"),
+        ([user(), assistant(result("a")), user()], "tool_result", "messages.1"),
+        (
+            [user(), assistant(use("a")), user(result("a")), assistant(use("a")), user(result("a"))],
+            "tool_use",
+            "messages.3",
+        ),
+        ([user(), assistant(use("a")), user(text()), assistant(), user(result("a"))], "tool_result", "messages.4"),
+    ],
+)
+def test_each_broken_rule_is_named_with_its_place(array: Any, rule: str, where: str) -> None:
+    found = problems(array)
+    assert (rule, where) in [(problem.rule, problem.where) for problem in found]
+    assert str(found[0]).startswith(found[0].where)
+
+
+# Closing a turn -------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_turn_is_its_own_context_with_the_same_objects() -> None:
+    thought = {"type": "thinking", "thinking": " a\u00a0b\r\n", "signature": "f" * 64, "x": [1]}
+    turn: Any = [user(), assistant(thought, {"type": "hologram", "depth": 3}, text())]
+    out = closed(turn)
+    assert out == turn
+    assert all(a is b for m, n in zip(turn, out, strict=True) for a, b in zip(m["content"], n["content"], strict=True))
+
+
+def test_an_unfinished_thinking_block_and_an_unfinished_tool_use_are_dropped_and_text_is_kept() -> None:
+    turn: Any = [user(), assistant({"type": "thinking", "thinking": "hm"}, text("so"), use("a"))]
+    assert closed(turn, unfinished=2)[1]["content"] == turn[1]["content"][:2]
+    assert closed(turn, unfinished=1)[1]["content"] == turn[1]["content"]
+    assert closed([user(), assistant({"type": "thinking", "thinking": "hm"})], unfinished=0) == []  # type: ignore[list-item]
+
+
+def test_an_unanswered_tool_use_gets_an_error_result() -> None:
+    turn: Any = [user(), assistant(use("a"), use("b")), user(result("b"), text("and"))]
+    (answers,) = [message["content"] for message in closed(turn)[2:]]
+    assert answers == [
+        {"type": "tool_result", "tool_use_id": "a", "content": INTERRUPTED, "is_error": True},
+        result("b"),
+        text("and"),
+    ]
+
+
+def test_a_turn_that_ends_in_a_call_gets_its_result_before_the_next_prompt() -> None:
+    first: Any = Turn("main", "stopped", "M", [user(), assistant(use("a"))])  # type: ignore[list-item]
+    array = context_messages([first], USER)
+    assert problems(array) == []
+    assert [block["type"] for block in array[-1]["content"]] == ["tool_result", "text"]  # type: ignore[index]
+
+
+def test_a_turn_with_nothing_left_of_its_answer_is_no_context() -> None:
+    assert closed([user(), assistant(text("  "))]) == []  # type: ignore[list-item]
+    assert closed([user()]) == []  # type: ignore[list-item]
+
+
+def test_an_id_used_in_two_turns_gets_a_new_name_with_its_result() -> None:
+    turn: Any = [user(), assistant(use("a")), user(result("a")), assistant()]
+    array = join([closed(turn), closed(turn), [USER]])
+    assert problems(array) == []
+    ids = [block["id"] for message in array for block in blocks(message) if block["type"] == "tool_use"]
+    assert ids == ["a", "a_2"]
+
+
+def test_of_two_calls_with_one_id_the_first_is_kept() -> None:
+    turn: Any = [user(), assistant(use("a", input_={"n": 1}), use("a", input_={"n": 2})), user(result("a"))]
+    assert [block.get("input") for block in blocks(closed(turn)[1])] == [{"n": 1}]
+
+
+def test_a_string_is_one_text_block() -> None:
+    assert blocks({"role": "user", "content": "hi"}) == [text("hi")]
+    assert blocks({"role": "user", "content": [text(), "bare", None]}) == [text()]
+    assert blocks({}) == []
+
+
+def test_text_of_leaves_out_blank_texts_and_other_roles() -> None:
+    turn: Any = [user(text("q")), assistant(text("a"), text(" "), use(), text("b")), user(result())]
+    assert text_of(turn) == "a\n\nb"
+    assert text_of(turn, "user") == "q"
+
+
+# Any past at all ------------------------------------------------------------------------------------------------
+
+IDS = st.sampled_from(["a", "b", "a_2", "", "[1]"])
+ODD = st.sampled_from([None, 1, True, [1], {}, "", " ", "x"])
+BLOCKS = st.one_of(
+    st.builds(text, st.one_of(st.sampled_from(["hi", "", " \n"]), ODD)),
+    st.builds(use, st.one_of(IDS, ODD), st.one_of(st.just("f"), ODD), st.one_of(st.just({"n": 1}), ODD)),
+    st.builds(result, st.one_of(IDS, ODD)),
+    st.fixed_dictionaries({"type": st.just("thinking"), "thinking": st.one_of(st.just("hm"), ODD)}),
+    st.fixed_dictionaries(
+        {"type": st.just("thinking"), "thinking": st.just("h\u00e9\r"), "signature": st.just("5" * 64)}
+    ),
+    st.dictionaries(st.sampled_from(["type", "id", "text", "", "tool_use_id", "x"]), ODD, max_size=4),
+    st.sampled_from([{"type": "hologram", "": [1]}, {"type": "redacted_thinking", "data": "…"}, {}]),
+    ODD,
+)
+ROLES = st.sampled_from(["user", "assistant", "assistant", "system", "", None, 5])
+MESSAGES = st.fixed_dictionaries(
+    {}, optional={"role": ROLES, "content": st.one_of(st.lists(BLOCKS, max_size=5), st.lists(BLOCKS, max_size=2), ODD)}
+)
+TURNS = st.tuples(st.lists(MESSAGES, max_size=5), st.one_of(st.none(), st.integers(-1, 5)))
+
+
+def as_turn(messages: list[Any], unfinished: int | None) -> Turn:
+    return Turn("main", "stopped", "M", messages, responses=[{"unfinished": unfinished}])
+
+
+@given(st.lists(TURNS, max_size=4))
+@example([([user(), assistant(use("[1]")), user(result([1]))], None)] * 2)
+@example([([user(), assistant(use("a"), {"type": "hologram", "": [1]})], None)] * 2)
+@example([([user(), assistant(use("5")), user(result(5))], None)])
+def test_whatever_the_turns_hold_the_next_request_is_valid(turns: list[tuple[list[Any], int | None]]) -> None:
+    before = copy.deepcopy(turns)
+    array = context_messages([as_turn(*turn) for turn in turns], USER)
+    assert problems(array) == []
+    assert turns == before, "closing changed its input"
+    answers = [b for m in array for b in blocks(m) if b["type"] == "tool_result"]
+    assert all(isinstance(block["tool_use_id"], str) for block in answers)
+
+
+@given(st.lists(TURNS, max_size=3))
+def test_intact_blocks_are_the_same_objects_and_nothing_is_made_up(turns: list[tuple[list[Any], int | None]]) -> None:
+    given_ = {id(b) for messages, _ in turns for m in messages if isinstance(m.get("content"), list) for b in blocks(m)}
+    strings = [m["content"] for messages, _ in turns for m in messages if isinstance(m.get("content"), str)]
+    for messages, unfinished in turns:
+        for message in closed(messages, unfinished):
+            for block in blocks(message):
+                made = block.get("content") == INTERRUPTED or block.get("text") in strings
+                assert id(block) in given_ or made
+
+
+@given(st.lists(TURNS, max_size=3))
+def test_thinking_stays_to_the_byte_in_every_array(turns: list[tuple[list[Any], int | None]]) -> None:
+    array = context_messages([as_turn(*turn) for turn in turns], USER)
+    thoughts = [b for m, _ in turns for each in m for b in blocks(each) if b.get("type") == "thinking"]
+    for message in array:
+        for block in blocks(message):
+            if block["type"] == "thinking":
+                assert any(block is thought for thought in thoughts)
+
+
+@given(st.lists(TURNS, min_size=1, max_size=4))
+def test_closing_what_is_closed_changes_nothing(turns: list[tuple[list[Any], int | None]]) -> None:
+    for turn in turns:
+        once = closed(*turn)
+        assert closed(once) == once

@@ -1,0 +1,80 @@
+"""The catalogue: the page's models and parameters, nearest names, and cost by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from mm_magics.models import CATALOGUE, IGNORED_PARAMETERS, cost, model, nearest
+
+
+def test_the_catalogue_is_the_pages_table() -> None:
+    rows = [(entry.name, entry.window, entry.speed) for entry in CATALOGUE.values()]
+    assert rows == [
+        ("MiniMax-M2.7", 204_800, 60),
+        ("MiniMax-M2.7-highspeed", 204_800, 100),
+        ("MiniMax-M2.5", 204_800, 60),
+        ("MiniMax-M2.5-highspeed", 204_800, 100),
+        ("MiniMax-M2.1", 204_800, 60),
+        ("MiniMax-M2.1-highspeed", 204_800, 100),
+        ("MiniMax-M2", 204_800, None),
+    ]
+    assert set(IGNORED_PARAMETERS) == {
+        "top_k",
+        "stop_sequences",
+        "service_tier",
+        "mcp_servers",
+        "context_management",
+        "container",
+    }
+
+
+def test_a_model_nobody_has_heard_of_is_usable() -> None:
+    assert (model("MiniMax-M9").name, model("MiniMax-M9").window, model("MiniMax-M9").price) == (
+        "MiniMax-M9",
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("minimax-m2.7", "MiniMax-M2.7"),
+        ("MiniMax-M2.7-higspeed", "MiniMax-M2.7-highspeed"),
+        ("M2.5", "MiniMax-M2.5"),
+        ("MiniMax-M3", "MiniMax-M3"),
+        ("gpt", None),
+        ("", None),
+    ],
+)
+def test_the_nearest_name_is_found_whatever_its_case(typed: str, meant: str | None) -> None:
+    assert nearest(typed, frozenset({"MiniMax-M3"})) == meant
+
+
+USAGE = {
+    "input_tokens": 1_000_000,
+    "output_tokens": 2_000_000,
+    "cache_read_input_tokens": 3_000_000,
+    "cache_creation_input_tokens": 4_000_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "dollars"),
+    [
+        ("MiniMax-M2.7", 0.30 + 2 * 1.20 + 3 * 0.06 + 4 * 0.375),
+        ("MiniMax-M2.7-highspeed", 0.60 + 2 * 2.40 + 3 * 0.06 + 4 * 0.375),
+        ("MiniMax-M2.5", 0.30 + 2 * 1.20 + 3 * 0.03 + 4 * 0.375),
+        ("MiniMax-M2.5-highspeed", 0.60 + 2 * 2.40 + 3 * 0.03 + 4 * 0.375),
+        ("MiniMax-M2.1", 0.30 + 2 * 1.20 + 3 * 0.03 + 4 * 0.375),
+        ("MiniMax-M2.1-highspeed", 0.60 + 2 * 2.40 + 3 * 0.03 + 4 * 0.375),
+        ("MiniMax-M2", 0.30 + 2 * 1.20 + 3 * 0.03 + 4 * 0.375),
+    ],
+)
+def test_cost_is_the_price_table_times_the_tokens(name: str, dollars: float) -> None:
+    assert cost(name, USAGE) == pytest.approx(dollars)
+
+
+def test_cost_is_unknown_where_the_price_is_and_odd_counters_count_nothing() -> None:
+    assert cost("MiniMax-M9", USAGE) is None
+    assert cost("MiniMax-M2", {"input_tokens": None, "output_tokens": "many", "x": 5}) == 0.0

@@ -1,0 +1,190 @@
+"""Interpolation: `{{ expr }}` alone, everything else to the byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from mm_magics.errors import PromptError
+from mm_magics.prompt import render
+
+NAMES: dict[str, Any] = {"x": 7, "name": "Ada", "d": {"a": {"b": 1}}, "braces": "{{ x }} }} {{"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ x }}", "7"),
+        ("{{x}}", "7"),
+        ("a{{ x }}b{{ name }}c", "a7bAdac"),
+        ("{{\n  (x +\n   1)\n}}", "8"),
+        ("{{ d }}", "{'a': {'b': 1}}"),
+        ('{{ {"a": {"b": x}} }}', "{'a': {'b': 7}}"),
+        ('{{ {"a": {"b": x}}}}', "{'a': {'b': 7}}"),
+        ("{{{}}}", "{}"),
+        ("{{ {} }}", "{}"),
+        ("{{ {x} }}", "{7}"),
+        ("{{ {n: n for n in range(2)} }}!", "{0: 0, 1: 1}!"),
+        ("{{ '}}' }}", "}}"),
+        ('{{ "{{" }}', "{{"),
+        ("{{ f'{x}' }}", "7"),
+        ("{{ x }} }}", "7 }}"),
+        ("{{{ x }}}", "{7}"),
+        ("{{ [y for y in range(3)][x - 5] }}", "2"),
+        ("{{ (lambda z: z + x)(1) }}", "8"),
+        ("{{ None }}", "None"),
+        ("{{ '' }}", ""),
+        ("{{ x # a comment\n}}", "7"),
+    ],
+)
+def test_an_expression_is_replaced_by_its_value(text: str, said: str) -> None:
+    assert render(text, NAMES) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "plain",
+        '{"json": {"deep": [1, {"a": {}}]}}',
+        '{ {"a": 1} }',
+        r"$\frac{a}{b}$ and $$\sum_{i=1}^{n} x_{i}$$ \{x\} \[ \]",
+        "100% of %(name)s, %s, %d, {0}, {name}, {x!r:>10}, ${x}, $x, $$x",
+        "}} {{",
+        "{{ never closed",
+        "{ { x } }",
+        "f'{x}' \\{ \\n \r\n \t \x00",
+        "{% if x %}",
+        "牡蠣 🦪 \ud83d",
+    ],
+)
+def test_everything_else_passes_through_untouched(text: str) -> None:
+    assert render(text, NAMES) == text
+
+
+@given(st.text(st.sampled_from("{}$%\\ax \n'\"é🦪"), max_size=30))
+def test_a_text_without_double_braces_is_never_changed(text: str) -> None:
+    assume("{{" not in text)
+    assert render(text, NAMES) == text
+
+
+@given(st.text(st.one_of(st.sampled_from("{}\"'x \n"), st.characters()), max_size=20), st.text("ab{} ", max_size=5))
+@example("{{ x }}", "")
+@example("}}", "{{")
+def test_a_value_is_never_interpolated_again(value: str, before: str) -> None:
+    assume("{{" not in before and not before.endswith("{"))
+    assert render(f"{before}{{{{ value }}}}|{{{{ value }}}}", {"value": value}) == f"{before}{value}|{value}"
+
+
+def test_an_expression_sees_names_and_builtins_and_changes_none() -> None:
+    names: dict[str, Any] = {"items": [1, 2]}
+    assert render("{{ sum(items) }} {{ (y := 5) }} {{ len(str(items)) }}", names) == "3 5 6"
+    assert names == {"items": [1, 2]}
+
+
+# Expressions that fail ------------------------------------------------------------------------------------------
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("even its text fails")
+
+
+class Silent:
+    def __repr__(self) -> str:
+        raise ValueError("no repr")
+
+
+def fail(error: BaseException) -> None:
+    raise error
+
+
+FAILING = {
+    "nowhere": "NameError",
+    "x.nowhere": "AttributeError",
+    "1 / 0": "ZeroDivisionError",
+    "d['nope']": "KeyError",
+    "fail(SystemExit(3))": "SystemExit",
+    "exit_()": "SystemExit",
+    "fail(GeneratorExit())": "GeneratorExit",
+    "fail(BaseException('base'))": "BaseException",
+    "fail(StopIteration())": "StopIteration",
+    "fail(Unspeakable())": "Unspeakable",
+    "silent": "ValueError",
+    "recurse(1)": "RecursionError",
+    "await x": "SyntaxError",
+    "(yield)": "SyntaxError",
+}
+
+
+@pytest.mark.parametrize(("expression", "kind"), FAILING.items())
+def test_an_expression_that_fails_stops_the_cell_and_is_named(expression: str, kind: str) -> None:
+    names: dict[str, Any] = {
+        **NAMES,
+        "fail": fail,
+        "exit_": lambda: fail(SystemExit()),
+        "Unspeakable": Unspeakable,
+        "silent": Silent(),
+    }
+    names["recurse"] = lambda n: names["recurse"](n + 1)
+    with pytest.raises(PromptError) as caught:
+        render(f"before {{{{ {expression} }}}} after", names)
+    assert f"{{{{ {expression} }}}} failed with {kind}" in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x +",
+        "x = 1",
+        "import os",
+        "",
+        "  ",
+        "for x in y",
+        "1 2",
+        "x y",
+        "'open",
+        "\x00",
+        "(" * 300,
+        "-" * 100_000 + "1",
+    ],
+)
+def test_what_is_no_expression_stops_the_cell_and_says_how_to_send_braces(source: str) -> None:
+    with pytest.raises(PromptError) as caught:
+        render(f"{{{{ {source} }}}}", NAMES)
+    lines = str(caught.value).splitlines()
+    assert "is not a Python expression" in lines[0]
+    assert '{{ "{{" }}' in lines[1]
+    assert len(lines[0]) < 400
+
+
+def test_a_long_failing_expression_is_named_shortly_on_one_line() -> None:
+    with pytest.raises(PromptError) as caught:
+        render("{{ nowhere +\n\n" + "1 + " * 500 + "1 }}", NAMES)
+    assert len(str(caught.value).splitlines()[0]) < 300
+
+
+def test_an_interrupt_in_an_expression_stays_an_interrupt() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        render("{{ fail(KeyboardInterrupt()) }}", {"fail": fail})
+
+
+def test_many_closing_braces_after_a_bad_expression_take_bounded_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ast
+
+    tries: list[int] = []
+    parse = ast.parse
+
+    def counted(source: str, **more: Any) -> Any:
+        tries.append(len(source))
+        return parse(source, **more)
+
+    monkeypatch.setattr(ast, "parse", counted)
+    with pytest.raises(PromptError):
+        render("{{ x x " + "}} " * 100_000, NAMES)
+    assert len(tries) < 5_000
+    assert max(tries) < 20_000

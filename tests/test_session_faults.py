@@ -1,0 +1,206 @@
+"""Everything that has been seen to go wrong, by name: what came is kept, the error is clear, the next call works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mm_magics.answer import Answer
+from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError, StatusError
+from mm_magics.messages import blocks, problems
+from mm_magics.session import Session
+from mm_magics.simulator import Simulator, faults
+from mm_magics.simulator.contract import REFUSALS
+from mm_magics.stream import Delta
+from tests.turns import broken_rules
+
+SAID = "Hello, this is a short answer."
+TOOL = {"name": "lookup", "input_schema": {"type": "object", "properties": {"query": {"type": "string"}}}}
+
+ENDS: dict[str, Any] = {
+    **dict.fromkeys(REFUSALS, StatusError),
+    **dict.fromkeys(faults.NAMES.keys() - REFUSALS.keys(), "complete"),
+    "stop-error": "failed",
+    "no-message-stop": ProtocolError,
+    "base-resp-event": StatusError,
+    "bad-json": ProtocolError,
+    "not-an-object": ProtocolError,
+    "pings": ConnectionFailed,
+    "endless": "stopped",
+    "close-before-headers": ConnectionFailed,
+    "close-after-headers": ConnectionFailed,
+    "close": ConnectionFailed,
+    "reset-before-headers": ConnectionFailed,
+    "reset-after-headers": ConnectionFailed,
+    "reset": ConnectionFailed,
+    "silence-before-headers": ConnectionFailed,
+    "silence-after-headers": ConnectionFailed,
+    "silence": ConnectionFailed,
+    "end": ProtocolError,
+    "html": ProtocolError,
+    "html-502": StatusError,
+    "html-504": StatusError,
+    "empty": ProtocolError,
+    "empty-502": StatusError,
+    "not-found": StatusError,
+    "base-resp": StatusError,
+    "cut-json-body": StatusError,
+    "redirect": StatusError,
+    "redirect-loop": StatusError,
+    "not-http": ConnectionFailed,
+    "bad-chunk": ConnectionFailed,
+    "cut-gzip": ProtocolError,
+}
+"""How a turn ends that meets a fault: with an error of that class, or with that status."""
+
+SAME = {
+    "stop-error",
+    "stop-unknown",
+    "no-usage",
+    "no-message-start",
+    "no-message-delta",
+    "no-block-stop",
+    "base-resp-beside",
+    "event-fields",
+    "unknown-event",
+    "done",
+    "json",
+    "byte-by-byte",
+    "crlf",
+    "cr",
+    "bom",
+    "comments",
+    "no-event-lines",
+    "many-data-lines",
+    "no-last-newline",
+    "gzip",
+    "no-message-stop",
+    "cut-tool-json",
+    "unknown-delta",
+    "stray-delta",
+    "twice-started",
+    "no-signature",
+    "unsigned-thinking",
+    "unknown-block",
+    "unknown-fields",
+}
+"""Faults under which the whole text still arrives."""
+
+
+@pytest.fixture
+def session(endpoint: Simulator) -> Any:
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key, timeout=0.2, max_retries=0) as session:
+        yield session
+
+
+def run(session: Session, prompt: str, **flags: Any) -> tuple[Any, list[Delta], MiniMaxError | None]:
+    """The turn, the deltas that a view was told of, and the error."""
+    deltas: list[Delta] = []
+    error: MiniMaxError | None = None
+    answer = session.stream(prompt, **flags)
+    assert isinstance(answer, Answer)
+    with answer:
+        try:
+            for event in answer:
+                if isinstance(event, Delta):
+                    deltas.append(event)
+                if len(deltas) > 500:
+                    break
+        except EndpointError as caught:
+            error = caught
+    return answer.turn, deltas, error
+
+
+def check(session: Session, endpoint: Simulator, turn: Any, deltas: list[Delta], error: MiniMaxError | None) -> None:
+    """What is true of any turn, however it ended."""
+    assert broken_rules(turn.record()) == []
+    assert turn.error == (str(error) if error else turn.error)
+    content = blocks(turn.messages[1]) if turn.messages[1:] else []
+    for kind in ("text", "thinking"):
+        told = "".join(delta.text for delta in deltas if delta.kind == kind)
+        assert sorted(told) == sorted("".join(block.get(kind, "") for block in content)), "what came is not all kept"
+    assert session.history.turns("main") == ([turn] if content else [])
+    if error is not None:
+        assert error.message.strip()
+        assert len(str(error).splitlines()) <= 2
+        assert isinstance(error, EndpointError)
+        assert error.turn is turn
+        assert turn.status == "failed"
+    assert session.ask("And now?", timeout=5.0).status == "complete"
+    last = endpoint.log[-1]
+    assert last.problems == ()
+    assert problems(last.body["messages"]) == []
+    if content:
+        assert len(last.body["messages"]) in (1, 3)
+
+
+@pytest.mark.parametrize("name", faults.NAMES)
+def test_after_any_fault_what_came_is_kept_and_the_next_call_is_answered(
+    session: Session, endpoint: Simulator, name: str
+) -> None:
+    turn, deltas, error = run(session, f'Hello. [[simulator: fault={name} say="{SAID}"]]')
+    assert endpoint.log[0].fault == name
+    assert len(endpoint.log) == 1
+    expected = ENDS[name]
+    assert (type(error) if error else turn.status) == expected
+    if name in SAME:
+        assert SAID in turn.text
+    if name in REFUSALS:
+        refusal = REFUSALS[name]
+        assert isinstance(error, StatusError)
+        assert (error.status, error.type) == (refusal.status, refusal.type)
+        assert refusal.message.partition("X")[0] in error.message
+    check(session, endpoint, turn, deltas, error)
+
+
+WITH_TOOLS = [
+    "cut-tool-json",
+    "same-tool-id",
+    "old-tool-id",
+    "no-block-stop",
+    "twice-started",
+    "twice-delivered",
+    "tool-xml",
+    "no-message-stop",
+    "unknown-delta",
+    "end after=4",
+    "reset after=6",
+    "close after=8",
+    "overloaded after=7",
+    "bad-json after=9",
+    "stop-error",
+    "no-message-delta",
+]
+
+
+@pytest.mark.parametrize("fault", WITH_TOOLS)
+def test_after_any_fault_in_a_call_of_a_tool_the_history_is_valid(
+    session: Session, endpoint: Simulator, fault: str
+) -> None:
+    prompt = f"lookup MiniMax [[simulator: fault={fault} fragments=2]]"
+    turn, deltas, error = run(session, prompt, params={"tools": [TOOL]})
+    check(session, endpoint, turn, deltas, error)
+    array = endpoint.log[-1].body["messages"]
+    uses = [block for message in array for block in blocks(message) if block["type"] == "tool_use"]
+    assert all(isinstance(block["input"], dict) for block in uses)
+    if fault.startswith("cut-tool-json"):
+        assert uses == []
+
+
+@pytest.mark.parametrize("spot", ["after=0", "at=message_start part=after", "at=content_block_stop", "after=5"])
+@pytest.mark.parametrize("name", ["overloaded", "unknown-error", "reset", "end", "output-sensitive"])
+def test_a_fault_may_come_at_any_place_of_the_stream(
+    session: Session, endpoint: Simulator, name: str, spot: str
+) -> None:
+    turn, deltas, error = run(session, f'Hello. [[simulator: fault={name} {spot} say="{SAID}"]]')
+    assert error is not None
+    check(session, endpoint, turn, deltas, error)
+
+
+def test_a_fault_that_passes_is_got_over(endpoint: Simulator) -> None:
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=1) as session:
+        turn = session.ask("Hello. [[simulator: fault=overloaded times=1 retry_after=0.01]]")
+    assert turn.status == "complete"
+    assert [record.status for record in endpoint.log] == [529, 200]
+    assert endpoint.log[0].raw == endpoint.log[1].raw

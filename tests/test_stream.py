@@ -1,0 +1,480 @@
+"""Events → the message: every block in order, with every field it came with, however it ends."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mm_magics.errors import ProtocolError, StatusError
+from mm_magics.messages import closed, join, problems
+from mm_magics.stream import (
+    Assembler,
+    BlockStart,
+    BlockStop,
+    Delta,
+    EventDecoder,
+    MessageStart,
+    MessageStop,
+    Other,
+    StreamEvent,
+    parse,
+)
+
+Event = dict[str, Any]
+USER: Any = {"role": "user", "content": "hi"}
+
+
+def started(**fields: Any) -> Event:
+    message = {"id": "m1", "role": "assistant", "content": [], "usage": {"input_tokens": 0, "output_tokens": 0}}
+    return {"type": "message_start", "message": {**message, **fields}}
+
+
+def opened(index: int, **block: Any) -> Event:
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def delta(index: int, kind: str, **fields: Any) -> Event:
+    return {"type": "content_block_delta", "index": index, "delta": {"type": kind, **fields}}
+
+
+def text(index: int, text: str, **more: Any) -> Event:
+    return delta(index, "text_delta", text=text, **more)
+
+
+def stopped(index: int) -> Event:
+    return {"type": "content_block_stop", "index": index}
+
+
+def ended(stop_reason: str | None = "end_turn", **more: Any) -> list[Event]:
+    return [{"type": "message_delta", "delta": {"stop_reason": stop_reason}, **more}, {"type": "message_stop"}]
+
+
+def fed(*events: Event) -> tuple[Assembler, list[StreamEvent]]:
+    assembler = Assembler()
+    return assembler, [out for event in events for out in assembler.feed(event)]
+
+
+def content(*events: Event) -> list[dict[str, Any]]:
+    """The content of a message of these events between its start and its end."""
+    return fed(started(), *events, *ended())[0].content
+
+
+# Any message ----------------------------------------------------------------------------------------------------
+
+PIECES = st.lists(st.text(max_size=6), max_size=4)
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5))
+EXTRA = st.dictionaries(st.sampled_from(["x", "y", "cache_control"]), st.one_of(SCALARS, st.lists(SCALARS, max_size=2)))
+INPUTS = st.dictionaries(st.text(max_size=5), st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=3)
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[Event]:
+    """The events of one message, in order."""
+    events = [started(x_new=draw(SCALARS)), {"type": "ping"}]
+    for index in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from(["text", "thinking", "tool_use", "hologram"]))
+        extra = draw(EXTRA)
+        if kind == "text":
+            events.append(opened(index, type=kind, text="", **extra))
+            events += [text(index, piece) for piece in draw(PIECES)]
+        elif kind == "thinking":
+            events.append(opened(index, type=kind, thinking="", **extra))
+            events += [delta(index, "thinking_delta", thinking=piece) for piece in draw(PIECES)]
+            if draw(st.booleans()):
+                events.append(delta(index, "signature_delta", signature=draw(st.text("0123456789abcdef", min_size=1))))
+        elif kind == "tool_use":
+            events.append(opened(index, type=kind, id=f"t{index}", name="f", input={}, **extra))
+            written = json.dumps(draw(INPUTS), ensure_ascii=draw(st.booleans()))
+            size = draw(st.integers(1, 10))
+            pieces = [written[n : n + size] for n in range(0, len(written), size)]
+            events += [delta(index, "input_json_delta", partial_json=piece) for piece in pieces]
+        else:
+            events.append(opened(index, type=kind, **extra))
+        if draw(st.booleans()):
+            events.append({"type": "hologram", "index": index})
+        events.append(stopped(index))
+    usage = {"input_tokens": 7, "output_tokens": 5, "cache_read_input_tokens": 3, "x_new": draw(SCALARS)}
+    return [*events, *ended("end_turn", usage=usage)]
+
+
+def rebuilt(events: Iterable[Event]) -> tuple[list[Event], int | None]:
+    """The same in the plainest way: the content, and the index of the block that is open at the end."""
+    blocks: list[dict[str, Any]] = []
+    inputs: dict[int, str] = {}
+    open_: int | None = None
+    for event in copy.deepcopy(list(events)):
+        if event["type"] == "content_block_start":
+            blocks.append(event["content_block"])
+            open_ = event["index"]
+        elif event["type"] == "content_block_stop":
+            if event["index"] in inputs:
+                blocks[event["index"]]["input"] = json.loads(inputs[event["index"]])
+            open_ = None
+        elif event["type"] == "content_block_delta":
+            kind, value = list(event["delta"].items())[1]
+            block = blocks[event["index"]]
+            if kind == "partial_json":
+                inputs[event["index"]] = inputs.get(event["index"], "") + value
+            else:
+                block[kind] = block.get(kind, "") + value
+    return blocks, open_
+
+
+def wire(events: Iterable[Event]) -> bytes:
+    return b"".join(b"event: %s\ndata: %s\n\n" % (e["type"].encode(), json.dumps(e).encode()) for e in events)
+
+
+def read(chunks: Iterable[bytes]) -> tuple[Assembler, list[StreamEvent]]:
+    """What a call makes of the chunks when they then simply end."""
+    decoder, assembler = EventDecoder(), Assembler()
+    datas = [data for chunk in chunks for data in decoder.decode(chunk)]
+    out = [event for data in datas + decoder.flush() for event in assembler.feed(parse(data))]
+    return assembler, [*out, *assembler.close()]
+
+
+@given(streams())
+def test_every_block_comes_out_in_order_with_every_field(events: list[Event]) -> None:
+    assembler, out = fed(*copy.deepcopy(events))
+    expected, _ = rebuilt(events)
+    assert assembler.content == expected
+    assert assembler.stopped
+    assert assembler.unfinished is None
+    assert assembler.message["usage"] == events[-2]["usage"]
+    assert assembler.message["x_new"] == events[0]["message"]["x_new"]
+    assert [event.block for event in out if isinstance(event, BlockStop)] == expected
+    assert [event for event in out if isinstance(event, Other)] == [
+        Other(event) for event in events if event["type"] in ("ping", "hologram", "message_delta") or _signs(event)
+    ]
+    for number, block in enumerate(expected):
+        for kind in ("text", "thinking"):
+            if block["type"] == kind:
+                deltas = [e.text for e in out if isinstance(e, Delta) and (e.number, e.kind) == (number, kind)]
+                assert "".join(deltas) == block[kind]
+
+
+def _signs(event: Event) -> bool:
+    return bool(event.get("delta", {}).get("type") == "signature_delta")
+
+
+@given(streams(), st.data())
+def test_any_split_of_the_bytes_gives_the_same_message_and_the_same_events(events: list[Event], data: Any) -> None:
+    whole = wire(events)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=10)))
+    chunks = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    (one, out_one), (many, out_many) = read([whole]), read(chunks)
+    assert out_one == out_many
+    assert one.message == many.message
+    assert many.stopped
+
+
+@given(streams(), st.data())
+def test_a_stream_cut_at_any_byte_leaves_what_came_and_says_what_is_unfinished(events: list[Event], data: Any) -> None:
+    whole = wire(events)
+    at = data.draw(st.integers(0, len(whole)))
+    arrived = len([n for n in range(len(events)) if len(wire(events[: n + 1])) - 2 <= at])
+    assembler, _ = read([whole[:at]])
+    expected, open_ = rebuilt(events[:arrived])
+    assert [_known(block) for block in assembler.content] == [_known(block) for block in expected]
+    assert assembler.unfinished == open_
+    assert assembler.stopped == (arrived == len(events))
+    turn: Any = [USER, {"role": "assistant", "content": assembler.content}]
+    array = join([closed(turn, assembler.unfinished), [USER]])
+    assert problems(array) == []
+    for number, block in enumerate(assembler.content):
+        kept = any(block is each for message in array for each in message["content"])
+        if block["type"] in ("thinking", "tool_use") and len(array) > 1:
+            assert kept == (number != open_)
+
+
+def _known(block: dict[str, Any]) -> dict[str, Any]:
+    """The block but for a tool's input, which is not there before all of it is."""
+    return {key: value for key, value in block.items() if key != "input"}
+
+
+# What nobody has heard of ---------------------------------------------------------------------------------------
+
+
+def test_an_unknown_block_survives_with_all_its_fields() -> None:
+    block = {"type": "hologram", "depth": 3, "data": {"deep": [1, {"n": None}]}}
+    assert content(opened(0, **copy.deepcopy(block)), stopped(0)) == [block]
+
+
+def test_an_unknown_delta_adds_its_fields_to_its_block() -> None:
+    assert content(
+        opened(0, type="hologram", shape="cu"),
+        delta(0, "hologram_delta", depth=3, shape="b"),
+        delta(0, "hologram_delta", shape="e"),
+        stopped(0),
+    ) == [{"type": "hologram", "depth": 3, "shape": "cube"}]
+
+
+def test_citations_are_collected_in_order() -> None:
+    one, two = {"cited_text": "a"}, {"cited_text": "b"}
+    assert content(
+        opened(0, type="text", text=""),
+        text(0, "x"),
+        delta(0, "citations_delta", citation=one),
+        delta(0, "citations_delta", citation=two),
+        stopped(0),
+    ) == [{"type": "text", "text": "x", "citations": [one, two]}]
+
+
+def test_unknown_fields_of_a_known_delta_survive() -> None:
+    events = [opened(0, type="text", text=""), text(0, "a", x={"shade": 7}), text(0, "b"), stopped(0)]
+    assert content(*events) == [{"type": "text", "text": "ab", "x": {"shade": 7}}]
+
+
+def test_unknown_events_and_unknown_fields_of_events_change_nothing() -> None:
+    plain = [opened(0, type="text", text=""), text(0, "a"), stopped(0)]
+    odd = [{**event, "x_minimax": {"shade": 7}} for event in plain]
+    assert content({"type": "hologram"}, *odd, {"no": "type"}) == content(*plain)
+
+
+def test_a_delta_for_a_block_that_never_started_starts_one() -> None:
+    assert content(text(9, "a"), text(9, "b"), stopped(9)) == [{"type": "text", "text": "ab"}]
+    assert content(delta(0, "thinking_delta", thinking="a"), delta(0, "signature_delta", signature="5")) == [
+        {"type": "thinking", "thinking": "a", "signature": "5"}
+    ]
+
+
+def test_a_message_without_its_start_is_still_one() -> None:
+    assembler, _ = fed(opened(0, type="text", text=""), text(0, "a"), stopped(0), *ended())
+    assert (assembler.content, assembler.stopped) == ([{"type": "text", "text": "a"}], True)
+
+
+def test_a_signature_stands_as_it_came_wherever_it_came() -> None:
+    in_start = opened(0, type="thinking", thinking="", signature="5" * 64)
+    assert content(in_start, delta(0, "thinking_delta", thinking="a"), stopped(0))[0]["signature"] == "5" * 64
+    assert content(opened(0, type="thinking", thinking="a"), stopped(0)) == [{"type": "thinking", "thinking": "a"}]
+
+
+# Usage and stop reason ------------------------------------------------------------------------------------------
+
+
+def test_usage_at_the_end_replaces_that_of_the_start_counter_by_counter() -> None:
+    start = started(usage={"input_tokens": 0, "output_tokens": 0, "service_tier": "standard"})
+    usage = {"input_tokens": 25, "output_tokens": 9, "cache_read_input_tokens": 4, "new_counter": {"a": 1}}
+    assembler, _ = fed(start, *ended(usage=usage))
+    assert assembler.message["usage"] == {**usage, "service_tier": "standard"}
+
+
+@pytest.mark.parametrize("end", [{}, {"usage": None}, {"usage": []}])
+def test_usage_of_the_start_stays_where_the_end_has_none(end: Any) -> None:
+    assembler, _ = fed(started(usage={"input_tokens": 3}), *ended("", **end))
+    assert assembler.message["usage"] == {"input_tokens": 3}
+    assert assembler.message["stop_reason"] == ""
+
+
+def test_a_content_in_the_end_does_not_wipe_out_the_message() -> None:
+    events = [started(), opened(0, type="text", text="a"), stopped(0)]
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn", "content": [], "x": 1}}
+    assembler, _ = fed(*events, end, {"type": "message_stop"})
+    assert assembler.content == [{"type": "text", "text": "a"}]
+    assert assembler.message["x"] == 1
+
+
+# Tool inputs ----------------------------------------------------------------------------------------------------
+
+
+def call(index: int, *pieces: str, stop: bool = True) -> list[Event]:
+    return [
+        opened(index, type="tool_use", id=f"t{index}", name="f", input={}),
+        *(delta(index, "input_json_delta", partial_json=piece) for piece in pieces),
+        *([stopped(index)] if stop else []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "input_"),
+    [
+        (["{}"], {}),
+        ([], {}),
+        ([""], {}),
+        (['{"a": ', "1}"], {"a": 1}),
+        (list('{"a": "\\ud83d\\ude00"}'), {"a": "😀"}),
+        (['{"a": 1, "a": 2}'], {"a": 2}),
+        (['{"n": 123456789012345678901234567890}'], {"n": 123456789012345678901234567890}),
+    ],
+)
+def test_a_tools_input_is_put_together_from_its_fragments(pieces: list[str], input_: Any) -> None:
+    assembler, _ = fed(started(), *call(0, *pieces), *ended("tool_use"))
+    assert assembler.content == [{"type": "tool_use", "id": "t0", "name": "f", "input": input_}]
+    assert assembler.unfinished is None
+
+
+@pytest.mark.parametrize(
+    "written", ['{"a": ', "[1]", "null", '"x"', '{"a": NaN}', '{"a": 1e999}', "{} {}", '{"a":' * 5000, "1" * 5000]
+)
+def test_a_tools_input_that_is_no_object_is_unfinished_and_kept_as_it_came(written: str) -> None:
+    assembler, _ = fed(started(), *call(0, written), *ended("tool_use"))
+    assert (assembler.unfinished, assembler.partial_json) == (0, written)
+    assert closed([USER, {"role": "assistant", "content": assembler.content}], 0) == []
+
+
+def test_of_two_cut_calls_neither_becomes_context() -> None:
+    thought = [opened(0, type="thinking", thinking="a"), stopped(0)]
+    assembler, _ = fed(started(), *thought, *call(1, '{"a": '), *call(2, '{"b": '), *ended("tool_use"))
+    turn: Any = [USER, {"role": "assistant", "content": assembler.content}]
+    assert [block["type"] for block in closed(turn, assembler.unfinished)[1]["content"]] == ["thinking"]  # type: ignore
+
+
+def test_parallel_calls_come_out_in_order_though_their_deltas_are_mixed() -> None:
+    one, two = call(0, '{"n": 1', "}"), call(1, '{"n": 2', "}")
+    mixed = [event for pair in zip(one, two, strict=True) for event in pair]
+    assert [block["input"] for block in content(*mixed)] == [{"n": 1}, {"n": 2}]
+
+
+# Ends -----------------------------------------------------------------------------------------------------------
+
+
+def test_blocks_that_are_never_stopped_are_finished_by_the_end_of_the_message() -> None:
+    thought = [opened(0, type="thinking", thinking=""), delta(0, "thinking_delta", thinking="a")]
+    assembler, out = fed(started(), *thought, *call(1, '{"n": 1}', stop=False), *ended("tool_use"))
+    assert [block["type"] for block in assembler.content] == ["thinking", "tool_use"]
+    assert assembler.content[1]["input"] == {"n": 1}
+    assert assembler.unfinished is None
+    assert len([event for event in out if isinstance(event, BlockStop)]) == 2
+
+
+def test_thinking_that_max_tokens_cut_is_unfinished() -> None:
+    thought = [opened(0, type="thinking", thinking=""), delta(0, "thinking_delta", thinking="a"), stopped(0)]
+    assert fed(started(), *thought, *ended("max_tokens"))[0].unfinished == 0
+    assert (
+        fed(started(), *thought, opened(1, type="text", text="a"), stopped(1), *ended("max_tokens"))[0].unfinished
+        is None
+    )
+
+
+def test_two_halves_of_one_character_in_two_deltas_become_one_character() -> None:
+    halves = [parse(json.dumps(text(0, half)).encode()) for half in ("a\ud83d", "\ude00b")]
+    assembler, out = fed(started(), opened(0, type="text", text=""), *halves, stopped(0), *ended())
+    assert assembler.content == [{"type": "text", "text": "a😀b"}]
+    for event in out:
+        if isinstance(event, Delta):
+            event.text.encode()  # a view can write it
+
+
+def test_a_lone_half_of_a_character_goes_back_as_it_came() -> None:
+    lone = parse(json.dumps(text(0, "a\ud83d.")).encode())
+    assert content(opened(0, type="text", text=""), lone, stopped(0)) == [{"type": "text", "text": "a\ud83d."}]
+
+
+# What views are told --------------------------------------------------------------------------------------------
+
+
+def test_the_events_of_a_plain_answer() -> None:
+    _, out = fed(started(), opened(0, type="text", text=""), text(0, "Hel"), text(0, "lo"), stopped(0), *ended())
+    message = {**started()["message"], "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn"}
+    assert [type(event) for event in out] == [MessageStart, BlockStart, Delta, Delta, BlockStop, Other, MessageStop]
+    assert out[1:5] == [
+        BlockStart(0, {"type": "text", "text": ""}),
+        Delta(0, "text", "Hel"),
+        Delta(0, "text", "lo"),
+        BlockStop(0, {"type": "text", "text": "Hello"}),
+    ]
+    assert out[6] == MessageStop(message)
+
+
+def test_a_message_in_one_piece_gives_the_events_of_a_stream() -> None:
+    message = {
+        "id": "m1",
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "hm", "signature": "5"},
+            {"type": "text", "text": "Hello", "x": 1},
+            {"type": "tool_use", "id": "a", "name": "f", "input": {"n": 1}},
+            {"type": "hologram"},
+        ],
+        "stop_reason": "tool_use",
+        "base_resp": {"status_code": 0},
+    }
+    assembler = Assembler()
+    out = list(assembler.whole(copy.deepcopy(message)))
+    assert assembler.message == message
+    assert assembler.stopped
+    assert [event.text for event in out if isinstance(event, Delta)] == ["hm", "Hello"]
+    assert [event.block for event in out if isinstance(event, BlockStop)] == message["content"]
+
+
+# Errors ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_event_is_the_error_that_it_reports_and_leaves_what_came() -> None:
+    assembler, _ = fed(started(), opened(0, type="text", text=""), text(0, "Hel"))
+    event = {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}, "request_id": "r1"}
+    with pytest.raises(StatusError, match="busy") as caught:
+        list(assembler.feed(event))
+    assert (caught.value.type, caught.value.status, caught.value.request_id) == ("overloaded_error", 200, "r1")
+    list(assembler.close())
+    assert (assembler.content, assembler.unfinished) == ([{"type": "text", "text": "Hel"}], 0)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "error"},
+        {"type": "error", "error": None},
+        {"type": "error", "error": "a text"},
+        {"type": "error", "error": {"message": 5}},
+        {"error": {}},
+        {"base_resp": {"status_code": 1000, "status_msg": None}},
+    ],
+)
+def test_any_shape_of_an_error_event_is_one_of_our_errors_with_a_message(event: Event) -> None:
+    with pytest.raises(StatusError) as caught:
+        fed(event)
+    assert caught.value.message.strip()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "message_start"},
+        {"type": "message_start", "message": "x"},
+        {"type": "content_block_start", "index": 0},
+        {"type": "content_block_start", "index": 0, "content_block": []},
+        {"type": "content_block_start", "content_block": {"type": "text"}},
+        {"type": "content_block_start", "index": "0", "content_block": {"type": "text"}},
+        {"type": "content_block_delta", "index": 0},
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}},
+        {"type": "content_block_delta", "index": [0], "delta": {"type": "text_delta", "text": "a"}},
+        {"type": "content_block_stop"},
+        {"type": "content_block_stop", "index": {}},
+    ],
+)
+def test_an_event_that_makes_no_sense_is_one_of_our_errors(event: Event) -> None:
+    with pytest.raises(ProtocolError, match="The endpoint "):
+        fed(started(), event)
+
+
+@pytest.mark.parametrize("content", [None, "a text", {}, ["a text"], [None]])
+def test_a_message_whose_content_is_none_is_one_of_our_errors(content: Any) -> None:
+    with pytest.raises(ProtocolError):
+        list(Assembler().whole({"role": "assistant", "content": content}))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": ["message_start"]},
+        {"type": "message_delta", "delta": None, "usage": 7},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": ["text_delta"], "text": "a"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": None}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta"}},
+        {"type": "content_block_delta", "index": 0, "delta": {}},
+        {"type": "message_start", "message": {"content": "x", "usage": "y"}},
+        {"type": "content_block_stop", "index": 77},
+        {"base_resp": {"status_code": 0}},
+        {"base_resp": 5},
+    ],
+)
+def test_an_event_with_a_hole_in_it_is_survived(event: Event) -> None:
+    assembler, _ = fed(started(), opened(0, type="text", text=""), text(0, "a"), event, text(0, "b"), *ended())
+    assert assembler.stopped
+    assert "".join(block.get("text") or "" for block in assembler.content).endswith("b")

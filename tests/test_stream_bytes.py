@@ -1,0 +1,228 @@
+"""Bytes → events: however the same bytes are split, ended or decorated, the same events come out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from statistics import mode
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mm_magics.errors import ProtocolError
+from mm_magics.stream import EventDecoder, parse
+
+EVENTS: list[dict[str, Any]] = [
+    {"type": "message_start", "message": {"id": "m", "content": []}},
+    {"type": "ping"},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Grüße 🦪 \n\n\r\n牡蠣"}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "data: \ufeff\u2028\x85"}},
+    {"type": "message_stop"},
+]
+
+
+def decoded(chunks: Iterable[bytes]) -> list[Any]:
+    decoder = EventDecoder()
+    data = [each for chunk in chunks for each in decoder.decode(chunk)] + decoder.flush()
+    return [parse(each) for each in data]
+
+
+def split(data: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
+    start = 0
+    for cut in sorted(cuts):
+        yield data[start:cut]
+        start = cut
+    yield data[start:]
+
+
+@st.composite
+def wires(draw: st.DrawFn) -> bytes:
+    """The events as bytes, in one of all the forms that the SSE standard allows."""
+    newlines = draw(st.sampled_from([["\n"], ["\r\n"], ["\r"], ["\n", "\r\n"]]))
+    lines: list[str] = []
+    for event in EVENTS:
+        lines += draw(st.sampled_from([[], [":"], [": keep-alive", ""], ["id: 7", "retry: 10"]]))
+        if draw(st.booleans()):
+            lines.append(f"event: {event['type']}")
+        written = json.dumps(event, ensure_ascii=draw(st.booleans()))
+        form = draw(st.sampled_from(["spaced", "tight", "two lines"]))
+        if form == "two lines":
+            lines += [f"data: {written[:1]}", f"data:{written[1:]}"]
+        else:
+            lines.append(f"data: {written}" if form == "spaced" else f"data:{written}")
+        lines += draw(st.sampled_from([[""], ["", ""], ["id", ""]]))
+    while draw(st.booleans()) and lines[-1] == "":
+        lines.pop()
+    ended = [line + draw(st.sampled_from(newlines)) for line in lines[:-1]] + [lines[-1]]
+    bom = "\ufeff" if draw(st.booleans()) else ""
+    return (bom + "".join(ended) + draw(st.sampled_from(["", *newlines]))).encode()
+
+
+@given(wires(), st.data())
+def test_any_form_and_any_split_of_the_same_events_gives_the_same_events(wire: bytes, data: st.DataObject) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(wire)), max_size=12))
+    assert decoded(split(wire, cuts)) == EVENTS
+
+
+@given(wires())
+@example(b"\r\n\n".join(b"data: " + json.dumps(event).encode() for event in EVENTS))
+def test_bytes_that_come_one_by_one_give_the_same_events(wire: bytes) -> None:
+    assert decoded(wire[n : n + 1] for n in range(len(wire))) == EVENTS
+
+
+def test_a_byte_order_mark_does_not_hide_the_first_event() -> None:
+    wire = b'\xef\xbb\xbfdata: {"type": "ping"}\n\ndata: {"type": "pong"}\n\n'
+    for cut in range(6):
+        assert [event["type"] for event in decoded(split(wire, [cut]))] == ["ping", "pong"]
+
+
+def test_events_come_out_as_soon_as_their_blank_line_is_there() -> None:
+    decoder = EventDecoder()
+    assert decoder.decode(b'data: {"n": 1}\n') == []
+    assert [json.loads(data) for data in decoder.decode(b'\ndata: {"n": 2}\n\ndata: {"n"')] == [{"n": 1}, {"n": 2}]
+    assert [json.loads(data) for data in decoder.decode(b": 3}\r\r")] == [{"n": 3}]
+    assert decoder.flush() == []
+
+
+@pytest.mark.parametrize("frame", [b"data:", b"data: ", b"data", b": comment", b"event: ping", b"id: 1", b"", b"x: y"])
+def test_an_event_without_data_is_none(frame: bytes) -> None:
+    assert decoded([frame + b'\n\ndata: {"type": "ping"}\n\n']) == [{"type": "ping"}]
+
+
+@pytest.mark.parametrize(
+    ("rest", "found"),
+    [
+        (b'data: {"n": 1}', [{"n": 1}]),
+        (b'data: {"n": 1}\r\n', [{"n": 1}]),
+        (b'data: {"t": "\xff"}', [{"t": "\ufffd"}]),
+        (b'data: {"n": ', []),
+        (b"data: null", []),
+        (b"data: [1]", []),
+        (b"data: " + b"[" * 100_000, []),
+        (b"event: ping", []),
+    ],
+)
+def test_a_last_event_without_its_blank_line_counts_if_it_is_whole(rest: bytes, found: list[Any]) -> None:
+    assert decoded([b'data: {"n": 0}\n\n', rest]) == [{"n": 0}, *found]
+
+
+# How much work it is --------------------------------------------------------------------------------------------
+
+
+class Piece(bytes):
+    """A chunk that tells when nobody holds it any more."""
+
+    gone = 0
+
+    def __del__(self) -> None:
+        Piece.gone += 1
+
+
+@pytest.mark.parametrize("newline", [b"\n\n", b"\r\n\r\n"])
+def test_a_huge_event_in_small_chunks_is_put_together_once_and_not_again_for_each(newline: bytes) -> None:
+    size, count = 5_000, 2_000  # 10 MB
+    decoder = EventDecoder()
+    steps: list[int] = []
+
+    def count_steps(*_: Any) -> Any:
+        steps[-1] += 1
+        return count_steps
+
+    Piece.gone = 0
+    decoder.decode(Piece(b'data: {"text": "'))
+    before = sys.gettrace()
+    try:
+        for _ in range(count):
+            piece = Piece(b"x" * size)
+            steps.append(0)
+            sys.settrace(count_steps)
+            found = decoder.decode(piece)
+            sys.settrace(before)
+            assert found == []
+            del piece
+    finally:
+        sys.settrace(before)
+    assert Piece.gone == 0, "earlier chunks were copied before the event was whole"
+    assert mode(steps[:100]) == mode(steps[-100:]), "later chunks cost more steps than earlier ones"
+    (data,) = decoder.decode(b'"}' + newline)
+    assert len(json.loads(data)["text"]) == size * count
+    assert Piece.gone == count + 1, "chunks are held after their event was given out"
+
+
+# JSON -----------------------------------------------------------------------------------------------------------
+
+STRINGS = st.text(st.characters(exclude_categories=()), max_size=8)
+JSON = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(10**40), 10**40),
+        st.floats(allow_nan=False, allow_infinity=False),
+        STRINGS,
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(STRINGS, inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(STRINGS, JSON, max_size=5), st.booleans())
+@example({"a": 2**64, "b": -(10**300), "c": "\ud83d", "d": "\ude00\ud83d", "e": -0.0}, True)
+def test_an_event_is_read_as_json_reads_it(value: dict[str, Any], escaped: bool) -> None:
+    written = json.dumps(value, ensure_ascii=escaped)
+    try:
+        data = written.encode()
+    except UnicodeEncodeError:  # lone surrogates have no bytes, only escapes
+        data = json.dumps(value).encode()
+    assert repr(parse(data)) == repr(json.loads(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a": 1, "a": 2, "a": {"b": 1, "b": 3}}',
+        b'{"a": 123456789012345678901234567890123456789, "b": -0, "c": -0.0, "d": 1E5, "e": 1e-7, "f": 1e400}',
+        b'{"a": "\\ud83d", "b": "\\ude00", "c": "\\ud83d\\ude00", "d": "\\u0000"}',
+        b'{"a": 0.1000000000000000055511151231257827, "b": 100000000000000000000.0}',
+        b'  {"a" : [ ] , "b":{}}\t\r\n ',
+        b'{"a": "\xf0\x9f\xa6\xaa \xc2\x85 \xe2\x80\xa8"}',
+        b'{"deep": ' + b"[" * 500 + b"]" * 500 + b"}",
+    ],
+)
+def test_corners_of_json_are_read_as_json_reads_them(data: bytes) -> None:
+    assert repr(parse(data)) == repr(json.loads(data))
+
+
+def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
+    assert parse(b'{"a": "x\xff\xc3y"}') == {"a": "x\ufffd\ufffdy"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"<html>",
+        b"[1, 2]",
+        b"null",
+        b'"x"',
+        b"7",
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": -Infinity}',
+        b'{"a": "\xff", "b": NaN}',
+        b"{'a': 1}",
+        b'{"a": 1} {"b": 2}',
+        b'{"a": "\n"}',
+        b'{"a": 01}',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"a": ' + b"1" * 5_000 + b"}",
+    ],
+)
+def test_what_is_no_json_object_is_one_of_our_errors(data: bytes) -> None:
+    with pytest.raises(ProtocolError, match="not "):
+        parse(data)

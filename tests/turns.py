@@ -1,0 +1,51 @@
+"""Turns to test with, and the JSON Schema that every record keeps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+
+from mm_magics.history.thread import context_messages, digest_of
+from mm_magics.history.turn import Turn
+
+SCHEMA = json.loads((files("mm_magics.history") / "turn.schema.json").read_text("utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+RESPONSE = {
+    "id": "0" * 32,
+    "model": "MiniMax-M2.7",
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 9, "output_tokens": 3},
+    "first_token_s": 0.1,
+    "thinking_s": 0.2,
+    "seconds": 0.5,
+}
+
+
+def broken_rules(record: object) -> list[str]:
+    """What of the schema the record breaks; [] if it keeps it."""
+    return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(record)]
+
+
+def turn(prompt: str = "hi", answer: Any = "hello", above: list[Turn] | None = None, **fields: Any) -> Turn:
+    """A turn that was asked with these turns above it."""
+    content = [{"type": "text", "text": answer}] if isinstance(answer, str) else answer
+    messages: list[Any] = [
+        {"role": "user", "content": [{"type": "text", "text": prompt}]},
+        {"role": "assistant", "content": content},
+    ]
+    settings: dict[str, Any] = {
+        "thread": "main",
+        "status": "complete",
+        "model": "MiniMax-M2.7",
+        "messages": messages,
+        "params": {"max_tokens": 8192},
+        "responses": [dict(RESPONSE)],
+    }
+    made = Turn(**{**settings, **fields})
+    array = context_messages(above or [], made.messages[0])
+    return replace(made, request_sha256=digest_of(made.model, made.system, made.params, array))
