@@ -28,8 +28,8 @@ test: $(VENV)/.installed chromium ## the whole suite, browser included
 	pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: test-fast
-test-fast: $(VENV)/.installed ## the suite without browser and wheel
-	pytest -n 2 --dist loadgroup -m "not browser and not wheel" $(PYTEST_ARGS)
+test-fast: $(VENV)/.installed ## the suite without browser, wheel, and what starts many kernels
+	pytest -n 2 --dist loadgroup -m "not browser and not slow and not wheel" $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.installed ## formatting, types and rules, Python and TypeScript

@@ -50,6 +50,7 @@ class Call:
         self._exchange, self._timeout, self._stop = exchange, timeout, stop
         self._began = self._progress = time.monotonic()
         self._seconds: float | None = None
+        self._thinking_since: float | None = None
         self._head = b""
 
     @property
@@ -86,8 +87,8 @@ class Call:
         if self._seconds is None:
             self._seconds = self.seconds
         self._exchange.close()
-        for event in self.assembler.close():
-            self._time(event)
+        list(self.assembler.close())
+        self._thought()
 
     def _next(self, wake: Wake) -> Opened | Retrying | Chunk | Ended | None:
         if self._stop.is_set():
@@ -132,8 +133,15 @@ class Call:
         if isinstance(event, Delta):
             if self.first_token_s is None:
                 self.first_token_s = self.seconds
-        elif isinstance(event, BlockStart | BlockStop) and event.block.get("type") == "thinking":
-            self.thinking_s += self.seconds if isinstance(event, BlockStop) else -self.seconds
+        elif isinstance(event, BlockStart | BlockStop):
+            self._thought()
+            if isinstance(event, BlockStart) and event.block.get("type") == "thinking":
+                self._thinking_since = self.seconds
+
+    def _thought(self) -> None:
+        if self._thinking_since is not None:
+            self.thinking_s += self.seconds - self._thinking_since
+            self._thinking_since = None
 
     def _end(self, decoder: EventDecoder, error: MiniMaxError | None) -> Iterator[StreamEvent]:
         if error is not None:

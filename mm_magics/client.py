@@ -248,7 +248,10 @@ class Client:
 
 
 def _import() -> None:
-    """Import the SDK, if that is still to be done. Its import makes 130,000 objects that stay: not looking for garbage meanwhile saves a tenth of it."""
+    """Import the SDK, if that is still to be done.
+
+    The import makes 130,000 objects that stay; not looking for garbage meanwhile saves a tenth of its time.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -194,8 +194,9 @@ def test_a_turn_has_its_figures(session: Session, endpoint: Simulator) -> None:
 def test_usage_that_is_none_does_not_spoil_the_record() -> None:
     start = {"type": "message_start", "message": {"content": [], "usage": "many", "model": 5}}
     block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "a"}}
-    with Recorder(sse(start, block, {"type": "message_stop"})) as recorder:
-        turn = Session(base_url=recorder.base_url, api_key="k").ask("hi")
+    stop = {"type": "message_stop"}
+    with Recorder(sse(start, block, stop)) as recorder, Session(base_url=recorder.base_url, api_key="k") as session:
+        turn = session.ask("hi")
     assert broken_rules(turn.record()) == []
 
 

@@ -24,8 +24,9 @@ SIZE_EXTRA = 3_000
 STYLE = (
     "<style>.mm-saved{max-width:60em}.mm-saved details{margin:.3em 0;border-left:3px solid #8888;padding-left:.6em}"
     ".mm-saved summary,.mm-saved footer{color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))}"
-    ".mm-saved details>pre{white-space:pre-wrap}.mm-saved pre b{color:#a0489f}.mm-saved pre i{color:#6a737d}"
-    ".mm-saved pre span{color:#a5430f}.mm-saved footer{font-size:85%}"
+    ".mm-saved pre{background:#8881;padding:.5em}.mm-saved details>pre{white-space:pre-wrap}"
+    ".mm-saved pre b{color:#a0489f}.mm-saved pre i{color:#6a737d}.mm-saved pre span{color:#a5430f}"
+    ".mm-saved footer{font-size:85%}"
     "[data-jp-theme-light=false] .mm-saved pre :is(b,i,span){filter:invert(1) hue-rotate(180deg)}</style>"
 )
 

@@ -62,6 +62,15 @@ class Simulator:
         return self._endpoint.key
 
     @property
+    def rate(self) -> float | None:
+        """Deltas a second, None for as fast as it goes; may be set at any time, for the answers that begin then."""
+        return self._endpoint.rate
+
+    @rate.setter
+    def rate(self, rate: float | None) -> None:
+        self._endpoint.rate = rate
+
+    @property
     def port(self) -> int:
         if self._port is None:
             raise RuntimeError("the simulator runs inside its `with` block only")

@@ -178,10 +178,12 @@ def open_notebook(browser: Browser, lab: Lab, request: pytest.FixtureRequest) ->
     """A function that writes a notebook with these code cells and opens it; pages are closed at the end."""
     pages: list[Page] = []
 
-    def opened(*sources: str, theme: str | None = None, width: int = 1100, height: int = 900) -> Notebook:
+    def opened(
+        *sources: str, theme: str | None = None, name: str = "", width: int = 1100, height: int = 900
+    ) -> Notebook:
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-        path = lab.folder / f"{request.node.name.replace('/', '-')}-{len(pages)}.ipynb"
+        path = lab.folder / f"{name or request.node.name}-{len(pages)}.ipynb"
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
         pages.append(page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -106,14 +107,22 @@ def test_tab_offers_flags(open_notebook):
     expect(notebook.page.locator(".jp-Completer")).to_contain_text("--temperature")
 
 
-def test_the_quick_start_in_pictures(open_notebook):
+@pytest.fixture
+def slow(simulator):
+    """A simulator that takes its time, as a model does."""
+    simulator.rate = 30
+    yield
+    simulator.rate = None
+
+
+def test_the_quick_start_in_pictures(open_notebook, slow):
     cells = [
         LOAD,
         "%%minimax\nHello! My name is Ada, and I am learning about sorting.",
-        "%%minimax\nWrite Python code that sorts {{ ['pear', 'fig', 'banana'] }} by length. [[simulator: rate=30]]",
+        "%%minimax\nWrite Python code that sorts {{ ['pear', 'fig', 'banana'] }} by length.",
     ]
     for theme, name in ((None, "light"), ("JupyterLab Dark", "dark")):
-        notebook = open_notebook(*cells, theme=theme)
+        notebook = open_notebook(*cells, theme=theme, name="quickstart", height=800)
         notebook.run(0)
         notebook.run(1)
         notebook.run(2, wait=False)

@@ -17,6 +17,8 @@ from mm_magics.history.turn import MIME_TYPE
 PROGRAM = [sys.executable, "-c", "import sys; from mm_magics.cli import main; sys.exit(main())"]
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments, **environment):
     return subprocess.run(

@@ -18,6 +18,8 @@ from mm_magics.history.turn import MIME_TYPE
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
 ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\].*?(\x07|\x1b\\))")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def environment(simulator):

@@ -18,6 +18,8 @@ from mm_magics.history.turn import MIME_TYPE
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
 
+pytestmark = pytest.mark.slow
+
 
 class Page:
     """A notebook as JupyterLab holds it: cells with ids, run in a kernel that knows the file's path."""

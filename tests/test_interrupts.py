@@ -1,0 +1,220 @@
+"""An interrupt at any moment: what came is kept, the history is valid, and the interrupt itself is never lost."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mm_magics
+from mm_magics import interrupts
+from mm_magics.messages import problems
+from mm_magics.session import Session
+from mm_magics.simulator import Simulator
+from mm_magics.stream import Delta
+from tests.turns import broken_rules
+
+PACKAGE = str(Path(mm_magics.__file__).parent)
+
+
+@pytest.fixture
+def session(endpoint: Simulator) -> Any:
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
+        yield session
+
+
+@pytest.fixture(autouse=True)
+def _pythons_own_handler() -> Any:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+class Witness:
+    """A view that remembers what it was shown."""
+
+    due = None
+
+    def __init__(self) -> None:
+        self.told = {"text": "", "thinking": ""}
+
+    def show(self, event: Any) -> None:
+        if isinstance(event, Delta) and event.kind in self.told:
+            self.told[event.kind] += event.text
+
+
+def check(session: Session, witness: Witness) -> None:
+    """What was shown is in the history, and the history is valid."""
+    turns = session.history.turns("main")
+    assert problems(session.prepare("And now?").body["messages"]) == []
+    assert len(turns) <= 1
+    for turn in turns:
+        assert broken_rules(turn.record()) == []
+        assert turn.status in ("stopped", "complete")
+        for block in turn.messages[1]["content"]:
+            assert isinstance(block, dict)
+    content: list[Any] = [block for turn in turns for block in turn.messages[1]["content"]]
+    for kind, told in witness.told.items():
+        kept = "".join(block.get(kind, "") for block in content if block["type"] == kind)
+        assert kept.startswith(told), f"{kind} was shown and is lost"
+        if turns and turns[0].status == "complete":
+            assert told in ("", kept)
+
+
+# Holding an interrupt back --------------------------------------------------------------------------------------
+
+
+def test_an_interrupt_waits_until_the_block_is_left_and_then_comes() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), interrupts.deferred():
+        signal.raise_signal(signal.SIGINT)
+        done.append("all of the block")
+    assert done == ["all of the block"]
+
+
+def test_several_interrupts_come_as_one_and_the_handler_is_as_before() -> None:
+    calls: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: calls.append(number))
+    before = signal.getsignal(signal.SIGINT)
+    with interrupts.deferred():
+        for _ in range(3):
+            signal.raise_signal(signal.SIGINT)
+        assert calls == []
+    assert calls == [signal.SIGINT]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_without_an_interrupt_nothing_happens_and_errors_pass() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), interrupts.deferred():
+        _ = 1 / 0
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
+def test_the_systems_own_handlers_are_put_back(handler: Any) -> None:
+    signal.signal(signal.SIGINT, handler)
+    with interrupts.deferred():
+        pass
+    assert signal.getsignal(signal.SIGINT) == handler
+
+
+def test_off_the_main_thread_nothing_is_done() -> None:
+    done: list[Any] = []
+
+    def work() -> None:
+        with interrupts.deferred():
+            done.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [signal.default_int_handler]
+
+
+# At any line ----------------------------------------------------------------------------------------------------
+
+
+class AtLine:
+    """Raises SIGINT in the main thread when the n-th line of the package (the simulator aside) is about to run."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.count = number, 0
+
+    def trace(self, frame: Any, event: str, _arg: Any) -> Any:
+        name = frame.f_code.co_filename
+        if not name.startswith(PACKAGE) or "simulator" in name:
+            return None
+        if event == "line":
+            self.count += 1
+            if self.count == self.number:
+                sys.settrace(None)
+                signal.raise_signal(signal.SIGINT)
+        return self.trace
+
+    def run(self, action: Callable[[], Any]) -> bool:
+        """Whether the interrupt came out of the action."""
+        before = sys.gettrace()
+        try:
+            sys.settrace(self.trace)
+            action()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+
+def test_an_interrupt_at_any_line_of_a_turn_keeps_what_was_shown(session: Session) -> None:
+    prompt = '[[simulator: say="Hello, this is short." thinking="Let me think." size=5]]'
+
+    def ask(witness: Witness) -> Callable[[], Any]:
+        return lambda: session.ask(prompt, view=witness, cell_id="a")
+
+    session.ask(prompt)
+    whole = AtLine(-1)
+    session.history.clear("main")
+    whole.run(ask(Witness()))
+    places = random.Random(4711).sample(range(1, whole.count + 1), 60)
+    came = kept = 0
+    for place in places:
+        session.history.clear("main")
+        witness = Witness()
+        came += AtLine(place).run(ask(witness))
+        check(session, witness)
+        kept += bool(session.history.turns("main"))
+    assert came > 50
+    assert 20 < kept < 60
+    assert session.ask("And now?").status == "complete"
+
+
+# At any moment --------------------------------------------------------------------------------------------------
+
+
+def interrupted_after(seconds: float, action: Callable[[], Any]) -> None:
+    """Run the action, and press Ctrl-C from another thread meanwhile."""
+    main = threading.main_thread().ident
+    assert main is not None
+    timer = threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGINT))
+    try:
+        timer.start()
+        action()
+        timer.join()
+        time.sleep(1)
+    except KeyboardInterrupt:
+        timer.join()
+        return
+    raise AssertionError("the interrupt was lost")
+
+
+def test_an_interrupt_at_any_moment_leaves_a_valid_history(session: Session) -> None:
+    moments = random.Random(4711)
+    session.ask("warm up")
+    for _ in range(20):
+        session.history.clear("main")
+        witness = Witness()
+        prompt = "[[simulator: deltas=300 rate=10000 thinking='a b c' size=4]]".replace("'", '"')
+        seconds = moments.uniform(0.0, 0.05)
+        interrupted_after(seconds, lambda p=prompt, w=witness: session.ask(p, view=w))  # type: ignore[misc]
+        check(session, witness)
+    assert session.ask("And now?").status == "complete"
+
+
+@pytest.mark.parametrize("fault", ["silence-before-headers", "silence"])
+def test_an_interrupt_in_a_silence_comes_at_once(session: Session, endpoint: Simulator, fault: str) -> None:
+    witness = Witness()
+    began = time.monotonic()
+    interrupted_after(0.1, lambda: session.ask(f"[[simulator: fault={fault}]]", view=witness))
+    assert time.monotonic() - began < 0.6
+    check(session, witness)
+    deadline = time.monotonic() + 1
+    while endpoint.log[0].ended is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert endpoint.log[0].ended == "left"
