@@ -7,7 +7,7 @@ history, and the history is valid.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -22,10 +22,11 @@ from mm_magics.messages import Message
 
 @dataclass(frozen=True)
 class Prompt:
-    """A request ready to go: `message` is the new user message, `body` all that is sent, `notes` what to know of it."""
+    """A request ready to go: `message` is the new user message, `body` all that is sent, `content` its bytes."""
 
     message: Message
     body: dict[str, Any]
+    content: bytes = field(repr=False)
     system: str | None
     params: dict[str, Any]
     thread: str

@@ -92,11 +92,15 @@ def problems(messages: object) -> list[Problem]:
             found.append(Problem(where, "empty", "the content is empty"))
             content = []
         found += _block_problems(where, role, content)
-        found += _tool_problems(where, role, content, open_ids, seen)
-        open_ids = _tool_ids(content, "tool_use", "id") if role == "assistant" else []
+        if open_ids or any(isinstance(block, dict) and block.get("type") in _TOOL_BLOCKS for block in content):
+            found += _tool_problems(where, role, content, open_ids, seen)
+            open_ids = _tool_ids(content, "tool_use", "id") if role == "assistant" else []
     if expected == "user" or open_ids:
         found.append(Problem(f"messages.{len(messages) - 1}", "last", "the last message is not from the user"))
     return found
+
+
+_TOOL_BLOCKS = ("tool_use", "tool_result")
 
 
 def _tool_ids(content: list[Any], type_: str, key: str) -> list[str]:
@@ -107,8 +111,11 @@ def _block_problems(where: str, role: str, content: list[Any]) -> list[Problem]:
     found = []
     results_are_over = False
     for number, block in enumerate(content):
-        at = f"{where}.content.{number}"
         kind = block.get("type") if isinstance(block, dict) else None
+        if kind == "text" and isinstance(block.get("text"), str) and not block["text"].isspace() and block["text"]:
+            results_are_over = True
+            continue
+        at = f"{where}.content.{number}"
         if not isinstance(kind, str) or not kind:
             found.append(Problem(at, "shape", "a content block is an object with a type"))
         elif kind == "text" and not isinstance(block.get("text"), str):
@@ -232,30 +239,37 @@ def _interrupted(id_: str) -> Block:
 
 
 def join(turns: Iterable[Sequence[Message]]) -> list[Message]:
-    """Turns as one array: empty messages go, neighbours of one role become one message, a reused tool id a new one."""
+    """Turns as one array: empty messages go, neighbours of one role become one message, a reused tool id a new one.
+
+    Messages that none of this concerns are the same objects as before.
+    """
     out: list[Message] = []
     used: set[str] = set()
     for turn in turns:
         for message in _renamed(turn, used):
-            content = message["content"] if isinstance(message["content"], list) else blocks(message)
-            if not content:
+            if not message["content"]:
                 continue
+            if not isinstance(message["content"], list) or len(message) != 2:
+                message = {"role": message["role"], "content": blocks(message)}
             if out and out[-1]["role"] == message["role"]:
-                content = [*cast("list[Block]", out[-1]["content"]), *content]
-                out[-1] = {"role": message["role"], "content": content}
-            else:
-                out.append({"role": message["role"], "content": content})
+                content = [*cast("list[Block]", out[-1]["content"]), *cast("list[Block]", message["content"])]
+                message = {"role": message["role"], "content": content}
+                out.pop()
+            out.append(message)
     return out
 
 
 def _renamed(turn: Sequence[Message], used: set[str]) -> Sequence[Message]:
     """The turn with tool ids that earlier turns used replaced throughout; notes the ids it uses."""
     ids = {
-        id_
+        str(block.get("id"))
         for message in turn
         if isinstance(message["content"], list)
-        for id_ in _tool_ids(message["content"], "tool_use", "id")
+        for block in message["content"]
+        if isinstance(block, dict) and block.get("type") == "tool_use"
     }
+    if not ids:
+        return turn
     new: dict[str, str] = {}
     for id_ in sorted(ids & used):
         number = 2

@@ -79,12 +79,13 @@ def _check_media(request: Mapping[str, Any]) -> None:
     model = models.model(str(request["model"]))
     if model.name not in models.CATALOGUE:
         return
+    refused = models.MEDIA_BLOCKS - model.media
     for message in request.get("messages") or ():
         for block in messages.blocks(message):
-            for each in (block, *(messages.blocks(block) if block.get("type") == "tool_result" else ())):
-                kind = str(each.get("type"))
-                if kind in models.MEDIA_BLOCKS - model.media:
-                    raise RequestError(f"{model.name} takes no {kind}.", "Send text, or choose a model that does.")
+            kind = str(block.get("type"))
+            kinds = {str(each.get("type")) for each in messages.blocks(block)} if kind == "tool_result" else {kind}
+            for found in sorted(kinds & refused):
+                raise RequestError(f"{model.name} takes no {found}.", "Send text, or choose a model that does.")
 
 
 def notes(request: Mapping[str, Any]) -> list[str]:
@@ -96,12 +97,29 @@ def notes(request: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def encode(request: Mapping[str, Any]) -> bytes:
-    """The body's bytes: UTF-8 JSON. Raises `RequestError` for what JSON cannot hold."""
+def encode(request: Mapping[str, Any], known: Mapping[int, str] | None = None) -> bytes:
+    """The body's bytes: UTF-8 JSON. Raises `RequestError` for what JSON cannot hold.
+
+    `known` has the JSON of messages by their `id()`, where it was made before.
+    """
+    made = known or {}
+    array = ",".join(made.get(id(message)) or json_of(message) for message in request.get("messages", ()))
+    rest = json_of({key: value for key, value in request.items() if key != "messages"})
+    return f'{rest[:-1]},"messages":[{array}]}}'.encode()
+
+
+def json_of(value: Any) -> str:
+    """The value as JSON that UTF-8 can hold, lone surrogates as escapes. Raises `RequestError` for NaN and the like."""
+    text = _json(value, ensure_ascii=False, allow_nan=False)
+    return text if text.isascii() or _is_utf8(text) else _json(value, allow_nan=False)
+
+
+def _is_utf8(text: str) -> bool:
     try:
-        return _json(request, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:  # lone surrogates: only their escapes are valid
-        return _json(request, allow_nan=False).encode()
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def canonical(value: Any) -> bytes:

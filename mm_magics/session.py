@@ -77,15 +77,17 @@ class Session:
         array = context_messages(seen, message)
         body = request.body(chosen["model"], array, chosen["system"], params)
         request.check(body)
+        known = {id(each.message): each.json for turn in seen for each in turn.prepared}
         return Prompt(
             message=message,
             body=body,
+            content=request.encode(body, known),
             system=chosen["system"] or None,
             params=params,
             thread=chosen["thread"],
             cell_id=cell_id,
             timeout=chosen["timeout"],
-            request_sha256=digest_of(chosen["model"], chosen["system"], params, array),
+            request_sha256=digest_of(chosen["model"], chosen["system"], params, array, seen),
             seen=len(seen),
             notes=request.notes(body),
             context=context,
@@ -108,7 +110,7 @@ class Session:
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
         client = self.client(prompt.timeout)
-        exchange = client.send(request.encode(prompt.body))
+        exchange = client.send(prompt.content)
         return Answer(prompt, Call(exchange, prompt.timeout, stop or threading.Event()), self.history, self._news())
 
     def ask(

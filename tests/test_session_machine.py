@@ -142,5 +142,5 @@ def conversation(endpoint: Simulator) -> Iterator[type[Conversation]]:
 
 
 def test_whatever_is_done_in_whatever_order_each_request_is_valid(conversation: type[Conversation]) -> None:
-    few = settings(max_examples=10, stateful_step_count=15, suppress_health_check=list(HealthCheck), deadline=None)
+    few = settings(max_examples=6, stateful_step_count=15, suppress_health_check=list(HealthCheck), deadline=None)
     run_state_machine_as_test(conversation, settings=few)

@@ -8,6 +8,7 @@ inert and reads well with no kernel, no script and no style sheet; all of it is 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
@@ -39,12 +40,13 @@ def bundle(turn: Turn, *, form: Form = "markdown", quiet: bool = False, notes: S
     foot = "<br>".join(escape(inert.visible(line), quote=False) for line in (figures.line(turn), *said))
     inside = f"{body}<footer>{foot}</footer>"
     if quiet:
-        inside = f"<details><summary>{escape(figures.line(turn), quote=False)}</summary>{inside}</details>"
+        line = escape(inert.visible(figures.line(turn)), quote=False)
+        inside = f"<details><summary>{line}</summary>{inside}</details>"
     made: dict[str, Any] = {
         MIME_TYPE: turn.record(),
         "text/html": f'<div class="mm-saved">{STYLE}{inside}</div>',
         "text/markdown": _markdown(text, form),
-        "text/plain": _cut(inert.visible(text)) or figures.line(turn),
+        "text/plain": _cut(inert.visible(text or figures.line(turn))),
     }
     if not _fits(made, turn):
         made["text/markdown"] = _cut(made["text/markdown"])
@@ -52,6 +54,16 @@ def bundle(turn: Turn, *, form: Form = "markdown", quiet: bool = False, notes: S
         made["text/html"] = (
             f'<div class="mm-saved">{STYLE}{_folded("Answer", text, open_=True)}<footer>{foot}</footer></div>'
         )
+    return _storable(made)
+
+
+def _storable(made: dict[str, Any]) -> dict[str, Any]:
+    """The bundle as a file can hold it: half a character is no UTF-8, and would keep the notebook from being saved."""
+    written = json.dumps(made, ensure_ascii=False)
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        made = json.loads(written.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     return made
 
 
@@ -77,7 +89,11 @@ def _cut(text: str) -> str:
 
 
 def _markdown(text: str, form: Form) -> str:
-    return text if form == "markdown" else f"```{'json' if form == 'json' else ''}\n{shaped(text, form)}\n```"
+    if form == "markdown":
+        return text
+    inner = shaped(text, form)
+    fence = "`" * (1 + max([2, *map(len, re.findall("`+", inner))]))
+    return f"{fence}{'json' if form == 'json' else ''}\n{inner}\n{fence}"
 
 
 def _blocks_html(turn: Turn, form: Form) -> Iterator[str]:

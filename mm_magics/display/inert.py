@@ -11,7 +11,7 @@ import re
 import nh3
 
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_UNSEEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}]")
+_UNSEEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]")
 
 _TAGS = {
     "a",
@@ -38,6 +38,7 @@ _TAGS = {
         "ol",
         "p",
         "pre",
+        "s",
         "span",
         "strong",
         "summary",
@@ -62,7 +63,7 @@ _ATTRIBUTES = {
 
 
 def visible(text: str) -> str:
-    """Control characters and bidi overrides as something that is seen: `␛`, `[U+202E]`.
+    """Control characters, bidi overrides and halves of characters as something that is seen: `␛`, `[U+202E]`.
 
     >>> visible("a\\x1b[31mb\\u202ec")
     'a␛[31mb[U+202E]c'

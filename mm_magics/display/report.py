@@ -30,7 +30,7 @@ class Report:
         rows = [
             "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
         ]
-        return "\n".join([*([self.title] if self.title else []), *rows, *map(visible, self.lines)])
+        return "\n".join([*([_one_line(self.title)] if self.title else []), *rows, *map(visible, self.lines)])
 
 
 def _one_line(text: str) -> str:

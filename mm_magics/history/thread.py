@@ -173,8 +173,13 @@ def context_messages(turns: list[Turn], prompt: Message) -> list[Message]:
 def digest(above: list[Turn], turn: Turn) -> str:
     """The hash of the request that the turn would make if it were asked with these turns above it."""
     array = context_messages(above, turn.messages[0]) if turn.messages else []
-    return digest_of(turn.model, turn.system, turn.params, array)
+    return digest_of(turn.model, turn.system, turn.params, array, above)
 
 
-def digest_of(model: str, system: str | None, params: Mapping[str, Any], array: list[Message]) -> str:
-    return request.request_sha256(model, system, params, map(request.message_sha256, array))
+def digest_of(
+    model: str, system: str | None, params: Mapping[str, Any], array: list[Message], seen: Sequence[Turn] = ()
+) -> str:
+    """The hash of a request for this array; those of messages that come from the turns seen are taken from them."""
+    known = {id(each.message): each.sha256 for turn in seen for each in turn.prepared}
+    hashes = (known.get(id(message)) or request.message_sha256(message) for message in array)
+    return request.request_sha256(model, system, params, hashes)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
-from mm_magics import messages
+from mm_magics import messages, request
 from mm_magics.errors import RecordError
 from mm_magics.messages import Message
 
@@ -30,6 +30,14 @@ def new_id() -> str:
 
 def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Prepared(NamedTuple):
+    """A message that is context, the hash of it, and the JSON that is sent for it."""
+
+    message: Message
+    sha256: str
+    json: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,11 @@ class Turn:
         """The turn as context: valid by the API's rules, `[]` if nothing of an answer is left."""
         unfinished = self.responses[-1].get("unfinished") if self.responses else None
         return messages.closed(self.messages, unfinished if isinstance(unfinished, int) else None)
+
+    @cached_property
+    def prepared(self) -> list[Prepared]:
+        """The messages of `closed`, each with its hash and its JSON, so that a long past is not worked out anew."""
+        return [Prepared(message, request.message_sha256(message), request.json_of(message)) for message in self.closed]
 
     @property
     def text(self) -> str:

@@ -1,0 +1,90 @@
+"""What a browser would see in a piece of HTML: its elements, and whether any of it could act by itself."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import nh3
+
+PLAIN = (
+    *("b", "blockquote", "br", "code", "del", "div", "em", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i"),
+    *("li", "p", "pre", "s", "span", "strong", "summary", "table", "tbody", "thead", "tr", "ul"),
+)
+ALLOWED: dict[str, set[str]] = {
+    **{tag: set() for tag in PLAIN},
+    "a": {"href", "title", "rel"},
+    "details": {"open"},
+    "input": {"type", "checked", "disabled"},
+    "ol": {"start"},
+    "td": {"align"},
+    "th": {"align"},
+}
+CLASSES = {"mm-saved", "contains-task-list", "task-list-item", "task-list-item-checkbox"}
+
+
+class _Elements(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.odd: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        self.odd.append(f"<!--{data}")
+
+    def handle_decl(self, decl: str) -> None:
+        self.odd.append(f"<!{decl}")
+
+    def handle_pi(self, data: str) -> None:
+        self.odd.append(f"<?{data}")
+
+    def unknown_decl(self, data: str) -> None:
+        self.odd.append(f"<![{data}")
+
+
+def elements(html: str) -> list[tuple[str, dict[str, str]]]:
+    parser = _Elements()
+    parser.feed(html)
+    parser.close()
+    return parser.found
+
+
+def text(html: str) -> str:
+    parser = _Elements()
+    parser.feed(html)
+    parser.close()
+    return "".join(parser.text)
+
+
+def dangers(html: str) -> list[str]:
+    """Everything in it that is not plainly inert: by two parsers, one of them a browser's own algorithm (html5ever)."""
+    parser = _Elements()
+    parser.feed(html)
+    parser.close()
+    out = list(parser.odd)
+    for tag, attributes in parser.found:
+        if tag not in ALLOWED:
+            out.append(f"<{tag}>")
+            continue
+        for name, value in attributes.items():
+            if name == "class":
+                out += [f"class {each}" for each in value.split() if each not in CLASSES]
+            elif name not in ALLOWED[tag]:
+                out.append(f"<{tag} {name}={value}>")
+            elif name == "href" and urlsplit(value.strip()).scheme not in ("", "http", "https", "mailto"):
+                out.append(f"<a href={value}>")
+        if tag == "input" and (attributes.get("type"), "disabled" in attributes) != ("checkbox", True):
+            out.append(f"<input {attributes}>")
+        if tag == "a" and "href" in attributes and "noopener" not in attributes.get("rel", ""):
+            out.append("a link that gives the page away")
+    again = nh3.clean(html, tags=set(ALLOWED), attributes={"*": {"class"}, **ALLOWED}, link_rel=None)
+    if text(again) != text(html):
+        out.append("a browser reads it differently")
+    return out

@@ -1,0 +1,184 @@
+"""The final bundle: what it holds, how it reads, and how large it may be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mm_magics.display.bundle import PLAIN_LIMIT, bundle
+from mm_magics.history.turn import MIME_TYPE, Turn
+from tests.turns import RESPONSE, turn
+
+from .html import elements, text
+
+KINDS = {MIME_TYPE, "text/html", "text/markdown", "text/plain"}
+
+
+def size(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode())
+
+
+# What it holds --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["complete", "stopped", "truncated", "failed"])
+@pytest.mark.parametrize("answer", ["hello", [], [{"type": "thinking", "thinking": "hm"}]])
+def test_it_holds_the_record_and_three_texts_and_no_widget(status: Any, answer: Any) -> None:
+    made = turn("hi", answer, status=status)
+    shown = bundle(made)
+    assert set(shown) == KINDS
+    assert Turn.from_record(json.loads(json.dumps(shown[MIME_TYPE]))) == made
+    assert all(shown[kind].strip() for kind in ("text/html", "text/plain"))
+
+
+def test_thinking_is_folded_above_the_answer_and_says_how_long_it_took() -> None:
+    content = [{"type": "thinking", "thinking": "Let me *see*.\n1 < 2"}, {"type": "text", "text": "**Yes**"}]
+    html = bundle(turn("hi", content, responses=[{**RESPONSE, "thinking_s": 3.21}]))["text/html"]
+    assert "<details><summary>Thought for 3.2 s</summary><pre>Let me *see*.\n1 &lt; 2</pre></details>" in html
+    assert html.index("</details>") < html.index("<strong>Yes</strong>")
+    assert not any("open" in attributes for tag, attributes in elements(html) if tag == "details")
+
+
+def test_a_call_and_its_result_are_folded_together() -> None:
+    made = turn("hi", [{"type": "tool_use", "id": "a", "name": "lookup", "input": {"q": "é"}}])
+    made.messages.append({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "42"}]})
+    html = bundle(made)["text/html"]
+    assert "<summary>Tool: lookup</summary>" in html
+    assert '"q": "é"' in text(html)
+    assert "→ 42" in text(html)
+
+
+def test_a_block_that_nobody_knows_is_shown_as_what_it_is() -> None:
+    html = bundle(turn("hi", [{"type": "hologram", "depth": 3}]))["text/html"]
+    assert "A block of type hologram" in text(html)
+    assert '"depth": 3' in text(html)
+
+
+def test_the_foot_has_the_figures_then_the_error_and_the_notes() -> None:
+    html = bundle(turn(status="failed", error="It broke.\nRun it again."), notes=["top_k is ignored."])["text/html"]
+    foot = text(html[html.index("<footer>") :])
+    assert foot.startswith("MiniMax-M2.7 · 0.5 s · 9 tokens in, 3 out")
+    assert "failed: what came is kept" in foot
+    assert "It broke." in foot
+    assert "top_k is ignored." in foot
+
+
+def test_quiet_folds_everything_behind_one_line() -> None:
+    html = bundle(turn("hi", "a long answer"), quiet=True)["text/html"]
+    tags = [tag for tag, _ in elements(html)]
+    assert tags[tags.index("style") + 1 :][:2] == ["details", "summary"]
+    assert html.index("</summary>") < html.index("a long answer")
+
+
+@pytest.mark.parametrize(
+    ("form", "html", "markdown"),
+    [
+        ("markdown", "<strong>x</strong>", "Here:\n```python\n**x** = 1\n```\n**x**"),
+        ("text", "Here:\n```python", "```\nHere:\n```python\n**x** = 1\n```\n**x**\n```"),
+        ("code", "<pre><code>**x** = 1</code></pre>", "```\n**x** = 1\n```"),
+    ],
+)
+def test_the_form_says_how_the_text_is_shown(form: Any, html: str, markdown: str) -> None:
+    shown = bundle(turn("hi", "Here:\n```python\n**x** = 1\n```\n**x**"), form=form)
+    assert html in shown["text/html"]
+    if form != "text":
+        assert shown["text/markdown"] == markdown
+
+
+@pytest.mark.parametrize("form", ["text", "code", "json"])
+def test_in_markdown_a_text_with_fences_stays_in_its_own(form: Any) -> None:
+    from markdown_it import MarkdownIt
+
+    said = "a\n```\nb\n```\n[x](https://e.org) ~~~\n````\nc"
+    shown = bundle(turn("hi", said), form=form)["text/markdown"]
+    kinds = [token.type for token in MarkdownIt().parse(shown)]
+    assert kinds == ["fence"]
+
+
+def test_json_is_shown_indented() -> None:
+    shown = bundle(turn("hi", 'Here: \n```json\n{"a":[1,"é"]}\n```'), form="json")
+    assert json.loads(text(shown["text/html"][shown["text/html"].index("<pre>") :]).partition("MiniMax")[0]) == {
+        "a": [1, "é"]
+    }
+    assert shown["text/markdown"].startswith('```json\n{\n  "a": [')
+
+
+def test_plain_text_is_cut_visibly_and_never_empty() -> None:
+    long = bundle(turn("hi", "x" * (PLAIN_LIMIT + 1_234)))["text/plain"]
+    assert long.startswith("x" * PLAIN_LIMIT + "\n…")
+    assert "1,234 more characters" in long
+    assert bundle(turn("hi", []))["text/plain"].startswith("MiniMax-M2.7")
+
+
+def test_a_notebook_with_it_can_be_written_even_if_the_text_holds_half_a_character() -> None:
+    made = turn("a file named \udcff", [{"type": "text", "text": "half \ud83d."}, {"type": "x", "y": "\ude00"}])
+    shown = bundle(made, notes=["\udcff"])
+    json.dumps(shown, ensure_ascii=False).encode()
+    assert Turn.from_record(shown[MIME_TYPE]).text == "half \ufffd."
+    assert made.text == "half \ud83d."
+
+
+# How large it is ------------------------------------------------------------------------------------------------
+
+SENTENCES = (
+    'The quick brown fox said: "don\'t stop <here> & now"; it cost $5, about 20% less. '
+    "A *second* sentence has `code()` and a [link](https://example.org/path?a=1&b=2), and **strong** words.\n\n"
+)
+CODE = '''```python
+from collections.abc import Iterator
+
+
+def primes(limit: int) -> Iterator[int]:
+    """All primes below the limit, by "trial" division."""
+    found: list[int] = []
+    for number in range(2, limit):  # every one of them
+        if all(number % prime for prime in found if prime * prime <= number):
+            found.append(number)
+            yield number
+
+
+print(", ".join(str(p) for p in primes(50)), {"a": 1, 'b': [None, True, 0x1F, 2.5e-3]})
+```
+
+'''
+SAMPLES = {
+    "prose": SENTENCES,
+    "plain prose": "Nothing but words and more words that follow each other in a row, line after line after line.\n",
+    "code": CODE,
+    "shell": "```bash\n$ for f in *.txt; do echo \"$f\" | sed 's/a/b/' > out; done # all\n```\n",
+    "json": '```json\n{"a": [1, 2, {"b": "c", "d": null}], "e": "f\\n"}\n```\n',
+    "latex": "Euler: $e^{i\\pi} + 1 = 0$ and\n\n$$\\sum_{n=1}^{\\infty} \\frac{1}{n^2} = \\frac{\\pi^2}{6}$$\n\n",
+    "tables": "| name | n | note |\n| :--- | ---: | --- |\n" + "| a | 1 | x |\n| bb | 22 | yy |\n" * 20 + "\n",
+    "narrow table": "|a|b|c|\n|-|-|-|\n" + "|1|2|3|\n" * 50 + "\n",
+    "lists": "- one\n- two\n  1. three\n  2. four\n- [x] done\n\n",
+    "cjk": "素数とは、1とその数自身以外に正の約数がない自然数のことである。これは重要な概念です。\n\n",
+    "emoji": "🦪 👩‍👩‍👧 🇩🇪 ok 👍🏽\n\n",
+    "headings": "# A\n\n## B\n\n> c\n\n---\n\n",
+}
+
+
+@pytest.mark.parametrize("length", [100, 3_000, 20_000])
+@pytest.mark.parametrize("share", [0.0, 0.5], ids=["no thinking", "half of it thinking"])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_it_is_at_most_four_times_the_text_and_three_kilobytes(name: str, share: float, length: int) -> None:
+    said = (SAMPLES[name] * (length // len(SAMPLES[name]) + 1))[:length]
+    cut = int(length * share)
+    content = [{"type": "thinking", "thinking": said[:cut], "signature": "5" * 64}] if share else []
+    made = turn("hi", [*content, {"type": "text", "text": said[cut:]}])
+    assert size(bundle(made)) <= 4 * len(said.encode()) + 3_000
+
+
+@pytest.mark.parametrize("name", ["prose", "code", "latex", "cjk", "lists", "json"])
+def test_ordinary_text_is_not_cut_to_fit_and_is_formatted(name: str) -> None:
+    said = SAMPLES[name] * 20
+    shown = bundle(turn("hi", said))
+    assert shown["text/markdown"] == said
+    assert len({tag for tag, _ in elements(shown["text/html"])} & {"p", "pre", "li"}) >= 1
+
+
+@pytest.mark.parametrize("form", ["code", "text", "json"])
+def test_other_forms_keep_to_the_size_too(form: Any) -> None:
+    for said in (CODE * 30, json.dumps([[1], {"a": [[]]}] * 400), SENTENCES * 60):
+        assert size(bundle(turn("hi", said), form=form)) <= 4 * len(said.encode()) + 3_000

@@ -1,0 +1,46 @@
+"""What `--as` makes of an answer, and what `--out` gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mm_magics.display.form import shaped, value
+from mm_magics.errors import ProtocolError
+
+FENCED = "Here:\n```python\nx = 1\n```\nand\n~~~~\ny\n```\nz\n~~~~\ndone"
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "got"),
+    [
+        ("**x**", "markdown", "**x**"),
+        ("**x** ", "text", "**x** "),
+        (FENCED, "code", "x = 1\n\ny\n```\nz"),
+        (" no fences \n", "code", "no fences"),
+        ("```\n```", "code", ""),
+        ("```py\nnever closed", "code", "```py\nnever closed"),
+        ("````\n```\na\n```\n````", "code", "```\na\n```"),
+        ('{"a": [1, null]}', "json", {"a": [1, None]}),
+        ('Sure:\n```json\n{"a": 1}\n```\nBye', "json", {"a": 1}),
+        ("5", "json", 5),
+        ('"é"', "json", "é"),
+        ("null", "json", None),
+    ],
+)
+def test_out_gets_what_the_form_says(text: str, form: Any, got: Any) -> None:
+    assert value(text, form) == got
+
+
+@pytest.mark.parametrize("text", ["", "no", "{", "```json\n{\n```", "[" * 100_000, "{'a': 1}", "[1] [2]"])
+def test_what_is_no_json_is_one_of_our_errors_and_still_shown_as_it_came(text: str) -> None:
+    with pytest.raises(ProtocolError, match="not JSON"):
+        value(text, "json")
+    assert shaped(text, "json") == text
+
+
+def test_json_is_shown_indented_with_its_characters() -> None:
+    assert shaped('{"a":["é"]}', "json") == '{\n  "a": [\n    "é"\n  ]\n}'
+    assert shaped("x", "text") == "x"
+    assert shaped(FENCED, "code").startswith("x = 1")

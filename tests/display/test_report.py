@@ -1,0 +1,67 @@
+"""What a command says, in notebooks and elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from mm_magics.display.report import Report
+
+REPORT = Report(
+    "Thread main", ("", "asked", "n"), [("1", "What?", "10"), ("2", "Why | so", "2,000")], ("All is well.",)
+)
+
+
+def test_elsewhere_the_columns_are_aligned() -> None:
+    assert repr(REPORT).splitlines() == [
+        "Thread main",
+        "   asked     n",
+        "1  What?     10",
+        "2  Why | so  2,000",
+        "All is well.",
+    ]
+
+
+def test_in_notebooks_it_is_a_table_with_a_title_and_lines() -> None:
+    html = MarkdownIt("commonmark").enable("table").render(REPORT._repr_markdown_())
+    assert "<strong>Thread main</strong>" in html
+    assert html.count("<tr>") == 3
+    assert "<td>Why | so</td>" in html
+    assert "<p>All is well.</p>" in html
+
+
+def test_parts_that_are_not_there_leave_nothing() -> None:
+    assert repr(Report(lines=["one"])) == Report(lines=["one"])._repr_markdown_() == "one"
+    assert repr(Report("", ("a",), [("b",)])) == "a\nb"
+    assert repr(Report()) == ""
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "<script>alert(1)</script>",
+        "a\n\n# b",
+        "a | b",
+        "**b** `c` [x](https://e.org) ![x](https://e.org/p.png) ~~d~~ $x$ __e__",
+        "\\<b>",
+        "&lt;b&gt;",
+        "<https://e.org>",
+    ],
+)
+def test_what_others_wrote_stays_text_in_its_cell(evil: str) -> None:
+    report = Report(evil, ("a", "b"), [(evil, "x")], (evil,))
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(report._repr_markdown_())
+    inline = [child.type for token in tokens for child in token.children or ()]
+    assert set(inline) <= {"text", "strong_open", "strong_close", "text_special"}
+    assert [token.type for token in tokens].count("tr_open") == 2
+    assert not any(token.type.startswith(("html", "heading")) for token in tokens)
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=30))
+def test_no_control_character_leaves_a_report(text: str) -> None:
+    report = Report(text, ("a",), [(text,)], (text,))
+    for shown in (repr(report), report._repr_markdown_()):
+        assert all(each in "\n\t" or each.isprintable() or ord(each) >= 160 for each in shown)
+        shown.encode()

@@ -1,0 +1,147 @@
+"""The view for a terminal: text as it comes, our own lines apart from it, and no power over the terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from mm_magics.display.terminal import TerminalView
+from mm_magics.errors import EndpointError
+from mm_magics.session import Session
+from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
+from mm_magics.stream import BlockStart, BlockStop, Delta
+
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def view_of(*, styled: bool = False, width: int = 40) -> tuple[TerminalView, io.StringIO]:
+    file = io.StringIO()
+    console = Console(
+        file=file, force_terminal=styled, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
+    return TerminalView(console), file
+
+
+@pytest.fixture
+def session(endpoint: Simulator) -> Any:
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
+        yield session
+
+
+def test_it_writes_thinking_then_the_answer_then_the_figures(session: Session, endpoint: Simulator) -> None:
+    endpoint.answers.append(Answer([thinking("Let me see."), text("**Hello**, [b]world[/b] :smile:\n\n1 < 2")]))
+    view, file = view_of()
+    turn = session.ask("hi", view=view, params={"top_k": 3})
+    lines = file.getvalue().splitlines()
+    assert lines[:5] == [
+        "top_k is ignored by the endpoint.",
+        "Let me see.",
+        "**Hello**, [b]world[/b] :smile:",
+        "",
+        "1 < 2",
+    ]
+    assert lines[5].startswith(f"{turn.model} · ")
+    assert len(lines) == 6
+
+
+def test_a_long_line_is_left_to_the_terminal_to_wrap(session: Session, endpoint: Simulator) -> None:
+    endpoint.answers.append(Answer([text("word " * 100)]))
+    view, file = view_of(width=20)
+    session.ask("hi", view=view)
+    assert "word " * 100 in file.getvalue()
+
+
+def test_thinking_is_dimmed_and_the_answer_is_not(session: Session, endpoint: Simulator) -> None:
+    endpoint.answers.append(Answer([thinking("hm"), text("Yes")], size=9, thinking_size=9))
+    view, file = view_of(styled=True)
+    session.ask("hi", view=view)
+    assert "\x1b[2;3mhm\x1b[0m" in file.getvalue()
+    assert "\nYes" in file.getvalue()
+
+
+def test_a_call_is_shown_with_its_name_and_input(session: Session, endpoint: Simulator) -> None:
+    endpoint.answers.append(Answer([tool_use("lookup", {"q": 1})]))
+    view, file = view_of()
+    session.ask("hi", view=view, params={"tools": [{"name": "lookup"}]})
+    assert file.getvalue().splitlines()[0].replace(" ", "") == '[lookup]{"q":1}'
+
+
+def test_a_retry_is_said(session: Session, endpoint: Simulator) -> None:
+    session.config.max_retries = 1
+    view, file = view_of()
+    session.ask("hi [[simulator: fault=overloaded times=1 retry_after=0.01]]", view=view)
+    assert file.getvalue().splitlines()[0] == "trying again (1)"
+
+
+def test_a_stopped_turn_says_so_on_a_line_of_its_own(session: Session) -> None:
+    stop = threading.Event()
+
+    class Stopping(TerminalView):
+        def show(self, event: Any) -> None:
+            super().show(event)
+            if isinstance(event, Delta) and event.kind == "text":
+                stop.set()
+
+    view, file = view_of()
+    session.ask("[[simulator: deltas=10000 rate=500]]", view=Stopping(view._console), stop=stop)
+    assert file.getvalue().splitlines()[-1].endswith("stopped: what came is kept")
+
+
+def test_what_came_before_a_fault_stays(session: Session) -> None:
+    view, file = view_of()
+    with pytest.raises(EndpointError):
+        session.ask('[[simulator: fault=reset after=6 say="Hello there, this is cut."]]', view=view)
+    assert "Hello there" in file.getvalue()
+
+
+EVIL = [
+    "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07",
+    "\x1b[2J\x1b[H",
+    "\x9b31m",
+    "a\rb",
+    "a\x08\x08b",
+    "\u202eevil\u202c",
+    "\x00\x01\x7f",
+    "half \ud83d.",
+]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+@pytest.mark.parametrize("styled", [False, True])
+def test_no_character_from_a_model_reaches_the_terminals_controls(evil: str, styled: bool) -> None:
+    view, file = view_of(styled=styled)
+    for event in (
+        BlockStart(0, {"type": "tool_use", "name": evil}),
+        Delta(0, "input", evil),
+        BlockStop(0, {}),
+        Delta(1, "thinking", evil),
+        *(Delta(2, "text", each) for each in evil),
+    ):
+        view.show(event)
+    view.say(evil)
+    written = SGR.sub("", file.getvalue())
+    assert all(each == "\n" or each.isprintable() for each in written), repr(written)
+    written.encode()
+
+
+def test_text_is_written_out_soon_though_the_stream_then_stalls(session: Session) -> None:
+    """In a kernel, standard output has a buffer of its own that only a flush empties."""
+    flushed: list[str] = []
+
+    class Buffered(io.StringIO):
+        def flush(self) -> None:
+            flushed.append(self.getvalue())
+
+    view = TerminalView(Console(file=Buffered(), force_terminal=False, soft_wrap=True))
+    stop = threading.Event()
+    timer = threading.Timer(0.3, stop.set)
+    timer.start()
+    session.ask('[[simulator: fault=silence after=6 say="Hello there, this is cut."]]', view=view, stop=stop)
+    timer.join()
+    assert any("Hello there" in each and "stopped" not in each for each in flushed)
