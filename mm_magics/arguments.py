@@ -10,6 +10,7 @@ import json
 import shlex
 from dataclasses import dataclass
 from difflib import get_close_matches
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 from mm_magics.display.form import FORMS
@@ -38,11 +39,18 @@ def _thinking(text: str) -> str | int:
 
 
 def _context(text: str) -> str | int:
-    return text if text in ("above", "all", "none") else _whole(text)
+    return text if text in ("above", "all", "none") else _count(text)
 
 
 def _sees(text: str) -> str | int:
-    return text if text in ("above", "none") else _whole(text)
+    return text if text in ("above", "none") else _count(text)
+
+
+def _count(text: str) -> int:
+    count = _whole(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 upwards")
+    return count
 
 
 def _whole(text: str) -> int:
@@ -67,7 +75,7 @@ def _seconds(text: str) -> float:
 
 
 def _name(text: str) -> str:
-    if not text.isidentifier():
+    if not text.isidentifier() or iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a Python name")
     return text
 
@@ -80,7 +88,7 @@ def _field(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"{name} is not set in this way")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 
@@ -251,7 +259,7 @@ def completions(text_before: str, models: list[str], settings: list[str]) -> lis
     >>> completions("%%minimax --max", [], [])
     ['--max-tokens']
     """
-    word = "" if text_before[-1:].isspace() else text_before.split()[-1]
+    word = text_before.split()[-1] if text_before and not text_before[-1].isspace() else ""
     words = text_before[: len(text_before) - len(word)].split()
     if not words:
         return []

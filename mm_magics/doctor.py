@@ -60,7 +60,7 @@ def _notebook(session: Session) -> Iterator[Finding]:
     if session.notebook.error is not None:
         yield Finding("notebook", None, session.notebook.error.message, session.notebook.error.hint)
     elif session.notebook.document is not None:
-        yield Finding("notebook", True, str(session.notebook.path))
+        yield Finding("notebook", True, session.notebook.name)
         for fault in session.notebook.document.faults:
             yield Finding("notebook", None, f"passed over: {fault}")
 

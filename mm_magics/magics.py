@@ -16,8 +16,8 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from mm_magics import arguments, prompt
 from mm_magics.answer import Prompt
 from mm_magics.config import MiniMax
+from mm_magics.display import comms, frontend
 from mm_magics.display import form as forms
-from mm_magics.display import frontend
 from mm_magics.display.recorder import Recorder
 from mm_magics.errors import UsageError
 from mm_magics.history import sees as sees_text
@@ -38,6 +38,8 @@ class MiniMaxMagics(Magics):
         super().__init__(shell)
         self.session = session
         self.recorder = Recorder(shell)
+        self._stop = threading.Event()
+        comms.listen(shell, session.receive, lambda: self._stop.set())
 
     @no_var_expand
     @line_cell_magic
@@ -90,7 +92,7 @@ class MiniMaxMagics(Magics):
         if dry_run:
             _show_request(ready)
             return
-        stop = threading.Event()
+        stop = self._stop = threading.Event()
         earlier = self.session.history.of_cell(ready.thread, cell_id)
         answer = self.session.stream(ready, stop=stop)
         turn = frontend.perform(answer, shell, stop, form=form, quiet=quiet, earlier=earlier)

@@ -17,15 +17,13 @@ from mm_magics.call import Call
 from mm_magics.client import Client
 from mm_magics.config import MiniMax, checked_base_url
 from mm_magics.errors import NotRecorded, PromptError, UsageError
-from mm_magics.history.notebook import NotebookFile
+from mm_magics.history.notebook import LiveNotebook, NotebookFile
 from mm_magics.history.replay import Recordings, replayable
+from mm_magics.history.sees import FOREIGN
 from mm_magics.history.thread import Context, History, context_messages, digest_of
 from mm_magics.history.turn import Turn
 from mm_magics.keys import Keys
 from mm_magics.messages import Block, Message
-
-FOREIGN = "vscode-"
-"""How ids begin that a front end gives to cells and that the notebook file does not hold."""
 
 
 class Session:
@@ -47,7 +45,7 @@ class Session:
         self.config = config or MiniMax(**settings)
         self.keys = Keys()
         self.history = History()
-        self.notebook: NotebookFile | None = None
+        self.notebook: NotebookFile | LiveNotebook | None = None
         self._recordings = Recordings()
         self._restored = 0
         self._places: dict[str | None, str] = {}
@@ -135,6 +133,12 @@ class Session:
         """Make this notebook the session's memory: its turns are restored, and its order of cells is followed."""
         self.notebook = NotebookFile(path)
 
+    def receive(self, description: Mapping[str, Any]) -> None:
+        """Make the notebook as a front end describes it the session's memory, in place of the file."""
+        if not isinstance(self.notebook, LiveNotebook):
+            self.notebook = LiveNotebook()
+        self.notebook.receive(description)
+
     def refresh(self) -> None:
         """Follow the notebook if it was saved since the last time."""
         document = self.notebook.news() if self.notebook else None
@@ -153,7 +157,7 @@ class Session:
         if cell_id in self._places:
             return self._places[cell_id]
         taken = set(self._places.values())
-        same = [each.id for each in document.cells if each.is_prompt and each.source.rstrip() == source.rstrip()]
+        same = [each.id for each in document.cells if each.kind == "code" and each.source.rstrip() == source.rstrip()]
         found = next((id_ for id_ in same if id_ not in taken), None)
         if found is not None:
             self._places[cell_id or f"run {len(self._places)}"] = found
@@ -162,7 +166,7 @@ class Session:
     def _news(self) -> list[str]:
         """What is to be said once: that turns came from a file."""
         count, self._restored = self._restored, 0
-        return [f"{count} turns restored from {self.notebook.path.name}."] if count and self.notebook else []
+        return [f"{count} turns restored from {self.notebook.name}."] if count and self.notebook else []
 
     def _recording(self, prompt: Prompt) -> Turn | None:
         """The cell's own record for this request, else another one of this notebook, else one of `replay_from`."""

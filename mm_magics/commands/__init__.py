@@ -15,6 +15,7 @@ from mm_magics.config import checked_base_url
 from mm_magics.display import figures, frontend
 from mm_magics.display.report import Report
 from mm_magics.errors import ArgumentError, MiniMaxError
+from mm_magics.history.notebook import LiveNotebook
 from mm_magics.session import Session
 
 
@@ -64,7 +65,8 @@ def _notebook(session: Session) -> str:
         return str(session.notebook.error).replace("\n", " ")
     faults = session.notebook.document.faults if session.notebook.document else []
     passed = f"; {len(faults)} records passed over: %minimax doctor" if faults else ""
-    return f"{session.notebook.path.name}{passed}"
+    live = ", as the front end holds it" if isinstance(session.notebook, LiveNotebook) else ", as it was saved"
+    return f"{session.notebook.name}{live}{passed}"
 
 
 def _spent(sums: figures.Figures) -> str:

@@ -76,7 +76,7 @@ def _literal(text: str) -> Any:
         return None
     try:
         return json.loads(text.lower() if text in ("True", "False") else text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

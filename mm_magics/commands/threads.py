@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mm_magics.display import figures
+from mm_magics.display import figures, frontend
 from mm_magics.display.page import page
 from mm_magics.display.report import Report
 from mm_magics.errors import ArgumentError, UsageError
@@ -32,10 +32,11 @@ def thread(session: Session, _shell: Any, rest: str) -> Report:
     return Report("", ("", "thread", "turns"), rows)
 
 
-def fork(session: Session, _shell: Any, rest: str) -> Report:
+def fork(session: Session, shell: Any, rest: str) -> Report:
     if not rest:
         raise ArgumentError("A fork needs a name.", "%minimax fork NAME")
-    shared = session.history.fork(session.config.thread, rest)
+    cell_id = session.place(frontend.cell_id(shell), frontend.source(shell))
+    shared = session.history.fork(session.config.thread, rest, cell_id)
     before, session.config.thread = session.config.thread, rest
     return Report(lines=[f"Prompts now go to the thread {rest}, which shares the {shared} turns of {before} so far."])
 

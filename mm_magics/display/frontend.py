@@ -18,8 +18,8 @@ from mm_magics.answer import Answer, Replayed, View
 from mm_magics.display.bundle import bundle
 from mm_magics.display.form import Form
 from mm_magics.errors import Interrupted
+from mm_magics.history.sees import FOREIGN
 from mm_magics.history.turn import Turn
-from mm_magics.session import FOREIGN
 
 Kind = Literal["terminal", "console", "notebook", "plain"]
 
@@ -48,7 +48,7 @@ def cell_id(shell: Any) -> str | None:
     value = request_metadata(shell).get("cellId")
     if not isinstance(value, str) or not value:
         return None
-    return FOREIGN + value.partition("#")[2] if value.startswith("vscode-notebook-cell:") else value
+    return FOREIGN[0] + value.partition("#")[2] if value.startswith("vscode-notebook-cell:") else value
 
 
 def source(shell: Any) -> str:

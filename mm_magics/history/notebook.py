@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,11 +45,15 @@ def is_prompt(source: str) -> bool:
 
 @dataclass(frozen=True)
 class Document:
-    """A notebook as it was at `saved_at` (seconds since the epoch); `name` is how it is called in messages."""
+    """A notebook as it was at `saved_at` (seconds since the epoch); `name` is how it is called in messages.
+
+    `pending` are the ids of cells that are about to run, or run: their outputs say nothing yet.
+    """
 
     name: str
     saved_at: float
     cells: list[Cell]
+    pending: frozenset[str] = frozenset()
 
     @property
     def faults(self) -> list[str]:
@@ -142,11 +147,45 @@ def _with_turn(cell: Cell) -> Cell:
         return replace(cell, fault=str(error).replace("\n", " "))
 
 
+class LiveNotebook:
+    """The notebook as a front end describes it before each execution, unsaved edits included.
+
+    A description has `name`, `order` (all cell ids), `pending` (ids) and `changed` (cells by id, in the notebook
+    format: those that are not as in the description before).
+    """
+
+    def __init__(self) -> None:
+        self.name = "the notebook"
+        self.error: NotebookError | None = None
+        self.document: Document | None = None
+        self._cells: dict[str, Any] = {}
+        self._news: Document | None = None
+
+    def receive(self, description: Mapping[str, Any]) -> None:
+        """Take a description; one that is not well formed is passed over, and `error` says so."""
+        order, changed, pending = (description.get(key) for key in ("order", "changed", "pending"))
+        if not isinstance(order, list) or not isinstance(changed, dict) or not isinstance(pending, list):
+            self.error = NotebookError("The front end described the notebook in a form that is not known.")
+            return
+        self.error = None
+        self.name = str(description.get("name") or self.name)
+        self._cells |= changed
+        self._cells = {id_: self._cells[id_] for id_ in order if id_ in self._cells}
+        cells = _cells([{**cell, "id": id_} for id_, cell in self._cells.items() if isinstance(cell, Mapping)])
+        self._news = self.document = Document(self.name, time.time(), list(cells), frozenset(map(str, pending)))
+
+    def news(self) -> Document | None:
+        """The document if it was described since the last call, else None."""
+        news, self._news = self._news, None
+        return news
+
+
 class NotebookFile:
     """The file of the notebook that a kernel belongs to; read again whenever it was saved."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = path.name
         self.error: NotebookError | None = None
         self.document: Document | None = None
         self._seen: tuple[int, int] | None = None

@@ -14,6 +14,9 @@ from typing import Any
 from mm_magics.history.notebook import Document, is_prompt
 from mm_magics.history.turn import MIME_TYPE
 
+FOREIGN = ("vscode-", "In[")
+"""How ids begin that are not the notebook file's: VS Code's, and those of cells that came without one."""
+
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _MARK = re.compile(r"</?(?=cell\b|output\b)", re.IGNORECASE)
 
@@ -39,16 +42,19 @@ def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None
     others = [cell for id_, cell in ran.items() if id_ != cell_id]
     if document is None:
         return others
-    by_source = {cell.source: cell for cell in others if cell.id.startswith("vscode-")}
+    by_source = {cell.source.rstrip(): cell for cell in others if cell.id.startswith(FOREIGN)}
     cells: list[Ran] = []
     for cell in document.cells:
         if cell.id == cell_id:
             break
         if cell.kind == "code":
             saved = Ran(cell.id, cell.source, cell.outputs)
-            cells.append(ran.get(cell.id) or by_source.get(cell.source) or saved)
-    known = {cell.id for cell in document.cells} | {cell.id for cell in cells}
-    return cells + [cell for cell in others if cell.id not in known]
+            as_run = ran.get(cell.id) or by_source.get(cell.source.rstrip(), saved)
+            cells.append(Ran(cell.id, as_run.source, as_run.outputs))
+    known = {cell.id for cell in document.cells}
+    sources = {cell.source.rstrip() for cell in document.cells}
+    new = [cell for cell in others if cell.id not in known]
+    return cells + [cell for cell in new if not (cell.id.startswith(FOREIGN) and cell.source.rstrip() in sources)]
 
 
 def since_prompt(cells: Sequence[Ran], prompts: Iterable[str]) -> list[Ran]:

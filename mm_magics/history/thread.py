@@ -125,13 +125,15 @@ class History:
         self._forgotten.add(turn.id)
         self._entries = {place: entry for place, entry in self._entries.items() if entry.turn.id != turn.id}
 
-    def fork(self, thread: str, name: str) -> int:
-        """Begin a thread that shares the past of this one as it now stands; how many turns that is.
+    def fork(self, thread: str, name: str, cell_id: str | None = None) -> int:
+        """Begin a thread that shares the past of this one, as it is above the cell; how many turns that is.
 
-        Raises `UsageError` if there is nothing to share, or a thread of that name already.
+        Forking again under the same name only moves the point. Raises `UsageError` if there is nothing to share, or a
+        thread of that name that is no fork of this one.
         """
-        turns = self.turns(thread)
-        if not turns or name == thread or self.turns(name):
+        turns = self.seen(thread, cell_id)
+        forked = self._bases.get(name, {}).get("thread") == thread
+        if not turns or name == thread or (self.turns(name) and not forked):
             reason = f"The thread {name} has turns already." if turns else f"The thread {thread} has no turns."
             raise UsageError(f"{reason} Nothing was forked.", "%minimax history THREAD shows one.")
         self._bases[name] = {"thread": thread, "turn": turns[-1].id}
@@ -149,7 +151,9 @@ class History:
         younger = {
             place: entry
             for place, entry in self._entries.items()
-            if entry.put_at + GRACE_S >= document.saved_at or place[1].startswith("turn ")
+            if entry.put_at + GRACE_S >= document.saved_at
+            or place[1].startswith("turn ")
+            or place[1] in document.pending
         }
         self._bases |= {turn.thread: dict(turn.base) for turn in shown.values() if turn.base}
         self._entries = {place: _Entry(turn, document.saved_at - GRACE_S) for place, turn in shown.items()} | younger

@@ -108,6 +108,15 @@ def shared_kernel(simulator: Simulator) -> Iterator[Kernel]:
     kernel.close()
 
 
+@pytest.fixture
+def fresh_kernel(simulator: Simulator) -> Iterator[Kernel]:
+    """A kernel of the test's own, the extension loaded."""
+    kernel = Kernel({"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key})
+    kernel.run("%load_ext mm_magics")
+    yield kernel
+    kernel.close()
+
+
 FRESH = """
 session = get_ipython().magics_manager.registry["MiniMaxMagics"].session
 for name in session.history.threads():

@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 
 from mm_magics.history.turn import MIME_TYPE
 
-QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 pytestmark = pytest.mark.slow
 
@@ -334,21 +334,22 @@ def test_explain_asks_about_the_last_error(page):
     assert "ZeroDivisionError" in text
 
 
-def test_nbval_papermill_and_nbclient_replay_a_recorded_notebook_with_no_key_and_no_server(tmp_path):
-    environment = {**os.environ, "MINIMAX_REPLAY": "only", "MINIMAX_NOTEBOOK": str(QUICKSTART)}
-    stored = nbformat.read(QUICKSTART, as_version=4)
-    document = nbformat.read(QUICKSTART, as_version=4)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_nbval_papermill_and_nbclient_replay_our_notebooks_with_no_key_and_no_server(tmp_path, path):
+    environment = {**os.environ, "MINIMAX_REPLAY": "only", "MINIMAX_NOTEBOOK": str(path)}
+    stored = nbformat.read(path, as_version=4)
+    document = nbformat.read(path, as_version=4)
     NotebookClient(document, kernel_name="python3").execute(env=environment)
     prompts = [number for number, cell in enumerate(stored.cells) if cell.source.startswith("%%minimax")]
     assert [document.cells[number].outputs for number in prompts] == [
         stored.cells[number].outputs for number in prompts
     ]
-    nbval = [sys.executable, "-m", "pytest", "-p", "nbval", "--nbval", "-p", "no:cacheprovider", "-q", str(QUICKSTART)]
+    nbval = [sys.executable, "-m", "pytest", "-p", "nbval", "--nbval", "-p", "no:cacheprovider", "-q", str(path)]
     done = subprocess.run(
         [*nbval, "--rootdir", str(tmp_path), "-c", os.devnull], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
-    papermill = [sys.executable, "-m", "papermill", str(QUICKSTART), "out.ipynb", "-k", "python3", "--no-progress-bar"]
+    papermill = [sys.executable, "-m", "papermill", str(path), "out.ipynb", "-k", "python3", "--no-progress-bar"]
     subprocess.run(papermill, env=environment, cwd=tmp_path, check=True, capture_output=True)
     run = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     assert [run.cells[number].outputs for number in prompts] == [stored.cells[number].outputs for number in prompts]

@@ -1,0 +1,123 @@
+"""What the JupyterLab extension tells the kernel: the live document before each execution, and Stop while one runs."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import nbformat
+
+from mm_magics.history.turn import MIME_TYPE
+
+
+class FrontEnd:
+    """Opens comms and describes a page, as the extension does."""
+
+    def __init__(self, kernel) -> None:
+        self.kernel = kernel
+        self.document = self.open("mm_magics.document")
+        self.sent: dict[str, dict] = {}
+
+    def open(self, target: str) -> str:
+        comm_id = uuid.uuid4().hex
+        content = {"comm_id": comm_id, "target_name": target, "data": {}}
+        self.kernel.client.shell_channel.send(self.kernel.client.session.msg("comm_open", content))
+        return comm_id
+
+    def send(self, comm_id: str, data: dict, subshell: str | None = None) -> None:
+        message = self.kernel.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        if subshell:
+            message["header"]["subshell_id"] = subshell
+        self.kernel.client.shell_channel.send(message)
+
+    def describe(self, cells: dict[str, dict], pending: list[str]) -> None:
+        changed = {id_: cell for id_, cell in cells.items() if self.sent.get(id_) != cell}
+        self.sent |= changed
+        data = {
+            "name": "page.ipynb",
+            "order": list(cells),
+            "pending": pending,
+            "changed": changed,
+            "sent_at": time.time(),
+        }
+        self.send(self.document, data)
+
+
+def cell(word: str, *outputs: dict) -> dict:
+    return {"cell_type": "code", "source": f"%%minimax\n{word}", "outputs": list(outputs)}
+
+
+def output(run) -> dict:
+    return dict(nbformat.v4.new_output("display_data", data=run.outputs[0]["data"]))
+
+
+def sent(simulator) -> list[str]:
+    return [each["content"][-1]["text"] for each in simulator.log[-1].body["messages"] if each["role"] == "user"]
+
+
+def test_the_live_document_gives_order_and_turns_before_it_is_saved(fresh_kernel, simulator):
+    kernel, page = fresh_kernel, {"a": cell("One"), "b": cell("Two"), "c": cell("Three")}
+    front_end = FrontEnd(kernel)
+    for id_, word in (("a", "One"), ("c", "Three")):
+        front_end.describe(page, [id_])
+        page[id_] = cell(word, output(kernel.run(f"%%minimax\n{word}", id_)))
+    front_end.describe(page, ["b"])
+    page["b"] = cell("Two", output(kernel.run("%%minimax\nTwo", "b")))
+    assert sent(simulator) == ["One", "Two"]
+    page = {"c": page["c"], "a": cell("One"), "b": page["b"], "d": cell("Four")}
+    kernel.run("import time; time.sleep(0)")
+    kernel.run("session = get_ipython().magics_manager.registry['MiniMaxMagics'].session")
+    kernel.run("session.history._entries = {k: type(e)(e.turn, 0.0) for k, e in session.history._entries.items()}")
+    front_end.describe(page, ["d"])
+    kernel.run("%%minimax\nFour", "d")
+    assert sent(simulator) == ["Three", "Two", "Four"]
+    assert "page.ipynb, as the front end holds it" in kernel.run("%minimax").text
+
+
+def test_cells_that_are_about_to_run_keep_their_turns(fresh_kernel, simulator):
+    kernel, page = fresh_kernel, {"a": cell("One"), "b": cell("Two")}
+    front_end = FrontEnd(kernel)
+    front_end.describe(page, ["a", "b"])
+    kernel.run("%%minimax\nOne", "a")
+    front_end.describe(page, ["a", "b"])
+    kernel.run("%%minimax\nTwo", "b")
+    assert sent(simulator) == ["One", "Two"]
+
+
+def test_a_new_kernel_has_the_turns_that_the_front_end_shows(fresh_kernel, shared_kernel, simulator):
+    turn = output(shared_kernel.run("%%minimax\nOne", "a"))
+    page = {"a": cell("One", turn), "b": cell("Two")}
+    front_end = FrontEnd(fresh_kernel)
+    front_end.describe(page, ["b"])
+    run = fresh_kernel.run("%%minimax\nTwo", "b")
+    assert sent(simulator) == ["One", "Two"]
+    assert "1 turns restored from page.ipynb." in run.outputs[0]["data"]["text/html"]
+    assert turn["data"][MIME_TYPE]["status"] == "complete"
+
+
+def test_a_description_of_an_unknown_form_changes_nothing(fresh_kernel):
+    front_end = FrontEnd(fresh_kernel)
+    front_end.send(front_end.document, {"order": "nonsense"})
+    assert fresh_kernel.run("%%minimax\nOne", "a").turn["status"] == "complete"
+    assert "not known" in fresh_kernel.run("%minimax").text
+
+
+def test_stop_on_the_control_comm_ends_the_turn_while_the_kernel_is_busy(fresh_kernel):
+    kernel = fresh_kernel
+    front_end = FrontEnd(kernel)
+    control = front_end.open("mm_magics.control")
+    kernel.client.control_channel.send(kernel.client.session.msg("create_subshell_request", {}))
+    subshell = kernel.client.get_control_msg(timeout=10)["content"]["subshell_id"]
+    pressed: list[float] = []
+
+    def press() -> None:
+        pressed.append(time.monotonic())
+        front_end.send(control, {"type": "stop"}, subshell)
+
+    def answering(kind: str, content: dict) -> bool:
+        return kind == "comm_msg" and '"add", 1' in str(content).replace("'", '"')
+
+    slow = "%%minimax\nMore. [[simulator: deltas=2000 size=8 rate=100]]"
+    run = kernel.run(slow, "a", when=answering, then=press)
+    assert run.turn["status"] == "stopped"
+    assert run.times[-1] - pressed[0] < 0.5
