@@ -73,7 +73,7 @@ def check(session: Session, witness: Witness) -> None:
 
 def test_an_interrupt_waits_until_the_block_is_left_and_then_comes() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), interrupts.deferred():
+    with pytest.raises(KeyboardInterrupt), interrupts.deferred():  # noqa: PT012
         signal.raise_signal(signal.SIGINT)
         done.append("all of the block")
     assert done == ["all of the block"]

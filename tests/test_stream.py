@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_magics.errors import ProtocolError, StatusError
 from mm_magics.messages import closed, join, problems
 from mm_magics.stream import (
     Assembler,
@@ -26,44 +25,7 @@ from mm_magics.stream import (
     parse,
 )
 
-Event = dict[str, Any]
-USER: Any = {"role": "user", "content": "hi"}
-
-
-def started(**fields: Any) -> Event:
-    message = {"id": "m1", "role": "assistant", "content": [], "usage": {"input_tokens": 0, "output_tokens": 0}}
-    return {"type": "message_start", "message": {**message, **fields}}
-
-
-def opened(index: int, **block: Any) -> Event:
-    return {"type": "content_block_start", "index": index, "content_block": block}
-
-
-def delta(index: int, kind: str, **fields: Any) -> Event:
-    return {"type": "content_block_delta", "index": index, "delta": {"type": kind, **fields}}
-
-
-def text(index: int, text: str, **more: Any) -> Event:
-    return delta(index, "text_delta", text=text, **more)
-
-
-def stopped(index: int) -> Event:
-    return {"type": "content_block_stop", "index": index}
-
-
-def ended(stop_reason: str | None = "end_turn", **more: Any) -> list[Event]:
-    return [{"type": "message_delta", "delta": {"stop_reason": stop_reason}, **more}, {"type": "message_stop"}]
-
-
-def fed(*events: Event) -> tuple[Assembler, list[StreamEvent]]:
-    assembler = Assembler()
-    return assembler, [out for event in events for out in assembler.feed(event)]
-
-
-def content(*events: Event) -> list[dict[str, Any]]:
-    """The content of a message of these events between its start and its end."""
-    return fed(started(), *events, *ended())[0].content
-
+from .events import USER, Event, call, content, delta, ended, fed, opened, started, stopped, text
 
 # Any message ----------------------------------------------------------------------------------------------------
 
@@ -197,63 +159,6 @@ def _known(block: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in block.items() if key != "input"}
 
 
-# What nobody has heard of ---------------------------------------------------------------------------------------
-
-
-def test_an_unknown_block_survives_with_all_its_fields() -> None:
-    block = {"type": "hologram", "depth": 3, "data": {"deep": [1, {"n": None}]}}
-    assert content(opened(0, **copy.deepcopy(block)), stopped(0)) == [block]
-
-
-def test_an_unknown_delta_adds_its_fields_to_its_block() -> None:
-    assert content(
-        opened(0, type="hologram", shape="cu"),
-        delta(0, "hologram_delta", depth=3, shape="b"),
-        delta(0, "hologram_delta", shape="e"),
-        stopped(0),
-    ) == [{"type": "hologram", "depth": 3, "shape": "cube"}]
-
-
-def test_citations_are_collected_in_order() -> None:
-    one, two = {"cited_text": "a"}, {"cited_text": "b"}
-    assert content(
-        opened(0, type="text", text=""),
-        text(0, "x"),
-        delta(0, "citations_delta", citation=one),
-        delta(0, "citations_delta", citation=two),
-        stopped(0),
-    ) == [{"type": "text", "text": "x", "citations": [one, two]}]
-
-
-def test_unknown_fields_of_a_known_delta_survive() -> None:
-    events = [opened(0, type="text", text=""), text(0, "a", x={"shade": 7}), text(0, "b"), stopped(0)]
-    assert content(*events) == [{"type": "text", "text": "ab", "x": {"shade": 7}}]
-
-
-def test_unknown_events_and_unknown_fields_of_events_change_nothing() -> None:
-    plain = [opened(0, type="text", text=""), text(0, "a"), stopped(0)]
-    odd = [{**event, "x_minimax": {"shade": 7}} for event in plain]
-    assert content({"type": "hologram"}, *odd, {"no": "type"}) == content(*plain)
-
-
-def test_a_delta_for_a_block_that_never_started_starts_one() -> None:
-    assert content(text(9, "a"), text(9, "b"), stopped(9)) == [{"type": "text", "text": "ab"}]
-    assert content(delta(0, "thinking_delta", thinking="a"), delta(0, "signature_delta", signature="5")) == [
-        {"type": "thinking", "thinking": "a", "signature": "5"}
-    ]
-
-
-def test_a_message_without_its_start_is_still_one() -> None:
-    assembler, _ = fed(opened(0, type="text", text=""), text(0, "a"), stopped(0), *ended())
-    assert (assembler.content, assembler.stopped) == ([{"type": "text", "text": "a"}], True)
-
-
-def test_a_signature_stands_as_it_came_wherever_it_came() -> None:
-    in_start = opened(0, type="thinking", thinking="", signature="5" * 64)
-    assert content(in_start, delta(0, "thinking_delta", thinking="a"), stopped(0))[0]["signature"] == "5" * 64
-    assert content(opened(0, type="thinking", thinking="a"), stopped(0)) == [{"type": "thinking", "thinking": "a"}]
-
-
 # Usage and stop reason ------------------------------------------------------------------------------------------
 
 
@@ -280,14 +185,6 @@ def test_a_content_in_the_end_does_not_wipe_out_the_message() -> None:
 
 
 # Tool inputs ----------------------------------------------------------------------------------------------------
-
-
-def call(index: int, *pieces: str, stop: bool = True) -> list[Event]:
-    return [
-        opened(index, type="tool_use", id=f"t{index}", name="f", input={}),
-        *(delta(index, "input_json_delta", partial_json=piece) for piece in pieces),
-        *([stopped(index)] if stop else []),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -400,81 +297,3 @@ def test_a_message_in_one_piece_gives_the_events_of_a_stream() -> None:
     assert assembler.stopped
     assert [event.text for event in out if isinstance(event, Delta)] == ["hm", "Hello"]
     assert [event.block for event in out if isinstance(event, BlockStop)] == message["content"]
-
-
-# Errors ---------------------------------------------------------------------------------------------------------
-
-
-def test_an_error_event_is_the_error_that_it_reports_and_leaves_what_came() -> None:
-    assembler, _ = fed(started(), opened(0, type="text", text=""), text(0, "Hel"))
-    event = {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}, "request_id": "r1"}
-    with pytest.raises(StatusError, match="busy") as caught:
-        list(assembler.feed(event))
-    assert (caught.value.type, caught.value.status, caught.value.request_id) == ("overloaded_error", 200, "r1")
-    list(assembler.close())
-    assert (assembler.content, assembler.unfinished) == ([{"type": "text", "text": "Hel"}], 0)
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"type": "error"},
-        {"type": "error", "error": None},
-        {"type": "error", "error": "a text"},
-        {"type": "error", "error": {"message": 5}},
-        {"error": {}},
-        {"base_resp": {"status_code": 1000, "status_msg": None}},
-    ],
-)
-def test_any_shape_of_an_error_event_is_one_of_our_errors_with_a_message(event: Event) -> None:
-    with pytest.raises(StatusError) as caught:
-        fed(event)
-    assert caught.value.message.strip()
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"type": "message_start"},
-        {"type": "message_start", "message": "x"},
-        {"type": "content_block_start", "index": 0},
-        {"type": "content_block_start", "index": 0, "content_block": []},
-        {"type": "content_block_start", "content_block": {"type": "text"}},
-        {"type": "content_block_start", "index": "0", "content_block": {"type": "text"}},
-        {"type": "content_block_delta", "index": 0},
-        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}},
-        {"type": "content_block_delta", "index": [0], "delta": {"type": "text_delta", "text": "a"}},
-        {"type": "content_block_stop"},
-        {"type": "content_block_stop", "index": {}},
-    ],
-)
-def test_an_event_that_makes_no_sense_is_one_of_our_errors(event: Event) -> None:
-    with pytest.raises(ProtocolError, match="The endpoint "):
-        fed(started(), event)
-
-
-@pytest.mark.parametrize("content", [None, "a text", {}, ["a text"], [None]])
-def test_a_message_whose_content_is_none_is_one_of_our_errors(content: Any) -> None:
-    with pytest.raises(ProtocolError):
-        list(Assembler().whole({"role": "assistant", "content": content}))
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"type": ["message_start"]},
-        {"type": "message_delta", "delta": None, "usage": 7},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": ["text_delta"], "text": "a"}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": None}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta"}},
-        {"type": "content_block_delta", "index": 0, "delta": {}},
-        {"type": "message_start", "message": {"content": "x", "usage": "y"}},
-        {"type": "content_block_stop", "index": 77},
-        {"base_resp": {"status_code": 0}},
-        {"base_resp": 5},
-    ],
-)
-def test_an_event_with_a_hole_in_it_is_survived(event: Event) -> None:
-    assembler, _ = fed(started(), opened(0, type="text", text=""), text(0, "a"), event, text(0, "b"), *ended())
-    assert assembler.stopped
-    assert "".join(block.get("text") or "" for block in assembler.content).endswith("b")

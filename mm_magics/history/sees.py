@@ -33,6 +33,11 @@ class Ran:
     def is_prompt(self) -> bool:
         return is_prompt(self.source)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a prompt or a command: what those show is not told."""
+        return self.source.lstrip().startswith(("%%minimax", "%minimax"))
+
 
 def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None) -> list[Ran]:
     """The code cells above this one, in document order, each as it was last run in this kernel, else as it was saved.
@@ -61,7 +66,7 @@ def since_prompt(cells: Sequence[Ran], prompts: Iterable[str]) -> list[Ran]:
     """The cells after the last of those with these ids: what the thread has not seen yet."""
     asked = set(prompts)
     last = max((number for number, cell in enumerate(cells) if cell.id in asked), default=-1)
-    return [cell for cell in cells[last + 1 :] if not cell.is_prompt and cell.source.strip()]
+    return [cell for cell in cells[last + 1 :] if not cell.is_ours and cell.source.strip()]
 
 
 def told(cells: Iterable[Ran], limit: int) -> str:

@@ -132,3 +132,32 @@ def test_the_quick_start_in_pictures(open_notebook, slow):
         notebook.wait()
         notebook.screenshot(IMAGES / f"quickstart-{name}.png")
         expect(notebook.output(2).locator("pre code")).to_be_visible()
+
+
+def test_running_all_again_in_auto_asks_nothing_and_leaves_the_file_as_it_was(open_notebook, logged):
+    auto = "%config MiniMax.replay = 'auto'"
+    notebook = open_notebook(LOAD, auto, "%%minimax\nMy name is Ada.", "%%minimax\nWhat is my name?")
+    for number in range(4):
+        notebook.run(number)
+    notebook.save()
+    before, calls = notebook.path.read_bytes(), len(logged())
+    assert calls == 2
+    notebook.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }")
+    for number in range(4):
+        notebook.run(number)
+    expect(notebook.output(3)).to_contain_text("Your name is Ada")
+    notebook.save()
+    assert len(logged()) == calls
+    assert notebook.path.read_bytes() == before
+
+
+def test_a_restarted_kernel_remembers_what_was_saved(open_notebook, logged):
+    notebook = open_notebook(LOAD, "%%minimax\nMy name is Ada.", "%%minimax\nWhat is my name?")
+    notebook.run(0)
+    notebook.run(1)
+    notebook.save()
+    notebook.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }")
+    notebook.run(0)
+    notebook.run(2)
+    expect(notebook.output(2)).to_contain_text("Your name is Ada")
+    assert len(logged()[-1]["messages"]) == 3
