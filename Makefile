@@ -25,7 +25,8 @@ lab: $(VENV)/.installed ## open the quick start in JupyterLab, on the bundled si
 .PHONY: test
 test: $(VENV)/.installed chromium ## the whole suite, browser included
 	cd labextension && jlpm test
-	pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	pytest -n 2 --dist loadgroup -m "not browser" $(PYTEST_ARGS)
+	pytest -m browser $(PYTEST_ARGS)
 
 .PHONY: test-fast
 test-fast: $(VENV)/.installed ## the suite without browser, wheel, and what starts many kernels

@@ -160,6 +160,7 @@ COMMANDS = (
     Command("models", "the models there are: window, speed, price; asks the endpoint what is new"),
     Command("system", "the system prompt, or another one from now on (`none`: the endpoint's own)", "[TEXT]"),
     Command("set", "the settings, or one of them from now on", "[NAME VALUE]"),
+    Command("picker", "model, system prompt, temperature and so on as controls"),
     Command("history", "the turns of the thread", "[THREAD]"),
     Command("undo", "forget the thread's last turn in this kernel"),
     Command("thread", "the threads, or another one from now on", "[NAME]"),

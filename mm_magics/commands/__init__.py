@@ -14,7 +14,7 @@ from mm_magics.commands import settings, threads
 from mm_magics.config import checked_base_url
 from mm_magics.display import figures, frontend
 from mm_magics.display.report import Report
-from mm_magics.errors import ArgumentError, MiniMaxError
+from mm_magics.errors import ArgumentError, MiniMaxError, UsageError
 from mm_magics.history.notebook import LiveNotebook
 from mm_magics.session import Session
 
@@ -86,6 +86,14 @@ def _help(_session: Session, _shell: Any, rest: str) -> Report:
     )
 
 
+def _picker(session: Session, shell: Any, _rest: str) -> Any:
+    if frontend.kind(shell) in ("terminal", "console"):
+        raise UsageError("The picker needs a notebook.", "%minimax set lists the settings here.")
+    from mm_magics.display.picker import picker
+
+    return picker(session)
+
+
 def _doctor(session: Session, shell: Any, _rest: str) -> Report:
     found = list(doctor.examine(session, frontend.kind(shell)))
     return doctor_report(found)
@@ -100,6 +108,7 @@ def doctor_report(found: list[doctor.Finding]) -> Report:
 
 _COMMANDS: dict[str, Callable[[Session, Any, str], Report]] = {
     "help": _help,
+    "picker": _picker,
     "model": settings.model_,
     "models": settings.models,
     "system": settings.system,

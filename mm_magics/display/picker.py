@@ -1,0 +1,100 @@
+"""`%minimax picker`: the settings as controls, and what a change means for the next prompt cell.
+
+Always true: the controls and the settings of `MiniMax` are bound both ways; nothing is sent by it.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import ipywidgets
+from traitlets import TraitError
+
+from mm_magics.config import MiniMax
+from mm_magics.display.inert import visible
+from mm_magics.models import CATALOGUE, Model, model
+from mm_magics.session import Session
+
+ENDPOINTS_OWN = 0.0
+"""What a slider shows for None: the endpoint's own value."""
+
+WATCHED = ("model", "system", "temperature", "top_p", "max_tokens", "thinking", "thread")
+
+
+def described(entry: Model) -> str:
+    """`MiniMax-M2.7 · 204,800 tokens · about 60 tokens/s · $0.30 / 1.20 per million`, as far as it is known."""
+    parts = [entry.name]
+    if entry.window:
+        parts.append(f"{entry.window:,} tokens")
+    if entry.speed:
+        parts.append(f"about {entry.speed} tokens/s")
+    if entry.price:
+        parts.append(f"${entry.price.input:.2f} / {entry.price.output:.2f} per million in / out")
+    return " · ".join(parts)
+
+
+def picker(session: Session) -> ipywidgets.VBox:
+    """The controls, bound to the session's settings."""
+    config = session.config
+    says = ipywidgets.HTML()
+    controls: dict[str, Any] = {
+        "model": ipywidgets.Combobox(options=list(CATALOGUE), ensure_option=False, description="Model"),
+        "system": ipywidgets.Textarea(placeholder="the endpoint's own", rows=2, description="System"),
+        "temperature": ipywidgets.FloatSlider(min=0.0, max=1.0, step=0.05, description="Temperature"),
+        "top_p": ipywidgets.FloatSlider(min=0.0, max=1.0, step=0.05, description="top_p"),
+        "max_tokens": ipywidgets.BoundedIntText(min=1, max=10_000_000, description="Max tokens"),
+        "thinking": ipywidgets.Dropdown(
+            options=[("the endpoint's own", None), ("on", "on"), ("off", "off")], description="Thinking"
+        ),
+        "thread": ipywidgets.Combobox(
+            options=list(session.history.threads()), ensure_option=False, description="Thread"
+        ),
+    }
+    for control in controls.values():
+        control.layout.width = "min(36em, 100%)"
+    for name, control in controls.items():
+        _bind(config, name, control)
+
+    def tell(_change: object = None) -> None:
+        says.value = f"<div role='status'>{escape(visible(meaning(session)))}</div>"
+
+    config.observe(tell, list(WATCHED))
+    tell()
+    box = ipywidgets.VBox([*controls.values(), says])
+    box.add_class("mm-picker")
+    return box
+
+
+def meaning(session: Session) -> str:
+    """What the settings mean for the next prompt cell, in a line."""
+    config = session.config
+    seen = len(session.history.turns(config.thread))
+    return f"The next prompt goes to {described(model(config.model))}. Thread {config.thread}: {seen} turns so far."
+
+
+def _bind(config: MiniMax, name: str, control: Any) -> None:
+    """Bind one control and one setting; a value that the setting refuses puts the control back."""
+
+    def shown(value: Any) -> Any:
+        if isinstance(control, ipywidgets.FloatSlider):
+            return ENDPOINTS_OWN if value is None else value
+        if isinstance(control, ipywidgets.Dropdown) and value not in dict(control.options).values():
+            control.options = [*control.options, (f"budget {value}", value)]
+        return "" if value is None and isinstance(control, ipywidgets.Textarea) else value
+
+    def to_control(_change: object = None) -> None:
+        control.value = shown(getattr(config, name))
+
+    def to_setting(change: dict[str, Any]) -> None:
+        value = change["new"]
+        try:
+            setattr(
+                config, name, None if value in ("", ENDPOINTS_OWN) and config.class_traits()[name].allow_none else value
+            )
+        except TraitError:
+            to_control()
+
+    to_control()
+    config.observe(to_control, name)
+    control.observe(to_setting, "value")
