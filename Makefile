@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-FRONT := labextension/package.json labextension/yarn.lock labextension/build.mjs $(shell find labextension/src -type f)
+FRONT := labextension/package.json labextension/yarn.lock labextension/build.mjs $(shell find labextension/src labextension/schema -type f)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -67,7 +67,7 @@ constraints: $(VENV)/.installed ## write constraints.txt anew from what is insta
 
 .PHONY: clean
 clean: ## remove all that was made
-	rm -rf $(VENV) dist demo-output labextension/node_modules mm_magics/display/static
+	rm -rf $(VENV) dist demo-output labextension/node_modules mm_magics/display/static mm_magics/labextension
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(FRONT)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

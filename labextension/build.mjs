@@ -1,4 +1,5 @@
-// Builds the widget: one ES module (runtime.js), the stub, and the licences of what is in it, into the Python package.
+// Builds the widget (one ES module, runtime.js, and the stub) and the licences of what is in it into the Python package,
+// and the JupyterLab plugin into lib/, for jupyter-builder to make the prebuilt extension of.
 // Always minified and without source maps, so that a build holds no path of the machine that made it.
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,12 +10,9 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const out = here('../mm_magics/display/static/');
 const GZIP_LIMIT = 150_000;
 
-await mkdir(out, { recursive: true });
-const { metafile } = await build({
+const shared = {
   metafile: true,
   absWorkingDir: here('.'),
-  entryPoints: ['src/widget/runtime.ts'],
-  outfile: `${out}runtime.js`,
   bundle: true,
   format: 'esm',
   target: 'es2022',
@@ -23,6 +21,19 @@ const { metafile } = await build({
   legalComments: 'none',
   loader: { '.css': 'text' },
   logLevel: 'warning',
+};
+
+await mkdir(out, { recursive: true });
+const { metafile } = await build({
+  ...shared,
+  entryPoints: ['src/widget/runtime.ts'],
+  outfile: `${out}runtime.js`,
+});
+await build({
+  ...shared,
+  entryPoints: ['src/lab/index.ts'],
+  outfile: 'lib/lab.js',
+  external: ['@jupyterlab/*', '@lumino/*'],
 });
 await copyFile(here('src/widget/stub.js'), `${out}stub.js`);
 await writeFile(`${out}third-party-licenses.txt`, await licences(Object.keys(metafile.inputs)));

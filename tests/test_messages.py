@@ -159,6 +159,11 @@ def test_of_two_calls_with_one_id_the_first_is_kept() -> None:
     assert [block.get("input") for block in blocks(closed(turn)[1])] == [{"n": 1}]
 
 
+def test_of_two_answers_to_one_call_the_first_is_kept() -> None:
+    turn: Any = [user(), assistant(use("a")), user(result("a"), {**result("a"), "content": "43"}), assistant()]
+    assert closed(turn)[2]["content"] == [result("a")]
+
+
 def test_a_string_is_one_text_block() -> None:
     assert blocks({"role": "user", "content": "hi"}) == [text("hi")]
     assert blocks({"role": "user", "content": [text(), "bare", None]}) == [text()]

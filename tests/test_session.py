@@ -344,7 +344,8 @@ def test_the_timeout_does_not_count_what_happens_before_sending(endpoint: Simula
 
     code = (
         "from mm_magics import Session; import sys; "
-        "print(Session(base_url=sys.argv[1], api_key=sys.argv[2], timeout=0.3, max_retries=0).ask('hi').status)"
+        "print(Session(base_url=sys.argv[1], api_key=sys.argv[2], timeout=0.5, max_retries=0)"
+        ".ask('hi [[simulator: wait=0.3]]').status)"
     )
     run = subprocess.run(
         [sys.executable, "-c", code, endpoint.base_url, endpoint.key], capture_output=True, text=True, check=False

@@ -75,7 +75,7 @@ def simulator() -> Iterator[Simulator]:
 class Lab:
     """A running Jupyter server. `url` opens it; notebooks live in `folder`."""
 
-    def __init__(self, folder: Path, endpoint: Simulator) -> None:
+    def __init__(self, folder: Path, endpoint: Simulator, disabled: tuple[str, ...] = ()) -> None:
         self.folder = folder
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -84,7 +84,8 @@ class Lab:
         config = folder.parent / "config"
         (config / "lab").mkdir(parents=True)
         (config / "labconfig").mkdir()
-        quiet = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+        off = ("@jupyterlab/apputils-extension:announcements", *disabled)
+        quiet = {"disabledExtensions": dict.fromkeys(off, True)}
         (config / "labconfig" / "page_config.json").write_text(json.dumps(quiet))
         environment = {
             **os.environ,
@@ -133,6 +134,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Itera
     server.close()
 
 
+@pytest.fixture(scope="session")
+def lab_without_plugin(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("bare") / "notebooks"
+    folder.mkdir()
+    server = Lab(folder, simulator, ("mm-magics",))
+    yield server
+    server.close()
+
+
 class Notebook:
     """One notebook, open in one page. Cells are named by their position."""
 
@@ -175,6 +185,16 @@ class Notebook:
 @pytest.fixture
 def open_notebook(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A function that writes a notebook with these code cells and opens it; pages are closed at the end."""
+    yield from _opener(browser, lab, request)
+
+
+@pytest.fixture
+def open_without_plugin(browser: Browser, lab_without_plugin: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The same in a JupyterLab where the plugin is disabled."""
+    yield from _opener(browser, lab_without_plugin, request)
+
+
+def _opener(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
     pages: list[Page] = []
 
     def opened(

@@ -12,7 +12,7 @@ from mm_magics.display import inert, markdown
 from mm_magics.display.bundle import STYLE, bundle
 from tests.turns import RESPONSE, turn
 
-from .html import dangers, elements, text
+from .html import ALLOWED, dangers, elements, text
 
 EVIL = [
     "<script>alert(1)</script>",
@@ -83,6 +83,19 @@ def test_hostile_html_is_cleaned(evil: str) -> None:
     assert found == []
     assert inert.clean(cleaned) == cleaned
     assert not any(tag == "input" and "src" in attributes for tag, attributes in elements(cleaned))
+
+
+HANDLERS = (
+    "onclick onmouseover onfocus onload onerror ontoggle onbegin onanimationstart style id name srcset src data-x"
+)
+
+
+@pytest.mark.parametrize("tag", sorted(ALLOWED))
+def test_no_element_keeps_an_attribute_that_acts(tag: str) -> None:
+    attributes = " ".join(f"{name}='alert(1)'" for name in HANDLERS.split())
+    cleaned = inert.clean(f"<table><tr><{tag} {attributes} autofocus href='#'>x</{tag}></tr></table>")
+    assert not any(name in HANDLERS.split() for _, found in elements(cleaned) for name in found)
+    assert "alert" not in cleaned
 
 
 @pytest.mark.parametrize("language", ["", "html", "python", '"><script>', "no-such-language", "js\nx"])

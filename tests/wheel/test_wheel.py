@@ -53,7 +53,11 @@ def dist(tmp_path_factory):
 def test_the_wheel_holds_the_package_and_nothing_else(dist):
     (wheel,) = dist.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {"mm_magics", "mm_magics-0.1.0.dist-info"}
+    folders = {"mm_magics", "mm_magics-0.1.0.data", "mm_magics-0.1.0.dist-info"}
+    assert {name.split("/")[0] for name in names} == folders
+    extension = "mm_magics-0.1.0.data/data/share/jupyter/labextensions/mm-magics"
+    assert {f"{extension}/package.json", f"{extension}/install.json"} <= set(names)
+    assert not [name for name in names if name.startswith("mm_magics/labextension")]
     static = [f"display/static/{name}" for name in ("runtime.js", "stub.js", "third-party-licenses.txt")]
     for needed in ("py.typed", "history/turn.schema.json", *static):
         assert f"mm_magics/{needed}" in names

@@ -1,0 +1,84 @@
+// A record is drawn as the stream that made it was.
+import { describe, expect, it } from 'vitest';
+import { opsOf } from '../src/renderer/record';
+import { EMPTY, reduce } from '../src/renderer/state';
+import { TurnView } from '../src/renderer/view';
+
+const RECORD = {
+  schema: 1,
+  id: '0',
+  thread: 'main',
+  cell_id: null,
+  created: '2026-11-24T00:00:00Z',
+  status: 'complete',
+  model: 'MiniMax-M2.7',
+  system: null,
+  params: {},
+  messages: [
+    { role: 'user', content: [{ type: 'text', text: 'Hi.' }] },
+    {
+      role: 'assistant',
+      content: [
+        { type: 'thinking', thinking: 'Let me see.', signature: 's' },
+        { type: 'tool_use', id: 'a', name: 'look', input: { at: 1 } },
+      ],
+    },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a', content: 'seen' }] },
+    { role: 'assistant', content: [{ type: 'text', text: '**Done** <script>1</script>' }] },
+  ],
+  responses: [
+    {
+      stop_reason: 'tool_use',
+      usage: { input_tokens: 10, output_tokens: 2 },
+      seconds: 1,
+      thinking_s: 0.7,
+    },
+    { stop_reason: 'end_turn', usage: { input_tokens: 20, output_tokens: 3 }, seconds: 2 },
+  ],
+  request_sha256: '',
+  error: null,
+};
+
+function drawn(record: unknown): HTMLElement {
+  const root = document.createElement('div');
+  const view = new TurnView(root);
+  view.update(reduce(EMPTY, opsOf(record)));
+  view.flush();
+  return root;
+}
+
+describe('a turn record', () => {
+  it('shows its thinking, tool call, result and text, and what it cost', () => {
+    const root = drawn(RECORD);
+    expect(root.querySelector('strong')?.textContent).toBe('Done');
+    expect(root.querySelector('script')).toBeNull();
+    expect(root.textContent).toContain('Thought for 0.7 s');
+    expect(root.textContent).toContain('look');
+    expect(root.textContent).toContain('seen');
+    expect(root.textContent).toContain('30 tokens in');
+    expect(root.textContent).not.toContain('Hi.');
+  });
+
+  it('says how it ended', () => {
+    expect(drawn({ ...RECORD, status: 'failed', error: 'It broke.' }).textContent).toContain(
+      'It broke.',
+    );
+    expect(drawn({ ...RECORD, status: 'stopped' }).textContent).toContain('stopped');
+  });
+
+  it.each([null, 7, [], {}, { ...RECORD, schema: 2 }, { ...RECORD, messages: 7 }])(
+    'is refused if it is %j',
+    (record) => {
+      expect(opsOf(record)).toBeNull();
+    },
+  );
+
+  it('survives odd parts', () => {
+    const odd = {
+      ...RECORD,
+      responses: 7,
+      messages: [7, null, { role: 'assistant', content: [7, {}, { type: 'new' }] }],
+    };
+    expect(() => drawn(odd)).not.toThrow();
+  });
+});
