@@ -72,11 +72,18 @@ def simulator() -> Iterator[Simulator]:
         yield endpoint
 
 
-class Lab:
-    """A running Jupyter server. `url` opens it; notebooks live in `folder`."""
+APPS = {
+    "lab": ("jupyterlab", "LabApp", "lab/tree"),
+    "notebook": ("notebook", "JupyterNotebookApp", "notebooks"),
+}
 
-    def __init__(self, folder: Path, endpoint: Simulator, disabled: tuple[str, ...] = ()) -> None:
+
+class Lab:
+    """A running JupyterLab or Notebook 7. Notebooks live in `folder`, and are opened below `url`/`tree`."""
+
+    def __init__(self, folder: Path, endpoint: Simulator, disabled: tuple[str, ...] = (), app: str = "lab") -> None:
         self.folder = folder
+        module, trait, self.tree = APPS[app]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -84,7 +91,7 @@ class Lab:
         config = folder.parent / "config"
         (config / "lab").mkdir(parents=True)
         (config / "labconfig").mkdir()
-        off = ("@jupyterlab/apputils-extension:announcements", *disabled)
+        off = ("@jupyterlab/apputils-extension:announcements", "nbdime-jupyterlab", *disabled)
         quiet = {"disabledExtensions": dict.fromkeys(off, True)}
         (config / "labconfig" / "page_config.json").write_text(json.dumps(quiet))
         environment = {
@@ -102,10 +109,10 @@ class Lab:
             "--ServerApp.open_browser=False",
             "--ServerApp.allow_root=True",
             f"--ServerApp.root_dir={folder}",
-            "--LabApp.expose_app_in_browser=True",
+            f"--{trait}.expose_app_in_browser=True",
         ]
         self._log = (folder.parent / "server.log").open("w")
-        command = [sys.executable, "-m", "jupyterlab", *options]
+        command = [sys.executable, "-m", module, *options]
         self._process = subprocess.Popen(command, env=environment, stdout=self._log, stderr=self._log)
         self._wait()
 
@@ -139,6 +146,15 @@ def lab_without_plugin(tmp_path_factory: pytest.TempPathFactory, simulator: Simu
     folder = tmp_path_factory.mktemp("bare") / "notebooks"
     folder.mkdir()
     server = Lab(folder, simulator, ("mm-magics",))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def notebook7(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("seven") / "notebooks"
+    folder.mkdir()
+    server = Lab(folder, simulator, app="notebook")
     yield server
     server.close()
 
@@ -194,6 +210,12 @@ def open_without_plugin(browser: Browser, lab_without_plugin: Lab, request: pyte
     yield from _opener(browser, lab_without_plugin, request)
 
 
+@pytest.fixture
+def open_in_notebook7(browser: Browser, notebook7: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The same in Notebook 7."""
+    yield from _opener(browser, notebook7, request)
+
+
 def _opener(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
     pages: list[Page] = []
 
@@ -206,7 +228,7 @@ def _opener(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Itera
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
         pages.append(page)
-        page.goto(f"{lab.url}/lab/tree/{path.name}?reset")
+        page.goto(f"{lab.url}/{lab.tree}/{path.name}?reset")
         deadline = time.monotonic() + 60
         while not page.evaluate(READY):
             if time.monotonic() > deadline:
@@ -218,7 +240,7 @@ def _opener(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Itera
                 theme,
             )
             time.sleep(1)
-        page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+        page.evaluate("() => window.jupyterapp.shell.collapseLeft?.()")
         return Notebook(page, path)
 
     yield opened

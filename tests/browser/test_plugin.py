@@ -143,3 +143,22 @@ def test_everything_works_without_the_plugin(open_without_plugin, logged):
     expect(output.locator(".mm-saved pre b").first).to_be_visible()
     expect(output.locator("details summary").first).to_contain_text("Thought for")
     assert len(logged()[-1]["messages"]) == 3
+
+
+def test_notebook_7_streams_stops_remembers_and_draws_the_saved_turn(open_in_notebook7, logged):
+    slow = "%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=40]]"
+    notebook = open_in_notebook7(LOAD, "%%minimax\nMy name is Ada.", slow, "%%minimax\nWhat is my name?")
+    notebook.run(0)
+    notebook.run(1)
+    notebook.run(2, wait=False)
+    expect(notebook.output(2).locator("p").first).to_be_visible(timeout=20_000)
+    pressed = time.monotonic()
+    notebook.output(2).get_by_role("button", name="Stop").click()
+    notebook.wait()
+    assert time.monotonic() - pressed < 1.0
+    notebook.run(3)
+    expect(notebook.output(3)).to_contain_text("Your name is Ada")
+    assert texts(logged()[-1])[0] == "My name is Ada."
+    expect(notebook.output(1).locator(".mm-turn")).to_be_visible()
+    mime = "() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.mimeType"
+    assert notebook.evaluate(mime) == "text/x-ipythongfm"
