@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 def test_lock_files_hold_no_address(name):
     text = (ROOT / name).read_text("utf-8")
     assert text.strip()
-    assert not re.search(r"https?://|git\+|file:", text)
+    assert not re.search(r"https?://|git\+|@file:", text)
 
 
 def test_no_tracked_file_names_a_path_of_this_machine():
