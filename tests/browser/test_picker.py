@@ -1,0 +1,33 @@
+"""The picker in JupyterLab: what is chosen there is what the next prompt cell uses, and the other way round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+
+
+def test_the_picker_and_the_settings_are_one(open_notebook, logged):
+    notebook = open_notebook(
+        "%load_ext mm_magics",
+        "%minimax picker",
+        "%%minimax\nHello.",
+        "%minimax model MiniMax-M2",
+        name="picker",
+        height=600,
+    )
+    notebook.run(0)
+    notebook.run(1)
+    field = notebook.output(1).get_by_label("Model")
+    expect(field).to_have_value("MiniMax-M2.7")
+    field.fill("MiniMax-M2.5-highspeed")
+    field.press("Enter")
+    expect(notebook.output(1)).to_contain_text("The next prompt goes to MiniMax-M2.5-highspeed · 204,800 tokens")
+    notebook.run(2)
+    assert logged()[-1]["model"] == "MiniMax-M2.5-highspeed"
+    notebook.run(3)
+    expect(field).to_have_value("MiniMax-M2")
+    notebook.evaluate("() => { window.jupyterapp.shell.currentWidget.content.scrollToItem(0); }")
+    notebook.screenshot(IMAGES / "picker-light.png")
