@@ -53,6 +53,7 @@ def picker(session: Session) -> ipywidgets.VBox:
     }
     for control in controls.values():
         control.layout.width = "min(36em, 100%)"
+        control.style.description_width = "7em"
     for name, control in controls.items():
         _bind(config, name, control)
 
@@ -70,7 +71,10 @@ def meaning(session: Session) -> str:
     """What the settings mean for the next prompt cell, in a line."""
     config = session.config
     seen = len(session.history.turns(config.thread))
-    return f"The next prompt goes to {described(model(config.model))}. Thread {config.thread}: {seen} turns so far."
+    return (
+        f"The next prompt goes to {described(model(config.model))}. Thread {config.thread}: {seen} turns so far. "
+        "A slider at 0 leaves the value to the endpoint."
+    )
 
 
 def _bind(config: MiniMax, name: str, control: Any) -> None:
