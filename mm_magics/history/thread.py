@@ -53,7 +53,7 @@ class History:
         return [*self._past(thread, {thread}), *self._own(thread, self._order)]
 
     def base(self, thread: str) -> dict[str, str] | None:
-        """Where the thread was forked from: `{"thread": …, "turn": the last one that it shares}`; None if nowhere."""
+        """Where the thread was forked from: `thread`, and the last `turn` that it shares, with its `cell`."""
         return self._bases.get(thread)
 
     def _own(self, thread: str, order: list[str]) -> list[Turn]:
@@ -66,8 +66,15 @@ class History:
             return []
         of = base["thread"]
         shared = [*self._past(of, visited | {of}), *self._own(of, self._order)]
-        last = next((number for number, turn in enumerate(shared) if turn.id == base["turn"]), len(shared) - 1)
-        return shared[: last + 1]
+        for number, turn in enumerate(shared):
+            if turn.id == base["turn"] or (turn.cell_id and turn.cell_id == base.get("cell")):
+                return shared[: number + 1]
+        return self._above_first_of(thread, of, visited)
+
+    def _above_first_of(self, thread: str, of: str, visited: set[str]) -> list[Turn]:
+        """Where the last shared turn is gone: what stands above the fork's own first cell."""
+        first = next((number for number, key in enumerate(self._order) if (thread, key) in self._entries), None)
+        return [*self._past(of, visited | {of}), *self._own(of, self._order[:first])]
 
     def of_cell(self, thread: str, cell_id: str | None) -> Turn | None:
         """The cell's turn in the thread; None without one."""
@@ -136,7 +143,7 @@ class History:
         if not turns or name == thread or (self.turns(name) and not forked):
             reason = f"The thread {name} has turns already." if turns else f"The thread {thread} has no turns."
             raise UsageError(f"{reason} Nothing was forked.", "%minimax history THREAD shows one.")
-        self._bases[name] = {"thread": thread, "turn": turns[-1].id}
+        self._bases[name] = {"thread": thread, "turn": turns[-1].id, "cell": turns[-1].cell_id or ""}
         return len(turns)
 
     def follow(self, document: Document) -> int:

@@ -47,7 +47,7 @@ class Turn:
     `messages` are this turn's only. `responses` has one entry per model call: `id`, `model`, `stop_reason`, `usage`
     (verbatim), `first_token_s`, `thinking_s`, `seconds`; the last one also `unfinished` (the index of the block that
     was cut) and `partial_json` (a cut tool input) where the answer was cut. `context` says which turns it was to see,
-    if not those above; `base` what the thread was forked from: `thread`, and the last `turn` that the two share.
+    if not those above; `base` what the thread was forked from: `thread`, and the last `turn` (with its `cell`) of both.
     """
 
     thread: str

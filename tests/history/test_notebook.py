@@ -128,7 +128,7 @@ def test_a_circle_of_forks_in_a_file_ends():
     two = {**RECORDS[1], "thread": "two", "base": {"thread": "one", "turn": "y"}}
     history = History()
     history.follow(document(cell("a", one), cell("b", two)))
-    assert {name: len(turns) for name, turns in history.threads().items()} == {"one": 2, "two": 2}
+    assert {name: len(turns) for name, turns in history.threads().items()} == {"one": 1, "two": 2}
 
 
 def test_the_check_tells_recorded_stale_missing_and_damaged():

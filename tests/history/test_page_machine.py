@@ -103,6 +103,21 @@ class PageMachine(RuleBasedStateMachine):
         self.shown.pop(self.cells.pop(which % len(self.cells)), None)
         self.save()
 
+    @rule(which=st.integers(0, 99), rerun=st.booleans())
+    def fork(self, which: int, rerun: bool) -> None:
+        """A fork shares the turns above the cell, and goes on sharing the last one's place when that is asked again."""
+        id_ = self.cells[which % len(self.cells)]
+        above = [each for each in self.cells[: self.cells.index(id_)] if each in self.shown]
+        if not above:
+            return
+        self.session.refresh()
+        name = f"fork{self.clock}"
+        assert self.session.history.fork("main", name, id_) == len(above)
+        if rerun:
+            self.run(self.cells.index(above[-1]), "")
+            self.session.refresh()
+        assert self.session.history.seen(name, None) == [self.session.history.of_cell("main", each) for each in above]
+
     @rule(which=st.integers(0, 99))
     def clear(self, which: int) -> None:
         self.shown.pop(self.cells[which % len(self.cells)], None)

@@ -16,12 +16,20 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** A frame around a code block, with its language and a copy button. */
+/** Asks the host for a new cell with this code; the button is shown where an ancestor has `HOST_INSERTS`. */
+export const INSERT_EVENT = 'mm-insert-code';
+export const HOST_INSERTS = 'mm-host-inserts';
+
+/** A frame around a code block, with its language and its buttons. */
 export function codeFrame(pre: HTMLElement, language: string): HTMLElement {
   const copy = element('button', 'mm-button mm-copy', t('code.copy'));
   copy.type = 'button';
   copy.setAttribute('aria-label', t('code.copy.label'));
-  const bar = element('div', 'mm-code-bar', element('span', 'mm-code-lang', language), copy);
+  const insert = element('button', 'mm-button mm-insert', t('code.insert'));
+  insert.type = 'button';
+  insert.setAttribute('aria-label', t('code.insert.label'));
+  const name = element('span', 'mm-code-lang', language);
+  const bar = element('div', 'mm-code-bar', name, insert, copy);
   pre.tabIndex = 0;
   pre.setAttribute('role', 'region');
   pre.setAttribute('aria-label', language || t('code.label'));
@@ -111,11 +119,15 @@ export function dressed(html: string, wanted: ReadonlySet<string>): DocumentFrag
   return root;
 }
 
-async function copy(button: HTMLElement): Promise<void> {
+function codeBeside(button: HTMLElement): string {
   const code = button.closest('.mm-code')?.querySelector('code')?.textContent ?? '';
+  return code.replace(/\n$/, '');
+}
+
+async function copy(button: HTMLElement): Promise<void> {
   let text = t('code.copied');
   try {
-    await navigator.clipboard.writeText(code.replace(/\n$/, ''));
+    await navigator.clipboard.writeText(codeBeside(button));
   } catch {
     text = t('code.copy-failed');
   }
@@ -128,6 +140,10 @@ export function serveButtons(root: HTMLElement, wanted: Set<string>): void {
   root.addEventListener('click', (event) => {
     const button = event.target instanceof Element ? event.target.closest('button') : null;
     if (button?.classList.contains('mm-copy')) void copy(button);
+    if (button?.classList.contains('mm-insert')) {
+      const detail = codeBeside(button);
+      button.dispatchEvent(new CustomEvent(INSERT_EVENT, { detail, bubbles: true }));
+    }
     if (button?.classList.contains('mm-load')) {
       const src = safeUrl(button.getAttribute(IMAGE_SOURCE) ?? '', ['http:', 'https:']);
       if (src === null) return;

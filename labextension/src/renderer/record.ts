@@ -1,64 +1,83 @@
 // A turn record (schema 1) as the ops that would have built it, so that one view draws both.
-// Always true: a record that is not of this schema gives null, and nothing here throws.
-import { isRecord } from './state';
+// Always true: a record that is damaged or of another schema gives null, and nothing here throws.
+import { isRecord, type Status } from './state';
 
 export const SCHEMA = 1;
 
+type Fields = Readonly<Record<string, unknown>>;
+
+const ENDS: ReadonlySet<unknown> = new Set<Status>(['complete', 'stopped', 'truncated', 'failed']);
+const SPEED_NEEDS_SECONDS = 0.05;
+
 /** The ops for `TurnState`, or null where the record cannot be drawn. */
 export function opsOf(record: unknown): unknown[] | null {
-  if (!isRecord(record) || record['schema'] !== SCHEMA || !Array.isArray(record['messages']))
-    return null;
+  if (!isRecord(record) || record['schema'] !== SCHEMA || !ENDS.has(record['status'])) return null;
+  if (!Array.isArray(record['messages'])) return null;
   const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
+  return [...blockOps(record['messages'], responses), ['state', state(record, responses)]];
+}
+
+function blockOps(messages: readonly unknown[], responses: readonly Fields[]): unknown[] {
   const ops: unknown[] = [];
   let key = 0;
   let answers = 0;
-  for (const message of record['messages'] as unknown[]) {
-    if (!isRecord(message) || !Array.isArray(message['content'])) continue;
+  for (const message of messages) {
+    if (!isRecord(message)) continue;
     const ours = message['role'] === 'assistant';
-    const seconds = ours ? responses[answers++]?.['thinking_s'] : undefined;
-    for (const block of message['content'] as unknown[]) {
-      if (!isRecord(block) || (!ours && block['type'] !== 'tool_result')) continue;
-      const timed = block['type'] === 'thinking' && typeof seconds === 'number';
-      ops.push(['open', key, head(block)], ['close', key, timed ? { seconds, block } : { block }]);
+    const response = ours ? responses[answers++] : undefined;
+    let untimed = response?.['thinking_s'];
+    contentOf(message).forEach((block, index) => {
+      if (!ours && block['type'] !== 'tool_result') return;
+      const info: Record<string, unknown> = { block };
+      if (block['type'] === 'thinking' && typeof untimed === 'number') {
+        info['seconds'] = untimed;
+        untimed = undefined;
+      }
+      ops.push(['open', key, head(block)]);
+      if (response?.['unfinished'] === index && typeof response['partial_json'] === 'string')
+        ops.push(['add', key, response['partial_json']]);
+      ops.push(['close', key, info]);
       key += 1;
-    }
+    });
   }
-  ops.push(['state', state(record, responses)]);
   return ops;
 }
 
+/** The message's blocks; a content that is a string is one text block. */
+function contentOf(message: Fields): readonly Fields[] {
+  const content = message['content'];
+  if (typeof content === 'string') return content ? [{ type: 'text', text: content }] : [];
+  return Array.isArray(content) ? content.filter(isRecord) : [];
+}
+
 /** The block without what the `close` op brings. */
-function head(block: Record<string, unknown>): Record<string, unknown> {
+function head(block: Fields): Fields {
   return Object.fromEntries(
     Object.entries(block).filter(([name]) => name !== 'text' && name !== 'thinking'),
   );
 }
 
-function state(
-  record: Record<string, unknown>,
-  responses: Record<string, unknown>[],
-): Record<string, unknown> {
+function state(record: Fields, responses: readonly Fields[]): Fields {
   const usage: Record<string, number> = {};
   let seconds = 0;
+  let streaming = 0;
   for (const response of responses) {
-    if (typeof response['seconds'] === 'number') seconds += response['seconds'];
+    const took = number(response['seconds']);
+    seconds += took;
     if (!isRecord(response['usage'])) continue;
-    for (const [name, count] of Object.entries(response['usage'])) {
-      if (typeof count === 'number') usage[name] = (usage[name] ?? 0) + count;
-    }
+    for (const [name, count] of Object.entries(response['usage']))
+      usage[name] = (usage[name] ?? 0) + number(count);
+    if (typeof response['first_token_s'] === 'number') streaming += took - response['first_token_s'];
   }
-  const known = Object.fromEntries(
-    ['model', 'thread']
-      .filter((name) => typeof record[name] === 'string')
-      .map((name) => [name, record[name]]),
-  );
-  const reason = responses.at(-1)?.['stop_reason'];
-  return {
-    ...known,
-    status: record['status'],
-    usage,
-    seconds,
-    ...(typeof reason === 'string' ? { stop_reason: reason } : {}),
-    ...(typeof record['error'] === 'string' ? { error: record['error'] } : {}),
-  };
+  const output = usage['output_tokens'] ?? 0;
+  const fields: Record<string, unknown> = { status: record['status'], usage, seconds };
+  if (streaming > SPEED_NEEDS_SECONDS && output > 0) fields['tokens_per_s'] = output / streaming;
+  if (responses.length === 1) fields['first_token_s'] = responses[0]?.['first_token_s'];
+  fields['stop_reason'] = responses.at(-1)?.['stop_reason'];
+  for (const name of ['model', 'thread', 'error']) fields[name] = record[name];
+  return fields;
+}
+
+function number(value: unknown): number {
+  return typeof value === 'number' ? value : 0;
 }

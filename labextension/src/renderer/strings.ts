@@ -42,6 +42,8 @@ const ENGLISH = {
   'code.copy.label': 'Copy this code',
   'code.copied': 'Copied',
   'code.copy-failed': 'Copy failed',
+  'code.insert': 'Insert below',
+  'code.insert.label': 'Insert this code in a new cell below',
   'image.load': 'Load image from {host}',
   'image.blocked': 'Image not shown: {alt}',
   'task.done': 'done',
