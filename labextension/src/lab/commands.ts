@@ -1,92 +1,106 @@
 // The commands of the palette: each acts on the notebook in front, and none runs what a model wrote.
-import type { JupyterFrontEnd } from '@jupyterlab/application';
-import type { ICommandPalette } from '@jupyterlab/apputils';
-import { NotebookActions, type INotebookTracker } from '@jupyterlab/notebook';
-import type { TranslationBundle } from '@jupyterlab/translation';
-import type { KernelLine } from './comms';
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { INotebookTracker, type Notebook, type NotebookPanel } from '@jupyterlab/notebook';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { editBelow, insertCode, originOf, serveInsertButtons, show } from './insert';
+import { stopAnswer } from './kernel';
+import { eachNotebook } from './panels';
 import { codeOf, isPrompt, MAGIC, recordOf } from './prompt';
 
-export interface Commands {
-  readonly app: JupyterFrontEnd;
-  readonly tracker: INotebookTracker;
-  readonly palette: ICommandPalette | null;
-  readonly trans: TranslationBundle;
-  readonly lines: WeakMap<object, KernelLine>;
+interface Command {
+  readonly label: string;
+  /** Whether it makes sense here; always, if left out. */
+  readonly suits?: (notebook: Notebook) => boolean;
+  readonly run: (panel: NotebookPanel) => Promise<unknown>;
 }
 
-export function addCommands({ app, tracker, palette, trans, lines }: Commands): void {
-  const inNotebook = (): boolean =>
-    tracker.currentWidget !== null && tracker.currentWidget === app.shell.currentWidget;
-  const activeRecord = (): Record<string, unknown> | null =>
-    tracker.activeCell ? recordOf(tracker.activeCell.model) : null;
-
-  const insertBelow = async (source: string, edit: boolean): Promise<void> => {
-    const panel = tracker.currentWidget;
-    if (!panel) return;
-    NotebookActions.insertBelow(panel.content);
-    const cell = panel.content.activeCell;
-    cell?.model.sharedModel.setSource(source);
-    panel.content.mode = edit ? 'edit' : 'command';
-    if (!edit || !cell) return;
-    await cell.ready;
-    cell.editor?.setCursorPosition(endOf(source));
-    cell.editor?.focus();
-  };
-
-  const inserted = new WeakMap<object, number>();
-  const commands: Record<
-    string,
-    { label: string; execute: () => unknown; isEnabled?: () => boolean }
-  > = {
-    'new-prompt-below': {
-      label: trans.__('New Prompt Cell Below'),
-      execute: () => insertBelow(`${MAGIC}\n`, true),
-    },
-    'ask-again': {
-      label: trans.__('Ask Again'),
-      isEnabled: () =>
-        inNotebook() && isPrompt(tracker.activeCell?.model.sharedModel.getSource() ?? ''),
-      execute: () => app.commands.execute('notebook:run-cell'),
-    },
-    stop: {
-      label: trans.__('Stop the Answer'),
-      execute: () => {
-        const panel = tracker.currentWidget;
-        if (panel && lines.get(panel)?.stop() !== true)
-          return panel.sessionContext.session?.kernel?.interrupt();
-        return undefined;
-      },
-    },
-    'fork-here': {
-      label: trans.__('Fork the Conversation Here'),
-      execute: () => insertBelow('%minimax fork another', true),
-    },
-    export: {
-      label: trans.__('Export the Conversation'),
-      execute: () => insertBelow('%minimax export conversation.md', true),
-    },
-    'insert-code': {
-      label: trans.__('Insert the Answer’s Code Below'),
-      isEnabled: () => inNotebook() && codeOf(activeRecord() ?? {}).length > 0,
-      execute: () => {
-        const cell = tracker.activeCell;
-        const record = activeRecord();
-        if (!cell || !record) return undefined;
-        const codes = codeOf(record);
-        const at = inserted.get(cell.model) ?? 0;
-        inserted.set(cell.model, at + 1);
-        return insertBelow(codes[at % codes.length] ?? '', false);
-      },
-    },
-  };
-  for (const [name, { label, execute, isEnabled }] of Object.entries(commands)) {
-    const command = `mm-magics:${name}`;
-    app.commands.addCommand(command, { label, execute, isEnabled: isEnabled ?? inNotebook });
-    palette?.addItem({ command, category: trans.__('MiniMax') });
+/** The first of `fork-1`, `fork-2`, … that the notebook does not speak of yet. */
+function proposedFork({ model }: Notebook): string {
+  const text = [...(model?.cells ?? [])].map((cell) => cell.sharedModel.getSource());
+  for (let number = 1; ; number++) {
+    const name = `fork-${number}`;
+    if (!text.some((source) => new RegExp(`\\b${name}\\b`).test(source))) return name;
   }
 }
 
-function endOf(source: string): { line: number; column: number } {
-  const lines = source.split('\n');
-  return { line: lines.length - 1, column: lines.at(-1)?.length ?? 0 };
+/** Insert the code block that comes after the one given last, of the active cell's turn or of that it came from. */
+async function insertNext(given: WeakMap<object, number>, notebook: Notebook): Promise<void> {
+  const origin = notebook.activeCell && originOf(notebook.activeCell.model);
+  const record = origin && recordOf(origin);
+  if (!record) return;
+  const codes = codeOf(record);
+  const at = given.get(origin) ?? 0;
+  const code = codes[at % codes.length];
+  if (code === undefined) return;
+  given.set(origin, at + 1);
+  await show(notebook, insertCode(notebook, origin, code));
 }
+
+function activate(
+  app: JupyterFrontEnd,
+  tracker: INotebookTracker,
+  palette: ICommandPalette | null,
+  translator: ITranslator | null,
+): void {
+  const trans = (translator ?? nullTranslator).load('mm_magics');
+  const given = new WeakMap<object, number>();
+  const commands: Record<string, Command> = {
+    'new-prompt-below': {
+      label: trans.__('New Prompt Cell Below'),
+      run: ({ content }) => editBelow(content, `${MAGIC}\n`),
+    },
+    'ask-again': {
+      label: trans.__('Ask Again'),
+      suits: (notebook) => isPrompt(notebook.activeCell?.model.sharedModel.getSource() ?? ''),
+      run: () => app.commands.execute('notebook:run-cell'),
+    },
+    stop: {
+      label: trans.__('Stop the Answer'),
+      run: stopAnswer,
+    },
+    'fork-here': {
+      label: trans.__('Fork the Conversation Here'),
+      run: ({ content }) => {
+        const name = proposedFork(content);
+        return editBelow(content, `%minimax fork ${name}`, name);
+      },
+    },
+    export: {
+      label: trans.__('Export the Conversation'),
+      run: ({ content }) =>
+        editBelow(content, '%minimax export conversation.md', 'conversation.md'),
+    },
+    'insert-code': {
+      label: trans.__('Insert the Answer’s Code Below'),
+      suits: ({ activeCell }) => activeCell !== null && !!recordOf(originOf(activeCell.model)),
+      run: ({ content }) => insertNext(given, content),
+    },
+  };
+  for (const [name, { label, suits, run }] of Object.entries(commands)) {
+    const command = `mm-magics:${name}`;
+    app.commands.addCommand(command, {
+      label,
+      isEnabled: () => {
+        const panel = tracker.currentWidget;
+        return (
+          panel !== null && panel === app.shell.currentWidget && (suits?.(panel.content) ?? true)
+        );
+      },
+      execute: () => (tracker.currentWidget ? run(tracker.currentWidget) : undefined),
+    });
+    palette?.addItem({ command, category: trans.__('MiniMax') });
+  }
+  eachNotebook(tracker, ({ content }) => {
+    serveInsertButtons(content);
+  });
+}
+
+export const commandsPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'mm-magics:commands',
+  description: 'Commands for MiniMax prompt cells, and the buttons that insert code.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  optional: [ICommandPalette, ITranslator],
+  activate,
+};

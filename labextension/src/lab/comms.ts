@@ -1,78 +1,134 @@
 // The comms to the kernel of one notebook: the document before each execution, and Stop.
 // Always true: both are opened here and only ever sent on; whatever fails, the cell runs as if they were not there.
 import type { NotebookPanel } from '@jupyterlab/notebook';
-import type { ISessionContext } from '@jupyterlab/apputils';
 import { CommsOverSubshells, type Kernel } from '@jupyterlab/services';
-import { describe, type Described } from './describe';
+import type { JSONObject } from '@lumino/coreutils';
+import { concerns, Describer } from './describe';
 
-const DOCUMENT = 'mm_magics.document';
-const CONTROL = 'mm_magics.control';
+/** A cell with this in it may load the kernel's side, which until then refuses the comms. */
+const LOADER = /\bmm_magics\b/;
+
+/** One comm of a target, opened anew whenever the one before has been, or may have been, refused. */
+class Channel {
+  private comm: Kernel.IComm | null = null;
+  private answered = false;
+  private doubtful = false;
+
+  constructor(
+    private readonly target: string,
+    private readonly subshells: CommsOverSubshells,
+  ) {}
+
+  get current(): Kernel.IComm | null {
+    return this.comm === null || this.comm.isDisposed || this.doubtful ? null : this.comm;
+  }
+
+  open(kernel: Kernel.IKernelConnection, data: JSONObject = {}): void {
+    const comm = kernel.createComm(this.target);
+    comm.commsOverSubshells = this.subshells;
+    this.comm = comm;
+    this.answered = this.doubtful = false;
+    comm.open(data).done.then(
+      () => (this.answered ||= this.comm === comm),
+      (error: unknown) => {
+        console.debug('mm_magics: the kernel went away', error);
+      },
+    );
+  }
+
+  /** The kernel's side may come to be by what runs next; a comm that has not been answered yet may come too early. */
+  doubt(): void {
+    if (!this.answered) this.doubtful = true;
+  }
+
+  forget(): void {
+    this.comm = null;
+  }
+}
 
 export class KernelLine {
   private kernel: Kernel.IKernelConnection | null = null;
-  private document: Kernel.IComm | null = null;
-  private control: Kernel.IComm | null = null;
-  private sent = new Map<string, string>();
+  private readonly document = new Channel('mm_magics.document', CommsOverSubshells.Disabled);
+  private readonly control = new Channel('mm_magics.control', CommsOverSubshells.PerCommTarget);
+  private readonly describer = new Describer();
+  private readonly pending = new Set<string>();
+  /** What the kernel was told of each cell. */
+  private told = new Map<string, string>();
+  private asked = false;
 
   constructor(private readonly panel: NotebookPanel) {
-    panel.sessionContext.statusChanged.connect((_: ISessionContext, status: Kernel.Status) => {
-      if (status === 'restarting' || status === 'autorestarting' || status === 'dead')
-        this.forget();
+    panel.sessionContext.statusChanged.connect((_, status) => {
+      if (status !== 'restarting' && status !== 'autorestarting' && status !== 'dead') return;
+      this.pending.clear();
+      this.forget();
     });
     panel.sessionContext.kernelChanged.connect(() => {
       this.forget();
     });
   }
 
-  /** Tell the kernel how the notebook stands; called before a cell's code is sent. */
-  tell(pending: readonly string[]): void {
+  /** The cell's code is about to be sent: tell the kernel how the notebook stands. */
+  begin(id: string, source: string): void {
+    this.pending.add(id);
+    this.asked = false;
     try {
-      this.open();
-      const model = this.panel.content.model;
-      if (!this.document || !model) return;
-      const described: Described = describe(model, this.sent);
-      const name = this.panel.context.localPath;
-      this.document.send({
-        ...described.message,
-        name: name.split('/').pop() ?? name,
-        path: name,
-        pending: [...pending],
-      });
-      this.sent = described.sent;
+      this.tell();
+      if (!LOADER.test(source)) return;
+      this.document.doubt();
+      this.control.doubt();
     } catch (error) {
       console.debug('mm_magics: the kernel was not told of the notebook', error);
       this.forget();
     }
   }
 
-  /** Ask the kernel to stop the turn that runs; whether there was a way to. */
-  stop(): boolean {
-    if (!this.control || this.control.isDisposed) return false;
-    this.control.send({ type: 'stop' });
-    return true;
+  end(id: string): void {
+    this.pending.delete(id);
+    this.asked = false;
   }
 
-  private open(): void {
-    const kernel = this.panel.sessionContext.session?.kernel ?? null;
+  /** Ask the kernel to stop the turn that runs; asked again, or without a line to it, interrupt it. */
+  async stop(): Promise<void> {
+    const kernel = this.panel.sessionContext.session?.kernel;
+    if (!kernel) return;
+    const comm = kernel === this.kernel && kernel.supportsSubshells ? this.control.current : null;
+    if (!comm || this.asked) return kernel.interrupt();
+    this.asked = true;
+    comm.send({ type: 'stop' });
+  }
+
+  private tell(): void {
+    const { content, context, sessionContext } = this.panel;
+    const kernel = sessionContext.session?.kernel ?? null;
     if (kernel !== this.kernel) this.forget();
     this.kernel = kernel;
-    if (!kernel || !kernel.handleComms) return;
-    if (!this.document || this.document.isDisposed) {
-      this.sent = new Map();
-      this.document = this.opened(kernel, DOCUMENT);
-    }
-    if (!this.control || this.control.isDisposed) this.control = this.opened(kernel, CONTROL);
-  }
-
-  private opened(kernel: Kernel.IKernelConnection, target: string): Kernel.IComm {
-    const comm = kernel.createComm(target);
-    if (target === DOCUMENT) comm.commsOverSubshells = CommsOverSubshells.Disabled;
-    comm.open();
-    return comm;
+    if (!kernel?.handleComms || !content.model) return;
+    const cells = this.describer.cells(content.model);
+    if (!concerns(cells.values())) return;
+    if (!this.control.current) this.control.open(kernel);
+    const comm = this.document.current;
+    if (!comm) this.told = new Map();
+    const changed: JSONObject = {};
+    for (const [id, { reduced, text }] of cells)
+      if (this.told.get(id) !== text) changed[id] = reduced;
+    const path = context.localPath;
+    const description = {
+      name: path.split('/').at(-1) ?? path,
+      path,
+      sent_at: Date.now() / 1000,
+      order: [...cells.keys()],
+      pending: [...this.pending],
+      changed,
+      settings: (content.model.getMetadata('minimax') ?? {}) as JSONObject,
+    };
+    if (comm) comm.send(description);
+    else this.document.open(kernel, description);
+    this.told = new Map([...cells].map(([id, { text }]) => [id, text]));
   }
 
   private forget(): void {
-    this.document = this.control = null;
-    this.sent = new Map();
+    this.document.forget();
+    this.control.forget();
+    this.told = new Map();
   }
 }

@@ -1,43 +1,67 @@
-// The notebook as the kernel is told of it: the order of all cells, and those that changed since the last time.
-// Always true: images and other rich outputs stay here; what was told and has not changed is not told again.
+// The notebook as the kernel is told of it: each cell reduced to what the conversation needs.
+// Always true: images and other rich outputs stay here; a cell that has not changed is not worked out again.
+import type { ICellModel } from '@jupyterlab/cells';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { JSONObject } from '@lumino/coreutils';
-import { MIME_TYPE } from './prompt';
+import { isCode, MIME_TYPE } from './prompt';
 
 const KEPT = [MIME_TYPE, 'text/plain', 'text/markdown'];
 
-export interface Described {
-  readonly message: { order: string[]; changed: JSONObject; settings: JSONObject; sent_at: number };
-  readonly sent: Map<string, string>;
+/** A reduced cell in the notebook format, and the JSON of it, by which changes are told. */
+interface Known {
+  readonly reduced: JSONObject;
+  readonly text: string;
 }
 
-export function describe(model: INotebookModel, before: ReadonlyMap<string, string>): Described {
-  const order: string[] = [];
-  const changed: JSONObject = {};
-  const sent = new Map<string, string>();
-  for (const cell of model.cells) {
-    const reduced = reduceCell(cell.toJSON() as unknown as JSONObject);
-    const text = JSON.stringify(reduced);
-    order.push(cell.id);
-    sent.set(cell.id, text);
-    if (before.get(cell.id) !== text) changed[cell.id] = reduced;
+export class Describer {
+  private readonly known = new WeakMap<ICellModel, Known>();
+  private readonly watched = new WeakSet<ICellModel>();
+
+  /** The cells of the notebook, in order. */
+  cells(model: INotebookModel): Map<string, Known> {
+    return new Map([...model.cells].map((cell) => [cell.id, this.look(cell)]));
   }
-  const settings = (model.getMetadata('minimax') ?? {}) as JSONObject;
-  return { message: { order, changed, settings, sent_at: Date.now() / 1000 }, sent };
+
+  private look(cell: ICellModel): Known {
+    if (!this.watched.has(cell)) {
+      this.watched.add(cell);
+      cell.contentChanged.connect(() => this.known.delete(cell));
+    }
+    const before = this.known.get(cell);
+    // A stream grows without a signal of the cell's.
+    if (before && !hasStream(cell)) return before;
+    const reduced = reduceCell(cell);
+    const known = { reduced, text: JSON.stringify(reduced) };
+    this.known.set(cell, known);
+    return known;
+  }
 }
 
-function reduceCell(cell: JSONObject): JSONObject {
-  const outputs = Array.isArray(cell['outputs'])
-    ? (cell['outputs'] as JSONObject[]).map(reduceOutput)
-    : [];
-  return { cell_type: cell['cell_type'] ?? 'code', source: cell['source'] ?? '', outputs };
+/** Whether a cell speaks of us at all; the kernel of a notebook where none does is left alone. */
+export function concerns(cells: Iterable<{ readonly reduced: JSONObject }>): boolean {
+  for (const { reduced } of cells)
+    if (/minimax|mm_magics/i.test(JSON.stringify(reduced['source']))) return true;
+  return false;
 }
 
-function reduceOutput(output: JSONObject): JSONObject {
-  const data = output['data'] as JSONObject | undefined;
-  if (data === undefined) return output;
-  const kept = Object.fromEntries(
-    KEPT.filter((name) => name in data).map((name) => [name, data[name] ?? null]),
-  );
-  return { output_type: output['output_type'] ?? 'display_data', data: kept };
+function hasStream(cell: ICellModel): boolean {
+  if (!isCode(cell)) return false;
+  for (let at = 0; at < cell.outputs.length; at++)
+    if (cell.outputs.get(at).type === 'stream') return true;
+  return false;
+}
+
+function reduceCell(cell: ICellModel): JSONObject {
+  const outputs: JSONObject[] = [];
+  if (isCode(cell))
+    for (let at = 0; at < cell.outputs.length; at++) {
+      const { type, data } = cell.outputs.get(at);
+      if (type === 'display_data' || type === 'execute_result') {
+        const kept = KEPT.filter((name) => name in data).map((name) => [name, data[name]]);
+        outputs.push({ output_type: type, data: Object.fromEntries(kept) as JSONObject });
+      } else {
+        outputs.push(cell.outputs.get(at).toJSON() as JSONObject);
+      }
+    }
+  return { cell_type: cell.type, source: cell.sharedModel.getSource(), outputs };
 }

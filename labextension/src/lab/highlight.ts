@@ -1,12 +1,16 @@
 // Prompt cells as Markdown, live while one types.
 // Always true: a cell that is no prompt cell (any more) has the language that the notebook gives it.
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import type { ICellModel } from '@jupyterlab/cells';
-import type { NotebookPanel } from '@jupyterlab/notebook';
+import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { eachNotebook } from './panels';
 import { isCode, isPrompt } from './prompt';
 
 const MARKDOWN = 'text/x-ipythongfm';
 
-export function highlightPrompts(panel: NotebookPanel, enabled: () => boolean): () => void {
+/** Keep the notebook's cells so; what is returned looks at all of them anew. */
+function highlightPrompts(panel: NotebookPanel, enabled: () => boolean): () => void {
   const watched = new WeakSet<ICellModel>();
 
   const check = (model: ICellModel): void => {
@@ -33,3 +37,33 @@ export function highlightPrompts(panel: NotebookPanel, enabled: () => boolean): 
   all();
   return all;
 }
+
+export const highlightPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'mm-magics:highlight',
+  description: 'Highlights MiniMax prompt cells as Markdown.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  optional: [ISettingRegistry],
+  activate: (_app, tracker: INotebookTracker, settings: ISettingRegistry | null) => {
+    let enabled = true;
+    const checks = new Set<() => void>();
+    eachNotebook(tracker, (panel) => {
+      const check = highlightPrompts(panel, () => enabled);
+      checks.add(check);
+      panel.disposed.connect(() => checks.delete(check));
+    });
+    settings?.load(highlightPlugin.id).then(
+      (loaded) => {
+        const apply = (): void => {
+          enabled = loaded.get('enabled').composite !== false;
+          for (const check of checks) check();
+        };
+        loaded.changed.connect(apply);
+        apply();
+      },
+      (error: unknown) => {
+        console.debug('mm_magics: no settings', error);
+      },
+    );
+  },
+};

@@ -1,43 +1,97 @@
 // The MIME renderer of a turn record: the same view that streams, drawn from what was saved.
-// Always true: what cannot be drawn is shown as the output's text; model text is sanitised by the view, trusted or not.
+// Always true: what cannot be drawn is shown by the output's other types; model text is sanitised by the view,
+// trusted or not.
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
-import { Widget } from '@lumino/widgets';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { Panel } from '@lumino/widgets';
 import { opsOf } from '../renderer/record';
 import { EMPTY, reduce } from '../renderer/state';
+import { setTranslator } from '../renderer/strings';
 import { TurnView } from '../renderer/view';
 import { MIME_TYPE } from './prompt';
 
-class TurnRenderer extends Widget implements IRenderMime.IRenderer {
-  private view: TurnView | null = null;
+/** A record of at most so many characters is drawn at once, so that the page does not jump; the rest frame by frame. */
+const AT_ONCE = 200_000;
 
-  renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    this.view?.dispose();
-    this.view = null;
-    this.node.replaceChildren();
-    const ops = opsOf(model.data[MIME_TYPE]);
-    if (ops === null) {
-      const text = model.data['text/markdown'] ?? model.data['text/plain'];
-      const plain = document.createElement('pre');
-      plain.textContent =
-        typeof text === 'string' ? text : 'A turn of a newer version of mm_magics.';
-      this.node.append(plain);
-      return Promise.resolve();
+class TurnRenderer extends Panel implements IRenderMime.IRenderer {
+  private view: TurnView | null = null;
+  private drawn = '';
+
+  constructor(
+    private readonly rendermime: IRenderMimeRegistry,
+    private readonly unreadable: string,
+  ) {
+    super();
+    this.addClass('mm-rendered');
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const record = JSON.stringify(model.data[MIME_TYPE]);
+    if (this.view && record === this.drawn) return;
+    this.clear();
+    try {
+      const ops = opsOf(model.data[MIME_TYPE]);
+      if (ops !== null) {
+        this.draw(ops, record.length);
+        this.drawn = record;
+        return;
+      }
+    } catch (error) {
+      console.debug('mm_magics: a turn could not be drawn', error);
+      this.clear();
     }
-    this.view = new TurnView(this.node);
-    this.view.update(reduce(EMPTY, ops));
-    this.view.flush();
-    return Promise.resolve();
+    await this.drawOthers(model);
   }
 
   override dispose(): void {
-    this.view?.dispose();
+    this.clear();
     super.dispose();
+  }
+
+  private clear(): void {
+    this.view?.dispose();
+    this.view = null;
+    this.drawn = '';
+    for (const child of [...this.widgets]) child.dispose();
+    this.node.replaceChildren();
+  }
+
+  private draw(ops: unknown[], size: number): void {
+    this.view = new TurnView(this.node);
+    this.view.update(reduce(EMPTY, ops));
+    if (size <= AT_ONCE) this.view.flush();
+  }
+
+  private async drawOthers({ data, metadata, trusted }: IRenderMime.IMimeModel): Promise<void> {
+    const others = Object.fromEntries(Object.entries(data).filter(([type]) => type !== MIME_TYPE));
+    const type = this.rendermime.preferredMimeType(others, trusted ? 'any' : 'ensure');
+    if (type === undefined) {
+      this.node.textContent = this.unreadable;
+      return;
+    }
+    const child = this.rendermime.createRenderer(type);
+    this.addWidget(child);
+    await child.renderModel(this.rendermime.createModel({ data: others, metadata, trusted }));
   }
 }
 
-export const factory: IRenderMime.IRendererFactory = {
-  safe: true,
-  mimeTypes: [MIME_TYPE],
-  defaultRank: 10,
-  createRenderer: () => new TurnRenderer(),
+export const rendererPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'mm-magics:renderer',
+  description: 'Draws the saved answers of MiniMax prompt cells.',
+  autoStart: true,
+  requires: [IRenderMimeRegistry],
+  optional: [ITranslator],
+  activate: (_app, rendermime: IRenderMimeRegistry, translator: ITranslator | null) => {
+    const trans = (translator ?? nullTranslator).load('mm_magics');
+    setTranslator((english) => trans.__(english));
+    const unreadable = trans.__('This answer is damaged, or of a newer version of mm_magics.');
+    rendermime.addFactory({
+      safe: true,
+      mimeTypes: [MIME_TYPE],
+      defaultRank: 10,
+      createRenderer: () => new TurnRenderer(rendermime, unreadable),
+    });
+  },
 };

@@ -131,8 +131,19 @@ async function copy(button: HTMLElement): Promise<void> {
   } catch {
     text = t('code.copy-failed');
   }
+  say(button, text, t('code.copy'));
+}
+
+function insert(button: HTMLElement): void {
+  const detail = codeBeside(button);
+  button.dispatchEvent(new CustomEvent(INSERT_EVENT, { detail, bubbles: true }));
+  say(button, t('code.inserted'), t('code.insert'));
+}
+
+/** Let the button say `text` for a moment. */
+function say(button: HTMLElement, text: string, usual: string): void {
   button.textContent = text;
-  setTimeout(() => (button.textContent = t('code.copy')), 1500);
+  setTimeout(() => (button.textContent = usual), 1500);
 }
 
 /** Serves the buttons below `root`; addresses of images that are asked for go into `wanted`. */
@@ -140,10 +151,7 @@ export function serveButtons(root: HTMLElement, wanted: Set<string>): void {
   root.addEventListener('click', (event) => {
     const button = event.target instanceof Element ? event.target.closest('button') : null;
     if (button?.classList.contains('mm-copy')) void copy(button);
-    if (button?.classList.contains('mm-insert')) {
-      const detail = codeBeside(button);
-      button.dispatchEvent(new CustomEvent(INSERT_EVENT, { detail, bubbles: true }));
-    }
+    if (button?.classList.contains('mm-insert')) insert(button);
     if (button?.classList.contains('mm-load')) {
       const src = safeUrl(button.getAttribute(IMAGE_SOURCE) ?? '', ['http:', 'https:']);
       if (src === null) return;

@@ -1,6 +1,6 @@
 // Markdown to an HTML string: marked with GFM and math, and nothing that needs the DOM.
 // The string is not safe by itself: everything goes through sanitize.ts before it is shown.
-import { Lexer, Marked, Parser, type Links, type TokensList } from 'marked';
+import { Lexer, Marked, Parser, walkTokens, type Links, type TokensList } from 'marked';
 import { highlight } from './highlight';
 import { escapeHtml, mathExtension } from './math';
 
@@ -41,4 +41,13 @@ export function lexBlocks(source: string, links: Links): TokensList {
 /** HTML of `source`; `final` says that its text is complete. */
 export function toHtml(source: string, links: Links, final: boolean): string {
   return Parser.parse(lexer(links).lex(source), final ? FINAL : LIVE);
+}
+
+/** The code of each code block of `source`, also of those in lists and quotes, in order. */
+export function codeBlocks(source: string): string[] {
+  const codes: string[] = [];
+  void walkTokens(lexBlocks(source, {}), (token) => {
+    if (token.type === 'code') codes.push(String(token['text']));
+  });
+  return codes;
 }

@@ -67,7 +67,8 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
     if (!isRecord(response['usage'])) continue;
     for (const [name, count] of Object.entries(response['usage']))
       usage[name] = (usage[name] ?? 0) + number(count);
-    if (typeof response['first_token_s'] === 'number') streaming += took - response['first_token_s'];
+    if (typeof response['first_token_s'] === 'number')
+      streaming += took - response['first_token_s'];
   }
   const output = usage['output_tokens'] ?? 0;
   const fields: Record<string, unknown> = { status: record['status'], usage, seconds };

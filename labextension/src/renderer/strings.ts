@@ -44,6 +44,7 @@ const ENGLISH = {
   'code.copy-failed': 'Copy failed',
   'code.insert': 'Insert below',
   'code.insert.label': 'Insert this code in a new cell below',
+  'code.inserted': 'Inserted',
   'image.load': 'Load image from {host}',
   'image.blocked': 'Image not shown: {alt}',
   'task.done': 'done',

@@ -1,0 +1,1 @@
+export const toolbarPlugin = { id: 'mm-magics:toolbar', autoStart: true, activate: () => {} };
