@@ -3,7 +3,8 @@
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { CommsOverSubshells, type Kernel } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
-import { concerns, Describer } from './describe';
+import { Describer } from './describe';
+import { concernsUs, SETTINGS_KEY } from './prompt';
 
 /** A cell with this in it may load the kernel's side, which until then refuses the comms. */
 const LOADER = /\bmm_magics\b/;
@@ -104,7 +105,7 @@ export class KernelLine {
     this.kernel = kernel;
     if (!kernel?.handleComms || !content.model) return;
     const cells = this.describer.cells(content.model);
-    if (!concerns(cells.values())) return;
+    if (!concernsUs([...cells.values()].map(({ source }) => source))) return;
     if (!this.control.current) this.control.open(kernel);
     const comm = this.document.current;
     if (!comm) this.told = new Map();
@@ -119,7 +120,7 @@ export class KernelLine {
       order: [...cells.keys()],
       pending: [...this.pending],
       changed,
-      settings: (content.model.getMetadata('minimax') ?? {}) as JSONObject,
+      settings: (content.model.getMetadata(SETTINGS_KEY) ?? {}) as JSONObject,
     };
     if (comm) comm.send(description);
     else this.document.open(kernel, description);

@@ -9,6 +9,7 @@ const KEPT = [MIME_TYPE, 'text/plain', 'text/markdown'];
 
 /** A reduced cell in the notebook format, and the JSON of it, by which changes are told. */
 interface Known {
+  readonly source: string;
   readonly reduced: JSONObject;
   readonly text: string;
 }
@@ -30,18 +31,12 @@ export class Describer {
     const before = this.known.get(cell);
     // A stream grows without a signal of the cell's.
     if (before && !hasStream(cell)) return before;
-    const reduced = reduceCell(cell);
-    const known = { reduced, text: JSON.stringify(reduced) };
+    const source = cell.sharedModel.getSource();
+    const reduced = { cell_type: cell.type, source, outputs: reduceOutputs(cell) };
+    const known = { source, reduced, text: JSON.stringify(reduced) };
     this.known.set(cell, known);
     return known;
   }
-}
-
-/** Whether a cell speaks of us at all; the kernel of a notebook where none does is left alone. */
-export function concerns(cells: Iterable<{ readonly reduced: JSONObject }>): boolean {
-  for (const { reduced } of cells)
-    if (/minimax|mm_magics/i.test(JSON.stringify(reduced['source']))) return true;
-  return false;
 }
 
 function hasStream(cell: ICellModel): boolean {
@@ -51,7 +46,7 @@ function hasStream(cell: ICellModel): boolean {
   return false;
 }
 
-function reduceCell(cell: ICellModel): JSONObject {
+function reduceOutputs(cell: ICellModel): JSONObject[] {
   const outputs: JSONObject[] = [];
   if (isCode(cell))
     for (let at = 0; at < cell.outputs.length; at++) {
@@ -63,5 +58,5 @@ function reduceCell(cell: ICellModel): JSONObject {
         outputs.push(cell.outputs.get(at).toJSON() as JSONObject);
       }
     }
-  return { cell_type: cell.type, source: cell.sharedModel.getSource(), outputs };
+  return outputs;
 }

@@ -5,9 +5,17 @@ import { isRecord } from '../renderer/state';
 
 export const MIME_TYPE = 'application/vnd.minimax.turn+json';
 export const MAGIC = '%%minimax';
+/** The notebook metadata that hold its own settings. */
+export const SETTINGS_KEY = 'minimax';
 
 export function isPrompt(source: string): boolean {
   return /^\s*%%minimax(?![\w.-])/.test(source);
+}
+
+/** Whether any of these sources speaks of us; a notebook where none does is left alone. */
+export function concernsUs(sources: Iterable<string>): boolean {
+  for (const source of sources) if (/minimax|mm_magics/i.test(source)) return true;
+  return false;
 }
 
 export function isCode(model: ICellModel): model is ICodeCellModel {
