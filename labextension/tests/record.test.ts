@@ -66,12 +66,54 @@ describe('a turn record', () => {
     expect(drawn({ ...RECORD, status: 'stopped' }).textContent).toContain('stopped');
   });
 
-  it.each([null, 7, [], {}, { ...RECORD, schema: 2 }, { ...RECORD, messages: 7 }])(
-    'is refused if it is %j',
-    (record) => {
-      expect(opsOf(record)).toBeNull();
-    },
-  );
+  it('times the thinking of a message once, and knows the speed from the first token on', () => {
+    const twice = {
+      ...RECORD,
+      messages: [
+        {
+          role: 'assistant',
+          content: [
+            { type: 'thinking', thinking: 'A.' },
+            { type: 'thinking', thinking: 'B.' },
+          ],
+        },
+      ],
+      responses: [{ usage: { output_tokens: 30 }, first_token_s: 1, thinking_s: 0.7, seconds: 3 }],
+    };
+    const summaries = [...drawn(twice).querySelectorAll('summary')].map((each) => each.textContent);
+    expect(summaries).toEqual(['Thought for 0.7 s', 'Thought']);
+    expect(drawn(twice).textContent).toContain('15 tokens/s');
+  });
+
+  it('shows an answer whose content is a plain string', () => {
+    const plain = { ...RECORD, messages: [{ role: 'assistant', content: '*Yes*' }] };
+    expect(drawn(plain).querySelector('em')?.textContent).toBe('Yes');
+  });
+
+  it('shows the arguments of a call that was cut as far as they came', () => {
+    const cut = {
+      ...RECORD,
+      status: 'truncated',
+      messages: [
+        { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'look', input: {} }] },
+      ],
+      responses: [{ unfinished: 0, partial_json: '{"at": 1' }],
+    };
+    expect(drawn(cut).querySelector('.mm-tool')?.textContent).toContain('{"at": 1');
+  });
+
+  it.each([
+    null,
+    7,
+    [],
+    {},
+    { ...RECORD, schema: 2 },
+    { ...RECORD, messages: 7 },
+    { ...RECORD, status: 'answering' },
+    { ...RECORD, status: null },
+  ])('is refused if it is %j', (record) => {
+    expect(opsOf(record)).toBeNull();
+  });
 
   it('survives odd parts', () => {
     const odd = {

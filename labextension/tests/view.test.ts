@@ -214,3 +214,13 @@ test('a code block can be copied', async () => {
   expect(writeText).toHaveBeenCalledWith('x = 1');
   expect(text('.mm-copy')).toBe('Copied');
 });
+
+test('a code block asks the host for a new cell', () => {
+  const asked: unknown[] = [];
+  const ask = (event: Event): number => asked.push((event as CustomEvent).detail);
+  document.body.addEventListener('mm-insert-code', ask, { once: true });
+  apply(['open', 0, { type: 'text' }], ['add', 0, '```python\nx = 1\n```'], ['close', 0, {}]);
+  find('.mm-insert')?.click();
+  expect(asked).toEqual(['x = 1']);
+  expect(text('.mm-insert')).toBe('Inserted');
+});

@@ -149,15 +149,3 @@ def test_running_all_again_in_auto_asks_nothing_and_leaves_the_file_as_it_was(op
     notebook.save()
     assert len(logged()) == calls
     assert notebook.path.read_bytes() == before
-
-
-def test_a_restarted_kernel_remembers_what_was_saved(open_notebook, logged):
-    notebook = open_notebook(LOAD, "%%minimax\nMy name is Ada.", "%%minimax\nWhat is my name?")
-    notebook.run(0)
-    notebook.run(1)
-    notebook.save()
-    notebook.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }")
-    notebook.run(0)
-    notebook.run(2)
-    expect(notebook.output(2)).to_contain_text("Your name is Ada")
-    assert len(logged()[-1]["messages"]) == 3

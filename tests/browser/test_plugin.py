@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import nbformat
 from playwright.sync_api import expect
 
+from mm_magics.history.turn import MIME_TYPE
+from mm_magics.models import CATALOGUE
+
+SCHEMA = Path(__file__).parents[2] / "labextension" / "schema"
 LOAD = "%load_ext mm_magics"
 CODE = "%%minimax\nShow python code."
+SLOW = "%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=40]]"
+TWO_BLOCKS = "Do\n\n```python\none = 1\n```\n\nand\n\n- then\n\n  ```python\n  two = 2\n  ```\n"
+TWO = f"%%minimax\nGo. [[simulator: say={json.dumps(TWO_BLOCKS)}]]"
+LISTEN = """told = []
+def opened(comm, message):
+    def take(each):
+        told.append(each["content"]["data"])
+    comm.on_msg(take)
+    take(message)
+get_ipython().kernel.comm_manager.register_target("mm_" "magics.document", opened)"""
+MIME = "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.mimeType"
+METADATA = "() => window.jupyterapp.shell.currentWidget.content.model.getMetadata('minimax') ?? null"
 
 
 def command(notebook, name: str) -> None:
@@ -20,6 +39,37 @@ def sources(notebook) -> list[str]:
     return notebook.evaluate(
         "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((c) => c.sharedModel.getSource())"
     )
+
+
+def activate(notebook, number: int) -> None:
+    notebook.page.evaluate(
+        """(number) => {
+          const notebook = window.jupyterapp.shell.currentWidget.content;
+          notebook.activeCellIndex = number;
+          notebook.deselectAll();
+        }""",
+        number,
+    )
+
+
+def has_run(notebook, number: int) -> bool:
+    return notebook.page.evaluate(
+        "(number) => window.jupyterapp.shell.currentWidget.content.widgets[number].model.executionCount !== null",
+        number,
+    )
+
+
+def told(notebook, number: int) -> list:
+    """What the kernel was told; cell `number` prints it."""
+    notebook.run(number)
+    return json.loads(notebook.output(number).inner_text())
+
+
+def eventually(probe, wanted) -> None:
+    deadline = time.monotonic() + 10
+    while (found := probe()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found == wanted
 
 
 def texts(body) -> list[str]:
@@ -47,15 +97,43 @@ def test_a_saved_turn_is_drawn_as_it_streamed_after_a_reload_and_without_running
     expect(output).to_contain_text("tokens in")
 
 
+def test_a_record_that_cannot_be_drawn_gives_way_to_the_outputs_other_types(open_notebook):
+    show = "from IPython.display import display\ndisplay({%r: %s, 'text/plain': 'plain'%s}, raw=True)"
+    newer = show % (MIME_TYPE, {"schema": 2, "messages": []}, ", 'text/html': '<b>bold</b>'")
+    damaged = show % (MIME_TYPE, {"schema": 1, "status": "lost", "messages": 7}, "")
+    notebook = open_notebook(newer, damaged)
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.output(0).locator("b")).to_have_text("bold")
+    expect(notebook.output(1)).to_have_text("plain")
+    expect(notebook.page.locator(".mm-turn")).to_have_count(0)
+
+
+def test_a_turn_in_a_notebook_that_is_not_trusted_is_drawn_and_inert(open_notebook):
+    notebook = open_notebook(LOAD, CODE)
+    notebook.run(0)
+    notebook.run(1)
+    saved = notebook.save()
+    record = saved.cells[1].outputs[0].data[MIME_TYPE]
+    hostile = "**Bold**\n\n<img src=x onerror='window.hacked = 1'><script>window.hacked = 1</script>"
+    record["messages"][1]["content"][-1]["text"] = hostile
+    nbformat.write(saved, notebook.path)
+    notebook.page.reload()
+    expect(notebook.output(1).locator(".mm-turn strong")).to_have_text("Bold", timeout=30_000)
+    assert notebook.evaluate("() => window.hacked") is None
+    expect(notebook.output(1).locator("img, script")).to_have_count(0)
+
+
 def test_prompt_cells_are_markdown_live_while_typing(open_notebook):
-    notebook = open_notebook("x = 1")
-    mime = "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.mimeType"
-    put = "(text) => window.jupyterapp.shell.currentWidget.content.widgets[0].model.sharedModel.setSource(text)"
-    assert notebook.evaluate(mime) == "text/x-ipython"
-    notebook.page.evaluate(put, "%%minimax\n# Title")
-    assert notebook.evaluate(mime) == "text/x-ipythongfm"
-    notebook.page.evaluate(put, "y = 2")
-    assert notebook.evaluate(mime) == "text/x-ipython"
+    notebook = open_notebook("")
+    notebook.page.locator(".jp-Notebook .jp-Cell .cm-content").first.click()
+    notebook.page.keyboard.type("%%minima")
+    assert notebook.evaluate(MIME) == "text/x-ipython"
+    notebook.page.keyboard.type("x\n# Title")
+    eventually(lambda: notebook.evaluate(MIME), "text/x-ipythongfm")
+    notebook.page.keyboard.press("Control+Home")
+    notebook.page.keyboard.press("Delete")
+    eventually(lambda: notebook.evaluate(MIME), "text/x-ipython")
 
 
 def test_the_order_of_the_unsaved_page_is_what_the_model_sees(open_notebook, logged):
@@ -96,8 +174,47 @@ def test_clearing_an_output_forgets_its_turn_at_once(open_notebook, logged):
     assert texts(logged()[-1]) == ["Two"]
 
 
+def test_the_kernel_is_told_of_the_page_before_a_cell_runs_and_then_of_what_changed(open_notebook):
+    notebook = open_notebook(
+        LISTEN,
+        "from IPython.display import Image\nprint('printed')\nImage(b'', format='png')",
+        "import json; print(json.dumps(told))  # mm_magics",
+    )
+    notebook.run(0)
+    notebook.run(1)
+    first = told(notebook, 2)
+    second = told(notebook, 2)
+    ids = notebook.evaluate("() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((c) => c.id)")
+    assert [len(first), len(second)] == [2, 3]
+    assert all(each["order"] == ids for each in second)
+    assert [each["pending"] for each in second] == [[ids[1]], [ids[2]], [ids[2]]]
+    assert [sorted(each["changed"]) for each in second] == [sorted(ids), [ids[1]], [ids[2]]]
+    stream, image = second[1]["changed"][ids[1]]["outputs"]
+    assert stream["text"] == "printed\n"
+    assert list(image["data"]) == ["text/plain"]
+    assert second[0]["name"] == second[0]["path"] == notebook.path.name
+    assert abs(second[-1]["sent_at"] - time.time()) < 60
+
+
+def test_running_all_tells_the_kernel_as_soon_as_it_listens_and_anew_after_a_restart(open_notebook):
+    notebook = open_notebook(f"{LISTEN}  # mm_magics", "import json; print(json.dumps(told))")
+    for _ in range(2):
+        notebook.evaluate("async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+        (only,) = json.loads(notebook.output(1).inner_text())
+        assert sorted(only["changed"]) == sorted(only["order"])
+        notebook.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }")
+
+
+def test_a_notebook_that_does_not_speak_of_us_is_left_alone(open_notebook):
+    notebook = open_notebook(LISTEN, "print(len(told))")
+    for number in (0, 1):
+        notebook.run(number)
+    expect(notebook.output(1)).to_have_text("0")
+    expect(notebook.page.locator(".mm-settings-button")).to_be_hidden()
+
+
 def test_the_stop_command_ends_an_answer_within_a_second(open_notebook):
-    notebook = open_notebook(LOAD, "%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=40]]")
+    notebook = open_notebook(LOAD, SLOW)
     notebook.run(0)
     notebook.run(1, wait=False)
     expect(notebook.output(1).locator("p").first).to_be_visible(timeout=20_000)
@@ -106,22 +223,52 @@ def test_the_stop_command_ends_an_answer_within_a_second(open_notebook):
     notebook.wait()
     assert time.monotonic() - pressed < 1.0
     (saved,) = notebook.save().cells[1].outputs
-    assert saved.data["application/vnd.minimax.turn+json"]["status"] == "stopped"
+    assert saved.data[MIME_TYPE]["status"] == "stopped"
 
 
-def test_code_is_inserted_below_and_never_run(open_notebook):
-    notebook = open_notebook(LOAD, CODE)
+def test_stop_interrupts_where_nothing_listens_and_when_it_is_asked_again(open_notebook):
+    sleep = "import time; time.sleep(60)"
+    notebook = open_notebook(sleep, LOAD, sleep)
+    notebook.run(0, wait=False)
+    notebook.page.wait_for_timeout(1_000)
+    command(notebook, "mm-magics:stop")
+    notebook.wait()
+    expect(notebook.output(0)).to_contain_text("KeyboardInterrupt")
+    notebook.run(1)
+    notebook.run(2, wait=False)
+    notebook.page.wait_for_timeout(1_000)
+    command(notebook, "mm-magics:stop")
+    command(notebook, "mm-magics:stop")
+    notebook.wait()
+    expect(notebook.output(2)).to_contain_text("KeyboardInterrupt")
+
+
+def test_code_is_inserted_below_block_by_block_and_never_run(open_notebook):
+    notebook = open_notebook(LOAD, TWO, "x = 1")
     notebook.run(0)
     notebook.run(1)
-    notebook.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1; }")
-    command(notebook, "mm-magics:insert-code")
-    notebook.page.wait_for_timeout(300)
-    inserted = sources(notebook)[2]
-    assert "def " in inserted
-    assert "```" not in inserted
-    assert (
-        notebook.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets[2].model.executionCount") is None
-    )
+    activate(notebook, 1)
+    for count in (4, 5):
+        command(notebook, "mm-magics:insert-code")
+        eventually(lambda: len(sources(notebook)), count)
+        notebook.page.wait_for_timeout(300)
+    assert sources(notebook)[2:] == ["one = 1", "two = 2", "x = 1"]
+    assert not any(has_run(notebook, number) for number in (2, 3))
+
+
+def test_each_code_block_has_a_button_that_inserts_it_streaming_and_saved(open_notebook):
+    notebook = open_notebook(LOAD, TWO.replace("[[simulator: ", "[[simulator: rate=15 "), "x = 1")
+    button = notebook.output(1).get_by_role("button", name="Insert this code in a new cell below")
+    notebook.run(0)
+    notebook.run(1, wait=False)
+    expect(button).to_have_count(2, timeout=20_000)
+    button.first.click()
+    expect(button.first).to_have_text("Inserted")
+    notebook.wait()
+    expect(notebook.output(1).locator(".mm-rendered")).to_be_visible()
+    button.nth(1).click()
+    eventually(lambda: sources(notebook)[2:], ["one = 1", "two = 2", "x = 1"])
+    assert not any(has_run(notebook, number) for number in (2, 3))
 
 
 def test_a_new_prompt_cell_by_keyboard(open_notebook):
@@ -135,6 +282,61 @@ def test_a_new_prompt_cell_by_keyboard(open_notebook):
     assert sources(notebook)[1] == "%%minimax\nHello"
 
 
+def test_ask_again_by_keyboard_asks_and_replaces(open_notebook, logged):
+    notebook = open_notebook(LOAD, "%%minimax\nOne")
+    notebook.run(0)
+    notebook.run(1)
+    activate(notebook, 1)
+    notebook.page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".jp-InputPrompt").first.click()
+    notebook.page.keyboard.press("Alt+m")
+    notebook.page.keyboard.press("a")
+    eventually(lambda: [texts(body) for body in logged()], [["One"], ["One"]])
+
+
+def test_fork_and_export_are_written_with_a_name_to_overtype_and_not_run(open_notebook):
+    notebook = open_notebook("%minimax fork fork-1")
+    command(notebook, "mm-magics:fork-here")
+    notebook.page.wait_for_timeout(500)
+    assert sources(notebook)[1] == "%minimax fork fork-2"
+    notebook.page.keyboard.type("idea")
+    command(notebook, "mm-magics:export")
+    notebook.page.wait_for_timeout(500)
+    notebook.page.keyboard.type("talk.md")
+    assert sources(notebook)[1:] == ["%minimax fork idea", "%minimax export talk.md"]
+    assert not any(has_run(notebook, number) for number in (1, 2))
+
+
+def test_the_toolbar_keeps_its_settings_in_the_notebook_and_tells_the_kernel(open_notebook):
+    notebook = open_notebook(LISTEN, "%%minimax", "import json; print(json.dumps(told))")
+    button = notebook.page.locator(".mm-settings-button")
+    expect(button).to_have_text("MiniMax ▾")
+    button.click()
+    notebook.page.get_by_role("menuitem", name="MiniMax-M2.7-highspeed").click()
+    expect(button).to_be_focused()
+    notebook.page.keyboard.press("Enter")
+    notebook.page.keyboard.press("ArrowUp")
+    notebook.page.keyboard.press("Enter")
+    expect(button).to_be_focused()
+    expect(button).to_have_text("MiniMax-M2.7-highspeed · no thinking ▾")
+    chosen = {"model": "MiniMax-M2.7-highspeed", "thinking": "off"}
+    assert notebook.evaluate(METADATA) == chosen
+    notebook.run(0)
+    assert told(notebook, 2)[-1]["settings"] == chosen
+    assert notebook.save().metadata["minimax"] == chosen
+    notebook.page.reload()
+    expect(button).to_have_text("MiniMax-M2.7-highspeed · no thinking ▾", timeout=30_000)
+    for name in ("own model", "Thinking as"):
+        button.click()
+        notebook.page.get_by_role("menuitem", name=name).click()
+    expect(button).to_have_text("MiniMax ▾")
+    assert notebook.evaluate(METADATA) is None
+
+
+def test_the_toolbar_offers_the_models_of_the_catalogue():
+    schema = json.loads((SCHEMA / "toolbar.json").read_text())
+    assert schema["properties"]["models"]["default"] == list(CATALOGUE)
+
+
 def test_everything_works_without_the_plugin(open_without_plugin, logged):
     notebook = open_without_plugin(LOAD, CODE, "%%minimax\nWhat did I ask before?")
     for number in range(3):
@@ -146,8 +348,7 @@ def test_everything_works_without_the_plugin(open_without_plugin, logged):
 
 
 def test_notebook_7_streams_stops_remembers_and_draws_the_saved_turn(open_in_notebook7, logged):
-    slow = "%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=40]]"
-    notebook = open_in_notebook7(LOAD, "%%minimax\nMy name is Ada.", slow, "%%minimax\nWhat is my name?")
+    notebook = open_in_notebook7(LOAD, "%%minimax\nMy name is Ada.", SLOW, "%%minimax\nWhat is my name?")
     notebook.run(0)
     notebook.run(1)
     notebook.run(2, wait=False)
@@ -162,3 +363,20 @@ def test_notebook_7_streams_stops_remembers_and_draws_the_saved_turn(open_in_not
     expect(notebook.output(1).locator(".mm-turn")).to_be_visible()
     mime = "() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.mimeType"
     assert notebook.evaluate(mime) == "text/x-ipythongfm"
+
+
+def test_notebook_7_has_the_commands_the_buttons_and_the_toolbar(open_in_notebook7):
+    notebook = open_in_notebook7(LOAD, TWO, SLOW)
+    expect(notebook.page.locator(".mm-settings-button")).to_be_visible()
+    notebook.run(0)
+    notebook.run(1)
+    notebook.output(1).get_by_role("button", name="Insert this code").first.click()
+    eventually(lambda: sources(notebook)[2], "one = 1")
+    notebook.run(3, wait=False)
+    expect(notebook.output(3).locator("p").first).to_be_visible(timeout=20_000)
+    pressed = time.monotonic()
+    command(notebook, "mm-magics:stop")
+    notebook.wait()
+    assert time.monotonic() - pressed < 1.0
+    command(notebook, "mm-magics:new-prompt-below")
+    eventually(lambda: sources(notebook)[-1], "%%minimax\n")

@@ -1,6 +1,7 @@
 // The commands of the palette: each acts on the notebook in front, and none runs what a model wrote.
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
+import type { ICellModel } from '@jupyterlab/cells';
 import { INotebookTracker, type Notebook, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { editBelow, insertCode, originOf, serveInsertButtons, show } from './insert';
@@ -13,6 +14,11 @@ interface Command {
   /** Whether it makes sense here; always, if left out. */
   readonly suits?: (notebook: Notebook) => boolean;
   readonly run: (panel: NotebookPanel) => Promise<unknown>;
+}
+
+/** Whether running the cell asks a model: it is a prompt cell, or did so before (`%minimax explain`). */
+function asks(model: ICellModel): boolean {
+  return isPrompt(model.sharedModel.getSource()) || recordOf(model) !== null;
 }
 
 /** The first of `fork-1`, `fork-2`, … that the notebook does not speak of yet. */
@@ -52,7 +58,7 @@ function activate(
     },
     'ask-again': {
       label: trans.__('Ask Again'),
-      suits: (notebook) => isPrompt(notebook.activeCell?.model.sharedModel.getSource() ?? ''),
+      suits: ({ activeCell }) => activeCell !== null && asks(activeCell.model),
       run: () => app.commands.execute('notebook:run-cell'),
     },
     stop: {

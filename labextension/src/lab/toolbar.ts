@@ -6,7 +6,8 @@ import { InputDialog } from '@jupyterlab/apputils';
 import { INotebookTracker, type INotebookModel, type NotebookPanel } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import { Menu, Widget } from '@lumino/widgets';
+import { MenuSvg } from '@jupyterlab/ui-components';
+import { Widget } from '@lumino/widgets';
 import { isRecord } from '../renderer/state';
 import { eachNotebook } from './panels';
 import { concernsUs, SETTINGS_KEY } from './prompt';
@@ -61,7 +62,7 @@ class SettingsButton extends Widget {
   }
 
   private soon(): void {
-    if (this.isVisible) return;
+    if (!this.isHidden) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.refresh();
@@ -120,7 +121,8 @@ function activate(
 
   const open = (model: INotebookModel, button: HTMLElement): void => {
     chosenFor = model;
-    const menu = new Menu({ commands: app.commands });
+    const menu = new MenuSvg({ commands: app.commands });
+    menu.addClass('jp-ThemedContainer');
     const offer = (label: string, name: Name, value: string | null): void => {
       menu.addItem({ command: USE, args: { label, name, value } });
     };
