@@ -46,7 +46,7 @@ def _standing(session: Session) -> Report:
     order = "in document order" if session.history.documented else "in the order first run"
     stale = sum(session.history.stale(turn) for turn in turns)
     rows = [
-        ("model", config.model),
+        ("model", session.setting("model")),
         ("endpoint", config.base_url),
         ("key", key_is),
         ("system prompt", config.system or "the endpoint's own"),

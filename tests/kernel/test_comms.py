@@ -121,3 +121,18 @@ def test_stop_on_the_control_comm_ends_the_turn_while_the_kernel_is_busy(fresh_k
     run = kernel.run(slow, "a", when=answering, then=press)
     assert run.turn["status"] == "stopped"
     assert run.times[-1] - pressed[0] < 0.5
+
+
+def test_the_notebooks_own_settings_stand_between_the_kernels_and_the_defaults(fresh_kernel, simulator):
+    kernel = fresh_kernel
+    front_end = FrontEnd(kernel)
+    mine = {"model": "MiniMax-M2.1", "temperature": 0.3, "max_tokens": -1, "base_url": "https://example.org", "x": 1}
+    data = {"name": "page.ipynb", "order": ["a"], "pending": ["a"], "changed": {"a": cell("One")}, "settings": mine}
+    front_end.send(front_end.document, data)
+    kernel.run("%%minimax -t 0.9\nOne", "a")
+    body = simulator.log[-1].body
+    assert (body["model"], body["temperature"], body["max_tokens"]) == ("MiniMax-M2.1", 0.9, 65_536)
+    kernel.run("%minimax model MiniMax-M2")
+    kernel.run("%%minimax\nOne", "a")
+    body = simulator.log[-1].body
+    assert (body["model"], body["temperature"]) == ("MiniMax-M2", 0.3)
