@@ -332,6 +332,16 @@ def test_the_toolbar_keeps_its_settings_in_the_notebook_and_tells_the_kernel(ope
     assert notebook.evaluate(METADATA) is None
 
 
+def test_what_the_toolbar_chooses_is_what_is_asked(open_notebook, logged):
+    notebook = open_notebook(LOAD, "%%minimax\nHi.")
+    notebook.page.locator(".mm-settings-button").click()
+    notebook.page.get_by_role("menuitem", name="MiniMax-M2.5-highspeed").click()
+    notebook.run(0)
+    notebook.run(1)
+    assert logged()[-1]["model"] == "MiniMax-M2.5-highspeed"
+    expect(notebook.output(1).locator(".mm-model")).to_have_text("MiniMax-M2.5-highspeed")
+
+
 def test_the_toolbar_offers_the_models_of_the_catalogue():
     schema = json.loads((SCHEMA / "toolbar.json").read_text())
     assert schema["properties"]["models"]["default"] == list(CATALOGUE)
