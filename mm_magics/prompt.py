@@ -85,7 +85,7 @@ def as_text(value: Any, limit: int = VALUE_LIMIT) -> str:
     Strings as they are; data frames (pandas, Polars, PyArrow) as a Markdown head with shape and dtypes; then
     `_ai_repr_`, `_repr_markdown_`, `str`.
     """
-    return _cut(_text(value), limit)
+    return cut(_text(value), limit)
 
 
 def _text(value: Any) -> str:
@@ -101,7 +101,8 @@ def _text(value: Any) -> str:
     return _frame_text(value) or str(value)
 
 
-def _cut(text: str, limit: int) -> str:
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters of the text (0: all), and how many more there were."""
     if not limit or len(text) <= limit:
         return text
     return f"{text[:limit]}\n… [cut here: {len(text) - limit:,} more characters]"

@@ -13,6 +13,7 @@ from typing import Any
 
 from mm_magics.history.notebook import Document, is_prompt
 from mm_magics.history.turn import MIME_TYPE
+from mm_magics.prompt import cut
 
 FOREIGN = ("vscode-", "In[")
 """How ids begin that are not the notebook file's: VS Code's, and those of cells that came without one."""
@@ -78,10 +79,10 @@ def told(cells: Iterable[Ran], limit: int) -> str:
 
 
 def _cell(cell: Ran, limit: int) -> str:
-    lines = [f'<cell id="{_inert(cell.id)}">', _inert(_cut(cell.source.strip("\n"), limit))]
+    lines = [f'<cell id="{_inert(cell.id)}">', _inert(cut(cell.source.strip("\n"), limit))]
     output = "\n".join(filter(None, map(_output, cell.outputs)))
     if output:
-        lines += ["<output>", _inert(_cut(output, limit)), "</output>"]
+        lines += ["<output>", _inert(cut(output, limit)), "</output>"]
     return "\n".join([*lines, "</cell>"])
 
 
@@ -100,12 +101,6 @@ def _output(output: Mapping[str, Any]) -> str:
 def _plain(text: Any) -> str:
     joined = "".join(map(str, text)) if isinstance(text, list) else str(text or "")
     return _ESCAPES.sub("", joined).strip("\n")
-
-
-def _cut(text: str, limit: int) -> str:
-    if not limit or len(text) <= limit:
-        return text
-    return f"{text[:limit]}\n… [cut here: {len(text) - limit:,} more characters]"
 
 
 def _inert(text: str) -> str:
