@@ -17,7 +17,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
 
 from mm_magics.simulator import Simulator
 
@@ -43,6 +43,18 @@ READY = """async () => {
   const kernel = panel.sessionContext.session?.kernel;
   return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
 }"""
+OPEN = """async (path) => { await window.jupyterapp.commands.execute('docmanager:open', { path }); }"""
+CLOSE = """async () => {
+  for (const panel of [...window.jupyterapp.shell.widgets('main')]) {
+    await panel.sessionContext?.shutdown();
+    panel.dispose();
+  }
+}"""
+THEME = """async (theme) => {
+  if (document.body.dataset.jpThemeName === theme) return;
+  await window.jupyterapp.commands.execute('apputils:change-theme', { theme });
+  while (document.body.dataset.jpThemeName !== theme) await new Promise((done) => setTimeout(done, 50));
+}"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,7 +65,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[BrowserContext]:
+    """One browser whose pages share a cache, so that JupyterLab is read once."""
     executable = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     with sync_playwright() as playwright:
         try:
@@ -62,7 +75,7 @@ def browser() -> Iterator[Browser]:
             if os.environ.get("CI"):
                 raise
             pytest.skip(f"no Chromium could be started, so the browser tests were not run: {error}")
-        yield browser
+        yield browser.new_context(color_scheme="light")
         browser.close()
 
 
@@ -79,10 +92,16 @@ APPS = {
 
 
 class Lab:
-    """A running JupyterLab or Notebook 7. Notebooks live in `folder`, and are opened below `url`/`tree`."""
+    """A running JupyterLab or Notebook 7. Notebooks live in `folder`, and are opened below `url`/`tree`.
 
-    def __init__(self, folder: Path, endpoint: Simulator, disabled: tuple[str, ...] = (), app: str = "lab") -> None:
+    `page` is where JupyterLab shows one notebook after the other: to open a page takes longer than most tests.
+    """
+
+    page: Page | None = None
+
+    def __init__(self, folder: Path, endpoint: Simulator, disabled: tuple[str, ...], app: str) -> None:
         self.folder = folder
+        folder.mkdir()
         module, trait, self.tree = APPS[app]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -134,27 +153,21 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("lab") / "notebooks"
-    folder.mkdir()
-    server = Lab(folder, simulator)
-    yield server
-    server.close()
+    yield from _server(tmp_path_factory.mktemp("lab"), simulator)
 
 
 @pytest.fixture(scope="session")
 def lab_without_plugin(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("bare") / "notebooks"
-    folder.mkdir()
-    server = Lab(folder, simulator, ("mm-magics",))
-    yield server
-    server.close()
+    yield from _server(tmp_path_factory.mktemp("bare"), simulator, disabled=("mm-magics",))
 
 
 @pytest.fixture(scope="session")
 def notebook7(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("seven") / "notebooks"
-    folder.mkdir()
-    server = Lab(folder, simulator, app="notebook")
+    yield from _server(tmp_path_factory.mktemp("seven"), simulator, app="notebook")
+
+
+def _server(home: Path, endpoint: Simulator, *, disabled: tuple[str, ...] = (), app: str = "lab") -> Iterator[Lab]:
+    server = Lab(home / "notebooks", endpoint, disabled, app)
     yield server
     server.close()
 
@@ -199,56 +212,73 @@ class Notebook:
 
 
 @pytest.fixture
-def open_notebook(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
+def open_notebook(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A function that writes a notebook with these code cells and opens it; pages are closed at the end."""
     yield from _opener(browser, lab, request)
 
 
 @pytest.fixture
-def open_without_plugin(browser: Browser, lab_without_plugin: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
+def open_without_plugin(
+    browser: BrowserContext, lab_without_plugin: Lab, request: pytest.FixtureRequest
+) -> Iterator[Any]:
     """The same in a JupyterLab where the plugin is disabled."""
     yield from _opener(browser, lab_without_plugin, request)
 
 
 @pytest.fixture
-def open_in_notebook7(browser: Browser, notebook7: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
+def open_in_notebook7(browser: BrowserContext, notebook7: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The same in Notebook 7."""
     yield from _opener(browser, notebook7, request)
 
 
-def _opener(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
-    pages: list[Page] = []
+def _opener(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
+    own: list[Page] = []
+    count = 0
 
     def opened(
-        *sources: str, theme: str | None = None, name: str = "", width: int = 1100, height: int = 900
+        *sources: str, theme: str = "JupyterLab Light", name: str = "", height: int = 900, fresh: bool = False
     ) -> Notebook:
+        nonlocal count
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-        path = lab.folder / f"{name or request.node.name}-{len(pages)}.ipynb"
+        path = lab.folder / f"{name or request.node.name}-{count}.ipynb"
+        count += 1
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
-        pages.append(page)
-        page.goto(f"{lab.url}/{lab.tree}/{path.name}?reset")
-        deadline = time.monotonic() + 60
-        while not page.evaluate(READY):
-            if time.monotonic() > deadline:
-                raise TimeoutError("JupyterLab did not get ready.")
-            time.sleep(0.2)
-        if theme:
-            page.evaluate(
-                "async (theme) => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }",
-                theme,
-            )
-            time.sleep(1)
+        page = _page_of(browser, lab, path.name, fresh)
+        if page is not lab.page:
+            own.append(page)
+        page.set_viewport_size({"width": 1100, "height": height})
+        ready(page)
+        page.evaluate(THEME, theme)
         page.evaluate("() => window.jupyterapp.shell.collapseLeft?.()")
         return Notebook(page, path)
 
     yield opened
-    for page in pages:
-        try:
-            page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }")
-        finally:
-            page.close()
+    for page in own:
+        page.evaluate(CLOSE)
+        page.close()
+
+
+def _page_of(browser: BrowserContext, lab: Lab, name: str, fresh: bool) -> Page:
+    """A page that shows the notebook and no other: JupyterLab's own one, unless a fresh one is asked for."""
+    if lab.page and not fresh:
+        lab.page.evaluate(CLOSE)
+        lab.page.evaluate(OPEN, name)
+        return lab.page
+    page = browser.new_page()
+    page.goto(f"{lab.url}/{lab.tree}/{name}?reset")
+    if lab.tree == "lab/tree" and not fresh:
+        lab.page = page
+    return page
+
+
+def ready(page: Page) -> None:
+    """Wait until the page's notebook and its kernel are."""
+    deadline = time.monotonic() + 60
+    while not page.evaluate(READY):
+        if time.monotonic() > deadline:
+            raise TimeoutError("JupyterLab did not get ready.")
+        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def violations(notebook) -> list[str]:
     return [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]]
 
 
-@pytest.mark.parametrize("theme", [None, "JupyterLab Dark"], ids=["light", "dark"])
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"], ids=["light", "dark"])
 def test_axe_finds_nothing_in_any_state(open_notebook, theme):
     notebook = open_notebook(LOAD, RICH, FAILED, SLOW, theme=theme)
     notebook.run(0)
