@@ -18,6 +18,7 @@ from mm_magics.answer import Prompt
 from mm_magics.config import MiniMax
 from mm_magics.display import comms, frontend
 from mm_magics.display import form as forms
+from mm_magics.display.live import LivePage
 from mm_magics.display.recorder import Recorder
 from mm_magics.errors import UsageError
 from mm_magics.history import sees as sees_text
@@ -39,20 +40,24 @@ class MiniMaxMagics(Magics):
         self.session = session
         self.recorder = Recorder(shell)
         self._stop = threading.Event()
-        comms.listen(shell, session.receive, lambda: self._stop.set())
+        self.page = LivePage(session)
+        comms.listen(shell, self.page.described, lambda: self._stop.set())
 
     @no_var_expand
     @line_cell_magic
     def minimax(self, line: str, cell: str | None = None) -> Any:
         """Ask a MiniMax model. `%%minimax --help` lists the flags, `%minimax help` the commands."""
         self._attach()
-        if cell is None:
-            return self._command(line)
-        flags = arguments.parse(line)
-        if flags.pop("help", False):
-            print(arguments.help_text())
-            return None
-        return self._ask(cell, flags)
+        try:
+            if cell is None:
+                return self._command(line)
+            flags = arguments.parse(line)
+            if flags.pop("help", False):
+                print(arguments.help_text())
+                return None
+            return self._ask(cell, flags)
+        finally:
+            self.page.tell()
 
     def _attach(self) -> None:
         """Find the notebook, if it is not found yet, and follow it."""
@@ -95,7 +100,7 @@ class MiniMaxMagics(Magics):
         stop = self._stop = threading.Event()
         earlier = self.session.history.of_cell(ready.thread, cell_id)
         answer = self.session.stream(ready, stop=stop)
-        turn = frontend.perform(answer, shell, stop, form=form, quiet=quiet, earlier=earlier)
+        turn = frontend.perform(answer, shell, stop, form=form, quiet=quiet, earlier=earlier, page=self.page)
         if out:
             shell.user_ns[out] = forms.value(turn.text, form)
 

@@ -285,6 +285,14 @@ def test_a_conversation_is_exported(session: Session, tmp_path: Path, ending: st
         commands.run(session, SHELL, f"export {tmp_path / 'talk.docx'}")
 
 
+def test_an_exported_page_marks_the_stale_turns(session: Session, tmp_path: Path) -> None:
+    for word, cell in (("one", "a"), ("two", "b"), ("other", "a")):
+        session.ask(word, cell_id=cell)
+    said(session, f"export {tmp_path / 'talk.html'}")
+    _, other, two = (tmp_path / "talk.html").read_text("utf-8").split('<div class="prompt">')
+    assert ("stale" in other, "stale" in two) == (False, True)
+
+
 # Keys -----------------------------------------------------------------------------------------------------------
 
 

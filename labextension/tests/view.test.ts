@@ -51,6 +51,16 @@ describe('the header', () => {
     expect(find('.mm-stop')).toBeNull();
     expect(text('.mm-status')).toBe('stopped');
   });
+
+  test('says that a turn is stale or replayed, until it no longer is', () => {
+    apply(['state', { status: 'complete', marks: ['replayed', 'unknown', 'stale'] }]);
+    expect(text('.mm-marks')).toBe('stalereplayed');
+    expect(find('.mm-stale')?.title).toContain('ask again');
+    apply(['state', { marks: [] }]);
+    expect(text('.mm-marks')).toBe('');
+    apply(['state', { marks: 'stale' }]);
+    expect(text('.mm-marks')).toBe('');
+  });
 });
 
 describe('thinking', () => {

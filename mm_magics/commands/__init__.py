@@ -44,7 +44,7 @@ def _standing(session: Session) -> Report:
     except MiniMaxError as error:
         key_is = f"none: {error.hint}"
     order = "in document order" if session.history.documented else "in the order first run"
-    stale = sum(session.history.stale(turn) for turn in turns)
+    stale = len(session.history.stale() & {turn.place for turn in turns})
     rows = [
         ("model", session.setting("model")),
         ("endpoint", config.base_url),

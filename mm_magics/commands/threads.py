@@ -58,7 +58,7 @@ def export(session: Session, _shell: Any, rest: str) -> Report:
     path, turns = _path(rest, "export FILE.md, .html, .json or .py"), _some(session)
     writers = {
         ".md": lambda: exports.markdown(turns),
-        ".html": lambda: page(turns, session.config.thread),
+        ".html": lambda: page(turns, session.config.thread, session.history.stale()),
         ".json": lambda: exports.array(turns),
         ".py": lambda: exports.script(turns, session.config.base_url),
     }
@@ -87,7 +87,8 @@ def history(session: Session, _shell: Any, rest: str) -> Report:
     if not turns:
         others = ", ".join(session.history.threads()) or "none"
         return Report(lines=[f"The thread {thread} has no turns; threads that have: {others}."])
-    rows = [_turn_row(number, turn, session.history.stale(turn)) for number, turn in enumerate(turns, 1)]
+    stale = session.history.stale()
+    rows = [_turn_row(number, turn, turn.place in stale) for number, turn in enumerate(turns, 1)]
     return Report(f"Thread {thread}", ("", "asked", "answered", "state", "tokens in / out"), rows)
 
 

@@ -1,7 +1,8 @@
-"""What the JupyterLab extension tells the kernel: the document as it stands, unsaved edits included, and Stop.
+"""The comms with the JupyterLab extension: the document as it stands, unsaved edits included, and Stop.
 
-Always true: both comms are opened by the front end, and the kernel only receives on them; so ipykernel hands Stop to
-a subshell at once, while a cell runs. Without the extension nothing here is ever called.
+Always true: both are opened by the front end. On the control comm the kernel only receives, so that ipykernel hands
+Stop to a subshell at once, while a cell runs; a description of the document waits its turn, and may be answered.
+Without the extension nothing here is ever called.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from typing import Any
 DOCUMENT = "mm_magics.document"
 CONTROL = "mm_magics.control"
 
-Received = Callable[[dict[str, Any]], None]
+Send = Callable[[dict[str, Any]], None]
+Received = Callable[[dict[str, Any], Send], None]
 
 
 def listen(shell: Any, document: Received, stop: Callable[[], None]) -> None:
-    """Call `document` with each description of the notebook, and `stop` when Stop is asked for."""
+    """Call `document` with each description of the notebook and what answers it, and `stop` when Stop is asked for."""
     manager = getattr(getattr(shell, "kernel", None), "comm_manager", None)
     if manager is None:
         return
 
-    def control(data: dict[str, Any]) -> None:
+    def control(data: dict[str, Any], _send: Send) -> None:
         if data.get("type") == "stop":
             stop()
 
@@ -30,12 +32,13 @@ def listen(shell: Any, document: Received, stop: Callable[[], None]) -> None:
 
 
 def _opened(received: Received) -> Callable[[Any, dict[str, Any]], None]:
-    def take(message: dict[str, Any]) -> None:
-        data = message.get("content", {}).get("data")
-        if isinstance(data, dict) and data:
-            received(data)
-
     def opened(comm: Any, message: dict[str, Any]) -> None:
+        def take(message: dict[str, Any]) -> None:
+            data = message.get("content", {}).get("data")
+            if isinstance(data, dict) and data:
+                received(data, send)
+
+        send = comm.send
         comm.on_msg(take)
         take(message)
 

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -17,6 +18,7 @@ from mm_magics import interrupts
 from mm_magics.answer import Answer, Replayed, View
 from mm_magics.display.bundle import bundle
 from mm_magics.display.form import Form
+from mm_magics.display.live import LivePage
 from mm_magics.errors import Interrupted
 from mm_magics.history.sees import FOREIGN
 from mm_magics.history.turn import Turn
@@ -103,8 +105,11 @@ def perform(
     form: Form = "markdown",
     quiet: bool = False,
     earlier: Turn | None = None,
+    page: LivePage | None = None,
 ) -> Turn:
     """Show the answer as it comes and give the turn. `earlier` is the cell's turn so far, shown if nothing comes.
+
+    `page` is told what the cell then shows.
 
     Raises what ended the turn: `EndpointError`, or `Interrupted` for a KeyboardInterrupt.
     """
@@ -124,7 +129,10 @@ def perform(
             turn = answer.close()
             if not answer.kept and earlier is not None:
                 turn, notes = earlier, [*notes, "Nothing came this time; this is the earlier answer."]
-            _finish(view, shell, bundle(turn, form=form, quiet=quiet, notes=notes))
+            final = partial(bundle, turn, form=form, quiet=quiet, notes=notes)
+            _finish(view, shell, final())
+            if page is not None:
+                page.shown(answer.prompt.cell_id, turn, final, replayed=isinstance(answer, Replayed))
     return turn
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 
 from mm_magics.display import inert
@@ -20,9 +20,14 @@ PAGE = """<!doctype html>
 """
 
 
-def page(turns: Sequence[Turn], title: str) -> str:
-    """The page: static, inert, complete in itself."""
+STALE = "stale: the turns above have changed since this was answered"
+
+
+def page(turns: Sequence[Turn], title: str, stale: Collection[tuple[str, str]] = ()) -> str:
+    """The page: static, inert, complete in itself. `stale` are the places of turns that are marked so."""
     shown = [
-        f'<div class="prompt">{escape(inert.visible(turn.prompt))}</div>\n{bundle(turn)["text/html"]}' for turn in turns
+        f'<div class="prompt">{escape(inert.visible(turn.prompt))}</div>\n'
+        + bundle(turn, notes=[STALE] if turn.place in stale else ())["text/html"]
+        for turn in turns
     ]
     return PAGE.format(title=escape(title), turns="\n".join(shown))

@@ -47,13 +47,15 @@ def is_prompt(source: str) -> bool:
 class Document:
     """A notebook as it was at `saved_at` (seconds since the epoch); `name` is how it is called in messages.
 
-    `pending` are the ids of cells that are about to run, or run: their outputs say nothing yet.
+    `pending` are the ids of cells that are about to run, or run: their outputs say nothing yet. `grace` (seconds): a
+    turn that much older than the document should be in it; if it is not, its output was cleared.
     """
 
     name: str
     saved_at: float
     cells: list[Cell]
     pending: frozenset[str] = frozenset()
+    grace: float = 2.0
 
     @property
     def faults(self) -> list[str]:
@@ -172,7 +174,8 @@ class LiveNotebook:
         self._cells |= changed
         self._cells = {id_: self._cells[id_] for id_ in order if id_ in self._cells}
         cells = _cells([{**cell, "id": id_} for id_, cell in self._cells.items() if isinstance(cell, Mapping)])
-        self._news = self.document = Document(self.name, time.time(), list(cells), frozenset(map(str, pending)))
+        waiting = frozenset(map(str, pending))
+        self._news = self.document = Document(self.name, time.time(), list(cells), waiting, grace=0.0)
 
     def news(self) -> Document | None:
         """The document if it was described since the last call, else None."""

@@ -82,6 +82,7 @@ def check(document: Document) -> Iterator[Checked]:
     """
     history = History()
     history.follow(document)
+    stale = history.stale()
     for number, cell in enumerate(document.cells, 1):
         if not cell.is_prompt:
             continue
@@ -92,7 +93,7 @@ def check(document: Document) -> Iterator[Checked]:
             yield Checked(number, cell, "missing", "its output holds no turn")
         elif not replayable(turn):
             yield Checked(number, cell, "missing", f"its turn is {turn.status}")
-        elif history.stale(turn):
+        elif turn.place in stale:
             yield Checked(number, cell, "stale", "the turns above it have changed")
         elif _edited(cell, turn):
             yield Checked(number, cell, "stale", "its text has changed")

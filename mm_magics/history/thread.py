@@ -8,8 +8,10 @@ first runs.
 
 from __future__ import annotations
 
+import math
+import operator
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,9 +23,6 @@ from mm_magics.messages import Message
 
 Context = str | int
 """`above`, `all`, `none`, or the last N above."""
-
-GRACE_S = 2.0
-"""A turn this much older than a saved document should be in it; if it is not, its output was cleared."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class History:
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._forgotten: set[str] = set()
         self._bases: dict[str, dict[str, str]] = {}
+        self._verdicts: dict[tuple[str, str], tuple[int, bool]] = {}
         self.documented = False
 
     # Reading
@@ -94,12 +94,33 @@ class History:
         above = [*self._past(thread, {thread}), *self._own(thread, order)]
         return above[-context:] if isinstance(context, int) else above
 
-    def stale(self, turn: Turn) -> bool:
-        """Whether the turn answered another past than the one that now stands above it."""
-        place = next((key for (thread, key), each in self._entries.items() if each.turn.id == turn.id), None)
-        if place is None or not turn.request_sha256:
-            return False
-        return turn.request_sha256 != digest(self._seen(turn.thread, place, turn.context), turn)
+    def stale(self) -> set[tuple[str, str]]:
+        """The places of the turns that answered another past than the one that now stands above them."""
+        return {turn.place for thread in self.threads() for turn in self._stale(thread)}
+
+    def _stale(self, thread: str) -> Iterator[Turn]:
+        """The thread's own stale turns. What was found of a turn holds until what it sees changes."""
+        seen = self._past(thread, {thread})
+        own = self._own(thread, self._order)
+        past = _Past(seen, own)
+        for turn in own:
+            known = self._verdicts.get(turn.place)
+            if not turn.request_sha256:
+                stale = False
+            elif turn.context != "above":
+                stale = turn.request_sha256 != digest(self._seen(thread, self._key(turn), turn.context), turn)
+            elif known and known[0] == past.chain:
+                stale = known[1]
+            else:
+                stale = turn.request_sha256 != (past.digest(turn) or digest(seen, turn))
+                self._verdicts[turn.place] = (past.chain, stale)
+            if stale:
+                yield turn
+            seen.append(turn)
+            past.add(turn)
+
+    def _key(self, turn: Turn) -> str:
+        return next(key for (_, key), each in self._entries.items() if each.turn is turn)
 
     # Writing
 
@@ -158,13 +179,42 @@ class History:
         younger = {
             place: entry
             for place, entry in self._entries.items()
-            if entry.put_at + GRACE_S >= document.saved_at
+            if entry.put_at + document.grace >= document.saved_at
             or place[1].startswith("turn ")
             or place[1] in document.pending
         }
         self._bases |= {turn.thread: dict(turn.base) for turn in shown.values() if turn.base}
-        self._entries = {place: _Entry(turn, document.saved_at - GRACE_S) for place, turn in shown.items()} | younger
+        self._entries = {place: _Entry(turn, -math.inf) for place, turn in shown.items()} | younger
         return sum(turn.id not in known for place, turn in shown.items() if place not in younger)
+
+
+class _Past:
+    """What a turn sees, as the hashes of the messages, grown turn by turn; `chain` tells one past from another.
+
+    It can only be grown so where joining the turns changes no message, which is nearly always.
+    """
+
+    def __init__(self, seen: list[Turn], own: list[Turn]) -> None:
+        closed = [turn.closed for turn in (*seen, *own)]
+        apart = [message for turn in closed for message in turn]
+        joined = messages.join(closed)
+        self._plain = len(joined) == len(apart) and all(map(operator.is_, joined, apart))
+        self._hashes: list[str] = []
+        self.chain = 0
+        for turn in seen:
+            self.add(turn)
+
+    def add(self, turn: Turn) -> None:
+        self.chain = hash((self.chain, turn.id))
+        if self._plain:
+            self._hashes += [each.sha256 for each in turn.prepared]
+
+    def digest(self, turn: Turn) -> str | None:
+        """The hash of the request that the turn would make now; None where it has to be worked out in full."""
+        if not self._plain or not turn.closed:
+            return None
+        hashes = [*self._hashes, request.message_sha256(turn.messages[0])]
+        return request.request_sha256(turn.model, turn.system, turn.params, hashes)
 
 
 def _merged(document: list[str], before: list[str]) -> list[str]:

@@ -91,6 +91,11 @@ class Turn:
         )
         return str(texts[-1].get("text", "")) if texts else ""
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its cell and its id: a copied cell has a turn of the same id."""
+        return self.cell_id or "", self.id
+
     def record(self) -> dict[str, Any]:
         """The stored form, keys in a fixed order."""
         return {

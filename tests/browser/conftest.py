@@ -266,7 +266,9 @@ def _page_of(browser: BrowserContext, lab: Lab, name: str, fresh: bool) -> Page:
         lab.page.evaluate(OPEN, name)
         return lab.page
     page = browser.new_page()
-    page.goto(f"{lab.url}/{lab.tree}/{name}?reset")
+    # Two pages of one workspace would send the second one elsewhere.
+    tree = lab.tree.replace("lab/tree", "lab/workspaces/fresh/tree") if fresh else lab.tree
+    page.goto(f"{lab.url}/{tree}/{name}?reset")
     if lab.tree == "lab/tree" and not fresh:
         lab.page = page
     return page

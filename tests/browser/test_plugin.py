@@ -168,7 +168,6 @@ def test_clearing_an_output_forgets_its_turn_at_once(open_notebook, logged):
     notebook = open_notebook(LOAD, "%%minimax\nOne", "%%minimax\nTwo")
     notebook.run(0)
     notebook.run(1)
-    notebook.page.wait_for_timeout(2_500)
     notebook.evaluate("() => { window.jupyterapp.shell.currentWidget.content.widgets[1].model.clearExecution(); }")
     notebook.run(2)
     assert texts(logged()[-1]) == ["Two"]

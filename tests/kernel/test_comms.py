@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import time
 import uuid
 
@@ -30,7 +31,7 @@ class FrontEnd:
             message["header"]["subshell_id"] = subshell
         self.kernel.client.shell_channel.send(message)
 
-    def describe(self, cells: dict[str, dict], pending: list[str]) -> None:
+    def describe(self, cells: dict[str, dict], pending: list[str], **more: object) -> None:
         changed = {id_: cell for id_, cell in cells.items() if self.sent.get(id_) != cell}
         self.sent |= changed
         data = {
@@ -39,6 +40,7 @@ class FrontEnd:
             "pending": pending,
             "changed": changed,
             "sent_at": time.time(),
+            **more,
         }
         self.send(self.document, data)
 
@@ -136,3 +138,40 @@ def test_the_notebooks_own_settings_stand_between_the_kernels_and_the_defaults(f
     kernel.run("%%minimax\nOne", "a")
     body = simulator.log[-1].body
     assert (body["model"], body["temperature"]) == ("MiniMax-M2", 0.3)
+
+
+def answers(kernel) -> list[dict]:
+    """What the kernel sent on the document's comm beside executions, until it has nothing more to say."""
+    found = []
+    while True:
+        try:
+            message = kernel.client.get_iopub_msg(timeout=2)
+        except queue.Empty:
+            return found
+        if message["msg_type"] == "comm_msg":
+            found.append(message["content"]["data"])
+
+
+def test_a_page_that_was_opened_later_is_sent_what_it_cannot_show(fresh_kernel):
+    kernel, page = fresh_kernel, {"a": cell("One"), "b": cell("Two"), "c": cell("Three")}
+    before = time.time()
+    page["a"] = cell("One", output(kernel.run("%%minimax\nOne", "a")))
+    two = kernel.run("%%minimax\nTwo", "b")
+    FrontEnd(kernel).describe(page, [], since=time.time() + 1)
+    assert answers(kernel) == []
+    FrontEnd(kernel).describe(page, [], since=before)
+    ((sent,)) = answers(kernel)
+    assert sent == {"outputs": {"b": two.outputs[0]["data"]}}
+
+
+def test_a_page_is_told_once_which_turns_are_stale(fresh_kernel):
+    kernel, page = fresh_kernel, {"a": cell("One"), "b": cell("Two")}
+    front_end = FrontEnd(kernel)
+    for id_, word in (("a", "One"), ("b", "Two"), ("a", "Changed")):
+        front_end.describe(page, [id_])
+        run = kernel.run(f"%%minimax\n{word}", id_)
+        page[id_] = cell(word, output(run))
+    told = [content["data"] for kind, content in run.messages if kind == "comm_msg" and "marks" in content["data"]]
+    assert told == [{"marks": {"b": {page["b"]["outputs"][0]["data"][MIME_TYPE]["id"]: ["stale"]}}}]
+    front_end.describe(page, [])
+    assert answers(kernel) == []

@@ -1,5 +1,6 @@
 // The comms to the kernel of one notebook: the document before each execution, and Stop.
-// Always true: both are opened here and only ever sent on; whatever fails, the cell runs as if they were not there.
+// Always true: both are opened here, and the kernel only ever answers on the document's; whatever fails, the cell runs
+// as if they were not there.
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { CommsOverSubshells, type Kernel } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
@@ -18,6 +19,7 @@ class Channel {
   constructor(
     private readonly target: string,
     private readonly subshells: CommsOverSubshells,
+    private readonly receive: (data: JSONObject) => void = () => {},
   ) {}
 
   get current(): Kernel.IComm | null {
@@ -29,6 +31,9 @@ class Channel {
     comm.commsOverSubshells = this.subshells;
     this.comm = comm;
     this.answered = this.doubtful = false;
+    comm.onMsg = ({ content }) => {
+      this.receive(content.data);
+    };
     comm.open(data).done.then(
       () => (this.answered ||= this.comm === comm),
       (error: unknown) => {
@@ -49,7 +54,7 @@ class Channel {
 
 export class KernelLine {
   private kernel: Kernel.IKernelConnection | null = null;
-  private readonly document = new Channel('mm_magics.document', CommsOverSubshells.Disabled);
+  private readonly document: Channel;
   private readonly control = new Channel('mm_magics.control', CommsOverSubshells.PerCommTarget);
   private readonly describer = new Describer();
   private readonly pending = new Set<string>();
@@ -57,7 +62,15 @@ export class KernelLine {
   private told = new Map<string, string>();
   private asked = false;
 
-  constructor(private readonly panel: NotebookPanel) {
+  /** `receive` gets what the kernel answers: outputs that the page missed, and marks. */
+  constructor(
+    private readonly panel: NotebookPanel,
+    receive: (data: JSONObject) => void,
+  ) {
+    this.document = new Channel('mm_magics.document', CommsOverSubshells.Disabled, receive);
+    void panel.sessionContext.ready.then(() => {
+      this.resume();
+    });
     panel.sessionContext.statusChanged.connect((_, status) => {
       if (status !== 'restarting' && status !== 'autorestarting' && status !== 'dead') return;
       this.pending.clear();
@@ -73,7 +86,7 @@ export class KernelLine {
     this.pending.add(id);
     this.asked = false;
     try {
-      this.tell();
+      this.tell({});
       if (!LOADER.test(source)) return;
       this.document.doubt();
       this.control.doubt();
@@ -98,7 +111,21 @@ export class KernelLine {
     comm.send({ type: 'stop' });
   }
 
-  private tell(): void {
+  /** The page may have missed how turns ended in a kernel that is older than it. */
+  private resume(): void {
+    const { context, sessionContext } = this.panel;
+    const kernel = sessionContext.session?.kernel;
+    const modified = Date.parse(context.contentsModel?.last_modified ?? '');
+    if (!kernel || Number.isNaN(modified)) return;
+    try {
+      this.tell({ since: modified / 1000 });
+    } catch (error) {
+      console.debug('mm_magics: the kernel was not asked', error);
+      this.forget();
+    }
+  }
+
+  private tell(more: JSONObject): void {
     const { content, context, sessionContext } = this.panel;
     const kernel = sessionContext.session?.kernel ?? null;
     if (kernel !== this.kernel) this.forget();
@@ -121,6 +148,7 @@ export class KernelLine {
       pending: [...this.pending],
       changed,
       settings: (content.model.getMetadata(SETTINGS_KEY) ?? {}) as JSONObject,
+      ...more,
     };
     if (comm) comm.send(description);
     else this.document.open(kernel, description);

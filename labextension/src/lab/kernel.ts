@@ -1,4 +1,5 @@
-// Tells each notebook's kernel how the notebook stands before a cell runs, and knows the way to Stop.
+// Tells each notebook's kernel how the notebook stands before a cell runs, shows what the kernel answers, and knows the
+// way to Stop.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import {
   INotebookTracker,
@@ -6,10 +7,25 @@ import {
   type Notebook,
   type NotebookPanel,
 } from '@jupyterlab/notebook';
+import type { JSONObject } from '@lumino/coreutils';
+import { isRecord } from '../renderer/state';
 import { KernelLine } from './comms';
+import { Marks } from './marks';
 import { eachNotebook } from './panels';
+import { isCode } from './prompt';
 
 const lines = new WeakMap<Notebook, KernelLine>();
+
+/** Let cells, by their ids, show these bundles, which came while no page was there to take them. */
+function putOutputs({ model }: Notebook, bundles: Record<string, unknown>): void {
+  for (const cell of model?.cells ?? []) {
+    const data = bundles[cell.id];
+    if (!isCode(cell) || !isRecord(data)) continue;
+    cell.outputs.fromJSON([
+      { output_type: 'display_data', data: data as Record<string, JSONObject>, metadata: {} },
+    ]);
+  }
+}
 
 /** Stop the answer that runs in the notebook, if need be by interrupting its kernel. */
 export async function stopAnswer({ content, sessionContext }: NotebookPanel): Promise<void> {
@@ -24,7 +40,13 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
   requires: [INotebookTracker],
   activate: (_app, tracker: INotebookTracker) => {
     eachNotebook(tracker, (panel) => {
-      lines.set(panel.content, new KernelLine(panel));
+      const { content } = panel;
+      const marks = new Marks(content);
+      const line = new KernelLine(panel, (answer) => {
+        if (isRecord(answer['outputs'])) putOutputs(content, answer['outputs']);
+        if (isRecord(answer['marks'])) marks.take(answer['marks']);
+      });
+      lines.set(content, line);
     });
     NotebookActions.executionScheduled.connect((_, { notebook, cell }) => {
       lines.get(notebook)?.begin(cell.model.id, cell.model.sharedModel.getSource());

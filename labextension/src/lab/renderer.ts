@@ -5,18 +5,27 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import type { JSONObject } from '@lumino/coreutils';
+import type { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 import { opsOf } from '../renderer/record';
-import { EMPTY, reduce } from '../renderer/state';
+import { EMPTY, isRecord, reduce } from '../renderer/state';
 import { setTranslator } from '../renderer/strings';
 import { TurnView } from '../renderer/view';
 import { MIME_TYPE } from './prompt';
+
+/** Said, bubbling, of a turn that is on the page now; what hears it may answer the node with `MARKED`. */
+export const DRAWN = 'mm-drawn';
+/** Its detail are lists of marks by the id of the turn. */
+export const MARKED = 'mm-marked';
 
 /** A record of at most so many characters is drawn at once, so that the page does not jump; the rest frame by frame. */
 const AT_ONCE = 200_000;
 
 class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   private view: TurnView | null = null;
+  private state = EMPTY;
+  private turn: unknown = null;
   private drawn = '';
 
   constructor(
@@ -25,6 +34,9 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   ) {
     super();
     this.addClass('mm-rendered');
+    this.node.addEventListener(MARKED, (event) => {
+      if (event instanceof CustomEvent) this.mark(event.detail);
+    });
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
@@ -36,6 +48,8 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
       if (ops !== null) {
         this.draw(ops, record.length);
         this.drawn = record;
+        this.turn = (model.data[MIME_TYPE] as JSONObject)['id'];
+        this.announce();
         return;
       }
     } catch (error) {
@@ -50,6 +64,22 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     super.dispose();
   }
 
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.announce();
+  }
+
+  private announce(): void {
+    if (this.view && this.isAttached) this.node.dispatchEvent(new Event(DRAWN, { bubbles: true }));
+  }
+
+  private mark(byTurn: unknown): void {
+    if (!this.view || !isRecord(byTurn)) return;
+    const marks = typeof this.turn === 'string' ? byTurn[this.turn] : undefined;
+    this.state = reduce(this.state, [['state', { marks: Array.isArray(marks) ? marks : [] }]]);
+    this.view.update(this.state);
+  }
+
   private clear(): void {
     this.view?.dispose();
     this.view = null;
@@ -60,7 +90,8 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
 
   private draw(ops: unknown[], size: number): void {
     this.view = new TurnView(this.node);
-    this.view.update(reduce(EMPTY, ops));
+    this.state = reduce(EMPTY, ops);
+    this.view.update(this.state);
     if (size <= AT_ONCE) this.view.flush();
   }
 

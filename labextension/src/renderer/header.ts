@@ -1,4 +1,4 @@
-// A turn's first line: model, state, time, speed, Stop.
+// A turn's first line: model, state, marks, time, speed, Stop.
 // The clock ticks only while the turn runs, and by itself: the kernel sends no ticks.
 import { element } from './dress';
 import { isRunning, type TurnFields } from './state';
@@ -6,15 +6,18 @@ import { duration, t } from './strings';
 import { visible } from './visible';
 
 const TICK = 200;
+const MARKS = ['stale', 'replayed'] as const;
 
 export class Header {
   readonly el = element('div', 'mm-header');
   private readonly model = element('span', 'mm-model');
   private readonly status = element('span', 'mm-status');
+  private readonly marks = element('span', 'mm-marks');
   private readonly time = element('span', 'mm-time');
   private readonly speed = element('span', 'mm-speed');
   private readonly stop = element('button', 'mm-button mm-stop', t('stop'));
   private timer: ReturnType<typeof setInterval> | null = null;
+  private shownMarks = '';
   /** Seconds on the clock when it last ticked; kept when the kernel does not say. */
   private elapsed = 0;
 
@@ -26,7 +29,7 @@ export class Header {
     this.stop.type = 'button';
     this.stop.setAttribute('aria-label', t('stop.label'));
     this.stop.addEventListener('click', onStop);
-    this.el.append(this.model, this.status, this.time, this.speed, this.stop);
+    this.el.append(this.model, this.status, this.marks, this.time, this.speed, this.stop);
   }
 
   update(fields: TurnFields): void {
@@ -34,6 +37,7 @@ export class Header {
     this.el.dataset['status'] = fields.status;
     this.model.textContent = typeof fields.model === 'string' ? visible(fields.model) : '';
     this.status.textContent = t(`status.${fields.status}`);
+    this.updateMarks(fields.marks);
     const rate = fields.tokens_per_s;
     this.speed.textContent =
       !running && typeof rate === 'number'
@@ -48,6 +52,18 @@ export class Header {
   dispose(): void {
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
+  }
+
+  private updateMarks(given: unknown): void {
+    const marks = MARKS.filter((mark) => Array.isArray(given) && given.includes(mark));
+    if (marks.join() === this.shownMarks) return;
+    this.shownMarks = marks.join();
+    const shown = marks.map((mark) => {
+      const each = element('span', `mm-mark mm-${mark}`, t(`mark.${mark}`));
+      each.title = t(`mark.${mark}.why`);
+      return each;
+    });
+    this.marks.replaceChildren(...shown);
   }
 
   private updateStop(running: boolean, stopping: boolean): void {

@@ -38,6 +38,8 @@ export interface TurnFields {
   readonly stop_reason?: string;
   readonly error?: string;
   readonly notes?: readonly string[];
+  /** What is true of the turn now and not of its record: `stale`, `replayed`. */
+  readonly marks?: readonly string[];
   /** Set by the front end, not by the kernel: Stop was pressed. */
   readonly stopping?: boolean;
 }

@@ -1,0 +1,87 @@
+"""What a page and its kernel tell each other beside outputs: answers that ended while no page was there, and marks."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from mm_magics.history.turn import MIME_TYPE
+from tests.browser.conftest import ready
+
+LOAD = "%load_ext mm_magics"
+SLOW = "%%minimax\nMore. [[simulator: deltas=160 size=8 rate=40]]"
+
+
+def test_a_page_reloaded_in_mid_stream_ends_with_the_whole_answer(open_notebook):
+    notebook = open_notebook(LOAD, SLOW, "%%minimax\nAnd?")
+    notebook.run(0)
+    notebook.run(1, wait=False)
+    expect(notebook.output(1).locator("p").first).to_be_visible(timeout=20_000)
+    notebook.save()
+    notebook.page.reload()
+    expect(notebook.output(1).locator(".mm-turn")).to_contain_text("tokens in", timeout=30_000)
+    (saved,) = notebook.save().cells[1].outputs
+    assert saved.data[MIME_TYPE]["status"] == "complete"
+    assert sorted(saved.data) == [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
+
+
+def test_a_page_opened_again_shows_the_answers_that_were_never_saved(open_notebook, logged):
+    notebook = open_notebook(LOAD, "%%minimax\nMy name is Ada.", "%%minimax\nWhat is my name?")
+    notebook.run(0)
+    notebook.run(1)
+    notebook.page.reload()
+    expect(notebook.output(1).locator(".mm-turn")).to_contain_text("tokens in", timeout=30_000)
+    ready(notebook.page)
+    notebook.run(2)
+    expect(notebook.output(2)).to_contain_text("Your name is Ada")
+    assert len(logged()) == 2
+
+
+def test_turns_below_a_changed_one_say_that_they_are_stale_until_they_are_asked_again(open_notebook):
+    notebook = open_notebook(LOAD, "%%minimax\nOne. {{ word }}", "%%minimax\nTwo.", "%%minimax\nThree.", "word = 1")
+    stale = notebook.page.locator(".mm-stale")
+    for number in (4, 0, 1, 2, 3):
+        notebook.run(number)
+    expect(stale).to_have_count(0)
+    notebook.evaluate(
+        "() => { window.jupyterapp.shell.currentWidget.content.widgets[4].model.sharedModel.setSource('word = 2'); }"
+    )
+    notebook.run(4)
+    notebook.run(1)
+    expect(stale).to_have_count(2)
+    for number in (2, 3):
+        expect(notebook.output(number).locator(".mm-header")).to_contain_text("stale")
+    notebook.run(2)
+    expect(notebook.output(2).locator(".mm-stale")).to_have_count(0)
+    notebook.run(3)
+    expect(stale).to_have_count(0)
+    notebook.evaluate("() => { window.jupyterapp.shell.currentWidget.content.model.sharedModel.deleteCell(2); }")
+    notebook.run(3)
+    expect(notebook.output(2).locator(".mm-stale")).to_have_count(1)
+
+
+def test_a_replayed_turn_says_so_in_the_page_and_not_in_the_file(open_notebook, logged):
+    notebook = open_notebook(LOAD, "%%minimax --replay auto\nHello.")
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.output(1).locator(".mm-rendered")).to_be_visible()
+    expect(notebook.page.locator(".mm-replayed")).to_have_count(0)
+    before = notebook.save().cells[1].outputs
+    notebook.run(1)
+    expect(notebook.output(1).locator(".mm-header")).to_contain_text("replayed")
+    assert notebook.save().cells[1].outputs == before
+    assert len(logged()) == 1
+
+
+def test_two_notebooks_at_once_stream_and_stop_each_for_itself(open_notebook):
+    one = open_notebook(LOAD, SLOW)
+    two = open_notebook(LOAD, SLOW, fresh=True)
+    for notebook in (one, two):
+        notebook.run(0)
+        notebook.run(1, wait=False)
+    for notebook in (one, two):
+        expect(notebook.output(1).locator("p").first).to_be_visible(timeout=20_000)
+    two.output(1).get_by_role("button", name="Stop").click()
+    two.wait()
+    expect(two.output(1)).to_contain_text("stopped")
+    one.wait()
+    expect(one.output(1)).to_contain_text("done")
