@@ -12,6 +12,8 @@
     │   ├── ConnectionFailed    no connection, or it broke, or it fell silent
     │   ├── StatusError         an HTTP status other than 2xx, or an error event in the stream
     │   └── ProtocolError       an answer that is not the Messages API's
+    ├── ToolError               a tool could not do what a model asked; told to the model, not to the user
+    │   └── ToolInputError      the arguments do not fit
     ├── RecordError             a turn record that cannot be read
     ├── NotebookError           a notebook file that cannot be read as one
     └── Interrupted             the user interrupted the turn; what came is kept
@@ -99,6 +101,14 @@ class StatusError(EndpointError):
 
 class ProtocolError(EndpointError):
     """An answer that is not the Messages API's: HTML, empty, or cut."""
+
+
+class ToolError(MiniMaxError):
+    """A call of a tool that failed for a reason that can be said in a line; it becomes an `is_error` result."""
+
+
+class ToolInputError(ToolError):
+    """A model's arguments do not fit the tool's schema; the message says which and why."""
 
 
 class RecordError(MiniMaxError):

@@ -18,7 +18,7 @@ ROOT = Path(mm_magics.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("models", "messages", "errors", "interrupts"),
     ("prompt", "request", "config", "keys"),
-    ("client", "stream", "history.*"),
+    ("client", "stream", "history.*", "tools.*"),
     ("call",),
     ("answer",),
     ("session",),
