@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from mm_magics.simulator import Simulator
 
+AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--headless",
@@ -193,6 +194,12 @@ class Notebook:
         """Save it and give what the file then holds."""
         self.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save'); }")
         return nbformat.read(self.path, as_version=4)
+
+    def violations(self, selector: str) -> list[str]:
+        """What axe finds in the nodes of that selector."""
+        self.page.add_script_tag(path=str(AXE))
+        found = self.page.evaluate("async (selector) => (await axe.run(selector)).violations", selector)
+        return [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]]
 
     def screenshot(self, path: Path) -> None:
         self.page.screenshot(path=str(path))
