@@ -1,5 +1,5 @@
 // A dialog that drops down from a button: the platform's popover, which opens and closes by the button, closes by Escape
-// and by a click outside, gives focus back, and stands above everything else on the page.
+// and by a click outside, gives focus back, and stands above everything else on the page. Tab out of it closes it too.
 // Always true: no key typed in it is a shortcut of the application's.
 
 /** `opening` is called before each time that the panel opens. */
@@ -16,7 +16,11 @@ export function dropDown(button: HTMLButtonElement, panel: HTMLElement, opening:
     panel.style.setProperty('--mm-left', `${left}px`);
     panel.style.setProperty('--mm-top', `${bottom + 2}px`);
   });
-  panel.addEventListener('focusout', ({ relatedTarget }) => {
-    if (relatedTarget instanceof Node && !panel.contains(relatedTarget)) panel.hidePopover();
+  panel.addEventListener('keydown', ({ key }) => {
+    if (key !== 'Tab') return;
+    // Where Tab leads is known once the key's event is over.
+    setTimeout(() => {
+      if (!panel.contains(document.activeElement)) panel.hidePopover();
+    });
   });
 }
