@@ -227,7 +227,7 @@ def _opener(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Itera
     pages: list[Page] = []
 
     def opened(
-        *sources: str, theme: str | None = None, name: str = "", width: int = 1100, height: int = 900
+        *sources: str, theme: str = "JupyterLab Light", name: str = "", width: int = 1100, height: int = 900
     ) -> Notebook:
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -241,7 +241,8 @@ def _opener(browser: Browser, lab: Lab, request: pytest.FixtureRequest) -> Itera
             if time.monotonic() > deadline:
                 raise TimeoutError("JupyterLab did not get ready.")
             time.sleep(0.2)
-        if theme:
+        # The server keeps the theme that a test before may have chosen.
+        if page.evaluate("() => document.body.dataset.jpThemeName") != theme:
             page.evaluate(
                 "async (theme) => { await window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }",
                 theme,

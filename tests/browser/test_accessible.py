@@ -28,7 +28,7 @@ SLOW = "%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=40]]"
 FAILED = "%%minimax\nMore. [[simulator: fault=close after=20]]"
 
 
-@pytest.mark.parametrize("theme", [None, "JupyterLab Dark"], ids=["light", "dark"])
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"], ids=["light", "dark"])
 def test_axe_finds_nothing_in_any_state(open_notebook, theme):
     notebook = open_notebook(LOAD, RICH, FAILED, SLOW, theme=theme)
     notebook.run(0)
@@ -46,7 +46,7 @@ def test_axe_finds_nothing_in_any_state(open_notebook, theme):
     assert notebook.violations(".mm-turn") == []
 
 
-@pytest.mark.parametrize("theme", [None, "JupyterLab Dark"], ids=["light", "dark"])
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"], ids=["light", "dark"])
 def test_axe_finds_nothing_in_the_picker(open_notebook, theme):
     notebook = open_notebook(LOAD, "%minimax picker", theme=theme)
     notebook.run(0)

@@ -121,7 +121,7 @@ def test_the_quick_start_in_pictures(open_notebook, slow):
         "%%minimax\nHello! My name is Ada, and I am learning about sorting.",
         "%%minimax\nWrite Python code that sorts {{ ['pear', 'fig', 'banana'] }} by length.",
     ]
-    for theme, name in ((None, "light"), ("JupyterLab Dark", "dark")):
+    for theme, name in (("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")):
         notebook = open_notebook(*cells, theme=theme, name="quickstart", height=800)
         notebook.run(0)
         notebook.run(1)

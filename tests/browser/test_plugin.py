@@ -120,6 +120,25 @@ def test_a_turn_in_a_notebook_that_is_not_trusted_is_drawn_and_inert(open_notebo
     expect(notebook.output(1).locator("img, script")).to_have_count(0)
 
 
+def test_the_texts_are_jupyterlabs_translation_while_streaming_and_saved(open_notebook):
+    notebook = open_notebook(LOAD, SLOW)
+    notebook.evaluate(
+        """() => {
+          const translation = globalThis[Symbol.for('mm_magics.translation/1')];
+          const own = translation.__.bind(translation);
+          const german = {Stop: 'Anhalten', stopped: 'angehalten'};
+          translation.__ = (english) => german[english] ?? own(english);
+        }"""
+    )
+    notebook.run(0)
+    notebook.run(1, wait=False)
+    expect(notebook.output(1).locator(".mm-stop")).to_have_text("Anhalten", timeout=20_000)
+    expect(notebook.output(1).locator("p").first).to_be_visible(timeout=20_000)
+    notebook.output(1).locator(".mm-stop").click()
+    notebook.wait()
+    expect(notebook.output(1).locator(".mm-rendered .mm-status")).to_have_text("angehalten")
+
+
 def test_prompt_cells_are_markdown_live_while_typing(open_notebook):
     notebook = open_notebook("")
     notebook.page.locator(".jp-Notebook .jp-Cell .cm-content").first.click()
