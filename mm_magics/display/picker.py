@@ -45,7 +45,7 @@ def picker(session: Session) -> ipywidgets.VBox:
         "top_p": ipywidgets.BoundedFloatText(min=0.0, max=1.0, step=0.05, description="top_p"),
         "max_tokens": ipywidgets.BoundedIntText(min=1, max=10_000_000, description="Max tokens"),
         "thinking": ipywidgets.Dropdown(
-            options=[("the endpoint's own", None), ("on", "on"), ("off", "off")], description="Thinking"
+            options=[("the endpoint's own", ""), ("on", "on"), ("off", "off")], description="Thinking"
         ),
         "thread": ipywidgets.Combobox(
             options=list(session.history.threads()), ensure_option=False, description="Thread"
@@ -83,9 +83,11 @@ def _bind(config: MiniMax, name: str, control: Any) -> None:
     def shown(value: Any) -> Any:
         if isinstance(control, ipywidgets.BoundedFloatText):
             return ENDPOINTS_OWN if value is None else value
+        if value is None:
+            return ""
         if isinstance(control, ipywidgets.Dropdown) and value not in dict(control.options).values():
             control.options = [*control.options, (f"budget {value}", value)]
-        return "" if value is None and isinstance(control, ipywidgets.Textarea) else value
+        return value
 
     def to_control(_change: object = None) -> None:
         control.value = shown(getattr(config, name))
