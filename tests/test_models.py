@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 
 from mm_magics.models import CATALOGUE, IGNORED_PARAMETERS, cost, model, nearest
+
+FRONT_END = Path(__file__).parents[1] / "labextension" / "src" / "renderer"
 
 
 def test_the_catalogue_is_the_pages_table() -> None:
@@ -78,3 +84,9 @@ def test_cost_is_the_price_table_times_the_tokens(name: str, dollars: float) -> 
 def test_cost_is_unknown_where_the_price_is_and_odd_counters_count_nothing() -> None:
     assert cost("MiniMax-M9", USAGE) is None
     assert cost("MiniMax-M2", {"input_tokens": None, "output_tokens": "many", "x": 5}) == 0.0
+
+
+def test_the_front_end_has_the_same_catalogue() -> None:
+    table = json.loads((FRONT_END / "catalogue.json").read_text())
+    fields = ("name", "window", "speed", "price")
+    assert table == [{field: asdict(entry)[field] for field in fields} for entry in CATALOGUE.values()]

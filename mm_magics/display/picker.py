@@ -17,7 +17,7 @@ from mm_magics.models import CATALOGUE, Model, model
 from mm_magics.session import Session
 
 ENDPOINTS_OWN = 0.0
-"""What a slider shows for None: the endpoint's own value."""
+"""What the field of a fraction shows for None: the endpoint's own value."""
 
 WATCHED = ("model", "system", "temperature", "top_p", "max_tokens", "thinking", "thread")
 
@@ -41,11 +41,11 @@ def picker(session: Session) -> ipywidgets.VBox:
     controls: dict[str, Any] = {
         "model": ipywidgets.Combobox(options=list(CATALOGUE), ensure_option=False, description="Model"),
         "system": ipywidgets.Textarea(placeholder="the endpoint's own", rows=2, description="System"),
-        "temperature": ipywidgets.FloatSlider(min=0.0, max=1.0, step=0.05, description="Temperature"),
-        "top_p": ipywidgets.FloatSlider(min=0.0, max=1.0, step=0.05, description="top_p"),
+        "temperature": ipywidgets.BoundedFloatText(min=0.0, max=1.0, step=0.05, description="Temperature"),
+        "top_p": ipywidgets.BoundedFloatText(min=0.0, max=1.0, step=0.05, description="top_p"),
         "max_tokens": ipywidgets.BoundedIntText(min=1, max=10_000_000, description="Max tokens"),
         "thinking": ipywidgets.Dropdown(
-            options=[("the endpoint's own", None), ("on", "on"), ("off", "off")], description="Thinking"
+            options=[("the endpoint's own", ""), ("on", "on"), ("off", "off")], description="Thinking"
         ),
         "thread": ipywidgets.Combobox(
             options=list(session.history.threads()), ensure_option=False, description="Thread"
@@ -73,7 +73,7 @@ def meaning(session: Session) -> str:
     seen = len(session.history.turns(config.thread))
     return (
         f"The next prompt goes to {described(model(config.model))}. Thread {config.thread}: {seen} turns so far. "
-        "A slider at 0 leaves the value to the endpoint."
+        "Temperature or top_p 0 leaves it to the endpoint."
     )
 
 
@@ -81,11 +81,13 @@ def _bind(config: MiniMax, name: str, control: Any) -> None:
     """Bind one control and one setting; a value that the setting refuses puts the control back."""
 
     def shown(value: Any) -> Any:
-        if isinstance(control, ipywidgets.FloatSlider):
+        if isinstance(control, ipywidgets.BoundedFloatText):
             return ENDPOINTS_OWN if value is None else value
+        if value is None:
+            return ""
         if isinstance(control, ipywidgets.Dropdown) and value not in dict(control.options).values():
             control.options = [*control.options, (f"budget {value}", value)]
-        return "" if value is None and isinstance(control, ipywidgets.Textarea) else value
+        return value
 
     def to_control(_change: object = None) -> None:
         control.value = shown(getattr(config, name))

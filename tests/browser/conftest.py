@@ -21,6 +21,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
 
 from mm_magics.simulator import Simulator
 
+AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--headless",
@@ -207,6 +208,12 @@ class Notebook:
         self.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save'); }")
         return nbformat.read(self.path, as_version=4)
 
+    def violations(self, selector: str) -> list[str]:
+        """What axe finds in the nodes of that selector."""
+        self.page.add_script_tag(path=str(AXE))
+        found = self.page.evaluate("async (selector) => (await axe.run(selector)).violations", selector)
+        return [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]]
+
     def screenshot(self, path: Path) -> None:
         self.page.screenshot(path=str(path))
 
@@ -236,7 +243,12 @@ def _opener(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -
     count = 0
 
     def opened(
-        *sources: str, theme: str = "JupyterLab Light", name: str = "", height: int = 900, fresh: bool = False
+        *sources: str,
+        theme: str = "JupyterLab Light",
+        name: str = "",
+        width: int = 1100,
+        height: int = 900,
+        fresh: bool = False,
     ) -> Notebook:
         nonlocal count
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
@@ -247,7 +259,7 @@ def _opener(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -
         page = _page_of(browser, lab, path.name, fresh)
         if page is not lab.page:
             own.append(page)
-        page.set_viewport_size({"width": 1100, "height": height})
+        page.set_viewport_size({"width": width, "height": height})
         ready(page)
         page.evaluate(THEME, theme)
         page.evaluate("() => window.jupyterapp.shell.collapseLeft?.()")

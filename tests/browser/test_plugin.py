@@ -6,15 +6,12 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import nbformat
 from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE
-from mm_magics.models import CATALOGUE
 
-SCHEMA = Path(__file__).parents[2] / "labextension" / "schema"
 LOAD = "%load_ext mm_magics"
 CODE = "%%minimax\nShow python code."
 SLOW = "%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=40]]"
@@ -28,7 +25,6 @@ def opened(comm, message):
     take(message)
 get_ipython().kernel.comm_manager.register_target("mm_" "magics.document", opened)"""
 MIME = "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.mimeType"
-METADATA = "() => window.jupyterapp.shell.currentWidget.content.model.getMetadata('minimax') ?? null"
 
 
 def command(notebook, name: str) -> None:
@@ -122,6 +118,25 @@ def test_a_turn_in_a_notebook_that_is_not_trusted_is_drawn_and_inert(open_notebo
     expect(notebook.output(1).locator(".mm-turn strong")).to_have_text("Bold", timeout=30_000)
     assert notebook.evaluate("() => window.hacked") is None
     expect(notebook.output(1).locator("img, script")).to_have_count(0)
+
+
+def test_the_texts_are_jupyterlabs_translation_while_streaming_and_saved(open_notebook):
+    notebook = open_notebook(LOAD, SLOW)
+    notebook.evaluate(
+        """() => {
+          const translation = globalThis[Symbol.for('mm_magics.translation/1')];
+          const own = translation.__.bind(translation);
+          const german = {Stop: 'Anhalten', stopped: 'angehalten'};
+          translation.__ = (english) => german[english] ?? own(english);
+        }"""
+    )
+    notebook.run(0)
+    notebook.run(1, wait=False)
+    expect(notebook.output(1).locator(".mm-stop")).to_have_text("Anhalten", timeout=20_000)
+    expect(notebook.output(1).locator("p").first).to_be_visible(timeout=20_000)
+    notebook.output(1).locator(".mm-stop").click()
+    notebook.wait()
+    expect(notebook.output(1).locator(".mm-rendered .mm-status")).to_have_text("angehalten")
 
 
 def test_prompt_cells_are_markdown_live_while_typing(open_notebook):
@@ -303,47 +318,6 @@ def test_fork_and_export_are_written_with_a_name_to_overtype_and_not_run(open_no
     notebook.page.keyboard.type("talk.md")
     assert sources(notebook)[1:] == ["%minimax fork idea", "%minimax export talk.md"]
     assert not any(has_run(notebook, number) for number in (1, 2))
-
-
-def test_the_toolbar_keeps_its_settings_in_the_notebook_and_tells_the_kernel(open_notebook):
-    notebook = open_notebook(LISTEN, "%%minimax", "import json; print(json.dumps(told))")
-    button = notebook.page.locator(".mm-settings-button")
-    expect(button).to_have_text("MiniMax ▾")
-    button.click()
-    notebook.page.get_by_role("menuitem", name="MiniMax-M2.7-highspeed").click()
-    expect(button).to_be_focused()
-    notebook.page.keyboard.press("Enter")
-    notebook.page.keyboard.press("ArrowUp")
-    notebook.page.keyboard.press("Enter")
-    expect(button).to_be_focused()
-    expect(button).to_have_text("MiniMax-M2.7-highspeed · no thinking ▾")
-    chosen = {"model": "MiniMax-M2.7-highspeed", "thinking": "off"}
-    assert notebook.evaluate(METADATA) == chosen
-    notebook.run(0)
-    assert told(notebook, 2)[-1]["settings"] == chosen
-    assert notebook.save().metadata["minimax"] == chosen
-    notebook.page.reload()
-    expect(button).to_have_text("MiniMax-M2.7-highspeed · no thinking ▾", timeout=30_000)
-    for name in ("own model", "Thinking as"):
-        button.click()
-        notebook.page.get_by_role("menuitem", name=name).click()
-    expect(button).to_have_text("MiniMax ▾")
-    assert notebook.evaluate(METADATA) is None
-
-
-def test_what_the_toolbar_chooses_is_what_is_asked(open_notebook, logged):
-    notebook = open_notebook(LOAD, "%%minimax\nHi.")
-    notebook.page.locator(".mm-settings-button").click()
-    notebook.page.get_by_role("menuitem", name="MiniMax-M2.5-highspeed").click()
-    notebook.run(0)
-    notebook.run(1)
-    assert logged()[-1]["model"] == "MiniMax-M2.5-highspeed"
-    expect(notebook.output(1).locator(".mm-model")).to_have_text("MiniMax-M2.5-highspeed")
-
-
-def test_the_toolbar_offers_the_models_of_the_catalogue():
-    schema = json.loads((SCHEMA / "toolbar.json").read_text())
-    assert schema["properties"]["models"]["default"] == list(CATALOGUE)
 
 
 def test_everything_works_without_the_plugin(open_without_plugin, logged):

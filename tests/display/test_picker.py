@@ -49,6 +49,21 @@ def test_nothing_chosen_is_the_endpoints_own(session: Session) -> None:
     assert session.config.system is None
 
 
+def test_thinking_left_to_the_endpoint_again_is_shown_as_such(session: Session) -> None:
+    thinking = controls(session)["Thinking"]
+    for value, label in (
+        ("on", "on"),
+        (None, "the endpoint's own"),
+        (2000, "budget 2000"),
+        (None, "the endpoint's own"),
+    ):
+        session.config.thinking = value
+        assert thinking.label == label
+    thinking.value = "off"
+    thinking.label = "the endpoint's own"
+    assert session.config.thinking is None
+
+
 def test_it_says_what_a_change_means_for_the_next_prompt(session: Session) -> None:
     shown = controls(session)
     session.config.model = "MiniMax-M2.5-highspeed"

@@ -10,7 +10,7 @@ import type { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 import { opsOf } from '../renderer/record';
 import { EMPTY, isRecord, reduce } from '../renderer/state';
-import { setTranslator } from '../renderer/strings';
+import { shareTranslation } from '../renderer/strings';
 import { TurnView } from '../renderer/view';
 import { MIME_TYPE } from './prompt';
 
@@ -116,7 +116,7 @@ export const rendererPlugin: JupyterFrontEndPlugin<void> = {
   optional: [ITranslator],
   activate: (_app, rendermime: IRenderMimeRegistry, translator: ITranslator | null) => {
     const trans = (translator ?? nullTranslator).load('mm_magics');
-    setTranslator((english) => trans.__(english));
+    shareTranslation(trans);
     const unreadable = trans.__('This answer is damaged, or of a newer version of mm_magics.');
     rendermime.addFactory({
       safe: true,

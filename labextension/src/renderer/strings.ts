@@ -1,73 +1,97 @@
-// Every text that the view shows, in one place; a host may plug in a translator.
-// Placeholders are `{name}`; a translator receives the English text and returns its own.
+// Every text that the view shows, in one place, each in a literal call that gettext's tools find.
+// Always true: without a translation it is English. Placeholders are `{name}`, in a translation too.
 
-const ENGLISH = {
-  'turn.label': 'MiniMax answer',
-  'status.waiting': 'waiting',
-  'status.thinking': 'thinking',
-  'status.answering': 'answering',
-  'status.complete': 'done',
-  'status.stopped': 'stopped',
-  'status.truncated': 'cut off by max_tokens',
-  'status.failed': 'failed',
-  'mark.stale': 'stale',
-  'mark.stale.why': 'The turns above have changed since this was answered: ask again',
-  'mark.replayed': 'replayed',
-  'mark.replayed.why': 'Answered from its record: nothing was sent',
-  'announce.failed': 'failed: {error}',
-  'time.seconds': '{seconds} s',
-  'time.minutes': '{minutes} min {seconds} s',
-  speed: '{rate} tokens/s',
-  'first-token': 'first token after {time}',
-  stop: 'Stop',
-  'stop.label': 'Stop this answer',
-  'stop.pressed': 'stopping…',
-  'thinking.open': 'Thinking…',
-  'thinking.closed': 'Thought for {time}',
-  'thinking.closed.untimed': 'Thought',
-  'thinking.redacted': 'Thinking hidden by the provider',
-  'tool.call': 'Tool',
-  'tool.running': 'running…',
-  'tool.done': 'done',
-  'tool.done.timed': 'done in {time}',
-  'tool.failed': 'failed',
-  'tool.arguments': 'Arguments',
-  'tool.result': 'Result',
-  'tool.error': 'Error',
-  'block.unknown': 'Block of type {type}',
-  'usage.input': '{tokens} tokens in',
-  'usage.output': '{tokens} out',
-  'usage.cache-read': '{tokens} from cache',
-  'usage.cache-write': '{tokens} written to cache',
-  'stop-reason': 'stop reason: {reason}',
-  thread: 'thread {thread}',
-  'code.label': 'Code',
-  'code.copy': 'Copy',
-  'code.copy.label': 'Copy this code',
-  'code.copied': 'Copied',
-  'code.copy-failed': 'Copy failed',
-  'code.insert': 'Insert below',
-  'code.insert.label': 'Insert this code in a new cell below',
-  'code.inserted': 'Inserted',
-  'image.load': 'Load image from {host}',
-  'image.blocked': 'Image not shown: {alt}',
-  'task.done': 'done',
-  'task.open': 'not done',
-} as const;
+/** As much of JupyterLab's `TranslationBundle` as is asked for. */
+export interface Translation {
+  readonly __: (english: string) => string;
+}
 
-export type StringKey = keyof typeof ENGLISH;
-export type Translator = (english: string) => string;
+/** The number is the protocol's. The page has one slot, for the extension and the widget are bundled apart. */
+const KEY = Symbol.for('mm_magics.translation/1');
 
-let translate: Translator = (english) => english;
+const ENGLISH: Translation = { __: (english) => english };
 
-/** Let a host (JupyterLab's translator, say) supply the texts. */
-export function setTranslator(translator: Translator): void {
-  translate = translator;
+const texts = (trans: Translation) => ({
+  'turn.label': trans.__('MiniMax answer'),
+  'status.waiting': trans.__('waiting'),
+  'status.thinking': trans.__('thinking'),
+  'status.answering': trans.__('answering'),
+  'status.complete': trans.__('done'),
+  'status.stopped': trans.__('stopped'),
+  'status.truncated': trans.__('cut off by max_tokens'),
+  'status.failed': trans.__('failed'),
+  'mark.stale': trans.__('stale'),
+  'mark.stale.why': trans.__('The turns above have changed since this was answered: ask again'),
+  'mark.replayed': trans.__('replayed'),
+  'mark.replayed.why': trans.__('Answered from its record: nothing was sent'),
+  'announce.failed': trans.__('failed: {error}'),
+  'time.seconds': trans.__('{seconds} s'),
+  'time.minutes': trans.__('{minutes} min {seconds} s'),
+  speed: trans.__('{rate} tokens/s'),
+  'first-token': trans.__('first token after {time}'),
+  stop: trans.__('Stop'),
+  'stop.label': trans.__('Stop this answer'),
+  'stop.pressed': trans.__('stopping…'),
+  'thinking.open': trans.__('Thinking…'),
+  'thinking.closed': trans.__('Thought for {time}'),
+  'thinking.closed.untimed': trans.__('Thought'),
+  'thinking.redacted': trans.__('Thinking hidden by the provider'),
+  'tool.call': trans.__('Tool'),
+  'tool.running': trans.__('running…'),
+  'tool.done': trans.__('done'),
+  'tool.done.timed': trans.__('done in {time}'),
+  'tool.failed': trans.__('failed'),
+  'tool.arguments': trans.__('Arguments'),
+  'tool.result': trans.__('Result'),
+  'tool.error': trans.__('Error'),
+  'block.unknown': trans.__('Block of type {type}'),
+  'usage.input': trans.__('{tokens} tokens in'),
+  'usage.output': trans.__('{tokens} out'),
+  'usage.cache-read': trans.__('{tokens} from cache'),
+  'usage.cache-write': trans.__('{tokens} written to cache'),
+  'stop-reason': trans.__('stop reason: {reason}'),
+  thread: trans.__('thread {thread}'),
+  'code.label': trans.__('Code'),
+  'code.copy': trans.__('Copy'),
+  'code.copy.label': trans.__('Copy this code'),
+  'code.copied': trans.__('Copied'),
+  'code.copy-failed': trans.__('Copy failed'),
+  'code.insert': trans.__('Insert below'),
+  'code.insert.label': trans.__('Insert this code in a new cell below'),
+  'code.inserted': trans.__('Inserted'),
+  'image.load': trans.__('Load image from {host}'),
+  'image.blocked': trans.__('Image not shown: {alt}'),
+  'task.done': trans.__('done'),
+  'task.open': trans.__('not done'),
+});
+
+export type StringKey = keyof ReturnType<typeof texts>;
+
+let source = ENGLISH;
+let table = texts(source);
+
+function slots(): Record<symbol, Translation | undefined> {
+  return globalThis;
+}
+
+/** Give every renderer on this page its texts, whether it is loaded already or will be. */
+export function shareTranslation(trans: Translation): void {
+  slots()[KEY] = trans;
 }
 
 /** The text of `key` with its placeholders filled in. */
 export function t(key: StringKey, values: Record<string, string | number> = {}): string {
-  return translate(ENGLISH[key]).replace(/\{(\w+)\}/g, (whole, name: string) =>
+  const shared = slots()[KEY] ?? ENGLISH;
+  if (shared !== source) {
+    source = shared;
+    table = texts(shared);
+  }
+  return fill(table[key], values);
+}
+
+/** The text with the values in place of its `{name}`s. */
+export function fill(text: string, values: Record<string, string | number>): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) =>
     name in values ? String(values[name]) : whole,
   );
 }

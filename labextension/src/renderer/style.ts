@@ -4,12 +4,13 @@ import text from './text.css';
 
 const MARK = 'data-mm-magics';
 
-export function injectStyle(el: HTMLElement): void {
+/** Put in the sheet of that name; without one, a turn's. */
+export function injectStyle(el: HTMLElement, name = 'turn', sheet = frame + text): void {
   const root = el.getRootNode();
   const home = root instanceof ShadowRoot ? root : document.head;
-  if (home.querySelector(`style[${MARK}]`)) return;
+  if (home.querySelector(`style[${MARK}="${name}"]`)) return;
   const style = document.createElement('style');
-  style.setAttribute(MARK, '');
-  style.textContent = frame + text;
+  style.setAttribute(MARK, name);
+  style.textContent = sheet;
   home.append(style);
 }

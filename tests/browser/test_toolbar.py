@@ -1,0 +1,271 @@
+"""The settings of a notebook in its toolbar: chosen, kept in its metadata, and what its prompt cells then ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+LOAD = "%load_ext mm_magics"
+PROMPT = "%%minimax\nHi."
+METADATA = "() => window.jupyterapp.shell.currentWidget.content.model.getMetadata('minimax') ?? null"
+SOURCES = "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((c) => c.sharedModel.getSource())"
+HAS_MIME = "(mime) => window.jupyterapp.shell.currentWidget.content.widgets[0].model.mimeType === mime"
+SET = """async ([plugin, name, value]) => {
+  const { pluginRegistry } = window.jupyterapp;
+  const settings = [...pluginRegistry._services.keys()].find(({ name }) => name.endsWith(':ISettingRegistry'));
+  await (await window.jupyterapp.resolveRequiredService(settings)).set(plugin, name, value);
+}"""
+
+
+def button_of(notebook):
+    return notebook.page.locator(".mm-settings-button")
+
+
+def panel_of(notebook):
+    return notebook.page.get_by_role("dialog", name="MiniMax in this notebook")
+
+
+def opened(notebook):
+    """The panel, opened by a click."""
+    button_of(notebook).click()
+    expect(panel_of(notebook)).to_be_visible()
+    return panel_of(notebook)
+
+
+def reached(notebook):
+    """The button, with the focus on it as the keyboard brings it there: the toolbar is one stop, arrows move in it."""
+    notebook.page.locator(".jp-NotebookPanel-toolbar jp-button").first.focus()
+    for _ in range(20):
+        notebook.page.keyboard.press("ArrowRight")
+        if notebook.evaluate("() => document.activeElement.classList.contains('mm-settings-button')"):
+            break
+    expect(button_of(notebook)).to_be_focused()
+    return button_of(notebook)
+
+
+def enter(panel, label: str, value: str) -> None:
+    panel.get_by_label(label, exact=True).fill(value)
+    panel.get_by_label(label, exact=True).press("Tab")
+
+
+def test_everything_is_chosen_by_keyboard_alone(open_notebook):
+    notebook = open_notebook(PROMPT)
+    keyboard, panel = notebook.page.keyboard, panel_of(notebook)
+    reached(notebook)
+    keyboard.press("Enter")
+    expect(panel.get_by_label("Model", exact=True)).to_be_focused()
+    keyboard.type("MiniMax-M2.5-h")
+    keyboard.press("Tab")
+    keyboard.press("ArrowDown")
+    keyboard.press("ArrowDown")
+    for text in ("0.4", "0.9", "2048", "Be brief.\nBe kind.", "side"):
+        keyboard.press("Tab")
+        keyboard.type(text)
+    keyboard.press("Tab")
+    expect(panel.get_by_role("button", name="Reset")).to_be_focused()
+    chosen = {
+        "model": "MiniMax-M2.5-highspeed",
+        "thinking": "off",
+        "temperature": 0.4,
+        "top_p": 0.9,
+        "max_tokens": 2048,
+        "system": "Be brief.\nBe kind.",
+        "thread": "side",
+    }
+    assert notebook.evaluate(METADATA) == chosen
+    expect(button_of(notebook)).to_have_text("MiniMax-M2.5-highspeed · no thinking ▾")
+    keyboard.press("Enter")
+    assert notebook.evaluate(METADATA) is None
+    expect(button_of(notebook)).to_have_text("MiniMax ▾")
+    keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(button_of(notebook)).to_be_focused()
+    keyboard.press("Space")
+    expect(panel.get_by_label("Model", exact=True)).to_be_focused()
+
+
+def test_the_panel_closes_by_tab_at_either_end_and_by_a_click_outside(open_notebook):
+    notebook = open_notebook(PROMPT)
+    keyboard, panel, button = notebook.page.keyboard, panel_of(notebook), reached(notebook)
+    keyboard.press("Enter")
+    expect(panel).to_be_visible()
+    keyboard.press("Shift+Tab")
+    expect(panel).to_be_hidden()
+    expect(button).to_be_focused()
+    keyboard.press("Enter")
+    panel.get_by_role("button", name="Reset").focus()
+    keyboard.press("Tab")
+    expect(panel).to_be_hidden()
+    outside = notebook.evaluate("() => document.activeElement.closest('.jp-NotebookPanel') !== null")
+    assert outside
+    button.click()
+    expect(panel).to_be_visible()
+    notebook.page.locator(".jp-Notebook .jp-Cell .jp-InputPrompt").first.click()
+    expect(panel).to_be_hidden()
+    button.click()
+    expect(panel).to_be_visible()
+    button.click()
+    expect(panel).to_be_hidden()
+
+
+def test_what_is_typed_when_the_panel_is_closed_is_kept(open_notebook):
+    notebook = open_notebook(PROMPT)
+    panel = opened(notebook)
+    panel.get_by_label("Temperature").press_sequentially("0.3")
+    notebook.page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    assert notebook.evaluate(METADATA) == {"temperature": 0.3}
+
+
+def test_keys_typed_in_the_panel_are_no_shortcuts_and_do_not_reach_the_notebook(open_notebook):
+    notebook = open_notebook(PROMPT, "x = 1")
+    notebook.page.locator(".jp-Notebook .jp-Cell").first.locator(".jp-InputPrompt").click()
+    before = notebook.evaluate(SOURCES)
+    panel = opened(notebook)
+    panel.get_by_label("System prompt").focus()
+    notebook.page.keyboard.type("abxddm00y")
+    notebook.page.keyboard.press("Shift+Enter")
+    notebook.page.keyboard.press("Alt+m")
+    notebook.page.keyboard.press("b")
+    notebook.page.keyboard.press("Control+Shift+c")
+    panel.get_by_role("button", name="Reset").focus()
+    for key in ("a", "b", "x", "d", "d", "m", "Shift+Enter"):
+        notebook.page.keyboard.press(key)
+    notebook.page.wait_for_timeout(500)
+    assert notebook.evaluate(SOURCES) == before
+    assert notebook.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.type") == "code"
+    assert notebook.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex") == 0
+    expect(notebook.page.locator(".lm-CommandPalette:visible")).to_have_count(0)
+
+
+def test_what_is_chosen_is_saved_comes_back_and_leaves_the_rest_alone(open_notebook):
+    notebook = open_notebook(PROMPT)
+    notebook.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.model.setMetadata('minimax', {later: {a: 1}, top_p: 0.5})"
+    )
+    panel = opened(notebook)
+    expect(panel.get_by_label("top_p")).to_have_value("0.5")
+    panel.get_by_label("Model", exact=True).select_option("MiniMax-M2.7-highspeed")
+    panel.get_by_label("Thinking").select_option("on")
+    enter(panel, "System prompt", "Be brief.")
+    wanted = {
+        "later": {"a": 1},
+        "top_p": 0.5,
+        "model": "MiniMax-M2.7-highspeed",
+        "thinking": "on",
+        "system": "Be brief.",
+    }
+    assert notebook.save().metadata["minimax"] == wanted
+    notebook.page.reload()
+    expect(button_of(notebook)).to_have_text("MiniMax-M2.7-highspeed · thinking ▾", timeout=30_000)
+    panel = opened(notebook)
+    expect(panel.get_by_label("System prompt")).to_have_value("Be brief.")
+    expect(panel).to_contain_text("about 100 tokens/s · $0.60 in, $2.40 out per million")
+    panel.get_by_role("button", name="Reset").click()
+    expect(panel.get_by_label("System prompt")).to_have_value("")
+    assert notebook.save().metadata["minimax"] == {"later": {"a": 1}}
+
+
+def test_what_is_chosen_is_what_is_asked(open_notebook, logged):
+    notebook = open_notebook(LOAD, PROMPT, "%%minimax\nAgain.", "%%minimax -t 0.8\nMore.")
+    notebook.run(0)
+    notebook.run(1)
+    panel = opened(notebook)
+    panel.get_by_label("Model", exact=True).select_option("another…")
+    enter(panel, "Model’s name", "MiniMax-M2.1")
+    enter(panel, "Temperature", "0.4")
+    enter(panel, "Max tokens", "2048")
+    enter(panel, "System prompt", "Be brief.")
+    enter(panel, "Thread", "side")
+    expect(panel.get_by_role("status")).to_have_text(
+        "In the next prompt cell: MiniMax-M2.1 answers, temperature 0.4, at most 2048 tokens, this system prompt, "
+        "it sees thread side."
+    )
+    notebook.run(2)
+    notebook.run(3)
+    first, second, third = logged()
+    assert "system" not in first
+    asked = {name: second[name] for name in ("model", "temperature", "max_tokens", "system")}
+    assert asked == {"model": "MiniMax-M2.1", "temperature": 0.4, "max_tokens": 2048, "system": "Be brief."}
+    assert [len(body["messages"]) for body in (first, second, third)] == [1, 1, 3]
+    assert third["temperature"] == 0.8
+    expect(notebook.output(2).locator(".mm-model")).to_have_text("MiniMax-M2.1")
+
+
+def test_a_bad_value_is_said_and_not_stored(open_notebook):
+    notebook = open_notebook(PROMPT)
+    panel = opened(notebook)
+    enter(panel, "Temperature", "0.4")
+    for label, value, says in (
+        ("Temperature", "1.5", "above 0 and at most 1"),
+        ("top_p", "much", "above 0 and at most 1"),
+        ("Max tokens", "0", "a whole number from 1 upwards"),
+    ):
+        enter(panel, label, value)
+        field = panel.get_by_label(label)
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(panel.get_by_role("alert").filter(has_text=says).last).to_be_visible()
+    assert notebook.evaluate(METADATA) == {"temperature": 0.4}
+    expect(panel.get_by_role("status")).to_have_text("In the next prompt cell: temperature 0.4.")
+    notebook.page.keyboard.press("Escape")
+    expect(opened(notebook).get_by_label("Temperature")).to_have_value("0.4")
+    expect(panel.get_by_label("Temperature")).to_have_attribute("aria-invalid", "false")
+
+
+@pytest.mark.parametrize(("theme", "name"), [("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")])
+def test_axe_finds_nothing_in_the_panel(open_notebook, theme, name):
+    notebook = open_notebook(LOAD, PROMPT, theme=theme, name=f"toolbar-{name}", height=620)
+    panel = opened(notebook)
+    assert notebook.violations(".mm-picker-panel") == []
+    panel.get_by_label("Model", exact=True).select_option("MiniMax-M2.7-highspeed")
+    panel.get_by_label("Thinking").select_option("on")
+    enter(panel, "Temperature", "0.4")
+    enter(panel, "Max tokens", "many")
+    enter(panel, "System prompt", "Be brief. Answer with code where code answers.")
+    enter(panel, "Thread", "side")
+    assert notebook.violations(".mm-picker-panel") == []
+    notebook.screenshot(IMAGES / f"toolbar-{name}.png")
+
+
+def test_the_panel_fits_a_narrow_and_low_window(open_notebook):
+    notebook = open_notebook(PROMPT, width=360, height=420)
+    opener = notebook.page.locator(".jp-Toolbar-responsive-opener:visible")
+    if not button_of(notebook).is_visible():
+        opener.click()
+    panel = opened(notebook)
+    panel.get_by_label("Model", exact=True).select_option("MiniMax-M2.7-highspeed")
+    enter(panel, "Thread", "a" * 200)
+    box = panel.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 360
+    assert box["y"] + box["height"] <= 420
+    assert panel.evaluate("(el) => el.scrollWidth <= el.clientWidth")
+    reset = panel.get_by_role("button", name="Reset")
+    reset.scroll_into_view_if_needed()
+    expect(reset).to_be_in_viewport()
+    notebook.page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+
+
+def test_a_closed_notebook_leaves_no_panel_behind(open_notebook):
+    notebook = open_notebook(PROMPT)
+    panels = notebook.page.locator(".mm-picker-panel")
+    expect(panels).to_have_count(1)
+    notebook.save()
+    notebook.evaluate("() => { window.jupyterapp.shell.currentWidget.close(); }")
+    expect(panels).to_have_count(0)
+    notebook.page.evaluate(
+        "async (path) => { await window.jupyterapp.commands.execute('docmanager:open', {path}); }", notebook.path.name
+    )
+    expect(panels).to_have_count(1)
+
+
+def test_prompt_cells_are_not_markdown_while_the_settings_say_so(open_notebook):
+    notebook = open_notebook(PROMPT)
+    notebook.page.wait_for_function(HAS_MIME, arg="text/x-ipythongfm")
+    for enabled, mime in ((False, "text/x-ipython"), (True, "text/x-ipythongfm")):
+        notebook.page.evaluate(SET, ["mm-magics:highlight", "enabled", enabled])
+        notebook.page.wait_for_function(HAS_MIME, arg=mime)
