@@ -41,7 +41,7 @@ PRESSES_EVERY_MS = 300
 
 @dataclass(frozen=True)
 class Way:
-    """A way to show what comes. `every`: it is collected for so many ms (0: a delta is a message); `follow`: scrolled."""
+    """A way to show what comes. `every`: collected for so many ms (0: a delta is a message); `follow`: scrolled."""
 
     name: str
     shown: str

@@ -66,6 +66,11 @@ export function isRunning(status: Status): boolean {
   return status === 'waiting' || status === 'thinking' || status === 'answering';
 }
 
+/** What the turn is said to be in: its status, or `refused` where the model declined to answer. */
+export function standing({ status, stop_reason }: TurnFields): Status | 'refused' {
+  return status === 'complete' && stop_reason === 'refusal' ? 'refused' : status;
+}
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

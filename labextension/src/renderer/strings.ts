@@ -9,6 +9,7 @@ const ENGLISH = {
   'status.complete': 'done',
   'status.stopped': 'stopped',
   'status.truncated': 'cut off by max_tokens',
+  'status.refused': 'refused by the model',
   'status.failed': 'failed',
   'announce.failed': 'failed: {error}',
   'time.seconds': '{seconds} s',
