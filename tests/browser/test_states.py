@@ -63,8 +63,8 @@ CELLS = {
     ),
 }
 WAITING = prompt("Take your time.", wait=60)
-THINKING = prompt("Think about it.", thinking=THOUGHT, say=TEXT, stall=60, after=12)
-ANSWERING = prompt("Sort these by length.", thinking=THOUGHT, size=4, say=TEXT, stall=60, after=80)
+THINKING = prompt("Think about it.", thinking=THOUGHT, say=TEXT, rate=40, stall=60, after=12)
+ANSWERING = prompt("Sort these by length.", thinking=THOUGHT, size=4, say=TEXT, rate=80, stall=60, after=80)
 SAYS = {
     "complete": "done",
     "truncated": "cut off by max_tokens",
@@ -82,6 +82,7 @@ SAYS = {
 def test_every_state_says_what_it_is_and_axe_finds_nothing_in_it(open_notebook, theme, name):
     notebook = open_notebook(LOAD, *CELLS.values(), WAITING, THINKING, ANSWERING, theme=theme, width=900, height=1000)
     notebook.page.add_script_tag(path=str(AXE))
+    notebook.page.add_style_tag(content=".jp-OutputArea { padding-bottom: 2px; }")
 
     def turn(number: int) -> Locator:
         return notebook.output(number).locator(".mm-turn")
@@ -90,6 +91,7 @@ def test_every_state_says_what_it_is_and_axe_finds_nothing_in_it(open_notebook, 
         expect(turn(number).locator(".mm-status")).to_have_text(SAYS[state], timeout=20_000)
         found = notebook.page.evaluate("async () => (await axe.run('.mm-turn')).violations")
         assert [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]] == []
+        notebook.page.mouse.move(0, 0)
         turn(number).screenshot(path=IMAGES / f"{state}-{name}.png", animations="disabled")
 
     notebook.run(0)
@@ -108,7 +110,7 @@ def test_every_state_says_what_it_is_and_axe_finds_nothing_in_it(open_notebook, 
     look("thinking", thinking)
     press_stop(notebook, turn(thinking))
     notebook.run(answering, wait=False)
-    expect(turn(answering).locator("tbody td").first).to_be_visible(timeout=20_000)
+    expect(turn(answering).locator("p").last).to_have_text("It takes step", timeout=20_000)
     look("answering", answering)
     press_stop(notebook, turn(answering))
     look("stopped", answering)
