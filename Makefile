@@ -40,7 +40,7 @@ lint: $(VENV)/.installed ## formatting, types and rules, Python and TypeScript
 	cd labextension && jlpm lint
 
 .PHONY: bench
-bench: $(VENV)/.installed ## measure speed against the raw SDK in the same run
+bench: $(VENV)/.installed chromium ## measure speed against the raw SDK in the same run, and frames in Chromium
 	python -m benchmarks
 
 .PHONY: format

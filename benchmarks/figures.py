@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 class Figure:
     """One line of the table. Holds if `measured` is at most `asked`; None: nothing is asked, it is only told.
 
-    `form` is how the two numbers are written (`{:.2f} ms`), `note` what else was seen.
+    NaN is what could not be measured; it does not hold. `form` is how the two numbers are written (`{:.2f} ms`),
+    `note` what else was seen.
     """
 
     name: str
@@ -24,10 +26,11 @@ class Figure:
         return self.asked is None or self.measured <= self.asked
 
     def cells(self) -> tuple[str, str, str, str, str]:
+        measured = "not measured" if math.isnan(self.measured) else self.form.format(self.measured)
         if self.asked is None:
-            return self.name, self.form.format(self.measured), "", "", self.note
+            return self.name, measured, "", "", self.note
         asked = f"≤ {self.form.format(self.asked)}"
-        return self.name, self.form.format(self.measured), asked, "yes" if self.holds else "NO", self.note
+        return self.name, measured, asked, "yes" if self.holds else "NO", self.note
 
 
 HEAD = ("figure", "measured", "asked", "holds", "seen with it")

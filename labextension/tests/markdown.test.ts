@@ -96,6 +96,14 @@ test('an open code fence grows in place and is highlighted when it closes', () =
   expect(el.querySelector('.hljs-keyword')?.textContent).toBe('def');
 });
 
+test('a fence that comes whole is highlighted as soon as anything follows it', () => {
+  const el = document.createElement('div');
+  const stream = new MarkdownStream(el);
+  stream.push('# Title\n\n```python\ndef f(): ...\n```\n\nThat');
+  stream.step(Infinity);
+  expect(el.querySelector('.hljs-keyword')?.textContent).toBe('def');
+});
+
 test('unfinished emphasis, code and links read well meanwhile', () => {
   const el = document.createElement('div');
   const stream = new MarkdownStream(el);

@@ -85,6 +85,18 @@ describe('a turn record', () => {
     expect(drawn(twice).textContent).toContain('15 tokens/s');
   });
 
+  it('says what it cost where the price is known', () => {
+    const usage = {
+      input_tokens: 1_000,
+      output_tokens: 2_000,
+      cache_read_input_tokens: 10_000,
+      cache_creation_input_tokens: 4_000,
+    };
+    const priced = { ...RECORD, model: 'MiniMax-M2.7', responses: [{ usage }, { usage }] };
+    expect(drawn(priced).textContent).toContain('≈ $0.0096');
+    expect(drawn({ ...priced, model: 'Unheard-Of' }).textContent).not.toContain('$');
+  });
+
   it('shows an answer whose content is a plain string', () => {
     const plain = { ...RECORD, messages: [{ role: 'assistant', content: '*Yes*' }] };
     expect(drawn(plain).querySelector('em')?.textContent).toBe('Yes');

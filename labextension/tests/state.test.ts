@@ -65,6 +65,20 @@ describe('state', () => {
   });
 });
 
+test('the end of a long text is at hand, and depends on the text alone', () => {
+  const text = Array.from({ length: 12_000 }, (_, n) => `${n} `).join('');
+  const opened = reduce(EMPTY, [['open', 0, { type: 'text', text: '' }]]);
+  const whole = reduce(opened, [['add', 0, text]]);
+  let pieces = opened;
+  for (let at = 0; at < text.length; at += 700)
+    pieces = reduce(pieces, [['add', 0, text.slice(at, at + 700)]]);
+  expect(pieces).toEqual(whole);
+  const recent = whole.blocks[0]?.recent ?? '';
+  expect(recent.length).toBeGreaterThan(10_000);
+  expect(recent.length).toBeLessThan(40_000);
+  expect(text.endsWith(recent)).toBe(true);
+});
+
 describe('close', () => {
   const open = reduce(EMPTY, [
     ['open', 0, { type: 'thinking' }],

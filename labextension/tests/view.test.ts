@@ -164,6 +164,22 @@ test('the footer gives tokens, cost, an unusual stop reason, notes and the error
   expect(text('.mm-facts')).not.toContain('stop reason');
 });
 
+test('a refusal is said in the header and announced, and not once more in the footer', () => {
+  apply(['state', { status: 'answering' }]);
+  apply(['state', { status: 'complete', stop_reason: 'refusal', usage: { output_tokens: 3 } }]);
+  expect(text('.mm-status')).toBe('refused by the model');
+  expect(find('.mm-header')).toHaveProperty('dataset.status', 'refused');
+  expect(text('[role=status]')).toBe('refused by the model');
+  expect(text('.mm-footer')).not.toContain('refusal');
+});
+
+test('what max_tokens cut off is said once, and tokens that nobody counted not at all', () => {
+  const usage = { input_tokens: 0, output_tokens: 0 };
+  apply(['state', { status: 'truncated', stop_reason: 'max_tokens', usage }]);
+  expect(text('.mm-status')).toBe('cut off by max_tokens');
+  expect(text('.mm-footer')).toBe('');
+});
+
 test('only the boundaries are announced, and nothing else is live', () => {
   const said = (): string => text('[role=status]');
   expect(said()).toBe('');

@@ -23,12 +23,15 @@ SIZE_FACTOR = 4
 SIZE_EXTRA = 3_000
 
 STYLE = (
-    "<style>.mm-saved{max-width:60em}.mm-saved details{margin:.3em 0;border-left:3px solid #8888;padding-left:.6em}"
+    "<style>.mm-saved{max-width:60em;overflow-wrap:break-word}"
+    ".mm-saved details{margin:.3em 0;border-left:3px solid #8888;padding-left:.6em}"
     ".mm-saved summary,.mm-saved footer{color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))}"
-    ".mm-saved pre{background:#8881;padding:.5em}.mm-saved details>pre{white-space:pre-wrap}"
+    ".mm-saved pre{background:#8881;padding:.5em;overflow:auto}.mm-saved details>pre{white-space:pre-wrap}"
+    ".mm-saved table{display:block;overflow:auto}.mm-saved :is(th,td){padding:.2em .6em}"
     ".mm-saved pre b{color:#a0489f}.mm-saved pre i{color:#6a737d}.mm-saved pre span{color:#a5430f}"
     ".mm-saved footer{font-size:85%}"
-    "[data-jp-theme-light=false] .mm-saved pre :is(b,i,span){filter:invert(1) hue-rotate(180deg)}</style>"
+    ":is([data-jp-theme-light=false],.vscode-dark,[theme=dark]) .mm-saved pre :is(b,i,span)"
+    "{filter:invert(1) hue-rotate(180deg)}@media print{.mm-saved pre{white-space:pre-wrap}}</style>"
 )
 
 
@@ -36,8 +39,9 @@ def bundle(turn: Turn, *, form: Form = "markdown", quiet: bool = False, notes: S
     """The MIME bundle of a turn. `form` is what its text is taken for; `quiet` folds it all behind one line."""
     text = turn.text
     body = "".join(_blocks_html(turn, form))
-    said = [*notes, *([turn.error] if turn.error else [])]
-    foot = "<br>".join(escape(inert.visible(line), quote=False) for line in (figures.line(turn), *said))
+    foot = "<br>".join(escape(inert.visible(line), quote=False) for line in (figures.line(turn), *notes))
+    if turn.error:
+        foot += f"<br><strong>{escape(inert.visible(turn.error), quote=False)}</strong>"
     inside = f"{body}<footer>{foot}</footer>"
     if quiet:
         line = escape(inert.visible(figures.line(turn)), quote=False)
@@ -136,4 +140,5 @@ def _text_html(text: str, form: Form) -> str:
 def _folded(title: str, text: str, *, open_: bool = False) -> str:
     summary = escape(inert.visible(title), quote=False)
     inner = escape(inert.visible(text), quote=False)
-    return f"<details{' open' if open_ else ''}><summary>{summary}</summary><pre>{inner}</pre></details>"
+    folded = f"<pre>{inner}</pre>" if inner else ""
+    return f"<details{' open' if open_ else ''}><summary>{summary}</summary>{folded}</details>"

@@ -88,4 +88,6 @@ def ending(turn: Turn) -> list[str]:
     if turn.status == "failed":
         return ["failed: what came is kept"]
     reason = turn.responses[-1].get("stop_reason") if turn.responses else None
+    if reason == "refusal":
+        return ["refused by the model"]
     return [] if reason in ("end_turn", "tool_use", None) else [f"stop reason: {reason or 'none given'}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -32,3 +33,12 @@ def test_the_picker_and_the_settings_are_one(open_notebook, logged):
     expect(notebook.output(1).get_by_label("Thinking")).to_have_value("the endpoint's own")
     notebook.evaluate("() => { window.jupyterapp.shell.currentWidget.content.scrollToItem(0); }")
     notebook.screenshot(IMAGES / "picker-light.png")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"], ids=["light", "dark"])
+def test_axe_finds_nothing_in_the_picker(open_notebook, theme):
+    notebook = open_notebook("%load_ext mm_magics", "%minimax picker", theme=theme)
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.output(1).get_by_label("Model")).to_be_visible(timeout=20_000)
+    assert notebook.violations(".mm-picker") == []

@@ -104,6 +104,7 @@ def test_thinking_says_how_long_it_took(responses: Any, said: str) -> None:
         ("complete", None, ""),
         ("complete", "", "stop reason: none given"),
         ("complete", "moon_phase", "stop reason: moon_phase"),
+        ("complete", "refusal", "refused by the model"),
         ("truncated", "max_tokens", "cut at max_tokens"),
         ("stopped", None, "stopped: what came is kept"),
         ("failed", "error", "failed: what came is kept"),

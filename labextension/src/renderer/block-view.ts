@@ -33,7 +33,9 @@ export class Growth {
     if (restart) this.seen = 0;
     this.revision = block.revision;
     if (block.text.length === this.seen) return { text: '', restart };
-    const text = block.text.slice(this.seen);
+    const fresh = block.text.length - this.seen;
+    const text =
+      fresh <= block.recent.length ? block.recent.slice(-fresh) : block.text.slice(-fresh);
     this.seen = block.text.length;
     return { text, restart };
   }

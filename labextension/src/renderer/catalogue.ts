@@ -24,3 +24,25 @@ export const CATALOGUE: readonly Model[] = table;
 export function modelNamed(name: unknown): Model | undefined {
   return CATALOGUE.find((model) => model.name === name);
 }
+
+/** US dollars for one call by its `usage`: as `mm_magics.models.cost` counts them. */
+export function costOf(usage: Readonly<Record<string, unknown>>, price: Price): number {
+  const tokens = (name: string): number => {
+    const value = usage[name];
+    return typeof value === 'number' ? value : 0;
+  };
+  return (
+    (tokens('input_tokens') * price.input +
+      tokens('output_tokens') * price.output +
+      tokens('cache_read_input_tokens') * price.cache_read +
+      tokens('cache_creation_input_tokens') * price.cache_write) /
+    1_000_000
+  );
+}
+
+/** 0.00123 -> "≈ $0.0012", 1234.5 -> "≈ $1,234.50". */
+export function dollars(cost: number): string {
+  const digits = cost < 1 ? 4 : 2;
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return `≈ $${cost.toLocaleString('en', options)}`;
+}

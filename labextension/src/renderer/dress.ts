@@ -31,7 +31,8 @@ export function codeFrame(pre: HTMLElement, language: string): HTMLElement {
   const name = element('span', 'mm-code-lang', language);
   const bar = element('div', 'mm-code-bar', name, insert, copy);
   pre.tabIndex = 0;
-  pre.setAttribute('role', 'region');
+  // Not a region: a landmark for each code block would drown the page's own.
+  pre.setAttribute('role', 'group');
   pre.setAttribute('aria-label', language || t('code.label'));
   return element('div', 'mm-code', bar, pre);
 }

@@ -1,11 +1,11 @@
 // A turn's last lines: notes, the error, tokens, cost, and why it stopped when that is not a plain end.
 import { element } from './dress';
-import { isRecord, isRunning, type TurnFields } from './state';
+import { isRecord, isRunning, standing, type TurnFields } from './state';
 import { t } from './strings';
 import { visible } from './visible';
 
 function usageParts(usage: unknown): string[] {
-  if (!isRecord(usage)) return [];
+  if (!isRecord(usage) || !Object.values(usage).some((count) => Number(count) > 0)) return [];
   const parts: string[] = [];
   const add = (field: string, key: Parameters<typeof t>[0], always: boolean): void => {
     const tokens = usage[field];
@@ -23,13 +23,20 @@ function facts(fields: TurnFields): string[] {
   const parts = usageParts(fields.usage);
   if (typeof fields.cost === 'string' && fields.cost) parts.push(visible(fields.cost));
   const reason = fields.stop_reason;
-  if (typeof reason === 'string' && reason && reason !== 'end_turn') {
+  if (typeof reason === 'string' && reason && !isSaid(reason, fields)) {
     parts.push(t('stop-reason', { reason: visible(reason) }));
   }
   if (typeof fields.thread === 'string' && fields.thread && fields.thread !== 'main') {
     parts.push(t('thread', { thread: visible(fields.thread) }));
   }
   return parts;
+}
+
+/** Whether the stop reason is nothing special, or the header says it. */
+function isSaid(reason: string, fields: TurnFields): boolean {
+  const shown = standing(fields);
+  if (reason === 'max_tokens') return shown === 'truncated';
+  return reason === 'end_turn' || shown === 'refused';
 }
 
 export class Footer {

@@ -1,7 +1,7 @@
 // A turn's first line: model, state, marks, time, speed, Stop.
 // The clock ticks only while the turn runs, and by itself: the kernel sends no ticks.
 import { element } from './dress';
-import { isRunning, type TurnFields } from './state';
+import { isRunning, standing, type TurnFields } from './state';
 import { duration, t } from './strings';
 import { visible } from './visible';
 
@@ -34,9 +34,10 @@ export class Header {
 
   update(fields: TurnFields): void {
     const running = isRunning(fields.status);
-    this.el.dataset['status'] = fields.status;
+    const shown = standing(fields);
+    this.el.dataset['status'] = shown;
     this.model.textContent = typeof fields.model === 'string' ? visible(fields.model) : '';
-    this.status.textContent = t(`status.${fields.status}`);
+    this.status.textContent = t(`status.${shown}`);
     this.updateMarks(fields.marks);
     const rate = fields.tokens_per_s;
     this.speed.textContent =

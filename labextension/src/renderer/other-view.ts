@@ -27,7 +27,7 @@ export class UnknownView implements BlockView {
     const label = t('block.unknown', { type: visible(block.head.type) });
     const body = element('div', 'mm-plain mm-box');
     body.tabIndex = 0;
-    body.setAttribute('role', 'region');
+    body.setAttribute('role', 'group');
     body.setAttribute('aria-label', label);
     this.text = new GrowingText(body);
     this.el.append(element('summary', 'mm-summary', label), body);

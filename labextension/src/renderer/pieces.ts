@@ -31,13 +31,14 @@ export function cut(source: string, known: Links): { pieces: Piece[]; links: Lin
 
 /**
  * How many of `pieces` are complete for good. The last is open. The border before it is certain once
- * its first two lines are (a table is told by its second), or the first line, if that opens a fence.
+ * its first two lines are (a table is told by its second), or the first line, if that opens a fence;
+ * and at once after a fence, which has closed if anything follows it.
  */
 export function countStable(pieces: readonly Piece[]): number {
   const last = pieces.at(-1);
   if (!last) return 0;
   const lines = last.raw.split('\n', 3).length - 1;
-  const certain = lines >= (last.kind === 'fence' ? 1 : 2);
+  const certain = lines >= (last.kind === 'fence' ? 1 : 2) || pieces.at(-2)?.kind === 'fence';
   return Math.max(0, pieces.length - (certain ? 1 : 2));
 }
 

@@ -1,5 +1,6 @@
 // A turn record (schema 1) as the ops that would have built it, so that one view draws both.
 // Always true: a record that is damaged or of another schema gives null, and nothing here throws.
+import { costOf, dollars, modelNamed } from './catalogue';
 import { isRecord, type Status } from './state';
 
 export const SCHEMA = 1;
@@ -61,10 +62,13 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
   const usage: Record<string, number> = {};
   let seconds = 0;
   let streaming = 0;
+  let cost: number | null = 0;
+  const price = modelNamed(record['model'])?.price;
   for (const response of responses) {
     const took = number(response['seconds']);
     seconds += took;
     if (!isRecord(response['usage'])) continue;
+    cost = price && cost !== null ? cost + costOf(response['usage'], price) : null;
     for (const [name, count] of Object.entries(response['usage']))
       usage[name] = (usage[name] ?? 0) + number(count);
     if (typeof response['first_token_s'] === 'number')
@@ -73,6 +77,7 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
   const output = usage['output_tokens'] ?? 0;
   const fields: Record<string, unknown> = { status: record['status'], usage, seconds };
   if (streaming > SPEED_NEEDS_SECONDS && output > 0) fields['tokens_per_s'] = output / streaming;
+  if (cost) fields['cost'] = dollars(cost);
   if (responses.length === 1) fields['first_token_s'] = responses[0]?.['first_token_s'];
   fields['stop_reason'] = responses.at(-1)?.['stop_reason'];
   for (const name of ['model', 'thread', 'error']) fields[name] = record[name];

@@ -12,6 +12,8 @@ export interface Block {
   readonly head: BlockHead;
   /** Text, thinking, a tool's partial input JSON, or a result: whatever `add` appended. */
   readonly text: string;
+  /** The end of `text`, so that what is new is read without joining all of it in every frame. */
+  readonly recent: string;
   /** Counts replacements of `text` by something that does not continue it. */
   readonly revision: number;
   readonly closed: boolean;
@@ -66,6 +68,11 @@ export function isRunning(status: Status): boolean {
   return status === 'waiting' || status === 'thinking' || status === 'answering';
 }
 
+/** What the turn is said to be in: its status, or `refused` where the model declined to answer. */
+export function standing({ status, stop_reason }: TurnFields): Status | 'refused' {
+  return status === 'complete' && stop_reason === 'refusal' ? 'refused' : status;
+}
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -86,20 +93,36 @@ function textOf(block: Record<string, unknown>): string | null {
   return null;
 }
 
+const RECENT = 16_384;
+
+/** The end of a text of `length` characters, of which `recent` holds the last; where it begins depends on `length` alone. */
+function endOf(recent: string, length: number): string {
+  const kept = length < 2 * RECENT ? length : RECENT + (length % RECENT);
+  return recent.length > kept ? recent.slice(-kept) : recent;
+}
+
+function appendText(block: Block, more: string): Block {
+  const text = block.text + more;
+  return { ...block, text, recent: endOf(block.recent + more, text.length) };
+}
+
 function replaceText(block: Block, text: string): Block {
   if (text === block.text) return block;
   const continues = text.startsWith(block.text);
-  return { ...block, text, revision: block.revision + (continues ? 0 : 1) };
+  const revision = block.revision + (continues ? 0 : 1);
+  return { ...block, text, recent: endOf(text, text.length), revision };
 }
 
 function open(blocks: Block[], key: unknown, head: unknown): void {
   if (typeof key !== 'number' || !isRecord(head)) return;
   if (blocks.some((block) => block.key === key)) return;
   const type = typeof head['type'] === 'string' ? head['type'] : 'unknown';
+  const text = textOf(head) ?? '';
   blocks.push({
     key,
     head: { ...head, type },
-    text: textOf(head) ?? '',
+    text,
+    recent: endOf(text, text.length),
     revision: 0,
     closed: false,
     seconds: null,
@@ -142,7 +165,7 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
       const block = blocks[at];
       if (block === undefined) continue;
       if (kind === 'close') blocks[at] = close(block, value);
-      else if (typeof value === 'string') blocks[at] = { ...block, text: block.text + value };
+      else if (typeof value === 'string') blocks[at] = appendText(block, value);
     }
   }
   return { fields, blocks };

@@ -19,6 +19,7 @@ const texts = (trans: Translation) => ({
   'status.complete': trans.__('done'),
   'status.stopped': trans.__('stopped'),
   'status.truncated': trans.__('cut off by max_tokens'),
+  'status.refused': trans.__('refused by the model'),
   'status.failed': trans.__('failed'),
   'mark.stale': trans.__('stale'),
   'mark.stale.why': trans.__('The turns above have changed since this was answered: ask again'),

@@ -13,7 +13,7 @@ function scrollBox(label: string): HTMLElement {
   const box = element('div', 'mm-plain mm-box');
   // What scrolls must be reachable by keyboard.
   box.tabIndex = 0;
-  box.setAttribute('role', 'region');
+  box.setAttribute('role', 'group');
   box.setAttribute('aria-label', label);
   return box;
 }

@@ -6,7 +6,7 @@ import { Footer } from './footer';
 import { Header } from './header';
 import { RedactedView, UnknownView } from './other-view';
 import { FrameLoop, type Deadline } from './schedule';
-import { EMPTY, isRunning, type Block, type TurnFields, type TurnState } from './state';
+import { EMPTY, isRunning, standing, type Block, type TurnFields, type TurnState } from './state';
 import { t } from './strings';
 import { injectStyle } from './style';
 import { TextView } from './text-view';
@@ -120,13 +120,14 @@ export class TurnView {
   }
 
   /** Tell assistive tools about a boundary; not about what was over before this view was there. */
-  private announce({ status, error }: TurnFields): void {
+  private announce(fields: TurnFields): void {
+    const { status, error } = fields;
     const text =
       status === 'failed' && error
         ? t('announce.failed', { error: visible(error) })
         : status === 'waiting' || status === 'thinking'
           ? ''
-          : t(`status.${status}`);
+          : t(`status.${standing(fields)}`);
     const first = this.announced === null;
     if (text === this.announced) return;
     this.announced = text;

@@ -1,0 +1,74 @@
+"""A turn with no mouse: run it, stop it, unfold its thinking, copy and insert its code; what has the focus is seen."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.sync_api import Locator, expect
+
+LOAD = "%load_ext mm_magics"
+CODE = "```python\nprint(1)\n```\n\nThat is all.\n"
+SLOW = "%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=40]]"
+RICH = f'%%minimax\nCode, please. [[simulator: thinking="Let me see." say={json.dumps(CODE)}]]'
+RING = "(el) => { const style = getComputedStyle(el); return [style.outlineStyle, parseFloat(style.outlineWidth)]; }"
+
+
+def tab_to(notebook, target: Locator) -> None:
+    """Press Tab until `target` has the focus, and see its ring."""
+    for _ in range(40):
+        notebook.page.keyboard.press("Tab")
+        if target.evaluate("(el) => el === document.activeElement"):
+            break
+    expect(target).to_be_focused()
+    style, width = target.evaluate(RING)
+    assert style != "none"
+    assert width >= 2
+
+
+def run_by_keyboard(notebook, number: int) -> None:
+    """Select the cell, as the arrow keys do, and run it with Ctrl+Enter; the focus stays with the cell."""
+    notebook.page.evaluate(
+        """(number) => {
+          const notebook = window.jupyterapp.shell.currentWidget.content;
+          notebook.activeCellIndex = number;
+          notebook.mode = 'command';
+          notebook.activate();
+        }""",
+        number,
+    )
+    notebook.page.keyboard.press("Control+Enter")
+
+
+def test_an_answer_is_run_and_stopped_from_the_keyboard(open_notebook):
+    notebook = open_notebook(LOAD, SLOW)
+    notebook.run(0)
+    run_by_keyboard(notebook, 1)
+    output = notebook.output(1)
+    expect(output.locator("p").first).to_be_visible(timeout=20_000)
+    tab_to(notebook, output.get_by_role("button", name="Stop"))
+    notebook.page.keyboard.press("Enter")
+    expect(output.locator(".mm-status")).to_have_text("stopped", timeout=5_000)
+
+
+def test_thinking_opens_and_code_is_copied_and_inserted_from_the_keyboard(open_notebook):
+    notebook = open_notebook(LOAD, RICH)
+    notebook.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    notebook.run(0)
+    run_by_keyboard(notebook, 1)
+    output = notebook.output(1)
+    thinking = output.locator(".mm-rendered details")
+    expect(thinking).not_to_have_attribute("open", "", timeout=20_000)
+    tab_to(notebook, thinking.locator("summary"))
+    notebook.page.keyboard.press("Enter")
+    expect(thinking.get_by_text("Let me see.")).to_be_visible()
+    insert = output.get_by_role("button", name="Insert this code in a new cell below")
+    copy = output.get_by_role("button", name="Copy this code")
+    tab_to(notebook, insert)
+    tab_to(notebook, copy)
+    notebook.page.keyboard.press("Enter")
+    expect(copy).to_have_text("Copied")
+    assert notebook.evaluate("() => navigator.clipboard.readText()") == "print(1)"
+    notebook.page.keyboard.press("Shift+Tab")
+    expect(insert).to_be_focused()
+    notebook.page.keyboard.press("Enter")
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell").nth(2)).to_contain_text("print(1)")

@@ -1,0 +1,133 @@
+"""Every state of a turn in JupyterLab, light and dark: what it says, what axe finds in it, and its picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+ROOT = Path(__file__).parents[2]
+IMAGES = ROOT / "docs" / "images" / "states"
+LOAD = "%load_ext mm_magics"
+TEXT = """# Sorting by length
+
+- [x] a key function
+- `sorted`, which is **stable**
+
+| word | letters |
+| --- | ---: |
+| fig | 3 |
+| banana | 6 |
+
+```python
+sorted(words, key=len)  # shortest first
+```
+
+It takes $O(n \\log n)$ steps; see [the guide](https://docs.python.org/3/howto/sorting.html).
+
+![a drawing](https://example.org/sorting.png)
+"""
+THOUGHT = "The reader wants the words by length. A key function does it: sorted takes one, and it is stable."
+LONG = "Sorting is a matter of comparing. " * 40
+
+
+def prompt(question: str, *flags: str, **directives: object) -> str:
+    told = " ".join(f"{key}={json.dumps(value)}" for key, value in directives.items())
+    return f"{' '.join(['%%minimax', *flags])}\n{question} [[simulator: {told}]]"
+
+
+def record(*messages: dict[str, object]) -> str:
+    """A cell that shows a turn with these messages as a prompt cell leaves it."""
+    return f"""from mm_magics.display.bundle import bundle
+from mm_magics.history.turn import Turn
+response = {{"usage": {{"input_tokens": 412, "output_tokens": 58}}, "seconds": 2.4, "stop_reason": "end_turn"}}
+turn = Turn("main", "complete", "MiniMax-M2.7", {list(messages)!r}, responses=[response])
+display(bundle(turn), raw=True)"""
+
+
+CALL = {"type": "tool_use", "id": "call_1", "name": "longest", "input": {"words": ["pear", "fig", "banana"]}}
+RESULT = {"type": "tool_result", "tool_use_id": "call_1", "content": "banana"}
+CELLS = {
+    "complete": prompt("Sort these by length.", thinking=THOUGHT, say=TEXT, rate=40),
+    "truncated": prompt("Tell me all of it.", "--max-tokens 60", thinking="", say=LONG, rate=40),
+    "refused": prompt("Do something bad.", thinking="", say="I cannot help with that.", stop_reason="refusal", rate=10),
+    "failed": prompt("Tell me more.", thinking="", say=LONG, fault="close", after=60, rate=40),
+    "tool": record(
+        {"role": "user", "content": [{"type": "text", "text": "Which word is the longest?"}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "Let me measure them."}, CALL]},
+        {"role": "user", "content": [RESULT]},
+        {"role": "assistant", "content": [{"type": "text", "text": "The longest word is **banana**."}]},
+    ),
+}
+WAITING = prompt("Take your time.", wait=60)
+THINKING = prompt("Think about it.", thinking=THOUGHT, say=TEXT, rate=40, stall=60, after=12)
+ANSWERING = prompt("Sort these by length.", thinking=THOUGHT, size=4, say=TEXT, rate=80, stall=60, after=80)
+ABOVE = "%%minimax --thread marked\nSort these {{ word }}."
+BELOW = prompt("Why so?", "--thread marked --replay auto", thinking="", say="Short words come first.", rate=40)
+SAYS = {
+    "replayed": "done",
+    "stale": "done",
+    "complete": "done",
+    "truncated": "cut off by max_tokens",
+    "refused": "refused by the model",
+    "failed": "failed",
+    "tool": "done",
+    "waiting": "waiting",
+    "thinking": "thinking",
+    "answering": "answering",
+    "stopped": "stopped",
+}
+
+
+@pytest.mark.parametrize(
+    ("theme", "name"), [("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")], ids=["light", "dark"]
+)
+def test_every_state_says_what_it_is_and_axe_finds_nothing_in_it(open_notebook, theme, name):
+    running, marked = (WAITING, THINKING, ANSWERING), ("word = 'by length'", ABOVE, BELOW, "word = 'by letter'")
+    notebook = open_notebook(LOAD, *CELLS.values(), *running, *marked, "", theme=theme, width=900, height=1000)
+
+    def turn(number: int) -> Locator:
+        return notebook.output(number).locator(".mm-turn")
+
+    def look(state: str, number: int) -> None:
+        expect(turn(number).locator(".mm-status")).to_have_text(SAYS[state], timeout=20_000)
+        assert notebook.violations(".mm-turn") == []
+        notebook.page.mouse.move(0, 0)
+        turn(number).screenshot(path=IMAGES / f"{state}-{name}.png", animations="disabled")
+
+    notebook.run(0)
+    for number, state in enumerate(CELLS, 1):
+        notebook.run(number)
+        if state == "tool":
+            turn(number).locator("summary").click()
+            expect(turn(number)).to_contain_text("Result")
+        look(state, number)
+    waiting, thinking, answering = range(len(CELLS) + 1, len(CELLS) + 4)
+    notebook.run(waiting, wait=False)
+    look("waiting", waiting)
+    press_stop(notebook, turn(waiting))
+    notebook.run(thinking, wait=False)
+    expect(turn(thinking).locator("details")).to_contain_text("The reader wants the words by length.", timeout=20_000)
+    look("thinking", thinking)
+    press_stop(notebook, turn(thinking))
+    notebook.run(answering, wait=False)
+    expect(turn(answering).locator("p").last).to_contain_text("step", timeout=20_000)
+    look("answering", answering)
+    press_stop(notebook, turn(answering))
+    look("stopped", answering)
+    before, above, below, after = range(answering + 1, answering + 5)
+    for number in (before, above, below, below):
+        notebook.run(number)
+    expect(turn(below).locator(".mm-marks")).to_have_text("replayed")
+    look("replayed", below)
+    for number in (after, above):
+        notebook.run(number)
+    expect(turn(below).locator(".mm-marks")).to_have_text("stalereplayed")
+    look("stale", below)
+
+
+def press_stop(notebook, turn: Locator) -> None:
+    turn.get_by_role("button", name="Stop").click()
+    notebook.wait()
