@@ -1,32 +1,45 @@
 """One turn in the making: a prompt that is ready to go, and the answer to it as an iterator of events.
 
+A turn is one call of the model, or, with tools, as many as it takes until the model calls none.
+
 Always true: whatever ends a turn (its end, a fault, Stop, an interrupt, a caller that leaves), what came is in the
 history, and the history is valid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
-from mm_magics import interrupts
-from mm_magics.call import Call, CallEvent, Stopped, Wake
+from mm_magics import interrupts, messages, models, request
+from mm_magics.call import Call, CallEvent, Wake
 from mm_magics.errors import EndpointError, MiniMaxError
 from mm_magics.history.replay import Mode
 from mm_magics.history.thread import Context, History
 from mm_magics.history.turn import Status, Turn, new_id, now
+from mm_magics.interrupts import Stopped
 from mm_magics.messages import Message
+from mm_magics.tools.approval import Approve, Decision
+from mm_magics.tools.loop import Loop, Toolbox
+from mm_magics.tools.run import ToolEvent
+from mm_magics.tools.tool import ToolCall
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A request ready to go: `message` is the new user message, `body` all that is sent, `content` its bytes."""
+    """A request ready to go: `message` is the new user message, `body` all that is sent, `content` its bytes.
+
+    `past` are the turns it sees, closed; `box` is what the model may call.
+    """
 
     message: Message
     body: dict[str, Any]
     content: bytes = field(repr=False)
+    past: Sequence[Turn] = field(repr=False)
+    box: Toolbox | None
     system: str | None
     params: dict[str, Any]
     thread: str
@@ -56,7 +69,7 @@ class TurnEnd(NamedTuple):
     turn: Turn
 
 
-Event = Asked | CallEvent | TurnEnd
+Event = Asked | CallEvent | ToolEvent | TurnEnd
 
 
 class View(Protocol):
@@ -68,27 +81,47 @@ class View(Protocol):
     def show(self, event: Event) -> None: ...
 
 
+def nobody(_call: ToolCall) -> Decision:
+    """The answer to a call that asks where there is nobody to ask."""
+    return Decision(False, "There was nobody to ask.")
+
+
 class Answer:
     """One turn in the making: iterate it for its events; `turn` is there once it is over.
 
-    Leaving it early (`break`, an exception, `close()`) ends the call and keeps what came, as a stopped turn.
+    `send` makes the call of a model with this body. Leaving it early (`break`, an exception, `close()`) ends the call
+    and keeps what came, as a stopped turn.
     """
 
-    def __init__(self, prompt: Prompt, call: Call, history: History, news: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        prompt: Prompt,
+        send: Callable[[bytes], Call],
+        history: History,
+        stop: threading.Event,
+        news: Sequence[str] = (),
+    ) -> None:
         self.prompt = prompt
         self.notes = [*news, *prompt.notes]
         self.turn: Turn | None = None
-        self._call, self._history = call, history
+        self._send, self._history = send, history
+        self._call: Call | None = send(prompt.content)
+        self._loop = Loop(prompt.box, prompt.body.get("tool_choice") or {}, stop) if prompt.box else None
+        self._messages: list[Message] = []
+        self._responses: list[dict[str, Any]] = []
         self._id, self._created = new_id(), now()
 
     def __iter__(self) -> Iterator[Event]:
         return self.events(lambda: None)
 
-    def events(self, wake: Wake) -> Iterator[Event]:
-        """The events, with an `Idle` at the time that `wake` gives. Raises `EndpointError`, its `turn` what came."""
+    def events(self, wake: Wake, approve: Approve = nobody) -> Iterator[Event]:
+        """The events, with an `Idle` at the time that `wake` gives. Raises `EndpointError`, its `turn` what came.
+
+        `approve` is asked about each call of a tool that needs a yes.
+        """
         yield Asked(self.prompt)
         try:
-            yield from self._call.events(wake)
+            yield from self._rounds(wake, approve)
         except Stopped:
             yield TurnEnd(self._settle("stopped"))
         except EndpointError as error:
@@ -103,7 +136,7 @@ class Answer:
     @property
     def kept(self) -> bool:
         """Whether anything came that is worth keeping."""
-        return bool(self._call.assembler.content)
+        return bool(self._messages or (self._call and self._call.assembler.content))
 
     def close(self) -> Turn:
         """End the turn now, if it is not over, and give it."""
@@ -115,15 +148,73 @@ class Answer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
+    def _rounds(self, wake: Wake, approve: Approve) -> Iterator[Event]:
+        while True:
+            assert self._call is not None
+            yield from self._call.events(wake)
+            self._take()
+            status, _ = self._ending()
+            if self._loop is None or status != "complete" or not self._messages:
+                return
+            last, response = self._messages[-1], self._responses[-1]
+            content = messages.blocks(last)
+            try:
+                yield from self._loop.events(content, response.get("unfinished"), self._spent(), approve)
+            finally:
+                self._answer(response)
+            if not self._loop.more:
+                return
+            self._call = self._send(self._next_body())
+
+    def _take(self) -> None:
+        """What the call brought becomes part of the turn; it is over, or ended by this."""
+        call, self._call = self._call, None
+        if call is None:
+            return
+        call.end()
+        if call.assembler.content:
+            self._messages.append({"role": "assistant", "content": call.assembler.content})
+        self._responses.append(_response(call))
+
+    def _answer(self, response: dict[str, Any]) -> None:
+        """The results so far become part of the turn."""
+        if self._loop is None or self.turn is not None:
+            return
+        if results := self._loop.results:
+            response["tools"] = [
+                {"id": each.block["tool_use_id"], "outcome": each.outcome, "seconds": each.seconds} for each in results
+            ]
+        if answers := self._loop.answers:
+            self._messages.append({"role": "user", "content": answers})
+        self.notes += self._loop.notes
+        self._loop.notes = []
+
+    def _next_body(self) -> bytes:
+        assert self._loop is not None
+        prompt = self.prompt
+        turn = messages.closed([prompt.message, *self._messages], [each.get("unfinished") for each in self._responses])
+        array = messages.join([*(each.closed for each in prompt.past), turn])
+        body = {**prompt.body, "messages": array}
+        body.pop("tool_choice", None)
+        if self._loop.choice:
+            body["tool_choice"] = dict(self._loop.choice)
+        request.check(body)
+        return request.encode(body, {id(each.message): each.json for turn in prompt.past for each in turn.prepared})
+
+    def _spent(self) -> float | None:
+        """US dollars that the turn has cost so far; None where that is not known."""
+        costs = [models.cost(self.prompt.model, response["usage"]) for response in self._responses]
+        return None if None in costs else sum(filter(None, costs))
+
     def _ending(self) -> tuple[Status, EndpointError | None]:
-        reason = self._call.assembler.message.get("stop_reason")
+        reason = self._responses[-1]["stop_reason"] if self._responses else None
         if reason == "error":
             return "failed", EndpointError("The endpoint ended the answer with an error.", "Run the cell again.")
         return ("truncated" if reason in ("max_tokens", "model_context_window_exceeded") else "complete"), None
 
     def _settle(self, status: Status, error: MiniMaxError | None = None) -> Turn:
         with interrupts.deferred():
-            self._call.end()
+            self._take()
             self.turn = self._make_turn(status, error)
             if self.kept:
                 self._history.put(self.turn)
@@ -132,22 +223,6 @@ class Answer:
             return self.turn
 
     def _make_turn(self, status: Status, error: MiniMaxError | None) -> Turn:
-        assembler = self._call.assembler
-        message = assembler.message
-        response: dict[str, Any] = {
-            "id": message.get("id"),
-            "model": message.get("model"),
-            "stop_reason": message.get("stop_reason"),
-            "usage": usage if isinstance(usage := message.get("usage"), dict) else {},
-            "first_token_s": _rounded(self._call.first_token_s),
-            "thinking_s": _rounded(self._call.thinking_s),
-            "seconds": _rounded(self._call.seconds),
-        }
-        if assembler.unfinished is not None:
-            response["unfinished"] = assembler.unfinished
-        if assembler.partial_json is not None:
-            response["partial_json"] = assembler.partial_json
-        answer: list[Message] = [{"role": "assistant", "content": assembler.content}] if assembler.content else []
         prompt = self.prompt
         return Turn(
             id=self._id,
@@ -158,13 +233,33 @@ class Answer:
             model=prompt.model,
             system=prompt.system,
             params=prompt.params,
-            messages=[prompt.message, *answer],
-            responses=[response],
+            messages=[prompt.message, *self._messages],
+            responses=self._responses,
             request_sha256=prompt.request_sha256,
             error=str(error) if error else None,
             context=prompt.context,
             base=prompt.base,
         )
+
+
+def _response(call: Call) -> dict[str, Any]:
+    """One call as the turn record has it."""
+    assembler = call.assembler
+    message = assembler.message
+    response: dict[str, Any] = {
+        "id": message.get("id"),
+        "model": message.get("model"),
+        "stop_reason": message.get("stop_reason"),
+        "usage": usage if isinstance(usage := message.get("usage"), dict) else {},
+        "first_token_s": _rounded(call.first_token_s),
+        "thinking_s": _rounded(call.thinking_s),
+        "seconds": _rounded(call.seconds),
+    }
+    if assembler.unfinished is not None:
+        response["unfinished"] = assembler.unfinished
+    if assembler.partial_json is not None:
+        response["partial_json"] = assembler.partial_json
+    return response
 
 
 class Replayed:
@@ -182,7 +277,7 @@ class Replayed:
     def __iter__(self) -> Iterator[Event]:
         return self.events(lambda: None)
 
-    def events(self, _wake: Wake) -> Iterator[Event]:
+    def events(self, _wake: Wake, _approve: Approve = nobody) -> Iterator[Event]:
         """That it was asked, and that it is over."""
         yield Asked(self.prompt)
         yield TurnEnd(self.turn)

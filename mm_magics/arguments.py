@@ -60,6 +60,13 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
+def _positive(text: str) -> int:
+    count = _whole(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 upwards")
+    return count
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -78,6 +85,20 @@ def _name(text: str) -> str:
     if not text.isidentifier() or iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a Python name")
     return text
+
+
+def _names(text: str) -> list[str]:
+    names = [] if text == "none" else [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME,NAME")
+    return names
+
+
+def _dollars(text: str) -> float:
+    dollars = _number(text.removeprefix("$"))
+    if not 0 <= dollars < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not an amount of US dollars")
+    return dollars
 
 
 def _field(text: str) -> tuple[str, Any]:
@@ -99,6 +120,24 @@ FLAGS = (
     Flag(("--top-p",), "above 0, at most 1", "X", _number, setting="top_p"),
     Flag(("--max-tokens",), "tokens at most in the answer, thinking included", "N", _whole, setting="max_tokens"),
     Flag(("--thinking",), "on, off, or a budget in tokens", "on|off|N", _thinking, ("on", "off"), "thinking"),
+    Flag(
+        ("--tools",),
+        "what it may call: functions of yours, built-in tools, MCP servers; none for none",
+        "NAME,NAME",
+        _names,
+        setting="tools",
+    ),
+    Flag(
+        ("--tool-choice",),
+        "auto, any, none, or the tool that it has to call",
+        "auto|any|none|NAME",
+        str,
+        ("auto", "any", "none"),
+        "tool_choice",
+    ),
+    Flag(("--max-rounds",), "messages with calls at most; then an answer without", "N", _positive, setting="max_rounds"),
+    Flag(("--max-cost",), "US dollars after which no more tools are called", "X", _dollars, setting="max_cost"),
+    Flag(("--schema",), "what the answer has to fit: a pydantic model, a dataclass, a JSON schema …", "NAME", _name),
     Flag(("-o", "--out"), "put the answer into this variable", "NAME", _name),
     Flag(("--as",), "what the answer is: markdown, code, text or json", "FORM", str, FORMS),
     Flag(("--thread",), "the thread that the cell belongs to", "NAME", setting="thread"),

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from mm_magics.client import Chunk, Ended, Exchange, Opened, Retrying, silence
 from mm_magics.errors import MiniMaxError, ProtocolError, StatusError, reported
+from mm_magics.interrupts import Stopped
 from mm_magics.stream import Assembler, BlockStart, BlockStop, Delta, EventDecoder, StreamEvent, parse
 
 POLL_S = 0.1
@@ -25,10 +26,6 @@ SNIFF = 65_536
 
 class Idle(NamedTuple):
     """Nothing came for a moment; a view may use it to show what it holds back."""
-
-
-class Stopped(Exception):
-    """Somebody pressed Stop."""
 
 
 CallEvent = StreamEvent | Retrying | Idle

@@ -56,6 +56,18 @@ class MiniMax(Configurable):
     ).tag(config=True)
     user_id = Unicode(None, allow_none=True, help="metadata.user_id: an opaque id of the user.").tag(config=True)
     params = Dict(key_trait=Unicode(), help="Any other fields of the request.").tag(config=True)
+    tools = List(Unicode(), help="Names of the tools that every prompt offers: functions, built-in ones, servers.").tag(
+        config=True
+    )
+    tool_choice = Unicode(None, allow_none=True, help="auto, any, none or a tool's name; None is auto.").tag(config=True)
+    max_rounds = Int(25, min=1, help="Messages with calls of tools in one turn; then an answer without them.").tag(
+        config=True
+    )
+    max_cost = Float(None, allow_none=True, min=0.0, help="US dollars after which a turn calls no more tools.").tag(
+        config=True
+    )
+    tool_timeout = Float(120.0, min=0.1, help="Seconds that one call of a tool may take.").tag(config=True)
+    tool_limit = Int(20_000, min=0, help="Characters of one tool's result that are sent; 0: all.").tag(config=True)
     thread = Unicode("main", help="The thread that prompt cells belong to.").tag(config=True)
     context = Union(
         [Enum(["above", "all", "none"]), Int(min=0)],

@@ -1,4 +1,4 @@
-"""Holding an interrupt back for the few milliseconds in which a turn is written down.
+"""Stop, and holding an interrupt back for the few milliseconds in which a turn is written down.
 
 Always true: an interrupt that came meanwhile is delivered at the end, never lost.
 """
@@ -10,6 +10,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+class Stopped(Exception):
+    """Somebody pressed Stop."""
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
@@ -40,6 +40,7 @@ class MiniMaxMagics(Magics):
         self.session = session
         self.recorder = Recorder(shell)
         self._stop = threading.Event()
+        session.namespace = shell.user_ns
         self.page = LivePage(session)
         comms.listen(shell, self.page.described, lambda: self._stop.set())
 
@@ -86,6 +87,8 @@ class MiniMaxMagics(Magics):
                 flags["system"] = prompt.render(flags["system"], shell.user_ns, config.value_limit)
         if "params" in flags:
             flags["params"] = {**config.params, **flags["params"]}
+        if "schema" in flags:
+            flags["schema"] = _named(flags["schema"], shell.user_ns)
         cell_id = self.session.place(frontend.cell_id(shell), frontend.source(shell))
         sees = flags.pop("sees", config.sees)
         if cells is None:
@@ -101,8 +104,10 @@ class MiniMaxMagics(Magics):
         earlier = self.session.history.of_cell(ready.thread, cell_id)
         answer = self.session.stream(ready, stop=stop)
         turn = frontend.perform(answer, shell, stop, form=form, quiet=quiet, earlier=earlier, page=self.page)
+        if "schema" in flags or out:
+            value = self.session.value(turn, flags["schema"]) if "schema" in flags else forms.value(turn.text, form)
         if out:
-            shell.user_ns[out] = forms.value(turn.text, form)
+            shell.user_ns[out] = value
 
     def _cells(self, sees: str | int, thread: str, cell_id: str | None) -> Sequence[Ran]:
         """The code cells that a prompt in this cell sees."""
@@ -115,6 +120,12 @@ class MiniMaxMagics(Magics):
             asked += [cell.id for cell in above if cell.is_prompt]
         fresh = sees_text.since_prompt(above, filter(None, asked))
         return fresh[-sees:] if isinstance(sees, int) else fresh
+
+
+def _named(name: str, namespace: Mapping[str, Any]) -> Any:
+    if name not in namespace:
+        raise UsageError(f"There is no {name} here.", "--schema names a pydantic model, a dataclass or a JSON schema.")
+    return namespace[name]
 
 
 def _show_request(ready: Prompt) -> None:

@@ -13,6 +13,10 @@ Block = dict[str, Any]
 """A content block as it stands on the wire: `{"type": …, …}`."""
 
 
+ANSWER = "final_answer"
+"""The tool by which a model gives an answer of a wanted shape."""
+
+
 class Message(TypedDict):
     role: Literal["user", "assistant"]
     content: str | list[Block]
@@ -165,28 +169,30 @@ def _tool_problems(where: str, role: str, content: list[Any], open_ids: list[str
 # Making a past valid --------------------------------------------------------------------------------------------
 
 
-def closed(messages: Iterable[Message], unfinished: int | None = None) -> list[Message]:
+def closed(messages: Iterable[Message], unfinished: Iterable[int | None] = ()) -> list[Message]:
     """One turn's messages, made fit to be context; the input is not changed, and intact blocks are the same objects.
 
-    `unfinished` is the index of the block in the last assistant message that was cut; text is kept, anything else
-    dropped. Blank texts and misplaced or doubled tool blocks go; an unanswered `tool_use` gets an `is_error` result.
-    If no assistant content is left, the turn is not context at all: `[]`.
+    `unfinished` has, for each assistant message in order, the index of the block that was cut, or None; text is kept,
+    anything else dropped. Blank texts and misplaced or doubled tool blocks go; a tool id that a later message uses
+    again becomes a new one; an unanswered `tool_use` gets an `is_error` result. If no assistant content is left, the
+    turn is not context at all: `[]`.
     """
-    kept: list[Message] = []
-    role: str | None
-    turn = list(messages)
-    last = max((n for n, message in enumerate(turn) if message.get("role") == "assistant"), default=None)
+    cut = iter(unfinished)
+    rounds: list[list[Message]] = [[]]
     seen: set[str] = set()
-    for number, message in enumerate(turn):
+    for message in messages:
         role = str(message.get("role"))
         if role not in ("user", "assistant"):
             continue
         content = blocks(message)
-        if number == last and unfinished is not None:
-            content = [block for n, block in enumerate(content) if n != unfinished or block.get("type") == "text"]
+        if role == "assistant":
+            at = next(cut, None)
+            content = [block for n, block in enumerate(content) if n != at or block.get("type") == "text"]
+            seen = set()
+            rounds.append([])
         content = [block for block in content if _fits(block, role, seen)]
-        kept.append(cast(Message, {"role": role, "content": content}))
-    kept = _answered(join([kept]))
+        rounds[-1].append(cast(Message, {"role": role, "content": content}))
+    kept = _answered(join(rounds))
     return kept if any(message["role"] == "assistant" for message in kept) else []
 
 

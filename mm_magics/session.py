@@ -1,4 +1,4 @@
-"""`Session.ask()`: context → request → stream → turn. Everything that the magics do, for scripts, without IPython.
+"""`Session.ask()`: context → request → stream → tools → turn. Everything that the magics do, for scripts, without IPython.
 
 Always true: a request is checked before anything is sent, and the history it is made from is the notebook's as it
 stands.
@@ -15,7 +15,7 @@ from typing import Any, Self
 from traitlets import TraitError
 
 from mm_magics import messages, request
-from mm_magics.answer import Answer, Prompt, Replayed, View
+from mm_magics.answer import Answer, Prompt, Replayed, View, nobody
 from mm_magics.call import Call
 from mm_magics.client import Client
 from mm_magics.config import MiniMax, checked_base_url
@@ -27,6 +27,15 @@ from mm_magics.history.thread import Context, History, context_messages, digest_
 from mm_magics.history.turn import Turn
 from mm_magics.keys import Keys
 from mm_magics.messages import Block, Message
+from mm_magics.tools import registry
+from mm_magics.tools.approval import Approve, Rules
+from mm_magics.tools.builtin import builtin_tools
+from mm_magics.tools.loop import Toolbox
+from mm_magics.tools.mcp import Servers
+from mm_magics.tools.run import Limits
+from mm_magics.tools.shape import Shape, shape_of
+from mm_magics.tools.tool import Tool
+from mm_magics.tools.wanted import value_of
 
 
 class Session:
@@ -51,19 +60,24 @@ class Session:
         self.config.observe(lambda change: self._chosen.add(change["name"]))
         self.keys = Keys()
         self.history = History()
+        self.namespace: dict[str, Any] = {}
+        self.rules = Rules()
+        self.servers = Servers()
         self.notebook: NotebookFile | LiveNotebook | None = None
         self._recordings = Recordings()
         self._restored = 0
         self._places: dict[str | None, str] = {}
         self._client: Client | None = None
+        self._running = threading.Lock()
         if api_key is not None:
             self.keys.enter(self.config.base_url, api_key, "api_key")
 
     def prepare(self, content: str | Sequence[Block], *, cell_id: str | None = None, **flags: Any) -> Prompt:
         """The request for this content, checked; nothing is sent. `flags` override settings of the same name.
 
-        Raises `PromptError` for empty content, `UsageError` for a flag that makes no sense, `RequestError` for what
-        the endpoint would refuse.
+        `tools` are functions, `Tool`s, or names; `schema` is what the answer has to fit: a pydantic model, a dataclass,
+        a TypedDict, a JSON schema. Raises `PromptError` for empty content, `UsageError` for a flag that makes no sense,
+        `RequestError` for what the endpoint would refuse.
         """
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
         given = messages.blocks({"content": blocks})
@@ -72,9 +86,11 @@ class Session:
             raise PromptError("The prompt is empty.", "Write the question below the %%minimax line.")
         self.refresh()
         chosen = {name: flags.pop(name, self.setting(name)) for name in _FLAGS}
+        shape = shape_of(flags.pop("schema")) if flags.get("schema") is not None else None
         if flags:
             raise TypeError(f"unknown settings: {', '.join(flags)}")
-        params = _params(chosen)
+        box = self._box(chosen, shape)
+        params = {**_params(chosen), **(box.offer(chosen["tool_choice"]) if box else {})}
         message: Message = {"role": "user", "content": blocks}
         context = _context(chosen["context"])
         seen = self.history.seen(chosen["thread"], cell_id, context)
@@ -86,6 +102,8 @@ class Session:
             message=message,
             body=body,
             content=request.encode(body, known),
+            past=seen,
+            box=box,
             system=chosen["system"] or None,
             params=params,
             thread=chosen["thread"],
@@ -105,6 +123,8 @@ class Session:
         A request that is answered from its record sends nothing. Raises what `prepare` raises, `ConfigError`
         (`KeyMissing`) if there is no endpoint to send it to, `NotRecorded` if there must be a record and is none.
         """
+        if self._running.locked():
+            raise UsageError("A tool cannot ask in the session that called it.", "Give it a Session of its own.")
         if not isinstance(prompt, Prompt):
             prompt = self.prepare(prompt, **flags)
         if prompt.replay != "off" and (turn := self._recording(prompt)) is not None:
@@ -113,9 +133,10 @@ class Session:
             raise NotRecorded(
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
-        client = self.client(prompt.timeout)
-        exchange = client.send(prompt.content)
-        return Answer(prompt, Call(exchange, prompt.timeout, stop or threading.Event()), self.history, self._news())
+        client, timeout, stop = self.client(prompt.timeout), prompt.timeout, stop or threading.Event()
+        return Answer(
+            prompt, lambda content: Call(client.send(content), timeout, stop), self.history, stop, self._news()
+        )
 
     def ask(
         self,
@@ -123,17 +144,32 @@ class Session:
         *,
         view: View | None = None,
         stop: threading.Event | None = None,
+        approve: Approve = nobody,
         **flags: Any,
     ) -> Turn:
         """Send the prompt and wait for the whole turn, showing it in `view` as it comes.
 
-        Raises what `stream` raises, and `EndpointError`, whose `turn` holds what came before the fault.
+        `approve` says yes or no to each call of a tool that asks: a bool, or a `Decision`. Raises what `stream` raises, and `EndpointError`, whose `turn` holds what came before the fault.
         """
         with self.stream(prompt, stop=stop, **flags) as answer:
-            for event in answer.events(lambda: view.due if view else None):
+            for event in answer.events(lambda: view.due if view else None, approve):
                 if view:
                     view.show(event)
         return answer.close()
+
+    def value(self, turn: Turn, schema: Any) -> Any:
+        """The turn's answer as a value that fits the schema. Raises `ProtocolError` if it does not."""
+        return value_of(turn.messages, shape_of(schema))
+
+    def _box(self, chosen: Mapping[str, Any], shape: Shape | None) -> Toolbox | None:
+        """What the model may call; None without tools and shape."""
+        tools: dict[str, Tool] = {}
+        if chosen["tools"]:
+            tools = registry.resolve(chosen["tools"], self.namespace, self._builtin(), self.servers)
+        if not tools and shape is None:
+            return None
+        limits = Limits(chosen["tool_timeout"], chosen["tool_limit"])
+        return Toolbox(tools, self.rules, limits, chosen["max_rounds"], chosen["max_cost"], shape, self._running)
 
     def attach(self, path: Path) -> None:
         """Make this notebook the session's memory: its turns are restored, and its order of cells is followed."""
@@ -202,7 +238,8 @@ class Session:
         return self._client
 
     def close(self) -> None:
-        """Close the connection; the history stays."""
+        """Close the connection and end the servers; the history stays."""
+        self.servers.close()
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -227,6 +264,12 @@ _FLAGS = (
     "context",
     "timeout",
     "replay",
+    "tools",
+    "tool_choice",
+    "max_rounds",
+    "max_cost",
+    "tool_timeout",
+    "tool_limit",
 )
 
 

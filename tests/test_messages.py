@@ -119,9 +119,9 @@ def test_a_finished_turn_is_its_own_context_with_the_same_objects() -> None:
 
 def test_an_unfinished_thinking_block_and_an_unfinished_tool_use_are_dropped_and_text_is_kept() -> None:
     turn: Any = [user(), assistant({"type": "thinking", "thinking": "hm"}, text("so"), use("a"))]
-    assert closed(turn, unfinished=2)[1]["content"] == turn[1]["content"][:2]
-    assert closed(turn, unfinished=1)[1]["content"] == turn[1]["content"]
-    assert closed([user(), assistant({"type": "thinking", "thinking": "hm"})], unfinished=0) == []  # type: ignore[list-item]
+    assert closed(turn, unfinished=[2])[1]["content"] == turn[1]["content"][:2]
+    assert closed(turn, unfinished=[1])[1]["content"] == turn[1]["content"]
+    assert closed([user(), assistant({"type": "thinking", "thinking": "hm"})], unfinished=[0]) == []  # type: ignore[list-item]
 
 
 def test_an_unanswered_tool_use_gets_an_error_result() -> None:

@@ -85,6 +85,39 @@ describe('a turn record', () => {
     expect(drawn(twice).textContent).toContain('15 tokens/s');
   });
 
+  it('says how each call of a tool ended', () => {
+    const use = (id: string): unknown => ({
+      type: 'tool_use',
+      id,
+      name: 'look',
+      input: { at: id },
+    });
+    const result = (id: string): unknown => ({
+      type: 'tool_result',
+      tool_use_id: id,
+      content: 'x',
+    });
+    const tools = [
+      { id: 'a', outcome: 'done', seconds: 0.3 },
+      { id: 'b', outcome: 'denied', seconds: 0 },
+    ];
+    const called = {
+      ...RECORD,
+      messages: [
+        { role: 'assistant', content: [use('a'), use('b')] },
+        { role: 'user', content: [result('a'), result('b')] },
+      ],
+      responses: [{ usage: {}, tools }],
+    };
+    const summaries = [...drawn(called).querySelectorAll('summary')].map(
+      (each) => each.textContent,
+    );
+    expect(summaries).toEqual([
+      'Tool look {"at":"a"} done in 0.3 s',
+      'Tool look {"at":"b"} denied',
+    ]);
+  });
+
   it('says what it cost where the price is known', () => {
     const usage = {
       input_tokens: 1_000,

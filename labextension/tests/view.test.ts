@@ -119,6 +119,33 @@ test('a tool call holds its name, its arguments as indented JSON, and its result
   expect(text('summary')).toBe('Tool add {"a":1,"b":2} done in 0.4 s');
 });
 
+test('a call says how it stands, and asks nothing once the turn is over', () => {
+  apply(
+    ['open', 0, { type: 'tool_use', id: '__proto__', name: 'run', input: {} }],
+    ['close', 0, {}],
+  );
+  apply(['tool', '__proto__', { state: 'asking' }]);
+  expect(text('summary')).toContain('asks for permission');
+  expect(text('[role=status]')).toBe('a tool asks for permission');
+  apply(
+    ['tool', '__proto__', { state: 'running' }],
+    ['tool', '__proto__', { state: 'unheard-of' }],
+  );
+  expect(find('.mm-ask')).toBeNull();
+  expect(text('summary')).toContain('running…');
+  apply(['tool', '__proto__', { state: 'interrupted', seconds: 1 }]);
+  expect(text('summary')).toContain('interrupted');
+  apply(['tool', '__proto__', { state: 'asking' }], ['state', { status: 'stopped' }]);
+  expect(find('.mm-ask')).toBeNull();
+});
+
+test('an answer in a shape that was wanted stands open', () => {
+  apply(['open', 0, { type: 'tool_use', id: 'a', name: 'final_answer', input: { n: 1 } }]);
+  apply(['close', 0, {}]);
+  expect(view.el.querySelector('details')?.open).toBe(true);
+  expect(text('.mm-tool .mm-plain')).toBe('{\n  "n": 1\n}');
+});
+
 test('results without their call, redacted thinking and unknown types are shown', () => {
   apply(
     ['open', 0, { type: 'tool_result', tool_use_id: 'gone', is_error: true }],

@@ -72,8 +72,45 @@ test('Stop sends one message, and every view of the turn shows it', async () => 
   one.querySelector<HTMLButtonElement>('.mm-stop')!.click();
   await frame();
   two.querySelector<HTMLButtonElement>('.mm-stop')!.click();
-  expect(model.sent).toEqual([{ type: 'stop' }]);
+  expect(model.sent).toEqual([{ type: 'here' }, { type: 'here' }, { type: 'stop' }]);
   expect(two.querySelector('.mm-stop')?.textContent).toBe('stopping…');
+});
+
+test('a call that asks is answered once, by the button that was pressed, in whichever view', async () => {
+  await loadRuntime();
+  const widget = await stub();
+  const model = fakeModel();
+  widget.initialize({ model });
+  const one = document.body.appendChild(document.createElement('div'));
+  const two = document.body.appendChild(document.createElement('div'));
+  await widget.render({ model, el: one });
+  await widget.render({ model, el: two });
+  const call = { type: 'tool_use', id: 't1', name: 'shell', input: { command: 'ls' } };
+  model.emit(['open', 0, call], ['close', 0, {}]);
+  model.emit(['tool', 't1', { state: 'asking', risk: 'It runs.', always: 'Allow \u202els' }]);
+  await frame();
+  expect(one.querySelector('.mm-question')?.textContent).toContain('It runs.');
+  expect(one.querySelector('details')?.open).toBe(true);
+  expect(document.activeElement).toBe(document.body);
+  const buttons = [...one.querySelectorAll<HTMLButtonElement>('.mm-choices button')];
+  expect(buttons.map((each) => each.textContent)).toEqual([
+    'Allow once',
+    'Allow [U+202E]ls',
+    'Deny',
+  ]);
+  one.querySelector<HTMLInputElement>('.mm-reason')!.value = ' too early ';
+  buttons[2]!.click();
+  two.querySelector<HTMLButtonElement>('.mm-choices button')!.click();
+  await frame();
+  const decisions = model.sent.slice(2);
+  expect(decisions).toEqual([
+    { type: 'decide', id: 't1', allowed: false, always: false, reason: 'too early' },
+  ]);
+  expect(two.querySelector<HTMLButtonElement>('.mm-choices button')?.disabled).toBe(true);
+  model.emit(['tool', 't1', { state: 'denied', seconds: 0 }]);
+  await frame();
+  expect(one.querySelector('.mm-ask')).toBeNull();
+  expect(one.querySelector('summary')?.textContent).toContain('denied');
 });
 
 test('a view can be taken away and made again from the same state', async () => {

@@ -16,7 +16,7 @@ from typing import Any
 from mm_magics.display import figures, inert, markdown
 from mm_magics.display.form import Form, shaped
 from mm_magics.history.turn import MIME_TYPE, Turn
-from mm_magics.messages import Block, blocks
+from mm_magics.messages import ANSWER, Block, blocks
 
 PLAIN_LIMIT = 1_500
 SIZE_FACTOR = 4
@@ -122,12 +122,15 @@ def _block_html(block: Block, turn: Turn, form: Form, results: dict[str, Block])
         return _folded(figures.thought(turn), str(block.get("thinking", "")))
     if kind == "redacted_thinking":
         return _folded("Thinking that the endpoint keeps to itself", "")
+    if kind == "tool_use" and block.get("name") == ANSWER:
+        return markdown.code(json.dumps(block.get("input"), ensure_ascii=False, indent=2), "json")
     if kind == "tool_use":
         result = results.get(str(block.get("id")))
         said = json.dumps(block.get("input"), ensure_ascii=False, indent=1)
         if result is not None:
             said += f"\n→ {result.get('content')}"
-        return _folded(f"Tool: {block.get('name')}", said)
+        ended = figures.called(turn, block.get("id"))
+        return _folded(" · ".join(filter(None, [f"Tool: {block.get('name')}", ended])), said)
     return _folded(f"A block of type {kind}", json.dumps(block, ensure_ascii=False, indent=1))
 
 

@@ -61,6 +61,14 @@ def thought(turn: Turn) -> str:
     return f"Thought for {sum(map(_number, measured)):.1f} s" if measured else "Thinking"
 
 
+def called(turn: Turn, id_: object) -> str:
+    """How a call ended: `done in 0.3 s`, `denied`; "" where the turn does not say."""
+    tools = (each for response in turn.responses for each in response.get("tools") or ())
+    found = next((each for each in tools if isinstance(each, dict) and each.get("id") == id_), {})
+    outcome = str(found.get("outcome") or "")
+    return f"{outcome} in {_number(found.get('seconds')):.1f} s" if outcome == "done" else outcome
+
+
 def line(turn: Turn) -> str:
     """The turn in one line: model, seconds, tokens, speed, cost, and how it ended if that was not plainly."""
     figures = of([turn])

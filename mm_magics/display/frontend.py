@@ -16,18 +16,23 @@ from typing import Any, Literal, Protocol
 
 from mm_magics import interrupts
 from mm_magics.answer import Answer, Replayed, View
+from mm_magics.display.asking import by_input
 from mm_magics.display.bundle import bundle
 from mm_magics.display.form import Form
 from mm_magics.display.live import LivePage
 from mm_magics.errors import Interrupted
 from mm_magics.history.sees import FOREIGN
 from mm_magics.history.turn import Turn
+from mm_magics.tools.approval import Approve, Decision
+from mm_magics.tools.tool import ToolCall
 
 Kind = Literal["terminal", "console", "notebook", "plain"]
 
 
 class Stage(View, Protocol):
-    """A view that also takes the final bundle."""
+    """A view that also takes the final bundle, and knows how to ask whether a tool may be called."""
+
+    def approve(self, call: ToolCall, /) -> Decision: ...
 
     def finish(self, bundle: dict[str, Any]) -> None: ...
 
@@ -114,12 +119,14 @@ def perform(
     Raises what ended the turn: `EndpointError`, or `Interrupted` for a KeyboardInterrupt.
     """
     view: Stage | None = None
+    approve: Approve = by_input
     notes: Sequence[str] = answer.notes
     try:
         with answer:
             if not quiet and not isinstance(answer, Replayed):
                 view = stage(shell, stop)
-            for event in answer.events(lambda: view.due if view else None):
+                approve = view.approve
+            for event in answer.events(lambda: view.due if view else None, approve):
                 if view:
                     view.show(event)
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mm_magics.answer import Event
+from mm_magics.answer import Event, nobody
 
 
 class PlainView:
@@ -12,6 +12,8 @@ class PlainView:
 
     def show(self, event: Event) -> None:
         """Nothing: the final bundle says it all."""
+
+    approve = staticmethod(nobody)
 
     def finish(self, bundle: dict[str, Any]) -> None:
         """Show the final bundle."""

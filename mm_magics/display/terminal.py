@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, Any
 from mm_magics.answer import Asked, Event, TurnEnd
 from mm_magics.client import Retrying
 from mm_magics.display import figures
+from mm_magics.display.asking import by_input
 from mm_magics.display.inert import visible
+from mm_magics.prompt import cut
 from mm_magics.stream import BlockStart, BlockStop, Delta
+from mm_magics.tools.approval import Decision
+from mm_magics.tools.run import ToolEnded, ToolStarted
+from mm_magics.tools.tool import ToolCall
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+
+SHOWN = 2_000
+"""Characters of a tool's result that are shown."""
 
 FLUSH_S = 1 / 30
 """The longest that text stays in a buffer: in a kernel, standard output has one of its own."""
@@ -52,11 +60,23 @@ class TerminalView:
                 self._write(text, {"thinking": "dim italic", "input": "cyan"}.get(kind, ""))
             case BlockStop():
                 self._end_line()
+            case ToolStarted(call):
+                self.say(f"{call.name} runs")
+            case ToolEnded(call, result):
+                self.say(f"{call.name} {result.outcome} in {result.seconds:.1f} s")
+                self._write(cut(str(result.block["content"]), SHOWN), "cyan")
+                self._end_line()
             case TurnEnd(turn):
                 self.say(figures.line(turn))
         if self.due is not None and (time.monotonic() >= self.due or isinstance(event, TurnEnd)):
             self._console.file.flush()
             self.due = None
+
+    def approve(self, call: ToolCall) -> Decision:
+        """What is typed."""
+        self._end_line()
+        self._console.file.flush()
+        return by_input(call)
 
     def finish(self, bundle: dict[str, Any]) -> None:
         """Nothing: what was written stays."""

@@ -5,12 +5,15 @@ Always true: text is sent once (appended, never repeated), the first of it and o
 being a stub that finds it; the output cell ends with the final bundle in the widget's place.
 
 Messages to the front end are `{"ops": [op, …]}`, an op being one of
-    ["open", key, block]   ["add", key, text]   ["close", key, {"seconds"}]   ["state", {…}]
-with `key` counting the blocks of the turn; from it comes `{"type": "stop"}` alone.
+    ["open", key, block]   ["add", key, text]   ["close", key, {"seconds", "block"}]   ["state", {…}]
+    ["tool", id, {"state": "asking" | "running" | an outcome, "seconds", "risk", "always"}]
+with `key` counting the blocks of the turn. From it come `{"type": "here"}` once it is drawn, `{"type": "stop"}`, and
+`{"type": "decide", "id", "allowed", "always", "reason"}` for a call that asks.
 """
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from functools import cache
@@ -25,11 +28,19 @@ from ipywidgets import Layout
 from mm_magics.answer import Asked, Event, TurnEnd
 from mm_magics.client import Retrying
 from mm_magics.display import figures
+from mm_magics.display.asking import by_input
 from mm_magics.history.turn import Turn
+from mm_magics.interrupts import Stopped
 from mm_magics.stream import BlockStart, BlockStop, Delta, MessageStart
+from mm_magics.tools.approval import Decision, always_says
+from mm_magics.tools.run import ToolAsked, ToolEnded, ToolStarted
+from mm_magics.tools.tool import ToolCall
 
 FLUSHES_PER_S = 28
 _GAP_S = 1 / FLUSHES_PER_S
+HERE_S = 3.0
+"""How long a page may take to show the turn, before it counts as one that cannot be asked."""
+POLL_S = 0.05
 
 Op = list[Any]
 
@@ -58,7 +69,10 @@ def _runtime() -> tuple[Runtime, Layout]:
 
 
 class WidgetView:
-    """Shows one turn in a widget; `stop` is set when its Stop button is pressed."""
+    """Shows one turn in a widget; `stop` is set when its Stop button is pressed.
+
+    Its messages come on a thread of their own, and are only noted there.
+    """
 
     def __init__(self, stop: threading.Event) -> None:
         self.due: float | None = None
@@ -70,6 +84,8 @@ class WidgetView:
         self._began: dict[int, float] = {}
         self._count = 0
         self._begun: set[str] = set()
+        self._here = threading.Event()
+        self._decided: queue.SimpleQueue[tuple[str, Decision]] = queue.SimpleQueue()
         _, layout = _runtime()
         self._widget = TurnWidget(_esm=_source("stub.js"), layout=layout)
         self._widget.on_msg(self._received)
@@ -96,6 +112,20 @@ class WidgetView:
                 self._flush()
             else:
                 self.due = due
+
+    def approve(self, call: ToolCall) -> Decision:
+        """What the buttons in the turn say; where no message comes from the page while a cell runs, what is typed."""
+        if not self._here.wait(HERE_S):
+            return by_input(call)
+        while True:
+            if self._stop.is_set():
+                raise Stopped
+            try:
+                id_, decision = self._decided.get(timeout=POLL_S)
+            except queue.Empty:
+                continue
+            if id_ == call.id:
+                return decision
 
     def finish(self, bundle: dict[str, Any]) -> None:
         """Put the final bundle into the widget's place."""
@@ -124,6 +154,18 @@ class WidgetView:
             case BlockStop(number, _):
                 seconds = time.monotonic() - self._began.get(number, time.monotonic())
                 self._put(["close", self._keys.get(number, -1), {"seconds": round(seconds, 1)}])
+            case ToolAsked(call, tool):
+                self._put(["tool", call.id, {"state": "asking", "risk": tool.risk, "always": always_says(call)}])
+                return True
+            case ToolStarted(call):
+                self._put(["tool", call.id, {"state": "running"}])
+                return True
+            case ToolEnded(call, result):
+                self._put(["open", self._count, {**result.block, "content": ""}])
+                self._put(["close", self._count, {"block": result.block}])
+                self._put(["tool", call.id, {"state": result.outcome, "seconds": result.seconds}])
+                self._count += 1
+                return True
             case TurnEnd(turn):
                 self._put(["state", ended(turn)])
                 return True
@@ -156,8 +198,15 @@ class WidgetView:
         self.due = None
 
     def _received(self, _widget: object, content: object, _buffers: object) -> None:
-        if isinstance(content, dict) and content.get("type") == "stop":
-            self._stop.set()
+        match content:
+            case {"type": "here"}:
+                self._here.set()
+            case {"type": "stop"}:
+                self._stop.set()
+            case {"type": "decide", "id": str(id_), "allowed": bool(allowed)}:
+                reason = content.get("reason")
+                decision = Decision(allowed, reason if isinstance(reason, str) else "", content.get("always") is True)
+                self._decided.put((id_, decision))
 
 
 def ended(turn: Turn) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Always true: a record holds what arrived, verbatim, finished or not; `Turn.close
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,8 +46,9 @@ class Turn:
     """What one run of a prompt cell produced.
 
     `messages` are this turn's only. `responses` has one entry per model call: `id`, `model`, `stop_reason`, `usage`
-    (verbatim), `first_token_s`, `thinking_s`, `seconds`; the last one also `unfinished` (the index of the block that
-    was cut) and `partial_json` (a cut tool input) where the answer was cut. `context` says which turns it was to see,
+    (verbatim), `first_token_s`, `thinking_s`, `seconds`; `unfinished` (the index of the block that was cut) and
+    `partial_json` (a cut tool input) where the answer was cut; `tools` (`id`, `outcome`, `seconds` of each call) where
+    it called some. `context` says which turns it was to see,
     if not those above; `base` what the thread was forked from: `thread`, and the last `turn` (with its `cell`) of both.
     """
 
@@ -68,8 +70,8 @@ class Turn:
     @cached_property
     def closed(self) -> list[Message]:
         """The turn as context: valid by the API's rules, `[]` if nothing of an answer is left."""
-        unfinished = self.responses[-1].get("unfinished") if self.responses else None
-        return messages.closed(self.messages, unfinished if isinstance(unfinished, int) else None)
+        cut = (response.get("unfinished") for response in self.responses)
+        return messages.closed(self.messages, (each if isinstance(each, int) else None for each in cut))
 
     @cached_property
     def prepared(self) -> list[Prepared]:
@@ -78,8 +80,13 @@ class Turn:
 
     @property
     def text(self) -> str:
-        """The answer's text."""
-        return messages.text_of(self.messages)
+        """The answer's text; the JSON of it where it was given in a shape that was wanted."""
+        return messages.text_of(self.messages) or self._given()
+
+    def _given(self) -> str:
+        last = next((messages.blocks(each) for each in reversed(self.messages) if each["role"] == "assistant"), [])
+        given = [block.get("input") for block in last if block.get("name") == messages.ANSWER]
+        return json.dumps(given[0], ensure_ascii=False, indent=2) if given else ""
 
     @property
     def prompt(self) -> str:

@@ -1,6 +1,6 @@
 // What all views of content blocks share: the contract, and reading a block's text as it grows.
 // A view only ever receives newer states of one and the same block.
-import type { Block } from './state';
+import type { Block, CallState } from './state';
 import type { Deadline } from './schedule';
 
 /** What a block's view needs to know of the turn around it. */
@@ -13,6 +13,8 @@ export interface Surroundings {
   readonly running: boolean;
   /** The results of a tool call, in order. */
   readonly results: readonly Block[];
+  /** How a tool call stands, where that is known. */
+  readonly call: CallState | undefined;
 }
 
 export interface BlockView {

@@ -15,7 +15,11 @@ export function opsOf(record: unknown): unknown[] | null {
   if (!isRecord(record) || record['schema'] !== SCHEMA || !ENDS.has(record['status'])) return null;
   if (!Array.isArray(record['messages'])) return null;
   const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
-  return [...blockOps(record['messages'], responses), ['state', state(record, responses)]];
+  return [
+    ...blockOps(record['messages'], responses),
+    ...callOps(responses),
+    ['state', state(record, responses)],
+  ];
 }
 
 function blockOps(messages: readonly unknown[], responses: readonly Fields[]): unknown[] {
@@ -42,6 +46,13 @@ function blockOps(messages: readonly unknown[], responses: readonly Fields[]): u
     });
   }
   return ops;
+}
+
+/** How the calls of tools ended. */
+function callOps(responses: readonly Fields[]): unknown[] {
+  return responses
+    .flatMap(({ tools }) => (Array.isArray(tools) ? tools.filter(isRecord) : []))
+    .map(({ id, outcome, seconds }) => ['tool', id, { state: outcome, seconds }]);
 }
 
 /** The message's blocks; a content that is a string is one text block. */

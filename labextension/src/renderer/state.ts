@@ -46,13 +46,35 @@ export interface TurnFields {
   readonly stopping?: boolean;
 }
 
+/** How a call of a tool stands; `decided` is set by the front end, until the kernel says what follows. */
+export interface CallState {
+  readonly state: 'asking' | 'decided' | 'running' | 'done' | 'failed' | 'denied' | 'interrupted';
+  readonly seconds?: number;
+  /** What a yes may bring about. */
+  readonly risk?: string;
+  /** What a yes for good would allow, in words. */
+  readonly always?: string;
+}
+
 export interface TurnState {
   readonly fields: TurnFields;
   /** In the order of their opening. */
   readonly blocks: readonly Block[];
+  /** By the id of the `tool_use` block. */
+  readonly calls: ReadonlyMap<string, CallState>;
 }
 
-export const EMPTY: TurnState = { fields: { status: 'waiting' }, blocks: [] };
+export const EMPTY: TurnState = { fields: { status: 'waiting' }, blocks: [], calls: new Map() };
+
+const CALL_STATES: ReadonlySet<unknown> = new Set<CallState['state']>([
+  'asking',
+  'decided',
+  'running',
+  'done',
+  'failed',
+  'denied',
+  'interrupted',
+]);
 
 const STATUSES: ReadonlySet<unknown> = new Set<Status>([
   'waiting',
@@ -148,16 +170,31 @@ function merge(fields: TurnFields, change: Record<string, unknown>): TurnFields 
   return { ...fields, ...rest, status: known };
 }
 
+function call(known: CallState | undefined, change: Record<string, unknown>): CallState | null {
+  const next = { ...known, ...change };
+  const { state, seconds, risk, always } = next;
+  if (!CALL_STATES.has(state)) return null;
+  return {
+    state: state as CallState['state'],
+    ...(typeof seconds === 'number' ? { seconds } : {}),
+    ...(typeof risk === 'string' ? { risk } : {}),
+    ...(typeof always === 'string' ? { always } : {}),
+  };
+}
+
 /** The state after `ops`, of which each is checked: what is malformed or unknown changes nothing. */
 export function reduce(state: TurnState, ops: unknown): TurnState {
   if (!Array.isArray(ops)) return state;
   const blocks = [...state.blocks];
-  let fields = state.fields;
+  let { fields, calls } = state;
   for (const op of ops as unknown[]) {
     if (!Array.isArray(op)) continue;
     const [kind, key, value] = op as unknown[];
     if (kind === 'state') {
       if (isRecord(key)) fields = merge(fields, key);
+    } else if (kind === 'tool') {
+      const next = typeof key === 'string' && isRecord(value) ? call(calls.get(key), value) : null;
+      if (next) calls = new Map(calls).set(key as string, next);
     } else if (kind === 'open') {
       open(blocks, key, value);
     } else if (kind === 'add' || kind === 'close') {
@@ -168,5 +205,5 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
       else if (typeof value === 'string') blocks[at] = appendText(block, value);
     }
   }
-  return { fields, blocks };
+  return { fields, blocks, calls };
 }

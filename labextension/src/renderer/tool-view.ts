@@ -1,5 +1,6 @@
-// A tool call with its arguments and results, folded; and a result whose call is not here.
+// A tool call with its arguments and results, folded unless it asks; and a result whose call is not here.
 // Arguments are shown as they come and, once complete, as indented JSON.
+import { AskingView, type Decide } from './asking-view';
 import type { BlockView, Surroundings } from './block-view';
 import { element } from './dress';
 import { GrowingText } from './plain-view';
@@ -8,6 +9,8 @@ import { duration, t } from './strings';
 import { visible } from './visible';
 
 const PREVIEW = 80;
+/** The tool by which a model gives an answer of a wanted shape. */
+const ANSWER = 'final_answer';
 
 function scrollBox(label: string): HTMLElement {
   const box = element('div', 'mm-plain mm-box');
@@ -60,12 +63,18 @@ export class ToolView implements BlockView {
   private readonly input: GrowingText;
   private readonly results = new Map<number, ResultView>();
   private complete = false;
+  private asking: AskingView | null = null;
+  private shown = '';
 
-  constructor() {
+  constructor(
+    block: Block,
+    private readonly decide: Decide,
+  ) {
     const label = t('tool.arguments');
     const box = scrollBox(label);
     this.input = new GrowingText(box);
     this.el.append(this.summary, labelled(label, box));
+    this.el.open = block.head['name'] === ANSWER;
   }
 
   update(block: Block, around: Surroundings): void {
@@ -79,6 +88,7 @@ export class ToolView implements BlockView {
       }
       view.update(result);
     }
+    this.ask(block, around);
     this.summarise(block, around);
   }
 
@@ -96,26 +106,53 @@ export class ToolView implements BlockView {
     this.input.replace(value === null ? block.text : JSON.stringify(value, null, 2));
   }
 
-  private summarise(block: Block, { over, running, results }: Surroundings): void {
+  private ask({ head }: Block, { call, running }: Surroundings): void {
+    const id = head['id'];
+    const asks = running && (call?.state === 'asking' || call?.state === 'decided');
+    if (!asks || typeof id !== 'string') {
+      this.asking?.el.remove();
+      this.asking = null;
+      return;
+    }
+    if (!this.asking) {
+      this.asking = new AskingView(call, (decision) => {
+        this.decide(id, decision);
+      });
+      this.el.append(this.asking.el);
+      this.el.open = true;
+    }
+    this.asking.enable(call.state === 'asking');
+  }
+
+  private summarise(block: Block, around: Surroundings): void {
+    const preview = around.over ? previewOf(block) : '';
+    const state = stateText(block, around);
+    const content = JSON.stringify([block.head['name'], preview, state]);
+    if (content === this.shown) return;
+    this.shown = content;
     const name = element('code', 'mm-tool-name', text(block.head['name']));
     const children: (Node | string)[] = [`${t('tool.call')} `, name];
-    if (over) {
-      const flat = visible(block.text.slice(0, PREVIEW * 2).replace(/\s+/g, ' '));
-      const preview = flat.length > PREVIEW ? `${flat.slice(0, PREVIEW)}…` : flat;
-      children.push(' ', element('span', 'mm-preview', preview));
-    }
-    const state = this.stateText(running, results, block);
+    if (preview) children.push(' ', element('span', 'mm-preview', preview));
     if (state) children.push(' ', element('span', 'mm-muted', state));
     this.summary.replaceChildren(...children);
   }
+}
 
-  private stateText(running: boolean, results: readonly Block[], block: Block): string {
-    if (results.some((result) => result.head['is_error'] === true)) return t('tool.failed');
-    const last = results.at(-1);
-    if (!last?.closed) return running ? t('tool.running') : '';
-    const seconds = last.seconds ?? block.seconds;
-    return seconds === null ? t('tool.done') : t('tool.done.timed', { time: duration(seconds) });
-  }
+function previewOf({ text: streamed, head }: Block): string {
+  const input = streamed || (head['input'] === undefined ? '' : JSON.stringify(head['input']));
+  const flat = visible(input.slice(0, PREVIEW * 2).replace(/\s+/g, ' '));
+  return flat.length > PREVIEW ? `${flat.slice(0, PREVIEW)}…` : flat;
+}
+
+function stateText(block: Block, { running, results, call }: Surroundings): string {
+  const last = results.at(-1);
+  const failed = results.some((result) => result.head['is_error'] === true);
+  const state = call?.state ?? (failed ? 'failed' : last?.closed ? 'done' : 'running');
+  if (state === 'running') return running ? t('tool.running') : '';
+  const seconds = call?.seconds ?? last?.seconds ?? block.seconds;
+  if (state === 'done' && seconds !== null)
+    return t('tool.done.timed', { time: duration(seconds) });
+  return t(`tool.${state}`);
 }
 
 /** A result that names no call of this turn. */

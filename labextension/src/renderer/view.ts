@@ -6,11 +6,12 @@ import { Footer } from './footer';
 import { Header } from './header';
 import { RedactedView, UnknownView } from './other-view';
 import { FrameLoop, type Deadline } from './schedule';
-import { EMPTY, isRunning, standing, type Block, type TurnFields, type TurnState } from './state';
+import { EMPTY, isRunning, standing, type Block, type TurnState } from './state';
 import { t } from './strings';
 import { injectStyle } from './style';
 import { TextView } from './text-view';
 import { ThinkingView } from './thinking-view';
+import type { Decide } from './asking-view';
 import { LoneResultView, ToolView } from './tool-view';
 import { visible } from './visible';
 
@@ -18,6 +19,7 @@ export interface TurnViewOptions {
   /** When the turn began, as a `performance.now()`. */
   readonly startedAt?: number;
   readonly onStop?: () => void;
+  readonly onDecide?: Decide;
 }
 
 export class TurnView {
@@ -33,7 +35,10 @@ export class TurnView {
   private drawn: TurnState | null = null;
   private announced: string | null = null;
 
+  private readonly onDecide: Decide;
+
   constructor(root: HTMLElement, options: TurnViewOptions = {}) {
+    this.onDecide = options.onDecide ?? (() => {});
     this.header = new Header(options.startedAt ?? performance.now(), options.onStop ?? (() => {}));
     this.el.setAttribute('role', 'group');
     this.el.setAttribute('aria-label', t('turn.label'));
@@ -67,7 +72,7 @@ export class TurnView {
       this.header.update(this.state.fields);
       this.footer.update(this.state.fields);
       this.drawBlocks(this.state);
-      this.announce(this.state.fields);
+      this.announce(this.state);
       this.drawn = this.state;
     }
     let more = false;
@@ -78,7 +83,7 @@ export class TurnView {
     return more;
   }
 
-  private drawBlocks({ blocks, fields }: TurnState): void {
+  private drawBlocks({ blocks, fields, calls: standing }: TurnState): void {
     const running = isRunning(fields.status);
     const calls = new Set(blocks.map((block) => callId(block)).filter((id) => id !== null));
     const results = groupResults(blocks, calls);
@@ -89,6 +94,7 @@ export class TurnView {
         passed: index < blocks.length - 1,
         running,
         results: results.get(callId(block) ?? '') ?? [],
+        call: standing.get(callId(block) ?? ''),
       });
     });
   }
@@ -111,7 +117,7 @@ export class TurnView {
       case 'redacted_thinking':
         return new RedactedView();
       case 'tool_use':
-        return new ToolView();
+        return new ToolView(block, this.onDecide);
       case 'tool_result':
         return new LoneResultView(block);
       default:
@@ -120,14 +126,17 @@ export class TurnView {
   }
 
   /** Tell assistive tools about a boundary; not about what was over before this view was there. */
-  private announce(fields: TurnFields): void {
+  private announce({ fields, calls }: TurnState): void {
     const { status, error } = fields;
+    const asks = [...calls.values()].some(({ state }) => state === 'asking');
     const text =
       status === 'failed' && error
         ? t('announce.failed', { error: visible(error) })
-        : status === 'waiting' || status === 'thinking'
-          ? ''
-          : t(`status.${standing(fields)}`);
+        : isRunning(status) && asks
+          ? t('announce.asking')
+          : status === 'waiting' || status === 'thinking'
+            ? ''
+            : t(`status.${standing(fields)}`);
     const first = this.announced === null;
     if (text === this.announced) return;
     this.announced = text;

@@ -1,5 +1,6 @@
 // One turn's state on this page and all the views that show it.
 // The state lives here and not in a view: a view may come late, and there may be several.
+import type { Decide } from '../renderer/asking-view';
 import { EMPTY, reduce, type TurnState } from '../renderer/state';
 import { TurnView } from '../renderer/view';
 
@@ -32,6 +33,12 @@ export function openTurn({ send, startedAt }: Connection): Turn {
     apply([['state', { stopping: true }]]);
   };
 
+  const onDecide: Decide = (id, decision) => {
+    if (state.calls.get(id)?.state !== 'asking') return;
+    send({ type: 'decide', id, ...decision });
+    apply([['tool', id, { state: 'decided' }]]);
+  };
+
   const remove = (view: TurnView): void => {
     views.delete(view);
     view.dispose();
@@ -42,9 +49,11 @@ export function openTurn({ send, startedAt }: Connection): Turn {
       if (typeof content === 'object' && content !== null && 'ops' in content) apply(content.ops);
     },
     render(el) {
-      const view = new TurnView(el, { startedAt, onStop });
+      const view = new TurnView(el, { startedAt, onStop, onDecide });
       views.add(view);
       view.update(state);
+      // So that the kernel knows whom it can ask.
+      send({ type: 'here' });
       return () => {
         remove(view);
       };

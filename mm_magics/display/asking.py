@@ -1,0 +1,34 @@
+"""Asks whoever sits at the keyboard whether a tool may be called, in words.
+
+Always true: the exact name and arguments are shown, inert, before the question; whatever is not a clear yes is a no.
+"""
+
+from __future__ import annotations
+
+import json
+
+from mm_magics.answer import nobody
+from mm_magics.display.inert import visible
+from mm_magics.prompt import cut
+from mm_magics.tools.approval import Decision, always_says
+from mm_magics.tools.tool import ToolCall
+
+SHOWN = 4_000
+QUESTION = "y: allow it once · a: {always} · n, or a reason: do not allow it. "
+
+
+def by_input(call: ToolCall) -> Decision:
+    """What the user answers; no where there is nobody to ask."""
+    arguments = json.dumps(call.input, ensure_ascii=False, indent=1)
+    print(visible(f"\nThe model wants to call {call.name} with\n{cut(arguments, SHOWN)}"))
+    try:
+        said = input(QUESTION.format(always=visible(always_says(call)))).strip()
+    except KeyboardInterrupt:
+        raise
+    except Exception:  # no one to ask: nbclient and the like raise an error of their own, a pipe an EOFError
+        return nobody(call)
+    if said.lower() in ("y", "yes"):
+        return Decision(True)
+    if said.lower() in ("a", "always"):
+        return Decision(True, always=True)
+    return Decision(False, "" if said.lower() in ("n", "no") else said)

@@ -1,0 +1,153 @@
+"""What follows an assistant message: the results of its calls and another request, or the end of the turn.
+
+Always true: `answers` answers every call of the message, whatever has happened, in the order of the calls.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mm_magics import messages
+from mm_magics.errors import UsageError
+from mm_magics.messages import ANSWER, Block
+from mm_magics.tools.approval import Approve, Rules
+from mm_magics.tools.run import Limits, Round, ToolEvent, result_of
+from mm_magics.tools.shape import Shape
+from mm_magics.tools.tool import Output, Result, Tool, ToolCall
+from mm_magics.tools.wanted import Wanted
+
+ENOUGH = "No more tools can be called: {why}. Say now what you have found, and what is left to do."
+UNREAD = "A call could not be read: its arguments are no JSON object. Call it again."
+NOT_RUN = Output("Not run: the final answer was given beside it.", is_error=True)
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """What the model may call in a turn, and how far; `shape` is what its answer has to fit.
+
+    After `max_rounds` messages with calls, or `max_cost` US dollars, one last answer is asked for, without tools.
+    `running` is held while tools run. Raises `UsageError` for a tool with a name of our own.
+    """
+
+    tools: Mapping[str, Tool]
+    rules: Rules
+    limits: Limits
+    max_rounds: int
+    max_cost: float | None = None
+    shape: Shape | None = None
+    running: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        if ANSWER in self.tools:
+            raise UsageError(f"{ANSWER} is the name of a tool of our own.", "Give yours another one.")
+
+    def offer(self, choice: str | None) -> dict[str, Any]:
+        """The request's fields. A wanted shape alone is forced; beside other tools it is left to the model.
+
+        Raises `UsageError` for a choice that is not offered.
+        """
+        offered = [tool.definition for tool in self.tools.values()]
+        if self.shape is not None:
+            offered.append(Wanted(self.shape).definition)
+            choice = choice or (None if self.tools else ANSWER)
+        if choice is None:
+            return {"tools": offered}
+        if choice in ("auto", "any", "none"):
+            return {"tools": offered, "tool_choice": {"type": choice}}
+        if choice not in [each["name"] for each in offered]:
+            raise UsageError(f"tool_choice is auto, any, none or a tool that is offered, not {choice}.")
+        return {"tools": offered, "tool_choice": {"type": "tool", "name": choice}}
+
+
+class Loop:
+    """The rounds of one turn. `more` says whether another request follows; `wanted` is the answer in its shape."""
+
+    def __init__(self, box: Toolbox, choice: Mapping[str, Any], stop: threading.Event) -> None:
+        self.more = False
+        self.notes: list[str] = []
+        self.wanted = Wanted(box.shape) if box.shape else None
+        self._box, self._stop, self._choice = box, stop, choice
+        self._rounds = 0
+        self._round: Round | None = None
+        self._given: list[Result] = []
+        self._said: list[str] = []
+
+    @property
+    def choice(self) -> Mapping[str, Any]:
+        """The `tool_choice` of the next request."""
+        return self._choice
+
+    @property
+    def results(self) -> list[Result]:
+        return self._round.results if self._round else self._given
+
+    @property
+    def answers(self) -> list[Block]:
+        """The content of the user message that follows; [] where none does."""
+        blocks = [result.block for result in self.results]
+        return [*blocks, *({"type": "text", "text": text} for text in self._said)]
+
+    def events(
+        self, content: Sequence[Block], unfinished: int | None, spent: float | None, approve: Approve
+    ) -> Iterator[ToolEvent]:
+        """Follow up this message. `spent` is what the turn has cost so far. Raises as `Round.events` does."""
+        self._round, self._given, self._said, self.more = None, [], [], False
+        calls = calls_in(content, unfinished)
+        unread = sum(block.get("type") == "tool_use" for block in content) > len(calls)
+        self._check_choice(content)
+        if self._choice.get("type") == "none":
+            return
+        final = next((call for call in calls if self.wanted and call.name == ANSWER), None)
+        if self.wanted and final:
+            taken = self.wanted.take_call(final)
+            self._given = [result_of(call, taken if call is final else NOT_RUN) for call in calls]
+            self.more = self.wanted.goes_on
+        elif calls or unread:
+            self._round = Round(calls, self._box.tools, self._box.rules, self._box.limits, self._stop, approve)
+            with self._box.running:
+                yield from self._round.events()
+            self._said = [UNREAD] if unread else []
+            self.more = True
+            self._limit(spent)
+        elif self.wanted:
+            text = messages.text_of([{"role": "assistant", "content": list(content)}])
+            asked = self.wanted.take_text(text)
+            self.more = self.wanted.goes_on
+            self._said = [asked] if self.more else []
+
+    def _check_choice(self, content: Sequence[Block]) -> None:
+        """A choice that forces a call is for the first request only; whether it was honoured is said."""
+        if self._choice.get("type") not in ("any", "tool"):
+            return
+        called = [block.get("name") for block in content if block.get("type") == "tool_use"]
+        name = self._choice.get("name")
+        if name not in called if name else not called:
+            self.notes.append(f"The endpoint did not honour tool_choice {name or 'any'}: no such call came.")
+        self._choice = {"type": "auto"}
+
+    def _limit(self, spent: float | None) -> None:
+        self._rounds += 1
+        box = self._box
+        why = ""
+        if self._rounds >= box.max_rounds:
+            why = f"{self._rounds} rounds of calls are the limit"
+        elif box.max_cost is not None and spent is not None and spent >= box.max_cost:
+            why = f"the turn has cost ${spent:.4f}, and ${box.max_cost:.4f} are the limit"
+        if why:
+            self._said.append(ENOUGH.format(why=why))
+            self.notes.append(f"Tools were ended: {why}.")
+            self._choice = {"type": "none"}
+
+
+def calls_in(content: Sequence[Block], unfinished: int | None) -> list[ToolCall]:
+    """The calls of a message that can be answered: those that stay when the turn is closed."""
+    turn = messages.closed([{"role": "user", "content": "?"}, {"role": "assistant", "content": list(content)}], [unfinished])
+    kept = turn[1]["content"] if len(turn) > 1 else []
+    return [
+        ToolCall(block["id"], block["name"], block["input"])
+        for block in kept
+        if isinstance(block, dict) and block["type"] == "tool_use"
+    ]
