@@ -27,6 +27,7 @@ from mm_magics.history.thread import Context, History, context_messages, digest_
 from mm_magics.history.turn import Turn
 from mm_magics.keys import Keys
 from mm_magics.messages import Block, Message
+from mm_magics.tools.approval import Rules
 
 
 class Session:
@@ -51,6 +52,7 @@ class Session:
         self.config.observe(lambda change: self._chosen.add(change["name"]))
         self.keys = Keys()
         self.history = History()
+        self.rules = Rules()
         self.notebook: NotebookFile | LiveNotebook | None = None
         self._recordings = Recordings()
         self._restored = 0

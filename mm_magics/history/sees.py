@@ -39,6 +39,11 @@ class Ran:
         """Whether it is a prompt or a command: what those show is not told."""
         return self.source.lstrip().startswith(("%%minimax", "%minimax"))
 
+    @property
+    def text(self) -> str:
+        """Its outputs as text; an answer of ours is none."""
+        return "\n".join(filter(None, map(_output, self.outputs)))
+
 
 def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None) -> list[Ran]:
     """The code cells above this one, in document order, each as it was last run in this kernel, else as it was saved.
@@ -80,8 +85,7 @@ def told(cells: Iterable[Ran], limit: int) -> str:
 
 def _cell(cell: Ran, limit: int) -> str:
     lines = [f'<cell id="{_inert(cell.id)}">', _inert(cut(cell.source.strip("\n"), limit))]
-    output = "\n".join(filter(None, map(_output, cell.outputs)))
-    if output:
+    if output := cell.text:
         lines += ["<output>", _inert(cut(output, limit)), "</output>"]
     return "\n".join([*lines, "</cell>"])
 
