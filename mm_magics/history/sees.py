@@ -68,6 +68,16 @@ def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None
     return cells + [cell for cell in new if not (cell.id.startswith(FOREIGN) and cell.source.rstrip() in sources)]
 
 
+def others(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None) -> list[Ran]:
+    """All cells but this one, text cells too, in the order of `above`: what a search looks at."""
+    found = {cell.id: cell for cell in above(document, ran, None)}
+    if document is not None:
+        texts = {cell.id: Ran(cell.id, cell.source, ()) for cell in document.cells if cell.kind != "code"}
+        order = [*(cell.id for cell in document.cells), *found]
+        found = {id_: cell for id_ in order if (cell := found.get(id_) or texts.get(id_))}
+    return [cell for id_, cell in found.items() if id_ != cell_id]
+
+
 def since_prompt(cells: Sequence[Ran], prompts: Iterable[str]) -> list[Ran]:
     """The cells after the last of those with these ids: what the thread has not seen yet."""
     asked = set(prompts)

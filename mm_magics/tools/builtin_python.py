@@ -152,7 +152,7 @@ def _is_own(name: Any, value: Any) -> bool:
         isinstance(name, str)
         and not name.startswith("_")
         and name not in _OF_IPYTHON
-        and not isinstance(value, ModuleType)
+        and not issubclass(type(value), ModuleType)  # isinstance would ask the object for its class
     )
 
 
@@ -162,7 +162,7 @@ def _kind(value: Any) -> str:
         module, name = type(value).__module__, type(value).__qualname__
         kind = name if module == "builtins" else f"{module}.{name}"
         for sized in _SIZED:
-            if isinstance(value, sized):
+            if issubclass(type(value), sized):
                 return f"{kind}, {sized.__len__(value):,} {'characters' if sized is str else 'items'}"
         if f"{module}.".startswith(_SHAPED) and isinstance(shape := getattr(value, "shape", None), tuple):
             return f"{kind}, shape ({', '.join(str(int(n)) if isinstance(n, Integral) else '?' for n in shape)})"
