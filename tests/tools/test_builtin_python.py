@@ -78,6 +78,11 @@ def test_variables_stay_for_later_calls() -> None:
         ("1 +", "SyntaxError: invalid syntax", "    1 +"),
         ("!ls", "SyntaxError: invalid syntax", "    !ls"),
         ("%time 1", "SyntaxError: invalid syntax", "    %time 1"),
+        (
+            "import asyncio\nawait asyncio.sleep(0)",
+            "SyntaxError: 'await' outside function",
+            "    await asyncio.sleep(0)",
+        ),
         ("raise SystemExit(3)", "SystemExit: 3", "    raise SystemExit(3)"),
         ("import sys\nsys.exit()", "SystemExit", "    sys.exit()"),
         ("raise GeneratorExit", "GeneratorExit", "    raise GeneratorExit"),
@@ -140,6 +145,11 @@ def test_an_interrupt_goes_on_and_leaves_the_streams_as_they_were(shell: Interac
 
 def test_it_runs_in_the_calling_thread() -> None:
     assert run("import threading; threading.get_ident()").text == str(threading.get_ident())
+
+
+def test_what_another_program_prints_is_not_captured(capfd: Any) -> None:
+    assert run("import os; os.system('echo from elsewhere')").text == "0"
+    assert capfd.readouterr().out == "from elsewhere\n"
 
 
 def test_displays_are_captured_as_text_in_their_order(shell: InteractiveShell, capsys: Any) -> None:

@@ -111,6 +111,16 @@ def test_what_is_left_in_the_background_ends_with_the_command(tmp_path: Path, ba
     assert ends(int((tmp_path / "pid").read_text()))
 
 
+def test_a_process_that_left_the_group_lives_on_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    before = time.monotonic()
+    run(tmp_path, "setsid sh -c 'echo $$ >pid; exec sleep 300' & until [ -s pid ]; do sleep 0.01; done", timeout=30)
+    assert time.monotonic() - before < 5
+    pid = int((tmp_path / "pid").read_text())
+    assert is_alive(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert ends(pid)
+
+
 def test_output_without_end_is_cut_and_fills_no_memory(tmp_path: Path) -> None:
     run(tmp_path, "yes | head -c 1000000")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
