@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 
 from mm_magics.display.form import FORMS
 from mm_magics.errors import ArgumentError
+from mm_magics.tools.approval import VERDICTS
+from mm_magics.tools.builtin import NAMES
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,11 @@ COMMANDS = (
     Command("save", "write the thread's turns into a file", "FILE.json"),
     Command("load", "read turns from a file that save wrote", "FILE.json"),
     Command("export", "write the conversation: .md, .html, .json (Messages API) or .py", "FILE"),
+    Command(
+        "tools",
+        "the built-in tools and their risks, and which calls are allowed, ask or are denied from now on",
+        "[allow|ask|deny|forget NAME [ARGUMENT=PATTERN …]]",
+    ),
     Command("explain", "ask about the last error, with the cell that raised it"),
     Command("clear", "forget the thread's turns in this kernel", "[THREAD]"),
     Command("usage", "calls, tokens, seconds and cost so far"),
@@ -312,5 +319,17 @@ def completions(text_before: str, models: list[str], settings: list[str]) -> lis
     elif words == ["%minimax"]:
         known = [command.name for command in COMMANDS]
     else:
-        known = {"model": models, "set": settings}.get(words[1], []) if words[0] == "%minimax" else []
+        known = _of_command(words[1:], models, settings) if words[0] == "%minimax" else []
     return [name for name in known if name.startswith(word)]
+
+
+def _of_command(words: list[str], models: list[str], settings: list[str]) -> list[str]:
+    """What may follow these words of a `%minimax` line."""
+    match words:
+        case ["tools"]:
+            return [*VERDICTS, "forget"]
+        case ["tools", verb]:
+            return [*NAMES, *(["all"] if verb == "forget" else [])]
+        case [name, *_]:
+            return {"model": models, "set": settings}.get(name, [])
+    return []

@@ -90,6 +90,9 @@ class MiniMax(Configurable):
     )
     max_retries = Int(2, min=0, help="New tries after a failed connection, 408, 409, 429 or 5xx.").tag(config=True)
     value_limit = Int(VALUE_LIMIT, min=0, help="Characters of one {{ value }} that are sent; 0: all.").tag(config=True)
+    tools_folder = Unicode(
+        help="The folder that the built-in tools work in; empty: the notebook's, else the current one."
+    ).tag(config=True)
     quiet = Bool(False, help="Show one folded line instead of the answer.").tag(config=True)
 
     @default("base_url")

@@ -25,6 +25,9 @@ from mm_magics.history import sees as sees_text
 from mm_magics.history.sees import Ran
 from mm_magics.models import CATALOGUE
 from mm_magics.session import Session
+from mm_magics.tools.builtin import builtin_tools
+from mm_magics.tools.builtin_files import folder_of
+from mm_magics.tools.tool import Tool
 
 EXPLAIN = "Explain this error in a few sentences, and show how to mend the cell."
 
@@ -40,7 +43,7 @@ class MiniMaxMagics(Magics):
         self.session = session
         self.recorder = Recorder(shell)
         self._stop = threading.Event()
-        session.namespace = shell.user_ns
+        session.namespace, session.builtin = shell.user_ns, self._builtin
         self.page = LivePage(session)
         comms.listen(shell, self.page.described, lambda: self._stop.set())
 
@@ -108,6 +111,15 @@ class MiniMaxMagics(Magics):
             value = self.session.value(turn, flags["schema"]) if "schema" in flags else forms.value(turn.text, form)
         if out:
             shell.user_ns[out] = value
+
+    def _builtin(self) -> Mapping[str, Tool]:
+        """The built-in tools, bound to this notebook."""
+        folder = folder_of(self.session.config.tools_folder, frontend.notebook_path(self.shell))
+        return builtin_tools(self.shell.user_ns, folder, self._other_cells, self.shell)
+
+    def _other_cells(self) -> Sequence[Ran]:
+        document = self.session.notebook.document if self.session.notebook else None
+        return sees_text.above(document, self.recorder.cells, None)
 
     def _cells(self, sees: str | int, thread: str, cell_id: str | None) -> Sequence[Ran]:
         """The code cells that a prompt in this cell sees."""

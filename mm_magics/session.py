@@ -7,7 +7,7 @@ stands.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +30,7 @@ from mm_magics.messages import Block, Message
 from mm_magics.tools import registry
 from mm_magics.tools.approval import Approve, Rules
 from mm_magics.tools.builtin import builtin_tools
+from mm_magics.tools.builtin_files import folder_of
 from mm_magics.tools.loop import Toolbox
 from mm_magics.tools.mcp import Servers
 from mm_magics.tools.run import Limits
@@ -61,6 +62,7 @@ class Session:
         self.keys = Keys()
         self.history = History()
         self.namespace: dict[str, Any] = {}
+        self.builtin: Callable[[], Mapping[str, Tool]] = self._builtin
         self.rules = Rules()
         self.servers = Servers()
         self.notebook: NotebookFile | LiveNotebook | None = None
@@ -165,11 +167,14 @@ class Session:
         """What the model may call; None without tools and shape."""
         tools: dict[str, Tool] = {}
         if chosen["tools"]:
-            tools = registry.resolve(chosen["tools"], self.namespace, self._builtin(), self.servers)
+            tools = registry.resolve(chosen["tools"], self.namespace, self.builtin(), self.servers)
         if not tools and shape is None:
             return None
         limits = Limits(chosen["tool_timeout"], chosen["tool_limit"])
         return Toolbox(tools, self.rules, limits, chosen["max_rounds"], chosen["max_cost"], shape, self._running)
+
+    def _builtin(self) -> Mapping[str, Tool]:
+        return builtin_tools(self.namespace, folder_of(self.config.tools_folder, None), lambda: [])
 
     def attach(self, path: Path) -> None:
         """Make this notebook the session's memory: its turns are restored, and its order of cells is followed."""

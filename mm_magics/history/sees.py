@@ -39,6 +39,11 @@ class Ran:
         """Whether it is a prompt or a command: what those show is not told."""
         return self.source.lstrip().startswith(("%%minimax", "%minimax"))
 
+    @property
+    def text(self) -> str:
+        """Its outputs as text; an answer of ours is none."""
+        return "\n".join(filter(None, map(_output, self.outputs)))
+
 
 def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None) -> list[Ran]:
     """The code cells above this one, in document order, each as it was last run in this kernel, else as it was saved.
@@ -63,6 +68,16 @@ def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None
     return cells + [cell for cell in new if not (cell.id.startswith(FOREIGN) and cell.source.rstrip() in sources)]
 
 
+def others(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None) -> list[Ran]:
+    """All cells but this one, text cells too, in the order of `above`: what a search looks at."""
+    found = {cell.id: cell for cell in above(document, ran, None)}
+    if document is not None:
+        texts = {cell.id: Ran(cell.id, cell.source, ()) for cell in document.cells if cell.kind != "code"}
+        order = [*(cell.id for cell in document.cells), *found]
+        found = {id_: cell for id_ in order if (cell := found.get(id_) or texts.get(id_))}
+    return [cell for id_, cell in found.items() if id_ != cell_id]
+
+
 def since_prompt(cells: Sequence[Ran], prompts: Iterable[str]) -> list[Ran]:
     """The cells after the last of those with these ids: what the thread has not seen yet."""
     asked = set(prompts)
@@ -80,8 +95,7 @@ def told(cells: Iterable[Ran], limit: int) -> str:
 
 def _cell(cell: Ran, limit: int) -> str:
     lines = [f'<cell id="{_inert(cell.id)}">', _inert(cut(cell.source.strip("\n"), limit))]
-    output = "\n".join(filter(None, map(_output, cell.outputs)))
-    if output:
+    if output := cell.text:
         lines += ["<output>", _inert(cut(output, limit)), "</output>"]
     return "\n".join([*lines, "</cell>"])
 

@@ -6,6 +6,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+from mm_magics import Session, commands
+from mm_magics.tools.builtin import NAMES, builtin_tools
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,6 +23,24 @@ def test_every_path_that_the_pages_link_to_is_there():
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_page_on_tools_tells_each_ones_risk():
+    page = (ROOT / "docs/tools.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (asks|runs) \| (.*) \|$", page, re.MULTILINE)
+    tools = builtin_tools({}, Path(), tuple).values()
+    assert rows == [(tool.name, "asks" if tool.asks else "runs", tool.risk) for tool in tools]
+    assert tuple(tool.name for tool in tools) == NAMES
+
+
+def test_the_rules_on_the_page_on_tools_can_be_typed():
+    page = (ROOT / "docs/tools.md").read_text("utf-8")
+    lines = re.findall(r"^%minimax (tools.*)$", page, re.MULTILINE)
+    session = Session()
+    for line in lines:
+        commands.run(session, SimpleNamespace(user_ns={}), line)
+    assert len(lines) == 8
+    assert list(session.rules) == []
 
 
 def test_the_script_in_the_readme_runs(endpoint, monkeypatch, capsys):

@@ -1,0 +1,69 @@
+"""The tool `python` in a real kernel: nothing of it is shown, an interrupt ends it, and Stop is still heard."""
+
+from __future__ import annotations
+
+import time
+
+from tests.kernel.test_comms import FrontEnd
+
+TOOL = """
+from mm_magics.tools.builtin_python import python
+shell = get_ipython()
+tool = python(shell.user_ns, shell)
+"""
+
+
+def test_nothing_is_shown_and_nothing_is_counted(shared_kernel):
+    shared_kernel.run(TOOL)
+    code = (
+        "import os\nfrom IPython.display import HTML, display\nprint('out')\ndisplay(HTML('<b>x</b>'))\nmade = 5\nmade"
+    )
+    run = shared_kernel.run(f"before = shell.execution_count, len(In), dict(Out)\noutput = tool.function({code!r})")
+    assert run.outputs == []
+    run = shared_kernel.run("print(output.text); print(made); print(before[1] + 1 == len(In), before[2] == dict(Out))")
+    assert run.text.splitlines() == ["out", "<IPython.core.display.HTML object>", "5", "5", "True True"]
+
+
+def test_an_interrupt_ends_the_code_and_the_kernel_shows_again(fresh_kernel):
+    fresh_kernel.run(TOOL)
+    pressed: list[float] = []
+
+    def press() -> None:
+        time.sleep(0.3)
+        pressed.append(time.monotonic())
+        fresh_kernel.interrupt()
+
+    run = fresh_kernel.run(
+        "print('begins', flush=True)\ntool.function('import time\\nwhile True: time.sleep(0.01)')",
+        when=lambda kind, content: kind == "stream",
+        then=press,
+    )
+    assert run.error is not None
+    assert run.error["ename"] == "KeyboardInterrupt"
+    assert run.times[-1] - pressed[0] < 2
+    run = fresh_kernel.run("display('shown')\nprint('printed')")
+    assert "shown" in run.text
+    assert "printed" in run.text
+
+
+def test_stop_is_heard_while_the_code_runs(fresh_kernel):
+    fresh_kernel.run(TOOL)
+    front_end = FrontEnd(fresh_kernel)
+    control = front_end.open("mm_magics.control")
+    fresh_kernel.client.control_channel.send(fresh_kernel.client.session.msg("create_subshell_request", {}))
+    subshell = fresh_kernel.client.get_control_msg(timeout=10)["content"]["subshell_id"]
+    code = """
+import time
+stop = get_ipython().magics_manager.registry["MiniMaxMagics"]._stop
+until = time.monotonic() + 10
+while not stop.is_set() and time.monotonic() < until:
+    time.sleep(0.01)
+stop.is_set()
+"""
+
+    run = fresh_kernel.run(
+        f"print('begins', flush=True)\noutput = tool.function({code!r})\nprint(output.text)",
+        when=lambda kind, content: kind == "stream",
+        then=lambda: front_end.send(control, {"type": "stop"}, subshell),
+    )
+    assert run.text.split() == ["begins", "True"]

@@ -1,0 +1,121 @@
+"""Which calls need a yes: what rules match, which of them holds, and what "allow in this notebook" allows."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mm_magics.tools.approval import BOUND, Rules, Verdict, always, always_says
+from mm_magics.tools.tool import Tool, ToolCall
+
+ASKS = Tool("shell", "", {}, print, asks=True)
+RUNS = Tool("look", "", {}, print)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def call(name: str = "shell", **arguments: Any) -> ToolCall:
+    return ToolCall("toolu_1", name, arguments)
+
+
+def test_without_a_rule_a_tool_that_acts_asks_and_another_runs() -> None:
+    assert Rules().verdict(ASKS, call()) == "ask"
+    assert Rules().verdict(RUNS, call("look")) == "allow"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "arguments", "matches"),
+    [
+        ("shell", {}, True),
+        ("sh*", {}, True),
+        ("*", {}, True),
+        ("s[gh]ell", {}, True),
+        ("Shell", {}, False),
+        ("shel", {}, False),
+        ("shell", {"command": "git *"}, True),
+        ("shell", {"command": "git"}, False),
+        ("shell", {"command": "GIT *"}, False),
+        ("shell", {"command": "git*", "timeout": "5"}, True),
+        ("shell", {"command": "git*", "timeout": "6"}, False),
+        ("shell", {"command": "git*", "folder": "*"}, False),
+        ("shell", {"deep": '{"a": [[]1, true], "b": null}'}, True),
+        ("other", {"command": "git*"}, False),
+    ],
+)
+def test_a_rule_matches_by_name_and_by_every_argument(pattern: str, arguments: dict[str, str], matches: bool) -> None:
+    rules = Rules()
+    rules.add("deny", pattern, arguments)
+    made = call(command="git status\n--short", timeout=5, deep={"b": None, "a": [1, True]})
+    assert rules.verdict(ASKS, made) == ("deny" if matches else "ask")
+
+
+@given(st.lists(st.sampled_from(["allow", "ask", "deny"]), min_size=1))
+def test_deny_beats_ask_beats_allow_in_whatever_order_they_came(verdicts: list[Verdict]) -> None:
+    rules = Rules()
+    for number, verdict in enumerate(verdicts):
+        rules.add(verdict, "sh*" + "*" * number)
+    strongest = next(each for each in ("deny", "ask", "allow") if each in verdicts)
+    assert rules.verdict(ASKS, call()) == strongest
+    assert rules.verdict(RUNS, call()) == strongest
+
+
+def test_a_rule_for_the_same_calls_replaces_the_one_before() -> None:
+    rules = Rules()
+    rules.add("deny", "shell", {"command": "ls", "timeout": "1"})
+    rules.add("allow", "shell", {"timeout": "1", "command": "ls"})
+    assert [each.verdict for each in rules] == ["allow"]
+    rules.add("ask", "shell", {"command": "ls"})
+    assert [each.verdict for each in rules] == ["allow", "ask"]
+
+
+def test_rules_are_forgotten_by_name_and_altogether() -> None:
+    rules = Rules()
+    for pattern in ("shell", "sh*", "look"):
+        rules.add("deny", pattern)
+    rules.add("allow", "shell", {"command": "ls"})
+    assert rules.remove("shell") == 2
+    assert [each.pattern for each in rules] == ["sh*", "look"]
+    assert rules.remove("shell") == 0
+    assert (rules.clear(), list(rules)) == (2, [])
+
+
+@given(st.sampled_from(sorted(BOUND)), st.text(), st.text(), json_values)
+@example("shell", "ls [ab]*?", "ls ab", 1)
+@example("shell", "rm *", "rm -rf everything", 1)
+def test_a_yes_for_good_to_a_tool_that_acts_holds_for_these_very_words_alone(
+    name: str, text: str, other: str, rest: Any
+) -> None:
+    tool = dataclasses.replace(ASKS, name=name)
+    rules = Rules()
+    rules.add("allow", *always(call(name, **{BOUND[name]: text})))
+    assert rules.verdict(tool, call(name, **{BOUND[name]: text, "rest": rest})) == "allow"
+    assert rules.verdict(tool, call(name, **{BOUND[name]: other})) == ("allow" if other == text else "ask")
+    assert rules.verdict(tool, call(name)) == "ask"
+
+
+def test_a_yes_for_good_to_any_other_tool_holds_for_its_name() -> None:
+    tool = dataclasses.replace(ASKS, name="mcp_query")
+    rules = Rules()
+    rules.add("allow", *always(call("mcp_query", sql="select 1")))
+    assert rules.verdict(tool, call("mcp_query", sql="select 2")) == "allow"
+    assert rules.verdict(dataclasses.replace(ASKS, name="mcp_query2"), call("mcp_query2", sql="select 1")) == "ask"
+
+
+def test_the_button_says_what_it_allows() -> None:
+    assert always_says(call("python", code="1")) == "Allow python with this very code in this notebook"
+    assert always_says(call("write_file", path="a", text="")) == "Allow write_file with this very path in this notebook"
+    assert always_says(call("mcp_query")) == "Allow every call of mcp_query in this notebook"
+
+
+def test_a_yes_for_good_without_the_argument_it_is_bound_to_allows_nothing_more() -> None:
+    rules = Rules()
+    rules.add("allow", *always(call("shell")))
+    assert rules.verdict(ASKS, call("shell", command="ls")) == "ask"

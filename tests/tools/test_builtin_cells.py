@@ -1,0 +1,83 @@
+"""`search_cells`: which lines of which cells it finds, in sources and outputs, and where it cuts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mm_magics.errors import ToolInputError
+from mm_magics.history.notebook import Cell, Document
+from mm_magics.history.sees import Ran, others
+from mm_magics.history.turn import MIME_TYPE
+from mm_magics.tools.builtin_cells import FOUND, WIDTH, search_cells
+
+
+def stream(text: str) -> dict[str, Any]:
+    return {"output_type": "stream", "text": text}
+
+
+def search(cells: list[Ran], text: str) -> str:
+    tool = search_cells(lambda: cells)
+    return str(tool.function(**tool.check({"text": text})))
+
+
+def test_lines_of_sources_and_outputs_are_found_with_their_places() -> None:
+    answer = {"output_type": "display_data", "data": {MIME_TYPE: {}, "text/plain": "alpha of ours"}}
+    cells = [
+        Ran("a", "x = 1\nalpha = 2", []),
+        Ran("b", "print(1)", [stream("one\n\x1b[31mALPHA\x1b[0m\n")]),
+        Ran("c", "%%minimax\nWhat is alpha?", [answer]),
+    ]
+    assert search(cells, "Alpha").splitlines() == [
+        "cell a, line 2: alpha = 2",
+        "cell b, output line 2: ALPHA",
+        "cell c, line 2: What is alpha?",
+    ]
+    assert search(cells, "beta") == "No other cell holds it."
+
+
+def test_the_cells_are_those_at_the_time_of_the_call() -> None:
+    cells: list[Ran] = []
+    tool = search_cells(lambda: cells)
+    cells.append(Ran("new", "alpha", []))
+    assert tool.function(text="alpha") == "cell new, line 1: alpha"
+
+
+def test_a_long_line_is_cut_around_what_was_found_and_many_lines_are_counted() -> None:
+    long = "x" * 10_000 + "alpha" + "y" * 10_000
+    line = search([Ran("a", long, [])], "alpha")
+    assert "xalphay" in line
+    assert len(line) < WIDTH + 40
+    assert "xalpha" in search([Ran("a", "x" * 300 + "alpha", [])], "alpha")
+    lines = search([Ran("a", "alpha\n" * (FOUND + 7), [])], "alpha").splitlines()
+    assert len(lines) == FOUND + 1
+    assert lines[-1] == "… [cut here: 7 more lines]"
+
+
+@pytest.mark.parametrize("text", ["", "  ", "a\nb"])
+def test_what_is_no_part_of_a_line_is_refused(text: str) -> None:
+    with pytest.raises(ToolInputError):
+        search([Ran("a", "x", [])], text)
+
+
+def test_all_cells_but_the_running_one_are_searched_text_cells_and_those_below_too() -> None:
+    document = Document(
+        "talk.ipynb",
+        0.0,
+        [
+            Cell("title", "markdown", "# alpha"),
+            Cell("code", "code", "alpha = 1"),
+            Cell("me", "code", "%%minimax\nalpha?"),
+            Cell("below", "code", "alpha = 3", [stream("saved")]),
+        ],
+    )
+    ran = {"below": Ran("below", "alpha = 4", [stream("ran")]), "me": Ran("me", "%%minimax\nalpha?", [])}
+    ran["gone"] = Ran("gone", "alpha = 5", [])
+    assert [(cell.id, cell.source, cell.text) for cell in others(document, ran, "me")] == [
+        ("title", "# alpha", ""),
+        ("code", "alpha = 1", ""),
+        ("below", "alpha = 4", "ran"),
+        ("gone", "alpha = 5", ""),
+    ]
+    assert [cell.id for cell in others(None, ran, "me")] == ["below", "gone"]

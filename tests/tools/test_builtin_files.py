@@ -1,0 +1,401 @@
+"""The tools that work on files: real files, links, pipes and devices, and no way out of the folder."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import string
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mm_magics.errors import ToolError, ToolInputError, UsageError
+from mm_magics.tools import builtin_files
+from mm_magics.tools.builtin_files import confined, file_tools, folder_of
+from mm_magics.tools.kept import LIMIT
+
+SECRET = "sk-very-secret-4711"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a neighbour that holds a secret."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.txt").write_text(SECRET)
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    return folder
+
+
+def call(folder: Path, name: str, **given: Any) -> str:
+    tool = {each.name: each for each in file_tools(folder)}[name]
+    return str(tool.function(**tool.check(given)))
+
+
+# The folder -------------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_is_the_notebooks_else_the_current_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "data").mkdir()
+    outside = folder.parent / "outside"
+    assert folder_of("", None) == folder.resolve()
+    assert folder_of("", outside / "talk.ipynb") == outside.resolve()
+    assert folder_of("data", None) == (folder / "data").resolve()
+    assert folder_of("../inside/data", outside / "talk.ipynb") == (folder / "data").resolve()
+    monkeypatch.setenv("HOME", str(outside))
+    assert folder_of("~", None) == outside.resolve()
+
+
+@pytest.mark.parametrize("chosen", ["nowhere", "a.txt", "~nobody-of-this-name", "a\0b", "loop"])
+def test_a_folder_that_is_none_is_refused_with_what_to_do(folder: Path, chosen: str) -> None:
+    (folder / "a.txt").write_text("x")
+    (folder / "loop").symlink_to("loop")
+    with pytest.raises(UsageError, match="is no folder") as caught:
+        folder_of(chosen, folder / "talk.ipynb")
+    assert "tools_folder" in caught.value.hint
+
+
+# No way out -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def maze() -> Iterator[Path]:
+    """A folder full of links: inside, outside, up, in circles."""
+    with tempfile.TemporaryDirectory() as place:
+        top = Path(place).resolve()
+        root = top / "root"
+        (root / "a" / "b").mkdir(parents=True)
+        (top / "out").mkdir()
+        (root / "up").symlink_to("..")
+        (root / "a" / "out").symlink_to(top / "out")
+        (root / "a" / "up").symlink_to("../..")
+        (root / "in").symlink_to("a/b")
+        (root / "loop").symlink_to("loop")
+        (root / "slash").symlink_to("/")
+        yield root
+
+
+parts = st.lists(
+    st.sampled_from(["..", ".", "", "a", "b", "up", "out", "in", "loop", "slash", "root", "etc", "~", "\\", "x"])
+    | st.text(string.printable, max_size=4),
+    max_size=8,
+)
+
+
+@given(parts, st.booleans())
+@example(["in", "..", "..", "..", "out"], False)
+@example(["a", "out", "new"], False)
+@example(["..", "root-next-door"], False)
+@example([], True)
+def test_no_path_leads_out_of_the_folder(maze: Path, names: list[str], absolute: bool) -> None:
+    path = ("/" if absolute else "") + "/".join(names)
+    try:
+        place = confined(maze, path)
+    except ToolError:
+        return
+    real = os.path.realpath(os.path.join(maze, path))
+    assert str(place) == real
+    assert real == str(maze) or real.startswith(f"{maze}/")
+
+
+@given(st.text())
+@example("\ud800")
+@example("a\0b")
+@example("x" * 5000)
+def test_any_text_for_a_path_gives_an_error_that_can_be_told(maze: Path, path: str) -> None:
+    with pytest.raises(ToolError) as caught:
+        call(maze, "read_file", path=path + "/nothing")
+    assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize("path", ["../outside/secret.txt", "link", "folder/secret.txt", "up/outside/secret.txt"])
+@pytest.mark.parametrize("name", ["read_file", "write_file", "list_files"])
+def test_a_link_or_dots_lead_to_nothing_outside(folder: Path, path: str, name: str) -> None:
+    (folder / "link").symlink_to("../outside/secret.txt")
+    (folder / "folder").symlink_to("../outside")
+    (folder / "up").symlink_to("..")
+    given = {"path": path} | ({"text": "new"} if name == "write_file" else {})
+    for each in (path, str((folder.parent / "outside" / "secret.txt").resolve())):
+        with pytest.raises(ToolError, match="leads out of the folder"):
+            call(folder, name, **(given | {"path": each}))
+    assert (folder.parent / "outside" / "secret.txt").read_text() == SECRET
+
+
+def test_a_link_inside_and_an_absolute_path_inside_are_followed(folder: Path) -> None:
+    (folder / "a.txt").write_text("hello")
+    (folder / "link").symlink_to("a.txt")
+    assert call(folder, "read_file", path="link") == "hello"
+    assert call(folder, "read_file", path=str(folder / "a.txt")) == "hello"
+    call(folder, "write_file", path="link", text="new")
+    assert (folder / "link").is_symlink()
+    assert (folder / "a.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("path", [".env", ".git/config", "a/.hidden/x.txt", "a/.netrc"])
+@pytest.mark.parametrize("name", ["read_file", "write_file"])
+def test_hidden_files_are_refused_by_whatever_name(folder: Path, path: str, name: str) -> None:
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(SECRET)
+    (folder / "notes.txt").symlink_to(path)
+    given = {"text": "new"} if name == "write_file" else {}
+    for each in (path, "notes.txt"):
+        with pytest.raises(ToolError, match="is hidden"):
+            call(folder, name, path=each, **given)
+    assert file.read_text() == SECRET
+
+
+@pytest.mark.parametrize(
+    "path", ["server.pem", "SERVER.KEY", "id_rsa", "id_ed25519.old", "prod.env", "credentials.json", "secrets/a.txt"]
+)
+def test_files_that_look_like_keys_are_refused(folder: Path, path: str) -> None:
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_text(SECRET)
+    (folder / "notes.txt").symlink_to(path)
+    for each in (path, "notes.txt"):
+        with pytest.raises(ToolError, match="looks like a file of keys"):
+            call(folder, "read_file", path=each)
+
+
+def test_a_folder_that_stands_in_a_hidden_one_can_be_worked_in(tmp_path: Path) -> None:
+    folder = tmp_path / ".work"
+    folder.mkdir()
+    call(folder, "write_file", path="a.txt", text="hi")
+    assert call(folder, "read_file", path="a.txt") == "hi"
+
+
+# Reading ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("Grüße 🦪\n".encode(), "Grüße 🦪\n"),
+        ("Grüße".encode("utf-8-sig"), "Grüße"),
+        ("Grüße".encode("utf-16"), "Grüße"),
+        ("Grüße".encode("utf-32"), "Grüße"),
+        ("Grüße".encode("latin-1"), "Grüße"),
+        (b"a\r\nb\rc\n", "a\nb\nc\n"),
+        (b"", "[the file is empty]"),
+        (b"x" * 65_535 + "ü".encode(), None),
+    ],
+)
+def test_text_is_read_in_its_encoding(folder: Path, content: bytes, text: str | None) -> None:
+    (folder / "a.txt").write_bytes(content)
+    read = call(folder, "read_file", path="a.txt")
+    assert read == text if text is not None else "Ã" not in read
+
+
+def test_a_binary_file_is_refused_with_its_size(folder: Path) -> None:
+    (folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0" + b"x" * 2000)
+    with pytest.raises(ToolError, match=r"'a\.png' is not text \(2,011 bytes\)"):
+        call(folder, "read_file", path="a.png")
+
+
+@given(st.lists(st.text("ab é\t", max_size=30), min_size=1, max_size=40), st.integers(1, 12))
+def test_going_on_where_a_cut_says_gives_the_whole_file(maze: Path, lines: list[str], count: int) -> None:
+    whole = "\n".join(lines)
+    (maze / "a" / "whole.txt").write_text(whole)
+    read, start = "", 1
+    while True:
+        part = call(maze, "read_file", path="a/whole.txt", start_line=start, lines=count)
+        text, cut, more = part.partition("… [cut here: go on with start_line=")
+        read += text
+        if not cut:
+            break
+        assert text.count("\n") == count
+        start = int(more.rstrip("]"))
+    assert read == (whole or "[the file is empty]")
+
+
+def test_a_long_file_is_cut_at_a_line_and_says_how_to_go_on(folder: Path) -> None:
+    (folder / "long.txt").write_text("".join(f"line {number}\n" for number in range(1, 100_000)))
+    part = call(folder, "read_file", path="long.txt")
+    assert len(part) < LIMIT + 100
+    number = int(part.rpartition("start_line=")[2].rstrip("]"))
+    assert part.splitlines()[-2] == f"line {number - 1}"
+    assert call(folder, "read_file", path="long.txt", start_line=number, lines=1).startswith(f"line {number}\n…")
+
+
+def test_an_endless_line_is_cut_and_the_next_can_be_read(folder: Path) -> None:
+    with open(folder / "wide.txt", "w") as file:
+        file.writelines("x" * 1_000_000 for _ in range(50))
+        file.write("\nsecond\n")
+    part = call(folder, "read_file", path="wide.txt")
+    assert part.startswith("x" * LIMIT + "\n… [the rest of this long line is left out: go on with start_line=2]")
+    assert call(folder, "read_file", path="wide.txt", start_line=2) == "second\n"
+
+
+def test_a_line_that_is_not_there_is_said(folder: Path) -> None:
+    (folder / "a.txt").write_text("1\n2\n")
+    with pytest.raises(ToolError, match="It has 2 lines: there is no line 3"):
+        call(folder, "read_file", path="a.txt", start_line=3)
+
+
+def test_what_is_no_regular_file_is_refused_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)  # a socket's name must be short
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+        (folder / "sub").mkdir()
+        before = time.monotonic()
+        for name in ("pipe", "socket"):
+            with pytest.raises(ToolError, match="is not a regular file"):
+                call(folder, "read_file", path=name)
+            with pytest.raises(ToolError, match="is not a regular file"):
+                call(folder, "write_file", path=name, text="x")
+        with pytest.raises(ToolError, match="is a folder"):
+            call(folder, "read_file", path="sub")
+        assert time.monotonic() - before < 2
+    with pytest.raises(ToolError, match="is not a regular file"):
+        call(Path("/dev"), "read_file", path="zero")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("read_file", {}, "path is missing"),
+        ("read_file", {"path": 5}, "path must be a string"),
+        ("read_file", {"path": "a", "start_line": 0}, "start_line must be 1 or more"),
+        ("read_file", {"path": "a", "start_line": 1.5}, "start_line must be an integer"),
+        ("read_file", {"path": "a", "lines": True}, "lines must be an integer"),
+        ("read_file", {"path": "a", "encoding": "x"}, "no argument 'encoding'"),
+        ("write_file", {"path": "a"}, "text is missing"),
+        ("list_files", {"path": None}, "path must be a string"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(folder: Path, name: str, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ToolInputError, match=said):
+        call(folder, name, **given)
+
+
+# Listing ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tree(folder: Path) -> Path:
+    for path in ("b.csv", "a.txt", ".hidden", ".git/x.csv", "data/c.csv", "data/deep/d.csv", "data/deep/e.txt"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("12345")
+    (folder / "away").symlink_to("../outside")
+    return folder
+
+
+def test_a_folder_is_listed_without_its_hidden_files(tree: Path) -> None:
+    lines = call(tree, "list_files").splitlines()
+    assert lines[0] == "a.txt  5 bytes"
+    assert [line.split()[0] for line in lines] == ["a.txt", "away", "b.csv", "data/"]
+    assert call(tree, "list_files", path="data") == "data/c.csv  5 bytes\ndata/deep/"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.csv", ["b.csv", "data/c.csv", "data/deep/d.csv"]),
+        ("**/*.csv", ["b.csv", "data/c.csv", "data/deep/d.csv"]),
+        ("data/**/*.csv", ["data/c.csv", "data/deep/d.csv"]),
+        ("data/deep/*", ["data/deep/d.csv", "data/deep/e.txt"]),
+        ("secret*", []),
+        (".*", []),
+    ],
+)
+def test_files_are_found_by_a_pattern_and_never_through_a_link_outside(
+    tree: Path, pattern: str, found: list[str]
+) -> None:
+    text = call(tree, "list_files", pattern=pattern)
+    assert [line.split()[0] for line in text.splitlines()] == (found or ["[nothing"])
+
+
+def test_every_listed_file_can_be_read_by_its_name(tree: Path) -> None:
+    for line in call(tree, "list_files", path="data", pattern="*").splitlines():
+        assert call(tree, "read_file", path=line.split()[0]) == "12345"
+
+
+def test_a_long_listing_and_a_long_search_are_cut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(builtin_files.ENTRIES + 10):
+        (folder / f"{number:04}").touch()
+    for arguments in ({}, {"pattern": "*"}):
+        lines = call(folder, "list_files", **arguments).splitlines()
+        assert len(lines) == builtin_files.ENTRIES + 1
+        assert "cut here after 500" in lines[-1]
+    monkeypatch.setattr(builtin_files, "LOOKED_AT", 100)
+    assert "stopped after 100 files" in call(folder, "list_files", pattern="nothing")
+
+
+def test_names_that_no_text_can_hold_are_shown_in_one_line_each(folder: Path) -> None:
+    for name in (b"bad\xff", b"two\nlines", b"\x1b[31mred"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
+    text = call(folder, "list_files")
+    assert text.encode()
+    assert text.count("\n") == 2
+    assert "\x1b" not in text
+
+
+# Writing ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_written_whole_with_the_folders_it_needs(folder: Path) -> None:
+    said = call(folder, "write_file", path="a/b/c.txt", text="Grüße\r\n")
+    assert said == "a/b/c.txt was new and has 9 bytes."
+    assert (folder / "a/b/c.txt").read_bytes() == "Grüße\r\n".encode()
+    assert "was replaced and has 0 bytes" in call(folder, "write_file", path="a/b/c.txt", text="")
+    assert sorted(os.listdir(folder / "a/b")) == ["c.txt"]
+
+
+def test_permissions_are_kept_and_new_files_get_the_usual_ones(folder: Path) -> None:
+    (folder / "run.sh").write_text("x")
+    (folder / "run.sh").chmod(0o750)
+    (folder / "usual").touch()
+    for name in ("run.sh", "new"):
+        call(folder, "write_file", path=name, text="y")
+    assert stat.S_IMODE((folder / "run.sh").stat().st_mode) == 0o750
+    assert (folder / "new").stat().st_mode == (folder / "usual").stat().st_mode
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was_and_nothing_else_is_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.txt").write_text("old")
+
+    def no(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", no)
+    with pytest.raises(ToolError, match="No space left"):
+        call(folder, "write_file", path="a.txt", text="new")
+    assert os.listdir(folder) == ["a.txt"]
+    assert (folder / "a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (".", "not a regular file"),
+        ("sub", "not a regular file"),
+        ("a.txt/b.txt", "cannot be written: Not a directory"),
+        ("fixed.txt", "is read-only"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_what_cannot_be_replaced_is_said(folder: Path, path: str, said: str) -> None:
+    (folder / "sub").mkdir()
+    (folder / "a.txt").write_text("x")
+    (folder / "fixed.txt").write_text("x")
+    (folder / "fixed.txt").chmod(0o444)
+    with pytest.raises(ToolError, match=said):
+        call(folder, "write_file", path=path, text="new")
+    assert (folder / "fixed.txt").read_text() == (folder / "a.txt").read_text() == "x"
+
+
+def test_text_that_utf8_cannot_hold_is_refused_before_anything_is_written(folder: Path) -> None:
+    with pytest.raises(ToolError, match="lone surrogate"):
+        call(folder, "write_file", path="sub/a.txt", text="\ud800")
+    assert os.listdir(folder) == []
