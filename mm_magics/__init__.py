@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mm_magics.config import MiniMax
     from mm_magics.session import Session
+    from mm_magics.tools.functions import minimax_tool
 
 __version__ = "0.1.0"
-__all__ = ["MiniMax", "Session", "__version__", "load_ipython_extension"]
+__all__ = ["MiniMax", "Session", "__version__", "load_ipython_extension", "minimax_tool"]
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -31,4 +32,8 @@ def __getattr__(name: str) -> Any:
         from mm_magics.config import MiniMax
 
         return MiniMax
+    if name == "minimax_tool":
+        from mm_magics.tools.functions import minimax_tool
+
+        return minimax_tool
     raise AttributeError(f"module 'mm_magics' has no attribute {name!r}")
