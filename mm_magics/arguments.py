@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from keyword import iskeyword
@@ -154,6 +155,8 @@ class Command:
     usage: str = ""
 
 
+SERVER_COMMANDS = ("add", "list", "tools", "restart", "remove")
+
 COMMANDS = (
     Command("help", "this list, or all about one command or flag", "[NAME]"),
     Command("model", "the model, or another one from now on", "[NAME]"),
@@ -171,6 +174,11 @@ COMMANDS = (
     Command("explain", "ask about the last error, with the cell that raised it"),
     Command("clear", "forget the thread's turns in this kernel", "[THREAD]"),
     Command("usage", "calls, tokens, seconds and cost so far"),
+    Command(
+        "mcp",
+        f"tools from MCP servers: {', '.join(SERVER_COMMANDS)}",
+        "[add NAME [--env VAR] -- COMMAND | add NAME [--bearer VAR] URL | …]",
+    ),
     Command("login", "enter a key; --keep puts it into the OS keyring", "[--keep]"),
     Command("doctor", "whether all is well, and what to do if not"),
 )
@@ -273,5 +281,6 @@ def completions(text_before: str, models: list[str], settings: list[str]) -> lis
     elif words == ["%minimax"]:
         known = [command.name for command in COMMANDS]
     else:
-        known = {"model": models, "set": settings}.get(words[1], []) if words[0] == "%minimax" else []
+        lists: dict[str, Sequence[str]] = {"model": models, "set": settings, "mcp": SERVER_COMMANDS}
+        known = list(lists.get(words[1], [])) if words[0] == "%minimax" and len(words) == 2 else []
     return [name for name in known if name.startswith(word)]

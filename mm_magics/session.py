@@ -27,6 +27,7 @@ from mm_magics.history.thread import Context, History, context_messages, digest_
 from mm_magics.history.turn import Turn
 from mm_magics.keys import Keys
 from mm_magics.messages import Block, Message
+from mm_magics.tools.mcp import Servers
 
 
 class Session:
@@ -51,6 +52,7 @@ class Session:
         self.config.observe(lambda change: self._chosen.add(change["name"]))
         self.keys = Keys()
         self.history = History()
+        self.servers = Servers()
         self.notebook: NotebookFile | LiveNotebook | None = None
         self._recordings = Recordings()
         self._restored = 0
@@ -202,7 +204,8 @@ class Session:
         return self._client
 
     def close(self) -> None:
-        """Close the connection; the history stays."""
+        """Close the connection and end the MCP servers; the history stays."""
+        self.servers.close()
         if self._client is not None:
             self._client.close()
             self._client = None
