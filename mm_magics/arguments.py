@@ -137,7 +137,9 @@ FLAGS = (
         ("auto", "any", "none"),
         "tool_choice",
     ),
-    Flag(("--max-rounds",), "messages with calls at most; then an answer without", "N", _positive, setting="max_rounds"),
+    Flag(
+        ("--max-rounds",), "messages with calls at most; then an answer without", "N", _positive, setting="max_rounds"
+    ),
     Flag(("--max-cost",), "US dollars after which no more tools are called", "X", _dollars, setting="max_cost"),
     Flag(("--schema",), "what the answer has to fit: a pydantic model, a dataclass, a JSON schema …", "NAME", _name),
     Flag(("-o", "--out"), "put the answer into this variable", "NAME", _name),
@@ -195,6 +197,8 @@ class Command:
     usage: str = ""
 
 
+SERVER_COMMANDS = ("add", "list", "tools", "restart", "remove")
+
 COMMANDS = (
     Command("help", "this list, or all about one command or flag", "[NAME]"),
     Command("model", "the model, or another one from now on", "[NAME]"),
@@ -217,6 +221,11 @@ COMMANDS = (
     Command("explain", "ask about the last error, with the cell that raised it"),
     Command("clear", "forget the thread's turns in this kernel", "[THREAD]"),
     Command("usage", "calls, tokens, seconds and cost so far"),
+    Command(
+        "mcp",
+        f"tools from MCP servers: {', '.join(SERVER_COMMANDS)}",
+        "[add NAME [--env VAR] -- COMMAND | add NAME [--bearer VAR] URL | …]",
+    ),
     Command("login", "enter a key; --keep puts it into the OS keyring", "[--keep]"),
     Command("doctor", "whether all is well, and what to do if not"),
 )
@@ -330,6 +339,8 @@ def _of_command(words: list[str], models: list[str], settings: list[str]) -> lis
             return [*VERDICTS, "forget"]
         case ["tools", verb]:
             return [*NAMES, *(["all"] if verb == "forget" else [])]
-        case [name, *_]:
+        case ["mcp"]:
+            return list(SERVER_COMMANDS)
+        case [name]:
             return {"model": models, "set": settings}.get(name, [])
     return []

@@ -59,7 +59,9 @@ class MiniMax(Configurable):
     tools = List(Unicode(), help="Names of the tools that every prompt offers: functions, built-in ones, servers.").tag(
         config=True
     )
-    tool_choice = Unicode(None, allow_none=True, help="auto, any, none or a tool's name; None is auto.").tag(config=True)
+    tool_choice = Unicode(None, allow_none=True, help="auto, any, none or a tool's name; None is auto.").tag(
+        config=True
+    )
     max_rounds = Int(25, min=1, help="Messages with calls of tools in one turn; then an answer without them.").tag(
         config=True
     )

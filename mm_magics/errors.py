@@ -14,15 +14,18 @@
     │   └── ProtocolError       an answer that is not the Messages API's
     ├── ToolError               a tool could not do what a model asked; told to the model, not to the user
     │   └── ToolInputError      the arguments do not fit
+    ├── ServerError             an MCP server that cannot be started, or does not answer
     ├── RecordError             a turn record that cannot be read
     ├── NotebookError           a notebook file that cannot be read as one
     └── Interrupted             the user interrupted the turn; what came is kept
 
-Always true: `str(error)` is one or two plain lines, the second saying what to do; it never holds a key.
+Always true: `str(error)` is one or two plain lines, the second saying what to do, and after them what a server wrote
+last, if it is one of those; it never holds a key.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -109,6 +112,17 @@ class ToolError(MiniMaxError):
 
 class ToolInputError(ToolError):
     """A model's arguments do not fit the tool's schema; the message says which and why."""
+
+
+class ServerError(MiniMaxError):
+    """An MCP server that cannot be started, or does not answer. `tail`: the last lines of its stderr, harmless."""
+
+    def __init__(self, message: str, hint: str = "", *, tail: Sequence[str] = ()) -> None:
+        super().__init__(message, hint)
+        self.tail = tuple(tail)
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(["Its stderr ends with:", *self.tail] if self.tail else [])])
 
 
 class RecordError(MiniMaxError):

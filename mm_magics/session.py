@@ -1,4 +1,4 @@
-"""`Session.ask()`: context → request → stream → tools → turn. Everything that the magics do, for scripts, without IPython.
+"""`Session.ask()`: context → request → stream → tools → turn. All that the magics do, for scripts, without IPython.
 
 Always true: a request is checked before anything is sent, and the history it is made from is the notebook's as it
 stands.
@@ -151,7 +151,8 @@ class Session:
     ) -> Turn:
         """Send the prompt and wait for the whole turn, showing it in `view` as it comes.
 
-        `approve` says yes or no to each call of a tool that asks: a bool, or a `Decision`. Raises what `stream` raises, and `EndpointError`, whose `turn` holds what came before the fault.
+        `approve` says yes or no to each call of a tool that asks: a bool, or a `Decision`. Raises what `stream` raises,
+        and `EndpointError`, whose `turn` holds what came before the fault.
         """
         with self.stream(prompt, stop=stop, **flags) as answer:
             for event in answer.events(lambda: view.due if view else None, approve):
@@ -243,7 +244,7 @@ class Session:
         return self._client
 
     def close(self) -> None:
-        """Close the connection and end the servers; the history stays."""
+        """Close the connection and end the MCP servers; the history stays."""
         self.servers.close()
         if self._client is not None:
             self._client.close()

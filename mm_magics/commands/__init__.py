@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mm_magics import arguments, doctor
-from mm_magics.commands import settings, threads, tools
+from mm_magics.commands import mcp, settings, threads, tools
 from mm_magics.config import checked_base_url
 from mm_magics.display import figures, frontend
 from mm_magics.display.report import Report
@@ -124,5 +124,6 @@ _COMMANDS: dict[str, Callable[[Session, Any, str], Report]] = {
     "export": threads.export,
     "usage": threads.usage,
     "tools": tools.tools,
+    "mcp": mcp.mcp,
     "doctor": _doctor,
 }

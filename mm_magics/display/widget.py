@@ -203,10 +203,8 @@ class WidgetView:
                 self._here.set()
             case {"type": "stop"}:
                 self._stop.set()
-            case {"type": "decide", "id": str(id_), "allowed": bool(allowed)}:
-                reason = content.get("reason")
-                decision = Decision(allowed, reason if isinstance(reason, str) else "", content.get("always") is True)
-                self._decided.put((id_, decision))
+            case {"type": "decide", "id": str(id_), "allowed": bool(yes), "always": bool(always), "reason": str(why)}:
+                self._decided.put((id_, Decision(yes, why, always)))
 
 
 def ended(turn: Turn) -> dict[str, Any]:

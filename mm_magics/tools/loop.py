@@ -144,7 +144,9 @@ class Loop:
 
 def calls_in(content: Sequence[Block], unfinished: int | None) -> list[ToolCall]:
     """The calls of a message that can be answered: those that stay when the turn is closed."""
-    turn = messages.closed([{"role": "user", "content": "?"}, {"role": "assistant", "content": list(content)}], [unfinished])
+    turn = messages.closed(
+        [{"role": "user", "content": "?"}, {"role": "assistant", "content": list(content)}], [unfinished]
+    )
     kept = turn[1]["content"] if len(turn) > 1 else []
     return [
         ToolCall(block["id"], block["name"], block["input"])

@@ -1,4 +1,4 @@
-"""Which tools a prompt offers: names of the user's functions, of built-in tools and of MCP servers, or the things themselves.
+"""Which tools a prompt offers: by the names of the user's functions, of built-in tools and of MCP servers, or themselves.
 
 Always true: a name stands for one tool only; nothing is looked up that was not asked for.
 """
@@ -32,9 +32,7 @@ def resolve(
     return found
 
 
-def _meant(
-    each: Wanted, namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers
-) -> Iterator[Tool]:
+def _meant(each: Wanted, namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers) -> Iterator[Tool]:
     if not isinstance(each, str):
         yield _tool(each)
         return
@@ -58,7 +56,9 @@ def _meant(
     else:
         known = [*(name for name, value in namespace.items() if callable(value)), *builtin, *servers.names]
         like = get_close_matches(each, known, 1, 0.6)
-        hint = f"Did you mean {like[0]}?" if like else f"Built in are {', '.join(builtin)}; or name a function of yours."
+        hint = (
+            f"Did you mean {like[0]}?" if like else f"Built in are {', '.join(builtin)}; or name a function of yours."
+        )
         raise UsageError(f"There is no tool {each}.", hint)
 
 

@@ -155,7 +155,7 @@ class Round:
 
     def _over(self, each: _Running, output: Output) -> ToolEnded:
         if printed := each.printed.text:
-            text = "" if output.text == results.NOTHING else output.text
+            text = "" if output.text == NOTHING else output.text
             output = Output("\n\n".join(filter(None, [text, f"Printed:\n{printed}"])), output.is_error)
         seconds = time.monotonic() - each.began
         return self._end(each.call, output, "failed" if output.is_error else "done", seconds)
@@ -171,6 +171,7 @@ class _Running(NamedTuple):
     began: float
 
 
+NOTHING = results.output_of(None).text
 INTERRUPTED = Output("Interrupted by the user before it was over.", is_error=True)
 
 

@@ -1,6 +1,6 @@
 """An answer that has to fit a shape: by a tool that the model is made to call, or in its text where it does not.
 
-Always true: what fits is taken from the model's own words; what does not is sent back with what is wrong, RETRIES times.
+Always true: what fits is taken from the model's own words; what does not goes back with what is wrong, RETRIES times.
 """
 
 from __future__ import annotations
@@ -68,4 +68,6 @@ def value_of(turn: Sequence[Message], shape: Shape) -> Any:
         return shape.parse_text(messages.text_of([{"role": "assistant", "content": last}]))
     except ToolInputError as error:
         wrong = str(error).replace("\n", " ")
-        raise ProtocolError(f"The answer does not fit the schema: {wrong}", "It is kept as it came; ask again.") from None
+        raise ProtocolError(
+            f"The answer does not fit the schema: {wrong}", "It is kept as it came; ask again."
+        ) from None

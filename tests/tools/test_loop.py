@@ -1,0 +1,412 @@
+"""A turn with tools, over HTTP: what is called, what goes back, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mm_magics import Session
+from mm_magics.answer import TurnEnd
+from mm_magics.errors import EndpointError, UsageError
+from mm_magics.history.turn import Turn
+from mm_magics.messages import blocks, problems
+from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
+from mm_magics.tools.approval import Decision
+from mm_magics.tools.run import ToolAsked, ToolEnded, ToolStarted
+from mm_magics.tools.tool import Tool, ToolCall
+
+def add(a: int, b: int) -> int:
+    """The sum."""
+    return a + b
+
+
+def divide(a: float, b: float) -> float:
+    """The quotient."""
+    return a / b
+
+
+@pytest.fixture
+def session(endpoint: Simulator) -> Iterator[Session]:
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
+        yield session
+
+
+def script(endpoint: Simulator, *answers: Any) -> None:
+    endpoint.answers.extend(answers)
+
+
+def calls(*blocks: Any, **more: Any) -> Answer:
+    return Answer([thinking("I need a tool."), *blocks], **more)
+
+
+def results(turn: Turn) -> list[tuple[str, bool]]:
+    """The text of each tool result of the turn, and whether it is an error."""
+    return [
+        (block["content"], bool(block.get("is_error")))
+        for message in turn.messages
+        for block in blocks(message)
+        if block["type"] == "tool_result"
+    ]
+
+
+def outcomes(turn: Turn) -> list[str]:
+    return [each["outcome"] for response in turn.responses for each in response.get("tools", ())]
+
+
+def valid(endpoint: Simulator) -> None:
+    """Every request was valid, and thinking came back as it was sent."""
+    for record in endpoint.log:
+        assert problems(record.body["messages"]) == []
+        assert all(each.unchanged for each in record.replayed), record.replayed
+        assert record.status == 200
+
+
+def test_a_function_is_called_and_the_whole_reply_goes_back_verbatim(session: Session, endpoint: Simulator) -> None:
+    odd = {"type": "hologram", "depth": 3}
+    script(endpoint, calls(odd, text("Let me add."), tool_use("add", {"a": 2, "b": 3})), "It is 5.")
+    turn = session.ask("2 + 3?", tools=[add])
+    assert turn.text.endswith("It is 5.")
+    assert results(turn) == [("5", False)]
+    assert outcomes(turn) == ["done"]
+    first, second = (record.body for record in endpoint.log)
+    assert first["tools"] == second["tools"] == [turn.params["tools"][0]]
+    assert first["tools"][0]["name"] == "add"
+    assert second["messages"][1]["content"] == turn.messages[1]["content"]
+    assert second["messages"][1]["content"][1] == odd
+    assert len(turn.responses) == 2
+    valid(endpoint)
+    session.ask("And now?")
+    assert endpoint.log[-1].body["messages"][: len(second["messages"])] == second["messages"]
+    valid(endpoint)
+
+
+def test_parallel_calls_are_answered_in_one_message_in_their_order(session: Session, endpoint: Simulator) -> None:
+    async def slow(n: int) -> int:
+        await asyncio.sleep(0.3)
+        return n
+
+    script(endpoint, calls(*(tool_use("slow", {"n": n}) for n in (1, 2)), tool_use("add", {"a": 1, "b": 1})), "Done.")
+    began = time.monotonic()
+    turn = session.ask("Go.", tools=[slow, add])
+    assert time.monotonic() - began < 0.55, "asynchronous tools did not run together"
+    assert results(turn) == [("1", False), ("2", False), ("2", False)]
+    assert [message["role"] for message in turn.messages] == ["user", "assistant", "user", "assistant"]
+    valid(endpoint)
+
+
+def test_a_failing_tool_is_an_error_result_and_the_model_goes_on(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("divide", {"a": 1, "b": 0})), "By zero, no.")
+    turn = session.ask("1/0?", tools=[divide])
+    ((said, is_error),) = results(turn)
+    assert is_error
+    assert said.endswith("ZeroDivisionError: float division by zero")
+    assert "return a / b" in said
+    assert turn.status == "complete"
+    valid(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (tool_use("add", {"a": "two", "b": 3}), "a"),
+        (tool_use("add", {"a": 1}), "b"),
+        (tool_use("add", {"a": 1, "b": 2, "c": 3}), "c"),
+        (tool_use("subtract", {"a": 1}), "There is no tool 'subtract'.\nThere are: add."),
+    ],
+)
+def test_a_call_that_does_not_fit_is_told_so_and_nothing_runs(
+    session: Session, endpoint: Simulator, call: Any, says: str
+) -> None:
+    ran: list[int] = []
+
+    def add(a: int, b: int) -> int:
+        ran.append(a)
+        return a + b
+
+    script(endpoint, calls(call), "I see.")
+    turn = session.ask("Go.", tools=[add])
+    ((said, is_error),) = results(turn)
+    assert is_error
+    assert says in said
+    assert (ran, outcomes(turn)) == ([], ["failed"])
+    valid(endpoint)
+
+
+def test_a_call_whose_arguments_are_cut_never_runs(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 2, "b": 3}), fault="cut-tool-json"), "Again, then.")
+    turn = session.ask("Go.", tools=[add])
+    assert results(turn) == []
+    said = [block["text"] for block in blocks(turn.messages[2]) if block["type"] == "text"]
+    assert said == ["A call could not be read: its arguments are no JSON object. Call it again."]
+    assert turn.text == "Again, then."
+    sent = endpoint.log[-1].body["messages"]
+    assert problems(sent) == []
+    assert [block["type"] for block in sent[1]["content"]] == ["thinking"]
+
+
+def test_a_turn_that_is_cut_by_max_tokens_runs_no_tool(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 2, "b": 3}), stop_reason="max_tokens"))
+    turn = session.ask("Go.", tools=[add])
+    assert (turn.status, results(turn)) == ("truncated", [])
+    session.ask("And?")
+    valid(endpoint)
+
+
+def test_a_call_with_the_stop_reason_end_turn_is_answered(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 2, "b": 3}), stop_reason="end_turn"), "Five.")
+    assert results(session.ask("Go.", tools=[add])) == [("5", False)]
+    valid(endpoint)
+
+
+def test_ids_that_repeat_are_run_once_in_a_message_and_again_in_a_later_one(
+    session: Session, endpoint: Simulator
+) -> None:
+    def again(a: int) -> Any:
+        return {**tool_use("add", {"a": a, "b": 1}), "id": "call_1"}
+
+    script(endpoint, calls(again(1), again(2)), calls(again(3)), "Done.")
+    turn = session.ask("Go.", tools=[add])
+    assert results(turn) == [("2", False), ("4", False)]
+    session.ask("And?")
+    for record in endpoint.log:
+        assert problems(record.body["messages"]) == []
+
+
+def test_after_the_last_round_an_answer_without_tools_is_asked_for(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, *(calls(tool_use("add", {"a": n, "b": 1})) for n in range(3)), "This is what I have.")
+    with session.stream("Go.", tools=[add], max_rounds=3) as answer:
+        list(answer)
+    assert answer.turn is not None
+    assert answer.turn.text == "This is what I have."
+    assert endpoint.log[-1].body["tool_choice"] == {"type": "none"}
+    last = blocks(endpoint.log[-1].body["messages"][-1])
+    assert last[-1]["text"].startswith("No more tools can be called: 3 rounds of calls are the limit.")
+    assert answer.notes == ["Tools were ended: 3 rounds of calls are the limit."]
+    valid(endpoint)
+
+
+def test_a_turn_that_has_cost_enough_calls_no_more_tools(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), "Enough.")
+    turn = session.ask("Go.", tools=[add], max_cost=0.000001)
+    assert endpoint.log[-1].body["tool_choice"] == {"type": "none"}
+    assert turn.text == "Enough."
+
+
+def test_a_forced_choice_is_forced_once_and_it_is_said_when_it_was_not_honoured(
+    session: Session, endpoint: Simulator
+) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), "Two.")
+    session.ask("Go.", tools=[add], tool_choice="add")
+    choices = [record.body.get("tool_choice") for record in endpoint.log]
+    assert choices == [{"type": "tool", "name": "add"}, {"type": "auto"}]
+    script(endpoint, "I would rather talk.")
+    with session.stream("Go.", tools=[add], tool_choice="any") as answer:
+        list(answer)
+    assert answer.notes == ["The endpoint did not honour tool_choice any: no such call came."]
+
+
+def test_a_tool_that_asks_runs_only_after_a_yes(session: Session, endpoint: Simulator) -> None:
+    ran: list[str] = []
+    tool = Tool("wipe", "Wipe it.", {"type": "object"}, lambda **given: ran.append("wiped"), asks=True)
+    asked: list[ToolCall] = []
+
+    def no(call: ToolCall) -> Decision:
+        asked.append(call)
+        return Decision(False, "Not today.")
+
+    script(endpoint, calls(tool_use("wipe", {"all": True})), "A pity.")
+    turn = session.ask("Go.", tools=[tool], approve=no)
+    assert asked[0][1:] == ("wipe", {"all": True})
+    assert results(turn) == [("The user did not allow this call. Not today.", True)]
+    assert (ran, outcomes(turn)) == ([], ["denied"])
+    script(endpoint, calls(tool_use("wipe")), "Nobody there.")
+    assert "There was nobody to ask." in results(session.ask("Go.", tools=[tool]))[0][0]
+    script(endpoint, calls(tool_use("wipe")), calls(tool_use("wipe")), "Done.")
+    session.ask("Go.", tools=[tool], approve=lambda call: Decision(not ran, always=True))
+    assert ran == ["wiped", "wiped"], "a yes for good was not remembered"
+    valid(endpoint)
+
+
+def test_a_rule_that_denies_is_stronger_than_whoever_says_yes(session: Session, endpoint: Simulator) -> None:
+    session.rules.add("deny", "add", {"a": "13"})
+    script(endpoint, calls(tool_use("add", {"a": 13, "b": 1}), tool_use("add", {"a": 1, "b": 1})), "Done.")
+    turn = session.ask("Go.", tools=[add], approve=lambda call: True)
+    assert outcomes(turn) == ["denied", "done"]
+
+
+def test_what_a_tool_prints_is_in_its_result_and_not_on_the_screen(
+    session: Session, endpoint: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def loud(word: str) -> str:
+        print(f"{word}!")
+        return word
+
+    async def aloud(word: str) -> None:
+        await asyncio.sleep(0.01)
+        print(f"{word}?")
+
+    script(endpoint, calls(tool_use("loud", {"word": "a"}), tool_use("aloud", {"word": "b"})), "Done.")
+    turn = session.ask("Go.", tools=[loud, aloud])
+    assert results(turn) == [("a\n\nPrinted:\na!", False), ("Printed:\nb?", False)]
+    assert capsys.readouterr().out == ""
+
+
+def asks_the_user() -> str:
+    return input("Who are you? ")
+
+
+def leaves() -> None:
+    raise SystemExit(3)
+
+
+def sleeps() -> None:
+    time.sleep(60)
+
+
+async def sleeps_aside() -> None:
+    await asyncio.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (asks_the_user, "input() has nobody to ask while a tool runs."),
+        (leaves, "SystemExit: 3"),
+        (sleeps, "It took longer than 0.2 s and was ended."),
+        (sleeps_aside, "It took longer than 0.2 s and was ended."),
+    ],
+)
+def test_a_tool_that_misbehaves_is_an_error_result(
+    session: Session, endpoint: Simulator, function: Any, says: str
+) -> None:
+    script(endpoint, calls(tool_use(function.__name__)), "I see.")
+    began = time.monotonic()
+    turn = session.ask("Go.", tools=[function], tool_timeout=0.2)
+    assert time.monotonic() - began < 5
+    ((said, is_error),) = results(turn)
+    assert is_error
+    assert said.endswith(says)
+    assert turn.text == "I see."
+    valid(endpoint)
+
+
+@pytest.mark.parametrize("function", [sleeps, sleeps_aside])
+def test_stop_ends_a_tool_at_once_and_keeps_the_results_so_far(
+    session: Session, endpoint: Simulator, function: Any
+) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1}), tool_use(function.__name__)))
+    stop = threading.Event()
+    with session.stream("Go.", tools=[add, function], stop=stop) as answer:
+        for event in answer:
+            if isinstance(event, ToolEnded):
+                threading.Timer(0.2, stop.set).start()
+                began = time.monotonic()
+            if isinstance(event, TurnEnd):
+                ended = time.monotonic()
+    assert ended - began < 0.7
+    assert answer.turn is not None
+    assert answer.turn.status == "stopped"
+    assert outcomes(answer.turn) == ["done", "interrupted"]
+    assert results(answer.turn) == [("2", False), ("Interrupted by the user before it was over.", True)]
+    session.ask("Go on.")
+    valid(endpoint)
+
+
+def test_an_interrupt_in_a_tool_ends_the_turn_and_the_history_stays_valid(
+    session: Session, endpoint: Simulator
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    script(endpoint, calls(tool_use("interrupted"), tool_use("add", {"a": 1, "b": 1})))
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("Go.", tools=[interrupted, add])
+    (turn,) = session.history.turns("main")
+    assert (turn.status, outcomes(turn)) == ("stopped", ["interrupted", "interrupted"])
+    session.ask("Go on.")
+    valid(endpoint)
+
+
+def test_a_fault_after_a_tool_keeps_what_the_tool_gave(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), Answer(fault="overloaded"))
+    with pytest.raises(EndpointError) as raised:
+        session.ask("Go.", tools=[add])
+    assert raised.value.turn is not None
+    assert results(raised.value.turn) == [("2", False)]
+    session.ask("Go on.")
+    assert problems(endpoint.log[-1].body["messages"]) == []
+
+
+def test_leaving_in_the_middle_of_a_round_keeps_a_valid_turn(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})))
+    with session.stream("Go.", tools=[add]) as answer:
+        for event in answer:
+            if isinstance(event, ToolStarted):
+                break
+    assert answer.turn is not None
+    assert answer.turn.status == "stopped"
+    session.ask("Go on.")
+    valid(endpoint)
+
+
+def test_a_tool_that_asks_the_session_that_called_it_is_refused(session: Session, endpoint: Simulator) -> None:
+    def nested() -> str:
+        return session.ask("From within.").text
+
+    script(endpoint, calls(tool_use("nested")), "I see.")
+    turn = session.ask("Go.", tools=[nested])
+    assert "A tool cannot ask in the session that called it." in results(turn)[0][0]
+    assert len(session.history.turns("main")) == 1
+    valid(endpoint)
+
+
+def test_events_tell_what_is_called_and_how_it_ended(session: Session, endpoint: Simulator) -> None:
+    tool = Tool("wipe", "", {"type": "object"}, lambda: "wiped", asks=True)
+    script(endpoint, calls(tool_use("wipe")), "Done.")
+    answer = session.stream("Go.", tools=[tool])
+    seen = [
+        event
+        for event in answer.events(lambda: None, lambda call: True)
+        if isinstance(event, ToolAsked | ToolStarted | ToolEnded)
+    ]
+    assert [type(event).__name__ for event in seen] == ["ToolAsked", "ToolStarted", "ToolEnded"]
+
+
+def test_a_turn_with_tools_is_replayed_without_calling_them(session: Session, endpoint: Simulator) -> None:
+    ran: list[int] = []
+
+    def count() -> int:
+        ran.append(1)
+        return len(ran)
+
+    script(endpoint, calls(tool_use("count")), "One.")
+    first = session.ask("Go.", tools=[count], cell_id="a")
+    again = session.ask("Go.", tools=[count], cell_id="a", replay="only")
+    assert again.messages == first.messages
+    assert ran == [1]
+    assert len(endpoint.log) == 2
+
+
+@pytest.mark.parametrize(
+    ("tools", "says"),
+    [
+        (["nothing"], "There is no tool nothing."),
+        (["number"], "number is a int, not a function."),
+        (["python"], "python is both a function of yours and a tool of another kind."),
+        ([add, lambda a, b: 1], "lambda"),
+        ([Tool("add", "", {"type": "object"}, print), add], "Two tools are called add."),
+        ([Tool("final_answer", "", {"type": "object"}, print)], "final_answer is the name of a tool of our own."),
+    ],
+)
+def test_tools_that_cannot_be_offered_are_refused_before_anything_is_sent(
+    session: Session, endpoint: Simulator, tools: Any, says: str
+) -> None:
+    session.namespace = {"number": 3, "python": add}
+    with pytest.raises(UsageError, match=says):
+        session.ask("Go.", tools=tools)
+    assert len(endpoint.log) == 0
