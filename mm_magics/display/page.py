@@ -25,4 +25,4 @@ def page(turns: Sequence[Turn], title: str) -> str:
     shown = [
         f'<div class="prompt">{escape(inert.visible(turn.prompt))}</div>\n{bundle(turn)["text/html"]}' for turn in turns
     ]
-    return PAGE.format(title=escape(title), turns="\n".join(shown))
+    return PAGE.format(title=escape(inert.visible(title)), turns="\n".join(shown))
