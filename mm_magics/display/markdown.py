@@ -61,7 +61,10 @@ def html(text: str) -> str:
     except TooMuch:
         return code(text)
     parser = _parser()
-    return _BETWEEN_TAGS.sub(r"\1", inert.clean(str(parser.renderer.render(tokens, parser.options, env))))
+    rendered = inert.visible(
+        str(parser.renderer.render(tokens, parser.options, env))
+    )  # `&#27;` is a character only now
+    return _BETWEEN_TAGS.sub(r"\1", inert.clean(rendered))
 
 
 def parsed(text: str) -> tuple[list[Token], dict[str, Any]]:
