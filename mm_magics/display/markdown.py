@@ -39,11 +39,12 @@ LANGUAGES = frozenset(
 
 MAX_READ = 400_000
 MAX_MARKS = 25_000
+MAX_DOLLARS = 2_000
 MAX_CELLS = 10_000
 MAX_ADDRESS = 2_000
-"""Characters of a text, marks and lines in it, cells of a table, characters of a link definition: beyond these a text
-is shown as its source. A definition is written once and shown wherever it is named, a short row is filled up with
-cells, so that a few kilobytes could become megabytes."""
+"""Characters of a text, marks and lines in it, dollar signs, cells of a table, characters of a link definition: beyond
+these a text is shown as its source. A definition is written once and shown wherever it is named, a short row is filled
+up with cells, so that a few kilobytes could become megabytes; and it is the front end's MathJax that reads formulas."""
 
 _OUTSIDE = re.compile(r"https?://|mailto:", re.IGNORECASE)
 _MARKS = re.compile(r"[*_\[\]<`~$!|&>\n\\]")
@@ -69,7 +70,7 @@ def html(text: str) -> str:
 
 def parsed(text: str) -> tuple[list[Token], dict[str, Any]]:
     """The tokens of the Markdown. Raises `TooMuch`."""
-    if len(text) > MAX_READ or len(_MARKS.findall(text)) > MAX_MARKS:
+    if len(text) > MAX_READ or text.count("$") > MAX_DOLLARS or len(_MARKS.findall(text)) > MAX_MARKS:
         raise TooMuch
     env: dict[str, Any] = {}
     return _parser().parse(text, env), env

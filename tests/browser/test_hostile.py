@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import BrowserContext, Page
 
 from mm_magics.display.bundle import bundle
 from tests.hostile.corpus import BOMBS, CASES, everywhere
 from tests.turns import turn
 
-LARGE = ("one line of 1 MB", "quotes in quotes", "display formulas never closed", "many macro bombs", "hostile Perl")
+LARGE = ("one line of 1 MB", "quotes in quotes", "hostile Perl")
 MATHJAX = ("cdnjs.cloudflare.com",)
 """Where nbconvert's own page gets MathJax and RequireJS from."""
 
@@ -58,7 +58,7 @@ class Watched:
         return self.did + (["ran"] if self.page.evaluate("() => 'hacked' in window") else [])
 
 
-def test_nbconverts_page_of_a_strangers_notebook_runs_and_asks_nothing(browser: Browser, tmp_path: Path) -> None:
+def test_nbconverts_page_of_a_strangers_notebook_runs_and_asks_nothing(browser: BrowserContext, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(HTMLExporter().from_notebook_node(stranger())[0], encoding="utf-8")
     page = browser.new_page()
     page.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
@@ -86,10 +86,10 @@ def _opened(notebook: Any, saved: Any) -> tuple[Watched, float]:
 
 @pytest.mark.parametrize("opener", ["open_notebook", "open_without_plugin"])
 def test_a_strangers_notebook_runs_and_asks_nothing_trusted_or_not(request: pytest.FixtureRequest, opener: str) -> None:
-    notebook = request.getfixturevalue(opener)("")
+    notebook = request.getfixturevalue(opener)("", fresh=True)
     watched, seconds = _opened(notebook, stranger())
     assert watched.found() == []
-    assert seconds < 180
+    assert seconds < 60
     trusted = "() => window.jupyterapp.shell.currentWidget.content.model.cells.get(0).trusted"
     assert notebook.evaluate(trusted) is False
     notebook.evaluate(
