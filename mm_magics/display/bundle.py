@@ -8,12 +8,11 @@ inert and reads well with no kernel, no script and no style sheet; all of it is 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from mm_magics.display import figures, inert, markdown
+from mm_magics.display import figures, inert, markdown, source
 from mm_magics.display.form import Form, shaped
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.messages import ANSWER, Block, blocks
@@ -94,10 +93,8 @@ def _cut(text: str) -> str:
 
 def _markdown(text: str, form: Form) -> str:
     if form == "markdown":
-        return text
-    inner = shaped(text, form)
-    fence = "`" * (1 + max([2, *map(len, re.findall("`+", inner))]))
-    return f"{fence}{'json' if form == 'json' else ''}\n{inner}\n{fence}"
+        return source.tamed(text)
+    return source.fenced(inert.visible(shaped(text, form)), "json" if form == "json" else "")
 
 
 def _blocks_html(turn: Turn, form: Form) -> Iterator[str]:
@@ -142,6 +139,6 @@ def _text_html(text: str, form: Form) -> str:
 
 def _folded(title: str, text: str, *, open_: bool = False) -> str:
     summary = escape(inert.visible(title), quote=False)
-    inner = escape(inert.visible(text), quote=False)
+    inner = escape(inert.visible(text).lstrip("\n"), quote=False)
     folded = f"<pre>{inner}</pre>" if inner else ""
     return f"<details{' open' if open_ else ''}><summary>{summary}</summary>{folded}</details>"

@@ -30,4 +30,4 @@ def page(turns: Sequence[Turn], title: str, stale: Collection[tuple[str, str]] =
         + bundle(turn, notes=[STALE] if turn.place in stale else ())["text/html"]
         for turn in turns
     ]
-    return PAGE.format(title=escape(title), turns="\n".join(shown))
+    return PAGE.format(title=escape(inert.visible(title)), turns="\n".join(shown))

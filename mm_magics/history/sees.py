@@ -18,8 +18,10 @@ from mm_magics.prompt import cut
 FOREIGN = ("vscode-", "In[")
 """How ids begin that are not the notebook file's: VS Code's, and those of cells that came without one."""
 
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-_MARK = re.compile(r"</?(?=cell\b|output\b)", re.IGNORECASE)
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b")
+_MARK = re.compile(r"<(?=(?:[^\w>]{0,20}/[^\w>]{0,20})?(?:cell|output)\b)", re.IGNORECASE)
+"""A mark of ours, or what a model may take for one: spaces and unseen characters stand in it."""
+_NOT_IN_ID = re.compile(r"[^\w\[\]().:#~-]+")
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def told(cells: Iterable[Ran], limit: int) -> str:
 
 
 def _cell(cell: Ran, limit: int) -> str:
-    lines = [f'<cell id="{_inert(cell.id)}">', _inert(cut(cell.source.strip("\n"), limit))]
+    lines = [f'<cell id="{_NOT_IN_ID.sub("_", cell.id)}">', _inert(cut(_plain(cell.source), limit))]
     if output := cell.text:
         lines += ["<output>", _inert(cut(output, limit)), "</output>"]
     return "\n".join([*lines, "</cell>"])
@@ -118,4 +120,4 @@ def _plain(text: Any) -> str:
 
 
 def _inert(text: str) -> str:
-    return _MARK.sub(lambda mark: mark[0].replace("<", "‹"), text)
+    return _MARK.sub("‹", text)

@@ -17,7 +17,11 @@ from .html import elements, text
         ("> quoted", "<blockquote>\n<p>quoted</p>\n</blockquote>"),
         ("3. three\n4. four", '<ol start="3"><li>three</li><li>four</li></ol>'),
         ("a\n\n---\n\nb", "<p>a</p>\n<hr>\n<p>b</p>"),
-        ("[x](https://e.org 'T')", '<p><a href="https://e.org" title="T" rel="noopener noreferrer">x</a></p>'),
+        (
+            "[x](https://e.org 'T')",
+            '<p><a href="https://e.org" title="https://e.org" rel="noopener noreferrer">x</a></p>',
+        ),
+        ("[x](/api/shutdown) [y](javascript:1)", '<p><a rel="noopener noreferrer">x</a> [y](javascript:1)</p>'),
         ("$x_1 < y$", "<p>\\(x_1 &lt; y\\)</p>"),
         ("```\n1 < 2\n```", "<pre><code>1 &lt; 2\n</code></pre>"),
         ("    indented", "<pre><code>indented\n</code></pre>"),

@@ -65,6 +65,17 @@ function blockMath(src: string): MathToken | undefined {
   return token(src.slice(0, end + 2 + after[0].length), src.slice(from, end), true, true);
 }
 
+/** Where in the paragraph that `src` begins with display math has lines of its own. */
+function nextBlockMath(src: string): number | undefined {
+  for (const found of src.matchAll(/\n(?:[ \t]*\n|(?= {0,3}(?:\$\$|\\\[)))/g)) {
+    // `src` is all the rest, and is asked about for each paragraph.
+    if (found[0] !== '\n') return undefined;
+    const at = found.index + 1;
+    if (blockMath(src.slice(at, at + LONGEST + 200))) return at;
+  }
+  return undefined;
+}
+
 /** Marks an element that holds LaTeX source, to be replaced by MathML. */
 export const MATH_HOLDER = 'data-mm-math';
 
@@ -106,12 +117,7 @@ export const mathExtension: MarkedExtension = {
       name: 'mathBlock',
       level: 'block',
       childTokens: [],
-      start: (src) => {
-        // Within this paragraph only: `src` is all the rest, and is asked about for each paragraph.
-        const paragraph = src.slice(0, (src.search(/\n[ \t]*\n/) + 1 || src.length + 1) - 1);
-        const at = /\n {0,3}(?:\$\$|\\\[)/.exec(paragraph)?.index;
-        return at === undefined ? undefined : at + 1;
-      },
+      start: nextBlockMath,
       tokenizer: (src) => blockMath(src),
     },
     {

@@ -1,8 +1,8 @@
 // Cuts Markdown into its top-level blocks and says which of them later text cannot change. No DOM.
 // The pieces' raw texts and the blank space between them add up to the source.
 import remend from 'remend';
-import { lexBlocks, toHtml, type Links } from './html';
-import { escapeHtml, openMathAt } from './math';
+import { asSource, lexBlocks, toHtml, type Links } from './html';
+import { openMathAt } from './math';
 
 export interface Piece {
   readonly raw: string;
@@ -44,10 +44,6 @@ export function countStable(pieces: readonly Piece[]): number {
 
 /** A single block longer than this is shown as its source: reading it as Markdown stops the page. */
 const READABLE = 100_000;
-
-function asSource(raw: string): string {
-  return `<pre><code>${escapeHtml(raw)}\n</code></pre>`;
-}
 
 /** HTML of a block that is complete, or at least no longer the last. */
 export function closedHtml(

@@ -3,6 +3,7 @@
 // mailto; images hold no `src` and are never fetched before somebody asks for them.
 import createDOMPurify, { type Config } from 'dompurify';
 import { MATH_HOLDER } from './math';
+import { visible } from './visible';
 
 /** Where an image's address waits until it is asked for. */
 export const IMAGE_SOURCE = 'data-mm-src';
@@ -69,6 +70,7 @@ function forMarkdown(): Purifier {
   const purifier = createDOMPurify(window);
   purifier.setConfig(config(TAGS, ATTRIBUTES));
   purifier.addHook('uponSanitizeAttribute', (_node, data) => {
+    data.attrValue = visible(data.attrValue);
     if (data.attrName !== 'class') return;
     data.attrValue = data.attrValue
       .split(/\s+/)
@@ -107,7 +109,15 @@ function config(tags: string[], attributes: string[]): Config {
 
 /** Rendered Markdown, as nodes that may go into the document. */
 export function sanitize(html: string): DocumentFragment {
-  return forMarkdown().sanitize(html, { RETURN_DOM_FRAGMENT: true });
+  const nodes = forMarkdown().sanitize(html, { RETURN_DOM_FRAGMENT: true });
+  // What was written as an entity, `&#x202e;`, is a character only now.
+  const texts = document.createTreeWalker(nodes, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode as Text;
+    const seen = visible(text.data);
+    if (seen !== text.data) text.data = seen;
+  }
+  return nodes;
 }
 
 /** MathML that Temml made of a model's LaTeX, as nodes that may go into the document. */

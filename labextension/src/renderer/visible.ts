@@ -1,7 +1,9 @@
 // Makes characters visible that could disguise what a text says: controls and bidi overrides.
-// Always character by character, so that a text may be treated in any pieces with the same result.
+// As the saved answer shows them (`visible` in mm_magics/display/inert.py), but for halves of characters: a stream may
+// yet bring the other half. Always character by character, so that a text may be treated in any pieces with the same result.
 
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+const HIDDEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 function name(char: string): string {
   const code = char.charCodeAt(0);

@@ -1,0 +1,18 @@
+// The hostile corpus that the Python tests use too; it says itself where its kinds come from.
+import { readFileSync } from 'node:fs';
+
+interface Corpus {
+  cases: Record<string, Record<string, string>>;
+  bombs: Record<string, [string, number][]>;
+}
+
+const corpus = JSON.parse(readFileSync('../tests/hostile/corpus.json', 'utf8')) as Corpus;
+
+export const CASES: [string, string][] = Object.entries(corpus.cases).flatMap(([kind, texts]) =>
+  Object.entries(texts).map(([name, text]): [string, string] => [`${kind}: ${name}`, text]),
+);
+
+export const BOMBS: [string, string][] = Object.entries(corpus.bombs).map(([name, parts]) => [
+  name,
+  parts.map(([piece, times]) => piece.repeat(times)).join(''),
+]);

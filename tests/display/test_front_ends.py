@@ -1,0 +1,130 @@
+"""Front ends that are not here, by their documented rules: GitHub's sanitiser, and VS Code's order of MIME types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nh3
+import pytest
+
+from mm_magics.display.bundle import bundle
+from tests.hostile.corpus import CASES, everywhere
+from tests.turns import turn
+
+from .html import elements, text
+
+GITHUB_PLAIN = (
+    {
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "br",
+        "b",
+        "i",
+        "strong",
+        "em",
+        "pre",
+        "code",
+        "tt",
+        "div",
+        "ins",
+        "del",
+        "sup",
+    }
+    | {
+        "sub",
+        "p",
+        "picture",
+        "ol",
+        "ul",
+        "table",
+        "thead",
+        "tbody",
+        "tfoot",
+        "blockquote",
+        "dl",
+        "dt",
+        "dd",
+        "kbd",
+        "q",
+    }
+    | {"samp", "var", "hr", "ruby", "rt", "rp", "li", "tr", "td", "th", "s", "strike", "summary", "details", "caption"}
+    | {"figure", "figcaption", "abbr", "bdo", "cite", "dfn", "mark", "small", "source", "span", "time", "wbr"}
+)
+GITHUB: dict[str, set[str]] = {
+    **{tag: set() for tag in GITHUB_PLAIN},
+    "a": {"href"},
+    "img": {"src", "longdesc", "loading", "alt"},
+}
+"""Elements and attributes of the default allow-list of GitHub's html-pipeline (`SanitizationFilter`)."""
+EVERYWHERE = {"align", "alt", "open", "start", "title", "width", "height", "colspan", "rowspan", "type", "checked"}
+
+VS_CODE = (
+    "application/json",
+    "application/javascript",
+    "text/html",
+    "image/svg+xml",
+    "text/latex",
+    "text/markdown",
+    "image/png",
+    "image/jpeg",
+    "text/plain",
+)
+"""VS Code's `NOTEBOOK_DISPLAY_ORDER`; types that no renderer is there for are passed over."""
+VS_CODE_READ_ALOUD = ("text/latex", "text/markdown", "application/json", "text/html", "text/plain")
+"""Its `ACCESSIBLE_NOTEBOOK_DISPLAY_ORDER`, for screen readers, without images."""
+
+SAID = """# Title
+
+It is **so**:
+
+```python
+return_value = transform(1)  # one thing after another
+```
+
+| a | b |
+|-|-|
+| 1 | 2 |
+"""
+ANSWER: list[Any] = [
+    {"type": "thinking", "thinking": "Let me *see*.", "signature": "x"},
+    {"type": "text", "text": SAID},
+    {"type": "tool_use", "id": "a", "name": "look", "input": {"q": 1}},
+]
+
+
+def on_github(html: str) -> str:
+    """What GitHub's viewer leaves of it."""
+    attributes = {"*": EVERYWHERE, **{tag: names for tag, names in GITHUB.items() if names}}
+    return nh3.clean(
+        html, tags=set(GITHUB), attributes=attributes, clean_content_tags={"script", "style"}, link_rel=None
+    )
+
+
+def test_a_saved_answer_reads_well_where_neither_style_nor_class_is_let_through() -> None:
+    kept = on_github(bundle(turn("hi", ANSWER))["text/html"])
+    tags = [tag for tag, _ in elements(kept)]
+    assert tags[:4] == ["div", "details", "summary", "pre"]
+    assert {"h1", "strong", "pre", "code", "i", "table", "th", "td"} <= set(tags)
+    assert "<details><summary>Thought for 0.2 s</summary><pre>Let me *see*.</pre></details>" in kept
+    assert "<summary>Tool: look</summary>" in kept
+    assert "<i># one thing after another" in kept
+    assert "MiniMax-M2.7 · 0.5 s · 9 tokens in, 3 out" in text(kept)
+    assert "mm-saved" not in kept
+
+
+@pytest.mark.parametrize("evil", CASES.values(), ids=CASES)
+def test_githubs_rules_take_no_text_from_a_hostile_answer(evil: str) -> None:
+    html = bundle(everywhere(evil))["text/html"]
+    without_style = html[html.index("</style>") + 8 :]
+    assert text(on_github(html)) == text(without_style)
+
+
+def test_vs_code_shows_the_html_and_has_the_markdown_and_the_text_to_fall_back_on() -> None:
+    made = bundle(turn("hi", ANSWER))
+    assert [kind for kind in VS_CODE if kind in made] == ["text/html", "text/markdown", "text/plain"]
+    assert next(kind for kind in VS_CODE_READ_ALOUD if kind in made) == "text/markdown"
+    assert [kind for kind in made if kind not in VS_CODE] == ["application/vnd.minimax.turn+json"]

@@ -1,0 +1,228 @@
+"""The hostile corpus on every surface of the Python side: nothing runs, is fetched, is hidden, or hangs."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from mm_magics import prompt
+from mm_magics.commands import doctor_report, run
+from mm_magics.config import MiniMax
+from mm_magics.display import inert, markdown
+from mm_magics.display.bundle import STYLE, bundle
+from mm_magics.display.page import page
+from mm_magics.display.picker import meaning, picker
+from mm_magics.display.report import Report
+from mm_magics.display.source import tamed
+from mm_magics.display.terminal import TerminalView
+from mm_magics.doctor import Finding, examine
+from mm_magics.errors import MiniMaxError, RecordError
+from mm_magics.history import sees
+from mm_magics.history.sees import Ran
+from mm_magics.history.turn import Turn
+from mm_magics.session import Session
+from tests.display.html import dangers, elements, text
+from tests.turns import turn
+
+from .corpus import BOMBS, CASES, everywhere
+
+cases = pytest.mark.parametrize("evil", CASES.values(), ids=CASES)
+bombs = pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+
+LIMIT_S = 5.0
+"""Processor time that a bomb may take here: each takes under 1 s on a machine that is not busy, hangs take minutes."""
+
+
+def hidden(shown: str) -> list[str]:
+    """Characters that act on a terminal, or disguise what is read."""
+    return [each for each in shown if inert.visible(each) != each]
+
+
+# What is saved --------------------------------------------------------------------------------------------------
+
+
+@cases
+def test_the_saved_answer_is_inert_wherever_the_text_stands(evil: str) -> None:
+    made = everywhere(evil)
+    for form in ("markdown", "code", "text", "json"):
+        for quiet in (False, True):
+            shown = bundle(made, form=form, quiet=quiet, notes=[evil])  # type: ignore[arg-type]
+            assert dangers(shown["text/html"].replace(STYLE, "")) == []
+            assert not any(hidden(shown[kind]) for kind in ("text/html", "text/markdown", "text/plain"))
+
+
+@cases
+def test_links_go_to_the_web_or_to_mail_and_to_what_they_show(evil: str) -> None:
+    for tag, attributes in elements(markdown.html(evil)):
+        if tag == "a" and "href" in attributes:
+            assert re.match(r"(?:https?:|mailto:)", attributes["href"])
+            assert attributes["rel"] == "noopener noreferrer"
+            assert attributes["title"] == attributes["href"]
+
+
+FETCHING = {"img", "image", "svg", "iframe", "object", "embed", "video", "audio", "link", "style", "script", "form"}
+
+
+def fetched(source: str) -> list[str]:
+    """What a viewer that lets HTML through would make of the Markdown: elements and attributes that fetch or act."""
+    html = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(source)
+    return [
+        f"<{tag} {sorted(attributes)}>"
+        for tag, attributes in elements(html)
+        if tag in FETCHING or any(re.match(r"on\w|src|style$|background$|poster$", name) for name in attributes)
+        if not (tag in ("td", "th") and attributes.get("style", "").startswith("text-align:"))
+    ]
+
+
+@cases
+def test_a_markdown_viewer_fetches_nothing_from_the_saved_markdown(evil: str) -> None:
+    assert fetched(bundle(turn("hi", evil))["text/markdown"]) == []
+
+
+CODE = "Use `<img src=a>` or `![b](c)`:\n\n```html\n<img src=d>\n![e](f)\n```\n\n- x\n\n      <script src=g>\n"
+
+
+def test_code_in_the_saved_markdown_is_left_as_the_model_wrote_it() -> None:
+    assert bundle(turn("hi", CODE))["text/markdown"] == CODE
+
+
+def test_an_image_in_the_saved_markdown_is_a_link_to_it() -> None:
+    html = MarkdownIt().render(tamed("> ![a *b*](https://e.org/p.png) \\\\![c][d]\n\n[d]: https://e.org/q.png"))
+    links = [attributes["href"] for tag, attributes in elements(html) if tag == "a"]
+    assert links == ["https://e.org/p.png", "https://e.org/q.png"]
+    assert "!a b" in text(html)
+
+
+@bombs
+def test_no_bomb_holds_the_saved_answer_up(bomb: str) -> None:
+    began = time.process_time()
+    shown = bundle(turn("hi", bomb))
+    assert time.process_time() - began < LIMIT_S
+    assert dangers(shown["text/html"].replace(STYLE, "")) == []
+    assert len(shown["text/html"]) < 8 * len(bomb) + 10_000
+
+
+@pytest.mark.parametrize("name", ["quotes in quotes", "one line of 1 MB", "image openers", "hostile Java", "bidi"])
+def test_no_bomb_holds_up_what_is_no_markdown(name: str) -> None:
+    began = time.process_time()
+    made = everywhere(BOMBS[name])
+    bundle(made)
+    page([made], "t")
+    written(made)
+    assert time.process_time() - began < 2 * LIMIT_S
+
+
+# What is shown --------------------------------------------------------------------------------------------------
+
+
+@cases
+def test_a_page_of_a_thread_is_inert(evil: str) -> None:
+    html = page([everywhere(evil)], evil)
+    body = html[html.index("<body>") + 6 : html.index("</body>")].replace(STYLE, "")
+    assert dangers(body.replace('<div class="prompt">', "<div>")) == []
+    assert hidden(html) == []
+    assert html.count("<title>") == html.count("<style>") - 1 == 1
+
+
+@cases
+def test_a_command_says_it_as_text(evil: str) -> None:
+    report = Report(evil, (evil, "b"), [(evil, evil)], (evil, evil))
+    shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(report._repr_markdown_())
+    assert dangers(shown) == []
+    assert not any(tag == "a" for tag, _ in elements(shown))
+    assert hidden(repr(report)) == hidden(report._repr_markdown_()) == []
+
+
+def written(made: Turn) -> str:
+    """What a terminal gets of the turn, from its first event to the last."""
+    from rich.console import Console
+
+    from mm_magics.answer import TurnEnd
+    from mm_magics.stream import BlockStart, BlockStop, Delta
+
+    out = io.StringIO()
+    view = TerminalView(Console(file=out, force_terminal=True, highlight=False, markup=False, emoji=False))
+    for index, block in enumerate(made.messages[1]["content"]):
+        view.show(BlockStart(index, block))  # type: ignore[arg-type]
+        for kind in ("thinking", "text", "input"):
+            view.show(Delta(index, kind, made.prompt))  # type: ignore[arg-type]
+        view.show(BlockStop(index, block))  # type: ignore[arg-type]
+    view.say(made.prompt)
+    view.show(TurnEnd(made))
+    return out.getvalue()
+
+
+@cases
+def test_a_terminal_keeps_its_state(evil: str) -> None:
+    ours = re.compile(r"\x1b\[(?:0|2|3|2;3|36)m")
+    assert hidden(ours.sub("", written(everywhere(evil)))) == []
+
+
+@cases
+def test_the_picker_and_the_doctor_say_it_as_text(evil: str) -> None:
+    session = Session(MiniMax(model=evil.strip() or "x", thread=evil.strip() or "x"))
+    session.history.load([everywhere(evil)])
+    said = picker(session).children[-1].value
+    assert dangers(said.replace(" role='status'", "")) == []
+    assert hidden(said) == []
+    assert inert.visible(evil.strip()) in inert.visible(meaning(session))
+    for report in (doctor_report([*examine(session, evil), Finding(evil, False, evil, evil)]), run(session, None, "")):
+        assert hidden(repr(report)) == hidden(report._repr_markdown_()) == []
+
+
+def plain(error: MiniMaxError) -> bool:
+    lines = error._render_traceback_()
+    return 1 <= len(lines) <= 2 and all(line.isprintable() for line in lines)
+
+
+@cases
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda evil: {"schema": evil},
+        lambda evil: {"schema": 1, "status": evil, "messages": evil},
+        lambda evil: {"schema": 1, "status": "complete", "messages": [{"role": evil}], evil: evil},
+    ],
+)
+def test_a_damaged_record_is_reported_in_plain_lines(evil: str, broken: Callable[[str], Any]) -> None:
+    with pytest.raises(RecordError) as caught:
+        Turn.from_record(broken(evil))
+    assert plain(caught.value)
+
+
+# What is sent ---------------------------------------------------------------------------------------------------
+
+CLOSING = re.compile(r"<[^\w>]*/[^\w>]*(?:cell|output)\b|<(?:cell|output)\b", re.IGNORECASE)
+
+
+@cases
+def test_a_seen_cell_cannot_close_its_mark(evil: str) -> None:
+    outputs = [
+        {"output_type": "stream", "text": f"x{evil}"},
+        {"output_type": "display_data", "data": {"text/plain": [evil]}},
+        {"output_type": "error", "evalue": evil, "traceback": [evil]},
+    ]
+    told = sees.told([Ran(evil, f"x{evil}", outputs), Ran("b", "y", [])], limit=0)
+    first, *rest = told.split("\n")
+    assert re.fullmatch(r'<cell id="[^"<>\s]*">', first)
+    assert CLOSING.findall("\n".join(rest)) == ["<output", "</output", "</cell", "<cell", "</cell"]
+    assert "\x1b[" not in told
+
+
+@cases
+def test_an_interpolated_value_is_sent_as_it_is_and_not_read_again(evil: str) -> None:
+    assert prompt.render("a {{ v }} {{ 1 + 1 }}", {"v": evil}, 0) == f"a {evil} 2"
+
+
+@bombs
+def test_no_bomb_holds_up_what_is_sent(bomb: str) -> None:
+    began = time.process_time()
+    sees.told([Ran("a", bomb, [{"output_type": "stream", "text": bomb}])], limit=0)
+    prompt.render("{{ v }}", {"v": bomb})
+    assert time.process_time() - began < LIMIT_S
