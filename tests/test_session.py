@@ -105,7 +105,7 @@ def test_a_cell_sees_the_turns_above_it_and_rerunning_replaces_its_own(session: 
     assert sent(endpoint, 4) == [["a?"], ["a1"], ["b?"], ["b2"], ["c?"], ["c1"], ["d?"]]
     turns = session.history.turns("main")
     assert [turn.text for turn in turns] == ["a1", "b2", "c1", "d1"]
-    assert [session.history.stale(turn) for turn in turns] == [False, False, True, False]
+    assert [turn.place in session.history.stale() for turn in turns] == [False, False, True, False]
 
 
 @pytest.mark.parametrize(
