@@ -1,7 +1,8 @@
 """The built-in tools that work on files: `read_file`, `list_files`, `write_file`.
 
 Always true: a path leads, with all its links followed, to a place inside the chosen folder that is neither hidden nor
-looks like a key; only regular files are opened, so that no call waits on a pipe or a device.
+looks like a key; it is written in the one way in which a rule would name it; only regular files are opened, so that no
+call waits on a pipe or a device.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def file_tools(folder: Path) -> list[Tool]:
             "list_files",
             "List a folder, or find files below it by a pattern. Hidden ones are left out.",
             _LIST,
-            lambda path=".", pattern="": _list(root, confined(root, path), pattern),
+            lambda path=".", pattern="": _list(root, confined(root, path.removesuffix("/") or path), pattern),
             checker(_LIST),
             risk=LIST_RISK,
         ),
@@ -115,13 +116,19 @@ def file_tools(folder: Path) -> list[Tool]:
 
 
 def confined(root: Path, path: str) -> Path:
-    """Where the path leads, all links followed. Raises `ToolError` if that is outside, hidden, or looks like a key."""
+    """Where the path leads, all links followed.
+
+    Raises `ToolError` if that is outside, hidden, or looks like a key, or if the path could be written more plainly: a
+    rule for `report/*` is not meant for `report/../other`.
+    """
     try:
         place = (root / path).resolve()
     except (OSError, ValueError, RuntimeError):  # a null byte, a lone surrogate, links in a circle
         raise ToolError(f"{path!r} is not a path.") from None
     if not place.is_relative_to(root):
         raise ToolError(f"{path!r} leads out of the folder.", "Only files inside it can be used.")
+    if os.path.isabs(path) or os.path.normpath(path) != path:
+        raise ToolError(f"{path!r} is not plain.", "Write it relative to the folder, without '..', './' and '//'.")
     parts = place.relative_to(root).parts
     if any(part.startswith(".") for part in parts):
         raise ToolError(f"{path!r} is hidden: such files are not used.", "Ask the user for what is needed of it.")

@@ -23,6 +23,8 @@ from mm_magics.tools.tool import Output, Tool
 
 SECONDS = 60
 MOST_SECONDS = 3600
+PIPE = 65_536
+"""Bytes that a pipe holds."""
 ENVIRONMENT = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE"),
     *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PYTHONPATH", "LD_LIBRARY_PATH", "JAVA_HOME", "R_HOME"),
@@ -102,14 +104,12 @@ def _follow(process: subprocess.Popen[bytes], kept: Kept, deadline: float) -> bo
         selector.register(process.stdout, selectors.EVENT_READ)
         while (left := deadline - time.monotonic()) > 0:
             ended = process.poll() is not None
-            if ended:
-                _kill(process)  # what it left in the background would hold the pipe open
             if selector.select(0 if ended else min(left, 0.05)):
-                piece = os.read(process.stdout.fileno(), 65_536)
+                piece = os.read(process.stdout.fileno(), PIPE)
                 kept.write(decoder.decode(piece, final=not piece))
                 if not piece:
                     return _ends(process, deadline)
-            elif ended:
+            if ended:  # all that it wrote was in the pipe; what it left in the background may write for ever
                 return True
     return False
 

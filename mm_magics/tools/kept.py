@@ -32,7 +32,7 @@ class Kept(io.TextIOBase):
     def write(self, text: str) -> int:
         room = self._half - len(self._head)
         self._head += text[:room]
-        self._tail += text[room:][-2 * self._half :]
+        self._tail += text[room:]
         if len(self._tail) > 4 * self._half:  # seldom, so that many small pieces do not each copy it
             self._tail = self._tail[-self._half :]
         self._size += len(text)

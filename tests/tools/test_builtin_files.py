@@ -129,11 +129,20 @@ def test_a_link_or_dots_lead_to_nothing_outside(folder: Path, path: str, name: s
     assert (folder.parent / "outside" / "secret.txt").read_text() == SECRET
 
 
-def test_a_link_inside_and_an_absolute_path_inside_are_followed(folder: Path) -> None:
+@pytest.mark.parametrize("path", ["report/../a.txt", "./a.txt", "report//b.txt", "report/./b.txt", "report/", "", "/"])
+def test_a_path_has_one_form_so_that_rules_cannot_be_walked_around(folder: Path, path: str) -> None:
+    (folder / "report").mkdir()
+    given = str(folder / "a.txt") if path == "/" else path
+    for name, more in (("read_file", {}), ("write_file", {"text": "new"})):
+        with pytest.raises(ToolError, match="is not plain"):
+            call(folder, name, path=given, **more)
+    assert list(folder.rglob("*")) == [folder / "report"]
+
+
+def test_a_link_inside_is_followed(folder: Path) -> None:
     (folder / "a.txt").write_text("hello")
     (folder / "link").symlink_to("a.txt")
     assert call(folder, "read_file", path="link") == "hello"
-    assert call(folder, "read_file", path=str(folder / "a.txt")) == "hello"
     call(folder, "write_file", path="link", text="new")
     assert (folder / "link").is_symlink()
     assert (folder / "a.txt").read_text() == "new"
@@ -293,7 +302,8 @@ def test_a_folder_is_listed_without_its_hidden_files(tree: Path) -> None:
     lines = call(tree, "list_files").splitlines()
     assert lines[0] == "a.txt  5 bytes"
     assert [line.split()[0] for line in lines] == ["a.txt", "away", "b.csv", "data/"]
-    assert call(tree, "list_files", path="data") == "data/c.csv  5 bytes\ndata/deep/"
+    for path in ("data", "data/"):
+        assert call(tree, "list_files", path=path) == "data/c.csv  5 bytes\ndata/deep/"
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,25 @@ def test_it_starts_in_the_folder(tmp_path: Path) -> None:
     assert run(tmp_path, "pwd -P").text == f"{tmp_path.resolve()}\n[exit code 0]"
 
 
+def test_it_has_no_input_whatever_the_kernels_own_is(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"typed for somebody else\n")
+    os.close(writing)
+    own = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        assert run(tmp_path, "cat").text == "[exit code 0]"
+    finally:
+        os.dup2(own, 0)
+        os.close(own)
+        os.close(reading)
+
+
+def test_the_end_of_much_output_is_there_although_the_pipe_is_held_open(tmp_path: Path) -> None:
+    output = run(tmp_path, "sleep 300 & seq 1 200000; printf %60000s end")
+    assert output.text.endswith("end\n[exit code 0]")
+
+
 def test_no_key_is_in_the_commands_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MINIMAX_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "OTHER_API_KEY", "GITHUB_TOKEN"):
         monkeypatch.setenv(name, SECRET)
