@@ -85,13 +85,15 @@ def _said(value: Any, limit: int) -> str:
     if value is None:
         return "(nothing)"
     plain = _plain(value, limit)
-    return cut(plain, limit) if isinstance(plain, str) else _json(plain, limit)
+    if isinstance(plain, str):
+        return cut(plain, limit)
+    return _json(plain, limit, () if plain is value else (id(value),))
 
 
-def _json(value: Any, limit: int) -> str:
+def _json(value: Any, limit: int, inside: tuple[int, ...]) -> str:
     written: list[str] = []
     length = 0
-    pieces = _pieces(value, limit, ())
+    pieces = _pieces(value, limit, inside)
     for piece in pieces:
         written.append(piece)
         length += len(piece)
