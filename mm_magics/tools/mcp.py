@@ -11,14 +11,11 @@ import logging
 import os
 import re
 import shlex
-import shutil
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -242,15 +239,15 @@ def _unfit(schema: dict[str, Any]) -> str:
 
 
 def _checked_command(command: Sequence[str]) -> tuple[str, ...]:
+    from mm_magics.tools.mcp_server import program
+
     if not command or not command[0].strip():
         raise UsageError("A server needs a command or a URL.", "%minimax mcp add NAME -- command, or NAME https://…")
     if any(not word.isprintable() for word in command):
         raise UsageError("The command holds control characters.", "Type it again, on one line.")
-    beside = str(Path(sys.executable).parent)  # where pip puts the commands of this kernel's own environment
-    found = shutil.which(command[0]) or shutil.which(command[0], path=beside)
-    if found is None:
+    if program(command[0]) is None:
         raise UsageError(f"There is no command {command[0]!r}.", "Install it, or give its whole path.")
-    return (found, *command[1:])
+    return tuple(command)
 
 
 def _checked_url(url: str, bearer: str) -> str:

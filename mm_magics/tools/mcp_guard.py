@@ -24,7 +24,7 @@ GRACE = 2.0
 def main(kernel: int, command: list[str]) -> int:
     """The status that the command ended with; 127 if it cannot be run."""
     try:
-        server = subprocess.Popen(command)  # noqa: S603: what the user typed
+        server = subprocess.Popen(command)  # noqa: S603
     except OSError as error:
         print(f"[{command[0]} cannot be run: {error.strerror}]", file=sys.stderr)
         return 127

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 import threading
 from collections import deque
@@ -52,6 +53,13 @@ LINE = 300
 
 PASSED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """Variables that a server sees beside those that the SDK passes on: HOME, LOGNAME, PATH, SHELL, TERM and USER."""
+
+
+NO_ANSWER = ("Session terminated", "Server returned an error response")
+"""What the SDK says where an HTTP status came in place of an answer."""
+
+FORGOTTEN = (400, 404)
+"""The statuses by which a server that was restarted refuses a session it does not know, before it does anything."""
 
 
 @dataclass(frozen=True)
@@ -274,9 +282,9 @@ class Server:
             try:
                 return await connection.client.call_tool(tool, arguments)
             except Exception as error:
-                if _terminated(error):  # refused before it was read: the server knows this session no more
+                if isinstance(error, MCPError) and error.message in NO_ANSWER:
                     connection.lost = True
-                    if not last:
+                    if connection.status in FORGOTTEN and not last:
                         continue
                 if isinstance(error, MCPError) and not connection.lost:
                     http = f" (HTTP {connection.status})" if connection.status else ""
@@ -327,11 +335,16 @@ class Server:
         return said if said.endswith((".", "…")) else f"{said}."
 
 
+def program(name: str) -> str | None:
+    """The path of a command: on the PATH, else where pip puts those of this kernel's own environment; else None."""
+    return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+
+
 def guarded(command: tuple[str, ...]) -> list[str]:
     """The command, run so that it ends with this process. On Windows the SDK's job object does that."""
-    if os.name == "nt":
-        return list(command)
-    return [sys.executable, "-I", "-S", str(Path(mcp_guard.__file__)), str(os.getpid()), *command]
+    found = [program(command[0]) or command[0], *command[1:]]
+    guard = [sys.executable, "-I", "-S", str(Path(mcp_guard.__file__)), str(os.getpid())]
+    return found if os.name == "nt" else guard + found
 
 
 async def _all_tools(client: Client) -> list[mcp_types.Tool]:
@@ -374,10 +387,6 @@ def _first(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _terminated(error: Exception) -> bool:
-    return isinstance(error, MCPError) and error.message == "Session terminated"
 
 
 def _garbage(error: Exception) -> str:
