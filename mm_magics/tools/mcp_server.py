@@ -18,13 +18,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import anyio
 import httpx2
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import Implementation, ToolListChangedNotification
+from mcp_types import Implementation, Tool, ToolListChangedNotification
 
 from mm_magics import __version__
 from mm_magics.errors import ServerError
@@ -51,6 +51,9 @@ TAIL = 10
 
 LINE = 300
 
+SCHEMA = 50_000
+"""Characters of a tool's schema, as JSON, above which the tool is left out."""
+
 PASSED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """Variables that a server sees beside those that the SDK passes on: HOME, LOGNAME, PATH, SHELL, TERM and USER."""
 
@@ -76,6 +79,13 @@ class Spec:
     def secret(self) -> tuple[str, ...]:
         """The variables whose values are never shown."""
         return (*self.env, *filter(None, [self.bearer]))
+
+
+class Listing(NamedTuple):
+    """The tools that a server offers, and a line for each that cannot be used."""
+
+    tools: tuple[mcp_types.Tool, ...]
+    left_out: tuple[str, ...]
 
 
 class Stderr:
@@ -105,11 +115,14 @@ class Stderr:
 
 
 class Watched:
-    """A stream of messages, `ended` being called when there will be no more: the SDK tells only those who call."""
+    """A stream of messages, `heard` being called with each, with None when there will be no more.
 
-    def __init__(self, stream: Any, ended: Callable[[], None]) -> None:
+    The SDK tells only those who call that a connection was lost, and refuses a whole list for one bad tool in it.
+    """
+
+    def __init__(self, stream: Any, heard: Callable[[Any], None]) -> None:
         self._stream = stream
-        self._ended = ended
+        self._heard = heard
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -119,10 +132,12 @@ class Watched:
 
     async def __anext__(self) -> Any:
         try:
-            return await self._stream.__anext__()
+            message = await self._stream.__anext__()
         except (StopAsyncIteration, anyio.ClosedResourceError):
-            self._ended()
+            self._heard(None)
             raise
+        self._heard(message)
+        return message
 
     async def __aenter__(self) -> Self:
         await self._stream.__aenter__()
@@ -141,12 +156,13 @@ class Connection:
         self.lost = False
         self.fault: Exception | None = None
         self.stderr: Stderr | None = None
-        self.garbage: list[str] = []
+        self.garbage = ""  # the first line of stdout that was no message
+        self.left_out: list[str] = []
         self.status = 0  # the HTTP status of the last answer, if that was an error
         self.client = Client(
             self._transport(),
             client_info=Implementation(name="mm_magics", version=__version__),
-            message_handler=self._hear,
+            message_handler=self._noted,
         )
         self._changed = changed
         self._scope = anyio.CancelScope()
@@ -193,7 +209,7 @@ class Connection:
     async def _transport(self) -> AsyncIterator[tuple[Any, Any]]:
         opened = self._process() if self.spec.command else self._http()
         async with opened as (read, write):
-            yield Watched(read, self._lose), write
+            yield Watched(read, self._hear), write
 
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[tuple[Any, Any]]:
@@ -223,15 +239,18 @@ class Connection:
         if response.request.method == "POST":  # that there is nothing to GET is no error
             self.status = response.status_code if response.is_error else 0
 
-    async def _hear(self, message: Any) -> None:
+    async def _noted(self, message: Any) -> None:
         if isinstance(message, ToolListChangedNotification):
             self._changed()
-        elif isinstance(message, Exception):
-            self.garbage.append(_garbage(message))
-            del self.garbage[1:]  # the first says enough
 
-    def _lose(self) -> None:
-        self.lost = True
+    def _hear(self, message: Any) -> None:
+        if message is None:
+            self.lost = True
+        elif isinstance(message, Exception):
+            self.garbage = self.garbage or _garbage(message)
+        elif isinstance(result := getattr(message.message, "result", None), dict) and "tools" in result:
+            result["tools"], left_out = fit(result["tools"])
+            self.left_out += left_out
 
 
 class Server:
@@ -241,7 +260,7 @@ class Server:
         self.spec = spec
         self.fault: ServerError | None = None
         self._connection: Connection | None = None
-        self._listed: list[mcp_types.Tool] | None = None
+        self._listed: Listing | None = None
         self._opening = asyncio.Lock()
 
     @property
@@ -257,15 +276,17 @@ class Server:
             return "not started"
         return "ended" if self._connection.lost else "running"
 
-    async def listed(self) -> list[mcp_types.Tool]:
+    async def listed(self) -> Listing:
         """The tools that it offers, asked for once. Raises `ServerError`."""
         if self._listed is None:
             connection = await self._connected()
+            connection.left_out.clear()
             try:
                 with anyio.fail_after(LIST):
-                    self._listed = await _all_tools(connection.client)
+                    tools = await _all_tools(connection.client)
             except Exception as error:
                 raise await self._failed(connection, error, f"did not list its tools within {LIST:g} s") from None
+            self._listed = Listing(tuple(tools), tuple(connection.left_out))
         return self._listed
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> Output:
@@ -326,7 +347,7 @@ class Server:
             tail = [masks.line(masks.masked(each, self.spec.secret), LINE) for each in connection.stderr.lines]
         reason = _reason(connection, error) or too_late
         if connection.garbage:
-            reason += f"; it wrote what is no MCP message to stdout: {connection.garbage[0]}"
+            reason += f"; it wrote what is no MCP message to stdout: {connection.garbage}"
         self.fault = ServerError(self._line(reason), tail=tail)
         return self.fault
 
@@ -357,6 +378,34 @@ async def _all_tools(client: Client) -> list[mcp_types.Tool]:
         if cursor is None:
             break
     return found
+
+
+def fit(tools: Any) -> tuple[list[Any], list[str]]:
+    """Those of the listed tools that can be sent to a model, and a line for each other one."""
+    good: list[Any] = []
+    left_out: list[str] = []
+    for tool in tools if isinstance(tools, list) else []:
+        if fault := _unfit(tool):
+            name = tool.get("name") if isinstance(tool, dict) else None
+            left_out.append(f"{masks.line(str(name or 'A tool'), 64)} is left out: {fault}.")
+        else:
+            good.append(tool)
+    return good, left_out
+
+
+def _unfit(tool: Any) -> str:
+    """Why a tool cannot be sent; "" if it can."""
+    schema = tool.get("inputSchema") if isinstance(tool, dict) else None
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        return "its schema is not that of an object"
+    try:
+        Tool.model_validate(tool)
+    except ValueError:
+        return "it is not described as a tool is"
+    if not isinstance(schema.get("properties", {}), dict) or not isinstance(schema.get("required", []), list):
+        return "its schema is broken"
+    size = len(json.dumps(schema, ensure_ascii=False))
+    return f"its schema is {size:,} characters long" if size > SCHEMA else ""
 
 
 def text_of(result: mcp_types.CallToolResult) -> str:

@@ -22,7 +22,6 @@ PAGE = 6
 
 async def listed(_context, params):
     tools = [types.Tool(name=name, description=f"{name}, badly", input_schema=OBJECT) for name in (*NAMES, *ODD)]
-    tools.append(types.Tool(name="array", description="", input_schema={"type": "array"}))
     tools.append(types.Tool(name="huge", input_schema={**OBJECT, "description": "x" * 60_000}))
     tools.append(types.Tool(name="long", description="long " * 2_000, input_schema=OBJECT))
     start = int(params.cursor) if params and params.cursor else 0

@@ -2,6 +2,7 @@
 
 `silent` never answers; `garbage` writes other things to stdout first; `only-garbage` nothing else; `stay` does not end
 when it is told to; `crash` ends at once; `grow` has one tool more after each call, and says so; `mute` lists no tools;
+`broken` also lists some whose schemas are;
 `pid=FILE` writes its process id there.
 """
 
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 
 HOW = sys.argv[1:]
+BROKEN = ({"type": "array"}, {}, {"type": "object", "properties": [1]}, {"type": "object", "required": "a"})
 
 
 def say(message):
@@ -50,6 +52,8 @@ for line in sys.stdin:
             if "mute" in HOW:
                 continue
             result = {"tools": [{"name": f"t{n}", "inputSchema": {"type": "object"}} for n in range(tools)]}
+            if "broken" in HOW:
+                result["tools"] += [{"name": f"b{n}", "inputSchema": schema} for n, schema in enumerate(BROKEN)]
         case "tools/call":
             result = {"content": [{"type": "text", "text": "called"}]}
             if "grow" in HOW:
