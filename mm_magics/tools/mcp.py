@@ -81,7 +81,8 @@ class Servers:
         for variable in (*env, *filter(None, [bearer])):
             if not os.environ.get(variable, "").strip():
                 raise UsageError(f"There is no environment variable {variable}.", "Set it, and add the server again.")
-        from mm_magics.tools.mcp_server import Server, Spec
+        from mm_magics.tools.mcp_connection import Spec
+        from mm_magics.tools.mcp_server import Server
 
         if isinstance(command, str):
             if env:
@@ -219,7 +220,7 @@ def _tool_name(server: str, tool: str, taken: dict[str, Tool]) -> str:
 
 
 def _checked_command(command: Sequence[str]) -> tuple[str, ...]:
-    from mm_magics.tools.mcp_server import program
+    from mm_magics.tools.mcp_connection import program
 
     if not command or not command[0].strip():
         raise UsageError("A server needs a command or a URL.", "%minimax mcp add NAME -- command, or NAME https://…")

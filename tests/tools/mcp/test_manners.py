@@ -12,7 +12,7 @@ import time
 import pytest
 
 from mm_magics.errors import ServerError, UsageError
-from mm_magics.tools import mcp_server
+from mm_magics.tools import mcp_connection, mcp_server
 from mm_magics.tools.mcp import Servers
 from mm_magics.tools.tool import NAME, Output
 from tests.tools.mcp.conftest import MANNERS, RUDE, alive, call, until
@@ -182,7 +182,7 @@ def test_calls_run_side_by_side(manners):
     ],
 )
 def test_a_server_that_does_not_answer_is_given_up_in_time(servers, monkeypatch, how, line):
-    monkeypatch.setattr(mcp_server, "CONNECT", 1)
+    monkeypatch.setattr(mcp_connection, "CONNECT", 1)
     monkeypatch.setattr(mcp_server, "LIST", 1)
     servers.add("rude", [*RUDE, how])
     start = time.monotonic()
