@@ -119,7 +119,8 @@ class MiniMaxMagics(Magics):
 
     def _other_cells(self) -> Sequence[Ran]:
         document = self.session.notebook.document if self.session.notebook else None
-        return sees_text.above(document, self.recorder.cells, None)
+        here = self.session.place(frontend.cell_id(self.shell), frontend.source(self.shell))
+        return sees_text.others(document, self.recorder.cells, here)
 
     def _cells(self, sees: str | int, thread: str, cell_id: str | None) -> Sequence[Ran]:
         """The code cells that a prompt in this cell sees."""

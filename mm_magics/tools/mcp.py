@@ -11,14 +11,11 @@ import logging
 import os
 import re
 import shlex
-import shutil
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -28,19 +25,15 @@ from mm_magics.tools import masks
 from mm_magics.tools.tool import Output, Tool
 
 if TYPE_CHECKING:
-    import mcp_types
     from anyio.from_thread import BlockingPortal
 
-    from mm_magics.tools.mcp_server import Server
+    from mm_magics.tools.mcp_server import Listing, Server
 
 SERVER_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]|_(?!_|$)){0,31}")
 """A server's name: what is before the first `__` of a tool's name, so it holds none itself."""
 
 DESCRIPTION = 2_000
 """Characters of a server's description of a tool that go to the model."""
-
-SCHEMA = 50_000
-"""Characters of a tool's schema, as JSON, above which the tool is left out."""
 
 RISK = "It runs on the MCP server {name}, which may read, change or send whatever it was given access to."
 
@@ -62,7 +55,7 @@ class Servers:
 
     def __init__(self) -> None:
         self._servers: dict[str, Server] = {}
-        self._tools: dict[str, tuple[list[mcp_types.Tool], list[Tool], tuple[str, ...]]] = {}
+        self._tools: dict[str, tuple[Listing, list[Tool]]] = {}
         self._portal: BlockingPortal | None = None
         self._running: AbstractContextManager[BlockingPortal] | None = None
         self._starting = threading.Lock()
@@ -88,7 +81,8 @@ class Servers:
         for variable in (*env, *filter(None, [bearer])):
             if not os.environ.get(variable, "").strip():
                 raise UsageError(f"There is no environment variable {variable}.", "Set it, and add the server again.")
-        from mm_magics.tools.mcp_server import Server, Spec
+        from mm_magics.tools.mcp_connection import Spec
+        from mm_magics.tools.mcp_server import Server
 
         if isinstance(command, str):
             if env:
@@ -125,7 +119,7 @@ class Servers:
         server = self._named(name)
         listed = self._wait(server.listed)
         if name not in self._tools or self._tools[name][0] is not listed:
-            self._tools[name] = (listed, *self._made(server, listed))
+            self._tools[name] = (listed, self._made(server, listed))
         return list(self._tools[name][1])
 
     def status(self, name: str) -> Status:
@@ -139,7 +133,7 @@ class Servers:
             server.state,
             len(known[1]) if known else None,
             server.fault.message if server.fault else "",
-            known[2] if known else (),
+            known[0].left_out if known else (),
         )
 
     def close(self) -> None:
@@ -180,14 +174,10 @@ class Servers:
             future.cancel()
             raise
 
-    def _made(self, server: Server, listed: Sequence[mcp_types.Tool]) -> tuple[list[Tool], tuple[str, ...]]:
-        """The listed tools as tools, and a line for each that is left out."""
+    def _made(self, server: Server, listed: Listing) -> list[Tool]:
+        """What the server offers as tools that ask."""
         found: dict[str, Tool] = {}
-        notes: list[str] = []
-        for each in listed:
-            if fault := _unfit(each.input_schema):
-                notes.append(f"{masks.line(each.name, 64)} is left out: {fault}.")
-                continue
+        for each in listed.tools:
             name = _tool_name(server.spec.name, each.name, found)
             text = masks.masked(masks.plain(each.description or each.title or each.name), server.spec.secret)
             if len(text) > DESCRIPTION:
@@ -200,7 +190,7 @@ class Servers:
                 asks=True,
                 risk=RISK.format(name=server.spec.name),
             )
-        return list(found.values()), tuple(notes)
+        return list(found.values())
 
     def _function(self, server: Server, tool: str) -> Callable[..., Awaitable[Output]]:
         async def function(**arguments: Any) -> Output:
@@ -229,28 +219,16 @@ def _tool_name(server: str, tool: str, taken: dict[str, Tool]) -> str:
     return name
 
 
-def _unfit(schema: dict[str, Any]) -> str:
-    """Why a schema cannot be sent; "" if it can."""
-    import json
-
-    if schema.get("type") != "object":
-        return "its schema is not that of an object"
-    if not isinstance(schema.get("properties", {}), dict) or not isinstance(schema.get("required", []), list):
-        return "its schema is broken"
-    size = len(json.dumps(schema, ensure_ascii=False))
-    return f"its schema is {size:,} characters long" if size > SCHEMA else ""
-
-
 def _checked_command(command: Sequence[str]) -> tuple[str, ...]:
+    from mm_magics.tools.mcp_connection import program
+
     if not command or not command[0].strip():
         raise UsageError("A server needs a command or a URL.", "%minimax mcp add NAME -- command, or NAME https://…")
     if any(not word.isprintable() for word in command):
         raise UsageError("The command holds control characters.", "Type it again, on one line.")
-    beside = str(Path(sys.executable).parent)  # where pip puts the commands of this kernel's own environment
-    found = shutil.which(command[0]) or shutil.which(command[0], path=beside)
-    if found is None:
+    if program(command[0]) is None:
         raise UsageError(f"There is no command {command[0]!r}.", "Install it, or give its whole path.")
-    return (found, *command[1:])
+    return tuple(command)
 
 
 def _checked_url(url: str, bearer: str) -> str:

@@ -1,229 +1,46 @@
-"""One MCP server: how it is reached, the connection while there is one, and what is said when there is none.
+"""One MCP server: started when it is needed, asked for its tools, called; and what is said when it gives no answer.
 
-Always true: all coroutines here run in one event loop, the portal's. A connection is opened and closed by one task of
-its own; one that was lost is never used again, and a call is never sent twice.
+Always true: all coroutines here run in one event loop, the portal's. A call is never sent twice, unless the server
+refused to read it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
-import threading
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from math import inf
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 import httpx2
-from mcp import Client, MCPError, StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
-from mcp_types import Implementation, ToolListChangedNotification
+from mcp import Client, MCPError
 
-from mm_magics import __version__
 from mm_magics.errors import ServerError
-from mm_magics.tools import masks, mcp_guard
+from mm_magics.tools import masks, mcp_connection
+from mm_magics.tools.mcp_connection import LINE, Connection, Spec, first
 from mm_magics.tools.tool import Output
 
 if TYPE_CHECKING:
     import mcp_types
 
-CONNECT = 30.0
-"""Seconds for starting a server and shaking hands."""
-
 LIST = 30.0
 """Seconds for listing its tools, all pages."""
-
-CLOSE = 8.0
-"""Seconds for ending it; the SDK's own steps need at most 6.5."""
 
 PAGES = 100
 """Pages of tools that are read at most."""
 
-TAIL = 10
-"""Lines of stderr that are shown; `LINE` characters of each."""
+NO_ANSWER = ("Session terminated", "Server returned an error response")
+"""What the SDK says where an HTTP status came in place of an answer."""
 
-LINE = 300
-
-PASSED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
-"""Variables that a server sees beside those that the SDK passes on: HOME, LOGNAME, PATH, SHELL, TERM and USER."""
+FORGOTTEN = (400, 404)
+"""The statuses by which a server that was restarted refuses a session it does not know, before it does anything."""
 
 
-@dataclass(frozen=True)
-class Spec:
-    """A server as it was added: a command, or a URL. `env` and `bearer` are names of environment variables."""
+class Listing(NamedTuple):
+    """The tools that a server offers, and a line for each that cannot be used."""
 
-    name: str
-    command: tuple[str, ...] = ()
-    url: str = ""
-    env: tuple[str, ...] = ()
-    bearer: str = ""
-
-    @property
-    def secret(self) -> tuple[str, ...]:
-        """The variables whose values are never shown."""
-        return (*self.env, *filter(None, [self.bearer]))
-
-
-class Stderr:
-    """The last lines that a process wrote, read from a pipe by a thread, so that no flood fills a disk or blocks it."""
-
-    def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=TAIL)
-        self.ended = threading.Event()
-        read, write = os.pipe()
-        self.file = os.fdopen(write, "w")
-        threading.Thread(target=self._read, args=(read,), name="mcp-stderr", daemon=True).start()
-
-    def _read(self, descriptor: int) -> None:
-        rest = b""
-        with os.fdopen(descriptor, "rb", buffering=0) as pipe:
-            while chunk := pipe.read(65536):
-                *lines, rest = (rest + chunk).split(b"\n")
-                self._lines.extend(line.decode("utf-8", "replace") for line in lines[-TAIL:] if line.strip())
-                rest = rest[-4 * LINE :]
-        if rest.strip():
-            self._lines.append(rest.decode("utf-8", "replace"))
-        self.ended.set()
-
-    @property
-    def lines(self) -> list[str]:
-        return list(self._lines)
-
-
-class Watched:
-    """A stream of messages, `ended` being called when there will be no more: the SDK tells only those who call."""
-
-    def __init__(self, stream: Any, ended: Callable[[], None]) -> None:
-        self._stream = stream
-        self._ended = ended
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        try:
-            return await self._stream.__anext__()
-        except (StopAsyncIteration, anyio.ClosedResourceError):
-            self._ended()
-            raise
-
-    async def __aenter__(self) -> Self:
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: Any) -> bool | None:
-        closed: bool | None = await self._stream.__aexit__(*error)
-        return closed
-
-
-class Connection:
-    """An open line to a server; `lost` once it can carry no call. `fault` is what broke it, if that is known."""
-
-    def __init__(self, spec: Spec, changed: Callable[[], None]) -> None:
-        self.spec = spec
-        self.lost = False
-        self.fault: Exception | None = None
-        self.stderr: Stderr | None = None
-        self.garbage: list[str] = []
-        self.status = 0  # the HTTP status of the last answer, if that was an error
-        self.client = Client(
-            self._transport(),
-            client_info=Implementation(name="mm_magics", version=__version__),
-            message_handler=self._hear,
-        )
-        self._changed = changed
-        self._scope = anyio.CancelScope()
-        self._end = anyio.Event()
-        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._hold())
-
-    async def opened(self) -> None:
-        """Wait for the handshake. Raises what went wrong with it."""
-        try:
-            await asyncio.shield(self._ready)
-        except asyncio.CancelledError:
-            self.lost = True
-            self._scope.cancel()
-            raise
-
-    async def close(self) -> None:
-        self.lost = True
-        self._end.set()
-        with anyio.move_on_after(CLOSE):
-            await asyncio.wait([self._task])
-        self._scope.cancel()
-
-    async def _hold(self) -> None:
-        """A client's scopes must be left by the task that entered them: this one, which waits in between."""
-        try:
-            with self._scope:
-                self._scope.deadline = anyio.current_time() + CONNECT
-                async with self.client:
-                    self._scope.deadline = inf
-                    self._ready.set_result(None)
-                    await self._end.wait()
-            if not self._ready.done():
-                raise TimeoutError
-        except Exception as error:
-            self.fault = _first(error)
-        finally:
-            self.lost = True
-            if not self._ready.done():
-                self._ready.set_exception(self.fault or TimeoutError())
-                self._ready.exception()  # read here, in case that nobody waits any more
-
-    @asynccontextmanager
-    async def _transport(self) -> AsyncIterator[tuple[Any, Any]]:
-        opened = self._process() if self.spec.command else self._http()
-        async with opened as (read, write):
-            yield Watched(read, self._lose), write
-
-    @asynccontextmanager
-    async def _process(self) -> AsyncIterator[tuple[Any, Any]]:
-        command, *arguments = guarded(self.spec.command)
-        seen = {name: os.environ[name] for name in (*PASSED, *self.spec.env) if name in os.environ}
-        self.stderr = Stderr()
-        with self.stderr.file as file:
-            parameters = StdioServerParameters(
-                command=command, args=arguments, env=seen, encoding_error_handler="replace"
-            )
-            async with stdio_client(parameters, errlog=file) as streams:
-                file.close()  # the server's copy is the last, so that the pipe ends with it
-                yield streams
-
-    @asynccontextmanager
-    async def _http(self) -> AsyncIterator[tuple[Any, Any]]:
-        headers = {"Authorization": f"Bearer {os.environ[self.spec.bearer].strip()}"} if self.spec.bearer else {}
-        async with (
-            httpx2.AsyncClient(
-                headers=headers, timeout=httpx2.Timeout(CONNECT, read=300), event_hooks={"response": [self._answered]}
-            ) as http,
-            streamable_http_client(self.spec.url, http_client=http) as streams,
-        ):
-            yield streams
-
-    async def _answered(self, response: httpx2.Response) -> None:
-        if response.request.method == "POST":  # that there is nothing to GET is no error
-            self.status = response.status_code if response.is_error else 0
-
-    async def _hear(self, message: Any) -> None:
-        if isinstance(message, ToolListChangedNotification):
-            self._changed()
-        elif isinstance(message, Exception):
-            self.garbage.append(_garbage(message))
-            del self.garbage[1:]  # the first says enough
-
-    def _lose(self) -> None:
-        self.lost = True
+    tools: tuple[mcp_types.Tool, ...]
+    left_out: tuple[str, ...]
 
 
 class Server:
@@ -233,7 +50,7 @@ class Server:
         self.spec = spec
         self.fault: ServerError | None = None
         self._connection: Connection | None = None
-        self._listed: list[mcp_types.Tool] | None = None
+        self._listed: Listing | None = None
         self._opening = asyncio.Lock()
 
     @property
@@ -249,15 +66,17 @@ class Server:
             return "not started"
         return "ended" if self._connection.lost else "running"
 
-    async def listed(self) -> list[mcp_types.Tool]:
+    async def listed(self) -> Listing:
         """The tools that it offers, asked for once. Raises `ServerError`."""
         if self._listed is None:
             connection = await self._connected()
+            connection.left_out.clear()
             try:
                 with anyio.fail_after(LIST):
-                    self._listed = await _all_tools(connection.client)
+                    tools = await _all_tools(connection.client)
             except Exception as error:
                 raise await self._failed(connection, error, f"did not list its tools within {LIST:g} s") from None
+            self._listed = Listing(tuple(tools), tuple(connection.left_out))
         return self._listed
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> Output:
@@ -274,9 +93,9 @@ class Server:
             try:
                 return await connection.client.call_tool(tool, arguments)
             except Exception as error:
-                if _terminated(error):  # refused before it was read: the server knows this session no more
+                if isinstance(error, MCPError) and error.message in NO_ANSWER:
                     connection.lost = True
-                    if not last:
+                    if connection.status in FORGOTTEN and not last:
                         continue
                 if isinstance(error, MCPError) and not connection.lost:
                     http = f" (HTTP {connection.status})" if connection.status else ""
@@ -300,7 +119,9 @@ class Server:
             try:
                 await connection.opened()
             except Exception as error:
-                raise await self._failed(connection, error, f"did not answer within {CONNECT:g} s") from None
+                raise await self._failed(
+                    connection, error, f"did not answer within {mcp_connection.CONNECT:g} s"
+                ) from None
             self.fault = None
             return connection
 
@@ -318,20 +139,13 @@ class Server:
             tail = [masks.line(masks.masked(each, self.spec.secret), LINE) for each in connection.stderr.lines]
         reason = _reason(connection, error) or too_late
         if connection.garbage:
-            reason += f"; it wrote what is no MCP message to stdout: {connection.garbage[0]}"
+            reason += f"; it wrote what is no MCP message to stdout: {connection.garbage}"
         self.fault = ServerError(self._line(reason), tail=tail)
         return self.fault
 
     def _line(self, what: str) -> str:
         said = masks.line(masks.masked(f"The MCP server {self.spec.name} {what}", self.spec.secret), 2 * LINE)
         return said if said.endswith((".", "…")) else f"{said}."
-
-
-def guarded(command: tuple[str, ...]) -> list[str]:
-    """The command, run so that it ends with this process. On Windows the SDK's job object does that."""
-    if os.name == "nt":
-        return list(command)
-    return [sys.executable, "-I", "-S", str(Path(mcp_guard.__file__)), str(os.getpid()), *command]
 
 
 async def _all_tools(client: Client) -> list[mcp_types.Tool]:
@@ -370,26 +184,9 @@ def _bytes(base64: str) -> str:
     return f"{len(base64.rstrip('=')) * 3 // 4:,} bytes"
 
 
-def _first(error: Exception) -> Exception:
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _terminated(error: Exception) -> bool:
-    return isinstance(error, MCPError) and error.message == "Session terminated"
-
-
-def _garbage(error: Exception) -> str:
-    """The line of stdout that was no message."""
-    with suppress(Exception):
-        return masks.line(repr(error.errors()[0]["input"]), 100)  # type: ignore[attr-defined]
-    return masks.line(str(error), 100)
-
-
 def _reason(connection: Connection, error: Exception) -> str:
     """What went wrong, as the end of a sentence; "" if it only took too long."""
-    error = _first(error)
+    error = first(error)
     if isinstance(error, MCPError) and connection.fault is not None:
         error = connection.fault
     if isinstance(error, TimeoutError):

@@ -1,4 +1,4 @@
-"""Which tools a prompt offers: by the names of the user's functions, of built-in tools and of MCP servers, or themselves.
+"""Which tools a prompt offers: by the names of the user's functions, built-in tools and MCP servers, or themselves.
 
 Always true: a name stands for one tool only; nothing is looked up that was not asked for.
 """

@@ -20,6 +20,7 @@ from mm_magics.tools.approval import Decision
 from mm_magics.tools.run import ToolAsked, ToolEnded, ToolStarted
 from mm_magics.tools.tool import Tool, ToolCall
 
+
 def add(a: int, b: int) -> int:
     """The sum."""
     return a + b

@@ -1,0 +1,323 @@
+"""MCP servers with bad manners: model and user get one clear line, nothing hangs, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from mm_magics.errors import ServerError, UsageError
+from mm_magics.tools import mcp_connection, mcp_server
+from mm_magics.tools.mcp import Servers
+from mm_magics.tools.tool import NAME, Output
+from tests.tools.mcp.conftest import MANNERS, RUDE, alive, call, until
+
+SECRET = "tok-very-secret-4711"
+
+
+def pids(path):
+    return [int(each) for each in until(lambda: path.exists() and path.read_text()).split()]
+
+
+# Listing --------------------------------------------------------------------------------------------------------
+
+
+def test_every_page_is_read_and_what_cannot_be_sent_is_left_out_with_a_line(manners):
+    names = [tool.name for tool in manners.tools("bad")]
+    assert len(names) == 15
+    assert names[:2] == ["bad__pid", "bad__slow"]
+    assert "bad__huge" not in names
+    (huge,) = manners.status("bad").notes
+    assert huge.startswith("huge is left out: its schema is 60,0")
+
+
+def test_a_tool_with_a_broken_schema_costs_no_other_tool(servers):
+    servers.add("rude", [*RUDE, "broken"])
+    assert [tool.name for tool in servers.tools("rude")] == ["rude__t0"]
+    assert servers.status("rude").notes == (
+        "b0 is left out: its schema is not that of an object.",
+        "b1 is left out: its schema is not that of an object.",
+        "b2 is left out: its schema is broken.",
+        "b3 is left out: its schema is broken.",
+    )
+
+
+def test_names_that_the_api_does_not_take_are_changed_and_stay_apart(manners):
+    names = [tool.name for tool in manners.tools("bad")]
+    assert "bad__with_space__mlaut" in names
+    long = [name for name in names if name.startswith("bad__xxx")]
+    assert [len(name) for name in long] == [64, 64]
+    assert len(set(names)) == len(names)
+    assert all(NAME.fullmatch(name) for name in names)
+    assert call(manners, long[0]).text == "x" * 80 + "1"
+    assert call(manners, long[1]).text == "x" * 80 + "2"
+    assert call(manners, "bad__with_space__mlaut").text == "with space/ümlaut"
+
+
+def test_a_long_description_is_cut_visibly(manners):
+    (tool,) = [tool for tool in manners.tools("bad") if tool.name == "bad__long"]
+    assert len(tool.description) < 2_100
+    assert tool.description.endswith("… (cut)")
+
+
+def test_tools_that_a_server_adds_are_seen_the_next_time(servers):
+    servers.add("rude", [*RUDE, "grow"])
+    assert len(servers.tools("rude")) == 1
+    call(servers, "rude__t0")
+    until(lambda: len(servers.tools("rude")) == 2)
+
+
+# Results --------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_text_is_named_with_kind_and_size(manners):
+    assert call(manners, "bad__image").text.splitlines() == [
+        "two things",
+        "[image, image/png, 3,000 bytes]",
+        "[audio, audio/wav, 2 bytes]",
+        "[resource file:///a.bin, x/y, 4 bytes]",
+    ]
+    assert call(manners, "bad__structure") == Output('{"ü": [1, 2]}')
+    assert call(manners, "bad__nothing") == Output("(nothing)")
+
+
+def test_an_error_of_the_tool_and_one_of_the_protocol_are_both_errors(manners):
+    assert call(manners, "bad__wrong") == Output("it went wrong", is_error=True)
+    refused = call(manners, "bad__refuse")
+    assert refused == Output("The MCP server bad answered refuse with an error: I refuse utterly.", is_error=True)
+
+
+# Death ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_dies_in_a_call_is_an_error_with_its_last_words_and_the_next_call_starts_it(servers, monkeypatch):
+    monkeypatch.setenv("SERVICE_KEY", SECRET)
+    servers.add("bad", MANNERS, env=["SERVICE_KEY"])
+    before = call(servers, "bad__pid").text
+    died = call(servers, "bad__die")
+    assert died.is_error
+    assert died.text.splitlines() == [
+        "The MCP server bad ended.",
+        "Its stderr ends with:",
+        "last words�, the key is [SERVICE_KEY]",
+        "[ended with status -9]",
+    ]
+    assert servers.status("bad").state == "failed"
+    after = call(servers, "bad__pid").text
+    assert int(after) != int(before)
+    assert servers.status("bad").state == "running"
+
+
+def test_a_server_that_died_between_calls_is_started_again_without_a_word(manners):
+    pid = int(call(manners, "bad__pid").text)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: manners.status("bad").state == "ended")
+    assert int(call(manners, "bad__pid").text) != pid
+
+
+def test_a_server_that_always_crashes_is_started_once_a_call(servers, tmp_path):
+    log = tmp_path / "log"
+    servers.add("crash", ["sh", "-c", f"echo started >> {log}; exec {' '.join(RUDE)} crash"])
+    for number in (1, 2):
+        with pytest.raises(ServerError) as caught:
+            servers.tools("crash")
+        assert str(caught.value).splitlines() == [
+            "The MCP server crash ended.",
+            "Its stderr ends with:",
+            "no licence�",
+            "[ended with status 3]",
+        ]
+        assert log.read_text().count("started") == number
+
+
+def test_a_call_after_the_server_was_removed_is_an_error(servers):
+    servers.add("bad", MANNERS)
+    tool = servers.tools("bad")[0]
+    servers.remove("bad")
+    assert asyncio.run(tool.function()) == Output("The MCP server bad was removed.", is_error=True)
+
+
+# Slowness -------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_that_is_left_is_cancelled_at_the_server_too(manners, tmp_path):
+    note = tmp_path / "note"
+    manners.tools("bad")
+    call(manners, "bad__pid")
+    start = time.monotonic()
+    with pytest.raises(TimeoutError):
+        call(manners, "bad__slow", within=1, note=str(note))
+    assert time.monotonic() - start < 5
+    until(note.exists)
+    assert not call(manners, "bad__pid").is_error
+
+
+def test_calls_run_side_by_side(manners):
+    tools = {tool.name: tool for tool in manners.tools("bad")}
+
+    async def three():
+        return await asyncio.gather(*(tools["bad__slow"].function(seconds=1) for _ in range(3)))
+
+    call(manners, "bad__pid")
+    start = time.monotonic()
+    assert asyncio.run(three()) == [Output("at last")] * 3
+    assert time.monotonic() - start < 2.5
+
+
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        ("silent", "The MCP server rude did not answer within 1 s."),
+        ("mute", "The MCP server rude did not list its tools within 1 s."),
+        (
+            "only-garbage",
+            "The MCP server rude did not answer within 1 s; it wrote what is no MCP message to stdout: "
+            "'Starting server…\\x1b[31m'.",
+        ),
+    ],
+)
+def test_a_server_that_does_not_answer_is_given_up_in_time(servers, monkeypatch, how, line):
+    monkeypatch.setattr(mcp_connection, "CONNECT", 1)
+    monkeypatch.setattr(mcp_server, "LIST", 1)
+    servers.add("rude", [*RUDE, how])
+    start = time.monotonic()
+    with pytest.raises(ServerError) as caught:
+        servers.tools("rude")
+    assert str(caught.value) == line
+    assert time.monotonic() - start < 5
+
+
+# Noise ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_flood_on_stderr_blocks_nothing_and_ten_short_lines_of_it_are_kept(servers):
+    servers.add("bad", MANNERS)
+    assert call(servers, "bad__flood", lines=20_000) == Output("dry again")
+    died = call(servers, "bad__die").text.splitlines()
+    assert len(died) == 12
+    assert max(map(len, died)) <= 301
+
+
+def test_garbage_on_stdout_does_not_disturb_a_server_that_goes_on(servers, capfd):
+    servers.add("rude", [*RUDE, "garbage"])
+    assert call(servers, "rude__t0") == Output("called")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_secret_that_a_server_repeats_reaches_no_model(servers, monkeypatch):
+    monkeypatch.setenv("SERVICE_KEY", SECRET)
+    servers.add("bad", MANNERS, env=["SERVICE_KEY"])
+    assert call(servers, "bad__whisper") == Output("[SERVICE_KEY]")
+
+
+# The end --------------------------------------------------------------------------------------------------------
+
+
+def test_closing_ends_a_server_that_will_not_end_and_its_children(tmp_path):
+    note = tmp_path / "pids"
+    servers = Servers()
+    servers.add("rude", [*RUDE, "stay", f"pid={note}"])
+    servers.tools("rude")
+    running = pids(note)
+    assert len(running) == 2
+    assert all(map(alive, running))
+    start = time.monotonic()
+    servers.close()
+    assert time.monotonic() - start < 8
+    assert not any(map(alive, running))
+    assert servers.names == []
+
+
+def test_servers_can_be_added_after_closing(servers):
+    servers.add("rude", RUDE)
+    servers.tools("rude")
+    servers.close()
+    servers.add("rude", RUDE)
+    assert len(servers.tools("rude")) == 1
+
+
+def test_closing_twice_and_closing_what_was_never_started_is_no_error():
+    servers = Servers()
+    servers.close()
+    servers.add("rude", RUDE)
+    servers.close()
+    servers.close()
+    assert threading.active_count() < 50
+
+
+def test_restart_and_remove_end_the_process(servers, tmp_path):
+    note = tmp_path / "pids"
+    servers.add("rude", [*RUDE, f"pid={note}"])
+    servers.tools("rude")
+    first = pids(note)
+    servers.restart("rude")
+    assert servers.status("rude").state == "not started"
+    assert not alive(first[0])
+    servers.tools("rude")
+    second = pids(note)
+    assert second[0] != first[0]
+    servers.remove("rude")
+    assert not alive(second[0])
+    with pytest.raises(UsageError, match="There is no MCP server 'rude'"):
+        servers.tools("rude")
+
+
+# Adding ---------------------------------------------------------------------------------------------------------
+
+
+def test_adding_the_same_again_changes_nothing_and_another_one_replaces_it(servers):
+    servers.add("bad", MANNERS)
+    pid = call(servers, "bad__pid").text
+    servers.add("bad", MANNERS)
+    assert call(servers, "bad__pid").text == pid
+    servers.add("bad", RUDE)
+    assert not alive(int(pid))
+    assert [tool.name for tool in servers.tools("bad")] == ["bad__t0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "options", "message"),
+    [
+        ("a b", ["cat"], {}, "'a b' cannot be an MCP server's name."),
+        ("", ["cat"], {}, "'' cannot be an MCP server's name."),
+        ("a__b", ["cat"], {}, "'a__b' cannot be an MCP server's name."),
+        ("a_", ["cat"], {}, "'a_' cannot be an MCP server's name."),
+        ("ä", ["cat"], {}, "'ä' cannot be an MCP server's name."),
+        ("x" * 33, ["cat"], {}, f"'{'x' * 33}' cannot be an MCP server's name."),
+        ("x\n", ["cat"], {}, r"'x\n' cannot be an MCP server's name."),
+        ("a", [], {}, "A server needs a command or a URL."),
+        ("a", [""], {}, "A server needs a command or a URL."),
+        ("a", ["no-such-command-4711"], {}, "There is no command 'no-such-command-4711'."),
+        ("a", ["cat", "\x1b[31m"], {}, "The command holds control characters."),
+        ("a", ["cat"], {"env": ["NO_SUCH_4711"]}, "There is no environment variable NO_SUCH_4711."),
+        ("a", ["cat"], {"bearer": "HOME"}, "A command takes no token."),
+        ("a", "ftp://example.org", {}, "The server's URL is not an http or https URL."),
+        ("a", "https://", {}, "The server's URL is not an http or https URL."),
+        ("a", "https://x:y@example.org", {}, "The server's URL holds a name or password."),
+        ("a", "https://example.org\\@evil.org", {}, "The server's URL is not a URL."),
+        ("a", "https://[", {}, "The server's URL is not a URL."),
+        ("a", "https://example.org:port/", {}, "The server's URL is not a URL."),
+        ("a", "http://example.org/mcp", {"bearer": "HOME"}, "example.org is not this machine:"),
+        ("a", "https://example.org/mcp", {"bearer": "BROKEN"}, "BROKEN holds characters that a token cannot have."),
+        ("a", "https://example.org/mcp", {"env": ["HOME"]}, "A URL sees no environment variables."),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(servers, monkeypatch, name, command, options, message):
+    monkeypatch.setenv("BROKEN", "two words")
+    with pytest.raises(UsageError) as caught:
+        servers.add(name, command, **options)
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint
+    assert str(caught.value).isprintable() or len(str(caught.value).splitlines()) == 2
+    assert servers.names == []
+
+
+def test_without_the_sdk_one_line_says_what_to_install(servers, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    with pytest.raises(UsageError, match=r'pip install "mm-magics\[mcp\]"'):
+        servers.add("a", ["cat"])
