@@ -1,0 +1,151 @@
+"""Tools in a prompt cell: functions of the notebook, the question before a call that acts, Stop and interrupt."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mm_magics.messages import problems
+
+ADD = '''def add(a: int, b: int) -> int:
+    """The sum."""
+    print("adding")
+    return a + b'''
+
+
+def results(turn: dict) -> list[str]:
+    return [
+        block["content"]
+        for message in turn["messages"]
+        for block in message["content"]
+        if block["type"] == "tool_result"
+    ]
+
+
+def outcomes(turn: dict) -> list[str]:
+    return [each["outcome"] for response in turn["responses"] for each in response.get("tools", ())]
+
+
+def test_a_function_of_the_notebook_is_a_tool_by_its_name(kernel, simulator):
+    kernel.run(ADD)
+    run = kernel.run("%%minimax --tools add\nUse add, please.", "a")
+    assert outcomes(run.turn) == ["done"]
+    assert "adding" in results(run.turn)[0]
+    assert not [content for kind, content in run.messages if kind == "stream"]
+    states = [op[2]["state"] for op in run.ops if op[0] == "tool"]
+    assert states == ["running", "done"]
+    assert len(run.outputs) == 1, "a tool left an output of its own"
+    html = run.outputs[0]["data"]["text/html"]
+    assert "Tool: add · done in" in html
+
+
+def test_a_tool_that_acts_is_denied_where_nobody_can_be_asked(kernel):
+    run = kernel.run("%%minimax --tools python\nUse python, please.")
+    assert outcomes(run.turn) == ["denied"]
+    assert "nobody to ask" in results(run.turn)[0]
+
+
+def test_a_rule_lets_it_run_without_a_question(kernel):
+    kernel.run("%minimax tools allow python")
+    kernel.run("x = 20")
+    run = kernel.run("%%minimax --tools python\nGo. [[simulator: rounds=1]] Use python.")
+    assert outcomes(run.turn)[0] in ("done", "failed")
+    kernel.run("%minimax tools forget all")
+
+
+def told(kind: str, content: dict) -> list:
+    """The ops for the turn's widget in this message."""
+    data = (content.get("data") or {}) if kind == "comm_msg" else {}
+    return data["content"]["ops"] if data.get("method") == "custom" else []
+
+
+def answer(kernel, allowed: bool, *, always: bool = False, reason: str = ""):
+    """A callback that presses a button of the turn's widget, as the extension's page does: over a subshell."""
+    session = kernel.client.session
+
+    def send(content: dict) -> None:
+        data = {"method": "custom", "content": content}
+        message = session.msg("comm_msg", {"comm_id": answer.comm, "data": data})
+        message["header"]["subshell_id"] = answer.subshell
+        kernel.client.shell_channel.send(message)
+
+    send({"type": "here"})
+    decision = {"type": "decide", "id": answer.call, "allowed": allowed, "always": always, "reason": reason}
+    send(decision)
+
+
+@pytest.fixture
+def subshell(kernel):
+    message = kernel.client.session.msg("create_subshell_request")
+    kernel.client.control_channel.send(message)
+    return kernel.client.control_channel.get_msg(timeout=10)["content"]["subshell_id"]
+
+
+def asks(kind: str, content: dict) -> bool:
+    for op in told(kind, content):
+        if op[0] == "tool" and op[2]["state"] == "asking":
+            answer.call, answer.comm = op[1], content["comm_id"]
+            return True
+    return False
+
+
+@pytest.mark.parametrize(("allowed", "outcome"), [(True, "done"), (False, "denied")])
+def test_the_button_in_the_turn_decides(kernel, subshell, allowed, outcome):
+    answer.subshell = subshell
+    kernel.run("from mm_magics import minimax_tool\n@minimax_tool(asks=True)\ndef wipe() -> str:\n    return 'wiped'")
+    run = kernel.run(
+        "%%minimax --tools wipe\nUse wipe, please.",
+        "a",
+        when=asks,
+        then=lambda: answer(kernel, allowed, reason="Not today."),
+    )
+    assert outcomes(run.turn) == [outcome]
+    assert results(run.turn) == ["wiped" if allowed else "The user did not allow this call. Not today."]
+
+
+def test_a_console_is_asked_in_words(kernel):
+    kernel.run("from mm_magics import minimax_tool\n@minimax_tool(asks=True)\ndef wipe() -> str:\n    return 'wiped'")
+    said: list[str] = []
+
+    def type_yes() -> None:
+        said.append(kernel.client.get_stdin_msg(timeout=20)["content"]["prompt"])
+        kernel.client.input("y")
+
+    def is_asked(kind: str, content: dict) -> bool:
+        return kind == "stream" and "wants to call wipe with" in content["text"]
+
+    run = kernel.run("%%minimax --tools wipe\nUse wipe, please.", stdin=True, when=is_asked, then=type_yes)
+    assert "Allow every call of wipe in this notebook" in said[0]
+    assert "wipe done" in run.text
+
+
+def test_an_interrupt_in_a_tool_keeps_the_turn_valid(kernel, simulator):
+    kernel.run("import time\ndef sleep() -> None:\n    time.sleep(60)")
+
+    def running(kind: str, content: dict) -> bool:
+        return any(op[0] == "tool" and op[2]["state"] == "running" for op in told(kind, content))
+
+    began = time.monotonic()
+    run = kernel.run("%%minimax --tools sleep\nUse sleep, please.", "a", when=running, then=kernel.interrupt)
+    assert time.monotonic() - began < 10
+    assert run.error is not None
+    assert run.error["ename"] == "Interrupted"
+    assert outcomes(run.turn) == ["interrupted"]
+    kernel.run("%%minimax\nAnd now?", "b")
+    assert problems(simulator.log[-1].body["messages"]) == []
+
+
+def test_an_answer_in_a_shape_becomes_a_value(kernel):
+    kernel.run("from dataclasses import dataclass\n@dataclass\nclass Person:\n    name: str\n    age: int")
+    run = kernel.run("%%minimax --schema Person -o ada\nWho is Ada?", "a")
+    assert run.error is None, run.error
+    assert kernel.run("print(type(ada).__name__)").text.strip() == "Person"
+    assert "Tool: final_answer" not in run.outputs[0]["data"]["text/html"]
+
+
+def test_tools_that_are_not_there_are_refused_in_a_line(kernel, simulator):
+    before = len(simulator.log)
+    run = kernel.run("%%minimax --tools nothing\nHi.", "a")
+    assert run.error["traceback"][0] == "There is no tool nothing."
+    assert len(simulator.log) == before
