@@ -28,8 +28,10 @@ PROBLEMS = 10
 
 LINE = 300
 
+DATA = ("default", "const", "enum", "examples")
+"""What in a schema holds values, not schemas."""
+
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_DATA = ("default", "const", "enum", "examples")
 
 
 def adapted(hint: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:
@@ -76,16 +78,21 @@ def listed(problems: Iterable[str]) -> str:
     return "\n".join([*(each if len(each) <= LINE else each[: LINE - 1] + "…" for each in lines[:PROBLEMS]), *more])
 
 
+def place(path: Iterable[str | int]) -> str:
+    """Where in a value something is, as Python would say it."""
+    return "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path).removeprefix(".")
+
+
 def _line(error: ErrorDetails, names: Collection[str]) -> str:
-    place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error["loc"]).removeprefix(".")
+    at = place(error["loc"])
     if error["type"] == "missing":
-        return f"{place}: it is missing."
+        return f"{at}: it is missing."
     if error["type"] == "extra_forbidden":
         known = f"; there is {', '.join(names)}" if len(error["loc"]) == 1 and names else ""
-        return f"{place}: there is no such name{known}."
+        return f"{at}: there is no such name{known}."
     if error["type"] == "json_invalid":
         return f"{error['msg']}."
-    return f"{place}: {error['msg']}, not {reprlib.repr(error['input'])}.".removeprefix(": ")
+    return f"{at}: {error['msg']}, not {reprlib.repr(error['input'])}.".removeprefix(": ")
 
 
 def _untitled(schema: Any) -> Any:
@@ -96,7 +103,7 @@ def _untitled(schema: Any) -> Any:
         return schema
     return {
         key: value
-        if key in _DATA
+        if key in DATA
         else {name: _untitled(each) for name, each in value.items()}
         if key in _NAMED
         else _untitled(value)
