@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mm_magics.errors import ToolInputError, UsageError
-from mm_magics.tools.hints import DATA, adapted, checked, listed, place
+from mm_magics.tools.hints import DATA, adapted, checked, line, listed, place
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 KEY = "value"
 """A tool's input is an object; a shape that is none is this property of one."""
@@ -155,7 +158,7 @@ def _schema_check(schema: dict[str, Any]) -> Callable[[Any], Any]:
             resolver.lookup(reference)
     except SchemaError as error:
         at = place(error.absolute_path) or "its top"
-        raise UsageError(f"The schema is wrong at {at}: {listed([error.message])}.", _EXAMPLE) from error
+        raise UsageError(f"The schema is wrong at {at}: {line(error.message)}.", _EXAMPLE) from error
     except Unresolvable as error:
         raise UsageError(f"The schema refers to {reference}, which it does not hold.", "Put it into $defs.") from error
     except (AttributeError, TypeError, ValueError, RecursionError) as error:  # a `$schema` that is no text, say
@@ -176,19 +179,22 @@ def _references(schema: Any) -> Iterator[str]:
 
 
 def _validated(validator: Any, value: Any) -> Any:
-    from jsonschema.exceptions import best_match
-
     try:
         copied = json.loads(json.dumps(value))  # what the model wrote goes into the history as it is
         errors = list(islice(validator.iter_errors(copied), 1_000))
     except Exception as error:  # JSON too deep to be written, a schema that refers to itself without end
         raise ToolInputError(f"It could not be checked: {type(error).__name__}.") from error
     if errors:
-        deepest = [best_match([each]) for each in errors]  # of an anyOf, what was nearest
-        raise ToolInputError(
-            listed(f"{place(each.absolute_path)}: {each.message}.".removeprefix(": ") for each in deepest)
-        )
+        raise ToolInputError(listed(errors, _nearest))
     return copied
+
+
+def _nearest(error: ValidationError) -> str:
+    """What is wrong; of alternatives, with the one that came nearest."""
+    from jsonschema.exceptions import best_match
+
+    nearest = best_match([error])
+    return f"{place(nearest.absolute_path)}: {nearest.message}.".removeprefix(": ")
 
 
 # JSON in an answer ----------------------------------------------------------------------------------------------
