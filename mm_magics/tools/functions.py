@@ -204,7 +204,7 @@ def _arguments(target: Any, parameters: list[Parameter]) -> tuple[TypeAdapter[An
 
 def _unfit(target: Any, parameter: Parameter, reason: TypeError) -> UsageError:
     hint = parameter.annotation
-    said = hint if isinstance(hint, str) else inspect.formatannotation(hint)
+    said = hint if isinstance(hint, str) else inspect.formatannotation(hint).removeprefix("__main__.")
     return UsageError(
         f"{_said(target)} cannot be a tool: its parameter `{parameter.name}` is a {said}: {reason}.",
         f"Take a name or plain values for it, or bind it: functools.partial({_said(target)}, {parameter.name}=…).",

@@ -11,11 +11,11 @@ import reprlib
 import sys
 import typing
 import warnings
-from collections.abc import Collection, Iterable
-from functools import reduce
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial, reduce
 from operator import or_
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from mm_magics.errors import ToolInputError
 
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
     from pydantic_core import ErrorDetails
 
+T = TypeVar("T")
+
 PROBLEMS = 10
 """Problems that one answer names; a model mends those first."""
 
 LINE = 300
 
+DATA = ("default", "const", "enum", "examples")
+"""What in a schema holds values, not schemas."""
+
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_DATA = ("default", "const", "enum", "examples")
 
 
 def adapted(hint: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:
@@ -62,30 +66,39 @@ def checked(adapter: TypeAdapter[Any], value: Any, names: Collection[str] = ()) 
     try:
         return adapter.validate_json(json.dumps(value))
     except ValidationError as error:
-        raise ToolInputError(
-            listed(_line(each, names) for each in error.errors(include_url=False, include_context=False))
-        ) from None
+        errors = error.errors(include_url=False, include_context=False)
+        raise ToolInputError(listed(errors, partial(_line, names=names))) from None
     except Exception as error:  # a validator of the user's own, or JSON too deep to be written
-        raise ToolInputError(listed([f"It could not be checked: {type(error).__name__}: {error}"])) from error
+        raise ToolInputError(line(f"It could not be checked: {type(error).__name__}: {error}")) from error
 
 
-def listed(problems: Iterable[str]) -> str:
+def listed(problems: Sequence[T], said: Callable[[T], str]) -> str:
     """A line for each problem, the first few of them, none of them long."""
-    lines = [" ".join(each.split()) for each in problems]
-    more = [f"… and {len(lines) - PROBLEMS:,} more."] if len(lines) > PROBLEMS else []
-    return "\n".join([*(each if len(each) <= LINE else each[: LINE - 1] + "…" for each in lines[:PROBLEMS]), *more])
+    more = [f"… and {len(problems) - PROBLEMS:,} more."] if len(problems) > PROBLEMS else []
+    return "\n".join([*(line(said(each)) for each in problems[:PROBLEMS]), *more])
+
+
+def line(text: str) -> str:
+    """The text as one line that is not long."""
+    whole = " ".join(text.split())
+    return whole if len(whole) <= LINE else whole[: LINE - 1] + "…"
+
+
+def place(path: Iterable[str | int]) -> str:
+    """Where in a value something is, as Python would say it."""
+    return "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path).removeprefix(".")
 
 
 def _line(error: ErrorDetails, names: Collection[str]) -> str:
-    place = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error["loc"]).removeprefix(".")
+    at = place(error["loc"])
     if error["type"] == "missing":
-        return f"{place}: it is missing."
+        return f"{at}: it is missing."
     if error["type"] == "extra_forbidden":
         known = f"; there is {', '.join(names)}" if len(error["loc"]) == 1 and names else ""
-        return f"{place}: there is no such name{known}."
+        return f"{at}: there is no such name{known}."
     if error["type"] == "json_invalid":
         return f"{error['msg']}."
-    return f"{place}: {error['msg']}, not {reprlib.repr(error['input'])}.".removeprefix(": ")
+    return f"{at}: {error['msg']}, not {reprlib.repr(error['input'])}.".removeprefix(": ")
 
 
 def _untitled(schema: Any) -> Any:
@@ -96,7 +109,7 @@ def _untitled(schema: Any) -> Any:
         return schema
     return {
         key: value
-        if key in _DATA
+        if key in DATA
         else {name: _untitled(each) for name, each in value.items()}
         if key in _NAMED
         else _untitled(value)

@@ -8,6 +8,7 @@ thread of their own.
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -133,7 +134,7 @@ class Round:
                     yield ToolStarted(call)
                     each = _Running(call, Printed(self._limits.characters), time.monotonic())
                     with each.printed.taking():
-                        output = self._value(partial(self._guarded, tool, arguments))
+                        output = self._value(partial(self._guarded, tool, arguments, start))
                     yield self._over(each, output)
             while running:
                 if self._stop.is_set():
@@ -141,9 +142,11 @@ class Round:
                 for future in wait(running, POLL_S, FIRST_COMPLETED).done:
                     yield self._over(running.pop(future), self._value(future.result))
 
-    def _guarded(self, tool: Tool, arguments: Mapping[str, Any]) -> Any:
+    def _guarded(self, tool: Tool, arguments: Mapping[str, Any], start: aside.Start) -> Any:
         with Guard(self._limits.seconds, self._stop):
-            return tool.function(**arguments)
+            value = tool.function(**arguments)
+            # A function that was wrapped may give a coroutine without being one by its looks.
+            return start(value, self._limits.seconds).result() if inspect.iscoroutine(value) else value
 
     def _value(self, function: Callable[[], Any]) -> Output:
         try:

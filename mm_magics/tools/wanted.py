@@ -61,7 +61,7 @@ class Wanted:
 def value_of(turn: Sequence[Message], shape: Shape) -> Any:
     """The value that the last answer of a turn's messages is. Raises `ProtocolError` if it does not fit the shape."""
     last = next((messages.blocks(each) for each in reversed(turn) if each["role"] == "assistant"), [])
-    given = [block.get("input") for block in last if block.get("type") == "tool_use" and block.get("name") == ANSWER]
+    given = [block["input"] for block in last if block.get("name") == ANSWER and isinstance(block.get("input"), dict)]
     try:
         if given:
             return shape.parse_input(given[0])
