@@ -83,7 +83,7 @@ class Stderr:
             while chunk := pipe.read(65536):
                 *lines, rest = (rest + chunk).split(b"\n")
                 self._lines.extend(line.decode("utf-8", "replace") for line in lines[-TAIL:] if line.strip())
-                rest = rest[-4 * LINE :]
+                rest = rest[: 4 * LINE]  # from its start, so that no half of a secret is left to be shown
         if rest.strip():
             self._lines.append(rest.decode("utf-8", "replace"))
         self.ended.set()

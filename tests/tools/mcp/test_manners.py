@@ -18,6 +18,8 @@ from mm_magics.tools.mcp import Servers
 from mm_magics.tools.tool import NAME, Output
 from tests.tools.mcp.conftest import MANNERS, RUDE, alive, call, until
 
+pytestmark = pytest.mark.slow
+
 SECRET = "tok-very-secret-4711"
 
 
@@ -239,6 +241,12 @@ def test_a_secret_that_a_server_repeats_reaches_no_model(servers, monkeypatch):
     monkeypatch.setenv("SERVICE_KEY", SECRET)
     servers.add("bad", MANNERS, env=["SERVICE_KEY"])
     assert call(servers, "bad__whisper") == Output("[SERVICE_KEY]")
+
+
+def test_a_path_from_the_environment_can_be_read(servers, monkeypatch, tmp_path):
+    monkeypatch.setenv("SERVICE_KEY", str(tmp_path))
+    servers.add("bad", MANNERS, env=["SERVICE_KEY"])
+    assert call(servers, "bad__whisper") == Output(str(tmp_path))
 
 
 # The end --------------------------------------------------------------------------------------------------------
