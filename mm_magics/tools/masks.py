@@ -1,7 +1,7 @@
 """Making text from a program that may know a secret fit to be shown: secrets masked, control characters inert.
 
-Always true: what leaves `masked` holds no value of an environment variable that is named like a key; what leaves
-`plain` holds no character that a terminal would obey.
+Always true: what leaves `masked` holds no value of an environment variable that is named like a key, paths aside; what
+leaves `plain` holds no character that a terminal would obey.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ def masked(text: str, names: Iterable[str] = ()) -> str:
     secrets = [
         (value, name)
         for name, value in os.environ.items()
-        if (name in given or _SECRET.search(name)) and len(value) >= SHORTEST and value in text
+        if (name in given or _SECRET.search(name))
+        and len(value) >= SHORTEST
+        and value in text
+        and not os.path.exists(value)  # a path is no secret, and a model that is to use it must read it
     ]
     for value, name in sorted(secrets, key=lambda each: -len(each[0])):
         text = text.replace(value, f"[{name}]")

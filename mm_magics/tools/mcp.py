@@ -7,7 +7,6 @@ that it may see are never held here, shown or stored. The SDK is imported by the
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import re
 import shlex
@@ -92,7 +91,6 @@ class Servers:
             if bearer:
                 raise UsageError("A command takes no token.", "--env VAR lets it see an environment variable.")
             spec = Spec(name, _checked_command(command), env=tuple(dict.fromkeys(env)))
-        logging.getLogger("mcp").addHandler(logging.NullHandler())  # else its tracebacks go to the kernel's stderr
         if name in self._servers:
             if self._servers[name].spec == spec:
                 return

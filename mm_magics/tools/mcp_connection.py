@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import sys
@@ -28,6 +29,8 @@ from mcp_types import Implementation, Tool, ToolListChangedNotification
 
 from mm_magics import __version__
 from mm_magics.tools import masks, mcp_guard
+
+logging.getLogger("mcp").addHandler(logging.NullHandler())  # else its tracebacks go to the kernel's stderr
 
 CONNECT = 30.0
 """Seconds for starting a server and shaking hands."""
@@ -80,7 +83,7 @@ class Stderr:
             while chunk := pipe.read(65536):
                 *lines, rest = (rest + chunk).split(b"\n")
                 self._lines.extend(line.decode("utf-8", "replace") for line in lines[-TAIL:] if line.strip())
-                rest = rest[-4 * LINE :]
+                rest = rest[: 4 * LINE]  # from its start, so that no half of a secret is left to be shown
         if rest.strip():
             self._lines.append(rest.decode("utf-8", "replace"))
         self.ended.set()
@@ -250,6 +253,7 @@ def fit(tools: Any) -> tuple[list[Any], list[str]]:
             name = tool.get("name") if isinstance(tool, dict) else None
             left_out.append(f"{masks.line(str(name or 'A tool'), 64)} is left out: {fault}.")
         else:
+            tool.pop("outputSchema", None)  # else the SDK checks by it what is read as text, and imports for seconds
             good.append(tool)
     return good, left_out
 

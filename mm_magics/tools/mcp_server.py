@@ -112,6 +112,7 @@ class Server:
     async def _connected(self) -> Connection:
         async with self._opening:
             if self._connection is not None and not self._connection.lost:
+                self.fault = None
                 return self._connection
             if self._connection is not None:
                 await self._connection.close()

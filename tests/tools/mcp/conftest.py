@@ -18,6 +18,8 @@ import pytest
 from mm_magics.tools.mcp import Servers
 from mm_magics.tools.tool import Output
 
+collect_ignore = ["servers"]
+
 HERE = Path(__file__).parent
 NPM = HERE.parents[2] / "labextension" / "node_modules" / "@modelcontextprotocol"
 EVERYTHING = ["node", str(NPM / "server-everything" / "dist" / "index.js")]

@@ -16,6 +16,8 @@ from mm_magics.errors import ServerError
 from mm_magics.tools.tool import NAME, Output
 from tests.tools.mcp.conftest import EVERYTHING, FILES, TIME, call
 
+pytestmark = pytest.mark.slow
+
 SECRET = "tok-very-secret-4711"
 
 
@@ -200,10 +202,12 @@ def test_every_name_is_one_that_the_api_takes(servers, kind):
     assert all(NAME.fullmatch(name) and name.startswith(f"{kind}__") for name in names)
 
 
-def test_a_script_that_does_not_close_its_servers_ends_and_they_end_with_it():
+@pytest.mark.parametrize("way", ["stdio", "http"])
+def test_a_script_that_does_not_close_its_servers_ends_all_the_same(everything, way):
+    where = [*EVERYTHING, "stdio"] if way == "stdio" else everything.url
     script = (
         "from mm_magics import Session\nsession = Session()\n"
-        f"session.servers.add('all', {[*EVERYTHING, 'stdio']!r})\nprint(len(session.servers.tools('all')))"
+        f"session.servers.add('all', {where!r})\nprint(len(session.servers.tools('all')))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert int(done.stdout) > 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ from mm_magics.tools import mcp_connection, mcp_server
 from mm_magics.tools.mcp import Servers
 from mm_magics.tools.tool import NAME, Output
 from tests.tools.mcp.conftest import MANNERS, RUDE, alive, call, until
+
+pytestmark = pytest.mark.slow
 
 SECRET = "tok-very-secret-4711"
 
@@ -29,7 +32,7 @@ def pids(path):
 
 def test_every_page_is_read_and_what_cannot_be_sent_is_left_out_with_a_line(manners):
     names = [tool.name for tool in manners.tools("bad")]
-    assert len(names) == 15
+    assert len(names) == 16
     assert names[:2] == ["bad__pid", "bad__slow"]
     assert "bad__huge" not in names
     (huge,) = manners.status("bad").notes
@@ -84,6 +87,10 @@ def test_what_is_no_text_is_named_with_kind_and_size(manners):
     ]
     assert call(manners, "bad__structure") == Output('{"ü": [1, 2]}')
     assert call(manners, "bad__nothing") == Output("(nothing)")
+
+
+def test_structure_that_does_not_fit_its_own_schema_is_an_answer_all_the_same(manners):
+    assert call(manners, "bad__misfit") == Output('{"n": "one"}')
 
 
 def test_an_error_of_the_tool_and_one_of_the_protocol_are_both_errors(manners):
@@ -142,6 +149,17 @@ def test_a_call_after_the_server_was_removed_is_an_error(servers):
     assert asyncio.run(tool.function()) == Output("The MCP server bad was removed.", is_error=True)
 
 
+def test_a_command_that_is_gone_when_it_is_needed_is_said_to_be(servers, tmp_path):
+    command = tmp_path / "command"
+    command.write_text("#!/bin/sh")
+    command.chmod(0o755)
+    servers.add("gone", [str(command)])
+    command.unlink()
+    with pytest.raises(ServerError) as caught:
+        servers.tools("gone")
+    assert caught.value.tail == (f"[{command} cannot be run: No such file or directory]",)
+
+
 # Slowness -------------------------------------------------------------------------------------------------------
 
 
@@ -192,6 +210,16 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(servers, monkeypatch,
     assert time.monotonic() - start < 5
 
 
+def test_a_url_that_takes_the_connection_and_says_nothing_is_given_up_in_time(servers, monkeypatch):
+    monkeypatch.setattr(mcp_connection, "CONNECT", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        servers.add("mute", f"http://127.0.0.1:{silent.getsockname()[1]}/mcp")
+        start = time.monotonic()
+        with pytest.raises(ServerError, match=r"^The MCP server mute "):
+            servers.tools("mute")
+    assert time.monotonic() - start < 5
+
+
 # Noise ----------------------------------------------------------------------------------------------------------
 
 
@@ -213,6 +241,12 @@ def test_a_secret_that_a_server_repeats_reaches_no_model(servers, monkeypatch):
     monkeypatch.setenv("SERVICE_KEY", SECRET)
     servers.add("bad", MANNERS, env=["SERVICE_KEY"])
     assert call(servers, "bad__whisper") == Output("[SERVICE_KEY]")
+
+
+def test_a_path_from_the_environment_can_be_read(servers, monkeypatch, tmp_path):
+    monkeypatch.setenv("SERVICE_KEY", str(tmp_path))
+    servers.add("bad", MANNERS, env=["SERVICE_KEY"])
+    assert call(servers, "bad__whisper") == Output(str(tmp_path))
 
 
 # The end --------------------------------------------------------------------------------------------------------

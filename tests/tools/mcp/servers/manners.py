@@ -22,6 +22,8 @@ PAGE = 6
 
 async def listed(_context, params):
     tools = [types.Tool(name=name, description=f"{name}, badly", input_schema=OBJECT) for name in (*NAMES, *ODD)]
+    integer = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    tools.append(types.Tool(name="misfit", input_schema=OBJECT, output_schema=integer))
     tools.append(types.Tool(name="huge", input_schema={**OBJECT, "description": "x" * 60_000}))
     tools.append(types.Tool(name="long", description="long " * 2_000, input_schema=OBJECT))
     start = int(params.cursor) if params and params.cursor else 0
@@ -63,6 +65,8 @@ async def called(_context, params):
             )
         case "structure":
             return types.CallToolResult(content=[], structured_content={"ü": [1, 2]})
+        case "misfit":
+            return types.CallToolResult(content=[], structured_content={"n": "one"})
         case "nothing":
             return types.CallToolResult(content=[])
         case "wrong":
@@ -84,4 +88,5 @@ async def main():
         await server.run(read, write, server.create_initialization_options())
 
 
-anyio.run(main)
+if __name__ == "__main__":
+    anyio.run(main)

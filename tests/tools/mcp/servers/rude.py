@@ -24,44 +24,53 @@ def say(message):
     print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
 
 
-for each in HOW:
-    if each.startswith("pid="):
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdin=subprocess.DEVNULL)
-        Path(each[4:]).write_text(f"{os.getpid()} {child.pid}")
-if "crash" in HOW:
-    print("\x1b]0;title\x07no licence\u202e", file=sys.stderr)
-    sys.exit(3)
-if "stay" in HOW:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if "garbage" in HOW or "only-garbage" in HOW:
-    print("Starting server…\x1b[31m\n{}\n[]\n{", flush=True)
+def main():
+    for each in HOW:
+        if each.startswith("pid="):
+            child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], stdin=subprocess.DEVNULL)
+            Path(each[4:]).write_text(f"{os.getpid()} {child.pid}")
+    if "crash" in HOW:
+        print("\x1b]0;title\x07no licence\u202e", file=sys.stderr)
+        sys.exit(3)
+    if "stay" in HOW:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if "garbage" in HOW or "only-garbage" in HOW:
+        print("Starting server…\x1b[31m\n{}\n[]\n{", flush=True)
 
-tools = 1
-for line in sys.stdin:
-    if "silent" in HOW or "only-garbage" in HOW:
-        continue
-    request = json.loads(line)
-    if "id" not in request:
-        continue
-    match request["method"]:
-        case "initialize":
-            version = request["params"]["protocolVersion"]
-            info = {"name": "rude", "version": "1"}
-            result = {"protocolVersion": version, "capabilities": {"tools": {"listChanged": True}}, "serverInfo": info}
-        case "tools/list":
-            if "mute" in HOW:
-                continue
-            result = {"tools": [{"name": f"t{n}", "inputSchema": {"type": "object"}} for n in range(tools)]}
-            if "broken" in HOW:
-                result["tools"] += [{"name": f"b{n}", "inputSchema": schema} for n, schema in enumerate(BROKEN)]
-        case "tools/call":
-            result = {"content": [{"type": "text", "text": "called"}]}
-            if "grow" in HOW:
-                tools += 1
-                say({"method": "notifications/tools/list_changed"})
-        case _:
-            say({"id": request["id"], "error": {"code": -32601, "message": "no such method"}})
+    tools = 1
+    for line in sys.stdin:
+        if "silent" in HOW or "only-garbage" in HOW:
             continue
-    say({"id": request["id"], "result": result})
-while "stay" in HOW:
-    time.sleep(1)
+        request = json.loads(line)
+        if "id" not in request:
+            continue
+        match request["method"]:
+            case "initialize":
+                version = request["params"]["protocolVersion"]
+                info = {"name": "rude", "version": "1"}
+                result = {
+                    "protocolVersion": version,
+                    "capabilities": {"tools": {"listChanged": True}},
+                    "serverInfo": info,
+                }
+            case "tools/list":
+                if "mute" in HOW:
+                    continue
+                result = {"tools": [{"name": f"t{n}", "inputSchema": {"type": "object"}} for n in range(tools)]}
+                if "broken" in HOW:
+                    result["tools"] += [{"name": f"b{n}", "inputSchema": schema} for n, schema in enumerate(BROKEN)]
+            case "tools/call":
+                result = {"content": [{"type": "text", "text": "called"}]}
+                if "grow" in HOW:
+                    tools += 1
+                    say({"method": "notifications/tools/list_changed"})
+            case _:
+                say({"id": request["id"], "error": {"code": -32601, "message": "no such method"}})
+                continue
+        say({"id": request["id"], "result": result})
+    while "stay" in HOW:
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    main()
