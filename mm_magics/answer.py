@@ -23,7 +23,7 @@ from mm_magics.history.turn import Status, Turn, new_id, now
 from mm_magics.interrupts import Stopped
 from mm_magics.messages import Message
 from mm_magics.tools.approval import Approve, Decision
-from mm_magics.tools.loop import Loop, Toolbox
+from mm_magics.tools.loop import Follow, Loop, Toolbox
 from mm_magics.tools.run import ToolEvent
 from mm_magics.tools.tool import ToolCall
 
@@ -105,10 +105,8 @@ class Answer:
         self.notes = [*news, *prompt.notes]
         self.turn: Turn | None = None
         self._send, self._history = send, history
-        self._call: Call | None = send(prompt.content)
         self._loop = Loop(prompt.box, prompt.body.get("tool_choice") or {}, stop) if prompt.box else None
-        self._messages: list[Message] = []
-        self._responses: list[dict[str, Any]] = []
+        self._parts = [_Part(send(prompt.content))]
         self._id, self._created = new_id(), now()
 
     def __iter__(self) -> Iterator[Event]:
@@ -136,7 +134,7 @@ class Answer:
     @property
     def kept(self) -> bool:
         """Whether anything came that is worth keeping."""
-        return bool(self._messages or (self._call and self._call.assembler.content))
+        return any(part.call.assembler.content for part in self._parts)
 
     def close(self) -> Turn:
         """End the turn now, if it is not over, and give it."""
@@ -150,71 +148,45 @@ class Answer:
 
     def _rounds(self, wake: Wake, approve: Approve) -> Iterator[Event]:
         while True:
-            assert self._call is not None
-            yield from self._call.events(wake)
-            self._take()
-            status, _ = self._ending()
-            if self._loop is None or status != "complete" or not self._messages:
+            part = self._parts[-1]
+            yield from part.call.events(wake)
+            if self._loop is None or self._ending()[0] != "complete":
                 return
-            last, response = self._messages[-1], self._responses[-1]
-            content = messages.blocks(last)
-            try:
-                yield from self._loop.events(content, response.get("unfinished"), self._spent(), approve)
-            finally:
-                self._answer(response)
-            if not self._loop.more:
+            part.follow = self._loop.follow(part.call.assembler.content, part.call.assembler.unfinished)
+            yield from part.follow.events(self._spent(), approve)
+            if not part.follow.more:
                 return
-            self._call = self._send(self._next_body())
+            self._parts.append(_Part(self._send(self._next_body())))
 
-    def _take(self) -> None:
-        """What the call brought becomes part of the turn; it is over, or ended by this."""
-        call, self._call = self._call, None
-        if call is None:
-            return
-        call.end()
-        if call.assembler.content:
-            self._messages.append({"role": "assistant", "content": call.assembler.content})
-        self._responses.append(_response(call))
-
-    def _answer(self, response: dict[str, Any]) -> None:
-        """The results so far become part of the turn."""
-        if self._loop is None or self.turn is not None:
-            return
-        if results := self._loop.results:
-            response["tools"] = [
-                {"id": each.block["tool_use_id"], "outcome": each.outcome, "seconds": each.seconds} for each in results
-            ]
-        if answers := self._loop.answers:
-            self._messages.append({"role": "user", "content": answers})
-        self.notes += self._loop.notes
-        self._loop.notes = []
+    def _messages(self) -> list[Message]:
+        return [self.prompt.message, *(message for part in self._parts for message in part.messages())]
 
     def _next_body(self) -> bytes:
-        assert self._loop is not None
         prompt = self.prompt
-        turn = messages.closed([prompt.message, *self._messages], [each.get("unfinished") for each in self._responses])
+        turn = messages.closed(self._messages(), [part.call.assembler.unfinished for part in self._parts])
         array = messages.join([*(each.closed for each in prompt.past), turn])
         body = {**prompt.body, "messages": array}
         body.pop("tool_choice", None)
-        if self._loop.choice:
+        if self._loop and self._loop.choice:
             body["tool_choice"] = dict(self._loop.choice)
         request.check(body)
         return request.encode(body, {id(each.message): each.json for turn in prompt.past for each in turn.prepared})
 
     def _spent(self) -> float | None:
         """US dollars that the turn has cost so far; None where that is not known."""
-        costs = [models.cost(self.prompt.model, response["usage"]) for response in self._responses]
+        costs = [models.cost(self.prompt.model, part.response()["usage"]) for part in self._parts]
         return None if None in costs else sum(filter(None, costs))
 
     def _ending(self) -> tuple[Status, EndpointError | None]:
-        reason = self._responses[-1]["stop_reason"] if self._responses else None
+        reason = self._parts[-1].call.assembler.message.get("stop_reason")
         if reason == "error":
             return "failed", EndpointError("The endpoint ended the answer with an error.", "Run the cell again.")
         return ("truncated" if reason in ("max_tokens", "model_context_window_exceeded") else "complete"), None
 
     def _settle(self, status: Status, error: MiniMaxError | None = None) -> Turn:
         with interrupts.deferred():
-            self._take()
+            self._parts[-1].call.end()
+            self.notes += self._loop.notes if self._loop else ()
             self.turn = self._make_turn(status, error)
             if self.kept:
                 self._history.put(self.turn)
@@ -233,8 +205,8 @@ class Answer:
             model=prompt.model,
             system=prompt.system,
             params=prompt.params,
-            messages=[prompt.message, *self._messages],
-            responses=self._responses,
+            messages=self._messages(),
+            responses=[part.response() for part in self._parts],
             request_sha256=prompt.request_sha256,
             error=str(error) if error else None,
             context=prompt.context,
@@ -242,24 +214,41 @@ class Answer:
         )
 
 
-def _response(call: Call) -> dict[str, Any]:
-    """One call as the turn record has it."""
-    assembler = call.assembler
-    message = assembler.message
-    response: dict[str, Any] = {
-        "id": message.get("id"),
-        "model": message.get("model"),
-        "stop_reason": message.get("stop_reason"),
-        "usage": usage if isinstance(usage := message.get("usage"), dict) else {},
-        "first_token_s": _rounded(call.first_token_s),
-        "thinking_s": _rounded(call.thinking_s),
-        "seconds": _rounded(call.seconds),
-    }
-    if assembler.unfinished is not None:
-        response["unfinished"] = assembler.unfinished
-    if assembler.partial_json is not None:
-        response["partial_json"] = assembler.partial_json
-    return response
+@dataclass
+class _Part:
+    """One call of the model, and what followed its message."""
+
+    call: Call
+    follow: Follow | None = None
+
+    def messages(self) -> Iterator[Message]:
+        if content := self.call.assembler.content:
+            yield {"role": "assistant", "content": content}
+        if self.follow and (answers := self.follow.answers):
+            yield {"role": "user", "content": answers}
+
+    def response(self) -> dict[str, Any]:
+        """The call as the turn record has it."""
+        assembler = self.call.assembler
+        message = assembler.message
+        response: dict[str, Any] = {
+            "id": message.get("id"),
+            "model": message.get("model"),
+            "stop_reason": message.get("stop_reason"),
+            "usage": usage if isinstance(usage := message.get("usage"), dict) else {},
+            "first_token_s": _rounded(self.call.first_token_s),
+            "thinking_s": _rounded(self.call.thinking_s),
+            "seconds": _rounded(self.call.seconds),
+        }
+        if assembler.unfinished is not None:
+            response["unfinished"] = assembler.unfinished
+        if assembler.partial_json is not None:
+            response["partial_json"] = assembler.partial_json
+        if self.follow and (results := self.follow.results):
+            response["tools"] = [
+                {"id": each.block["tool_use_id"], "outcome": each.outcome, "seconds": each.seconds} for each in results
+            ]
+        return response
 
 
 class Replayed:

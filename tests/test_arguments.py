@@ -74,7 +74,7 @@ def test_every_flag_is_parsed_by_each_of_its_names() -> None:
     samples = {"--as": "text", "--param": "a=1", "--replay": "off"}
     for flag in arguments.FLAGS:
         value = samples.get(flag.names[-1], "1") if flag.metavar else ""
-        value = "x" if flag.names[-1] == "--out" else value
+        value = "x" if flag.names[-1] in ("--out", "--schema") else value
         for name in flag.names:
             assert list(arguments.parse(f"{name} {value}")) == ["params" if flag.repeat else flag.dest], name
 
@@ -191,7 +191,8 @@ SETTINGS = ["max_tokens", "model", "temperature"]
     ("before", "offered"),
     [
         ("%%minimax --mo", ["--model"]),
-        ("%%minimax --t", ["--temperature", "--top-p", "--thinking", "--thread", "--timeout"]),
+        ("%%minimax --th", ["--thinking", "--thread"]),
+        ("%%minimax --tool", ["--tools", "--tool-choice"]),
         ("%%minimax -m M --qui", ["--quiet"]),
         ("%%minimax -m MiniMax-M2.7", ["MiniMax-M2.7", "MiniMax-M2.7-highspeed"]),
         ("%%minimax --model ", list(CATALOGUE)),

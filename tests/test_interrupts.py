@@ -19,6 +19,7 @@ from mm_magics.messages import problems
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from mm_magics.stream import Delta
+from mm_magics.tools.run import ToolEnded
 from tests.turns import broken_rules
 
 PACKAGE = str(Path(mm_magics.__file__).parent)
@@ -176,6 +177,50 @@ def test_an_interrupt_at_any_line_of_a_turn_keeps_what_was_shown(session: Sessio
     assert len(places) > 150
     assert came > 0.9 * len(places)
     assert 0.2 < kept / len(places) < 0.8
+    assert session.ask("And now?").status == "complete"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*never awaited:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_any_line_of_a_turn_with_tools_keeps_the_results_that_were_shown(session: Session) -> None:
+    shown: list[Any] = []
+
+    class Watcher:
+        due = None
+
+        def show(self, event: Any) -> None:
+            if isinstance(event, ToolEnded):
+                shown.append(event.result.block)
+
+    def add(a: int) -> int:
+        """The next one."""
+        return a + 1
+
+    async def aside(a: int) -> int:
+        """The one before."""
+        return a - 1
+
+    def ask() -> Any:
+        return session.ask(
+            'Use add and aside. [[simulator: thinking="Hm." size=5]]', view=Watcher(), tools=[add, aside]
+        )
+
+    whole = AtLine(-1)
+    whole.run(ask)
+    assert len(shown) == 2
+    chosen = random.Random(4711)
+    places = [chosen.choice(moments) for moments in whole.moments.values()]
+    came = 0
+    for place in places:
+        session.history.clear("main")
+        shown.clear()
+        came += AtLine(place).run(ask)
+        assert problems(session.prepare("And now?").body["messages"]) == []
+        for turn in session.history.turns("main"):
+            assert broken_rules(turn.record()) == []
+            kept = [block for message in turn.messages[1:] for block in message["content"]]
+            assert all(block in kept for block in shown), "a result was shown and is lost"
+    assert came > 0.9 * len(places)
     assert session.ask("And now?").status == "complete"
 
 

@@ -221,7 +221,7 @@ def test_intact_blocks_are_the_same_objects_and_nothing_is_made_up(turns: list[t
     given_ = {id(b) for messages, _ in turns for m in messages if isinstance(m.get("content"), list) for b in blocks(m)}
     strings = [m["content"] for messages, _ in turns for m in messages if isinstance(m.get("content"), str)]
     for messages, unfinished in turns:
-        for message in closed(messages, unfinished):
+        for message in closed(messages, [unfinished]):
             for block in blocks(message):
                 made = block.get("content") == INTERRUPTED or block.get("text") in strings
                 assert id(block) in given_ or made
@@ -240,5 +240,5 @@ def test_thinking_stays_to_the_byte_in_every_array(turns: list[tuple[list[Any], 
 @given(st.lists(TURNS, min_size=1, max_size=4))
 def test_closing_what_is_closed_changes_nothing(turns: list[tuple[list[Any], int | None]]) -> None:
     for turn in turns:
-        once = closed(*turn)
+        once = closed(turn[0], [turn[1]])
         assert closed(once) == once

@@ -63,22 +63,53 @@ class Toolbox:
 
 
 class Loop:
-    """The rounds of one turn. `more` says whether another request follows; `wanted` is the answer in its shape."""
+    """The rounds of one turn: `choice` is the next request's `tool_choice`, `notes` what the user is to be told."""
 
     def __init__(self, box: Toolbox, choice: Mapping[str, Any], stop: threading.Event) -> None:
-        self.more = False
+        self.box, self.choice, self.stop = box, choice, stop
         self.notes: list[str] = []
         self.wanted = Wanted(box.shape) if box.shape else None
-        self._box, self._stop, self._choice = box, stop, choice
         self._rounds = 0
+
+    def follow(self, content: Sequence[Block], unfinished: int | None) -> Follow:
+        """What follows this message. A choice that forces a call is for the first request only."""
+        if self.choice.get("type") in ("any", "tool"):
+            called = [block.get("name") for block in content if block.get("type") == "tool_use"]
+            name = self.choice.get("name")
+            if name not in called if name else not called:
+                self.notes.append(f"The endpoint did not honour tool_choice {name or 'any'}: no such call came.")
+            self.choice = {"type": "auto"}
+        return Follow(self, content, unfinished)
+
+    def limit(self, spent: float | None) -> str:
+        """What is said to the model when a round was its last one, else ""."""
+        self._rounds += 1
+        why = ""
+        if self._rounds >= self.box.max_rounds:
+            why = f"{self._rounds} rounds of calls are the limit"
+        elif self.box.max_cost is not None and spent is not None and spent >= self.box.max_cost:
+            why = f"the turn has cost ${spent:.4f}, and ${self.box.max_cost:.4f} are the limit"
+        if not why:
+            return ""
+        self.notes.append(f"Tools were ended: {why}.")
+        self.choice = {"type": "none"}
+        return ENOUGH.format(why=why)
+
+
+class Follow:
+    """What follows one message. `more`: whether another request does; `results`, `answers`: what goes back in it.
+
+    They are right at every moment: a call that is not over counts as interrupted.
+    """
+
+    def __init__(self, loop: Loop, content: Sequence[Block], unfinished: int | None) -> None:
+        self.more = False
+        self._loop, self._content = loop, content
+        self._calls = calls_in(content, unfinished)
+        self._unread = sum(block.get("type") == "tool_use" for block in content) > len(self._calls)
         self._round: Round | None = None
         self._given: list[Result] = []
         self._said: list[str] = []
-
-    @property
-    def choice(self) -> Mapping[str, Any]:
-        """The `tool_choice` of the next request."""
-        return self._choice
 
     @property
     def results(self) -> list[Result]:
@@ -90,56 +121,27 @@ class Loop:
         blocks = [result.block for result in self.results]
         return [*blocks, *({"type": "text", "text": text} for text in self._said)]
 
-    def events(
-        self, content: Sequence[Block], unfinished: int | None, spent: float | None, approve: Approve
-    ) -> Iterator[ToolEvent]:
-        """Follow up this message. `spent` is what the turn has cost so far. Raises as `Round.events` does."""
-        self._round, self._given, self._said, self.more = None, [], [], False
-        calls = calls_in(content, unfinished)
-        unread = sum(block.get("type") == "tool_use" for block in content) > len(calls)
-        self._check_choice(content)
-        if self._choice.get("type") == "none":
+    def events(self, spent: float | None, approve: Approve) -> Iterator[ToolEvent]:
+        """Answer the message. `spent` is what the turn has cost so far. Raises as `Round.events` does."""
+        loop, wanted = self._loop, self._loop.wanted
+        if loop.choice.get("type") == "none":
             return
-        final = next((call for call in calls if self.wanted and call.name == ANSWER), None)
-        if self.wanted and final:
-            taken = self.wanted.take_call(final)
-            self._given = [result_of(call, taken if call is final else NOT_RUN) for call in calls]
-            self.more = self.wanted.goes_on
-        elif calls or unread:
-            self._round = Round(calls, self._box.tools, self._box.rules, self._box.limits, self._stop, approve)
-            with self._box.running:
+        final = next((call for call in self._calls if wanted and call.name == ANSWER), None)
+        if wanted and final:
+            taken = wanted.take_call(final)
+            self._given = [result_of(call, taken if call is final else NOT_RUN) for call in self._calls]
+            self.more = wanted.goes_on
+        elif self._calls or self._unread:
+            box = loop.box
+            self._round = Round(self._calls, box.tools, box.rules, box.limits, loop.stop, approve)
+            with box.running:
                 yield from self._round.events()
-            self._said = [UNREAD] if unread else []
+            self._said = [text for text in (UNREAD if self._unread else "", loop.limit(spent)) if text]
             self.more = True
-            self._limit(spent)
-        elif self.wanted:
-            text = messages.text_of([{"role": "assistant", "content": list(content)}])
-            asked = self.wanted.take_text(text)
-            self.more = self.wanted.goes_on
+        elif wanted:
+            asked = wanted.take_text(messages.text_of([{"role": "assistant", "content": list(self._content)}]))
+            self.more = wanted.goes_on
             self._said = [asked] if self.more else []
-
-    def _check_choice(self, content: Sequence[Block]) -> None:
-        """A choice that forces a call is for the first request only; whether it was honoured is said."""
-        if self._choice.get("type") not in ("any", "tool"):
-            return
-        called = [block.get("name") for block in content if block.get("type") == "tool_use"]
-        name = self._choice.get("name")
-        if name not in called if name else not called:
-            self.notes.append(f"The endpoint did not honour tool_choice {name or 'any'}: no such call came.")
-        self._choice = {"type": "auto"}
-
-    def _limit(self, spent: float | None) -> None:
-        self._rounds += 1
-        box = self._box
-        why = ""
-        if self._rounds >= box.max_rounds:
-            why = f"{self._rounds} rounds of calls are the limit"
-        elif box.max_cost is not None and spent is not None and spent >= box.max_cost:
-            why = f"the turn has cost ${spent:.4f}, and ${box.max_cost:.4f} are the limit"
-        if why:
-            self._said.append(ENOUGH.format(why=why))
-            self.notes.append(f"Tools were ended: {why}.")
-            self._choice = {"type": "none"}
 
 
 def calls_in(content: Sequence[Block], unfinished: int | None) -> list[ToolCall]:

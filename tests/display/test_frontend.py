@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mm_magics.answer import nobody
 from mm_magics.display import frontend, plain
 from mm_magics.errors import ConnectionFailed, EndpointError, Interrupted
 from mm_magics.history.turn import MIME_TYPE
@@ -141,6 +142,8 @@ def test_an_interrupt_becomes_one_of_our_errors_after_the_bundle(session: Sessio
         def show(self, event: Any) -> None:
             if getattr(event, "kind", "") == "text":
                 raise KeyboardInterrupt
+
+        approve = staticmethod(nobody)
 
         def finish(self, bundle: Any) -> None:
             finished.append(bundle)
