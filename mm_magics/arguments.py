@@ -312,7 +312,7 @@ def _columns(rows: list[tuple[str, str]]) -> str:
 def completions(text_before: str, models: list[str], settings: list[str]) -> list[str]:
     """What may stand at the end of this first line of a cell, or line of `%minimax`; [] where nothing is known.
 
-    >>> completions("%%minimax --max", [], [])
+    >>> completions("%%minimax --max-t", [], [])
     ['--max-tokens']
     """
     word = text_before.split()[-1] if text_before and not text_before[-1].isspace() else ""

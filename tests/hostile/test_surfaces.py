@@ -99,6 +99,7 @@ def test_an_image_in_the_saved_markdown_is_a_link_to_it() -> None:
     assert "!a b" in text(html)
 
 
+@pytest.mark.slow
 @bombs
 def test_no_bomb_holds_the_saved_answer_up(bomb: str) -> None:
     began = time.process_time()
@@ -108,6 +109,7 @@ def test_no_bomb_holds_the_saved_answer_up(bomb: str) -> None:
     assert len(shown["text/html"]) < 8 * len(bomb) + 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["quotes in quotes", "one line of 1 MB", "image openers", "hostile Java", "bidi"])
 def test_no_bomb_holds_up_what_is_no_markdown(name: str) -> None:
     began = time.process_time()
@@ -220,6 +222,7 @@ def test_an_interpolated_value_is_sent_as_it_is_and_not_read_again(evil: str) ->
     assert prompt.render("a {{ v }} {{ 1 + 1 }}", {"v": evil}, 0) == f"a {evil} 2"
 
 
+@pytest.mark.slow
 @bombs
 def test_no_bomb_holds_up_what_is_sent(bomb: str) -> None:
     began = time.process_time()

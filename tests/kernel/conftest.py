@@ -15,6 +15,13 @@ from mm_magics.history.turn import MIME_TYPE
 from mm_magics.simulator import Simulator
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A kernel of a test's own takes a second or two to start."""
+    for item in items:
+        if "fresh_kernel" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @dataclass
 class Run:
     """What one execution sent: all iopub messages, and the outputs as a front end would then show them."""

@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from mm_magics.messages import blocks, problems
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import Tool, ToolCall
+
+pytestmark = pytest.mark.slow
 
 CALLS = st.one_of(
     st.builds(tool_use, st.just("add"), st.fixed_dictionaries({"a": st.integers(0, 9), "b": st.integers(0, 9)})),
