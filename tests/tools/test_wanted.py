@@ -73,7 +73,7 @@ def test_after_two_corrections_it_is_over_and_the_raw_answers_are_kept(session: 
     turn = session.ask("Who?", schema=Person)
     assert len(endpoint.log) == 3
     assert [m["role"] for m in turn.messages] == ["user", "assistant"] * 3 + ["user"]
-    with pytest.raises(ProtocolError, match="does not fit the schema.*name"):
+    with pytest.raises(ProtocolError, match=r"does not fit the schema.*name"):
         session.value(turn, Person)
     session.ask("And now?")
     assert problems(endpoint.log[-1].body["messages"]) == []
