@@ -108,18 +108,18 @@ def _blocks_html(turn: Turn, form: Form) -> Iterator[str]:
         for block in blocks(message)
         if block.get("type") == "tool_result"
     }
-    for message in turn.messages:
-        if message["role"] == "assistant":
-            for block in blocks(message):
-                yield _block_html(block, turn, form, results)
+    said = [message for message in turn.messages if message["role"] == "assistant"]
+    for number, message in enumerate(said):
+        for block in blocks(message):
+            yield _block_html(block, turn, number, form, results)
 
 
-def _block_html(block: Block, turn: Turn, form: Form, results: dict[str, Block]) -> str:
+def _block_html(block: Block, turn: Turn, number: int, form: Form, results: dict[str, Block]) -> str:
     kind = block.get("type")
     if kind == "text":
         return _text_html(str(block.get("text", "")), form)
     if kind == "thinking":
-        return _folded(figures.thought(turn), str(block.get("thinking", "")))
+        return _folded(figures.thought(turn, number), str(block.get("thinking", "")))
     if kind == "redacted_thinking":
         return _folded("Thinking that the endpoint keeps to itself", "")
     if kind == "tool_use" and block.get("name") == ANSWER:

@@ -43,6 +43,14 @@ def test_thinking_is_folded_above_the_answer_and_says_how_long_it_took() -> None
     assert not any("open" in attributes for tag, attributes in elements(html) if tag == "details")
 
 
+def test_each_thinking_has_the_time_of_its_own_response() -> None:
+    thinking = [{"type": "thinking", "thinking": "hm"}]
+    made = turn("hi", thinking, responses=[{**RESPONSE, "thinking_s": 1.0}, {**RESPONSE, "thinking_s": 2.5}])
+    made.messages.append({"role": "assistant", "content": thinking})
+    html = bundle(made)["text/html"]
+    assert html.index("Thought for 1.0 s") < html.index("Thought for 2.5 s")
+
+
 def test_a_call_and_its_result_are_folded_together() -> None:
     made = turn("hi", [{"type": "tool_use", "id": "a", "name": "lookup", "input": {"q": "é"}}])
     made.messages.append({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "42"}]})
