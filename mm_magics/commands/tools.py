@@ -56,9 +56,10 @@ def _add(session: Session, verdict: Verdict, words: list[str]) -> Report:
         raise ArgumentError(f"{name!r} cannot be a tool's name.", USAGE)
     arguments = _arguments(name, pairs)
     lines = [f"Until this kernel ends: {_line(session.rules.add(verdict, name, arguments))}."]
-    if name not in NAMES and not set(name) & set("*?["):
+    known = name in NAMES or callable(session.namespace.get(name)) or name.partition("__")[0] in session.servers.names
+    if not known and not set(name) & set("*?["):
         like = get_close_matches(name, NAMES, 1, 0.7)
-        lines.append(f"No built-in tool is called {name}{f': did you mean {like[0]}?' if like else '.'}")
+        lines.append(f"No tool is called {name} yet{f': did you mean {like[0]}?' if like else '.'}")
     if verdict == "allow" and "*" in arguments.get("command", "") + arguments.get("code", ""):
         lines.append("Mind that a pattern matches text: 'git *' also allows 'git log; rm -r *'.")
     return Report(lines=lines)

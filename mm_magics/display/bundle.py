@@ -1,8 +1,9 @@
 """The final bundle: all that a prompt cell leaves in the notebook.
 
 Always true: it holds the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view; the HTML is
-inert and reads well with no kernel, no script and no style sheet; all of it is at most 4 × the text plus 3 kB, so
-`text/plain` is cut (visibly) where the text is long, and `text/markdown` where the HTML needs the room.
+inert and reads well with no kernel, no script and no style sheet; all of it is at most 4 × the text plus 3 kB, and 1 kB
+for each further call of the model, so `text/plain` is cut (visibly) where the text is long, and `text/markdown` where
+the HTML needs the room.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from mm_magics.messages import ANSWER, Block, blocks
 PLAIN_LIMIT = 1_500
 SIZE_FACTOR = 4
 SIZE_EXTRA = 3_000
+SIZE_CALL = 1_000
+"""What the record of a further call of the model holds beside text: ids, usage, times, a signature."""
 
 STYLE = (
     "<style>.mm-saved{max-width:60em;overflow-wrap:break-word}"
@@ -81,7 +84,7 @@ def _fits(made: dict[str, Any], turn: Turn) -> bool:
     ]
     said = sum(len(text.encode("utf-8", "replace")) for text in arrived)
     size = len(json.dumps(made, ensure_ascii=False).encode("utf-8", "replace"))
-    return size <= SIZE_FACTOR * said + SIZE_EXTRA
+    return size <= SIZE_FACTOR * said + SIZE_EXTRA + SIZE_CALL * max(0, len(turn.responses) - 1)
 
 
 def _cut(text: str) -> str:
@@ -105,18 +108,18 @@ def _blocks_html(turn: Turn, form: Form) -> Iterator[str]:
         for block in blocks(message)
         if block.get("type") == "tool_result"
     }
-    for message in turn.messages:
-        if message["role"] == "assistant":
-            for block in blocks(message):
-                yield _block_html(block, turn, form, results)
+    said = [message for message in turn.messages if message["role"] == "assistant"]
+    for number, message in enumerate(said):
+        for block in blocks(message):
+            yield _block_html(block, turn, number, form, results)
 
 
-def _block_html(block: Block, turn: Turn, form: Form, results: dict[str, Block]) -> str:
+def _block_html(block: Block, turn: Turn, number: int, form: Form, results: dict[str, Block]) -> str:
     kind = block.get("type")
     if kind == "text":
         return _text_html(str(block.get("text", "")), form)
     if kind == "thinking":
-        return _folded(figures.thought(turn), str(block.get("thinking", "")))
+        return _folded(figures.thought(turn, number), str(block.get("thinking", "")))
     if kind == "redacted_thinking":
         return _folded("Thinking that the endpoint keeps to itself", "")
     if kind == "tool_use" and block.get("name") == ANSWER:

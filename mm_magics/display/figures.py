@@ -55,10 +55,10 @@ def dollars(cost: float | None) -> str:
     return "" if cost is None else f"≈ ${cost:.4f}" if cost < 1 else f"≈ ${cost:,.2f}"
 
 
-def thought(turn: Turn) -> str:
-    """`Thought for 3.2 s`, or `Thinking` where that was not measured."""
-    measured = [response["thinking_s"] for response in turn.responses if response.get("thinking_s") is not None]
-    return f"Thought for {sum(map(_number, measured)):.1f} s" if measured else "Thinking"
+def thought(turn: Turn, number: int) -> str:
+    """What the thinking of this response took: `Thought for 3.2 s`, or `Thinking` where that was not measured."""
+    measured = turn.responses[number].get("thinking_s") if number < len(turn.responses) else None
+    return "Thinking" if measured is None else f"Thought for {_number(measured):.1f} s"
 
 
 def called(turn: Turn, id_: object) -> str:

@@ -72,7 +72,7 @@ KEYS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "retry_after": (str, "a retry-after header for the fault"),
     "to": (str, "where the fault redirects to"),
     "stop_reason": (str, "the answer's stop reason"),
-    "rounds": (_whole(0), "how many responses of the turn call tools (1)"),
+    "rounds": (_whole(0), "how many responses of the turn call tools (one a step, where `then` parts the prompt)"),
     "round": (_whole(1), "which response of the turn the directive is for (1)"),
 }
 

@@ -129,7 +129,7 @@ class Endpoint:
         asked = parse_directives(said.raw)
         if self.answers:
             return scripted(self.answers.popleft())
-        answer = generate(request, said, asked.get("rounds", 1))
+        answer = generate(request, said, asked.get("rounds"))
         answer = applied(answer, asked) if said.round == asked.get("round", 1) else answer
         if (fault := answer.asked_fault) is not None:
             faults.known(fault)

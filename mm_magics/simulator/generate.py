@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mm_magics.messages import Block, blocks
+from mm_magics.messages import ANSWER, Block, blocks
 from mm_magics.simulator.answer import Answer, text, thinking, tool_use
 from mm_magics.simulator.contract import DEFAULT_SYSTEM, Request
 from mm_magics.simulator.directives import stripped
-from mm_magics.simulator.samples import sample
+from mm_magics.simulator.samples import named, sample
 from mm_magics.simulator.tokens import block_text
 
 HONESTY = (
@@ -69,9 +69,11 @@ def _safely_stripped(prompt: str) -> str:
         return prompt
 
 
-def generate(request: Request, said: Talk, rounds: int = 1) -> Answer:
-    """The answer to a request. `rounds`: how many responses of a turn may call tools that the prompt names."""
-    calls = _calls(request, said) if said.round <= rounds else []
+def generate(request: Request, said: Talk, rounds: int | None = None) -> Answer:
+    """The answer to a request. `rounds`: how many responses of a turn call tools; None: one for each of its steps."""
+    steps = _steps(request, said)
+    calling = said.round <= (len(steps) if rounds is None else rounds)
+    calls = _calls(request, said, steps) if calling else _final(request, said)
     if calls:
         names = _listed([f"`{call['name']}`" for call in calls])
         thought = f"The tools can help here. I call {names} and wait for what comes back."
@@ -96,24 +98,34 @@ def _thought(request: Request, thought: str) -> list[Block]:
 # Tools ----------------------------------------------------------------------------------------------------------
 
 
-def _calls(request: Request, said: Talk) -> list[Block]:
-    """The calls to make: the tool forced, else those that the prompt names, else the first where one is demanded."""
+def _steps(request: Request, said: Talk) -> list[str]:
+    """The parts of the prompt, parted by "then", that name a tool; all of it where none does."""
+    parts = re.split(r"\bthen\b", said.prompt, flags=re.IGNORECASE)
+    return [part for part in parts if any(named(part, tool["name"]) for tool in request.tools)] or [said.prompt]
+
+
+def _calls(request: Request, said: Talk, steps: Sequence[str]) -> list[Block]:
+    """The calls to make: the tool forced, else those that this step names, else the first where one is demanded."""
     choice = request.tool_choice
     kind = choice.get("type")
     if kind == "none" or not request.tools:
         return []
-    named = [tool for tool in request.tools if _names(said.prompt, tool["name"])]
+    step = steps[min(said.round, len(steps)) - 1]
+    chosen = [tool for tool in request.tools if named(step, tool["name"])]
     if kind == "tool":
-        named = [tool for tool in request.tools if tool["name"] == choice.get("name")][:1]
-    elif kind == "any" and not named:
-        named = request.tools[:1]
+        chosen, step = [tool for tool in request.tools if tool["name"] == choice.get("name")][:1], said.prompt
+    elif kind == "any" and not chosen:
+        chosen = request.tools[:1]
     if choice.get("disable_parallel_tool_use"):
-        named = named[:1]
-    return [tool_use(tool["name"], sample(tool.get("input_schema") or {}, said.prompt)) for tool in named]
+        chosen = chosen[:1]
+    return [tool_use(tool["name"], sample(tool.get("input_schema") or {}, step)) for tool in chosen]
 
 
-def _names(prompt: str, name: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", prompt, re.IGNORECASE) is not None
+def _final(request: Request, said: Talk) -> list[Block]:
+    """The call that gives the final answer, where one is wanted: made of what the tools answered."""
+    wanted = [tool for tool in request.tools if tool["name"] == ANSWER and request.tool_choice.get("type") != "none"]
+    told = "\n".join(block_text(result) for result in said.results)
+    return [tool_use(ANSWER, sample(tool.get("input_schema") or {}, told)) for tool in wanted if said.results]
 
 
 def _of_results(said: Talk) -> str:

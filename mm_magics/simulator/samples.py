@@ -1,5 +1,6 @@
 """A tool's input made from its JSON Schema: the first value that fits, with numbers and words from the prompt.
 
+Of an enum it is the member that the prompt names, else the first; for a text the next quoted words, in any quotes.
 Always true: the same schema and prompt make the same input; required properties are there; what is no schema makes
 `{}`.
 """
@@ -38,6 +39,15 @@ def sample(schema: Mapping[str, Any], prompt: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def named(prompt: str, name: str) -> list[re.Match[str]]:
+    """Where the prompt names it, as a word of its own.
+
+    >>> [match.start() for match in named("the mass, not mass_kg", "Mass")]
+    [4]
+    """
+    return list(re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w-])", prompt, re.IGNORECASE))
+
+
 class _Sampler:
     """One sample in the making; hands out the prompt's numbers and words in order."""
 
@@ -45,7 +55,9 @@ class _Sampler:
         self._root = root
         self._numbers: Iterator[str] = iter(_NUMBER.findall(_QUOTED.sub(" ", prompt)))
         quoted = ["".join(groups) for groups in _QUOTED.findall(prompt)]
-        self._words: Iterator[str] = iter(quoted or _NAME.findall(prompt))
+        self._words: list[str] = quoted or _NAME.findall(prompt)
+        self._prompt = prompt
+        self._named: set[int] = set()
 
     def value(self, schema: Any, name: str, depth: int) -> Any:
         if not isinstance(schema, dict) or depth > _DEEPEST:
@@ -56,7 +68,7 @@ class _Sampler:
                 return schema[key]
         for key in ("enum", "examples"):
             if isinstance(schema.get(key), list) and schema[key]:
-                return schema[key][0]
+                return self._member(schema[key])
         for key in ("anyOf", "oneOf", "allOf"):
             options = [each for each in schema.get(key) or [] if isinstance(each, dict) and each.get("type") != "null"]
             if options:
@@ -108,8 +120,25 @@ class _Sampler:
         value = min(max(value, schema.get("minimum", value)), schema.get("maximum", value))
         return int(value) if whole or float(value).is_integer() else float(value)
 
+    def _member(self, members: list[Any]) -> Any:
+        """The one that the prompt names next, else the first."""
+        found = [
+            (match.start(), member)
+            for member in members
+            if isinstance(member, str)
+            for match in named(self._prompt, member)
+            if match.start() not in self._named
+        ]
+        if not found:
+            return members[0]
+        place, member = min(found)
+        self._named.add(place)
+        if member in self._words:
+            self._words.remove(member)
+        return member
+
     def _string(self, schema: Mapping[str, Any], name: str) -> str:
         if schema.get("format") in _FORMATS:
             return _FORMATS[schema["format"]]
-        value = next(self._words, None) or f"sample {name}"
+        value = self._words.pop(0) if self._words else f"sample {name}"
         return value.ljust(int(schema.get("minLength", 0)), ".")[: schema.get("maxLength")]

@@ -33,7 +33,9 @@ PYTHON_RISK = (
 VARIABLES_RISK = "Names, types and sizes of your variables go to the endpoint; their values do not."
 
 _PYTHON = schema(("code",), code={"type": "string", "description": "Plain Python. No magics (%), no ! commands."})
-_VARIABLES = schema(pattern={"type": "string", "description": "Names to list, * and ? allowed; all by default."})
+_VARIABLES = schema(
+    pattern={"type": "string", "description": "Names to list, * and ? allowed; all by default.", "default": "*"}
+)
 
 
 def python(namespace: dict[str, Any], shell: Any = None) -> Tool:

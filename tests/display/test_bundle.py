@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from mm_magics import Session
 from mm_magics.display.bundle import PLAIN_LIMIT, bundle
 from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.simulator import Simulator
 from tests.turns import RESPONSE, turn
 
 from .html import elements, text
@@ -39,6 +41,14 @@ def test_thinking_is_folded_above_the_answer_and_says_how_long_it_took() -> None
     assert "<details><summary>Thought for 3.2 s</summary><pre>Let me *see*.\n1 &lt; 2</pre></details>" in html
     assert html.index("</details>") < html.index("<strong>Yes</strong>")
     assert not any("open" in attributes for tag, attributes in elements(html) if tag == "details")
+
+
+def test_each_thinking_has_the_time_of_its_own_response() -> None:
+    thinking = [{"type": "thinking", "thinking": "hm"}]
+    made = turn("hi", thinking, responses=[{**RESPONSE, "thinking_s": 1.0}, {**RESPONSE, "thinking_s": 2.5}])
+    made.messages.append({"role": "assistant", "content": thinking})
+    html = bundle(made)["text/html"]
+    assert html.index("Thought for 1.0 s") < html.index("Thought for 2.5 s")
 
 
 def test_a_call_and_its_result_are_folded_together() -> None:
@@ -176,6 +186,20 @@ def test_ordinary_text_is_not_cut_to_fit_and_is_formatted(name: str) -> None:
     shown = bundle(turn("hi", said))
     assert shown["text/markdown"] == said
     assert len({tag for tag, _ in elements(shown["text/html"])} & {"p", "pre", "li"}) >= 1
+
+
+@pytest.mark.parametrize("rounds", [1, 3, 25])
+def test_a_turn_of_many_short_calls_shows_them_and_keeps_to_a_kilobyte_a_call(endpoint: Simulator, rounds: int) -> None:
+    def add(a: int, b: int) -> int:
+        """The sum."""
+        return a + b
+
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:
+        made = session.ask(f"add 1 and 2 [[simulator: rounds={rounds}]]", tools=[add], max_rounds=50)
+    shown = bundle(made)
+    assert shown["text/html"].count("<summary>Tool: add · done") == rounds
+    said = sum(len(json.dumps(block)) for message in made.messages for block in message["content"])
+    assert size(shown) <= 4 * said + 3_000 + 1_000 * rounds
 
 
 @pytest.mark.parametrize("form", ["code", "text", "json"])

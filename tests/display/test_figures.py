@@ -87,13 +87,13 @@ def test_dollars_are_said_to_be_about(cost: float | None, said: str) -> None:
     ("responses", "said"),
     [
         ([call(thinking_s=3.21)], "Thought for 3.2 s"),
-        ([call(thinking_s=1.0), call(thinking_s=2.5)], "Thought for 3.5 s"),
+        ([call(thinking_s=1.0), call(thinking_s=2.5)], "Thought for 1.0 s"),
         ([{}], "Thinking"),
         ([], "Thinking"),
     ],
 )
 def test_thinking_says_how_long_it_took(responses: Any, said: str) -> None:
-    assert figures.thought(turn(responses=responses)) == said
+    assert figures.thought(turn(responses=responses), 0) == said
 
 
 @pytest.mark.parametrize(

@@ -136,9 +136,7 @@ def test_where_nothing_came_and_nothing_was_the_error_is_the_answer(session: Ses
 
 
 def test_an_interrupt_becomes_one_of_our_errors_after_the_bundle(session: Session, finished: list[Any]) -> None:
-    class Interrupting:
-        due = None
-
+    class Interrupting(plain.PlainView):
         def show(self, event: Any) -> None:
             if getattr(event, "kind", "") == "text":
                 raise KeyboardInterrupt

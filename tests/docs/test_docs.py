@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import subprocess
 import sys
@@ -41,6 +42,18 @@ def test_the_rules_on_the_page_on_tools_can_be_typed():
         commands.run(session, SimpleNamespace(user_ns={}), line)
     assert len(lines) == 8
     assert list(session.rules) == []
+
+
+def test_the_examples_on_the_page_on_tools_give_what_it_says(endpoint, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", endpoint.base_url)
+    monkeypatch.setenv("MINIMAX_API_KEY", endpoint.key)
+    page = (ROOT / "docs/tools.md").read_text("utf-8")
+    names: dict[str, object] = {"__name__": "docs"}
+    test = doctest.DocTestParser().get_doctest(page, names, "docs/tools.md", "docs/tools.md", 0)
+    said: list[str] = []
+    failed, tried = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append, clear_globs=False)
+    assert tried > 10
+    assert failed == 0, "".join(said)
 
 
 def test_the_script_in_the_readme_runs(endpoint, monkeypatch, capsys):

@@ -73,9 +73,10 @@ def test_nbval_runs_the_documentation(environment, tmp_path):
     assert f"{len(cells)} passed" in done.stdout, done.stdout
 
 
-def test_the_documentation_holds_the_answers_that_running_it_gives(environment):
-    stored = nbformat.read(QUICKSTART, as_version=4)
-    document = nbformat.read(QUICKSTART, as_version=4)
+@pytest.mark.parametrize("path", [QUICKSTART, QUICKSTART.with_name("tools.ipynb")], ids=lambda path: path.stem)
+def test_the_documentation_holds_the_answers_that_running_it_gives(environment, path):
+    stored = nbformat.read(path, as_version=4)
+    document = nbformat.read(path, as_version=4)
     NotebookClient(document, kernel_name="python3").execute(env=environment)
     prompts = [number for number, cell in enumerate(stored.cells) if cell.source.startswith("%%minimax")]
     assert prompts

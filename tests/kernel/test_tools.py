@@ -40,10 +40,12 @@ def test_a_function_of_the_notebook_is_a_tool_by_its_name(kernel, simulator):
     assert "Tool: add · done in" in html
 
 
-def test_a_tool_that_acts_is_denied_where_nobody_can_be_asked(kernel):
-    run = kernel.run("%%minimax --tools python\nUse python, please.")
+@pytest.mark.parametrize(("flags", "cell"), [("", None), ("", "a"), ("--quiet", None)])
+def test_a_tool_that_acts_is_denied_where_nobody_can_be_asked(kernel, flags, cell):
+    run = kernel.run(f"%%minimax --tools python {flags}\nUse python, please.", cell)
     assert outcomes(run.turn) == ["denied"]
     assert "nobody to ask" in results(run.turn)[0]
+    assert len(run.outputs) == 1, "the question was printed although nobody could answer it"
 
 
 def test_a_rule_lets_it_run_without_a_question(kernel):

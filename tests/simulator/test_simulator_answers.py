@@ -166,6 +166,32 @@ def test_rounds_asks_for_a_longer_tool_loop(ask: Asker) -> None:
     assert len(set(ids)) == 3
 
 
+def test_then_parts_the_prompt_into_steps_with_values_of_their_own(ask: Asker) -> None:
+    responses = turn(ask, "First add 1 and 2, then think, then add 3 and 4.", "3", rounds=2)
+    assert [calls(response) for response in responses] == [
+        [("add", {"a": 1, "b": 2})],
+        [("add", {"a": 3, "b": 4})],
+        [],
+    ]
+
+
+def test_the_final_answer_is_made_of_what_the_tools_answered(ask: Asker) -> None:
+    final = {"name": "final_answer", "input_schema": {"type": "object", "properties": {"sum": {"type": "integer"}}}}
+    first = ask.message("add 2 and 40", tools=[ADD, final])
+    assert [name for name, _ in calls(first)] == ["add"]
+    results = [
+        {"type": "tool_result", "tool_use_id": block["id"], "content": "42"}
+        for block in first["content"]
+        if block["type"] == "tool_use"
+    ]
+    messages = [
+        {"role": "user", "content": "add 2 and 40"},
+        {"role": "assistant", "content": first["content"]},
+        {"role": "user", "content": results},
+    ]
+    assert calls(ask.message(messages, tools=[ADD, final])) == [("final_answer", {"sum": 42})]
+
+
 def test_round_moves_a_directive_to_a_later_response_of_the_turn(ask: Asker) -> None:
     first, last = turn(ask, 'add 1 and 2 [[simulator: say="Done." round=2]]', "3")
     assert calls(first)
@@ -195,6 +221,30 @@ def test_round_moves_a_directive_to_a_later_response_of_the_turn(ask: Asker) -> 
 )
 def test_a_sample_fits_its_schema(schema: dict[str, Any], expected: dict[str, Any]) -> None:
     assert sample({"type": "object", **schema}, 'take 7 and 8 of "red sky"') == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("the mean density by kind", {"value": "density", "by": "kind"}),
+        ("by kind: density", {"value": "density", "by": "kind"}),
+        ("compare mass with density", {"value": "mass", "by": "kind"}),
+        ("densities, bulk-density, density_2", {"value": "mass", "by": "kind"}),
+    ],
+)
+def test_the_member_of_an_enum_that_the_prompt_names_is_taken(prompt: str, expected: dict[str, str]) -> None:
+    properties = {"value": {"enum": ["mass", "density"]}, "by": {"enum": ["kind", "name"]}}
+    assert sample({"type": "object", "properties": properties}, prompt) == expected
+
+
+def test_what_was_taken_once_is_not_taken_again() -> None:
+    column, text = {"enum": ["density", "mass"]}, {"type": "string"}
+    schema = {"type": "object", "properties": {"column": column, "to": text, "beside": column}}
+    assert sample(schema, "rename `mass` to `weight`, beside density") == {
+        "column": "mass",
+        "to": "weight",
+        "beside": "density",
+    }
 
 
 def test_a_schema_that_holds_itself_ends() -> None:

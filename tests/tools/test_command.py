@@ -64,11 +64,13 @@ def test_what_a_listed_rule_says_can_be_typed_again() -> None:
     assert list(session.rules) == [rule]
 
 
-def test_it_says_if_a_rule_is_for_no_built_in_tool() -> None:
+def test_it_says_if_a_rule_is_for_no_tool_that_is_known() -> None:
     session = Session()
-    assert "No built-in tool is called shel: did you mean shell?" in said(session, "tools deny shel")
-    assert "No built-in tool is called zzz." in said(session, "tools deny zzz")
-    assert "No built-in" not in said(session, "tools deny shell") + said(session, "tools deny mcp_*")
+    assert "No tool is called shel yet: did you mean shell?" in said(session, "tools deny shel")
+    assert "No tool is called zzz yet." in said(session, "tools deny zzz")
+    session.namespace["zzz"] = print
+    assert said(session, "tools allow zzz") == "Until this kernel ends: allow zzz."
+    assert "No tool is" not in said(session, "tools deny shell") + said(session, "tools deny mcp_*")
 
 
 def test_it_warns_that_a_pattern_of_commands_matches_text() -> None:
