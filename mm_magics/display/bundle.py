@@ -63,6 +63,11 @@ def bundle(turn: Turn, *, form: Form = "markdown", quiet: bool = False, notes: S
     return _storable(made)
 
 
+def metadata(notes: Sequence[str]) -> dict[str, Any]:
+    """The output's metadata beside the bundle: what was to be said of the run, which is no part of the turn."""
+    return {MIME_TYPE: {"notes": list(notes)}} if notes else {}
+
+
 def _storable(made: dict[str, Any]) -> dict[str, Any]:
     """The bundle as a file can hold it: half a character is no UTF-8, and would keep the notebook from being saved."""
     written = json.dumps(made, ensure_ascii=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 from mm_magics import interrupts
 from mm_magics.answer import Answer, Replayed, View
 from mm_magics.display.asking import by_input
-from mm_magics.display.bundle import bundle
+from mm_magics.display.bundle import bundle, metadata
 from mm_magics.display.form import Form
 from mm_magics.display.live import LivePage
 from mm_magics.errors import Interrupted
@@ -34,7 +34,7 @@ class Stage(View, Protocol):
 
     def approve(self, call: ToolCall, /) -> Decision: ...
 
-    def finish(self, bundle: dict[str, Any]) -> None: ...
+    def finish(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None: ...
 
 
 def request_metadata(shell: Any) -> dict[str, Any]:
@@ -137,16 +137,21 @@ def perform(
             if not answer.kept and earlier is not None:
                 turn, notes = earlier, [*notes, "Nothing came this time; this is the earlier answer."]
             final = partial(bundle, turn, form=form, quiet=quiet, notes=notes)
-            _finish(view, shell, final())
+            _finish(view, shell, final(), metadata(notes))
             if page is not None:
-                page.shown(answer.prompt.cell_id, turn, final, replayed=isinstance(answer, Replayed))
+                output = partial(_output, final, metadata(notes))
+                page.shown(answer.prompt.cell_id, turn, output, replayed=isinstance(answer, Replayed))
     return turn
 
 
-def _finish(view: Stage | None, shell: Any, final: dict[str, Any]) -> None:
+def _output(final: Callable[[], dict[str, Any]], said: dict[str, Any]) -> dict[str, Any]:
+    return {"data": final(), "metadata": said}
+
+
+def _finish(view: Stage | None, shell: Any, final: dict[str, Any], said: dict[str, Any]) -> None:
     if view is None and kind(shell) != "terminal":
         from mm_magics.display.plain import PlainView
 
         view = PlainView()
     if view is not None:
-        view.finish(final)
+        view.finish(final, said)

@@ -2,7 +2,7 @@
 
 Always true: without the extension nothing is ever sent; all that is sent can be worked out again at any time.
 
-The page is sent `{"outputs": {cell id: bundle}}`, the answers that ended while no page was there to take them, and
+The page is sent `{"outputs": {cell id: {"data", "metadata"}}}`, the answers that ended while no page was there, and
 `{"marks": {cell id: {turn id: ["stale", "replayed"]}}}`, all turns that have a mark, whenever that has changed.
 """
 
@@ -16,14 +16,14 @@ from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.session import Session
 
 Send = Callable[[dict[str, Any]], None]
-Bundle = dict[str, Any]
+Output = dict[str, Any]
 Marks = dict[str, dict[str, list[str]]]
 
 
 class _Shown(NamedTuple):
     turn: str
     ended_at: float
-    bundle: Callable[[], Bundle]
+    output: Callable[[], Output]
 
 
 class LivePage:
@@ -50,10 +50,10 @@ class LivePage:
         self._session.refresh()
         self.tell()
 
-    def shown(self, cell_id: str | None, turn: Turn, bundle: Callable[[], Bundle], *, replayed: bool) -> None:
-        """The cell's output now ends with this bundle, if anybody was there to take it."""
+    def shown(self, cell_id: str | None, turn: Turn, output: Callable[[], Output], *, replayed: bool) -> None:
+        """The cell now has this output, if anybody was there to take it."""
         if cell_id:
-            self._shown[cell_id] = _Shown(turn.id, time.time(), bundle)
+            self._shown[cell_id] = _Shown(turn.id, time.time(), output)
         if replayed:
             self._replayed.add(turn.place)
 
@@ -70,12 +70,12 @@ class LivePage:
             self._told = marks
             self._send({"marks": marks})
 
-    def _missed(self, description: Mapping[str, Any]) -> dict[str, Bundle]:
+    def _missed(self, description: Mapping[str, Any]) -> dict[str, Output]:
         since, order, cells = (description.get(key) for key in ("since", "order", "changed"))
         if not isinstance(since, int | float) or not isinstance(order, list) or not isinstance(cells, dict):
             return {}
         return {
-            id_: shown.bundle()
+            id_: shown.output()
             for id_, shown in self._shown.items()
             if id_ in order and shown.ended_at > since and shown.turn != _turn_of(cells.get(id_))
         }

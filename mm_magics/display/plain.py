@@ -15,8 +15,8 @@ class PlainView:
 
     approve = staticmethod(nobody)
 
-    def finish(self, bundle: dict[str, Any]) -> None:
+    def finish(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Show the final bundle."""
         from IPython.display import display
 
-        display(bundle, raw=True)  # type: ignore[no-untyped-call]
+        display(bundle, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]

@@ -78,7 +78,7 @@ class TerminalView:
         self._console.file.flush()
         return by_input(call)
 
-    def finish(self, bundle: dict[str, Any]) -> None:
+    def finish(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Nothing: what was written stays."""
 
     def say(self, line: str) -> None:

@@ -127,10 +127,10 @@ class WidgetView:
             if id_ == call.id:
                 return decision
 
-    def finish(self, bundle: dict[str, Any]) -> None:
+    def finish(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Put the final bundle into the widget's place."""
         self._flush()
-        self._handle.update(bundle, raw=True)
+        self._handle.update(bundle, raw=True, metadata=metadata)
         self._widget.close()
 
     def _note(self, event: Event) -> bool:

@@ -36,6 +36,16 @@ def test_a_page_opened_again_shows_the_answers_that_were_never_saved(open_notebo
     assert len(logged()) == 2
 
 
+def test_what_was_said_of_a_run_stays_with_its_saved_turn(open_notebook):
+    notebook = open_notebook(LOAD, "%%minimax --param top_k=3\nHello.")
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.output(1).locator(".mm-rendered .mm-note")).to_have_text("top_k is ignored by the endpoint.")
+    notebook.save()
+    notebook.page.reload()
+    expect(notebook.output(1).locator(".mm-rendered .mm-note")).to_be_visible(timeout=30_000)
+
+
 def test_turns_below_a_changed_one_say_that_they_are_stale_until_they_are_asked_again(open_notebook):
     notebook = open_notebook(LOAD, "%%minimax\nOne. {{ word }}", "%%minimax\nTwo.", "%%minimax\nThree.", "word = 1")
     stale = notebook.page.locator(".mm-stale")

@@ -143,7 +143,7 @@ def test_an_interrupt_becomes_one_of_our_errors_after_the_bundle(session: Sessio
 
         approve = staticmethod(nobody)
 
-        def finish(self, bundle: Any) -> None:
+        def finish(self, bundle: Any, _metadata: Any) -> None:
             finished.append(bundle)
 
     with pytest.MonkeyPatch.context() as patch:

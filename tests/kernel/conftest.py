@@ -81,7 +81,7 @@ class Kernel:
             run.times.append(time.monotonic())
             display_id = (content.get("transient") or {}).get("display_id")
             if kind == "update_display_data":
-                places[display_id]["data"] = content["data"]
+                places[display_id] |= {"data": content["data"], "metadata": content["metadata"]}
             elif kind in ("display_data", "execute_result", "stream", "error"):
                 run.outputs.append(dict(content))
                 if display_id:

@@ -94,6 +94,7 @@ def test_a_new_kernel_has_the_turns_that_the_front_end_shows(fresh_kernel, share
     run = fresh_kernel.run("%%minimax\nTwo", "b")
     assert sent(simulator) == ["One", "Two"]
     assert "1 turns restored from page.ipynb." in run.outputs[0]["data"]["text/html"]
+    assert run.outputs[0]["metadata"] == {MIME_TYPE: {"notes": ["1 turns restored from page.ipynb."]}}
     assert turn["data"][MIME_TYPE]["status"] == "complete"
 
 
@@ -161,7 +162,7 @@ def test_a_page_that_was_opened_later_is_sent_what_it_cannot_show(fresh_kernel):
     assert answers(kernel) == []
     FrontEnd(kernel).describe(page, [], since=before)
     ((sent,)) = answers(kernel)
-    assert sent == {"outputs": {"b": two.outputs[0]["data"]}}
+    assert sent == {"outputs": {"b": {"data": two.outputs[0]["data"], "metadata": {}}}}
 
 
 def test_a_page_is_told_once_which_turns_are_stale(fresh_kernel):

@@ -16,14 +16,13 @@ import { isCode } from './prompt';
 
 const lines = new WeakMap<Notebook, KernelLine>();
 
-/** Let cells, by their ids, show these bundles, which came while no page was there to take them. */
-function putOutputs({ model }: Notebook, bundles: Record<string, unknown>): void {
+/** Let cells, by their ids, show these outputs, which came while no page was there to take them. */
+function putOutputs({ model }: Notebook, outputs: Record<string, unknown>): void {
   for (const cell of model?.cells ?? []) {
-    const data = bundles[cell.id];
-    if (!isCode(cell) || !isRecord(data)) continue;
-    cell.outputs.fromJSON([
-      { output_type: 'display_data', data: data as Record<string, JSONObject>, metadata: {} },
-    ]);
+    const output = outputs[cell.id];
+    if (!isCode(cell) || !isRecord(output)) continue;
+    const { data, metadata } = output as Record<string, Record<string, JSONObject>>;
+    if (data && metadata) cell.outputs.fromJSON([{ output_type: 'display_data', data, metadata }]);
   }
 }
 

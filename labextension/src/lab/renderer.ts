@@ -40,13 +40,15 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const record = JSON.stringify(model.data[MIME_TYPE]);
+    const said = model.metadata[MIME_TYPE];
+    const notes = isRecord(said) && Array.isArray(said['notes']) ? said['notes'] : [];
+    const record = JSON.stringify([model.data[MIME_TYPE], notes]);
     if (this.view && record === this.drawn) return;
     this.clear();
     try {
       const ops = opsOf(model.data[MIME_TYPE]);
       if (ops !== null) {
-        this.draw(ops, record.length);
+        this.draw([...ops, ['state', { notes }]], record.length);
         this.drawn = record;
         this.turn = (model.data[MIME_TYPE] as JSONObject)['id'];
         this.announce();
