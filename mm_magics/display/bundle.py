@@ -128,15 +128,15 @@ def _block_html(block: Block, turn: Turn, number: int, form: Form, results: dict
     if kind == "redacted_thinking":
         return _folded("Thinking that the endpoint keeps to itself", "")
     if kind == "tool_use" and block.get("name") == ANSWER:
-        return markdown.code(json.dumps(block.get("input"), ensure_ascii=False, indent=2), "json")
+        return markdown.code(json.dumps(block.get("input"), ensure_ascii=False, indent=2, sort_keys=True), "json")
     if kind == "tool_use":
         result = results.get(str(block.get("id")))
-        said = json.dumps(block.get("input"), ensure_ascii=False, indent=1)
+        said = json.dumps(block.get("input"), ensure_ascii=False, indent=1, sort_keys=True)
         if result is not None:
             said += f"\n→ {result.get('content')}"
         ended = figures.called(turn, block.get("id"))
         return _folded(" · ".join(filter(None, [f"Tool: {block.get('name')}", ended])), said)
-    return _folded(f"A block of type {kind}", json.dumps(block, ensure_ascii=False, indent=1))
+    return _folded(f"A block of type {kind}", json.dumps(block, ensure_ascii=False, indent=1, sort_keys=True))
 
 
 def _text_html(text: str, form: Form) -> str:

@@ -86,7 +86,7 @@ class Turn:
     def _given(self) -> str:
         last = next((messages.blocks(each) for each in reversed(self.messages) if each["role"] == "assistant"), [])
         given = [block.get("input") for block in last if block.get("name") == messages.ANSWER]
-        return json.dumps(given[0], ensure_ascii=False, indent=2) if given else ""
+        return json.dumps(given[0], ensure_ascii=False, indent=2, sort_keys=True) if given else ""
 
     @property
     def prompt(self) -> str:

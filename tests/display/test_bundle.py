@@ -60,6 +60,13 @@ def test_a_call_and_its_result_are_folded_together() -> None:
     assert "→ 42" in text(html)
 
 
+@pytest.mark.parametrize("name", ["lookup", "final_answer"])
+def test_a_record_that_a_file_has_sorted_gives_the_same_bundle(name: str) -> None:
+    made = turn("hi", [{"type": "tool_use", "id": "a", "name": name, "input": {"value": 1, "by": {"z": 2, "b": 3}}}])
+    stored = json.loads(json.dumps(made.record(), sort_keys=True))  # as nbformat writes it
+    assert bundle(Turn.from_record(stored)) == bundle(made)
+
+
 def test_a_block_that_nobody_knows_is_shown_as_what_it_is() -> None:
     html = bundle(turn("hi", [{"type": "hologram", "depth": 3}]))["text/html"]
     assert "A block of type hologram" in text(html)
