@@ -88,7 +88,7 @@ def session(endpoint: Simulator) -> Any:
 def finished(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The bundles that end the cells of a front end without widgets."""
     out: list[dict[str, Any]] = []
-    monkeypatch.setattr(plain.PlainView, "finish", lambda _, bundle: out.append(bundle))
+    monkeypatch.setattr(plain.PlainView, "finish", lambda _, bundle, _metadata: out.append(bundle))
     return out
 
 
