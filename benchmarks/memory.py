@@ -71,7 +71,7 @@ def _notebook(folder: Path, count: int) -> Path:
     text = markdown(CHARACTERS * count)
     cells: list[dict[str, Any]] = []
     for number in range(count):
-        turn = _turn(f"cell{number}", text[number * CHARACTERS : (number + 1) * CHARACTERS])
+        turn = turn_of(f"cell{number}", text[number * CHARACTERS : (number + 1) * CHARACTERS])
         output = {"output_type": "display_data", "metadata": {}, "data": bundle(turn)}
         cell = {"cell_type": "code", "id": turn.cell_id, "metadata": {}, "execution_count": number, "outputs": [output]}
         cells.append({**cell, "source": ["%%minimax\n", f"Question {number}"]})
@@ -81,7 +81,7 @@ def _notebook(folder: Path, count: int) -> Path:
     return path
 
 
-def _turn(cell_id: str, text: str) -> Turn:
+def turn_of(cell_id: str, text: str) -> Turn:
     usage = {"input_tokens": 1_000, "output_tokens": 1_000}
     return Turn(
         thread="main",

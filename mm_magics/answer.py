@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
-from mm_magics import interrupts, messages, models, request
+from mm_magics import interrupts, models
 from mm_magics.call import Call, CallEvent, Wake
 from mm_magics.errors import EndpointError, MiniMaxError
 from mm_magics.history.replay import Mode
@@ -23,6 +23,7 @@ from mm_magics.history.turn import Status, Turn, new_id, now
 from mm_magics.interrupts import Stopped
 from mm_magics.messages import Message
 from mm_magics.tools.approval import Approve, Decision
+from mm_magics.tools.body import Body
 from mm_magics.tools.loop import Follow, Loop, Toolbox
 from mm_magics.tools.run import ToolEvent
 from mm_magics.tools.tool import ToolCall
@@ -107,6 +108,7 @@ class Answer:
         self._send, self._history = send, history
         self._loop = Loop(prompt.box, prompt.body.get("tool_choice") or {}, stop) if prompt.box else None
         self._parts = [_Part(send(prompt.content))]
+        self._body: Body | None = None
         self._id, self._created = new_id(), now()
 
     def __iter__(self) -> Iterator[Event]:
@@ -163,14 +165,10 @@ class Answer:
 
     def _next_body(self) -> bytes:
         prompt = self.prompt
-        turn = messages.closed(self._messages(), [part.call.assembler.unfinished for part in self._parts])
-        array = messages.join([*(each.closed for each in prompt.past), turn])
-        body = {**prompt.body, "messages": array}
-        body.pop("tool_choice", None)
-        if self._loop and self._loop.choice:
-            body["tool_choice"] = dict(self._loop.choice)
-        request.check(body)
-        return request.encode(body, {id(each.message): each.json for turn in prompt.past for each in turn.prepared})
+        if self._body is None:
+            self._body = Body(prompt.body, prompt.content, [each.closed for each in prompt.past])
+        unfinished = [part.call.assembler.unfinished for part in self._parts]
+        return self._body.next(self._messages(), unfinished, self._loop.choice if self._loop else None)
 
     def _spent(self) -> float | None:
         """US dollars that the turn has cost so far; None where that is not known."""

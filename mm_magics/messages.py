@@ -265,15 +265,20 @@ def join(turns: Iterable[Sequence[Message]]) -> list[Message]:
     return out
 
 
-def _renamed(turn: Sequence[Message], used: set[str]) -> Sequence[Message]:
-    """The turn with tool ids that earlier turns used replaced throughout; notes the ids it uses."""
-    ids = {
+def tool_ids(messages: Iterable[Message]) -> set[str]:
+    """The ids of all calls in these messages."""
+    return {
         str(block.get("id"))
-        for message in turn
+        for message in messages
         if isinstance(message["content"], list)
         for block in message["content"]
         if isinstance(block, dict) and block.get("type") == "tool_use"
     }
+
+
+def _renamed(turn: Sequence[Message], used: set[str]) -> Sequence[Message]:
+    """The turn with tool ids that earlier turns used replaced throughout; notes the ids it uses."""
+    ids = tool_ids(turn)
     if not ids:
         return turn
     new: dict[str, str] = {}

@@ -5,6 +5,7 @@ Always true: the controls and the settings of `MiniMax` are bound both ways; not
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
@@ -13,13 +14,16 @@ from traitlets import TraitError
 
 from mm_magics.config import MiniMax
 from mm_magics.display.inert import visible
+from mm_magics.errors import MiniMaxError
 from mm_magics.models import CATALOGUE, Model, model
 from mm_magics.session import Session
+from mm_magics.tools import registry
+from mm_magics.tools.tool import Tool, ToolCall
 
 ENDPOINTS_OWN = 0.0
 """What the field of a fraction shows for None: the endpoint's own value."""
 
-WATCHED = ("model", "system", "temperature", "top_p", "max_tokens", "thinking", "thread")
+WATCHED = ("model", "system", "temperature", "top_p", "max_tokens", "thinking", "thread", "tools")
 
 
 def described(entry: Model) -> str:
@@ -50,12 +54,18 @@ def picker(session: Session) -> ipywidgets.VBox:
         "thread": ipywidgets.Combobox(
             options=list(session.history.threads()), ensure_option=False, description="Thread"
         ),
+        "tools": ipywidgets.Combobox(
+            ensure_option=False, continuous_update=False, placeholder="none", description="Tools"
+        ),
     }
     for control in controls.values():
         control.layout.width = "min(36em, 100%)"
         control.style.description_width = "7em"
     for name, control in controls.items():
-        _bind(config, name, control)
+        if name == "tools":
+            _bind_tools(session, control)
+        else:
+            _bind(config, name, control)
 
     def tell(_change: object = None) -> None:
         says.value = f"<div role='status'>{escape(visible(meaning(session)))}</div>"
@@ -73,8 +83,55 @@ def meaning(session: Session) -> str:
     seen = len(session.history.turns(config.thread))
     return (
         f"The next prompt goes to {described(model(config.model))}. Thread {config.thread}: {seen} turns so far. "
-        "Temperature or top_p 0 leaves it to the endpoint."
+        f"Temperature or top_p 0 leaves it to the endpoint. {_of_tools(session)}"
     )
+
+
+def _of_tools(session: Session) -> str:
+    """What the chosen tools mean: which ask before each call. No server is started to find out."""
+    said: dict[str, list[str]] = {"ask": [], "allow": [], "deny": [], "server": []}
+    for name in session.config.tools:
+        if name.partition("__")[0] in session.servers.names:
+            said["server"].append(name)
+            continue
+        try:
+            found = registry.resolve([name], session.namespace, session.builtin(), session.servers)
+        except MiniMaxError as error:
+            return f"These tools cannot be offered: {error}"
+        for tool in found.values():
+            said[_verdict(session, tool)].append(tool.name)
+    texts = {
+        "ask": "asked before each call: {}",
+        "allow": "without a question: {}",
+        "deny": "a rule forbids {}",
+        "server": "asked unless a rule says otherwise, the tools of {}",
+    }
+    parts = [texts[kind].format(", ".join(names)) for kind, names in said.items() if names]
+    return f"Tools: {'; '.join(parts)}." if parts else "No tools are offered."
+
+
+def _verdict(session: Session, tool: Tool) -> str:
+    """What holds for every call of it; rules for some arguments only are left out."""
+    return session.rules.verdict(tool, ToolCall("", tool.name, {}))
+
+
+def _bind_tools(session: Session, control: Any) -> None:
+    """Bind the list of names and its text; the names to choose from go on with what is chosen."""
+    config = session.config
+
+    def to_control(_change: object = None) -> None:
+        chosen = [*config.tools]
+        more = [name for name in (*session.builtin(), *session.servers.names) if name not in chosen]
+        control.options = [", ".join([*chosen, name]) for name in more]
+        control.value = ", ".join(chosen)
+
+    def to_setting(change: dict[str, Any]) -> None:
+        config.tools = list(dict.fromkeys(re.findall(r"[^\s,]+", change["new"])))
+        to_control()
+
+    to_control()
+    config.observe(to_control, "tools")
+    control.observe(to_setting, "value")
 
 
 def _bind(config: MiniMax, name: str, control: Any) -> None:

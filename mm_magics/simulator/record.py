@@ -94,7 +94,7 @@ class Issued:
     def add(self, content: Sequence[Block]) -> None:
         """Remembers a message's content."""
         prints = tuple(map(_print, content))
-        key = _digest(canonical([each.whole.hex() for each in prints]))
+        key = _key(prints)
         if not prints or key in self._messages:
             return
         self._messages[key] = prints
@@ -119,6 +119,8 @@ class Issued:
 
     def _replayed(self, index: int, content: Sequence[Block]) -> Replayed:
         given = tuple(map(_print, content))
+        if _key(given) in self._messages:
+            return Replayed(index, issued=True)
         keys = {key: None for each in given for trait in each.traits for key in self._with.get(trait, ())}
         if not keys:
             return Replayed(index, issued=False)
@@ -146,6 +148,10 @@ def _print(block: Block) -> _Print:
     traits = [_digest(canonical([kind, name, bare[name]])) for name in names if name in bare]
     whole = _digest(canonical(bare))
     return _Print(kind, whole, (*traits, whole))
+
+
+def _key(prints: Sequence[_Print]) -> bytes:
+    return _digest(canonical([each.whole.hex() for each in prints]))
 
 
 def _differences(issued: Sequence[_Print], given: Sequence[_Print]) -> tuple[str, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mm_magics import minimax_tool
 from mm_magics.display.picker import described, picker
 from mm_magics.models import CATALOGUE, Model
 from mm_magics.session import Session
@@ -70,6 +73,44 @@ def test_it_says_what_a_change_means_for_the_next_prompt(session: Session) -> No
     assert "204,800 tokens · about 100 tokens/s · $0.60 / 2.40" in shown["says"].value
     session.config.model = "<b>new</b>"
     assert "<b>" not in shown["says"].value
+
+
+def test_tools_are_bound_both_ways_and_offered_by_name(session: Session) -> None:
+    tools = controls(session)["Tools"]
+    tools.value = "python  variables,python"
+    assert session.config.tools == ["python", "variables"]
+    assert tools.value == "python, variables"
+    assert "python, variables, shell" in tools.options
+    session.config.tools = ["shell"]
+    assert (tools.value, tools.options[0]) == ("shell", "shell, python")
+    tools.value = ""
+    assert session.config.tools == []
+
+
+def test_it_says_which_tools_ask_first(session: Session) -> None:
+    shown = controls(session)
+    assert "No tools are offered." in shown["says"].value
+    session.namespace["lookup"] = minimax_tool(lambda word: word)
+    session.namespace["wipe"] = minimax_tool(asks=True)(lambda: None)
+    for name in ("lookup", "wipe"):
+        session.namespace[name].__name__ = name
+    session.rules.add("allow", "shell")
+    session.rules.add("allow", "python", {"code": "1"})
+    shown["Tools"].value = "python wipe lookup shell"
+    said = "Tools: asked before each call: python, wipe; without a question: lookup, shell."
+    assert said in shown["says"].value
+    shown["Tools"].value = "pyton"
+    assert "There is no tool pyton. Did you mean python?" in shown["says"].value.replace("\n", " ")
+
+
+def test_a_server_is_not_started_by_the_picker(session: Session, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    session.servers.add("files", [sys.executable, "-c", f"open({str(started)!r}, 'w')"])
+    shown = controls(session)
+    assert "files" in shown["Tools"].options
+    shown["Tools"].value = "files"
+    assert "Tools: asked unless a rule says otherwise, the tools of files." in shown["says"].value
+    assert not started.exists()
 
 
 def test_what_is_not_known_of_a_model_is_left_out() -> None:

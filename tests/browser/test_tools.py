@@ -1,0 +1,146 @@
+"""Tools in a notebook: the question before a call, every answer to it, by mouse and by keyboard, and Stop."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+LOAD = """%load_ext mm_magics
+import asyncio, time
+from mm_magics import minimax_tool
+
+wiped = []
+
+@minimax_tool(asks=True)
+def wipe(what: str) -> str:
+    "Wipe something out."
+    wiped.append(what)
+    return f"wiped {len(wiped)}"
+
+def sleepy() -> str:
+    "Sleep for a minute."
+    time.sleep(60)
+
+async def drowsy() -> str:
+    "Sleep for a minute, asynchronously."
+    await asyncio.sleep(60)"""
+WIPE = "%%minimax --tools wipe\nUse wipe, please."
+PYTHON = "%%minimax --tools python\nUse python, please."
+PAGES = ("open_notebook", "open_without_plugin", "open_in_notebook7")
+RECORD = "application/vnd.minimax.turn+json"
+COUNT = "print(len(wiped))"
+
+
+def ask(notebook, number: int) -> Locator:
+    """Run the cell until its turn asks; the question."""
+    notebook.run(number, wait=False)
+    question = notebook.output(number).locator(".mm-ask")
+    expect(question.get_by_role("button", name="Allow once")).to_be_enabled(timeout=20_000)
+    return question
+
+
+def outcomes(cell) -> list[str]:
+    record = cell.outputs[0].data[RECORD]
+    return [each["outcome"] for response in record["responses"] for each in response.get("tools", ())]
+
+
+@pytest.mark.parametrize("opener", PAGES)
+def test_a_call_that_asks_is_shown_whole_and_every_answer_counts(opener, request, logged):
+    notebook = request.getfixturevalue(opener)(LOAD, WIPE, WIPE, WIPE, PYTHON, COUNT)
+    notebook.run(0)
+    question, turn = ask(notebook, 1), notebook.output(1).locator(".mm-turn")
+    expect(turn.locator(".mm-tool-name")).to_have_text("wipe")
+    expect(turn.locator(".mm-tool .mm-box").first).to_contain_text('"what"')
+    assert notebook.violations(".mm-turn") == []
+    question.get_by_label("Why not").fill("Not today.")
+    question.get_by_role("button", name="Deny").click()
+    notebook.wait()
+    told = logged()[-1]["messages"][-1]["content"][0]
+    assert (told["content"], told["is_error"]) == ("The user did not allow this call. Not today.", True)
+
+    ask(notebook, 2).get_by_role("button", name="Allow once").click()
+    notebook.wait()
+    assert logged()[-1]["messages"][-1]["content"][0]["content"] == "wiped 1"
+
+    ask(notebook, 3).get_by_role("button", name="Allow every call of wipe in this notebook").click()
+    notebook.wait()
+    notebook.run(3)
+    assert logged()[-1]["messages"][-1]["content"][0]["content"] == "wiped 3"
+
+    question = ask(notebook, 4)
+    expect(question.locator(".mm-question")).to_contain_text("Runs any code as you, in the kernel")
+    expect(question.get_by_role("button", name="Allow python with this very code in this notebook")).to_be_visible()
+    notebook.output(4).get_by_role("button", name="Stop").click()
+    pressed = time.monotonic()
+    notebook.wait()
+    assert time.monotonic() - pressed < 1.0
+    notebook.run(5)
+    expect(notebook.output(5)).to_have_text("3")
+
+    cells = notebook.save().cells
+    assert [outcomes(cells[number]) for number in (1, 2, 3, 4)] == [["denied"], ["done"], ["done"], ["interrupted"]]
+    assert cells[4].outputs[0].data[RECORD]["status"] == "stopped"
+    expect(notebook.output(1)).to_contain_text("denied")
+    expect(notebook.output(2)).to_contain_text("done in")
+    assert "denied" in cells[1].outputs[0].data["text/html"]
+    assert "done in" in cells[2].outputs[0].data["text/html"]
+
+
+@pytest.mark.parametrize("opener", PAGES)
+def test_stop_ends_a_running_tool_within_a_second(opener, request):
+    cells = [f"%%minimax --tools {name}\nUse {name}, please." for name in ("sleepy", "drowsy")]
+    notebook = request.getfixturevalue(opener)(LOAD, *cells)
+    notebook.run(0)
+    for number in (1, 2):
+        notebook.run(number, wait=False)
+        expect(notebook.output(number).locator(".mm-tool summary")).to_contain_text("running", timeout=20_000)
+        notebook.page.wait_for_timeout(200)
+        notebook.output(number).get_by_role("button", name="Stop").click()
+        pressed = time.monotonic()
+        notebook.wait()
+        assert time.monotonic() - pressed < 1.0
+        cell = notebook.save().cells[number]
+        assert (cell.outputs[0].data[RECORD]["status"], outcomes(cell)) == ("stopped", ["interrupted"])
+
+
+def test_a_call_is_answered_from_the_keyboard_alone(open_notebook, logged):
+    notebook = open_notebook(LOAD, WIPE, WIPE, theme="JupyterLab Dark")
+    notebook.run(0)
+    question = ask(notebook, 1)
+    assert notebook.violations(".mm-turn") == []
+    press(notebook, question.get_by_role("button", name="Allow once"))
+    notebook.wait()
+    assert logged()[-1]["messages"][-1]["content"][0]["content"] == "wiped 1"
+    question = ask(notebook, 2)
+    field = question.get_by_label("Why not")
+    tab_to(notebook, field)
+    notebook.page.keyboard.type("abdd xx 00")
+    expect(field).to_have_value("abdd xx 00")
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
+    notebook.page.keyboard.press("Enter")
+    notebook.wait()
+    told = logged()[-1]["messages"][-1]["content"][0]["content"]
+    assert told == "The user did not allow this call. abdd xx 00"
+
+
+def tab_to(notebook, target: Locator) -> None:
+    """From the cell, press Tab until `target` has the focus."""
+    notebook.page.evaluate(
+        """() => {
+          const notebook = window.jupyterapp.shell.currentWidget.content;
+          notebook.mode = 'command';
+          notebook.activate();
+        }"""
+    )
+    for _ in range(40):
+        notebook.page.keyboard.press("Tab")
+        if target.evaluate("(el) => el === document.activeElement"):
+            break
+    expect(target).to_be_focused()
+
+
+def press(notebook, button: Locator) -> None:
+    tab_to(notebook, button)
+    notebook.page.keyboard.press("Enter")

@@ -1,0 +1,71 @@
+"""The requests of a turn with tools: each one is the whole past, joined anew, whatever the rounds were like."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mm_magics import Session, request
+from mm_magics.history.turn import Turn
+from mm_magics.messages import closed, join
+from mm_magics.simulator import Answer, Fault, Simulator, text, thinking, tool_use
+
+
+def add(a: int, b: int) -> int:
+    """The sum."""
+    return a + b
+
+
+@pytest.fixture
+def session(endpoint: Simulator) -> Iterator[Session]:
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
+        yield session
+
+
+def call(id_: str = "", **more: Any) -> Answer:
+    block = tool_use("add", {"a": 1, "b": 2})
+    return Answer([thinking("Let me add."), {**block, "id": id_} if id_ else block], **more)
+
+
+def joined(turn: Turn, past: Turn, rounds: int) -> list[Any]:
+    """What the request after so many rounds is by the rules, worked out from the whole past."""
+    cut = [each.get("unfinished") for each in turn.responses]
+    return join([past.closed, closed(turn.messages[: 2 * rounds + 1], cut)])
+
+
+SCRIPTS = {
+    "plain": [call(), call(), call()],
+    "an id again": [call("one"), call("two"), call("one"), call("three")],
+    "an id of the past": [call("past"), call(), call("past_2"), call()],
+    "no text but blanks": [Answer([text("Ah…"), text(" "), *call().blocks]), call()],
+    "a call that was cut": [call(), call(fault=Fault("cut-tool-json")), call()],
+    "letters beyond ASCII": [Answer([thinking("naïve ☃ 語"), *call().blocks]), call()],
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
+def test_each_request_is_to_the_byte_the_whole_past_joined_anew(
+    session: Session, endpoint: Simulator, script: list[Answer]
+) -> None:
+    endpoint.answers.extend([call("past"), "It is 3.", *script, "Done."])
+    past = session.ask("Add, please.", tools=[add])
+    before = len(endpoint.log)
+    turn = session.ask("And again.", tools=[add], tool_choice="any")
+    records = list(endpoint.log)[before:]
+    assert [record.status for record in records] == [200] * (len(script) + 1)
+    for rounds, record in enumerate(records):
+        array = joined(turn, past, rounds) if rounds else [*past.closed, turn.messages[0]]
+        assert json.loads(record.raw)["messages"] == array
+        assert request.encode({"messages": array})[1:-1] in record.raw
+    assert [json.loads(record.raw)["tool_choice"]["type"] for record in records] == ["any", *["auto"] * len(script)]
+
+
+def test_an_answer_that_is_one_unreadable_call_is_asked_for_again(session: Session, endpoint: Simulator) -> None:
+    endpoint.answers.extend([Answer([tool_use("add", {"a": 1, "b": 2})], fault=Fault("cut-tool-json")), "Done."])
+    turn = session.ask("Add, please.", model="MiniMax-M3", tools=[add])
+    assert turn.text == "Done."
+    (message,) = list(endpoint.log)[-1].body["messages"]
+    assert [block["text"][:12] for block in message["content"]] == ["Add, please.", "A call could"]
