@@ -156,6 +156,7 @@ class WidgetView:
                 self._put(["close", self._keys.get(number, -1), {"seconds": round(seconds, 1)}])
             case ToolAsked(call, tool):
                 self._put(["tool", call.id, {"state": "asking", "risk": tool.risk, "always": always_says(call)}])
+                self._put(["state", {"status": "waiting"}])
                 return True
             case ToolStarted(call):
                 self._put(["tool", call.id, {"state": "running"}])

@@ -65,6 +65,13 @@ WAITING = prompt("Take your time.", wait=60)
 THINKING = prompt("Think about it.", thinking=THOUGHT, say=TEXT, rate=40, stall=60, after=12)
 ANSWERING = prompt("Sort these by length.", thinking=THOUGHT, size=4, say=TEXT, rate=80, stall=60, after=80)
 ABOVE = "%%minimax --thread marked\nSort these {{ word }}."
+TOOL = """from mm_magics import minimax_tool
+@minimax_tool(asks=True)
+def send_mail(to: str, subject: str) -> str:
+    "Send a mail."
+    return "sent"
+"""
+ASKING = "%%minimax --tools send_mail,python\nUse send_mail and python, please."
 BELOW = prompt("Why so?", "--thread marked --replay auto", thinking="", say="Short words come first.", rate=40)
 SAYS = {
     "replayed": "done",
@@ -78,6 +85,7 @@ SAYS = {
     "thinking": "thinking",
     "answering": "answering",
     "stopped": "stopped",
+    "asking": "waiting",
 }
 
 
@@ -86,7 +94,9 @@ SAYS = {
 )
 def test_every_state_says_what_it_is_and_axe_finds_nothing_in_it(open_notebook, theme, name):
     running, marked = (WAITING, THINKING, ANSWERING), ("word = 'by length'", ABOVE, BELOW, "word = 'by letter'")
-    notebook = open_notebook(LOAD, *CELLS.values(), *running, *marked, "", theme=theme, width=900, height=1000)
+    notebook = open_notebook(
+        LOAD, *CELLS.values(), *running, *marked, TOOL, ASKING, "", theme=theme, width=900, height=1000
+    )
 
     def turn(number: int) -> Locator:
         return notebook.output(number).locator(".mm-turn")
@@ -126,6 +136,12 @@ def test_every_state_says_what_it_is_and_axe_finds_nothing_in_it(open_notebook, 
         notebook.run(number)
     expect(turn(below).locator(".mm-marks")).to_have_text("stalereplayed")
     look("stale", below)
+    tool, asking = after + 1, after + 2
+    notebook.run(tool)
+    notebook.run(asking, wait=False)
+    expect(turn(asking).locator(".mm-ask")).to_be_visible(timeout=20_000)
+    look("asking", asking)
+    press_stop(notebook, turn(asking))
 
 
 def press_stop(notebook, turn: Locator) -> None:

@@ -147,7 +147,9 @@ function previewOf({ text: streamed, head }: Block): string {
 function stateText(block: Block, { running, results, call }: Surroundings): string {
   const last = results.at(-1);
   const failed = results.some((result) => result.head['is_error'] === true);
-  const state = call?.state ?? (failed ? 'failed' : last?.closed ? 'done' : 'running');
+  // Nothing runs until the kernel says so: it may still ask about another call.
+  const state = call?.state ?? (failed ? 'failed' : last?.closed ? 'done' : null);
+  if (state === null) return '';
   if (state === 'running') return running ? t('tool.running') : '';
   const seconds = call?.seconds ?? last?.seconds ?? block.seconds;
   if (state === 'done' && seconds !== null)
