@@ -155,3 +155,12 @@ def test_stop_comes_at_once_in_code_that_the_model_wrote(kernel, simulator, butt
     print(f"in code of the model's, by {how}: {seconds:.3f} s")
     check(kernel, simulator, run, seconds, how, "while True")
     kernel.run("%minimax tools forget all")
+
+
+def test_the_first_interrupt_of_a_kernel_waits_for_no_import(fresh_kernel):
+    fresh_kernel.run("%%minimax\nWarm up.", "w")
+    fresh_kernel.run("import sys; known = set(sys.modules)")
+    run, seconds = stopped(fresh_kernel, STATES["before the first byte"], fresh_kernel.interrupt)
+    print(f"the first interrupt: {seconds:.3f} s")
+    assert run.error["ename"] == "Interrupted"
+    assert fresh_kernel.run("print(len({each.partition('.')[0] for each in set(sys.modules) - known}))").text == "0\n"
