@@ -47,7 +47,11 @@ ADD = '''def add(a: int, b: int) -> int:
 
 @pytest.fixture(autouse=True)
 def _same_kernel(kernel) -> Iterator[None]:
-    """No new tries unless a test wants them; and the kernel that a test began with is there at its end."""
+    """No new tries unless a test wants them; and the kernel that a test began with is there at its end.
+
+    The first prompt of a kernel imports much, for which the short time-outs here leave no time on a busy machine.
+    """
+    kernel.run("%%minimax\nWarm up.", "warm")
     kernel.run("%minimax set max_retries 0")
     pid = kernel.run("import os; print(os.getpid())").text
     yield
