@@ -1,6 +1,6 @@
 """`python -m benchmarks`: measure everything, print the table, exit with 1 if something asked does not hold.
 
-`python -m benchmarks throughput latency startup memory frames tools` measures the groups named only.
+`python -m benchmarks throughput latency startup memory stop frames tools` measures the groups named only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import frames, latency, memory, startup, throughput, tools
+from benchmarks import frames, latency, memory, startup, stop, throughput, tools
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.figures import Figure, table
 
@@ -21,6 +21,7 @@ GROUPS = {
     "latency": latency.measure,
     "startup": startup.measure,
     "memory": memory.measure,
+    "stop": stop.measure,
     "frames": frames.measure,
     "tools": tools.measure,
 }

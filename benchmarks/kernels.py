@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -32,6 +32,9 @@ RUNTIME_BYTES = 100_000
 
 NOT_PASSED_ON = ("ANTHROPIC", "JPY", "MINIMAX", "PYTHONDONTWRITEBYTECODE")
 """What a kernel does not get of this process's environment; bytecode is written, as an installed package has it."""
+
+CELL = {"cellId": "prompt", "trusted": True, "deletedCells": [], "recordTiming": False}
+"""What JupyterLab sends with a cell; always the same one, so that it sees no turn above it."""
 
 _DELIMITER = b"<IDS|MSG>"
 
@@ -125,18 +128,8 @@ class Kernel:
 
     def run(self, code: str, metadata: Mapping[str, Any] | None = None) -> Run:
         """Run the cell to its end, taking every iopub message as it comes."""
-        content = {
-            "code": code,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
-            "allow_stdin": True,
-            "stop_on_error": True,
-        }
-        request = self._client.session.msg("execute_request", content, metadata=dict(metadata or {}))
-        wanted = request["header"]["msg_id"]
         cpu, sent = self.cpu(), time.monotonic()
-        self._client.shell_channel.send(request)
+        wanted = self._send(code, metadata)
         taken: list[tuple[float, list[bytes]]] = []
         while True:
             at, frames = self._take(sent)
@@ -154,9 +147,57 @@ class Kernel:
         return Run(sent, taken[-1][0], spent, messages)
 
     def ask(self, prompt: str, flags: str = "") -> Run:
-        """Run a prompt cell as JupyterLab runs it; always the same cell, so that it sees no turn above it."""
-        metadata = {"cellId": "prompt", "trusted": True, "deletedCells": [], "recordTiming": False}
-        return self.run(f"%%minimax {flags}\n{prompt}", metadata)
+        """Run a prompt cell as JupyterLab runs it."""
+        return self.run(f"%%minimax {flags}\n{prompt}", CELL)
+
+    def stop(self, prompt: str, flags: str, sign: str, press: Callable[[], None]) -> float:
+        """Run a prompt cell and press Stop SETTLE_S after `sign` was told; the seconds from there to idle."""
+        sent, pressed = time.monotonic(), None
+        wanted = self._send(f"%%minimax {flags}\n{prompt}", CELL)
+        while True:
+            at, frames = self._take(sent)
+            if json.loads(frames[2]).get("msg_id") != wanted:
+                continue
+            if pressed is None and json.dumps(sign).encode() in frames[4]:
+                time.sleep(SETTLE_S)
+                pressed = time.monotonic()
+                press()
+            if json.loads(frames[1])["msg_type"] == "status" and json.loads(frames[4])["execution_state"] == "idle":
+                if pressed is None:
+                    raise RuntimeError(f"a cell ended before it told of {sign}")
+                return at - pressed
+
+    def interrupt(self) -> None:
+        self._manager.interrupt_kernel()
+
+    def button(self) -> Callable[[], None]:
+        """What presses Stop as the JupyterLab extension does: on a comm of its own, over a subshell."""
+        client, comm_id = self._client, "stop"
+        content = {"comm_id": comm_id, "target_name": "mm_magics.control", "data": {}}
+        client.shell_channel.send(client.session.msg("comm_open", content))
+        client.control_channel.send(client.session.msg("create_subshell_request", {}))
+        subshell = client.get_control_msg(timeout=LIMIT_S)["content"]["subshell_id"]
+
+        def press() -> None:
+            message = client.session.msg("comm_msg", {"comm_id": comm_id, "data": {"type": "stop"}})
+            message["header"]["subshell_id"] = subshell
+            client.shell_channel.send(message)
+
+        return press
+
+    def _send(self, code: str, metadata: Mapping[str, Any] | None) -> str:
+        """Send the cell; the id of the request."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": True,
+            "stop_on_error": True,
+        }
+        request = self._client.session.msg("execute_request", content, metadata=dict(metadata or {}))
+        self._client.shell_channel.send(request)
+        return str(request["header"]["msg_id"])
 
     def value(self, expression: str) -> Any:
         """What a JSON-able expression is worth in the kernel."""

@@ -28,6 +28,16 @@ from mm_magics.tools.loop import Follow, Loop, Toolbox
 from mm_magics.tools.run import ToolEvent
 from mm_magics.tools.tool import ToolCall
 
+STOP_REASONS = (
+    "end_turn",
+    "tool_use",
+    "stop_sequence",
+    "max_tokens",
+    "pause_turn",
+    "refusal",
+    "model_context_window_exceeded",
+)
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -181,10 +191,24 @@ class Answer:
             return "failed", EndpointError("The endpoint ended the answer with an error.", "Run the cell again.")
         return ("truncated" if reason in ("max_tokens", "model_context_window_exceeded") else "complete"), None
 
+    def _odd(self) -> Iterator[str]:
+        """What is to be said of an answer that is complete, and yet not what one waits for."""
+        message = self._parts[-1].call.assembler.message
+        thoughts = ("thinking", "redacted_thinking")
+        if not any(
+            str(block.get("text", "")).strip() if block.get("type") == "text" else block.get("type") not in thoughts
+            for block in message["content"]
+        ):
+            yield "The endpoint's answer says nothing; run the cell again, or word it differently."
+        reason = message.get("stop_reason")
+        if reason and reason not in STOP_REASONS:
+            yield f"The endpoint stopped for a reason that is not known here: {str(reason)[:100]}. What came is kept."
+
     def _settle(self, status: Status, error: MiniMaxError | None = None) -> Turn:
         with interrupts.deferred():
             self._parts[-1].call.end()
             self.notes += self._loop.notes if self._loop else ()
+            self.notes += self._odd() if status == "complete" else ()
             self.turn = self._make_turn(status, error)
             if self.kept:
                 self._history.put(self.turn)

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from mm_magics.client import Chunk, Ended, Exchange, Opened, Retrying, silence
-from mm_magics.errors import MiniMaxError, ProtocolError, StatusError, reported
+from mm_magics.errors import EndpointError, MiniMaxError, ProtocolError, StatusError, reported
+from mm_magics.exchange import Chunk, Ended, Exchange, Opened, Retrying, silence
 from mm_magics.interrupts import Stopped
 from mm_magics.stream import Assembler, BlockStart, BlockStop, Delta, EventDecoder, StreamEvent, parse
 
@@ -36,15 +36,16 @@ Wake = Callable[[], float | None]
 class Call:
     """One exchange, as an iterator of events.
 
+    `timeout` bounds each silence, `max_seconds` the whole, both in seconds; `stop`, once set, ends it.
     `first_token_s` and `seconds` count from the sending; `thinking_s` is how long thinking blocks took to come.
     """
 
-    def __init__(self, exchange: Exchange, timeout: float, stop: threading.Event) -> None:
+    def __init__(self, exchange: Exchange, timeout: float, max_seconds: float, stop: threading.Event) -> None:
         self.assembler = Assembler()
         self.first_token_s: float | None = None
         self.thinking_s = 0.0
         self.opened: Opened | None = None
-        self._exchange, self._timeout, self._stop = exchange, timeout, stop
+        self._exchange, self._timeout, self._max_seconds, self._stop = exchange, timeout, max_seconds, stop
         self._began = self._progress = time.monotonic()
         self._seconds: float | None = None
         self._thinking_since: float | None = None
@@ -93,6 +94,11 @@ class Call:
         if self._silent():
             raise silence(self._timeout)
         moment = time.monotonic()
+        if moment - self._began >= self._max_seconds:
+            raise EndpointError(
+                f"The answer was not over after {self._max_seconds:g} s, and was ended.",
+                "What came is kept; %minimax set max_seconds allows more.",
+            )
         due = wake()
         wait = POLL_S if due is None else min(POLL_S, due - moment)
         return self._exchange.next(wait)

@@ -1,8 +1,6 @@
 """The line to an endpoint: the `anthropic` client, one key in one header, and every fault as one of our errors.
 
-Threads: each `Exchange` has a reader thread, which alone touches the HTTP response and only ever puts into a queue;
-the caller's thread takes from that queue. So a KeyboardInterrupt never lands inside the HTTP library, and the caller
-can wait for news with a bound, whatever the socket does.
+The HTTP response is touched by the reader thread of its `Exchange` alone.
 
 Always true: the key goes to the host that it was given for and nowhere else (no redirect is followed), in
 `Authorization`, and in no other header.
@@ -13,15 +11,16 @@ from __future__ import annotations
 import gc
 import socket
 import threading
-import time
-from collections.abc import Callable, Mapping
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from itertools import count
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mm_magics import models
+from mm_magics import retries
+from mm_magics.advice import status_hint, status_of
 from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError, StatusError, reported
-from mm_magics.keys import MINIMAX_HOSTS, Key
+from mm_magics.exchange import Exchange, Retrying, silence
+from mm_magics.keys import Key
 
 if TYPE_CHECKING:
     import anthropic
@@ -32,32 +31,6 @@ CONNECT_TIMEOUT = 10.0
 MAX_ERROR_BODY = 2_000
 NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """No proxy of the environment gets a key that is for this machine."""
-
-
-class Opened(NamedTuple):
-    """The endpoint answered with 200; `content_type` without parameters, header names in lower case."""
-
-    content_type: str
-    headers: Mapping[str, str]
-
-
-class Retrying(NamedTuple):
-    """A try failed; this is the next one, counted from 1."""
-
-    attempt: int
-
-
-class Chunk(NamedTuple):
-    data: bytes
-
-
-class Ended(NamedTuple):
-    """Nothing more comes; `error` says why, None where the answer simply ended."""
-
-    error: MiniMaxError | None
-
-
-News = Opened | Retrying | Chunk | Ended
 
 
 class Client:
@@ -75,7 +48,7 @@ class Client:
 
     def send(self, body: bytes) -> Exchange:
         """Begin `POST /v1/messages` with this body; the answer comes as news."""
-        return Exchange(lambda exchange: self._post(body, exchange), self._error, self._cut)
+        return Exchange(lambda exchange: self._tried(body, exchange), self._error, self._cut)
 
     def models(self) -> list[dict[str, Any]]:
         """All entries of `GET /v1/models`. Raises `EndpointError`."""
@@ -107,7 +80,8 @@ class Client:
         _import()
         import anthropic
 
-        seconds = anthropic.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT, self.timeout))
+        # Half the time-out at most, so that a host that is not there is told from one that is silent.
+        seconds = anthropic.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT, self.timeout / 2))
         headers = {  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
             "anthropic-version": API_VERSION,
             "Authorization": f"Bearer {self.key.reveal()}",
@@ -128,17 +102,31 @@ class Client:
             ),
         )
 
-    def _post(self, body: bytes, exchange: Exchange) -> httpx2.Response:
+    def _tried(self, body: bytes, exchange: Exchange) -> httpx2.Response:
+        """The response, after as many tries as it takes and the settings allow."""
         _import()
+        self._reader.exchange = exchange
+        for attempt in count(1):
+            try:
+                return self._post(body)
+            except Exception as error:
+                if attempt > self.max_retries or (seconds := _pause(error, attempt)) is None:
+                    raise
+                exchange.waits(Retrying(attempt, self.max_retries, seconds, self._error(error).message))
+        raise AssertionError
+
+    def _post(self, body: bytes) -> httpx2.Response:
         import anthropic
         import httpx2
 
-        self._reader.exchange = exchange
         response: object = self._sdk_client().post(
             "/v1/messages",
             cast_to=httpx2.Response,
             content=body,
-            options={"headers": {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}},
+            options={
+                "headers": {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"},
+                "max_retries": 0,
+            },
             stream=True,
             stream_cls=anthropic.Stream[object],  # never made: the response itself is asked for
         )
@@ -147,9 +135,8 @@ class Client:
 
     def _before_request(self, request: httpx2.Request) -> None:
         request.extensions["trace"] = self._trace
-        attempt = int(request.headers.get("x-stainless-retry-count", "0"))
         if (exchange := self._exchange()) is not None:
-            exchange.starts(attempt)
+            exchange.starts()
 
     def _exchange(self) -> Exchange | None:
         """The exchange whose reader thread this is; None in any other."""
@@ -174,6 +161,10 @@ class Client:
     def _error(self, error: BaseException) -> MiniMaxError:
         """Ours for theirs, with what to do; in plain lines, and without the key should the endpoint have echoed it."""
         found = error if isinstance(error, MiniMaxError) else self._translated(error)
+        if not found.hint:
+            found.hint = "What came is kept; run the cell again."
+            if isinstance(found, StatusError):  # it came with status 200: as an event, or as a body
+                found.hint = status_hint(status_of(found.type, found.message), found.message, self.base_url, self.key)
         found.message, found.hint = self._plain(found.message), self._plain(found.hint)
         found.args = (found.message,)
         if isinstance(found, StatusError):
@@ -239,9 +230,12 @@ class Client:
         request_id = (
             found.request_id or response.headers.get("minimax-request-id") or response.headers.get("request-id")
         )
+        hint = status_hint(status, found.message, self.base_url, self.key)
+        if (seconds := retries.asked(response.headers)) is not None and retries.passes(status):
+            hint = f"The endpoint asks to wait {retries.spoken(seconds)}; run the cell again after that."
         return StatusError(
             f"{found.message} (HTTP {status}{f', {found.type}' if found.type else ''})",
-            status_hint(status, found.message, self.base_url, self.key),
+            hint,
             status=status,
             type=found.type,
             request_id=request_id,
@@ -262,35 +256,21 @@ def _import() -> None:
             gc.enable()
 
 
-def silence(seconds: float) -> ConnectionFailed:
-    return ConnectionFailed(
-        f"The endpoint said nothing for {seconds:g} s.",
-        "What came is kept; run the cell again, or give --timeout more.",
-    )
+def _pause(error: Exception, attempt: int) -> float | None:
+    """Seconds before this new try; None if there is to be none.
 
+    A silence is not tried again: the endpoint may be at work on the answer, and the wait was long enough.
+    """
+    import anthropic
+    import httpx2
 
-def status_hint(status: int, message: str, base_url: str, key: Key) -> str:
-    """What to do about an error status; source: the error table of `minimax-api.md`."""
-    if status == 401:
-        if "2049" in message and key.host in MINIMAX_HOSTS:
-            (other,) = MINIMAX_HOSTS - {key.host}
-            return f"The key from {key.source} is wrong, or for the other region ({other})."
-        return f"The key from {key.source} was refused; %minimax login takes another."
-    if status == 400 and "unknown model" in message:
-        name = message.partition("'")[2].rpartition("'")[0]
-        like = models.nearest(name)
-        return f"Did you mean {like}?" if like and like != name else "%minimax models lists what there is."
-    if status == 400 and "context window" in message:
-        return "Use --context N or a new --thread to send less."
-    if status == 402:
-        return "Top up the account, then run the cell again."
-    if status == 422:
-        return "The endpoint's content filter refused this; word it differently."
-    if status == 404:
-        return f"Is {base_url} the right base URL?"
-    if status == 429 or status >= 500:
-        return "Wait a little, then run the cell again."
-    return ""
+    if isinstance(error, anthropic.APIStatusError):
+        wanted = retries.asked(error.response.headers)
+        if not retries.passes(error.status_code) or (wanted or 0.0) > retries.LONGEST_S:
+            return None
+        return retries.pause(attempt) if wanted is None else wanted
+    passing = (httpx2.NetworkError, httpx2.ConnectTimeout, httpx2.RemoteProtocolError)
+    return retries.pause(attempt) if isinstance(error.__cause__, passing) else None
 
 
 def _shut(opened: socket.socket) -> None:
@@ -298,85 +278,3 @@ def _shut(opened: socket.socket) -> None:
         opened.shutdown(socket.SHUT_RDWR)
     except OSError:  # it is closed already
         return
-
-
-class Exchange:
-    """One call: `next` gives its news in order, `close` ends it from the caller's side at any moment.
-
-    `translate` makes one of our errors, fit to be shown, of any error. `tried` is when (by `time.monotonic`) the last
-    try was sent, None before the first.
-    """
-
-    def __init__(
-        self,
-        post: Callable[[Exchange], httpx2.Response],
-        translate: Callable[[BaseException], MiniMaxError],
-        cut: Callable[[], None],
-    ) -> None:
-        self._news: SimpleQueue[News] = SimpleQueue()
-        self._post, self.translate, self._cut = post, translate, cut
-        self.tried: float | None = None
-        self._closed = threading.Event()
-        self._ended = False
-        threading.Thread(target=self._read, name="mm_magics-reader", daemon=True).start()
-
-    def next(self, timeout: float) -> News | None:
-        """The next news, or None if there is none within `timeout` seconds; after `Ended` always `Ended(None)`."""
-        if self._ended:
-            return Ended(None)
-        try:
-            news = self._news.get(timeout=max(timeout, 0.0)) if timeout > 0 else self._news.get_nowait()
-        except Empty:
-            return None
-        self._ended = isinstance(news, Ended)
-        return news
-
-    @property
-    def waiting(self) -> bool:
-        """Whether there is news already."""
-        return not self._news.empty()
-
-    @property
-    def closed(self) -> bool:
-        """Whether the caller has left."""
-        return self._closed.is_set()
-
-    def close(self) -> None:
-        """End the call; its connection is closed unless the whole answer was read."""
-        if not self._ended:
-            self._ended = True
-            self._closed.set()
-            self._cut()
-
-    # In the reader thread
-
-    def starts(self, attempt: int) -> None:
-        """A try is about to be sent. Raises if the caller has left meanwhile."""
-        if self._closed.is_set():
-            raise ConnectionFailed("The call was ended before it was sent.")
-        self.tried = time.monotonic()
-        if attempt:
-            self._news.put(Retrying(attempt))
-
-    def _read(self) -> None:
-        ended = Ended(EndpointError("The call failed."))  # whatever happens here, the caller hears of the end
-        try:
-            self._receive()
-        except Exception as error:
-            ended = Ended(self.translate(error))
-        else:
-            ended = Ended(None)
-        finally:
-            self._news.put(ended)
-
-    def _receive(self) -> None:
-        response = self._post(self)
-        try:
-            content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            self._news.put(Opened(content_type, dict(response.headers)))
-            for data in response.iter_bytes():
-                self._news.put(Chunk(data))
-                if self._closed.is_set():
-                    break
-        finally:
-            response.close()

@@ -90,6 +90,9 @@ class MiniMax(Configurable):
     timeout = Float(120.0, min=0.1, help="Seconds without any news from the endpoint, after which it is given up.").tag(
         config=True
     )
+    max_seconds = Float(
+        3600.0, min=0.1, help="Seconds that one answer of the model may take in all, new tries included."
+    ).tag(config=True)
     max_retries = Int(2, min=0, help="New tries after a failed connection, 408, 409, 429 or 5xx.").tag(config=True)
     value_limit = Int(VALUE_LIMIT, min=0, help="Characters of one {{ value }} that are sent; 0: all.").tag(config=True)
     tools_folder = Unicode(
@@ -116,11 +119,11 @@ class MiniMax(Configurable):
         except ConfigError as error:
             raise TraitError(f"{error.message} {error.hint}") from None
 
-    @validate("timeout")
+    @validate("timeout", "max_seconds")
     def _check_timeout(self, proposal: dict[str, Any]) -> float:
         value: float = proposal["value"]
         if not isfinite(value):
-            raise TraitError(f"timeout must be a number of seconds, not {value!r}.")
+            raise TraitError(f"{proposal['trait'].name} must be a number of seconds, not {value!r}.")
         return value
 
     @validate("temperature", "top_p")

@@ -135,10 +135,9 @@ class Session:
             raise NotRecorded(
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
-        client, timeout, stop = self.client(prompt.timeout), prompt.timeout, stop or threading.Event()
-        return Answer(
-            prompt, lambda content: Call(client.send(content), timeout, stop), self.history, stop, self._news()
-        )
+        client, stop, most = self.client(prompt.timeout), stop or threading.Event(), self.config.max_seconds
+        send = lambda content: Call(client.send(content), prompt.timeout, most, stop)  # noqa: E731
+        return Answer(prompt, send, self.history, stop, self._news())
 
     def ask(
         self,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 EVENTS = (
@@ -89,6 +90,21 @@ class Recorder:
                     connection.sendall(self.replies[min(len(self.requests), len(self.replies)) - 1])
         except (OSError, ValueError):
             return
+
+
+@contextmanager
+def unanswered() -> Iterator[str]:
+    """The base URL of a host that takes no connection and refuses none."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/anthropic"
+        for each in waiting:
+            each.close()
 
 
 def _read(file: Any) -> Request | None:

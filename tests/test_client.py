@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from mm_magics.client import Chunk, Client, Ended, News, Opened, Retrying
+from mm_magics.client import Client
 from mm_magics.errors import ConnectionFailed, EndpointError, StatusError
+from mm_magics.exchange import Chunk, Ended, News, Opened, Retrying
 from mm_magics.keys import Key
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
@@ -255,7 +256,8 @@ def test_a_passing_fault_is_tried_again_with_the_same_bytes_and_said_so(status: 
         client = client_of(recorder.base_url, max_retries=2)
         news = news_of(client, b'{"n": 1}')
         client.close()
-    assert [each for each in news if isinstance(each, Retrying)] == [Retrying(1), Retrying(2)]
+    why = f"busy (HTTP {status[:3]})"
+    assert [each for each in news if isinstance(each, Retrying)] == [Retrying(n, 2, 0.01, why) for n in (1, 2)]
     assert news[-1] == Ended(None)
     assert [request.body for request in recorder.requests] == [b'{"n": 1}'] * 3
 

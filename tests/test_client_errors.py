@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mm_magics.client import status_hint
+from mm_magics.advice import status_hint
 from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError, StatusError
 from mm_magics.keys import Key
 from mm_magics.session import Session
@@ -165,7 +165,7 @@ def test_a_key_of_another_region_gets_a_hint() -> None:
         (429, "rate limit exceeded(RPM) (1002)", "Wait"),
         (529, "High traffic detected", "Wait"),
         (404, "404 page not found", "right base URL"),
-        (418, "teapot", ""),
+        (418, "teapot", "--dry-run"),
     ],
 )
 def test_each_status_of_the_error_table_says_what_to_do(status: int, message: str, said: str) -> None:

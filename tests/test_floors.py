@@ -18,6 +18,8 @@ ROOT = Path(mm_magics.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("models", "messages", "errors", "interrupts"),
     ("prompt", "request", "config", "keys"),
+    ("advice", "retries"),
+    ("exchange",),
     ("client", "stream", "history.*", "tools.*"),
     ("call",),
     ("answer",),

@@ -90,7 +90,7 @@ SAME = {
 
 @pytest.fixture
 def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, timeout=0.2, max_retries=0) as session:
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key, timeout=0.5, max_retries=0) as session:
         yield session
 
 

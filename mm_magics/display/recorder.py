@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mm_magics.display import frontend
+from mm_magics.errors import MiniMaxError
 from mm_magics.history.sees import Ran
 
 KEPT = 200_000
@@ -87,6 +88,8 @@ class Recorder:
         self.cells[id_] = Ran(id_, info.raw_cell, list(self._outputs))
 
     def _traceback(self, error: BaseException) -> list[str]:
+        if isinstance(error, MiniMaxError):  # what draws a traceback takes a second to import, and an interrupt waits
+            return error._render_traceback_()
         try:
             lines = self._shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
         except Exception:  # a traceback that cannot be drawn is still an error that can be named

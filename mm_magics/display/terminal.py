@@ -9,10 +9,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.answer import Asked, Event, TurnEnd
-from mm_magics.client import Retrying
 from mm_magics.display import figures
 from mm_magics.display.asking import by_input
 from mm_magics.display.inert import visible
+from mm_magics.exchange import Retrying
 from mm_magics.prompt import cut
 from mm_magics.stream import BlockStart, BlockStop, Delta
 from mm_magics.tools.approval import Decision
@@ -52,8 +52,8 @@ class TerminalView:
             case Asked(prompt):
                 for note in prompt.notes:
                     self.say(note)
-            case Retrying(attempt):
-                self.say(f"trying again ({attempt})")
+            case Retrying():
+                self.say(str(event))
             case BlockStart(_, {"type": "tool_use", "name": name}):
                 self._write(f"[{name}] ", "cyan")
             case Delta(_, kind, text):

@@ -26,9 +26,9 @@ from IPython.display import DisplayHandle
 from ipywidgets import Layout
 
 from mm_magics.answer import Asked, Event, TurnEnd
-from mm_magics.client import Retrying
 from mm_magics.display import figures
 from mm_magics.display.asking import by_input
+from mm_magics.exchange import Retrying
 from mm_magics.history.turn import Turn
 from mm_magics.interrupts import Stopped
 from mm_magics.stream import BlockStart, BlockStop, Delta, MessageStart
@@ -115,8 +115,12 @@ class WidgetView:
 
     def approve(self, call: ToolCall) -> Decision:
         """What the buttons in the turn say; where no message comes from the page while a cell runs, what is typed."""
-        if not self._here.wait(HERE_S):
-            return by_input(call)
+        deadline = time.monotonic() + HERE_S
+        while not self._here.wait(POLL_S):
+            if self._stop.is_set():
+                raise Stopped
+            if time.monotonic() >= deadline:
+                return by_input(call)
         while True:
             if self._stop.is_set():
                 raise Stopped
@@ -140,8 +144,8 @@ class WidgetView:
                 state = {"status": "waiting", "model": prompt.model, "thread": prompt.thread, "notes": prompt.notes}
                 self._put(["state", state])
                 return True
-            case Retrying(attempt):
-                self._put(["state", {"status": "waiting", "notes": [f"trying again ({attempt})"]}])
+            case Retrying():
+                self._put(["state", {"status": "waiting", "notes": [str(event)]}])
                 return True
             case MessageStart():
                 self._keys = {}

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from mm_magics import Session, commands
+from mm_magics import Session, commands, retries
+from mm_magics.client import CONNECT_TIMEOUT
+from mm_magics.config import MiniMax
+from mm_magics.exchange import MOST_BYTES
 from mm_magics.tools.builtin import NAMES, builtin_tools
 
 ROOT = Path(__file__).parents[2]
@@ -64,3 +67,26 @@ def test_the_script_in_the_readme_runs(endpoint, monkeypatch, capsys):
     exec(compile(script, "README.md", "exec"), {})
     assert "TurnEnd" in capsys.readouterr().out
     assert [len(record.body["messages"]) for record in endpoint.log] == [1, 3]
+
+
+def test_every_test_that_the_page_on_reliability_names_is_there():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs/reliability.md").read_text("utf-8"))
+    assert len(named) > 15
+    for path, name in named:
+        assert f"\ndef {name}(" in (ROOT / path).read_text("utf-8"), f"{path}::{name}"
+
+
+def test_the_page_on_reliability_tells_the_bounds_as_they_are():
+    page = (ROOT / "docs/reliability.md").read_text("utf-8")
+    config = MiniMax()
+    bounds = {
+        "an answer's first event": f"| {config.timeout:g} s | `timeout`, `--timeout` |",
+        "the whole": f"| {config.max_seconds:,.0f} s | `max_seconds` |",
+        "the size": f"| {MOST_BYTES // 1_000_000} MB |",
+        "a connection": f"| {CONNECT_TIMEOUT:g} s, or half of `timeout`",
+        "a tool": f"| {config.tool_timeout:g} s a call, {config.max_rounds} rounds a turn |",
+        "tries": f"| `max_retries`, {config.max_retries} |",
+        "pauses": f"| {retries.FIRST_S:g} s, then doubled up to {retries.MOST_S:g} s, or what `Retry-After` asks |",
+        "the longest pause": f"is said, not slept | {retries.LONGEST_S:g} s |",
+    }
+    assert [what for what, row in bounds.items() if row not in page] == []

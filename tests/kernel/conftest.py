@@ -93,6 +93,12 @@ class Kernel:
                 self.client.get_shell_msg(timeout=10)
                 return run
 
+    def send_to(self, base_url: str, key: str = "sk-other-key") -> None:
+        """Send what follows to this endpoint, with this key for it."""
+        session = "get_ipython().magics_manager.registry['MiniMaxMagics'].session"
+        run = self.run(f"%config MiniMax.base_url = {base_url!r}\n{session}.keys.enter({base_url!r}, {key!r})")
+        assert run.error is None
+
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()
 

@@ -1,0 +1,401 @@
+"""Every fault, in one real kernel and over real sockets.
+
+What is true after each: the cell ends with exactly one final bundle that holds what came, an error says what happened
+and what to do in two plain lines, the next prompt's request is valid and answered, and the kernel is the same one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from mm_magics.history.turn import MIME_TYPE
+from mm_magics.messages import blocks, problems
+from mm_magics.simulator import faults
+from mm_magics.simulator.contract import REFUSALS
+from tests.recorder import EVENTS, Recorder, http, sse, unanswered
+from tests.test_session_faults import ENDS, SAID, SAME
+from tests.turns import broken_rules
+
+pytestmark = pytest.mark.slow
+
+NUMBERS = itertools.count(1)
+KINDS = (
+    "message_start",
+    "ping",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+)
+SPOTS = [f"at={event} part={part}" for event in KINDS for part in ("before", "during", "after")]
+ADD = '''def add(a: int, b: int) -> int:
+    """The sum."""
+    return a + b'''
+
+
+@pytest.fixture(autouse=True)
+def _same_kernel(kernel) -> Iterator[None]:
+    """No new tries unless a test wants them; and the kernel that a test began with is there at its end.
+
+    The first prompt of a kernel imports much, for which the short time-outs here leave no time on a busy machine.
+    """
+    kernel.run("%%minimax\nWarm up.", "warm")
+    kernel.run("%minimax set max_retries 0")
+    pid = kernel.run("import os; print(os.getpid())").text
+    yield
+    assert kernel.run("import os; print(os.getpid())").text == pid
+
+
+def met(kernel, simulator, directive: str, flags: str = "--timeout 0.5", **how: Any) -> Any:
+    """Ask with this directive in a thread of its own, check what is true after any fault, and give the run."""
+    thread = f"t{next(NUMBERS)}"
+    run = kernel.run(f"%%minimax --thread {thread} {flags}\nHello. [[simulator: {directive}]]", thread, **how)
+    bundles = [each for each in run.outputs if MIME_TYPE in each.get("data", {})]
+    assert len(bundles) == 1, directive
+    assert [each for each in run.outputs if each not in bundles and "ename" not in each] == [], directive
+    turn = run.turn
+    assert broken_rules(turn) == [], directive
+    if run.error is not None and run.error["ename"] != "Interrupted":
+        lines = run.error["traceback"]
+        assert len(lines) == 2, (directive, lines)
+        assert all(line.strip() and line.isprintable() and "went wrong" not in line for line in lines), directive
+        assert (turn["status"], turn["error"]) == ("failed", "\n".join(lines)), directive
+    content = [block for message in turn["messages"] if message["role"] == "assistant" for block in blocks(message)]
+    opened = {op[1]: op[2].get("type") for op in run.ops if op[0] == "open"}
+    told = "".join(op[2] for op in run.ops if op[0] == "add" and opened[op[1]] in ("text", "thinking"))
+    kept = "".join(block.get(kind, "") for block in content for kind in ("text", "thinking"))
+    assert sorted(told) == sorted(kept), f"{directive}: what was shown is not all kept"
+    after = kernel.run(f"%%minimax --thread {thread}\nAnd now?", f"{thread}-after")
+    assert after.error is None, (directive, after.error)
+    assert after.turn["status"] == "complete", directive
+    asked = simulator.log[-1]
+    assert asked.problems == (), directive
+    assert problems(asked.body["messages"]) == [], directive
+    return run
+
+
+def lines_of(run: Any) -> str:
+    return "\n".join(run.error["traceback"])
+
+
+# By name --------------------------------------------------------------------------------------------------------
+
+FAMILIES = {
+    "the endpoint refuses": [name for name in faults.NAMES if name in REFUSALS],
+    "the message is odd": list(faults.REPLY),
+    "the stream is odd": [name for name in faults.PLAN if name in faults.faults_stream.FAULTS and name != "endless"],
+    "the line is odd": [name for name in faults.PLAN if name in faults.faults_wire.FAULTS],
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_after_each_fault_what_came_is_kept_the_error_is_clear_and_the_next_prompt_is_answered(
+    kernel, simulator, family
+):
+    for name in FAMILIES[family]:
+        run = met(kernel, simulator, f'fault={name} say="{SAID}"')
+        ended = ENDS[name]
+        assert (run.error["ename"] if run.error else run.turn["status"]) == getattr(ended, "__name__", ended), name
+        if name in SAME:
+            assert SAID in run.outputs[0]["data"]["text/html"], name
+        if name in REFUSALS:
+            assert REFUSALS[name].message.partition("X")[0] in lines_of(run), name
+
+
+def test_an_error_event_says_the_same_as_the_status_it_stands_for(kernel, simulator):
+    for name in REFUSALS:
+        whole = met(kernel, simulator, f"fault={name}").error["traceback"]
+        for spot in ("at=message_start", "after=3"):
+            run = met(kernel, simulator, f'fault={name} {spot} say="{SAID}"')
+            assert run.error["traceback"][1] == whole[1], (name, spot)
+            assert bool(run.turn["messages"][1:]) == (spot != "at=message_start")
+
+
+def test_an_answer_that_says_nothing_or_stops_strangely_is_said_to(kernel, simulator):
+    for name in ("empty-content", "blank-text", "only-thinking"):
+        run = met(kernel, simulator, f"fault={name}")
+        assert "answer says nothing; run the cell again" in run.outputs[0]["data"]["text/html"], name
+    run = met(kernel, simulator, "fault=stop-unknown")
+    assert "reason that is not known here: moon_phase" in run.outputs[0]["data"]["text/html"]
+    assert "not known here" not in met(kernel, simulator, "fault=no-usage").outputs[0]["data"]["text/html"]
+
+
+TOOL_FAULTS = [
+    "cut-tool-json",
+    "same-tool-id",
+    "old-tool-id",
+    "no-block-stop",
+    "twice-started",
+    "twice-delivered",
+    "tool-xml",
+    "no-message-stop",
+    "no-message-delta",
+    "overloaded after=2",
+    "bad-json after=2",
+    "stop-error",
+]
+
+
+def test_a_call_of_a_tool_that_was_hit_leaves_a_valid_history(kernel, simulator):
+    kernel.run(ADD)
+    for name in TOOL_FAULTS:
+        met(kernel, simulator, f"fault={name} fragments=2]] Use add. [[simulator:", "--timeout 0.5 --tools add")
+
+
+# At every event -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["reset", "close", "end", "silence"])
+def test_the_line_may_break_before_during_and_after_every_kind_of_event(kernel, simulator, fault):
+    for spot in SPOTS:
+        run = met(kernel, simulator, f'fault={fault} {spot} say="{SAID}"', "--timeout 0.2")
+        whole = spot == "at=message_stop part=after"
+        assert (run.error is None) == whole or (spot.startswith("at=message_stop part=during") and fault == "end"), spot
+
+
+@pytest.mark.parametrize("fault", ["reset", "end"])
+def test_the_line_may_break_anywhere_in_a_call_of_a_tool(kernel, simulator, fault):
+    kernel.run(ADD)
+    for spot in SPOTS:
+        met(kernel, simulator, f"fault={fault} {spot} fragments=2]] Use add. [[simulator:", "--tools add")
+
+
+# Waits are bounded ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def server(*sent: bytes, every: float = 0.0) -> Iterator[str]:
+    """The base URL of a server that sends these bytes to whoever connects, one after the other, and then nothing."""
+    leaving = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            connection.recv(65_536)
+            for data in sent:
+                if leaving.wait(every):
+                    return
+                connection.sendall(data)
+            leaving.wait()
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/anthropic"
+        leaving.set()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def bytewise(data: bytes) -> list[bytes]:
+    return [data[n : n + 1] for n in range(len(data))]
+
+
+STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n"
+
+
+def test_no_connection_is_waited_for_longer_than_the_bound(kernel):
+    with unanswered() as base_url:
+        kernel.send_to(base_url)
+        began = time.monotonic()
+        run = kernel.run("%%minimax --timeout 1\nHello.", "a")
+        assert time.monotonic() - began < 1.5
+    assert "Nothing answers at 127.0.0.1" in lines_of(run)
+
+
+@pytest.mark.parametrize(
+    ("sent", "every"),
+    [
+        ([], 0.0),
+        (bytewise(STREAM), 0.1),
+        ([STREAM, *[PING] * 100], 0.05),
+        ([STREAM, *[b": keep-alive\n\n"] * 100], 0.05),
+        ([STREAM, *bytewise(b'data: {"type": "message_start"' + b" " * 100)], 0.05),
+    ],
+    ids=["half-open", "headers by the byte", "pings", "comments", "an event by the byte"],
+)
+def test_what_is_no_event_is_no_progress(kernel, sent, every):
+    with server(*sent, every=every) as base_url:
+        kernel.send_to(base_url)
+        began = time.monotonic()
+        run = kernel.run("%%minimax --timeout 0.5\nHello.", "a")
+        assert time.monotonic() - began < 1.5
+    assert lines_of(run).startswith("The endpoint said nothing for 0.5 s.\n")
+
+
+def test_a_slow_first_byte_is_waited_for(kernel, simulator):
+    assert met(kernel, simulator, "wait=0.4", "--timeout 1").error is None
+    assert "said nothing for 0.2 s" in lines_of(met(kernel, simulator, "wait=5", "--timeout 0.2"))
+
+
+def test_the_whole_answer_has_its_time_too(kernel, simulator):
+    kernel.run("%minimax set max_seconds 0.6")
+    for directive in ("deltas=1000 rate=20", "fault=endless"):
+        run = met(kernel, simulator, directive)
+        assert "not over after 0.6 s" in lines_of(run)
+        assert "max_seconds" in lines_of(run)
+        assert run.turn["messages"][1:]
+    with server(JSON, *bytewise(b" " * 1_000), every=0.02) as base_url:
+        kernel.send_to(base_url)
+        assert "not over after 0.6 s" in lines_of(kernel.run("%%minimax --timeout 0.5\nHello.", "a"))
+
+
+def test_an_answer_without_end_fills_no_memory(kernel):
+    with server(STREAM, *[(b": " + b"x" * 998 + b"\n") * 1_000] * 300) as base_url:
+        kernel.send_to(base_url)
+        run = kernel.run("%%minimax\nHello.", "a")
+    assert lines_of(run).startswith("The answer went on past 256 MB, and was ended.\n")
+
+
+def test_an_answer_may_come_in_one_piece_of_10_mb(kernel):
+    piece = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "word " * 2_000_000}}
+    with Recorder(sse(*EVENTS[:2], piece, *EVENTS[3:])) as recorder:
+        kernel.send_to(recorder.base_url)
+        run = kernel.run("%%minimax\nHello.", "a")
+        assert run.error is None
+        assert len(run.turn["messages"][1]["content"][0]["text"]) == 10_000_000
+        assert kernel.run("%%minimax\nAnd now?", "b").error is None
+    assert problems(json.loads(recorder.requests[-1].body)["messages"]) == []
+
+
+# New tries ------------------------------------------------------------------------------------------------------
+
+
+def said_of_tries(run: Any) -> list[str]:
+    return [op[1]["notes"][0] for op in run.ops if op[0] == "state" and "trying again" in str(op[1].get("notes"))]
+
+
+def test_new_tries_are_shown_before_they_are_made(kernel, simulator):
+    kernel.run("%minimax set max_retries 2")
+    seen: list[int] = []
+    before = len(simulator.log)
+
+    def trying(kind: str, content: dict[str, Any]) -> bool:
+        return "trying again" in str(content)
+
+    run = met(
+        kernel,
+        simulator,
+        "fault=overloaded times=2 retry_after=0.4",
+        when=trying,
+        then=lambda: seen.append(len(simulator.log) - before),
+    )
+    assert run.turn["status"] == "complete"
+    assert seen == [1]
+    message = "High traffic detected. The service is busy at the moment, please try again later."
+    assert said_of_tries(run) == [
+        f"{message} (HTTP 529, overloaded_error); trying again in 0.4 s ({n} of 2)" for n in (1, 2)
+    ]
+    assert [record.status for record in simulator.log[before:]] == [529, 529, 200, 200]
+
+
+def test_tries_come_to_an_end(kernel, simulator):
+    kernel.run("%minimax set max_retries 2")
+    for name in ("rate-limit", "html-502"):
+        before = len(simulator.log)
+        run = met(kernel, simulator, f"fault={name} retry_after=0.01")
+        assert len(said_of_tries(run)) == 2, name
+        assert len(simulator.log) - before == 3 + 1, name
+    kernel.run("%minimax set max_retries 1")
+    for name in ("close-before-headers", "reset-before-headers", "not-http"):
+        before = len(simulator.log)
+        assert len(said_of_tries(met(kernel, simulator, f"fault={name}"))) == 1, name
+        assert len(simulator.log) - before == 2 + 1, name
+
+
+def test_a_refused_connection_is_tried_again_and_then_said(kernel):
+    kernel.run("%minimax set max_retries 1")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    kernel.send_to(f"http://127.0.0.1:{port}/anthropic")
+    run = kernel.run("%%minimax\nHello.", "a")
+    assert len(said_of_tries(run)) == 1
+    assert f"Nothing answers at 127.0.0.1:{port}" in lines_of(run)
+    assert "%minimax doctor" in lines_of(run)
+
+
+def test_what_began_to_answer_is_not_tried_again(kernel, simulator):
+    kernel.run("%minimax set max_retries 2")
+    for name in ("reset", "reset-after-headers", "silence", "silence-before-headers", "overloaded after=2", "html"):
+        before = len(simulator.log)
+        assert said_of_tries(met(kernel, simulator, f"fault={name}")) == []
+        assert len(simulator.log) - before == 1 + 1, name
+
+
+def test_a_days_wait_is_said_and_not_slept(kernel, simulator):
+    kernel.run("%minimax set max_retries 2")
+    tomorrow = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+    for name, (asked, said) in itertools.product(
+        ("usage-limit", "rate-limit", "unknown-error", "overloaded"), (("86400", "24 h"), (f'"{tomorrow}"', "24 h"))
+    ):
+        before, began = len(simulator.log), time.monotonic()
+        run = met(kernel, simulator, f"fault={name} retry_after={asked}")
+        assert time.monotonic() - began < 5
+        assert run.error["traceback"][1] == f"The endpoint asks to wait {said}; run the cell again after that."
+        assert len(simulator.log) - before == 1 + 1
+
+
+def test_a_wait_that_makes_no_sense_is_passed_over(kernel, simulator):
+    kernel.run("%minimax set max_retries 1")
+    for asked in ("soon", "-5", "nan", "inf", "1e999", '""'):
+        assert len(said_of_tries(met(kernel, simulator, f"fault=overloaded retry_after={asked} times=1"))) == 1, asked
+
+
+def test_a_refusal_that_lasts_is_not_tried_again_whatever_it_asks(kernel, simulator):
+    kernel.run("%minimax set max_retries 2")
+    for name, refusal in REFUSALS.items():
+        if refusal.status < 429:
+            before = len(simulator.log)
+            run = met(kernel, simulator, f"fault={name} retry_after=0.01")
+            assert said_of_tries(run) == []
+            assert "wait" not in run.error["traceback"][1]
+            assert len(simulator.log) - before == 1 + 1
+
+
+# Redirects ------------------------------------------------------------------------------------------------------
+
+
+def test_a_redirect_is_said_and_never_followed(kernel, simulator):
+    with Recorder() as other:
+        before = len(simulator.log)
+        run = met(kernel, simulator, f"fault=redirect to={other.base_url}/v1/messages")
+        assert "redirects elsewhere (HTTP 307)" in lines_of(run)
+        assert other.connections == 0
+        assert len(simulator.log) - before == 1 + 1
+    before = len(simulator.log)
+    met(kernel, simulator, "fault=redirect-loop")
+    assert len(simulator.log) - before == 1 + 1
+
+
+# Errors that no table has ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["403 X", "405 X", "413 X", "418 X", "451 X", "501 X", "599 X"])
+def test_any_other_status_also_says_what_to_do(kernel, status):
+    bodies: list[Callable[[], bytes]] = [
+        lambda: http('{"error": {"message": "no"}}', status=status),
+        lambda: http("", status=status),
+        lambda: http('{"base_resp": {"status_code": 7, "status_msg": "no"}}', status=status),
+    ]
+    for body in bodies:
+        with Recorder(body()) as recorder:
+            kernel.send_to(recorder.base_url)
+            lines = kernel.run("%%minimax\nHello.", "a").error["traceback"]
+        assert len(lines) == 2
+        assert status[:3] in lines[0]

@@ -1,0 +1,166 @@
+"""Stop, by its button and by an interrupt, in every state: it comes at once, what came is kept, the line is closed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from mm_magics.history.turn import MIME_TYPE
+from mm_magics.messages import problems
+from mm_magics.simulator.answer import Answer, thinking, tool_use
+from tests.recorder import unanswered
+
+pytestmark = pytest.mark.slow
+
+BOUND_S = 2.0
+"""Generous, for a busy machine. The 0.5 s that are promised are measured by `benchmarks/stop.py`."""
+
+
+def state(word: str) -> Callable[[str, dict[str, Any]], bool]:
+    """Whether this message tells the widget so."""
+    return lambda kind, content: kind == "comm_msg" and word in str(content)
+
+
+class State(NamedTuple):
+    """`ask` is the prompt, `when` what is seen before Stop is pressed, `flags` the cell's, `kept` what must be there.
+
+    `wait`: seconds more before it is pressed.
+    """
+
+    ask: str
+    when: Callable[[str, dict[str, Any]], bool]
+    flags: str = ""
+    kept: str = ""
+    wait: float = 0.3
+
+
+WAITING = state("'waiting'")
+RUNNING = state("'running'")
+STATES = {
+    "before the first byte": State("[[simulator: fault=silence-before-headers]]", WAITING),
+    "after the headers": State("[[simulator: fault=silence-after-headers]]", WAITING),
+    "while it thinks": State(
+        '[[simulator: thinking="Let me think of all that there is." size=4 rate=5]]', state("'thinking'"), "", "Let"
+    ),
+    "while it answers": State("[[simulator: deltas=2000 rate=100]]", state("'answering'"), "", "Sentence 1"),
+    "in a silence of the answer": State(
+        "[[simulator: deltas=50 fault=silence after=20]]", state("'answering'"), "", "Sentence 1"
+    ),
+    "in a flood": State('[[simulator: say="Again." fault=endless]]', state("'answering'"), "", "Again."),
+    "between two tries": State("[[simulator: fault=overloaded retry_after=30]]", state("trying again")),
+    "in a synchronous tool": State("Use sleep, please.", RUNNING, "--tools sleep", "sleep"),
+    "in an asynchronous tool": State("Use doze, please.", RUNNING, "--tools doze", "doze"),
+    "in a loop of Python": State("Use spin, please.", RUNNING, "--tools spin", "spin"),
+    "while a tool asks": State("Use wipe, please.", state("'asking'"), "--tools wipe", "wipe"),
+}
+TOOLS = """
+import asyncio, time
+from mm_magics import minimax_tool
+def sleep() -> None:
+    time.sleep(60)
+async def doze() -> None:
+    await asyncio.sleep(60)
+def spin() -> None:
+    while True:
+        pass
+@minimax_tool(asks=True)
+def wipe() -> None:
+    pass
+"""
+
+
+@pytest.fixture(scope="module")
+def button(shared_kernel) -> Callable[[], None]:
+    """Presses Stop as the JupyterLab extension does: on a comm of its own, over a subshell."""
+    client, comm_id = shared_kernel.client, uuid.uuid4().hex
+    content = {"comm_id": comm_id, "target_name": "mm_magics.control", "data": {}}
+    client.shell_channel.send(client.session.msg("comm_open", content))
+    client.control_channel.send(client.session.msg("create_subshell_request", {}))
+    subshell = client.get_control_msg(timeout=10)["content"]["subshell_id"]
+
+    def press() -> None:
+        message = client.session.msg("comm_msg", {"comm_id": comm_id, "data": {"type": "stop"}})
+        message["header"]["subshell_id"] = subshell
+        client.shell_channel.send(message)
+
+    return press
+
+
+def stopped(kernel, case: State, press: Callable[[], None]) -> tuple[Any, float]:
+    """The run of a cell in which Stop was pressed, and the seconds from there to the cell's end."""
+    pressed: list[float] = []
+
+    def then() -> None:
+        time.sleep(case.wait)
+        pressed.append(time.monotonic())
+        press()
+
+    run = kernel.run(f"%%minimax {case.flags}\n{case.ask}", "a", when=case.when, then=then)
+    assert pressed, "the state was never seen"
+    return run, run.times[-1] - pressed[0]
+
+
+def check(kernel, simulator, run, seconds: float, how: str, kept: str) -> None:
+    assert seconds < BOUND_S
+    bundles = [each for each in run.outputs if MIME_TYPE in each.get("data", {})]
+    assert len(bundles) == 1
+    assert run.turn["status"] == "stopped"
+    assert (run.error["ename"] if run.error else None) == ("Interrupted" if how == "interrupt" else None)
+    assert kept in str(run.turn["messages"][1:])
+    assert bool(run.turn["messages"][1:]) == bool(kept)
+    after = kernel.run("%%minimax\nAnd now?", "b")
+    assert after.turn["status"] == "complete"
+    assert problems(simulator.log[-1].body["messages"]) == []
+
+
+@pytest.mark.parametrize("how", ["button", "interrupt"])
+@pytest.mark.parametrize("name", STATES)
+def test_stop_comes_at_once_in_every_state(kernel, simulator, button, name, how):
+    kernel.run(TOOLS)
+    kernel.run("%%minimax\nWarm up.", "w")
+    case, before = STATES[name], len(simulator.log)
+    run, seconds = stopped(kernel, case, button if how == "button" else kernel.interrupt)
+    print(f"{name}, by {how}: {seconds:.3f} s")
+    first = simulator.log[before]
+    if not case.flags and "overloaded" not in case.ask:
+        deadline = time.monotonic() + BOUND_S
+        while simulator.log[before].ended is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        first = simulator.log[before]
+        assert first.ended == "left", "the connection is still open"
+    check(kernel, simulator, run, seconds, how, case.kept)
+    assert len(simulator.log) == before + 2, "it went on after Stop"
+
+
+@pytest.mark.parametrize("how", ["button", "interrupt"])
+def test_stop_comes_at_once_while_it_connects(kernel, simulator, button, how):
+    with unanswered() as base_url:
+        kernel.send_to(base_url)
+        run, seconds = stopped(kernel, State("Hello.", WAITING), button if how == "button" else kernel.interrupt)
+    print(f"while it connects, by {how}: {seconds:.3f} s")
+    kernel.send_to(simulator.base_url, simulator.key)
+    check(kernel, simulator, run, seconds, how, "")
+
+
+@pytest.mark.parametrize("how", ["button", "interrupt"])
+def test_stop_comes_at_once_in_code_that_the_model_wrote(kernel, simulator, button, how):
+    kernel.run("%minimax tools allow python")
+    simulator.answers.append(Answer([thinking("I loop."), tool_use("python", {"code": "while True:\n    pass"})]))
+    case = State("Loop.", RUNNING, "--tools python", "while True")
+    run, seconds = stopped(kernel, case, button if how == "button" else kernel.interrupt)
+    print(f"in code of the model's, by {how}: {seconds:.3f} s")
+    check(kernel, simulator, run, seconds, how, "while True")
+    kernel.run("%minimax tools forget all")
+
+
+def test_the_first_interrupt_of_a_kernel_waits_for_no_import(fresh_kernel):
+    fresh_kernel.run("%%minimax\nWarm up.", "w")
+    fresh_kernel.run("import sys; known = set(sys.modules)")
+    run, seconds = stopped(fresh_kernel, STATES["before the first byte"], fresh_kernel.interrupt)
+    print(f"the first interrupt: {seconds:.3f} s")
+    assert run.error["ename"] == "Interrupted"
+    assert fresh_kernel.run("print(len({each.partition('.')[0] for each in set(sys.modules) - known}))").text == "0\n"
