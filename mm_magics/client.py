@@ -112,12 +112,12 @@ class Client:
         seconds = anthropic.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT, self.timeout))
         return anthropic.Anthropic(
             base_url=self.base_url,
-            api_key=self.key.reveal(),
+            api_key="-",  # the SDK shows what it holds, so the key is put into each request as it leaves
             timeout=seconds,
             max_retries=self.max_retries,
             default_headers={
                 "anthropic-version": API_VERSION,  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
-                "Authorization": f"Bearer {self.key.reveal()}",
+                "Authorization": "-",
                 "X-Api-Key": anthropic.Omit(),  # type: ignore[dict-item]  # it is taken, the annotation does not say so
             },
             http_client=anthropic.DefaultHttpxClient(
@@ -147,6 +147,7 @@ class Client:
         return response
 
     def _before_request(self, request: httpx2.Request) -> None:
+        request.headers["Authorization"] = f"Bearer {self.key.reveal()}"
         request.extensions["trace"] = self._trace
         attempt = int(request.headers.get("x-stainless-retry-count", "0"))
         if (exchange := self._exchange()) is not None:
