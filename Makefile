@@ -32,6 +32,16 @@ test: $(VENV)/.installed chromium ## the whole suite, browser included
 test-fast: $(VENV)/.installed ## the suite without browser, wheel, and what starts many kernels
 	pytest -n 2 --dist loadgroup -m "not browser and not slow and not wheel" $(PYTEST_ARGS)
 
+.PHONY: coverage
+coverage: $(VENV)/.installed ## lines and branches of mm_magics that the suite without browser and wheel covers
+	coverage erase
+	coverage run -m pytest -n 2 --dist loadgroup -m "not browser and not wheel" $(PYTEST_ARGS)
+	tools/coverage
+
+.PHONY: audit
+audit: $(VENV)/.installed ## known faults of all dependencies, where the lists can be reached
+	tools/audit
+
 .PHONY: lint
 lint: $(VENV)/.installed ## formatting, types and rules, Python and TypeScript
 	ruff format --check

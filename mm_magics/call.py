@@ -57,28 +57,31 @@ class Call:
 
     def events(self, wake: Wake) -> Iterator[CallEvent]:
         """All events of the call. Raises `Stopped` or an `EndpointError`; blocks left open are closed before that."""
-        decoder = EventDecoder()
         try:
-            while not self.assembler.stopped:
-                news = self._next(wake)
-                match news:
-                    case None:
-                        yield Idle()
-                    case Chunk(data):
-                        yield from self._chunk(decoder, data)
-                    case Retrying():
-                        yield news
-                    case Opened():
-                        self.opened = news
-                        if news.content_type == "text/html":
-                            raise self._not_the_api()
-                    case Ended(error):
-                        yield from self._end(decoder, error)
-            self._exchange.next(END_S)
-        except MiniMaxError as error:
-            raise self._exchange.translate(error) from None
+            yield from self._received(wake)
+        except MiniMaxError as error:  # the frames below hold what the endpoint sent, which may be the key
+            raise self._exchange.translate(error).with_traceback(None) from None
         finally:
             self.end()
+
+    def _received(self, wake: Wake) -> Iterator[CallEvent]:
+        decoder = EventDecoder()
+        while not self.assembler.stopped:
+            news = self._next(wake)
+            match news:
+                case None:
+                    yield Idle()
+                case Chunk(data):
+                    yield from self._chunk(decoder, data)
+                case Retrying():
+                    yield news
+                case Opened():
+                    self.opened = news
+                    if news.content_type == "text/html":
+                        raise self._not_the_api()
+                case Ended(error):
+                    yield from self._end(decoder, error)
+        self._exchange.next(END_S)
 
     def end(self) -> None:
         """End the call if it is not over: the connection is cut, and blocks left open are closed as they are."""

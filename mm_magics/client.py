@@ -64,6 +64,8 @@ class Client:
                 if not data or not page.get("has_more") or page.get("last_id") == query.get("after_id"):
                     return found
                 query["after_id"] = page.get("last_id")
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None  # without the frames below, whose variables hold the key
         except Exception as error:
             raise self._error(error) from None
 
@@ -82,17 +84,16 @@ class Client:
 
         # Half the time-out at most, so that a host that is not there is told from one that is silent.
         seconds = anthropic.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT, self.timeout / 2))
-        headers = {  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
-            "anthropic-version": API_VERSION,
-            "Authorization": f"Bearer {self.key.reveal()}",
-            "X-Api-Key": anthropic.Omit(),
-        }
         return anthropic.Anthropic(
             base_url=self.base_url,
-            api_key=self.key.reveal(),
+            api_key="-",  # the SDK shows what it holds, so the key is put into each request as it leaves
             timeout=seconds,
             max_retries=self.max_retries,
-            default_headers=headers,  # type: ignore[arg-type]  # Omit is taken, the annotation does not say so
+            default_headers={
+                "anthropic-version": API_VERSION,  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
+                "Authorization": "-",
+                "X-Api-Key": anthropic.Omit(),  # type: ignore[dict-item]  # it is taken, the annotation does not say so
+            },
             http_client=anthropic.DefaultHttpxClient(
                 timeout=seconds,
                 follow_redirects=False,
@@ -134,6 +135,7 @@ class Client:
         return response
 
     def _before_request(self, request: httpx2.Request) -> None:
+        request.headers["Authorization"] = f"Bearer {self.key.reveal()}"
         request.extensions["trace"] = self._trace
         if (exchange := self._exchange()) is not None:
             exchange.starts()
@@ -217,7 +219,7 @@ class Client:
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict) or not ("error" in body or "base_resp" in body):
-            text = self.key.hide(" ".join(response.text[:MAX_ERROR_BODY].split()))[:120]
+            text = " ".join(self.key.hide(response.text).split())[:120]
             return StatusError(
                 f"{self.base_url} answered HTTP {status}, not in the Messages API's form: {text or 'an empty body'}",
                 "Does the base URL end in /anthropic?",

@@ -1,7 +1,8 @@
 """Which key goes to which host, and where it was found.
 
 Always true: a key is only ever given out for the host that it was given for, and nothing here shows it:
-not `repr`, not `str`, not a pickle, not an error.
+not `repr`, not `str`, not a pickle, not an error, not a traceback that shows variables (so no function that may raise
+holds a key, or the environment, in one).
 
 Order, first match wins (`find`):
 1. a key entered in this process (`%minimax login`, `Session(api_key=…)`), for the host it was entered for;
@@ -13,7 +14,10 @@ Order, first match wins (`find`):
 
 from __future__ import annotations
 
+import base64
+import html
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -23,6 +27,8 @@ from mm_magics.errors import ConfigError, KeyMissing
 MINIMAX_HOSTS = frozenset({"api.minimax.io", "api.minimaxi.com"})
 VARIABLES = ("MINIMAX_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 SERVICE = "mm-magics"
+SHORTEST_FORM = 6
+"""Characters of base64 below which it is too common a text to be taken for a key."""
 
 
 class Key:
@@ -33,6 +39,7 @@ class Key:
     def __init__(self, value: str, source: str, host: str) -> None:
         value = value.strip()
         if not value or not value.isascii() or not value.isprintable() or " " in value:
+            del value
             raise ConfigError(
                 f"The key from {source} holds characters that a key cannot have.", "Copy it again, without line breaks."
             )
@@ -44,8 +51,13 @@ class Key:
         return self._value
 
     def hide(self, text: str) -> str:
-        """The text with the key, should somebody have echoed it, replaced."""
-        return text.replace(self._value, "[key]")
+        """The text with the key, should somebody have echoed it as it is or escaped, replaced."""
+        return re.sub(_pattern(self._value), "[key]", text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and (self._value, self.host) == (other._value, other.host)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<key for {self.host} from {self.source}>"
@@ -93,16 +105,12 @@ class Keys:
         if host in self._entered:
             return self._entered[host]
         passed = []
-        environ = os.environ if self._given is None else self._given
-        given_for = host_of(environ.get("ANTHROPIC_BASE_URL", ""))
-        for name in VARIABLES:
-            value = environ.get(name, "").strip()
-            if not value:
-                continue
+        given_for = host_of(self._variable("ANTHROPIC_BASE_URL"))
+        for name in filter(self._variable, VARIABLES):
             if host == given_for or (name == "MINIMAX_API_KEY" and host in MINIMAX_HOSTS):
-                return Key(value, name, host)
+                return Key(self._variable(name), name, host)
             passed.append(name)
-        if (kept := _kept(host)) is not None:
+        if kept := _kept(host):
             return Key(kept, "the OS keyring", host)
         hint = "Run %minimax login, or set MINIMAX_API_KEY."
         if passed:
@@ -111,6 +119,28 @@ class Keys:
                 f"set ANTHROPIC_BASE_URL to this endpoint as well, or run %minimax login."
             )
         raise KeyMissing(f"There is no key for {host}.", hint)
+
+    def _variable(self, name: str) -> str:
+        return (os.environ if self._given is None else self._given).get(name, "").strip()
+
+
+def _pattern(value: str) -> str:
+    """An expression for the key as it is, and as it stands within URLs, JSON, HTML, Python's literals and base64."""
+    forms = ["".join(map(_character, value))]
+    for before in range(3):  # where it begins within base64's groups of three
+        inside = slice((0, 2, 3)[before], 8 * (before + len(value)) // 6)
+        coded = base64.b64encode(b"\0" * before + value.encode())[inside].decode()
+        if len(coded) >= SHORTEST_FORM:
+            forms.append(re.escape(coded).replace(r"\+", "[+-]").replace("/", "[/_]"))
+    return "|".join(forms)
+
+
+def _character(each: str) -> str:
+    if each.isalnum():
+        return each
+    code, name = ord(each), html.escape(each)[1:-1] or "-"
+    inside = rf"(?:#0*{code}|#x0*{code:x}|{re.escape(name)})"
+    return rf"(?:\\{{0,8}}{re.escape(each)}|(?i:\\{{1,4}}u00{code:02x}|%(?:25)?{code:02x}|&(?:amp;)?{inside};))"
 
 
 def _keyring() -> Any:
@@ -123,12 +153,12 @@ def _keyring() -> Any:
     return None if isinstance(keyring.get_keyring(), fail.Keyring) else keyring
 
 
-def _kept(host: str) -> str | None:
+def _kept(host: str) -> str:
+    """The key in the OS keyring; "" if there is none."""
     keyring = _keyring()
     if keyring is None:
-        return None
+        return ""
     try:
-        value = keyring.get_password(SERVICE, host)
+        return keyring.get_password(SERVICE, host) or ""
     except Exception:  # a locked or broken keyring is as good as none
-        return None
-    return value or None
+        return ""

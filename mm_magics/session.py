@@ -233,9 +233,9 @@ class Session:
         """The line to the endpoint as the settings now stand, kept open between calls."""
         base_url = checked_base_url(self.config.base_url)
         key = self.keys.find(base_url)
-        wanted = (base_url, key.reveal(), timeout or self.config.timeout, self.config.max_retries)
+        wanted = (base_url, key, timeout or self.config.timeout, self.config.max_retries)
         old = self._client
-        if old is None or (old.base_url, old.key.reveal(), old.timeout, old.max_retries) != wanted:
+        if old is None or (old.base_url, old.key, old.timeout, old.max_retries) != wanted:
             if old is not None:
                 old.close()
             self._client = Client(base_url, key, timeout=wanted[2], max_retries=wanted[3])

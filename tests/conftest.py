@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from mm_magics.simulator import Simulator
+
+from .canary import in_files
 
 VARIABLES = (
     "MINIMAX_API_KEY",
@@ -19,6 +23,10 @@ VARIABLES = (
     "MINIMAX_MODEL",
 )
 
+SEARCH_S = 2.0
+LARGEST = 5_000_000
+OTHERS = {"site-packages", "node_modules", "bin", ".git"}
+"""Folders that hold other people's files."""
 
 settings.register_profile(
     "quick",
@@ -41,3 +49,25 @@ def _no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
 def endpoint() -> Iterator[Simulator]:
     with Simulator() as simulator:
         yield simulator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_key_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """At the end, what all tests left in their temporary folders is searched for keys, the youngest folders first."""
+    yield
+    began = time.monotonic()
+    base = tmp_path_factory.getbasetemp()
+    for folder in sorted(base.iterdir(), key=lambda each: -each.lstat().st_mtime):
+        if folder.is_symlink():
+            continue
+        assert in_files(_own(folder), simulators=True) == [], "a test left a key behind"
+        if time.monotonic() - began > SEARCH_S:
+            return
+
+
+def _own(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if each not in OTHERS]
+        for file in (Path(parent, name) for name in names):
+            if file.is_file() and not file.is_symlink() and file.stat().st_size <= LARGEST:
+                yield file

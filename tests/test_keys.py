@@ -18,6 +18,8 @@ from mm_magics.errors import ConfigError, KeyMissing
 from mm_magics.keys import Key, Keys, host_of
 from mm_magics.session import Session
 
+from .canary import CANARY, echoes, places
+
 IO = "https://api.minimax.io/anthropic"
 CN = "https://api.minimaxi.com/anthropic"
 OTHER = "https://example.org/anthropic"
@@ -257,3 +259,17 @@ def test_a_key_says_where_it_is_from_and_hides_itself_in_any_text() -> None:
     key = Key(SECRET, "%minimax login", "api.minimax.io")
     assert repr(key) == str(key) == "<key for api.minimax.io from %minimax login>"
     assert key.hide(f"Bearer {SECRET}, {SECRET}") == "Bearer [key], [key]"
+
+
+@pytest.mark.parametrize("form", echoes())
+def test_a_key_hides_itself_however_it_is_escaped(form: str) -> None:
+    hidden = Key(CANARY, "here", "api.minimax.io").hide(f"before {form} after")
+    assert places(hidden) == []
+    assert hidden.startswith("before ")
+    assert hidden.endswith(" after")
+
+
+def test_a_short_key_hides_no_more_than_itself() -> None:
+    assert Key("k", "here", "api.minimax.io").hide("a text with letters, a k among them") == (
+        "a text with letters, a [key] among them"
+    )

@@ -97,14 +97,18 @@ def login(session: Session, _shell: Any, rest: str) -> Report:
     if rest not in ("", "--keep"):
         raise ArgumentError("%minimax login takes only --keep.", "The key is asked for, and typed unseen.")
     base_url = checked_base_url(session.config.base_url)
+    key = session.keys.enter(base_url, _typed(base_url))  # in no variable: a verbose traceback would show it
+    if rest == "--keep":
+        session.keys.keep(key)
+    where = "in the OS keyring" if rest == "--keep" else "until this kernel ends"
+    return Report(lines=[f"The key for {key.host} is kept {where}."])
+
+
+def _typed(base_url: str) -> str:
     try:
         value = getpass(f"Key for {base_url}: ")
     except Exception:  # no one to ask: nbclient and the like raise an error of their own
         raise ConfigError("A key cannot be asked for here.", "Set MINIMAX_API_KEY in the environment.") from None
     if not value.strip():
         raise ConfigError("No key was entered.", "Run %minimax login again.")
-    key = session.keys.enter(base_url, value)
-    if rest == "--keep":
-        session.keys.keep(key)
-    where = "in the OS keyring" if rest == "--keep" else "until this kernel ends"
-    return Report(lines=[f"The key for {key.host} is kept {where}."])
+    return value

@@ -60,7 +60,7 @@ class Endpoint:
         rate: float | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self.key = key or f"sim-{secrets.token_urlsafe(24)}"
+        self.key = key or f"simulator-key-{secrets.token_urlsafe(24)}"
         self.rate = rate
         self.answers: deque[Answer | str] = deque()
         for answer in answers:

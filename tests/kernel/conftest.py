@@ -53,8 +53,9 @@ class Run:
 
 
 class Kernel:
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.manager, self.client = start_new_kernel(kernel_name="python3", env={**os.environ, **environment})
+    def __init__(self, environment: dict[str, str], **options: Any) -> None:
+        environment = {**os.environ, **environment}
+        self.manager, self.client = start_new_kernel(kernel_name="python3", env=environment, **options)
 
     def run(
         self,
@@ -103,8 +104,9 @@ class Kernel:
         self.manager.interrupt_kernel()
 
     def close(self) -> None:
+        """Let it end by itself, so that what it ran is counted as covered."""
+        self.manager.shutdown_kernel()
         self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
 
 
 @pytest.fixture(scope="module")
