@@ -22,7 +22,10 @@ TARGETS = {
 
 
 def main(name: str, options: list[str]) -> None:
-    import atheris
+    try:
+        import atheris
+    except ImportError:
+        sys.exit("atheris is not installed: pip install -e '.[fuzz]' (its wheels are for Linux).")
     from hypothesis import HealthCheck, settings
 
     settings.register_profile("atheris", deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -31,7 +34,7 @@ def main(name: str, options: list[str]) -> None:
         module, test = TARGETS[name]
         run = getattr(import_module(module), test).hypothesis.fuzz_one_input
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115  what views write
-    atheris.Setup([sys.argv[0], "-len_control=0", "-max_len=4096", *options], run)
+    atheris.Setup([sys.argv[0], "-len_control=0", "-max_len=4096", "-timeout=20", *options], run)
     atheris.Fuzz()
 
 
