@@ -146,6 +146,7 @@ WORDS = st.one_of(
 @example("--")
 @example("-- x")
 @example("-")
+@example("-\0\x0b-")
 def test_whatever_is_typed_gives_flags_or_one_of_our_errors(line: str) -> None:
     try:
         given: dict[str, Any] = arguments.parse(line)
