@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FRONT := labextension/package.json labextension/yarn.lock labextension/build.mjs $(shell find labextension/src labextension/schema -type f)
+FUZZ_S ?= 60
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -41,6 +42,12 @@ coverage: $(VENV)/.installed ## lines and branches of mm_magics that the suite w
 .PHONY: audit
 audit: $(VENV)/.installed ## known faults of all dependencies, where the lists can be reached
 	tools/audit
+
+.PHONY: fuzz
+fuzz: $(VENV)/.installed ## 10,000 examples of what may come from outside, then a minute a target led by coverage (atheris)
+	HYPOTHESIS_PROFILE=fuzz pytest -n 2 -m fuzz $(PYTEST_ARGS)
+	pip install --quiet --constraint constraints.txt --editable ".[fuzz]"
+	for each in $$(python -m fuzz); do python -m fuzz $$each -max_total_time=$(FUZZ_S); done
 
 .PHONY: lint
 lint: $(VENV)/.installed ## formatting, types and rules, Python and TypeScript

@@ -1,6 +1,7 @@
-"""`python -m benchmarks`: measure everything, print the table, exit with 1 if something asked does not hold.
+"""`python -m benchmarks`: measure everything but the long runs, print the table, exit with 1 if something asked does
+not hold.
 
-`python -m benchmarks throughput latency startup memory stop frames tools` measures the groups named only.
+`python -m benchmarks throughput latency startup memory stop frames tools long` measures the groups named only.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import frames, latency, memory, startup, stop, throughput, tools
+from benchmarks import frames, latency, long, memory, startup, stop, throughput, tools
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.figures import Figure, table
 
@@ -24,7 +25,10 @@ GROUPS = {
     "stop": stop.measure,
     "frames": frames.measure,
     "tools": tools.measure,
+    "long": long.measure,
 }
+BY_NAME = ("long",)
+"""Groups that take so long that they are run by name only."""
 VERSIONS = ("anthropic", "httpx2", "ipykernel", "ipython", "anywidget", "ipywidgets", "markdown-it-py", "jiter")
 
 
@@ -51,7 +55,7 @@ def main(names: list[str]) -> int:
     print(machine(), flush=True)
     figures: list[Figure] = []
     with EndpointProcess() as endpoint:
-        for name in names or GROUPS:
+        for name in names or [each for each in GROUPS if each not in BY_NAME]:
             print(f"measuring {name} …", file=sys.stderr, flush=True)
             figures += GROUPS[name](endpoint)
     print(f"\n{table(figures)}\n")

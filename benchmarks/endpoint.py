@@ -13,6 +13,8 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 from benchmarks.texts import markdown
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -31,6 +33,7 @@ class EndpointProcess:
             cwd=ROOT,
             env=environment,
         )
+        self.process = psutil.Process(self._process.pid)
         first: dict[str, Any] = json.loads(self._line())
         self.base_url: str = first["base_url"]
         self.key: str = first["key"]

@@ -126,8 +126,8 @@ class Kernel:
         if setup:
             self.run(setup)
 
-    def run(self, code: str, metadata: Mapping[str, Any] | None = None) -> Run:
-        """Run the cell to its end, taking every iopub message as it comes."""
+    def run(self, code: str, metadata: Mapping[str, Any] | None = None, settle: float = SETTLE_S) -> Run:
+        """Run the cell to its end, taking every iopub message as it comes; its CPU counts for `settle` seconds more."""
         cpu, sent = self.cpu(), time.monotonic()
         wanted = self._send(code, metadata)
         taken: list[tuple[float, list[bytes]]] = []
@@ -138,7 +138,7 @@ class Kernel:
             taken.append((at, frames))
             if json.loads(frames[1])["msg_type"] == "status" and json.loads(frames[4])["execution_state"] == "idle":
                 break
-        time.sleep(SETTLE_S)
+        time.sleep(settle)
         spent = self.cpu() - cpu
         messages = [_message(at, frames) for at, frames in taken]
         for message in messages:

@@ -286,7 +286,7 @@ _DESTS = {flag.dest: flag for flag in FLAGS}
 def _unknown(word: str) -> ArgumentError:
     if not word.startswith("-"):
         return ArgumentError(f"{word!r} is no flag.", "The prompt goes below the %%minimax line.")
-    name = word.partition("=")[0]
+    name = "".join(each if each.isprintable() else "\ufffd" for each in word.partition("=")[0])
     like = get_close_matches(name, [name for flag in FLAGS for name in flag.names if name.startswith("--")], 1, 0.5)
     hint = f"Did you mean {like[0]}?" if like else "%%minimax --help lists the flags."
     return ArgumentError(f"There is no flag {name}.", hint)

@@ -6,6 +6,7 @@ Blocks are plain dicts and are never copied field by field, so fields and types 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, cast
 
@@ -46,6 +47,9 @@ class Problem(NamedTuple):
         return f"{self.where}: {self.text}"
 
 
+DEPTH = 200
+"""Levels of nesting up to which JSON is taken; deeper, reading, showing and writing it break in different places."""
+
 INTERRUPTED = "The call was interrupted before it had a result."
 
 
@@ -67,6 +71,20 @@ def text_of(messages: Iterable[Mapping[str, Any]], role: str = "assistant") -> s
         if block.get("type") == "text" and isinstance(block.get("text"), str)
     )
     return "\n\n".join(text for text in texts if text.strip())
+
+
+def is_writable(value: object) -> bool:
+    """Whether what was read as JSON can be written as JSON again: numbers are finite, nesting at most DEPTH deep."""
+    try:
+        written = json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return written.count("[") + written.count("{") <= DEPTH or _is_flat(value, DEPTH)
+
+
+def _is_flat(value: object, depth: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth >= 0 and all(_is_flat(each, depth - 1) for each in inner)
 
 
 # The rules ------------------------------------------------------------------------------------------------------

@@ -77,6 +77,10 @@ def nearest(name: str, known: frozenset[str] = frozenset()) -> str | None:
     return names[found[0]] if found else None
 
 
+COUNTABLE = 10**15
+"""A number of tokens or seconds from here on is none that anybody has counted."""
+
+
 def cost(name: str, usage: Mapping[str, Any]) -> float | None:
     """US dollars for one call, from the `usage` it reported; None where the price is not known.
 
@@ -88,7 +92,7 @@ def cost(name: str, usage: Mapping[str, Any]) -> float | None:
 
     def tokens(key: str) -> int:
         value = usage.get(key)
-        return value if isinstance(value, int) else 0
+        return value if isinstance(value, int) and abs(value) < COUNTABLE else 0
 
     return (
         tokens("input_tokens") * price.input

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 import jiter
 
 from mm_magics.errors import ProtocolError, StatusError, reported
-from mm_magics.messages import Block, blocks
+from mm_magics.messages import Block, blocks, is_writable
 
 # Turn events: what a view is told ---------------------------------------------------------------------------------
 
@@ -205,6 +205,7 @@ class Assembler:
         content = message.get("content")
         if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
             raise ProtocolError("The endpoint's answer has no content.")
+        _check(message)
         self.message = message
         self.started = True
         yield MessageStart(message)
@@ -227,10 +228,12 @@ class Assembler:
         message = event.get("message")
         if not isinstance(message, dict):
             raise ProtocolError("The endpoint started a message that is not one.")
+        _check(message)
         self.message = {**message, "content": [*blocks(message), *self.content]}
         self.started = True
 
     def _merge(self, event: dict[str, Any]) -> None:
+        _check(event)
         delta, usage = event.get("delta"), event.get("usage")
         if isinstance(delta, dict):
             self.message.update({key: value for key, value in delta.items() if key != "content"})
@@ -242,6 +245,7 @@ class Assembler:
         index, block = _index(event), event.get("content_block")
         if not isinstance(block, dict):
             raise ProtocolError("The endpoint started a content block that is not one.")
+        _check(block)
         if index in self._open:
             yield from self._stop_block(index)
         yield self._open_block(index, block)
@@ -281,7 +285,8 @@ class Assembler:
         raw = "".join(parts.get("partial_json", ()))
         try:
             if raw.strip():
-                block["input"] = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
+                given = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
+                block["input"] = given if is_writable(given) else _refuse("too deep")
             whole = block.get("type") != "tool_use" or isinstance(block.get("input"), dict)
         except (ValueError, RecursionError):
             whole = False
@@ -303,6 +308,12 @@ def _index(event: dict[str, Any]) -> int:
     if not isinstance(index, int):
         raise ProtocolError("The endpoint sent a content block event without its index.")
     return index
+
+
+def _check(part: dict[str, Any]) -> None:
+    """Refuse what could be read, but never be written again."""
+    if not is_writable(part):
+        raise ProtocolError("The endpoint sent a number that JSON cannot hold, or JSON that is nested too deep.")
 
 
 def _finite(number: str) -> float:
@@ -329,11 +340,13 @@ def _writable(text: str) -> str:
 
 def _merge_unknown(block: Block, parts: dict[str, list[str]], delta: dict[str, Any]) -> None:
     """A delta of an unknown kind: strings are appended, a citation is added to the list of them, the rest is set."""
+    _check(delta)
     for key, value in delta.items():
         if key == "type":
             continue
         if key == "citation":
-            block["citations"] = [*(block.get("citations") or []), value]
+            before = block.get("citations")
+            block["citations"] = [*(before if isinstance(before, list) else []), value]
         elif isinstance(value, str):
             _add(block, parts, key, value)
         else:

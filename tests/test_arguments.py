@@ -138,6 +138,7 @@ WORDS = st.one_of(
 )
 
 
+@pytest.mark.fuzz
 @given(st.one_of(st.lists(WORDS, max_size=6).map(" ".join), st.text(max_size=20)))
 @example("--param a=" + "[" * 3_000)
 @example("--max-tokens " + "9" * 5_000)
@@ -145,6 +146,7 @@ WORDS = st.one_of(
 @example("--")
 @example("-- x")
 @example("-")
+@example("-\0\x0b-")
 def test_whatever_is_typed_gives_flags_or_one_of_our_errors(line: str) -> None:
     try:
         given: dict[str, Any] = arguments.parse(line)
@@ -225,6 +227,7 @@ def test_every_flag_and_every_command_is_offered() -> None:
     assert arguments.completions("%minimax ", [], []) == [command.name for command in arguments.COMMANDS]
 
 
+@pytest.mark.fuzz
 @given(st.text(max_size=20), st.sampled_from(["", "%%minimax ", "%minimax ", "%minimax set "]))
 def test_completion_never_fails(text: str, start: str) -> None:
     for name in arguments.completions(start + text, list(CATALOGUE), SETTINGS):

@@ -203,6 +203,7 @@ def as_turn(messages: list[Any], unfinished: int | None) -> Turn:
     return Turn("main", "stopped", "M", messages, responses=[{"unfinished": unfinished}])
 
 
+@pytest.mark.fuzz
 @given(st.lists(TURNS, max_size=4))
 @example([([user(), assistant(use("[1]")), user(result([1]))], None)] * 2)
 @example([([user(), assistant(use("a"), {"type": "hologram", "": [1]})], None)] * 2)
@@ -216,6 +217,7 @@ def test_whatever_the_turns_hold_the_next_request_is_valid(turns: list[tuple[lis
     assert all(isinstance(block["tool_use_id"], str) for block in answers)
 
 
+@pytest.mark.fuzz
 @given(st.lists(TURNS, max_size=3))
 def test_intact_blocks_are_the_same_objects_and_nothing_is_made_up(turns: list[tuple[list[Any], int | None]]) -> None:
     given_ = {id(b) for messages, _ in turns for m in messages if isinstance(m.get("content"), list) for b in blocks(m)}
@@ -227,6 +229,7 @@ def test_intact_blocks_are_the_same_objects_and_nothing_is_made_up(turns: list[t
                 assert id(block) in given_ or made
 
 
+@pytest.mark.fuzz
 @given(st.lists(TURNS, max_size=3))
 def test_thinking_stays_to_the_byte_in_every_array(turns: list[tuple[list[Any], int | None]]) -> None:
     array = context_messages([as_turn(*turn) for turn in turns], USER)
@@ -237,6 +240,7 @@ def test_thinking_stays_to_the_byte_in_every_array(turns: list[tuple[list[Any], 
                 assert any(block is thought for thought in thoughts)
 
 
+@pytest.mark.fuzz
 @given(st.lists(TURNS, min_size=1, max_size=4))
 def test_closing_what_is_closed_changes_nothing(turns: list[tuple[list[Any], int | None]]) -> None:
     for turn in turns:

@@ -65,12 +65,14 @@ def test_everything_else_passes_through_untouched(text: str) -> None:
     assert render(text, NAMES) == text
 
 
+@pytest.mark.fuzz
 @given(st.text(st.sampled_from("{}$%\\ax \n'\"é🦪"), max_size=30))
 def test_a_text_without_double_braces_is_never_changed(text: str) -> None:
     assume("{{" not in text)
     assert render(text, NAMES) == text
 
 
+@pytest.mark.fuzz
 @given(st.text(st.one_of(st.sampled_from("{}\"'x \n"), st.characters()), max_size=20), st.text("ab{} ", max_size=5))
 @example("{{ x }}", "")
 @example("}}", "{{")

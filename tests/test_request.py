@@ -79,6 +79,7 @@ def test_no_key_no_host_and_no_timeout_is_in_the_hash() -> None:
     assert one.prepare("hi").request_sha256 == two.prepare("hi", timeout=7.0, user_id="u").request_sha256
 
 
+@pytest.mark.fuzz
 @given(st.recursive(st.one_of(st.none(), st.integers(), st.text(st.characters(exclude_categories=()))), st.lists))
 def test_the_canonical_form_is_ascii_json_of_the_same_value(value: Any) -> None:
     written = request.canonical(value)

@@ -100,6 +100,7 @@ def read(chunks: Iterable[bytes]) -> tuple[Assembler, list[StreamEvent]]:
     return assembler, [*out, *assembler.close()]
 
 
+@pytest.mark.fuzz
 @given(streams())
 def test_every_block_comes_out_in_order_with_every_field(events: list[Event]) -> None:
     assembler, out = fed(*copy.deepcopy(events))
@@ -124,6 +125,7 @@ def _signs(event: Event) -> bool:
     return bool(event.get("delta", {}).get("type") == "signature_delta")
 
 
+@pytest.mark.fuzz
 @given(streams(), st.data())
 def test_any_split_of_the_bytes_gives_the_same_message_and_the_same_events(events: list[Event], data: Any) -> None:
     whole = wire(events)
@@ -135,6 +137,7 @@ def test_any_split_of_the_bytes_gives_the_same_message_and_the_same_events(event
     assert many.stopped
 
 
+@pytest.mark.fuzz
 @given(streams(), st.data())
 def test_a_stream_cut_at_any_byte_leaves_what_came_and_says_what_is_unfinished(events: list[Event], data: Any) -> None:
     whole = wire(events)

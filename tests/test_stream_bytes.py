@@ -62,12 +62,14 @@ def wires(draw: st.DrawFn) -> bytes:
     return (bom + "".join(ended) + draw(st.sampled_from(["", *newlines]))).encode()
 
 
+@pytest.mark.fuzz
 @given(wires(), st.data())
 def test_any_form_and_any_split_of_the_same_events_gives_the_same_events(wire: bytes, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(wire)), max_size=12))
     assert decoded(split(wire, cuts)) == EVENTS
 
 
+@pytest.mark.fuzz
 @given(wires())
 @example(b"\r\n\n".join(b"data: " + json.dumps(event).encode() for event in EVENTS))
 def test_bytes_that_come_one_by_one_give_the_same_events(wire: bytes) -> None:
@@ -169,6 +171,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.fuzz
 @given(st.dictionaries(STRINGS, JSON, max_size=5), st.booleans())
 @example({"a": 2**64, "b": -(10**300), "c": "\ud83d", "d": "\ude00\ud83d", "e": -0.0}, True)
 def test_an_event_is_read_as_json_reads_it(value: dict[str, Any], escaped: bool) -> None:

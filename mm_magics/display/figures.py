@@ -6,6 +6,7 @@ Always true: a figure that the endpoint did not give is left out, never guessed;
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, NamedTuple
 
 from mm_magics import models
@@ -47,7 +48,8 @@ def of(turns: Iterable[Turn]) -> Figures:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    counts = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < models.COUNTABLE
+    return float(value) if counts else 0.0
 
 
 def dollars(cost: float | None) -> str:
@@ -63,8 +65,8 @@ def thought(turn: Turn, number: int) -> str:
 
 def called(turn: Turn, id_: object) -> str:
     """How a call ended: `done in 0.3 s`, `denied`; "" where the turn does not say."""
-    tools = (each for response in turn.responses for each in response.get("tools") or ())
-    found = next((each for each in tools if isinstance(each, dict) and each.get("id") == id_), {})
+    tools = [response["tools"] for response in turn.responses if isinstance(response.get("tools"), list)]
+    found = next((each for each in chain.from_iterable(tools) if isinstance(each, dict) and each.get("id") == id_), {})
     outcome = str(found.get("outcome") or "")
     return f"{outcome} in {_number(found.get('seconds')):.1f} s" if outcome == "done" else outcome
 

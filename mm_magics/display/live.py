@@ -84,6 +84,7 @@ class LivePage:
 def _turn_of(cell: Any) -> str | None:
     """The id of the turn that a cell of the page holds."""
     outputs = cell.get("outputs") if isinstance(cell, dict) else None
-    data = [each["data"] for each in outputs or () if isinstance(each, dict) and isinstance(each.get("data"), dict)]
+    outputs = outputs if isinstance(outputs, list) else []
+    data = [each["data"] for each in outputs if isinstance(each, dict) and isinstance(each.get("data"), dict)]
     records = [each[MIME_TYPE] for each in data if isinstance(each.get(MIME_TYPE), dict)]
     return records[-1].get("id") if records else None

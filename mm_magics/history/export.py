@@ -74,7 +74,7 @@ def loaded(path: Path) -> list[Turn]:
         content: Any = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RecordError(f"{path} is not JSON.", "%minimax save writes what can be loaded.") from None
     if not isinstance(content, dict) or not isinstance(content.get("turns"), list):
         raise RecordError(f"{path} holds no turns.", "%minimax save writes what can be loaded.")

@@ -141,7 +141,7 @@ def _with_turn(cell: Cell) -> Cell:
     if isinstance(record, list | str):  # nbformat splits what it takes for text into lines
         try:
             record = json.loads(_joined(record))
-        except ValueError:
+        except (ValueError, RecursionError):
             record = None
     try:
         return replace(cell, turn=replace(Turn.from_record(record), cell_id=cell.id))
@@ -172,7 +172,7 @@ class LiveNotebook:
         self.error = None
         self.name = str(description.get("name") or self.name)
         self._cells |= changed
-        self._cells = {id_: self._cells[id_] for id_ in order if id_ in self._cells}
+        self._cells = {id_: self._cells[id_] for id_ in order if isinstance(id_, str) and id_ in self._cells}
         cells = _cells([{**cell, "id": id_} for id_, cell in self._cells.items() if isinstance(cell, Mapping)])
         waiting = frozenset(map(str, pending))
         self._news = self.document = Document(self.name, time.time(), list(cells), waiting, grace=0.0)

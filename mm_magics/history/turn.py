@@ -134,6 +134,8 @@ class Turn:
         wrong = [key for key, ok in _CHECKS.items() if not ok(record.get(key))]
         if schema != SCHEMA or wrong:
             raise RecordError(f"The turn record is damaged: {', '.join(wrong) or 'schema'}.")
+        if not messages.is_writable(record):
+            raise RecordError("The turn record is damaged: it holds what JSON cannot hold, or is nested too deep.")
         return cls(**{key: value for key, value in record.items() if key in _FIELDS})
 
 

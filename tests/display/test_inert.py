@@ -131,6 +131,7 @@ def test_the_checker_itself_sees_danger() -> None:
         assert dangers(f"<p>{evil}</p>") or "](" in evil, evil
 
 
+@pytest.mark.fuzz
 @given(st.text(st.sampled_from("<>\"'&/!-=`[]()*_$\\ \nabs:#|~"), max_size=40))
 @example("<a\n b='")
 def test_any_heap_of_marks_becomes_inert_html(heap: str) -> None:
@@ -164,6 +165,7 @@ def test_what_cannot_be_seen_is_made_visible(raw: str, seen: str) -> None:
     assert inert.visible(raw) == seen
 
 
+@pytest.mark.fuzz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
 def test_no_control_character_survives_and_all_of_it_can_be_written(raw: str) -> None:
     seen = inert.visible(raw)

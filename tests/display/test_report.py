@@ -59,6 +59,7 @@ def test_what_others_wrote_stays_text_in_its_cell(evil: str) -> None:
     assert not any(token.type.startswith(("html", "heading")) for token in tokens)
 
 
+@pytest.mark.fuzz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
 def test_no_control_character_leaves_a_report(text: str) -> None:
     report = Report(text, ("a",), [(text,)], (text,))

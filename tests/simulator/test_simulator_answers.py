@@ -302,6 +302,7 @@ def test_only_the_last_user_text_directs(ask: Asker) -> None:
 
 
 @settings(max_examples=50, deadline=None)
+@pytest.mark.fuzz
 @given(st.text(alphabet=st.sampled_from('ab= "\\\\[]\n:')))
 def test_parsing_any_prompt_gives_directives_or_a_directive_error(prompt: str) -> None:
     for candidate in (prompt, f"[[simulator:{prompt}", f'[[simulator: say="{prompt}"]]'):

@@ -87,6 +87,7 @@ def test_rules_are_forgotten_by_name_and_altogether() -> None:
     assert (rules.clear(), list(rules)) == (2, [])
 
 
+@pytest.mark.fuzz
 @given(st.sampled_from(sorted(BOUND)), st.text(), st.text(), json_values)
 @example("shell", "ls [ab]*?", "ls ab", 1)
 @example("shell", "rm *", "rm -rf everything", 1)

@@ -90,6 +90,7 @@ parts = st.lists(
 )
 
 
+@pytest.mark.fuzz
 @given(parts, st.booleans())
 @example(["in", "..", "..", "..", "out"], False)
 @example(["a", "out", "new"], False)
@@ -106,6 +107,7 @@ def test_no_path_leads_out_of_the_folder(maze: Path, names: list[str], absolute:
     assert real == str(maze) or real.startswith(f"{maze}/")
 
 
+@pytest.mark.fuzz
 @given(st.text())
 @example("\ud800")
 @example("a\0b")
@@ -209,6 +211,7 @@ def test_a_binary_file_is_refused_with_its_size(folder: Path) -> None:
         call(folder, "read_file", path="a.png")
 
 
+@pytest.mark.fuzz
 @given(st.lists(st.text("ab é\t", max_size=30), min_size=1, max_size=40), st.integers(1, 12))
 def test_going_on_where_a_cut_says_gives_the_whole_file(maze: Path, lines: list[str], count: int) -> None:
     whole = "\n".join(lines)

@@ -122,6 +122,7 @@ def test_long_output_is_cut_in_the_middle() -> None:
     assert len(run("raise ValueError('x' * 10_000_000)").text) < LIMIT + 100
 
 
+@pytest.mark.fuzz
 @given(st.lists(st.text(max_size=30)), st.integers(2, 60))
 def test_what_is_kept_is_the_beginning_and_the_end_and_counts_the_rest(pieces: list[str], limit: int) -> None:
     kept = Kept(limit)

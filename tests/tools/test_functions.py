@@ -335,6 +335,7 @@ def every(
 EVERY = functools.cache(tool_of)
 
 
+@pytest.mark.fuzz
 @given(JSON)
 def test_no_json_makes_the_check_fail_otherwise_than_by_saying_so(value: Any) -> None:
     check = EVERY(every).check
@@ -360,6 +361,7 @@ VALID = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.fuzz
 @given(VALID)
 def test_what_the_schema_takes_the_check_takes(given: dict[str, Any]) -> None:
     tool = EVERY(every)

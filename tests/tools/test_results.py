@@ -175,6 +175,7 @@ def test_a_value_that_cannot_be_said_is_an_error_and_raises_nothing(value: Any) 
     assert f"a {type(value).__name__} that cannot be said as text: " in output.text
 
 
+@pytest.mark.fuzz
 @given(JSON)
 def test_any_json_is_said_as_that_json(value: Any) -> None:
     output = output_of([value])

@@ -261,6 +261,7 @@ def test_a_long_answer_without_a_value_costs_little(text: str) -> None:
 SHAPES = [shape_of(each) for each in (City, list[Point], int | str | None, dict[str, list[float]], Mood, SCHEMA)]
 
 
+@pytest.mark.fuzz
 @given(JSON | st.text(), st.sampled_from(SHAPES))
 def test_no_answer_makes_the_parsing_fail_otherwise_than_by_saying_so(value: Any, shape: Any) -> None:
     texts = [json.dumps(value), f"So: {json.dumps(value)}!", str(value)]
@@ -271,6 +272,7 @@ def test_no_answer_makes_the_parsing_fail_otherwise_than_by_saying_so(value: Any
             assert str(error)  # noqa: PT017  whether it fits is not known here
 
 
+@pytest.mark.fuzz
 @given(st.recursive(st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_any_json_comes_out_of_prose_as_it_went_in(value: Any) -> None:
     shape = shape_of(list[typing.Any])

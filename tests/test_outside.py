@@ -1,0 +1,265 @@
+"""Whatever comes from outside, it is read or refused in our own words: nothing else is raised, nothing shown acts."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, get_args
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mm_magics.answer import TurnEnd
+from mm_magics.display import comms, page, terminal, widget
+from mm_magics.display.bundle import bundle
+from mm_magics.display.form import Form
+from mm_magics.display.live import LivePage
+from mm_magics.errors import MiniMaxError, NotebookError, PromptError, ProtocolError, RecordError, StatusError
+from mm_magics.history import export, notebook, replay, sees
+from mm_magics.history.thread import History
+from mm_magics.history.turn import Turn
+from mm_magics.messages import problems
+from mm_magics.prompt import render
+from mm_magics.session import Session
+from mm_magics.simulator import contract
+from mm_magics.stream import Assembler, EventDecoder, StreamEvent, parse
+from tests.display.html import dangers
+from tests.outside import DESCRIPTIONS, JSON, NOTEBOOKS, STREAMS, TEXT, mutated, records
+from tests.test_stream_bytes import split
+
+pytestmark = pytest.mark.fuzz
+
+FEWER = settings(max_examples=max(20, settings.default.max_examples // 10))
+"""For what takes ten times as long as the others."""
+
+USER: Any = {"role": "user", "content": "And now?"}
+
+
+def good(**more: Any) -> dict[str, Any]:
+    return Turn("main", "complete", "MiniMax-M2", [], id="a", cell_id="a", created="").record() | more
+
+
+def turns_of(found: list[Any]) -> list[Turn]:
+    """The turns of those records that are some, as they come from a file."""
+    turns = []
+    for record in found:
+        with suppress(RecordError):
+            turns.append(Turn.from_record(json.loads(json.dumps(record))))
+    return turns
+
+
+@given(records())
+def test_any_record_is_a_turn_or_is_refused(record: Any) -> None:
+    with suppress(RecordError):
+        turn = Turn.from_record(record)
+        assert repr(Turn.from_record(turn.record()).record()) == repr(turn.record())
+
+
+@FEWER
+@given(records(), st.sampled_from(get_args(Form)), st.booleans())
+@example(good(responses=[{"tools": 5, "usage": {"input_tokens": 10**400}, "seconds": 10**400}]), "markdown", False)
+@example(good(responses=[{"usage": {"output_tokens": math.inf}, "seconds": math.nan}]), "markdown", False)
+def test_any_turn_is_shown_inert_and_can_be_saved(record: Any, form: Form, quiet: bool) -> None:
+    for turn in turns_of([record]):
+        check_shown(turn, form, quiet)
+
+
+def check_shown(turn: Turn, form: Form, quiet: bool) -> None:
+    made = bundle(turn, form=form, quiet=quiet)
+    json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
+    assert dangers(made["text/html"].replace("<style>", "").replace("</style>", "")) == []
+    page.page([turn], turn.thread)
+    terminal.TerminalView(terminal.console()).show(TurnEnd(turn))
+    json.dumps(widget.ended(turn), allow_nan=False)
+
+
+@FEWER
+@given(st.lists(records(), max_size=4))
+def test_any_turns_make_a_valid_request_and_a_file_that_can_be_read(given_: list[Any]) -> None:
+    turns = turns_of(given_)
+    session = Session()
+    for turn in turns:
+        session.history.put(turn)
+    session.history.stale()
+    for thread in ("main", "other"):
+        seen = session.history.seen(thread, "b")
+        prepared = session.prepare("And now?", cell_id="b", thread=thread)
+        assert problems(json.loads(prepared.content)["messages"]) == []
+        assert prepared.seen == len(seen)
+    export.markdown(turns).encode("utf-8", "replace")
+    assert json.loads(export.saved(turns))["turns"] == json.loads(json.dumps([turn.record() for turn in turns]))
+    if turns:
+        compile(export.script(turns, "https://e.org"), "script", "exec")
+
+
+@FEWER
+@given(NOTEBOOKS)
+def test_any_notebook_is_read_or_refused_and_its_turns_take_their_places(content: Any) -> None:
+    try:
+        document = notebook.parse(json.dumps(content), "n.ipynb", 0.0)
+    except NotebookError:
+        return
+    history = History()
+    history.follow(document)
+    history.stale()
+    list(replay.check(document))
+    assert all("\n" not in fault for fault in document.faults)
+    sees.told(sees.above(document, {}, "b"), 100)
+
+
+@given(st.text(st.sampled_from('{}[]",:\\ 0123e+-.untrfalsepcIN\n'), max_size=40))
+@example("[" * 100_000)
+@example('{"cells": [' + "[" * 100_000)
+@example('{"cells": ' + "9" * 5_000 + "}")
+@example('{"cells": [{"cell_type": "code", "source": "%%minimax", "outputs": [{"data": {"' + notebook.MIME_TYPE + '": "'
+         + "[" * 100_000 + '"}}]}]}')  # fmt: skip
+def test_any_text_for_a_notebook_is_read_or_refused(text: str) -> None:
+    with suppress(NotebookError):
+        notebook.parse(text, "n.ipynb", 0.0)
+
+
+@FEWER
+@given(st.lists(st.one_of(DESCRIPTIONS, st.dictionaries(TEXT, JSON, max_size=3)), max_size=4))
+@example([{"order": [[]], "pending": [], "changed": {}}])
+@example([{"order": ["a"], "pending": [], "changed": {"a": {"outputs": 5}}, "since": 1}])
+def test_any_description_from_a_page_is_taken_or_passed_over(descriptions: list[dict[str, Any]]) -> None:
+    session = Session()
+    live = LivePage(session)
+    live.shown("a", Turn("main", "complete", "M", []), lambda: {"text/plain": "x"}, replayed=True)
+    sent: list[Any] = []
+    for description in descriptions:
+        live.described(description, sent.append)
+        with suppress(MiniMaxError):
+            session.prepare("And now?", cell_id="b")
+    json.dumps(sent)
+
+
+class FrontEnd:
+    """A comm manager and a comm, as far as the kernel's side uses them."""
+
+    def __init__(self) -> None:
+        self.kernel = self.comm_manager = self
+        self.targets: dict[str, Callable[[Any, Any], None]] = {}
+        self.register_target = self.targets.__setitem__
+        self.send: Callable[[Any], None] = json.dumps
+
+    def on_msg(self, take: Callable[[Any], None]) -> None:
+        self.take = take
+
+
+@FEWER
+@given(st.sampled_from([comms.DOCUMENT, comms.CONTROL]), st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
+def test_any_data_on_a_comm_is_taken_or_passed_over(target: str, data: list[Any]) -> None:
+    front = FrontEnd()
+    comms.listen(front, LivePage(Session()).described, lambda: None)
+    front.targets[target](front, {"content": {}})
+    for each in data:
+        front.take({"content": {"data": each}})
+
+
+@FEWER
+@given(
+    st.lists(
+        st.one_of(
+            JSON,
+            st.fixed_dictionaries(
+                {"type": st.sampled_from(["here", "stop", "decide"])},
+                optional={"id": JSON, "allowed": JSON, "always": JSON, "reason": JSON},
+            ),
+        )
+    )
+)
+def test_any_message_of_a_widget_is_a_press_of_a_button_or_nothing(contents: list[Any]) -> None:
+    stop = threading.Event()
+    view = widget.WidgetView(stop)
+    for content in contents:
+        view._received(None, content, [])
+    assert stop.is_set() == any(isinstance(each, dict) and each.get("type") == "stop" for each in contents)
+    view.finish({})
+
+
+# The stream -----------------------------------------------------------------------------------------------------
+
+
+def read(chunks: list[bytes]) -> tuple[Assembler, list[StreamEvent], str]:
+    """What came of these bytes, and the error that they ended with ("" for none)."""
+    decoder, assembler, out, ended = EventDecoder(), Assembler(), [], ""
+    try:
+        for data in [each for chunk in chunks for each in decoder.decode(chunk)] + decoder.flush():
+            out += assembler.feed(parse(data))
+    except (ProtocolError, StatusError) as error:
+        ended = str(error)
+    out += assembler.close()
+    return assembler, out, ended
+
+
+def block(**more: Any) -> dict[str, Any]:
+    return {"type": "content_block_start", "index": 0, "content_block": {"type": "text", **more}}
+
+
+CITED = {"type": "content_block_delta", "index": 0, "delta": {"type": "citations_delta", "citation": 1}}
+
+
+def check_stream(wire: bytes, cuts: list[int]) -> None:
+    whole, events, ended = read([wire])
+    again, out, ended_again = read(list(split(wire, cuts)))
+    assert repr((whole.message, events, ended)) == repr((again.message, out, ended_again))
+    view = terminal.TerminalView(terminal.console())
+    pictures = widget.WidgetView(threading.Event())
+    for event in events:
+        view.show(event)
+        pictures.show(event)
+    reply = {**whole.message, "role": "assistant"}
+    response = {"unfinished": whole.unfinished, "stop_reason": reply.get("stop_reason"), "usage": reply.get("usage")}
+    turn = Turn("main", "complete", "M", [USER, {"role": "assistant", "content": whole.content}], responses=[response])
+    made = bundle(turn)
+    json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
+    pictures.finish(made)
+    Turn.from_record(json.loads(json.dumps(turn.record())))
+    session = Session()
+    session.history.put(turn)
+    assert problems(json.loads(session.prepare("And now?").content)["messages"]) == []
+
+
+@FEWER
+@given(STREAMS, st.lists(st.integers(0, 2_000), max_size=4))
+@example([block(citations=5), CITED], [])
+@example([block(extra=[1e999])], [])
+def test_any_events_make_a_message_that_can_be_shown_saved_and_sent_again(events: list[Any], cuts: list[int]) -> None:
+    check_stream(b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events), cuts)
+
+
+@FEWER
+@given(mutated(), st.lists(st.integers(0, 2_000), max_size=4))
+def test_a_stream_with_bytes_that_changed_on_the_way_does_too(wire: bytes, cuts: list[int]) -> None:
+    check_stream(wire, cuts)
+
+
+@FEWER
+@given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=4))
+def test_any_bytes_for_a_stream_do_too(wire: bytes, cuts: list[int]) -> None:
+    check_stream(wire, cuts)
+
+
+# What is typed --------------------------------------------------------------------------------------------------
+
+
+@given(st.text(st.one_of(st.sampled_from("{}{}()[]'\"abx.,: \n"), st.characters()), max_size=30), JSON)
+@example("{{" + "(" * 1_000 + "}}", None)
+@example("{{ " + "-" * 100_000 + "x }}", None)
+@example("{{" * 5_000 + "}}" * 5_000, None)
+def test_any_template_is_rendered_or_the_expression_is_named(text: str, value: Any) -> None:
+    with suppress(PromptError):
+        render(text, {"__builtins__": {}, "x": value, "a": "{{ b }}", "b": value})
+
+
+@given(JSON)
+@example({"model": "MiniMax-M2", "max_tokens": 10, "messages": [{"role": "user", "content": [{"type": "text"}]}]})
+def test_any_body_is_a_request_to_the_simulator_or_is_refused(body: Any) -> None:
+    parsed = contract.parse(json.dumps(body).encode())
+    if not isinstance(parsed, contract.Refusal):
+        contract.read(parsed)
