@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
 
 from mm_magics.simulator import Simulator
+from tests.canary import in_files, places
 
 AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -266,6 +267,9 @@ def _opener(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -
         return Notebook(page, path)
 
     yield opened
+    shown = [each for each in (lab.page, *own) if each is not None and not each.is_closed()]
+    assert places("".join(page.content() for page in shown), simulators=True) == [], "the page holds a key"
+    assert in_files(lab.folder.glob("*.ipynb"), simulators=True) == []
     for page in own:
         page.evaluate(CLOSE)
         page.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,8 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+
+from tests.canary import places
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.wheel, pytest.mark.xdist_group("wheel")]
@@ -73,11 +77,26 @@ def test_the_metadata_says_what_it_needs(dist):
     assert "anthropic<3,>=2.12" in metadata.get_all("Requires-Dist")
 
 
-def test_no_part_of_the_front_end_names_a_path_of_the_machine_that_built_it(dist):
+KINDS = {"py", "typed", "json", "js", "css", "txt", "LICENSE", "METADATA", "WHEEL", "RECORD", "svg", "orig"}
+
+
+def test_nothing_in_the_wheel_is_of_a_kind_that_nobody_needs(dist):
     (wheel,) = dist.glob("*.whl")
-    source = zipfile.ZipFile(wheel).read("mm_magics/display/static/runtime.js").decode()
-    assert str(Path.home()) not in source
-    assert str(dist.parent) not in source
+    assert {name.rpartition("/")[2].rpartition(".")[2] for name in zipfile.ZipFile(wheel).namelist()} <= KINDS
+
+
+def test_nothing_in_the_wheel_names_the_machine_that_built_it_or_holds_a_key(dist):
+    (wheel,) = dist.glob("*.whl")
+    archive = zipfile.ZipFile(wheel)
+    machine = (str(Path.home()), str(dist.parent), str(ROOT), sys.prefix, platform.node())
+    for name in archive.namelist():
+        data = archive.read(name)
+        assert not [each for each in machine if len(each) > 3 and re.search(rb"\b" + re.escape(each.encode()), data)], (
+            name
+        )
+        assert not re.search(rb"sk-[A-Za-z0-9_-]{20,}|-----BEGIN [A-Z ]*PRIVATE KEY", data), name
+        assert b"sourceMappingURL" not in data or not name.endswith(".js"), name
+        assert places(data) + places(data, simulators=True) == [], name
 
 
 def test_the_sdist_builds_on_its_own(dist):
