@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE
@@ -11,8 +12,9 @@ LOAD = "%load_ext mm_magics"
 SLOW = "%%minimax\nMore. [[simulator: deltas=160 size=8 rate=40]]"
 
 
-def test_a_page_reloaded_in_mid_stream_ends_with_the_whole_answer(open_notebook):
-    notebook = open_notebook(LOAD, SLOW, "%%minimax\nAnd?")
+@pytest.mark.parametrize("opener", ["open_notebook", "open_in_notebook7"])
+def test_a_page_reloaded_in_mid_stream_ends_with_the_whole_answer(request, opener):
+    notebook = request.getfixturevalue(opener)(LOAD, SLOW, "%%minimax\nAnd?")
     notebook.run(0)
     notebook.run(1, wait=False)
     expect(notebook.output(1).locator("p").first).to_be_visible(timeout=20_000)
