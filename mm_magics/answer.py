@@ -207,7 +207,9 @@ class Answer:
     def _settle(self, status: Status, error: MiniMaxError | None = None) -> Turn:
         with interrupts.deferred():
             self._parts[-1].call.end()
-            self.notes += self._loop.notes if self._loop else ()
+            if self._loop:
+                self._loop.box.running.clear()
+                self.notes += self._loop.notes
             self.notes += self._odd() if status == "complete" else ()
             self.turn = self._make_turn(status, error)
             if self.kept:

@@ -45,8 +45,8 @@ class Session:
     >>> from mm_magics import Session
     >>> from mm_magics.simulator import Simulator
     >>> with Simulator() as endpoint:
-    ...     session = Session(base_url=endpoint.base_url, api_key=endpoint.key, model="MiniMax-M2.7")
-    ...     turn = session.ask("Say hello.")
+    ...     with Session(base_url=endpoint.base_url, api_key=endpoint.key, model="MiniMax-M2.7") as session:
+    ...         turn = session.ask("Say hello.")
     >>> turn.status
     'complete'
 
@@ -70,7 +70,7 @@ class Session:
         self._restored = 0
         self._places: dict[str | None, str] = {}
         self._client: Client | None = None
-        self._running = threading.Lock()
+        self._running = threading.Event()
         if api_key is not None:
             self.keys.enter(self.config.base_url, api_key, "api_key")
 
@@ -125,7 +125,7 @@ class Session:
         A request that is answered from its record sends nothing. Raises what `prepare` raises, `ConfigError`
         (`KeyMissing`) if there is no endpoint to send it to, `NotRecorded` if there must be a record and is none.
         """
-        if self._running.locked():
+        if self._running.is_set():
             raise UsageError("A tool cannot ask in the session that called it.", "Give it a Session of its own.")
         if not isinstance(prompt, Prompt):
             prompt = self.prepare(prompt, **flags)

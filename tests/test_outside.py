@@ -179,7 +179,7 @@ def test_any_message_of_a_widget_is_a_press_of_a_button_or_nothing(contents: lis
     for content in contents:
         view._received(None, content, [])
     assert stop.is_set() == any(isinstance(each, dict) and each.get("type") == "stop" for each in contents)
-    view.finish({})
+    view.finish({}, {})
 
 
 # The stream -----------------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def check_stream(wire: bytes, cuts: list[int]) -> None:
     turn = Turn("main", "complete", "M", [USER, {"role": "assistant", "content": whole.content}], responses=[response])
     made = bundle(turn)
     json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
-    pictures.finish(made)
+    pictures.finish(made, {})
     Turn.from_record(json.loads(json.dumps(turn.record())))
     session = Session()
     session.history.put(turn)

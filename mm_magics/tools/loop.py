@@ -29,7 +29,7 @@ class Toolbox:
     """What the model may call in a turn, and how far; `shape` is what its answer has to fit.
 
     After `max_rounds` messages with calls, or `max_cost` US dollars, one last answer is asked for, without tools.
-    `running` is held while tools run. Raises `UsageError` for a tool with a name of our own.
+    `running` is set while tools run. Raises `UsageError` for a tool with a name of our own.
     """
 
     tools: Mapping[str, Tool]
@@ -38,7 +38,7 @@ class Toolbox:
     max_rounds: int
     max_cost: float | None = None
     shape: Shape | None = None
-    running: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    running: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def __post_init__(self) -> None:
         if ANSWER in self.tools:
@@ -134,8 +134,9 @@ class Follow:
         elif self._calls or self._unread:
             box = loop.box
             self._round = Round(self._calls, box.tools, box.rules, box.limits, loop.stop, approve)
-            with box.running:
-                yield from self._round.events()
+            box.running.set()
+            yield from self._round.events()
+            box.running.clear()
             self._said = [text for text in (UNREAD if self._unread else "", loop.limit(spent)) if text]
             self.more = True
         elif wanted:

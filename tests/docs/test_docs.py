@@ -55,6 +55,7 @@ def test_the_examples_on_the_page_on_tools_give_what_it_says(endpoint, monkeypat
     test = doctest.DocTestParser().get_doctest(page, names, "docs/tools.md", "docs/tools.md", 0)
     said: list[str] = []
     failed, tried = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append, clear_globs=False)
+    test.globs["session"].close()
     assert tried > 10
     assert failed == 0, "".join(said)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -101,11 +102,13 @@ class Kernel:
         assert run.error is None
 
     def interrupt(self) -> None:
-        self.manager.interrupt_kernel()
+        """Ctrl-C, from any thread."""
+        self.manager.provisioner.process.send_signal(signal.SIGINT)
 
     def close(self) -> None:
         """Let it end by itself, so that what it ran is counted as covered."""
-        self.manager.shutdown_kernel()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel()
         self.client.stop_channels()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 import threading
 import tracemalloc
@@ -31,6 +32,7 @@ def run(code: str, namespace: dict[str, Any] | None = None, shell: Any = None) -
 
 @pytest.fixture(scope="module")
 def shell() -> Iterator[InteractiveShell]:
+    vars(builtins).pop("_", None)  # a doctest may have left one, and IPython then makes none
     yield InteractiveShell.instance()
     InteractiveShell.clear_instance()
 

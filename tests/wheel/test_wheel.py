@@ -73,7 +73,7 @@ def test_the_metadata_says_what_it_needs(dist):
     archive = zipfile.ZipFile(wheel)
     metadata = Parser().parsestr(archive.read("mm_magics-0.1.0.dist-info/METADATA").decode())
     assert metadata["License-Expression"] == "BSD-3-Clause"
-    assert set(metadata.get_all("Provides-Extra")) == {"lab", "mcp", "keyring", "dask", "dev"}
+    assert set(metadata.get_all("Provides-Extra")) == {"lab", "mcp", "keyring", "dask", "fuzz", "dev"}
     assert "anthropic<3,>=2.12" in metadata.get_all("Requires-Dist")
 
 
