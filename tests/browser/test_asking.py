@@ -103,3 +103,44 @@ def test_stop_ends_a_running_tool_within_a_second(opener, request):
         assert time.monotonic() - pressed < 1.0
         cell = notebook.save().cells[number]
         assert (cell.outputs[0].data[RECORD]["status"], outcomes(cell)) == ("stopped", ["interrupted"])
+
+
+def test_a_call_is_answered_from_the_keyboard_alone(open_notebook, logged):
+    notebook = open_notebook(LOAD, WIPE, WIPE, theme="JupyterLab Dark")
+    notebook.run(0)
+    question = ask(notebook, 1)
+    assert notebook.violations(".mm-turn") == []
+    press(notebook, question.get_by_role("button", name="Allow once"))
+    notebook.wait()
+    assert logged()[-1]["messages"][-1]["content"][0]["content"] == "wiped 1"
+    question = ask(notebook, 2)
+    field = question.get_by_label("Why not")
+    tab_to(notebook, field)
+    notebook.page.keyboard.type("abdd xx 00")
+    expect(field).to_have_value("abdd xx 00")
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
+    notebook.page.keyboard.press("Enter")
+    notebook.wait()
+    told = logged()[-1]["messages"][-1]["content"][0]["content"]
+    assert told == "The user did not allow this call. abdd xx 00"
+
+
+def tab_to(notebook, target: Locator) -> None:
+    """From the cell, press Tab until `target` has the focus."""
+    notebook.page.evaluate(
+        """() => {
+          const notebook = window.jupyterapp.shell.currentWidget.content;
+          notebook.mode = 'command';
+          notebook.activate();
+        }"""
+    )
+    for _ in range(40):
+        notebook.page.keyboard.press("Tab")
+        if target.evaluate("(el) => el === document.activeElement"):
+            break
+    expect(target).to_be_focused()
+
+
+def press(notebook, button: Locator) -> None:
+    tab_to(notebook, button)
+    notebook.page.keyboard.press("Enter")
