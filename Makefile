@@ -45,7 +45,7 @@ audit: $(VENV)/.installed ## known faults of all dependencies, where the lists c
 
 .PHONY: fuzz
 fuzz: $(VENV)/.installed ## 10,000 examples of what may come from outside, then a minute a target led by coverage (atheris)
-	HYPOTHESIS_PROFILE=fuzz pytest -n 2 -m fuzz $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=fuzz pytest -n 2 -m fuzz --timeout 0 $(PYTEST_ARGS)
 	pip install --quiet --constraint constraints.txt --editable ".[fuzz]"
 	for each in $$(python -m fuzz); do python -m fuzz $$each -max_total_time=$(FUZZ_S); done
 

@@ -30,10 +30,12 @@ STYLE = (
     ".mm-saved summary,.mm-saved footer{color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))}"
     ".mm-saved pre{background:#8881;padding:.5em;overflow:auto}.mm-saved details>pre{white-space:pre-wrap}"
     ".mm-saved table{display:block;overflow:auto}.mm-saved :is(th,td){padding:.2em .6em}"
-    ".mm-saved pre b{color:#a0489f}.mm-saved pre i{color:#6a737d}.mm-saved pre span{color:#a5430f}"
+    ".mm-saved{--k:#a0489f;--c:#57606a;--s:#a5430f}"
     ".mm-saved footer{font-size:85%}"
-    ":is([data-jp-theme-light=false],.vscode-dark,[theme=dark]) .mm-saved pre :is(b,i,span)"
-    "{filter:invert(1) hue-rotate(180deg)}@media print{.mm-saved pre{white-space:pre-wrap}}</style>"
+    ":is([data-jp-theme-light=false],.vscode-dark,.vscode-high-contrast:not(.vscode-high-contrast-light),[theme=dark]) "
+    ".mm-saved{--k:#d896d8;--c:#9da5ae;--s:#e8a27c}"
+    ".mm-saved pre b{color:var(--k)}.mm-saved pre i{color:var(--c)}.mm-saved pre span{color:var(--s)}"
+    "@media print{.mm-saved pre{white-space:pre-wrap}}</style>"
 )
 
 

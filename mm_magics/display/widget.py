@@ -6,7 +6,7 @@ being a stub that finds it; the output cell ends with the final bundle in the wi
 
 Messages to the front end are `{"ops": [op, …]}`, an op being one of
     ["open", key, block]   ["add", key, text]   ["close", key, {"seconds", "block"}]   ["state", {…}]
-    ["tool", id, {"state": "asking" | "running" | an outcome, "seconds", "risk", "always"}]
+    ["tool", id, {"state": "asking" | "decided" | "running" | an outcome, "seconds", "risk", "always"}]
 with `key` counting the blocks of the turn. From it come `{"type": "here"}` once it is drawn, `{"type": "stop"}`, and
 `{"type": "decide", "id", "allowed", "always", "reason"}` for a call that asks.
 """
@@ -38,8 +38,8 @@ from mm_magics.tools.tool import ToolCall
 
 FLUSHES_PER_S = 28
 _GAP_S = 1 / FLUSHES_PER_S
-HERE_S = 3.0
-"""How long a page may take to show the turn, before it counts as one that cannot be asked."""
+HERE_S = 10.0
+"""How long a page may take to draw the turn's widget, before it counts as one that cannot be asked."""
 POLL_S = 0.05
 
 Op = list[Any]
@@ -95,6 +95,7 @@ class WidgetView:
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         handle.display(self._widget)
         self._handle = handle
+        self._displayed = time.monotonic()
 
     def show(self, event: Event) -> None:
         if isinstance(event, Delta):
@@ -115,11 +116,12 @@ class WidgetView:
 
     def approve(self, call: ToolCall) -> Decision:
         """What the buttons in the turn say; where no message comes from the page while a cell runs, what is typed."""
-        deadline = time.monotonic() + HERE_S
         while not self._here.wait(POLL_S):
             if self._stop.is_set():
                 raise Stopped
-            if time.monotonic() >= deadline:
+            if time.monotonic() - self._displayed >= HERE_S:
+                self._put(["tool", call.id, {"state": "decided"}])  # a page that comes late shows no dead buttons
+                self._flush()
                 return by_input(call)
         while True:
             if self._stop.is_set():

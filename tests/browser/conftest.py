@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nbformat
 import pytest
@@ -45,8 +45,14 @@ READY = """async () => {
   const kernel = panel.sessionContext.session?.kernel;
   return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
 }"""
+RAN = """async () => {
+  const late = new Promise((_, fail) => setTimeout(() => fail(new Error('the cell did not end')), 120_000));
+  await Promise.race([window.ran, late]);
+}"""
 OPEN = """async (path) => { await window.jupyterapp.commands.execute('docmanager:open', { path }); }"""
 CLOSE = """async () => {
+  while (!window.jupyterapp) await new Promise((done) => setTimeout(done, 50));
+  await window.jupyterapp.restored;
   for (const panel of [...window.jupyterapp.shell.widgets('main')]) {
     await panel.sessionContext?.shutdown();
     panel.dispose();
@@ -192,11 +198,15 @@ class Notebook:
             number,
         )
         if wait:
-            self.page.evaluate("async () => { await window.ran; }")
+            self.wait()
 
     def wait(self) -> None:
-        """Wait until the cell that was run last is done."""
-        self.page.evaluate("async () => { await window.ran; }")
+        """Wait until the cell that was run last is done; one that never ends fails its test and no other."""
+        self.page.evaluate(RAN)
+
+    def reload(self, wait_until: Literal["load", "commit"] = "load") -> None:
+        """Read the page anew, with this notebook and none that was open before it."""
+        self.page.goto(f"{self.page.url.partition('?')[0]}?reset", wait_until=wait_until)
 
     def output(self, number: int) -> Locator:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number).locator(".jp-OutputArea").first
@@ -278,6 +288,7 @@ def _opener(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -
 def _page_of(browser: BrowserContext, lab: Lab, name: str, fresh: bool) -> Page:
     """A page that shows the notebook and no other: JupyterLab's own one, unless a fresh one is asked for."""
     if lab.page and not fresh:
+        lab.page.bring_to_front()  # a page behind another one draws no frames
         lab.page.evaluate(CLOSE)
         lab.page.evaluate(OPEN, name)
         return lab.page

@@ -74,7 +74,7 @@ def _opened(notebook: Any, saved: Any) -> tuple[Watched, float]:
     nbformat.write(saved, notebook.path)
     watched = Watched(notebook.page)
     began = time.monotonic()
-    notebook.page.reload(wait_until="commit")
+    notebook.reload("commit")
     notebook.page.locator(".jp-OutputArea-output").first.wait_for(timeout=60_000)
     for number in range(0, len(saved.cells), 5):  # only what is near is drawn
         notebook.page.evaluate(

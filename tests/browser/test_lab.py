@@ -14,7 +14,7 @@ SLOW = "%%minimax\nTell me more. [[simulator: deltas=3000 size=8 rate=40]]"
 
 
 def test_an_answer_streams_with_thinking_and_ends_as_one_saved_bundle(open_notebook):
-    notebook = open_notebook(LOAD, "%%minimax\nShow python code. [[simulator: rate=60]]")
+    notebook = open_notebook(LOAD, "%%minimax\nShow python code. [[simulator: rate=20]]")
     notebook.run(0)
     notebook.run(1, wait=False)
     thinking = notebook.output(1).locator("details").first

@@ -19,7 +19,7 @@ def test_a_page_reloaded_in_mid_stream_ends_with_the_whole_answer(request, opene
     notebook.run(1, wait=False)
     expect(notebook.output(1).locator("p").first).to_be_visible(timeout=20_000)
     notebook.save()
-    notebook.page.reload()
+    notebook.reload()
     expect(notebook.output(1).locator(".mm-turn")).to_contain_text("tokens in", timeout=30_000)
     (saved,) = notebook.save().cells[1].outputs
     assert saved.data[MIME_TYPE]["status"] == "complete"
@@ -30,7 +30,7 @@ def test_a_page_opened_again_shows_the_answers_that_were_never_saved(open_notebo
     notebook = open_notebook(LOAD, "%%minimax\nMy name is Ada.", "%%minimax\nWhat is my name?")
     notebook.run(0)
     notebook.run(1)
-    notebook.page.reload()
+    notebook.reload()
     expect(notebook.output(1).locator(".mm-turn")).to_contain_text("tokens in", timeout=30_000)
     ready(notebook.page)
     notebook.run(2)
@@ -44,7 +44,7 @@ def test_what_was_said_of_a_run_stays_with_its_saved_turn(open_notebook):
     notebook.run(1)
     expect(notebook.output(1).locator(".mm-rendered .mm-note")).to_have_text("top_k is ignored by the endpoint.")
     notebook.save()
-    notebook.page.reload()
+    notebook.reload()
     expect(notebook.output(1).locator(".mm-rendered .mm-note")).to_be_visible(timeout=30_000)
 
 

@@ -84,7 +84,7 @@ def test_a_saved_turn_is_drawn_as_it_streamed_after_a_reload_and_without_running
     notebook.run(0)
     notebook.run(1)
     notebook.save()
-    notebook.page.reload()
+    notebook.reload()
     output = notebook.output(1)
     expect(output.locator(".mm-turn")).to_be_visible(timeout=30_000)
     expect(output.locator("details summary").first).to_contain_text("Thought for")
@@ -114,14 +114,14 @@ def test_a_turn_in_a_notebook_that_is_not_trusted_is_drawn_and_inert(open_notebo
     hostile = "**Bold**\n\n<img src=x onerror='window.hacked = 1'><script>window.hacked = 1</script>"
     record["messages"][1]["content"][-1]["text"] = hostile
     nbformat.write(saved, notebook.path)
-    notebook.page.reload()
+    notebook.reload()
     expect(notebook.output(1).locator(".mm-turn strong")).to_have_text("Bold", timeout=30_000)
     assert notebook.evaluate("() => window.hacked") is None
     expect(notebook.output(1).locator("img, script")).to_have_count(0)
 
 
 def test_the_texts_are_jupyterlabs_translation_while_streaming_and_saved(open_notebook):
-    notebook = open_notebook(LOAD, SLOW)
+    notebook = open_notebook(LOAD, SLOW, fresh=True)
     notebook.evaluate(
         """() => {
           const translation = globalThis[Symbol.for('mm_magics.translation/1')];

@@ -159,7 +159,7 @@ def test_what_is_chosen_is_saved_comes_back_and_leaves_the_rest_alone(open_noteb
         "system": "Be brief.",
     }
     assert notebook.save().metadata["minimax"] == wanted
-    notebook.page.reload()
+    notebook.reload()
     expect(button_of(notebook)).to_have_text("MiniMax-M2.7-highspeed · thinking ▾", timeout=30_000)
     panel = opened(notebook)
     expect(panel.get_by_label("System prompt")).to_have_value("Be brief.")

@@ -46,7 +46,7 @@ export interface TurnFields {
   readonly stopping?: boolean;
 }
 
-/** How a call of a tool stands; `decided` is set by the front end, until the kernel says what follows. */
+/** How a call of a tool stands; `decided`: answered, or asked elsewhere, and the kernel has yet to say what follows. */
 export interface CallState {
   readonly state: 'asking' | 'decided' | 'running' | 'done' | 'failed' | 'denied' | 'interrupted';
   readonly seconds?: number;
