@@ -14,12 +14,10 @@ import threading
 from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from mm_magics import retries
-from mm_magics.advice import status_hint, status_of
-from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError, StatusError, reported
-from mm_magics.exchange import Exchange, Retrying, silence
+from mm_magics.errors import ProtocolError
+from mm_magics.exchange import Exchange, Retrying
+from mm_magics.faults import Faults, pause_after
 from mm_magics.keys import Key
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 API_VERSION = "2023-06-01"
 CONNECT_TIMEOUT = 10.0
-MAX_ERROR_BODY = 2_000
 NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """No proxy of the environment gets a key that is for this machine."""
 
@@ -41,6 +38,7 @@ class Client:
         self.key = key
         self.timeout = timeout
         self.max_retries = max_retries
+        self._faults = Faults(base_url, key, timeout)
         self._sdk: anthropic.Anthropic | None = None
         self._making = threading.Lock()
         self._sockets: list[socket.socket] = []
@@ -48,7 +46,7 @@ class Client:
 
     def send(self, body: bytes) -> Exchange:
         """Begin `POST /v1/messages` with this body; the answer comes as news."""
-        return Exchange(lambda exchange: self._tried(body, exchange), self._error, self._cut)
+        return Exchange(lambda exchange: self._tried(body, exchange), self._faults.translate, self._cut)
 
     def models(self) -> list[dict[str, Any]]:
         """All entries of `GET /v1/models`. Raises `EndpointError`."""
@@ -67,7 +65,7 @@ class Client:
         except KeyboardInterrupt:
             raise KeyboardInterrupt from None  # without the frames below, whose variables hold the key
         except Exception as error:
-            raise self._error(error) from None
+            raise self._faults.translate(error) from None
 
     def close(self) -> None:
         self._cut()
@@ -111,9 +109,9 @@ class Client:
             try:
                 return self._post(body)
             except Exception as error:
-                if attempt > self.max_retries or (seconds := _pause(error, attempt)) is None:
+                if attempt > self.max_retries or (seconds := pause_after(error, attempt)) is None:
                     raise
-                exchange.waits(Retrying(attempt, self.max_retries, seconds, self._error(error).message))
+                exchange.waits(Retrying(attempt, self.max_retries, seconds, self._faults.translate(error).message))
         raise AssertionError
 
     def _post(self, body: bytes) -> httpx2.Response:
@@ -160,89 +158,6 @@ class Client:
         if sdk is not None:
             sdk.close()
 
-    def _error(self, error: BaseException) -> MiniMaxError:
-        """Ours for theirs, with what to do; in plain lines, and without the key should the endpoint have echoed it."""
-        found = error if isinstance(error, MiniMaxError) else self._translated(error)
-        if not found.hint:
-            found.hint = "What came is kept; run the cell again."
-            if isinstance(found, StatusError):  # it came with status 200: as an event, or as a body
-                found.hint = status_hint(status_of(found.type, found.message), found.message, self.base_url, self.key)
-        found.message, found.hint = self._plain(found.message), self._plain(found.hint)
-        found.args = (found.message,)
-        if isinstance(found, StatusError):
-            found.type = found.type and self._plain(found.type)
-            found.request_id = found.request_id and self._plain(found.request_id)
-        return found
-
-    def _plain(self, text: str) -> str:
-        line = " ".join(self.key.hide(text).split())[:MAX_ERROR_BODY]
-        return line if line.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in line)
-
-    def _translated(self, error: BaseException) -> MiniMaxError:
-        import anthropic
-        import httpx2
-
-        host = urlsplit(self.base_url).netloc
-        if isinstance(error, anthropic.APIStatusError):
-            return self._status_error(error.response)
-        cause = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else error
-        if isinstance(cause, MiniMaxError):
-            return cause
-        what = str(cause) if cause is not None and str(cause) else type(cause).__name__
-        if isinstance(cause, httpx2.ConnectTimeout | httpx2.ConnectError):
-            return ConnectionFailed(
-                f"Nothing answers at {host} ({what}).",
-                "Is the base URL right, and the server up? %minimax doctor tells more.",
-            )
-        if isinstance(cause, httpx2.TimeoutException):
-            return silence(self.timeout)
-        if isinstance(cause, httpx2.DecodingError):
-            return ProtocolError(
-                f"{host} sent a body that cannot be decompressed.", "What came is kept; run the cell again."
-            )
-        if isinstance(cause, httpx2.TransportError | OSError):
-            return ConnectionFailed(
-                f"The connection to {host} broke ({what}).", "What came is kept; run the cell again."
-            )
-        return EndpointError(f"The call to {host} failed ({type(cause).__name__}: {what}).", "Run the cell again.")
-
-    def _status_error(self, response: httpx2.Response) -> StatusError | ProtocolError:
-        status = response.status_code
-        if response.is_redirect:
-            return StatusError(
-                f"{self.base_url} redirects elsewhere (HTTP {status}); that is not followed, the key is for this host.",
-                "Set MiniMax.base_url to the endpoint itself.",
-                status=status,
-            )
-        try:
-            body = response.json()
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict) or not ("error" in body or "base_resp" in body):
-            text = " ".join(self.key.hide(response.text).split())[:120]
-            return StatusError(
-                f"{self.base_url} answered HTTP {status}, not in the Messages API's form: {text or 'an empty body'}",
-                "Does the base URL end in /anthropic?",
-                status=status,
-            )
-        if "error" not in body:
-            base = body["base_resp"] if isinstance(body["base_resp"], dict) else {}
-            body = {"error": {"message": f"{base.get('status_msg')} ({base.get('status_code')})"}}
-        found = reported(body, status)
-        request_id = (
-            found.request_id or response.headers.get("minimax-request-id") or response.headers.get("request-id")
-        )
-        hint = status_hint(status, found.message, self.base_url, self.key)
-        if (seconds := retries.asked(response.headers)) is not None and retries.passes(status):
-            hint = f"The endpoint asks to wait {retries.spoken(seconds)}; run the cell again after that."
-        return StatusError(
-            f"{found.message} (HTTP {status}{f', {found.type}' if found.type else ''})",
-            hint,
-            status=status,
-            type=found.type,
-            request_id=request_id,
-        )
-
 
 def _import() -> None:
     """Import the SDK, if that is still to be done.
@@ -256,23 +171,6 @@ def _import() -> None:
     finally:
         if collecting:
             gc.enable()
-
-
-def _pause(error: Exception, attempt: int) -> float | None:
-    """Seconds before this new try; None if there is to be none.
-
-    A silence is not tried again: the endpoint may be at work on the answer, and the wait was long enough.
-    """
-    import anthropic
-    import httpx2
-
-    if isinstance(error, anthropic.APIStatusError):
-        wanted = retries.asked(error.response.headers)
-        if not retries.passes(error.status_code) or (wanted or 0.0) > retries.LONGEST_S:
-            return None
-        return retries.pause(attempt) if wanted is None else wanted
-    passing = (httpx2.NetworkError, httpx2.ConnectTimeout, httpx2.RemoteProtocolError)
-    return retries.pause(attempt) if isinstance(error.__cause__, passing) else None
 
 
 def _shut(opened: socket.socket) -> None:

@@ -20,6 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("prompt", "request", "config", "keys"),
     ("advice", "retries"),
     ("exchange",),
+    ("faults",),
     ("client", "stream", "history.*", "tools.*"),
     ("call",),
     ("answer",),
