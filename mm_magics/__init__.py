@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mm_magics.batch.prompts import map_prompts
     from mm_magics.config import MiniMax
     from mm_magics.session import Session
     from mm_magics.tools.functions import minimax_tool
 
 __version__ = "0.1.0"
-__all__ = ["MiniMax", "Session", "__version__", "load_ipython_extension", "minimax_tool"]
+__all__ = ["MiniMax", "Session", "__version__", "load_ipython_extension", "map_prompts", "minimax_tool"]
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -32,6 +33,10 @@ def __getattr__(name: str) -> Any:
         from mm_magics.config import MiniMax
 
         return MiniMax
+    if name == "map_prompts":
+        from mm_magics.batch.prompts import map_prompts
+
+        return map_prompts
     if name == "minimax_tool":
         from mm_magics.tools.functions import minimax_tool
 

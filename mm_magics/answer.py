@@ -22,6 +22,7 @@ from mm_magics.history.thread import Context, History
 from mm_magics.history.turn import Status, Turn, new_id, now
 from mm_magics.interrupts import Stopped
 from mm_magics.messages import Message
+from mm_magics.progress import Busy, Progress
 from mm_magics.tools.approval import Approve, Decision
 from mm_magics.tools.body import Body
 from mm_magics.tools.loop import Follow, Loop, Toolbox
@@ -80,7 +81,7 @@ class TurnEnd(NamedTuple):
     turn: Turn
 
 
-Event = Asked | CallEvent | ToolEvent | TurnEnd
+Event = Asked | CallEvent | ToolEvent | Busy | Progress | TurnEnd
 
 
 class View(Protocol):
@@ -90,6 +91,29 @@ class View(Protocol):
     def due(self) -> float | None: ...
 
     def show(self, event: Event) -> None: ...
+
+
+class Performance(Protocol):
+    """What is shown from its first event to its turn: an answer, a replayed one, or a run over rows.
+
+    `kept` is whether anything came; `notes` what is to be said of it. Leaving it ends it.
+    """
+
+    prompt: Prompt
+    notes: list[str]
+
+    @property
+    def kept(self) -> bool: ...
+
+    def events(self, wake: Wake, approve: Approve = ..., /) -> Iterator[Event]: ...
+
+    def close(self) -> Turn: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
 
 
 def nobody(_call: ToolCall) -> Decision:
@@ -278,7 +302,7 @@ class _Part:
 class Replayed:
     """A turn that was recorded for exactly this request, in the place of an `Answer`; nothing is sent or run."""
 
-    kept = True
+    kept: bool = True
 
     def __init__(self, prompt: Prompt, turn: Turn, history: History) -> None:
         self.prompt = prompt

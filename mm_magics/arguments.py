@@ -169,6 +169,11 @@ FLAGS = (
         ("off", "auto", "only"),
         "replay",
     ),
+    Flag(("--map",), "run the prompt over the rows of this frame or list; {{ row.NAME }} is a value", "NAME", _name),
+    Flag(("--into",), "the column for the answers (of a list: the variable)", "NAME", _name),
+    Flag(("--budget",), "US dollars after which a run over rows sends nothing more", "X", _dollars),
+    Flag(("--figures",), "columns with each row's tokens and cost"),
+    Flag(("--engine",), "a Dask client whose workers send a run over rows", "NAME", _name),
     Flag(("--param",), "any other field of the request; may be repeated", "NAME=JSON", _field, repeat=True),
     Flag(("--user-id",), "an opaque id of the user, sent as metadata", "ID", setting="user_id"),
     Flag(

@@ -78,7 +78,7 @@ class Call:
                 case Opened():
                     self.opened = news
                     if news.content_type == "text/html":
-                        raise self._not_the_api()
+                        raise _not_the_api(news.content_type, b"")
                 case Ended(error):
                     yield from self._end(decoder, error)
         self._exchange.next(END_S)
@@ -158,24 +158,29 @@ class Call:
             return
         if self.assembler.started:
             raise ProtocolError("The answer broke off before its end.", "What came is kept; run the cell again.")
-        body = _json(self._head)
-        if body is None:
-            raise self._not_the_api()
-        if "error" in body or body.get("type") == "error":
-            raise reported(body)
-        base = body.get("base_resp")
-        if isinstance(base, dict) and base.get("status_code"):
-            raise StatusError(f"{base.get('status_msg')} ({base['status_code']})", status=200)
-        for out in self.assembler.whole(body):
+        for out in self.assembler.whole(message_in(self._head, self.opened.content_type if self.opened else "")):
             self._time(out)
             yield out
 
-    def _not_the_api(self) -> ProtocolError:
-        kind = self.opened.content_type if self.opened else ""
-        what = f"with {kind}" if (kind and self._head) or kind == "text/html" else "with nothing"
-        return ProtocolError(
-            f"The endpoint answered {what}, not with the Messages API.", "Does the base URL end in /anthropic?"
-        )
+
+def message_in(body: bytes, content_type: str) -> dict[str, Any]:
+    """The message that a body without a stream is. Raises `StatusError` for an error in it, else `ProtocolError`."""
+    found = _json(body)
+    if found is None:
+        raise _not_the_api(content_type, body)
+    if "error" in found or found.get("type") == "error":
+        raise reported(found)
+    base = found.get("base_resp")
+    if isinstance(base, dict) and base.get("status_code"):
+        raise StatusError(f"{base.get('status_msg')} ({base['status_code']})", status=200)
+    return found
+
+
+def _not_the_api(kind: str, body: bytes) -> ProtocolError:
+    what = f"with {kind}" if (kind and body) or kind == "text/html" else "with nothing"
+    return ProtocolError(
+        f"The endpoint answered {what}, not with the Messages API.", "Does the base URL end in /anthropic?"
+    )
 
 
 def _json(data: bytes) -> dict[str, Any] | None:

@@ -77,33 +77,17 @@ class Client:
             return self._sdk
 
     def _new_sdk_client(self) -> anthropic.Anthropic:
-        _import()
-        import anthropic
+        import_sdk()
+        from anthropic import Anthropic, DefaultHttpxClient
 
-        # Half the time-out at most, so that a host that is not there is told from one that is silent.
-        seconds = anthropic.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT, self.timeout / 2))
-        return anthropic.Anthropic(
-            base_url=self.base_url,
-            api_key="-",  # the SDK shows what it holds, so the key is put into each request as it leaves
-            timeout=seconds,
-            max_retries=self.max_retries,
-            default_headers={
-                "anthropic-version": API_VERSION,  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
-                "Authorization": "-",
-                "X-Api-Key": anthropic.Omit(),  # type: ignore[dict-item]  # it is taken, the annotation does not say so
-            },
-            http_client=anthropic.DefaultHttpxClient(
-                timeout=seconds,
-                follow_redirects=False,
-                mounts=dict.fromkeys(NO_PROXY),
-                verify=self.base_url.startswith("https:"),  # reading certificates takes 25 ms, and http has none
-                event_hooks={"request": [self._before_request]},
-            ),
-        )
+        http = http_options(self.base_url, self.timeout)
+        http["event_hooks"] = {"request": [self._before_request]}
+        options = sdk_options(self.base_url, self.timeout)
+        return Anthropic(**options, max_retries=self.max_retries, http_client=DefaultHttpxClient(**http))
 
     def _tried(self, body: bytes, exchange: Exchange) -> httpx2.Response:
         """The response, after as many tries as it takes and the settings allow."""
-        _import()
+        import_sdk()
         self._reader.exchange = exchange
         for attempt in count(1):
             try:
@@ -159,7 +143,40 @@ class Client:
             sdk.close()
 
 
-def _import() -> None:
+def sdk_options(base_url: str, timeout: float) -> dict[str, Any]:
+    """What every client of the SDK is made with. It knows no key, and looks for none."""
+    import anthropic
+
+    return {
+        "base_url": base_url,
+        "api_key": "-",  # the SDK shows what it holds, so the key is put into each request as it leaves
+        "timeout": _seconds(timeout),
+        "default_headers": {
+            "anthropic-version": API_VERSION,  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
+            "Authorization": "-",
+            "X-Api-Key": anthropic.Omit(),
+        },
+    }
+
+
+def http_options(base_url: str, timeout: float) -> dict[str, Any]:
+    """What every HTTP client is made with."""
+    return {
+        "timeout": _seconds(timeout),
+        "follow_redirects": False,
+        "mounts": dict.fromkeys(NO_PROXY),
+        "verify": base_url.startswith("https:"),  # reading certificates takes 25 ms, and http has none
+    }
+
+
+def _seconds(timeout: float) -> Any:
+    """Half the time-out at most to connect, so that a host that is not there is told from one that is silent."""
+    import anthropic
+
+    return anthropic.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout / 2))
+
+
+def import_sdk() -> None:
     """Import the SDK, if that is still to be done.
 
     The import makes 130,000 objects that stay; not looking for garbage meanwhile saves a tenth of its time.

@@ -94,6 +94,14 @@ class MiniMax(Configurable):
         3600.0, min=0.1, help="Seconds that one answer of the model may take in all, new tries included."
     ).tag(config=True)
     max_retries = Int(2, min=0, help="New tries after a failed connection, 408, 409, 429 or 5xx.").tag(config=True)
+    concurrency = Int(16, min=1, help="Calls at once when a prompt runs over rows (--map).").tag(config=True)
+    requests_per_minute = Float(None, allow_none=True, help="Calls a minute of such a run; None: no bound.").tag(
+        config=True
+    )
+    tokens_per_minute = Float(None, allow_none=True, help="Tokens a minute of such a run; None: no bound.").tag(
+        config=True
+    )
+    store = Unicode("minimax-answers.sqlite", help="The file that keeps the answers of such runs.").tag(config=True)
     value_limit = Int(VALUE_LIMIT, min=0, help="Characters of one {{ value }} that are sent; 0: all.").tag(config=True)
     tools_folder = Unicode(
         help="The folder that the built-in tools work in; empty: the notebook's, else the current one."

@@ -17,6 +17,7 @@
     ├── ServerError             an MCP server that cannot be started, or does not answer
     ├── RecordError             a turn record that cannot be read
     ├── NotebookError           a notebook file that cannot be read as one
+    ├── StoreError              a store of answers that cannot be used
     └── Interrupted             the user interrupted the turn; what came is kept
 
 Always true: `str(error)` is one or two plain lines, the second saying what to do, and after them what a server wrote
@@ -133,8 +134,14 @@ class NotebookError(MiniMaxError):
     """A notebook file that cannot be read as one."""
 
 
+class StoreError(MiniMaxError):
+    """A store of answers that is none, is damaged, of another schema, or cannot be written; it is left as it is."""
+
+
 class Interrupted(MiniMaxError):
-    """The user interrupted the turn; what came is kept."""
+    """The user interrupted the turn; what came is kept. `result` is what a run over rows has brought, else None."""
+
+    result: Any = None
 
 
 def reported(body: dict[str, Any], status: int = 200) -> StatusError:

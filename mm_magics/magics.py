@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
@@ -29,6 +29,12 @@ from mm_magics.tools.builtin import builtin_tools
 from mm_magics.tools.builtin_files import folder_of
 from mm_magics.tools.tool import Tool
 
+if TYPE_CHECKING:
+    from mm_magics.commands.map import MapCells
+
+ROWS = frozenset({"into", "budget", "figures", "engine"})
+"""Flags that a run over rows alone takes."""
+
 EXPLAIN = "Explain this error in a few sentences, and show how to mend the cell."
 
 
@@ -43,6 +49,7 @@ class MiniMaxMagics(Magics):
         self.session = session
         self.recorder = Recorder(shell)
         self._stop = threading.Event()
+        self._rows: MapCells | None = None
         session.namespace, session.builtin = shell.user_ns, self._builtin
         self.page = LivePage(session)
         comms.listen(shell, self.page.described, lambda: self._stop.set())
@@ -82,14 +89,19 @@ class MiniMaxMagics(Magics):
 
     def _ask(self, cell: str, flags: dict[str, Any], cells: Sequence[Ran] | None = None) -> None:
         config, shell = self.session.config, self.shell
+        if "params" in flags:
+            flags["params"] = {**config.params, **flags["params"]}
+        if "map" in flags:
+            self._map(cell, flags)
+            return
+        if missing := ROWS & flags.keys():
+            raise UsageError(f"--{min(missing)} is for a run over rows.", "Name the rows with --map.")
         out, form = flags.pop("out", None), flags.pop("as", "markdown")
         quiet, dry_run = flags.pop("quiet", config.quiet), flags.pop("dry_run", False)
         if not flags.pop("raw", False):
             cell = prompt.render(cell, shell.user_ns, config.value_limit)
             if "system" in flags:
                 flags["system"] = prompt.render(flags["system"], shell.user_ns, config.value_limit)
-        if "params" in flags:
-            flags["params"] = {**config.params, **flags["params"]}
         if "schema" in flags:
             flags["schema"] = _named(flags["schema"], shell.user_ns)
         cell_id = self.session.place(frontend.cell_id(shell), frontend.source(shell))
@@ -111,6 +123,16 @@ class MiniMaxMagics(Magics):
             value = self.session.value(turn, flags["schema"]) if "schema" in flags else forms.value(turn.text, form)
         if out:
             shell.user_ns[out] = value
+
+    def _map(self, cell: str, flags: dict[str, Any]) -> None:
+        """The cell's text, asked for each row of a frame."""
+        if self._rows is None:
+            from mm_magics.commands.map import MapCells
+
+            self._rows = MapCells(self.session, self.shell, self.page)
+        cell_id = self.session.place(frontend.cell_id(self.shell), frontend.source(self.shell))
+        stop = self._stop = threading.Event()
+        self._rows.run(cell, flags, cell_id, stop)
 
     def _builtin(self) -> Mapping[str, Tool]:
         """The built-in tools, bound to this notebook."""

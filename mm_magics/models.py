@@ -90,13 +90,15 @@ def cost(name: str, usage: Mapping[str, Any]) -> float | None:
     if price is None:
         return None
 
-    def tokens(key: str) -> int:
-        value = usage.get(key)
-        return value if isinstance(value, int) and abs(value) < COUNTABLE else 0
-
     return (
-        tokens("input_tokens") * price.input
-        + tokens("output_tokens") * price.output
-        + tokens("cache_read_input_tokens") * price.cache_read
-        + tokens("cache_creation_input_tokens") * price.cache_write
+        tokens(usage, "input_tokens") * price.input
+        + tokens(usage, "output_tokens") * price.output
+        + tokens(usage, "cache_read_input_tokens") * price.cache_read
+        + tokens(usage, "cache_creation_input_tokens") * price.cache_write
     ) / 1_000_000
+
+
+def tokens(usage: Mapping[str, Any], counter: str) -> int:
+    """What a call's `usage` counts under this name; 0 where that is no number of tokens."""
+    value = usage.get(counter)
+    return value if isinstance(value, int) and abs(value) < COUNTABLE else 0

@@ -7,7 +7,8 @@ interpolated again; whatever is cut says so in the text itself.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import CodeType
 from typing import Any
 
 from mm_magics.errors import PromptError
@@ -19,36 +20,62 @@ VALUE_LIMIT = 100_000
 LITERAL_HINT = 'To send two braces as they are, write {{ "{{" }} or use --raw.'
 
 
+def as_text(value: Any, limit: int = VALUE_LIMIT) -> str:
+    """How a Python value is said to the model, at most `limit` characters of it (0: all).
+
+    Strings as they are; data frames (pandas, Polars, PyArrow) as a Markdown head with shape and dtypes; then
+    `_ai_repr_`, `_repr_markdown_`, `str`.
+    """
+    return cut(_text(value), limit)
+
+
+class Template:
+    """A text whose `{{ expr }}` are read once, to be filled from any number of namespaces.
+
+    Raises `PromptError`, naming the expression, if one is not Python.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._parts = list(_parts(text))
+
+    def fill(self, namespace: dict[str, Any], said: Callable[[Any], str] = as_text) -> str:
+        """The text with each expression replaced by what `said` makes of its value.
+
+        Raises `PromptError`, naming the expression, if one fails.
+        """
+        return "".join(part if code is None else _value(part, code, namespace, said) for part, code in self._parts)
+
+
 def render(text: str, namespace: Mapping[str, Any], limit: int = VALUE_LIMIT) -> str:
-    """The text with each `{{ expr }}` replaced by its value in the namespace.
+    """The text with each `{{ expr }}` replaced by its value in the namespace, at most `limit` characters of each.
 
     Raises `PromptError`, naming the expression, if one is not Python or fails.
 
     >>> render("{{ 6 * 7 }} is {not} 100% of ${{ price }}", {"price": 5})
     '42 is {not} 100% of $5'
     """
-    return "".join(part if code is None else _value(part, code, namespace, limit) for part, code in _parts(text))
+    return Template(text).fill(dict(namespace), lambda value: as_text(value, limit))
 
 
-def _parts(text: str) -> Iterator[tuple[str, ast.Expression | None]]:
-    """Literal text as (text, None), expressions as (source, tree), in order."""
+def _parts(text: str) -> Iterator[tuple[str, CodeType | None]]:
+    """Literal text as (text, None), expressions as (source, code), in order."""
     position = 0
     while (start := text.find("{{", position)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
-        source, tree, end = _expression(text, start, end)
+        source, code, end = _expression(text, start, end)
         yield text[position:start], None
-        yield source, tree
+        yield source, code
         position = end
     yield text[position:], None
 
 
-def _expression(text: str, start: int, end: int) -> tuple[str, ast.Expression, int]:
+def _expression(text: str, start: int, end: int) -> tuple[str, CodeType, int]:
     """The shortest Python expression between `{{` at start and a `}}`: a dict may hold braces of its own."""
     first: Exception | None = None
     shortest = text[start + 2 : end].strip()
     while end >= 0:
         source = text[start + 2 : end].strip()
         try:
-            return source, ast.parse(source, mode="eval"), end + 2
+            return source, compile(ast.parse(source, mode="eval"), "<{{ }}>", "eval"), end + 2
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:  # the latter two for deep nesting
             first = first or error
         end = text.find("}}", end + 1) if end - start < 10_000 else -1
@@ -56,10 +83,9 @@ def _expression(text: str, start: int, end: int) -> tuple[str, ast.Expression, i
     raise PromptError(f"{{{{ {_short(shortest)} }}}} is not a Python expression: {reason}.", LITERAL_HINT)
 
 
-def _value(source: str, tree: ast.Expression, namespace: Mapping[str, Any], limit: int) -> str:
+def _value(source: str, code: CodeType, namespace: dict[str, Any], said: Callable[[Any], str]) -> str:
     try:
-        value = eval(compile(tree, "<{{ }}>", "eval"), dict(namespace))  # noqa: S307  the user's own expression
-        return as_text(value, limit)
+        return said(eval(code, namespace))  # noqa: S307  the user's own expression
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -77,15 +103,6 @@ def _said(error: BaseException) -> str:
 def _short(source: str) -> str:
     one_line = " ".join("".join(each if each.isprintable() else " " for each in source).split())
     return one_line if len(one_line) <= 120 else one_line[:117] + "…"
-
-
-def as_text(value: Any, limit: int = VALUE_LIMIT) -> str:
-    """How a Python value is said to the model, at most `limit` characters of it (0: all).
-
-    Strings as they are; data frames (pandas, Polars, PyArrow) as a Markdown head with shape and dtypes; then
-    `_ai_repr_`, `_repr_markdown_`, `str`.
-    """
-    return cut(_text(value), limit)
 
 
 def _text(value: Any) -> str:

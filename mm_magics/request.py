@@ -147,6 +147,10 @@ def request_sha256(model: str, system: str | None, params: Mapping[str, Any], me
     >>> one == request_sha256("MiniMax-M2", "", {"max_tokens": 8}, [])
     True
     """
+    return hashlib.sha256(hashed(model, system, params, message_hashes)).hexdigest()
+
+
+def hashed(model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]) -> bytes:
+    """What the hash of a request is taken of."""
     known = {key: value for key, value in params.items() if key not in NOT_IN_HASH}
-    form = {"model": model, "system": system or None, "params": known, "messages": list(message_hashes)}
-    return hashlib.sha256(canonical(form)).hexdigest()
+    return canonical({"model": model, "system": system or None, "params": known, "messages": list(message_hashes)})

@@ -31,7 +31,7 @@ def of(turns: Iterable[Turn]) -> Figures:
     priced = True
     for turn in turns:
         for response in turn.responses:
-            calls += 1
+            calls += int(_number(response.get("calls", 1)))  # a run over rows has one response for all its calls
             took = _number(response.get("seconds"))
             seconds += took
             reported = response.get("usage")

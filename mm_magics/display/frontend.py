@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mm_magics import interrupts
-from mm_magics.answer import Answer, Replayed, View
+from mm_magics.answer import Performance, Replayed, View
 from mm_magics.display.asking import by_input
 from mm_magics.display.bundle import bundle, metadata
 from mm_magics.display.form import Form
@@ -103,7 +103,7 @@ def stage(shell: Any, stop: threading.Event) -> Stage:
 
 
 def perform(
-    answer: Answer | Replayed,
+    answer: Performance,
     shell: Any,
     stop: threading.Event,
     *,

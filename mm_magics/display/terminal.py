@@ -1,6 +1,7 @@
 """The view for a terminal: text as it comes, thinking dimmed.
 
-Always true: it only ever appends, and no character from the model can move the cursor or change the terminal's state.
+Always true: it only ever appends, a line of progress aside, which takes the place of the one before; no character from
+the model can move the cursor or change the terminal's state.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from mm_magics.display import figures
 from mm_magics.display.asking import by_input
 from mm_magics.display.inert import visible
 from mm_magics.exchange import Retrying
+from mm_magics.progress import Busy, Progress
 from mm_magics.prompt import cut
 from mm_magics.stream import BlockStart, BlockStop, Delta
 from mm_magics.tools.approval import Decision
@@ -52,8 +54,10 @@ class TerminalView:
             case Asked(prompt):
                 for note in prompt.notes:
                     self.say(note)
-            case Retrying():
+            case Retrying() | Busy():
                 self.say(str(event))
+            case Progress():
+                self._over(str(event))
             case BlockStart(_, {"type": "tool_use", "name": name}):
                 self._write(f"[{name}] ", "cyan")
             case Delta(_, kind, text):
@@ -86,6 +90,13 @@ class TerminalView:
         self._end_line()
         self._write(line, "dim")
         self._end_line()
+
+    def _over(self, line: str) -> None:
+        """A line of our own in the place of the one before it, on a terminal alone."""
+        if self._console.is_terminal:
+            self._console.file.write(f"\r{line[: self._console.width - 1]}\x1b[K")
+            self._console.file.flush()
+            self._at_line_start = False
 
     def _write(self, text: str, style: str) -> None:
         if text:

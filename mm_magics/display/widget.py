@@ -31,6 +31,7 @@ from mm_magics.display.asking import by_input
 from mm_magics.exchange import Retrying
 from mm_magics.history.turn import Turn
 from mm_magics.interrupts import Stopped
+from mm_magics.progress import Busy, Progress
 from mm_magics.stream import BlockStart, BlockStop, Delta, MessageStart
 from mm_magics.tools.approval import Decision, always_says
 from mm_magics.tools.run import ToolAsked, ToolEnded, ToolStarted
@@ -146,7 +147,7 @@ class WidgetView:
                 state = {"status": "waiting", "model": prompt.model, "thread": prompt.thread, "notes": prompt.notes}
                 self._put(["state", state])
                 return True
-            case Retrying():
+            case Retrying() | Busy() | Progress():
                 self._put(["state", {"status": "waiting", "notes": [str(event)]}])
                 return True
             case MessageStart():

@@ -1,0 +1,43 @@
+"""The requests of a run: one for each text, all but the text made once.
+
+Always true: a request's hash is the one that `request_sha256` gives, and its bytes are what `request.encode` gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from secrets import token_hex
+
+from mm_magics import request
+from mm_magics.answer import Prompt
+from mm_magics.batch.send import Ask
+from mm_magics.errors import PromptError
+from mm_magics.messages import Message
+
+
+class Asks:
+    """Made from a prompt that is ready to go: its last message gives way to each text's."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self.model = prompt.model
+        self._body = {**prompt.body, "stream": False, "messages": prompt.body["messages"][:-1]}
+        past = [request.message_sha256(each) for each in self._body["messages"]]
+        hole = token_hex(32)
+        form = request.hashed(prompt.model, prompt.system, prompt.params, [*past, hole])
+        before, _, self._after_hash = form.partition(hole.encode())
+        self._before_hash = hashlib.sha256(before)
+        written = request.encode(self._body)
+        self._head, self._tail = written[:-2] + (b"," if past else b""), written[-2:]
+
+    def of(self, text: str) -> Ask:
+        """The request for this text. Raises `PromptError` if there is none, `RequestError` if JSON cannot hold it."""
+        if not text.strip():
+            raise PromptError("The prompt is empty.", "Nothing was sent.")
+        message = self.message(text)
+        digest = self._before_hash.copy()
+        digest.update(request.message_sha256(message).encode() + self._after_hash)
+        return Ask(digest.digest(), self._head + request.json_of(message).encode() + self._tail)
+
+    @staticmethod
+    def message(text: str) -> Message:
+        return {"role": "user", "content": [{"type": "text", "text": text}]}

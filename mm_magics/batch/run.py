@@ -1,0 +1,168 @@
+"""One run over rows: each is answered from the store, asked, or an error; as an iterator of what happens.
+
+Always true: `results` has what is known of every row at every moment, in the order of the rows; an answer is in the
+store before anything else happens; requests that are equal are sent once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mm_magics import interrupts
+from mm_magics.batch.asks import Asks
+from mm_magics.batch.dask_rows import DaskRows
+from mm_magics.batch.engines import Engine
+from mm_magics.batch.results import Results
+from mm_magics.batch.rows import Rows
+from mm_magics.batch.send import Answered, Ask, Failed
+from mm_magics.batch.store import Store
+from mm_magics.errors import MiniMaxError, StoreError
+from mm_magics.exchange import Retrying
+from mm_magics.interrupts import Stopped
+from mm_magics.progress import Busy, Progress
+
+POLL_S = 0.1
+NOT_STORED = "There is no stored answer."
+SHOWN_S = 0.25
+"""How often progress is told."""
+
+
+RunEvent = Progress | Retrying | Busy
+
+
+class Run:
+    """Asks the text of each row. `text` makes it of a row, and may raise one of our errors, which is that row's.
+
+    `engine` is None where nothing may be sent; nothing more is sent once `budget` US dollars are spent.
+    """
+
+    def __init__(
+        self,
+        rows: Rows | DaskRows,
+        text: Callable[[Any], str],
+        asks: Asks,
+        store: Callable[[], Store],
+        engine: Callable[[], Engine] | None,
+        results: Results,
+        *,
+        budget: float | None,
+        stop: threading.Event,
+    ) -> None:
+        self.results = results
+        self._rows, self._text, self._asks, self._make = rows, text, asks, engine
+        self._store = store()
+        self._budget, self._stop = budget, stop
+        self._engine: Engine | None = None
+        self._pending: dict[bytes, list[int]] = {}
+        self._failed: dict[bytes, str] = {}
+        self._why_not = "" if engine else NOT_STORED
+        self._began = self._told = time.monotonic()
+
+    def events(self) -> Iterator[RunEvent]:
+        """All that is to be shown. Raises `Stopped`; what has come then is in `results`, as after every other end."""
+        try:
+            for number, row in enumerate(self._rows):
+                yield from self._row(number, row)
+            while self._pending:
+                yield from self._hear(POLL_S)
+            yield self._progress()
+        finally:
+            with interrupts.deferred():
+                self._end()
+
+    def _row(self, number: int, row: Any) -> Iterator[RunEvent]:
+        if self._stop.is_set():
+            raise Stopped
+        try:
+            ask = self._asks.of(self._text(row))
+        except MiniMaxError as error:
+            self.results.fail(number, error.message)
+            return
+        if ask.digest in self._pending:
+            self._pending[ask.digest].append(number)
+        elif ask.digest in self._failed:
+            self.results.fail(number, self._failed[ask.digest])
+        elif (reply := self._store.get(ask.digest)) is not None:
+            self.results.take([number], reply, fresh=False)
+        elif why := self._why_not or self._spent():
+            self.results.fail(number, why)
+        else:
+            yield from self._send(ask, number)
+        if time.monotonic() - self._told >= SHOWN_S:
+            yield self._progress()
+
+    def _send(self, ask: Ask, number: int) -> Iterator[RunEvent]:
+        with interrupts.deferred():
+            if self._engine is None and self._make is not None:
+                self._engine = self._make()
+        assert self._engine is not None
+        while len(self._pending) >= self._engine.room:
+            yield from self._hear(POLL_S)
+        self._pending[ask.digest] = [number]
+        self._engine.put(ask)
+        yield from self._hear(0.0)
+
+    def _hear(self, wait: float) -> Iterator[RunEvent]:
+        """Take the news there is."""
+        if self._stop.is_set():
+            raise Stopped
+        assert self._engine is not None
+        with interrupts.deferred():
+            told = self._take(wait)
+        yield from told
+        if time.monotonic() - self._told >= SHOWN_S:
+            yield self._progress()
+
+    def _take(self, wait: float) -> list[RunEvent]:
+        told: list[RunEvent] = []
+        while self._engine and (news := self._engine.next(wait)) is not None:
+            wait = 0.0
+            match news:
+                case Answered(digest, reply):
+                    self._keep(digest, reply)
+                case Failed(digest, why, _):
+                    self._failed[digest] = why
+                    for number in self._pending.pop(digest, ()):
+                        self.results.fail(number, why)
+                case Busy() | Retrying():
+                    told.append(news)
+        return told
+
+    def _keep(self, digest: bytes, reply: Any) -> None:
+        """The answer into the store, if it is one, and to its rows."""
+        if self.results.take(self._pending.pop(digest, ()), reply, fresh=True):
+            try:
+                self._store.put(digest, self._asks.model, reply)
+            except StoreError as error:
+                self._why_not = f"Not asked: {error.message}"
+                self.results.notes.append(str(error).replace("\n", " "))
+        else:
+            self._failed[digest] = self.results.last_fault
+
+    def _spent(self) -> str:
+        """Why nothing more may be sent, "" if it may: what is in flight counts as what an answer has cost so far."""
+        if self._budget is None:
+            return ""
+        each = self.results.cost / self.results.asked if self.results.asked else 0.0
+        if self.results.cost + each * len(self._pending) >= self._budget:
+            return f"Not asked: the budget of ${self._budget:g} is spent."
+        return ""
+
+    def _progress(self) -> Progress:
+        self._told = now = time.monotonic()
+        results, seconds = self.results, max(now - self._began, 1e-6)
+        left = seconds / results.done * (len(self._rows) - results.done) if results.asked else None
+        speed = results.usage["output_tokens"] / seconds
+        return Progress(len(self._rows), results.done, len(results.errors), speed, results.cost or None, left)
+
+    def _end(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+            self._take(0.0)
+        self._store.close()
+        self.results.seconds = time.monotonic() - self._began
+        self.results.finish("Not asked: the run was ended.")
+        self._pending.clear()
