@@ -6,13 +6,13 @@ Always true: a request's hash is the one that `request_sha256` gives, and its by
 from __future__ import annotations
 
 import hashlib
+from json.encoder import encode_basestring_ascii
 from secrets import token_hex
 
 from mm_magics import request
 from mm_magics.answer import Prompt
 from mm_magics.batch.send import Ask
 from mm_magics.errors import PromptError
-from mm_magics.messages import Message
 
 
 class Asks:
@@ -29,15 +29,16 @@ class Asks:
         written = request.encode(self._body)
         self._head, self._tail = written[:-2] + (b"," if past else b""), written[-2:]
 
-    def of(self, text: str) -> Ask:
-        """The request for this text. Raises `PromptError` if there is none, `RequestError` if JSON cannot hold it."""
+    def digest(self, text: str) -> bytes:
+        """The hash of the request for this text. Raises `PromptError` if there is none."""
         if not text.strip():
             raise PromptError("The prompt is empty.", "Nothing was sent.")
-        message = self.message(text)
+        written = f'{{"content":[{{"text":{encode_basestring_ascii(text)},"type":"text"}}],"role":"user"}}'
         digest = self._before_hash.copy()
-        digest.update(request.message_sha256(message).encode() + self._after_hash)
-        return Ask(digest.digest(), self._head + request.json_of(message).encode() + self._tail)
+        digest.update(hashlib.sha256(written.encode()).hexdigest().encode() + self._after_hash)
+        return digest.digest()
 
-    @staticmethod
-    def message(text: str) -> Message:
-        return {"role": "user", "content": [{"type": "text", "text": text}]}
+    def of(self, text: str, digest: bytes) -> Ask:
+        """The request for this text, whose hash this is."""
+        message = {"role": "user", "content": [{"type": "text", "text": text}]}
+        return Ask(digest, self._head + request.json_of(message).encode() + self._tail)

@@ -53,18 +53,18 @@ def plan(job: Job) -> Plan:
         for number, row in enumerate(job.rows):
             try:
                 text = job.text(row)
-                ask = asks.of(text)
+                digest = asks.digest(text)
             except MiniMaxError as error:
                 errors[number] = error.message
                 continue
             prompts += [text] if len(prompts) < SHOWN else []
-            reply = store.get(ask.digest)
+            reply = store.get(digest)
             if reply is not None:
                 stored += 1
                 out += sum(models.tokens(each.get("usage") or {}, "output_tokens") for each in reply.responses)
-            elif ask.digest not in known:
-                known.add(ask.digest)
-                calls, size = calls + 1, size + len(ask.body)
+            elif digest not in known:
+                known.add(digest)
+                calls, size = calls + 1, size + len(asks.of(text, digest).body)
     tokens_in, tokens_out = round(size / BYTES_PER_TOKEN), calls * (round(out / stored) if stored else FIRST_GUESS)
     cost = models.cost(job.prompt.model, {"input_tokens": tokens_in, "output_tokens": tokens_out})
     return Plan(len(job.rows), prompts, calls, stored, errors, tokens_in, tokens_out, cost)

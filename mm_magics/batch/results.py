@@ -44,13 +44,13 @@ class Results:
 
     def take(self, rows: Sequence[int], reply: Reply, *, fresh: bool) -> bool:
         """An answer for these rows; whether it is one that is worth storing."""
-        tokens_in, tokens_out, cost = self._count(reply, fresh=fresh)
+        figures = self._count(reply, fresh=fresh) if fresh or self.figures is not None else None
         value, fault, whole = self._read(reply)
         self.last_fault = fault
         for row in rows:
             self.values[row] = value
             if self.figures is not None:
-                self.figures[row] = (tokens_in, tokens_out, cost)
+                self.figures[row] = figures
             if fault:
                 self.errors[row] = fault
             self._close(row)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from mm_magics import interrupts
@@ -17,7 +18,7 @@ from mm_magics.batch.dask_rows import DaskRows
 from mm_magics.batch.engines import Engine
 from mm_magics.batch.results import Results
 from mm_magics.batch.rows import Rows
-from mm_magics.batch.send import Answered, Ask, Failed
+from mm_magics.batch.send import Answered, Failed
 from mm_magics.batch.store import Store
 from mm_magics.errors import MiniMaxError, StoreError
 from mm_magics.exchange import Retrying
@@ -25,6 +26,8 @@ from mm_magics.interrupts import Stopped
 from mm_magics.progress import Busy, Progress
 
 POLL_S = 0.1
+AT_A_TIME = 128
+"""Rows that are made texts, and looked up, at a time."""
 NOT_STORED = "There is no stored answer."
 SHOWN_S = 0.25
 """How often progress is told."""
@@ -64,8 +67,9 @@ class Run:
     def events(self) -> Iterator[RunEvent]:
         """All that is to be shown. Raises `Stopped`; what has come then is in `results`, as after every other end."""
         try:
-            for number, row in enumerate(self._rows):
-                yield from self._row(number, row)
+            rows = enumerate(self._rows)
+            while some := list(islice(rows, AT_A_TIME)):
+                yield from self._some(some)
             while self._pending:
                 yield from self._hear(POLL_S)
             yield self._progress()
@@ -73,37 +77,50 @@ class Run:
             with interrupts.deferred():
                 self._end()
 
-    def _row(self, number: int, row: Any) -> Iterator[RunEvent]:
-        if self._stop.is_set():
-            raise Stopped
-        try:
-            ask = self._asks.of(self._text(row))
-        except MiniMaxError as error:
-            self.results.fail(number, error.message)
-            return
-        if ask.digest in self._pending:
-            self._pending[ask.digest].append(number)
-        elif ask.digest in self._failed:
-            self.results.fail(number, self._failed[ask.digest])
-        elif (reply := self._store.get(ask.digest)) is not None:
-            self.results.take([number], reply, fresh=False)
+    def _some(self, rows: list[tuple[int, Any]]) -> Iterator[RunEvent]:
+        asked: list[tuple[int, str, bytes]] = []
+        for number, row in rows:
+            try:
+                text = self._text(row)
+                asked.append((number, text, self._asks.digest(text)))
+            except MiniMaxError as error:
+                self.results.fail(number, error.message)
+        found = self._store.among({digest for _, _, digest in asked})
+        for number, text, digest in asked:
+            if self._stop.is_set():
+                raise Stopped
+            if (reply := found.get(digest)) is not None:
+                self.results.take([number], reply, fresh=False)
+            else:
+                yield from self._row(number, text, digest)
+            if time.monotonic() - self._told >= SHOWN_S:
+                yield self._progress()
+
+    def _row(self, number: int, text: str, digest: bytes) -> Iterator[RunEvent]:
+        if digest in self._pending:
+            self._pending[digest].append(number)
+        elif digest in self._failed:
+            self.results.fail(number, self._failed[digest])
         elif why := self._why_not or self._spent():
             self.results.fail(number, why)
         else:
-            yield from self._send(ask, number)
-        if time.monotonic() - self._told >= SHOWN_S:
-            yield self._progress()
+            yield from self._ready()
+            if (reply := self._store.get(digest)) is not None:  # it has come meanwhile, here or by another process
+                self.results.take([number], reply, fresh=False)
+                return
+            assert self._engine is not None
+            self._pending[digest] = [number]
+            self._engine.put(self._asks.of(text, digest))
+            yield from self._hear(0.0)
 
-    def _send(self, ask: Ask, number: int) -> Iterator[RunEvent]:
+    def _ready(self) -> Iterator[RunEvent]:
+        """Wait until there is room for a request."""
         with interrupts.deferred():
             if self._engine is None and self._make is not None:
                 self._engine = self._make()
         assert self._engine is not None
         while len(self._pending) >= self._engine.room:
             yield from self._hear(POLL_S)
-        self._pending[ask.digest] = [number]
-        self._engine.put(ask)
-        yield from self._hear(0.0)
 
     def _hear(self, wait: float) -> Iterator[RunEvent]:
         """Take the news there is."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from jiter import from_json
 
 from mm_magics.errors import StoreError
 from mm_magics.history.turn import now
@@ -22,6 +24,8 @@ from mm_magics.messages import Message
 APPLICATION = 0x4D4D6167
 """SQLite's `application_id` of a store: it tells one from any other database."""
 SCHEMA = 1
+MOST_KEYS = 999
+"""Hashes that one question may have: SQLite's bound, in its older versions."""
 LOCKED_S = 30.0
 """How long another process's write is waited for."""
 
@@ -64,7 +68,14 @@ class Store:
         """What is stored for the request with this hash; None if nothing is."""
         with self._said():
             row = self._base.execute("SELECT messages, responses FROM answers WHERE sha256 = ?", (digest,)).fetchone()
-            return Reply(json.loads(row[0]), json.loads(row[1])) if row else None
+            return _reply(*row) if row else None
+
+    def among(self, digests: Collection[bytes]) -> dict[bytes, Reply]:
+        """What is stored for the requests with these hashes, MOST_KEYS at most."""
+        marks = ",".join("?" * len(digests))
+        with self._said():
+            found = self._base.execute(f"SELECT * FROM answers WHERE sha256 IN ({marks})", tuple(digests))  # noqa: S608
+            return {row[0]: _reply(row[3], row[4]) for row in found}
 
     def put(self, digest: bytes, model: str, reply: Reply) -> None:
         """Store an answer; one that is stored already stays."""
@@ -121,6 +132,10 @@ class Store:
             raise StoreError(
                 f"The store {self.path} is damaged: {error}.", "Name another file, or move it away; it is kept."
             ) from error
+
+
+def _reply(messages: str, responses: str) -> Reply:
+    return Reply(from_json(messages.encode()), from_json(responses.encode()))
 
 
 def _json(value: Any) -> str:
