@@ -82,7 +82,7 @@ def meaning(session: Session) -> str:
     config = session.config
     seen = len(session.history.turns(config.thread))
     return (
-        f"The next prompt goes to {described(model(config.model))}. Thread {config.thread}: {seen} turns so far. "
+        f"The next prompt goes to {described(model(config.model))}. Thread {config.thread}: {seen} turn{'' if seen == 1 else 's'} so far. "
         f"Temperature or top_p 0 leaves it to the endpoint. {_of_tools(session)}"
     )
 
