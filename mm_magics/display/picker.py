@@ -80,9 +80,10 @@ def picker(session: Session) -> ipywidgets.VBox:
 def meaning(session: Session) -> str:
     """What the settings mean for the next prompt cell, in a line."""
     config = session.config
-    seen = len(session.history.turns(config.thread))
+    count = len(session.history.turns(config.thread))
+    turns = "1 turn" if count == 1 else f"{count} turns"
     return (
-        f"The next prompt goes to {described(model(config.model))}. Thread {config.thread}: {seen} turn{'' if seen == 1 else 's'} so far. "
+        f"The next prompt goes to {described(model(config.model))}. Thread {config.thread}: {turns} so far. "
         f"Temperature or top_p 0 leaves it to the endpoint. {_of_tools(session)}"
     )
 
