@@ -49,7 +49,7 @@ class Call:
         self._began = self._progress = time.monotonic()
         self._seconds: float | None = None
         self._thinking_since: float | None = None
-        self._head = b""
+        self._head = bytearray()
 
     @property
     def seconds(self) -> float:
@@ -115,7 +115,9 @@ class Call:
 
     def _chunk(self, decoder: EventDecoder, data: bytes) -> Iterator[StreamEvent]:
         if not self.assembler.started:
-            self._head = (self._head + data)[:SNIFF] if self._is_stream() else self._head + data
+            self._head += data
+            if self._is_stream():
+                del self._head[SNIFF:]
         if self._is_stream():
             yield from self._feed(decoder.decode(data))
         else:
@@ -178,7 +180,7 @@ class Call:
         )
 
 
-def _json(data: bytes) -> dict[str, Any] | None:
+def _json(data: bytearray) -> dict[str, Any] | None:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):

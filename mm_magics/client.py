@@ -9,14 +9,16 @@ Always true: the key goes to the host that it was given for and nowhere else (no
 from __future__ import annotations
 
 import gc
+import json
 import socket
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from mm_magics.errors import ProtocolError
-from mm_magics.exchange import Exchange, Retrying
+from mm_magics.errors import ConnectionFailed, MiniMaxError, ProtocolError
+from mm_magics.exchange import Chunk, Ended, Exchange, Retrying
 from mm_magics.faults import Faults, pause_after
 from mm_magics.keys import Key
 
@@ -28,6 +30,12 @@ API_VERSION = "2023-06-01"
 CONNECT_TIMEOUT = 10.0
 NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """No proxy of the environment gets a key that is for this machine."""
+
+MOST_PAGES, MOST_LIST = 100, 10_000_000
+"""What a list of models may have: pages, and bytes a page."""
+
+POLL_S = 0.1
+"""No wait is longer, so that an interrupt is noticed on every system."""
 
 
 class Client:
@@ -49,23 +57,51 @@ class Client:
         return Exchange(lambda exchange: self._tried(body, exchange), self._faults.translate, self._cut)
 
     def models(self) -> list[dict[str, Any]]:
-        """All entries of `GET /v1/models`. Raises `EndpointError`."""
-        found: list[dict[str, Any]] = []
+        """All entries of `GET /v1/models`: each page in one try, all within `timeout`. Raises `EndpointError`."""
+        try:
+            return list(self._models(time.monotonic() + self.timeout))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None  # without the frames below, which hold what the endpoint sent
+        except MiniMaxError as error:
+            raise self._faults.translate(error).with_traceback(None) from None
+
+    def _models(self, until: float) -> Iterator[dict[str, Any]]:
         query: dict[str, object] = {"limit": 100}
+        for _ in range(MOST_PAGES):
+            page = self._page(query, until)
+            data = page.get("data") if isinstance(page, dict) else None
+            if not isinstance(data, list):
+                raise ProtocolError("The endpoint's list of models is not one.", "Does the base URL end in /anthropic?")
+            yield from (entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str))
+            if not data or not page.get("has_more") or page.get("last_id") == query.get("after_id"):
+                return
+            query["after_id"] = page.get("last_id")
+        raise _endless()
+
+    def _page(self, query: dict[str, object], until: float) -> Any:
+        """One page of the list, None if it is no JSON."""
+        exchange = Exchange(lambda each: self._get(query, each), self._faults.translate, self._cut)
+        body = bytearray()
         try:
             while True:
-                page: Any = self._sdk_client().get("/v1/models", cast_to=object, options={"params": query})
-                data = page.get("data") if isinstance(page, dict) else None
-                if not isinstance(data, list):
-                    raise ProtocolError("The endpoint's list of models is not one.")
-                found += [entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
-                if not data or not page.get("has_more") or page.get("last_id") == query.get("after_id"):
-                    return found
-                query["after_id"] = page.get("last_id")
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt from None  # without the frames below, whose variables hold the key
-        except Exception as error:
-            raise self._faults.translate(error) from None
+                if (left := until - time.monotonic()) <= 0:
+                    raise ConnectionFailed(
+                        f"The endpoint's list of models did not come within {self.timeout:g} s.",
+                        "Ask for it again, or allow more: %minimax set timeout.",
+                    )
+                match exchange.next(min(left, POLL_S)):
+                    case Chunk(data):
+                        body += data
+                        if len(body) > MOST_LIST:
+                            raise _endless()
+                    case Ended(error):
+                        if error is not None:
+                            raise error
+                        return json.loads(body)
+        except (ValueError, RecursionError):
+            return None
+        finally:
+            exchange.close()
 
     def close(self) -> None:
         self._cut()
@@ -78,7 +114,11 @@ class Client:
 
     def _new_sdk_client(self) -> anthropic.Anthropic:
         _import()
+        from http.cookiejar import CookieJar, DefaultCookiePolicy
+
         import anthropic
+
+        from mm_magics.refusals import RefusalReader
 
         # Half the time-out at most, so that a host that is not there is told from one that is silent.
         seconds = anthropic.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT, self.timeout / 2))
@@ -86,16 +126,17 @@ class Client:
             base_url=self.base_url,
             api_key="-",  # the SDK shows what it holds, so the key is put into each request as it leaves
             timeout=seconds,
-            max_retries=self.max_retries,
+            max_retries=0,  # new tries are our own
             default_headers={
                 "anthropic-version": API_VERSION,  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
                 "Authorization": "-",
                 "X-Api-Key": anthropic.Omit(),  # type: ignore[dict-item]  # it is taken, the annotation does not say so
             },
-            http_client=anthropic.DefaultHttpxClient(
+            http_client=RefusalReader(
                 timeout=seconds,
                 follow_redirects=False,
                 mounts=dict.fromkeys(NO_PROXY),
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # one of a hostile endpoint stops all calls
                 verify=self.base_url.startswith("https:"),  # reading certificates takes 25 ms, and http has none
                 event_hooks={"request": [self._before_request]},
             ),
@@ -124,10 +165,25 @@ class Client:
             content=body,
             options={
                 "headers": {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"},
-                "max_retries": 0,
             },
             stream=True,
             stream_cls=anthropic.Stream[object],  # never made: the response itself is asked for
+        )
+        assert isinstance(response, httpx2.Response)
+        return response
+
+    def _get(self, query: dict[str, object], exchange: Exchange) -> httpx2.Response:
+        _import()
+        import anthropic
+        import httpx2
+
+        self._reader.exchange = exchange
+        response: object = self._sdk_client().get(
+            "/v1/models",
+            cast_to=httpx2.Response,
+            options={"params": query},
+            stream=True,
+            stream_cls=anthropic.Stream[object],
         )
         assert isinstance(response, httpx2.Response)
         return response
@@ -157,6 +213,10 @@ class Client:
         self._sockets, sdk, self._sdk = [], self._sdk, None
         if sdk is not None:
             sdk.close()
+
+
+def _endless() -> ProtocolError:
+    return ProtocolError("The endpoint's list of models has no end.", "Any name can be tried: %minimax model NAME.")
 
 
 def _import() -> None:
