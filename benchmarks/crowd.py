@@ -1,8 +1,8 @@
 """200 notebooks' kernels at one simulator, as many at once as the memory holds.
 
 Takes minutes, so that it is only run by name. A kernel's weight is the memory that would be free without it (USS)
-after a prompt; kernels may fill SHARE of what is available then. Each asks one prompt by itself, then all that are open ask
-PROMPTS more at once, at a model's pace. Always true: every kernel has its own answers to check.
+after a prompt; kernels may fill SHARE of what is available then. Each asks one prompt by itself, then all that are
+open ask PROMPTS more at once, at a model's pace. Always true: every kernel has its own answers to check.
 """
 
 from __future__ import annotations
