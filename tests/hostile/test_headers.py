@@ -90,7 +90,7 @@ def as_value(evil: str) -> bytes:
     return b" ".join(evil.encode("utf-8", "replace").splitlines())
 
 
-@pytest.mark.parametrize("evil", list(CASES.values())[::3], ids=list(CASES)[::3])
+@pytest.mark.parametrize("evil", list(CASES.values())[::6], ids=list(CASES)[::6])
 def test_no_header_acts_whatever_it_holds(evil: str) -> None:
     value = as_value(evil)
     for status, body in ((b"200 OK", HELLO), (b"401 X", ERROR), (b"503 X", b""), (b"307 X", b"")):
