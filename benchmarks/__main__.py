@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure everything but the long runs, print the table, exit with 1 if something asked does
 not hold.
 
-`python -m benchmarks throughput latency startup memory stop frames tools long` measures the groups named only.
+`python -m benchmarks throughput latency startup memory stop frames tools long crowd` measures the groups named only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import frames, latency, long, memory, startup, stop, throughput, tools
+from benchmarks import crowd, frames, latency, long, memory, startup, stop, throughput, tools
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.figures import Figure, table
 
@@ -26,8 +26,9 @@ GROUPS = {
     "frames": frames.measure,
     "tools": tools.measure,
     "long": long.measure,
+    "crowd": crowd.measure,
 }
-BY_NAME = ("long",)
+BY_NAME = ("long", "crowd")
 """Groups that take so long that they are run by name only."""
 VERSIONS = ("anthropic", "httpx2", "ipykernel", "ipython", "anywidget", "ipywidgets", "markdown-it-py", "jiter")
 

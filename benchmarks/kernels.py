@@ -122,7 +122,7 @@ class Kernel:
         self._client: BlockingKernelClient = self._manager.client()
         self._client.start_channels()
         self._client.wait_for_ready(timeout=60)
-        self._pid: int = self._manager.provisioner.process.pid  # type: ignore[union-attr]
+        self.pid: int = self._manager.provisioner.process.pid  # type: ignore[union-attr]
         if setup:
             self.run(setup)
 
@@ -206,8 +206,8 @@ class Kernel:
     def cpu(self) -> float:
         """Seconds that the process has computed: user and system, all its threads, ended ones too."""
         if sys.platform == "linux":
-            return time.clock_gettime((~self._pid << 3) | 2)  # the process's own CPU clock, in nanoseconds
-        times = psutil.Process(self._pid).cpu_times()
+            return time.clock_gettime((~self.pid << 3) | 2)  # the process's own CPU clock, in nanoseconds
+        times = psutil.Process(self.pid).cpu_times()
         return float(times.user + times.system)
 
     def __enter__(self) -> Self:

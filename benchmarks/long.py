@@ -1,4 +1,4 @@
-"""Long runs: 1,000 turns in a kernel, 200 sessions and many kernels at one simulator, the deltas of 8 hours.
+"""Long runs: 1,000 turns in a kernel, 200 sessions at one simulator, the deltas of 8 hours.
 
 Takes minutes, so that it is only run by name. Always true: what is counted (memory, threads, sockets, comms, widgets,
 processes) is counted inside the kernel after `gc.collect()`, and before the first of the turns that are compared.
@@ -10,17 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from statistics import median
-
-import psutil
 
 from benchmarks.endpoint import ROOT, EndpointProcess
 from benchmarks.figures import Figure
 from benchmarks.kernels import Kernel, Run
 
 TURNS, TRACED, WINDOW = 1_000, 200, 21
-KERNELS, AT_ONCE = 40, 20
 PROCESSES, SESSIONS, QUESTIONS = 10, 20, 5
 HOURS, HOUR, CELLS = 8, 60 * 60 * 60, 4
 """An hour's deltas at 60 a second, and in how many answers: one has at most 65,536 tokens."""
@@ -102,7 +98,6 @@ def measure(endpoint: EndpointProcess) -> Iterator[Figure]:
     yield from _turns(endpoint)
     yield from _growing(endpoint)
     yield from _sessions(endpoint)
-    yield from _kernels(endpoint)
     yield from _hours(endpoint)
 
 
@@ -166,29 +161,6 @@ def _sessions(endpoint: EndpointProcess) -> Iterator[Figure]:
         f"{count} sessions at one simulator: wrong answers", sum(int(each[0]) for each in said), 0, "{:.0f}", note
     )
     yield Figure("the same: threads left", sum(int(each[1]) for each in said), 0, "{:.0f}")
-
-
-def _kernels(endpoint: EndpointProcess) -> Iterator[Figure]:
-    simulator = endpoint.process
-    _talk(endpoint)
-    before = simulator.num_threads(), simulator.num_fds()
-    children = len(psutil.Process().children(recursive=True))
-    began = time.monotonic()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        right = sum(pool.map(lambda _: _talk(endpoint), range(KERNELS)))
-    note = f"{AT_ONCE} at a time, 3 prompts each, in {time.monotonic() - began:.0f} s"
-    yield Figure(f"{KERNELS} kernels at one simulator: kernels with a wrong answer", KERNELS - right, 0, "{:.0f}", note)
-    time.sleep(1.0)
-    left = simulator.num_threads() - before[0] + simulator.num_fds() - before[1]
-    yield Figure("the same: threads and sockets left in the simulator", left, 0, "{:.0f}")
-    left = len(psutil.Process().children(recursive=True)) - children
-    yield Figure("the same: processes left", left, 0, "{:.0f}")
-
-
-def _talk(endpoint: EndpointProcess) -> bool:
-    with Kernel(endpoint.base_url, endpoint.key, SETUP) as kernel:
-        runs = [_ask(kernel, each, prompt=f'[[simulator: say="answer {each}"]]') for each in range(3)]
-        return [run.text for run in runs] == [f"answer {each}" for each in range(3)]
 
 
 def _hours(endpoint: EndpointProcess) -> Iterator[Figure]:

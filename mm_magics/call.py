@@ -49,7 +49,7 @@ class Call:
         self._began = self._progress = time.monotonic()
         self._seconds: float | None = None
         self._thinking_since: float | None = None
-        self._head = b""
+        self._head = bytearray()
 
     @property
     def seconds(self) -> float:
@@ -115,7 +115,9 @@ class Call:
 
     def _chunk(self, decoder: EventDecoder, data: bytes) -> Iterator[StreamEvent]:
         if not self.assembler.started:
-            self._head = (self._head + data)[:SNIFF] if self._is_stream() else self._head + data
+            self._head += data
+            if self._is_stream():
+                del self._head[SNIFF:]
         if self._is_stream():
             yield from self._feed(decoder.decode(data))
         else:
@@ -163,7 +165,7 @@ class Call:
             yield out
 
 
-def message_in(body: bytes, content_type: str) -> dict[str, Any]:
+def message_in(body: bytes | bytearray, content_type: str) -> dict[str, Any]:
     """The message that a body without a stream is. Raises `StatusError` for an error in it, else `ProtocolError`."""
     found = _json(body)
     if found is None:
@@ -176,14 +178,14 @@ def message_in(body: bytes, content_type: str) -> dict[str, Any]:
     return found
 
 
-def _not_the_api(kind: str, body: bytes) -> ProtocolError:
+def _not_the_api(kind: str, body: bytes | bytearray) -> ProtocolError:
     what = f"with {kind}" if (kind and body) or kind == "text/html" else "with nothing"
     return ProtocolError(
         f"The endpoint answered {what}, not with the Messages API.", "Does the base URL end in /anthropic?"
     )
 
 
-def _json(data: bytes) -> dict[str, Any] | None:
+def _json(data: bytes | bytearray) -> dict[str, Any] | None:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):

@@ -9,14 +9,16 @@ Always true: the key goes to the host that it was given for and nowhere else (no
 from __future__ import annotations
 
 import gc
+import json
 import socket
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from mm_magics.errors import ProtocolError
-from mm_magics.exchange import Exchange, Retrying
+from mm_magics.errors import ConnectionFailed, MiniMaxError, ProtocolError
+from mm_magics.exchange import Chunk, Ended, Exchange, Retrying
 from mm_magics.faults import Faults, pause_after
 from mm_magics.keys import Key
 
@@ -28,6 +30,12 @@ API_VERSION = "2023-06-01"
 CONNECT_TIMEOUT = 10.0
 NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """No proxy of the environment gets a key that is for this machine."""
+
+MOST_PAGES, MOST_LIST = 100, 10_000_000
+"""What a list of models may have: pages, and bytes a page."""
+
+POLL_S = 0.1
+"""No wait is longer, so that an interrupt is noticed on every system."""
 
 
 class Client:
@@ -49,23 +57,51 @@ class Client:
         return Exchange(lambda exchange: self._tried(body, exchange), self._faults.translate, self._cut)
 
     def models(self) -> list[dict[str, Any]]:
-        """All entries of `GET /v1/models`. Raises `EndpointError`."""
-        found: list[dict[str, Any]] = []
+        """All entries of `GET /v1/models`: each page in one try, all within `timeout`. Raises `EndpointError`."""
+        try:
+            return list(self._models(time.monotonic() + self.timeout))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None  # without the frames below, which hold what the endpoint sent
+        except MiniMaxError as error:
+            raise self._faults.translate(error).with_traceback(None) from None
+
+    def _models(self, until: float) -> Iterator[dict[str, Any]]:
         query: dict[str, object] = {"limit": 100}
+        for _ in range(MOST_PAGES):
+            page = self._page(query, until)
+            data = page.get("data") if isinstance(page, dict) else None
+            if not isinstance(data, list):
+                raise ProtocolError("The endpoint's list of models is not one.", "Does the base URL end in /anthropic?")
+            yield from (entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str))
+            if not data or not page.get("has_more") or page.get("last_id") == query.get("after_id"):
+                return
+            query["after_id"] = page.get("last_id")
+        raise _endless()
+
+    def _page(self, query: dict[str, object], until: float) -> Any:
+        """One page of the list, None if it is no JSON."""
+        exchange = Exchange(lambda each: self._get(query, each), self._faults.translate, self._cut)
+        body = bytearray()
         try:
             while True:
-                page: Any = self._sdk_client().get("/v1/models", cast_to=object, options={"params": query})
-                data = page.get("data") if isinstance(page, dict) else None
-                if not isinstance(data, list):
-                    raise ProtocolError("The endpoint's list of models is not one.")
-                found += [entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
-                if not data or not page.get("has_more") or page.get("last_id") == query.get("after_id"):
-                    return found
-                query["after_id"] = page.get("last_id")
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt from None  # without the frames below, whose variables hold the key
-        except Exception as error:
-            raise self._faults.translate(error) from None
+                if (left := until - time.monotonic()) <= 0:
+                    raise ConnectionFailed(
+                        f"The endpoint's list of models did not come within {self.timeout:g} s.",
+                        "Ask for it again, or allow more: %minimax set timeout.",
+                    )
+                match exchange.next(min(left, POLL_S)):
+                    case Chunk(data):
+                        body += data
+                        if len(body) > MOST_LIST:
+                            raise _endless()
+                    case Ended(error):
+                        if error is not None:
+                            raise error
+                        return json.loads(body)
+        except (ValueError, RecursionError):
+            return None
+        finally:
+            exchange.close()
 
     def close(self) -> None:
         self._cut()
@@ -78,12 +114,13 @@ class Client:
 
     def _new_sdk_client(self) -> anthropic.Anthropic:
         import_sdk()
-        from anthropic import Anthropic, DefaultHttpxClient
+        from anthropic import Anthropic
+
+        from mm_magics.refusals import RefusalReader
 
         http = http_options(self.base_url, self.timeout)
         http["event_hooks"] = {"request": [self._before_request]}
-        options = sdk_options(self.base_url, self.timeout)
-        return Anthropic(**options, max_retries=self.max_retries, http_client=DefaultHttpxClient(**http))
+        return Anthropic(**sdk_options(self.base_url, self.timeout), http_client=RefusalReader(**http))
 
     def _tried(self, body: bytes, exchange: Exchange) -> httpx2.Response:
         """The response, after as many tries as it takes and the settings allow."""
@@ -108,10 +145,25 @@ class Client:
             content=body,
             options={
                 "headers": {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"},
-                "max_retries": 0,
             },
             stream=True,
             stream_cls=anthropic.Stream[object],  # never made: the response itself is asked for
+        )
+        assert isinstance(response, httpx2.Response)
+        return response
+
+    def _get(self, query: dict[str, object], exchange: Exchange) -> httpx2.Response:
+        import_sdk()
+        import anthropic
+        import httpx2
+
+        self._reader.exchange = exchange
+        response: object = self._sdk_client().get(
+            "/v1/models",
+            cast_to=httpx2.Response,
+            options={"params": query},
+            stream=True,
+            stream_cls=anthropic.Stream[object],
         )
         assert isinstance(response, httpx2.Response)
         return response
@@ -143,6 +195,10 @@ class Client:
             sdk.close()
 
 
+def _endless() -> ProtocolError:
+    return ProtocolError("The endpoint's list of models has no end.", "Any name can be tried: %minimax model NAME.")
+
+
 def sdk_options(base_url: str, timeout: float) -> dict[str, Any]:
     """What every client of the SDK is made with. It knows no key, and looks for none."""
     import anthropic
@@ -151,6 +207,7 @@ def sdk_options(base_url: str, timeout: float) -> dict[str, Any]:
         "base_url": base_url,
         "api_key": "-",  # the SDK shows what it holds, so the key is put into each request as it leaves
         "timeout": _seconds(timeout),
+        "max_retries": 0,  # new tries are our own
         "default_headers": {
             "anthropic-version": API_VERSION,  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
             "Authorization": "-",
@@ -161,9 +218,12 @@ def sdk_options(base_url: str, timeout: float) -> dict[str, Any]:
 
 def http_options(base_url: str, timeout: float) -> dict[str, Any]:
     """What every HTTP client is made with."""
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
     return {
         "timeout": _seconds(timeout),
         "follow_redirects": False,
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),  # one of a hostile endpoint stops all calls
         "mounts": dict.fromkeys(NO_PROXY),
         "verify": base_url.startswith("https:"),  # reading certificates takes 25 ms, and http has none
     }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,10 +26,9 @@ MOST_BYTES = 256_000_000
 
 
 class Opened(NamedTuple):
-    """The endpoint answered with 200; `content_type` without parameters, header names in lower case."""
+    """The endpoint answered with 200; `content_type` without parameters. No other header is passed on."""
 
     content_type: str
-    headers: Mapping[str, str]
 
 
 class Retrying(NamedTuple):
@@ -141,7 +140,7 @@ class Exchange:
         response = self._post(self)
         try:
             content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            self._news.put(Opened(content_type, dict(response.headers)))
+            self._news.put(Opened(content_type))
             size = 0
             for data in response.iter_bytes():
                 size += len(data)

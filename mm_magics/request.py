@@ -85,7 +85,10 @@ def _check_media(request: Mapping[str, Any]) -> None:
             kind = str(block.get("type"))
             kinds = {str(each.get("type")) for each in messages.blocks(block)} if kind == "tool_result" else {kind}
             for found in sorted(kinds & refused):
-                raise RequestError(f"{model.name} takes no {found}.", "Send text, or choose a model that does.")
+                raise RequestError(
+                    f"{model.name} takes no {found}.",
+                    "Send text, leave out the turn above that holds one (--context), or choose a model that does (-m).",
+                )
 
 
 def notes(request: Mapping[str, Any]) -> list[str]:

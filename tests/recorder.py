@@ -6,7 +6,8 @@ import json
 import socket
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain, repeat
 from typing import Any, NamedTuple, Self
 
 EVENTS = (
@@ -90,6 +91,35 @@ class Recorder:
                     connection.sendall(self.replies[min(len(self.requests), len(self.replies)) - 1])
         except (OSError, ValueError):
             return
+
+
+@contextmanager
+def server(*sent: bytes, every: float = 0.0, for_ever: bool = False) -> Iterator[str]:
+    """The base URL of a server that sends these bytes to whoever connects, one after the other, and then nothing.
+
+    `every`: seconds before each. `for_ever`: instead of nothing, the last of them again and again.
+    """
+    leaving = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            connection.recv(65_536)
+            for data in chain(sent, repeat(sent[-1]) if for_ever else ()):
+                if leaving.wait(every):
+                    return
+                connection.sendall(data)
+            leaving.wait()
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/anthropic"
+        leaving.set()
+        listening.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from mm_magics.stream import Delta
 
-from .recorder import Recorder, http, sse
+from .recorder import Recorder, http, server, sse
 
 SECRET = "sk-very-secret-4711"
 
@@ -204,6 +204,39 @@ def test_a_list_of_models_that_never_ends_is_given_up() -> None:
         assert {entry["id"] for entry in client.models()} == {"a"}
         client.close()
     assert len(recorder.requests) == 2
+
+
+def test_a_list_of_models_with_ever_new_pages_is_given_up() -> None:
+    pages = [{"data": [{"id": str(n)}], "has_more": True, "last_id": str(n)} for n in range(200)]
+    with Recorder(*(http(json.dumps(page)) for page in pages)) as recorder:
+        client = client_of(recorder.base_url)
+        with pytest.raises(EndpointError, match="has no end"):
+            client.models()
+        client.close()
+    assert len(recorder.requests) == 100
+
+
+JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "every", "said"),
+    [
+        ([JSON + b"\r\n", b'{"data": [' + b" " * 1_000_000], 0.0, "has no end"),
+        ([JSON + b"\r\n", b'{"data": ['], 0.05, "did not come within 1 s"),
+        ([JSON, b"x: y\r\n"], 0.05, "did not come within 1 s"),
+        ([b""], 0.05, "did not come within 1 s"),
+    ],
+    ids=["endless", "by little pieces", "headers by little pieces", "silence"],
+)
+def test_a_list_of_models_is_waited_for_no_longer_than_the_time_out(sent: list[bytes], every: float, said: str) -> None:
+    with server(*sent, every=every, for_ever=True) as base_url:
+        client = client_of(base_url, timeout=1.0)
+        began = time.monotonic()
+        with pytest.raises(EndpointError, match=said):
+            client.models()
+        assert time.monotonic() - began < 4
+        client.close()
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", '{"data": 5}', '"x"', "<html>", "", "null"])

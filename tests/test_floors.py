@@ -18,7 +18,7 @@ ROOT = Path(mm_magics.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("models", "messages", "errors", "interrupts"),
     ("prompt", "request", "config", "keys"),
-    ("advice", "retries"),
+    ("advice", "retries", "refusals"),
     ("exchange", "progress"),
     ("faults",),
     ("client", "stream", "history.*", "tools.*"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +19,15 @@ from mm_magics.display import comms, page, terminal, widget
 from mm_magics.display.bundle import bundle
 from mm_magics.display.form import Form
 from mm_magics.display.live import LivePage
-from mm_magics.errors import MiniMaxError, NotebookError, PromptError, ProtocolError, RecordError, StatusError
+from mm_magics.errors import (
+    MiniMaxError,
+    NotebookError,
+    PromptError,
+    ProtocolError,
+    RecordError,
+    RequestError,
+    StatusError,
+)
 from mm_magics.history import export, notebook, replay, sees
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
@@ -77,8 +86,12 @@ def check_shown(turn: Turn, form: Form, quiet: bool) -> None:
     json.dumps(widget.ended(turn), allow_nan=False)
 
 
+PICTURE = [{"role": "user", "content": [{"type": "image"}]}, {"role": "assistant", "content": "0"}]
+
+
 @FEWER
 @given(st.lists(records(), max_size=4))
+@example([good(messages=PICTURE)])
 def test_any_turns_make_a_valid_request_and_a_file_that_can_be_read(given_: list[Any]) -> None:
     turns = turns_of(given_)
     session = Session()
@@ -87,7 +100,12 @@ def test_any_turns_make_a_valid_request_and_a_file_that_can_be_read(given_: list
     session.history.stale()
     for thread in ("main", "other"):
         seen = session.history.seen(thread, "b")
-        prepared = session.prepare("And now?", cell_id="b", thread=thread)
+        try:
+            prepared = session.prepare("And now?", cell_id="b", thread=thread)
+        except RequestError as error:
+            if re.fullmatch("MiniMax-M2.7 takes no (image|document).", error.message):
+                continue
+            raise
         assert problems(json.loads(prepared.content)["messages"]) == []
         assert prepared.seen == len(seen)
     export.markdown(turns).encode("utf-8", "replace")

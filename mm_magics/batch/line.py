@@ -29,14 +29,15 @@ class Line:
         import anthropic
         import httpx2
 
+        from mm_magics.refusals import AsyncRefusalReader
+
         self._faults, self._key = Faults(base_url, key, timeout), key
         http = http_options(base_url, timeout)
         http["limits"] = httpx2.Limits(max_connections=POOL, max_keepalive_connections=POOL)
         http["event_hooks"] = {"request": [self._before_request]}
-        options = sdk_options(base_url, timeout) | {"max_retries": 0}
+        options = sdk_options(base_url, timeout)
         self._clients = [
-            anthropic.AsyncAnthropic(**options, http_client=anthropic.DefaultAsyncHttpxClient(**http))
-            for _ in range(-(-most // POOL))
+            anthropic.AsyncAnthropic(**options, http_client=AsyncRefusalReader(**http)) for _ in range(-(-most // POOL))
         ]
 
     async def ask(self, body: bytes, caller: int) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class Line:
             await response.aclose()
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         assembler = Assembler()
-        for _ in assembler.whole(message_in(bytes(data), content_type)):
+        for _ in assembler.whole(message_in(data, content_type)):
             pass
         return assembler.message
 

@@ -33,6 +33,8 @@ def tamed(text: str) -> str:
     \\![a](https://e.org/a.png), `![b](c)` and \\<img src=d>
     """
     text = inert.visible(text)
+    if text.count("$") > markdown.MAX_DOLLARS:
+        return fenced(text)
     if not _SUSPECT.search(text):
         return text
     try:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from mm_magics import Session, commands, retries
-from mm_magics.client import CONNECT_TIMEOUT
+from mm_magics import Session, commands, refusals, retries
+from mm_magics.client import CONNECT_TIMEOUT, MOST_LIST, MOST_PAGES
 from mm_magics.config import MiniMax
 from mm_magics.exchange import MOST_BYTES
 from mm_magics.tools.builtin import NAMES, builtin_tools
@@ -84,6 +84,8 @@ def test_the_page_on_reliability_tells_the_bounds_as_they_are():
         "an answer's first event": f"| {config.timeout:g} s | `timeout`, `--timeout` |",
         "the whole": f"| {config.max_seconds:,.0f} s | `max_seconds` |",
         "the size": f"| {MOST_BYTES // 1_000_000} MB |",
+        "a refusal": f"| {refusals.MOST_S:g} s from its headers on, {refusals.MOST_BYTES // 1_000_000} MB unpacked; ",
+        "the list of models": f"{MOST_PAGES} pages of {MOST_LIST // 1_000_000} MB |",
         "a connection": f"| {CONNECT_TIMEOUT:g} s, or half of `timeout`",
         "a tool": f"| {config.tool_timeout:g} s a call, {config.max_rounds} rounds a turn |",
         "tries": f"| `max_retries`, {config.max_retries} |",

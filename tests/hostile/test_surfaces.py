@@ -124,6 +124,13 @@ def test_no_bomb_holds_the_saved_answer_up(bomb: str) -> None:
     assert len(shown["text/html"]) < 8 * len(bomb) + 10_000
 
 
+def test_formulas_that_a_viewers_mathjax_would_read_for_seconds_are_saved_as_source() -> None:
+    shown = bundle(turn("hi", "$$a\n" * 20_000))
+    assert "$$" not in re.sub(r"<pre>.*?</pre>", "", shown["text/html"], flags=re.DOTALL)
+    assert shown["text/markdown"].startswith("```\n$$a\n")
+    assert bundle(turn("hi", "$$a$$"))["text/markdown"] == "$$a$$"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["quotes in quotes", "one line of 1 MB", "image openers", "hostile Java", "bidi"])
 def test_no_bomb_holds_up_what_is_no_markdown(name: str) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -23,7 +22,7 @@ from mm_magics.history.turn import MIME_TYPE
 from mm_magics.messages import blocks, problems
 from mm_magics.simulator import faults
 from mm_magics.simulator.contract import REFUSALS
-from tests.recorder import EVENTS, Recorder, http, sse, unanswered
+from tests.recorder import EVENTS, Recorder, http, server, sse, unanswered
 from tests.test_session_faults import ENDS, SAID, SAME
 from tests.turns import broken_rules
 
@@ -175,32 +174,6 @@ def test_the_line_may_break_anywhere_in_a_call_of_a_tool(kernel, simulator, faul
 # Waits are bounded ----------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def server(*sent: bytes, every: float = 0.0) -> Iterator[str]:
-    """The base URL of a server that sends these bytes to whoever connects, one after the other, and then nothing."""
-    leaving = threading.Event()
-
-    def serve(connection: socket.socket) -> None:
-        with suppress(OSError), connection:
-            connection.recv(65_536)
-            for data in sent:
-                if leaving.wait(every):
-                    return
-                connection.sendall(data)
-            leaving.wait()
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/anthropic"
-        leaving.set()
-        listening.shutdown(socket.SHUT_RDWR)
-
-
 def bytewise(data: bytes) -> list[bytes]:
     return [data[n : n + 1] for n in range(len(data))]
 
@@ -263,6 +236,57 @@ def test_an_answer_without_end_fills_no_memory(kernel):
     assert lines_of(run).startswith("The answer went on past 256 MB, and was ended.\n")
 
 
+REFUSED = b"HTTP/1.1 500 X\r\ncontent-type: application/json\r\n"
+PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+
+
+def bomb() -> bytes:
+    """1 GB of spaces, packed."""
+    packer = zlib.compressobj(wbits=31)
+    return b"".join(packer.compress(b" " * 10_000_000) for _ in range(100)) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("sent", "every"),
+    [
+        (lambda: [REFUSED + b"\r\n", b"x" * 1_000_000], 0.0),
+        (lambda: [REFUSED + b"content-length: 1000000000\r\n\r\n", b"x" * 1_000_000], 0.0),
+        (lambda: [REFUSED + b"content-encoding: gzip\r\n\r\n", bomb()], 0.0),
+        (lambda: [REFUSED + b"\r\n", b'{"error": {"message": "'], 0.05),
+    ],
+    ids=["without end", "1 GB", "1 GB, packed", "by little pieces"],
+)
+def test_a_refusal_that_goes_on_and_on_is_cut_and_said(kernel, simulator, sent, every):
+    before = int(kernel.run(PEAK).text)
+    with server(*sent(), every=every, for_ever=True) as base_url:
+        kernel.send_to(base_url)
+        began = time.monotonic()
+        run = kernel.run("%%minimax\nHello.", "a")
+        assert time.monotonic() - began < 6
+        assert "answered HTTP 500, not in the Messages API's form" in lines_of(run)
+        assert len(lines_of(run)) < 1_000
+        began = time.monotonic()
+        assert "The endpoint was not asked for more" in kernel.run("%minimax models").text
+        assert time.monotonic() - began < 6
+    assert int(kernel.run(PEAK).text) - before < 50_000
+    kernel.send_to(simulator.base_url, simulator.key)
+    assert kernel.run("%%minimax\nAnd now?", "b").turn["status"] == "complete"
+
+
+def test_hostile_headers_end_the_call_in_plain_lines_or_not_at_all(kernel, simulator):
+    evil = "\x1b[31m\u202e<img src=x onerror=alert(1)>".encode()
+    names = (b"retry-after", b"request-id", b"www-authenticate", b"set-cookie", b"content-type", b"location", b"x\x1b")
+    heads = [b"\r\n".join(name + b": " + value for name in names) for value in (evil, evil[5:], b"x" * 1_000_000)]
+    for head, status in itertools.product(heads, (b"200 OK", b"307 X", b"401 X", b"529 X")):
+        with server(b"HTTP/1.1 " + status + b"\r\n" + head + b"\r\n\r\n") as base_url:
+            kernel.send_to(base_url)
+            lines = kernel.run("%%minimax --timeout 0.5\nHello.", "a").error["traceback"]
+        assert len(lines) == 2
+        assert all(line.strip() and line.isprintable() for line in lines)
+    kernel.send_to(simulator.base_url, simulator.key)
+    assert kernel.run("%%minimax\nAnd now?", "b").turn["status"] == "complete"
+
+
 def test_an_answer_may_come_in_one_piece_of_10_mb(kernel):
     piece = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "word " * 2_000_000}}
     with Recorder(sse(*EVENTS[:2], piece, *EVENTS[3:])) as recorder:
@@ -317,6 +341,17 @@ def test_tries_come_to_an_end(kernel, simulator):
         before = len(simulator.log)
         assert len(said_of_tries(met(kernel, simulator, f"fault={name}"))) == 1, name
         assert len(simulator.log) - before == 2 + 1, name
+
+
+def test_a_list_of_models_is_asked_for_once_and_what_is_wrong_is_said(kernel, simulator):
+    kernel.run("%minimax set max_retries 2")
+    busy = http('{"error": {"type": "overloaded_error", "message": "busy"}}', status="529 X")
+    with Recorder(busy) as recorder:
+        kernel.send_to(recorder.base_url)
+        said = kernel.run("%minimax models").text
+        assert "busy (HTTP 529, overloaded_error) Wait a little, then run the cell again." in said
+        assert "busy (HTTP 529, overloaded_error)" in kernel.run("%minimax doctor").text
+        assert len(recorder.requests) == 2
 
 
 def test_a_refused_connection_is_tried_again_and_then_said(kernel):

@@ -1,0 +1,147 @@
+"""Hostile header names and values, of answers and refusals: inert, or refused in plain lines; the next call works."""
+
+from __future__ import annotations
+
+import bz2
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mm_magics.errors import EndpointError
+from mm_magics.session import Session
+from tests.recorder import Recorder, sse
+
+from .corpus import CASES
+
+NAMES = (
+    "content-type",
+    "minimax-request-id",
+    "request-id",
+    "retry-after",
+    "retry-after-ms",
+    "www-authenticate",
+    "location",
+    "set-cookie",
+    "content-encoding",
+    "server",
+    "date",
+    "link",
+    "refresh",
+    "warning",
+)
+ERROR = json.dumps({"type": "error", "error": {"type": "api_error", "message": "no"}}).encode()
+HELLO = sse().partition(b"\r\n\r\n")[2]
+
+
+def reply(status: bytes, body: bytes, *headers: bytes) -> bytes:
+    return b"\r\n".join([b"HTTP/1.1 " + status, b"content-length: %d" % len(body), *headers]) + b"\r\n\r\n" + body
+
+
+LIMIT_S = 5.0
+"""For three calls, which take some milliseconds, and the SDK's import at the first."""
+
+
+def check(answer: bytes) -> str:
+    """Ask an endpoint that answers so and then well, and its list of models; give what was said of the first."""
+    with (
+        Recorder(answer, sse(), answer) as server,
+        Session(base_url=server.base_url, api_key="k" * 20, max_retries=0, timeout=10.0) as session,
+    ):
+        began, said = time.monotonic(), ""
+        try:
+            first = session.ask("hi")
+        except EndpointError as error:
+            said = plain(error)
+        else:
+            assert (first.status, first.text) == ("complete", "Hello")
+        assert session.ask("And now?").text == "Hello"
+        with pytest.raises(EndpointError) as caught:
+            session.client().models()
+        plain(caught.value)
+        assert time.monotonic() - began < LIMIT_S
+        kept = [turn.record() for turn in session.history.turns("main")]
+        assert all(each.isprintable() for each in texts(kept))
+        assert all(request.all("cookie") == [] for request in server.requests)
+    return said
+
+
+def plain(error: EndpointError) -> str:
+    lines = error._render_traceback_()
+    assert 1 <= len(lines) <= 2
+    assert all(line.strip() and line.isprintable() for line in lines)
+    assert len(str(error)) < 3_000
+    assert str(getattr(error, "request_id", "")).isprintable()
+    return str(error)
+
+
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value.replace("\n", "")
+    elif isinstance(value, dict | list):
+        for each in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from texts(each)
+
+
+def as_value(evil: str) -> bytes:
+    """As much of it as one line of HTTP holds."""
+    return b" ".join(evil.encode("utf-8", "replace").splitlines())
+
+
+@pytest.mark.parametrize("evil", list(CASES.values())[::6], ids=list(CASES)[::6])
+def test_no_header_acts_whatever_it_holds(evil: str) -> None:
+    value = as_value(evil)
+    for status, body in ((b"200 OK", HELLO), (b"401 X", ERROR), (b"503 X", b""), (b"307 X", b"")):
+        check(reply(status, body, *(name.encode() + b": " + value for name in NAMES)))
+        check(reply(status, body, b"content-type: " + value))
+    check(reply(b"500 " + value, ERROR))
+    check(reply(b"500 X", ERROR, value + b": x"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"x-long: " + b"x" * 1_000_000,
+        b"x" * 1_000_000 + b": x",
+        b"\r\n".join([b"x-many: y"] * 100_000),
+        b"content-type: text/event-stream; " + b"a=b;" * 250_000,
+        b"content-encoding: " + b"gzip," * 50,
+        b"content-length: " + b"9" * 4_000,
+        b"content-length: -1",
+        b"transfer-encoding: \xe2\x80\xaegzip",
+        b"x-folded: a\r\n\t\x1b[31mb",
+    ],
+    ids=lambda header: header[:30].decode("utf-8", "replace").encode("unicode_escape").decode(),
+)
+def test_headers_that_are_too_much_or_lie_end_the_call_or_are_passed_over(header: bytes) -> None:
+    for status, body in ((b"200 OK", HELLO), (b"500 X", ERROR)):
+        check(reply(status, body, header))
+
+
+@pytest.mark.parametrize("charset", ["bz2_codec", "zlib_codec", "rot13", "idna", "unicode_escape", "utf-7", "\u202e"])
+def test_the_encoding_that_a_header_names_unpacks_nothing(charset: str) -> None:
+    packed = bz2.compress(b'{"error": {"message": "x"}}' + b" " * 50_000_000)
+    kind = b"content-type: application/json; charset=" + charset.encode()
+    assert "HTTP 500" in check(reply(b"500 X", packed, kind))
+    assert "no (HTTP 500, api_error)" in check(reply(b"500 X", ERROR, kind))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["Mon, 01 Jan 99999999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 -9999", "9" * 5_000, "1e400", "\u0661"],
+)
+def test_a_wait_that_no_calendar_has_is_passed_over(asked: str) -> None:
+    assert "no (HTTP 503" in check(reply(b"503 X", ERROR, b"retry-after: " + asked.encode()))
+
+
+def test_no_cookie_of_the_endpoint_is_kept_to_break_later_calls() -> None:
+    for cookie in ("a=\x80\u202e", "a=" + "x" * 50_000, "=", "a=b; domain=.com; path=/\u202e", "a=b; expires=\x80"):
+        answer = reply(b"200 OK", HELLO, b"content-type: text/event-stream", b"set-cookie: " + cookie.encode())
+        assert check(answer) == ""
+
+
+def test_the_stream_is_read_whatever_its_type_is_called() -> None:
+    for kind in (b"", b"text/event-stream; charset=utf-16", b"application/octet-stream", b"x" * 10_000, b"\x80\xff"):
+        assert check(reply(b"200 OK", HELLO, b"content-type: " + kind)) == ""
