@@ -45,7 +45,8 @@ class Text:
         try:
             made = self._made(row)
         except Exception as error:
-            raise PromptError(f"{self.source} failed with {type(error).__name__}: {error}.") from error
+            said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
+            raise PromptError(f"{self.source} failed with {said}.") from error
         if not isinstance(made, str):
             raise PromptError(f"{self.source} gave a {type(made).__name__}, not a text.")
         return made
