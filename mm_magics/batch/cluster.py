@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
@@ -68,6 +67,8 @@ class Cluster:
         self._heard: SimpleQueue[list[Any]] = SimpleQueue()
         self._order = Order(base_url, timeout, pace, max_retries, schema, f"mm_magics-{uuid4()}")
         self._looked = self._last_seen = time.monotonic()
+        self._unfit: dict[str, str] = {}
+        self._ended = ""
         self._look()
         if not self._workers:
             raise UsageError("The Dask cluster has no workers.", "Start some, and run it again.")
@@ -109,11 +110,14 @@ class Cluster:
         self._collect()
         if time.monotonic() - self._looked >= LOOK_S:
             self._look()
-        for worker in sorted(self._workers - self._chunks.keys()):
+        if self._ended:
+            self._refuse(self._ended)
+        free = sorted(self._workers - self._chunks.keys())
+        for worker in free[: self._order.pace.at_once - len(self._chunks)]:
             if not self._waiting or (whole and len(self._waiting) < self._size):
                 break
             share = self._size if whole else min(self._size, -(-len(self._waiting) // len(self._workers)))
-            self._give(worker, [self._waiting.popleft() for _ in islice(self._waiting.copy(), share)])
+            self._give(worker, [self._waiting.popleft() for _ in range(min(share, len(self._waiting)))])
 
     def _give(self, worker: str, asks: Sequence[Ask]) -> None:
         order = replace(self._order, pace=self._order.pace.among(len(self._workers)))
@@ -125,37 +129,44 @@ class Cluster:
     def _look(self) -> None:
         """See which workers there are; what a lost one has not answered waits for another."""
         self._looked = time.monotonic()
-        self._workers = set(self._client.scheduler_info()["workers"])
-        for worker in self._chunks.keys() - self._workers:
+        there = set(self._client.scheduler_info()["workers"])
+        self._workers = there - self._unfit.keys()
+        for worker in self._chunks.keys() - there:
             chunk = self._chunks.pop(worker)
             chunk.future.cancel()
             self._waiting.extendleft(chunk.open.values())
         if self._workers:
             self._last_seen = self._looked
+        elif there:
+            self._refuse(f"Not asked: {next(iter(self._unfit.values()))}")
         elif self._looked - self._last_seen > ALONE_S:
-            while self._waiting:
-                why = f"Not asked: the Dask cluster has had no worker for {ALONE_S:g} s."
-                self._news.put(Failed(self._waiting.popleft().digest, why, False))
+            self._refuse(f"Not asked: the Dask cluster has had no worker for {ALONE_S:g} s.")
+
+    def _refuse(self, why: str) -> None:
+        """Nothing that waits is sent."""
+        while self._waiting:
+            self._news.put(Failed(self._waiting.popleft().digest, why, False))
 
     def _collect(self) -> None:
         """Take what was told, and what chunks that are over have brought."""
         while not self._heard.empty():
             self._read(self._heard.get())
         for worker, chunk in list(self._chunks.items()):
-            if chunk.future.status in ("finished", "error"):
+            if chunk.future.status != "pending":
                 self._over(worker, chunk)
 
     def _over(self, worker: str, chunk: _Chunk) -> None:
         del self._chunks[worker]
+        if chunk.future.status == "finished":
+            for told in chunk.future.result():
+                self._tell(chunk, told)
+            for digest in list(chunk.open):
+                self._tell(chunk, ["failed", digest, "The Dask worker said nothing of it.", True])
         error: Any = chunk.future.exception() if chunk.future.status == "error" else None
-        if error is not None and type(error).__name__ == "KilledWorker":
-            self._waiting.extendleft(chunk.open.values())
-            return
-        why = f"The Dask worker {worker} failed: {' '.join(str(error).split())}" if error is not None else ""
-        for told in chunk.future.result() if error is None else ():
-            self._tell(chunk, told)
-        for digest in list(chunk.open):
-            self._tell(chunk, ["failed", digest, why or "The Dask worker said nothing of it.", True])
+        self._waiting.extendleft(chunk.open.values())  # for another worker
+        if error is not None and type(error).__name__ != "KilledWorker":
+            self._unfit[worker] = f"The Dask worker {worker} failed: {' '.join(str(error).split())}"
+            self._look()
 
     def _read(self, told: list[Any]) -> None:
         if told[0] == "busy":
@@ -169,7 +180,10 @@ class Cluster:
         """Pass it on, if it was not heard of before."""
         kind, digest, *rest = told
         if chunk.open.pop(digest, None) is not None:
-            self._news.put(Answered(digest, Reply(*rest)) if kind == "answered" else Failed(digest, *rest))
+            news = Answered(digest, Reply(*rest)) if kind == "answered" else Failed(digest, *rest)
+            if isinstance(news, Failed) and not news.asked:
+                self._ended = news.why  # what ended the sending of one worker would end that of all
+            self._news.put(news)
 
 
 @dataclass

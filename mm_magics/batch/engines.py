@@ -46,10 +46,10 @@ class Here:
         self.room = 2 * pace.at_once
         self._news: SimpleQueue[News] = SimpleQueue()
         line = partial(Line, base_url, key, timeout=timeout, most=pace.at_once)
-        self._asks, asks = anyio.create_memory_object_stream[Ask](float("inf"))
+        self._asks, self._exit = anyio.create_memory_object_stream[Ask](float("inf"))
         self._loop = start_blocking_portal(name="mm_magics-batch")
         self._portal = self._loop.__enter__()
-        self._task = self._portal.start_task_soon(_serve, line, pace, max_retries, shape, self._news.put, asks)
+        self._task = self._portal.start_task_soon(_serve, line, pace, max_retries, shape, self._news.put, self._exit)
 
     def put(self, ask: Ask) -> None:
         self._portal.start_task_soon(self._asks.send_nowait, ask)
@@ -65,6 +65,8 @@ class Here:
     def close(self) -> None:
         self._task.cancel()
         self._loop.__exit__(None, None, None)
+        self._asks.close()
+        self._exit.close()
 
 
 async def _serve(

@@ -17,7 +17,7 @@ from mm_magics.batch.asks import Asks
 from mm_magics.batch.dask_rows import DaskRows
 from mm_magics.batch.engines import Engine
 from mm_magics.batch.results import Results, columns_of
-from mm_magics.batch.rows import NoColumn, NoValue, Rows
+from mm_magics.batch.rows import NoColumn, NoValue, Rows, is_missing
 from mm_magics.batch.run import Run
 from mm_magics.batch.store import Store
 from mm_magics.errors import PromptError, UsageError
@@ -45,13 +45,14 @@ class Text:
         try:
             made = self._made(row)
         except Exception as error:
-            raise PromptError(f"{self.source} failed with {type(error).__name__}: {error}.") from error
+            said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
+            raise PromptError(f"{self.source} failed with {said}.") from error
         if not isinstance(made, str):
             raise PromptError(f"{self.source} gave a {type(made).__name__}, not a text.")
         return made
 
     def _said(self, value: Any) -> str:
-        if value is None:
+        if is_missing(value):
             raise NoValue("it has no value in this row")
         return as_text(value, self._limit)
 

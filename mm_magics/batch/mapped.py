@@ -15,7 +15,7 @@ from mm_magics.batch.job import Job
 from mm_magics.batch.results import Results, RowError
 from mm_magics.batch.run import NOT_STORED
 from mm_magics.call import Wake
-from mm_magics.errors import NotRecorded
+from mm_magics.errors import Interrupted, NotRecorded
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Status, Turn
 from mm_magics.interrupts import Stopped, deferred
@@ -47,8 +47,12 @@ class Mapped:
     def retry_failed(self) -> Mapped:
         """Run again: what is stored comes from there, and only what failed is asked."""
         run = self._job.run(threading.Event())
-        for _ in run.events():
-            pass
+        try:
+            for _ in run.events():
+                pass
+        except KeyboardInterrupt:
+            run.close()
+            raise interrupted(Mapped(self._job, run.results)) from None
         return Mapped(self._job, run.results)
 
     def __repr__(self) -> str:
@@ -56,6 +60,13 @@ class Mapped:
             f"<Mapped: {len(self.values):,} rows, {self.stored:,} from the store, {self.asked:,} calls, "
             f"{len(self.errors):,} errors>"
         )
+
+
+def interrupted(result: Mapped | None) -> Interrupted:
+    """What is raised in place of a KeyboardInterrupt; `result` is what had come."""
+    error = Interrupted("Interrupted.", "What came is in the store: run it again to go on.")
+    error.result = result
+    return error
 
 
 class Running:
@@ -94,7 +105,8 @@ class Running:
 
     @property
     def kept(self) -> bool:
-        return self._run.results.done > 0
+        """Whether anything came, or the run came to its end."""
+        return self._run.results.done > 0 or (self._turn is not None and self._turn.status == "complete")
 
     def close(self) -> Turn:
         """End the run now, if it is not over, and give the turn that sums it up."""
@@ -109,7 +121,7 @@ class Running:
     def _settle(self, status: Status) -> Turn:
         with deferred():
             results = self._run.results
-            results.finish("Not asked: the run was ended.")
+            self._run.close()
             self.notes += results.notes
             self.mapped = Mapped(self._job, results)
             self._turn = summary(self._job, results, status)
@@ -127,7 +139,7 @@ def _said(text: str) -> Iterator[Event]:
 def summary(job: Job, results: Results, status: Status) -> Turn:
     """The turn that stands for the run: the template, and in place of an answer what came of it."""
     prompt = job.prompt
-    figures = {"id": None, "model": prompt.model, "stop_reason": "end_turn"}
+    figures = {"id": None, "model": prompt.model, "stop_reason": "end_turn", "first_token_s": None}
     seconds = round(results.seconds, 3)
     return Turn(
         thread=prompt.thread,

@@ -90,7 +90,7 @@ class Gate:
             self._busy_since = now
         if now - self._busy_since > PATIENCE_S:
             return None
-        if now < self._until:
+        if now < self._until and (wanted or 0.0) <= self._length:
             return 0.0
         self._closings += 1
         self._length = min(FIRST_S * 2.0 ** (self._closings - 1), retries.LONGEST_S) if wanted is None else wanted

@@ -17,11 +17,12 @@ from mm_magics.answer import Event
 from mm_magics.batch.dask_rows import rows_of
 from mm_magics.batch.engines import Engine, Here
 from mm_magics.batch.job import Job, Text
-from mm_magics.batch.mapped import Mapped, Running
+from mm_magics.batch.mapped import Mapped, Running, interrupted
 from mm_magics.batch.pace import Pace
 from mm_magics.batch.plan import Plan, plan
 from mm_magics.config import checked_base_url
-from mm_magics.errors import Interrupted, UsageError
+from mm_magics.errors import UsageError
+from mm_magics.exchange import Retrying
 from mm_magics.progress import Busy, Progress
 from mm_magics.session import Session
 from mm_magics.tools.shape import shape_of
@@ -86,9 +87,7 @@ def map_prompts(
                     if show:
                         show(event)
         except KeyboardInterrupt:
-            stopped = Interrupted("Interrupted.", "What came is in the store: run it again to go on.")
-            stopped.result = running.mapped
-            raise stopped from None
+            raise interrupted(running.mapped) from None
         finally:
             if show:
                 show.end()
@@ -167,7 +166,7 @@ class _Line:
         elif isinstance(event, Progress) and time.monotonic() - self._written >= LINE_S:
             sys.stderr.write(f"{event}\n")
             self._written = time.monotonic()
-        elif isinstance(event, Busy):
+        elif isinstance(event, Busy | Retrying):
             sys.stderr.write(f"{event}\n")
         sys.stderr.flush()
 

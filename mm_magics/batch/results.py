@@ -16,7 +16,7 @@ from mm_magics.tools.shape import Shape
 from mm_magics.tools.wanted import value_of
 
 COUNTERS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-CUT = "The answer was cut by max_tokens."
+CUT = "The answer was cut by max_tokens or the model's window."
 
 
 class RowError(NamedTuple):
@@ -65,7 +65,7 @@ class Results:
         """No more comes: the rows that are open have failed."""
         row = self._open.find(1)
         while row >= 0:
-            self.fail(row, why)
+            self.errors[row], self._open[row] = why, 0
             row = self._open.find(1, row)
 
     def columns(self, into: str) -> dict[str, list[Any]]:
@@ -107,8 +107,10 @@ class Results:
         """The value, what is wrong with it ("" if nothing is), and whether asking again would bring the same."""
         reason = reply.responses[-1].get("stop_reason") if reply.responses else None
         text = messages.text_of(reply.messages[-1:])
-        if reason == "max_tokens":
+        if reason in ("max_tokens", "model_context_window_exceeded"):
             return (None if self._shape else text or None), CUT, True
+        if reason == "error":
+            return None, "The endpoint ended the answer with an error.", False
         if reason == "refusal":
             return (None if self._shape else text or None), "The model refused.", True
         if self._shape is not None:

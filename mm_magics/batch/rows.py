@@ -49,7 +49,7 @@ class Row(Mapping[str, Any]):
             value = self._values[name]
         except KeyError:
             raise NoColumn(f"there is no column {name}; there are {', '.join(map(str, self._values))}") from None
-        return None if _is_missing(value) else value
+        return None if is_missing(value) else value
 
     def __getattr__(self, name: str) -> Any:
         return self[name]
@@ -64,8 +64,10 @@ class Row(Mapping[str, Any]):
         return f"Row({dict(self)!r})"
 
 
-def _is_missing(value: Any) -> bool:
-    return (isinstance(value, float) and value != value) or type(value).__name__ in ("NAType", "NaTType")
+def is_missing(value: Any) -> bool:
+    """Whether it stands for no value: None, NaN, NaT, NA."""
+    kind = type(value).__name__
+    return value is None or (isinstance(value, float) and value != value) or kind in ("NAType", "NaTType")
 
 
 class Rows:
@@ -130,7 +132,7 @@ class Rows:
 
 
 def _frame(data: Any) -> narwhals.DataFrame[Any] | None:
-    if type(data).__module__.partition(".")[0] not in FRAMES:
+    if not any(kind.__module__.partition(".")[0] in FRAMES for kind in type(data).__mro__):
         return None
     try:
         found = narwhals.from_native(data, eager_only=True, pass_through=True)
@@ -147,17 +149,28 @@ def _frame(data: Any) -> narwhals.DataFrame[Any] | None:
 def even(values: Sequence[Any]) -> list[Any]:
     """Values that one column can hold: numbers made alike, a mixture and what is nested in depth as JSON."""
     kinds = {type(value) for value in values} - {type(None)}
-    if kinds == {int, float}:
+    inner = {type(each) for value in values if isinstance(value, list) for each in value}
+    fits = all(_fits(each) for value in values for each in (value if isinstance(value, list) else [value]))
+    if kinds == {int, float} and fits:
         return [None if value is None else float(value) for value in values]
-    flat = all(not isinstance(value, dict) and _is_flat(value) for value in values)
-    if len(kinds) < 2 and flat:
-        return list(values)
-    return [
-        value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values
-    ]
+    if len(kinds) < 2 and len(inner) < 2 and not {dict, list} & inner and kinds != {dict} and fits:
+        return [_written(value) for value in values]
+    return [_written(value if value is None or isinstance(value, str) else _json(value)) for value in values]
 
 
-def _is_flat(value: Any) -> bool:
-    return not isinstance(value, list) or (
-        len({type(each) for each in value}) < 2 and not any(isinstance(each, list | dict) for each in value)
-    )
+def _fits(value: Any) -> bool:
+    """Whether a column of whole numbers may hold it, if it is one."""
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
+def _written(value: Any) -> Any:
+    """A text as UTF-8 can hold it: half a surrogate pair is replaced."""
+    if isinstance(value, list):
+        return [_written(each) for each in value]
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

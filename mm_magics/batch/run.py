@@ -19,7 +19,7 @@ from mm_magics.batch.engines import Engine
 from mm_magics.batch.results import Results
 from mm_magics.batch.rows import Rows
 from mm_magics.batch.send import Answered, Failed
-from mm_magics.batch.store import Store
+from mm_magics.batch.store import Reply, Store
 from mm_magics.errors import MiniMaxError, StoreError
 from mm_magics.exchange import Retrying
 from mm_magics.interrupts import Stopped
@@ -29,6 +29,7 @@ POLL_S = 0.1
 AT_A_TIME = 128
 """Rows that are made texts, and looked up, at a time."""
 NOT_STORED = "There is no stored answer."
+ENDED = "Not asked: the run was ended."
 SHOWN_S = 0.25
 """How often progress is told."""
 
@@ -61,7 +62,8 @@ class Run:
         self._engine: Engine | None = None
         self._pending: dict[bytes, list[int]] = {}
         self._failed: dict[bytes, str] = {}
-        self._why_not = "" if engine else NOT_STORED
+        self._over = False
+        self._why_not, self._broken = "" if engine else NOT_STORED, False
         self._began = self._told = time.monotonic()
 
     def events(self) -> Iterator[RunEvent]:
@@ -74,8 +76,21 @@ class Run:
                 yield from self._hear(POLL_S)
             yield self._progress()
         finally:
-            with interrupts.deferred():
-                self._end()
+            self.close()
+
+    def close(self) -> None:
+        """End the run, if it is not over: rows that have not been answered are errors."""
+        with interrupts.deferred():
+            if self._over:
+                return
+            self._over = True
+            if self._engine is not None:
+                self._engine.close()
+                self._take(0.0)
+            self._store.close()
+            self.results.seconds = time.monotonic() - self._began
+            self.results.finish(ENDED)
+            self._pending.clear()
 
     def _some(self, rows: list[tuple[int, Any]]) -> Iterator[RunEvent]:
         asked: list[tuple[int, str, bytes]] = []
@@ -85,7 +100,7 @@ class Run:
                 asked.append((number, text, self._asks.digest(text)))
             except MiniMaxError as error:
                 self.results.fail(number, error.message)
-        found = self._store.among({digest for _, _, digest in asked})
+        found = self._stored({digest for _, _, digest in asked})
         for number, text, digest in asked:
             if self._stop.is_set():
                 raise Stopped
@@ -101,17 +116,18 @@ class Run:
             self._pending[digest].append(number)
         elif digest in self._failed:
             self.results.fail(number, self._failed[digest])
-        elif why := self._why_not or self._spent():
-            self.results.fail(number, why)
         else:
-            yield from self._ready()
-            if (reply := self._store.get(digest)) is not None:  # it has come meanwhile, here or by another process
+            if not (self._why_not or self._spent()):
+                yield from self._ready()
+            if (reply := self._stored({digest}).get(digest)) is not None:  # it has come meanwhile, here or elsewhere
                 self.results.take([number], reply, fresh=False)
-                return
-            assert self._engine is not None
-            self._pending[digest] = [number]
-            self._engine.put(self._asks.of(text, digest))
-            yield from self._hear(0.0)
+            elif why := self._why_not or self._spent():
+                self.results.fail(number, why)
+            else:
+                assert self._engine is not None
+                self._pending[digest] = [number]
+                self._engine.put(self._asks.of(text, digest))
+                yield from self._hear(0.0)
 
     def _ready(self) -> Iterator[RunEvent]:
         """Wait until there is room for a request."""
@@ -148,16 +164,31 @@ class Run:
                     told.append(news)
         return told
 
-    def _keep(self, digest: bytes, reply: Any) -> None:
+    def _keep(self, digest: bytes, reply: Reply) -> None:
         """The answer into the store, if it is one, and to its rows."""
         if self.results.take(self._pending.pop(digest, ()), reply, fresh=True):
             try:
                 self._store.put(digest, self._asks.model, reply)
             except StoreError as error:
-                self._why_not = f"Not asked: {error.message}"
-                self.results.notes.append(str(error).replace("\n", " "))
+                self._without(error)
         else:
             self._failed[digest] = self.results.last_fault
+
+    def _stored(self, digests: set[bytes]) -> dict[bytes, Reply]:
+        """What the store has of these; nothing once it cannot be used. Raises `StoreError` if nothing was sent yet."""
+        try:
+            return {} if self._broken else self._store.among(digests)
+        except StoreError as error:
+            if self._engine is None:
+                raise
+            self._without(error)
+            return {}
+
+    def _without(self, error: StoreError) -> None:
+        """The store cannot be used: what comes is kept in the results, and nothing more is sent."""
+        if not self._broken:
+            self._broken, self._why_not = True, f"Not asked: {error.message}"
+            self.results.notes.append(str(error).replace("\n", " "))
 
     def _spent(self) -> str:
         """Why nothing more may be sent, "" if it may: what is in flight counts as what an answer has cost so far."""
@@ -171,15 +202,7 @@ class Run:
     def _progress(self) -> Progress:
         self._told = now = time.monotonic()
         results, seconds = self.results, max(now - self._began, 1e-6)
-        left = seconds / results.done * (len(self._rows) - results.done) if results.asked else None
+        here = results.done - results.stored  # rows from the store take no time
+        left = seconds / here * (len(self._rows) - results.done) if results.asked and here else None
         speed = results.usage["output_tokens"] / seconds
         return Progress(len(self._rows), results.done, len(results.errors), speed, results.cost or None, left)
-
-    def _end(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
-            self._take(0.0)
-        self._store.close()
-        self.results.seconds = time.monotonic() - self._began
-        self.results.finish("Not asked: the run was ended.")
-        self._pending.clear()

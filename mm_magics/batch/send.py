@@ -79,15 +79,13 @@ class Sender:
 
     async def run(self, asks: MemoryObjectReceiveStream[Ask]) -> None:
         """Ask what comes until no more does."""
-        async with anyio.create_task_group() as group:
+        async with asks, anyio.create_task_group() as group:
             for caller in range(self._pace.at_once):
-                group.start_soon(self._work, asks.clone(), caller)
-            asks.close()
+                group.start_soon(self._work, asks, caller)
 
     async def _work(self, asks: MemoryObjectReceiveStream[Ask], caller: int) -> None:
-        async with asks:
-            async for ask in asks:
-                self._tell(await self._told(ask, caller))
+        async for ask in asks:
+            self._tell(await self._told(ask, caller))
 
     async def _told(self, ask: Ask, caller: int) -> Answered | Failed:
         if self._over:
@@ -130,6 +128,7 @@ class Sender:
             await self._gate.wait()
             await self._requests.take(1)
             await self._tokens.take(len(content) / BYTES_PER_TOKEN + self._guess())
+            await self._gate.wait()  # a pause may have begun meanwhile
             began = time.monotonic()
             try:
                 message = await self._line.ask(content, caller)
@@ -172,13 +171,12 @@ class _Turn:
     """What follows the messages of one answer that has to fit a shape."""
 
     def __init__(self, content: bytes, shape: Shape) -> None:
-        self._content = content
-        self._body: dict[str, Any] = json.loads(content)
+        body: dict[str, Any] = json.loads(content)
+        *past, self._asked = body["messages"]
+        self._body = Body(body, content, [past])
         box = Toolbox({}, Rules(), Limits(0.0, 0), ROUNDS, shape=shape)
-        self.loop = Loop(box, self._body.get("tool_choice") or {}, threading.Event())
+        self.loop = Loop(box, body.get("tool_choice") or {}, threading.Event())
 
     def next(self, answered: Sequence[Message]) -> bytes:
         """The next request's bytes."""
-        *past, asked = self._body["messages"]
-        body = Body(self._body, self._content, [past])
-        return body.next([asked, *answered], [None] * (len(answered) // 2), self.loop.choice)
+        return self._body.next([self._asked, *answered], [None] * (len(answered) // 2), self.loop.choice)

@@ -97,9 +97,12 @@ class Store:
         self.close()
 
     def _open(self) -> None:
+        self._base.execute("BEGIN")  # one look: another process may be making it
         (application,) = self._base.execute("PRAGMA application_id").fetchone()
         (schema,) = self._base.execute("PRAGMA user_version").fetchone()
-        if application == 0 and schema == 0 and not self._base.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        empty = not self._base.execute("SELECT 1 FROM sqlite_schema").fetchone()
+        self._base.execute("COMMIT")
+        if application == 0 and schema == 0 and empty:
             self._make()
         elif application != APPLICATION:
             raise StoreError(f"{self.path} is a database, but no store of answers.", "Name another file; it is kept.")

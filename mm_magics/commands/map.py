@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from mm_magics import prompt
+from mm_magics import interrupts, prompt
 from mm_magics.batch.mapped import Running
 from mm_magics.batch.plan import plan
 from mm_magics.batch.prompts import job_of
@@ -62,14 +62,15 @@ class MapCells:
         try:
             frontend.perform(running, self._shell, stop, quiet=quiet, earlier=earlier, page=self._page)
         finally:
-            if running.mapped is not None:
-                if job.rows.is_frame:
-                    names[name] = running.mapped.frame
-                    self._made[name] = names[name], made | set(columns_of(into, job.shape, figures=job.figures))
-                else:
-                    names[into] = running.mapped.values
-                if out:
-                    names[out] = running.mapped
+            if running.mapped is not None and running.kept:
+                with interrupts.deferred():
+                    if job.rows.is_frame:
+                        names[name] = running.mapped.frame
+                        self._made[name] = names[name], made | set(columns_of(into, job.shape, figures=job.figures))
+                    else:
+                        names[into] = running.mapped.values
+                    if out:
+                        names[out] = running.mapped
 
     def _named(self, name: str | None, hint: str) -> Any:
         if name is None:

@@ -85,6 +85,8 @@ class WidgetView:
         self._began: dict[int, float] = {}
         self._count = 0
         self._begun: set[str] = set()
+        self._wait: list[str] = []
+        self._waits_until = 0.0
         self._here = threading.Event()
         self._decided: queue.SimpleQueue[tuple[str, Decision]] = queue.SimpleQueue()
         _, layout = _runtime()
@@ -147,8 +149,13 @@ class WidgetView:
                 state = {"status": "waiting", "model": prompt.model, "thread": prompt.thread, "notes": prompt.notes}
                 self._put(["state", state])
                 return True
-            case Retrying() | Busy() | Progress():
-                self._put(["state", {"status": "waiting", "notes": [str(event)]}])
+            case Retrying() | Busy():
+                self._wait, self._waits_until = [str(event)], time.monotonic() + event.seconds
+                self._put(["state", {"status": "waiting", "notes": self._wait}])
+                return True
+            case Progress():
+                waiting = self._wait if time.monotonic() < self._waits_until else []
+                self._put(["state", {"status": "waiting", "notes": [str(event), *waiting]}])
                 return True
             case MessageStart():
                 self._keys = {}

@@ -46,10 +46,10 @@ class Turn:
     """What one run of a prompt cell produced.
 
     `messages` are this turn's only. `responses` has one entry per model call: `id`, `model`, `stop_reason`, `usage`
-    (verbatim), `first_token_s`, `thinking_s`, `seconds`; `unfinished` (the index of the block that was cut) and
-    `partial_json` (a cut tool input) where the answer was cut; `tools` (`id`, `outcome`, `seconds` of each call) where
-    it called some. `context` says which turns it was to see,
-    if not those above; `base` what the thread was forked from: `thread`, and the last `turn` (with its `cell`) of both.
+    (verbatim), `first_token_s`, `thinking_s`, `seconds`; `calls` where it sums up so many; `unfinished` (the index of
+    the block that was cut) and `partial_json` (a cut tool input) where the answer was cut; `tools` (`id`, `outcome`,
+    `seconds` of each call) where it called some. `context` says which turns it was to see, if not
+    those above; `base` what the thread was forked from: `thread`, and the last `turn` (with its `cell`) of both.
     """
 
     thread: str

@@ -1,0 +1,152 @@
+"""An interrupt at any line, and Stop: every finished row is kept, and the store holds what the result holds."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mm_magics import Session, map_prompts
+from mm_magics.batch.mapped import Running
+from mm_magics.batch.prompts import job_of
+from mm_magics.batch.store import Store
+from mm_magics.errors import Interrupted
+from mm_magics.simulator import Simulator
+from tests.batch.asked import SAY, say
+from tests.test_interrupts import AtLine
+from tests.turns import broken_rules
+
+ROWS = [f"row {n}" for n in range(6)]
+
+
+@pytest.fixture(autouse=True)
+def _pythons_own_handler() -> Any:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def once_asked(endpoint: Simulator, count: int, action: Callable[[], None]) -> None:
+    """Do it as soon as so many requests have come."""
+
+    def wait() -> None:
+        while len(endpoint.log) < count:
+            time.sleep(0.005)
+        action()
+
+    threading.Thread(target=wait).start()
+
+
+def press_ctrl_c() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def check(session: Session, caught: BaseException | None, store: Path) -> int:
+    """How many rows came; each is in the store, in the result, and in a turn that is valid."""
+    stored = 0
+    if store.exists():
+        with Store(store) as opened:
+            stored = len(opened)
+    result = getattr(caught, "result", None)
+    if result is not None:
+        assert result.values.count("ok") == stored
+        assert len(result.values) == len(ROWS)
+        assert all(value == "ok" or row in dict(result.errors) for row, value in enumerate(result.values))
+    turns = session.history.turns("main")
+    assert len(turns) <= 1
+    assert [broken_rules(turn.record()) for turn in turns] in ([], [[]])
+    return stored
+
+
+def test_an_interrupt_in_mid_run_keeps_every_finished_row_and_the_run_can_go_on(
+    session: Session, endpoint: Simulator
+) -> None:
+    session.config.concurrency = 1
+    once_asked(endpoint, 3, press_ctrl_c)
+    with pytest.raises(Interrupted) as caught:
+        map_prompts(say("{{ row }}", wait=0.1), ROWS, session=session)
+    result = caught.value.result
+    assert 1 <= result.values.count("ok") <= 4
+    assert {why for _, why in result.errors} == {"Not asked: the run was ended."}
+    (turn,) = session.history.turns("main")
+    assert turn.status == "stopped"
+    assert result.retry_failed().values == ["ok"] * 6
+    assert len(endpoint.log) <= 8
+
+
+def test_an_interrupt_of_retry_failed_keeps_what_came(session: Session, endpoint: Simulator) -> None:
+    session.config.concurrency = 1
+    session.config.max_retries = 0
+    failed = map_prompts(say("{{ row }}", wait=0.1, fault="unknown-error", times=1), ROWS, session=session)
+    assert len(failed.errors) == 6
+    once_asked(endpoint, 9, press_ctrl_c)
+    with pytest.raises(Interrupted) as caught:
+        failed.retry_failed()
+    assert 1 <= caught.value.result.values.count("ok") <= 4
+
+
+def test_an_interrupt_at_any_line_keeps_what_is_stored_in_the_result(session: Session, tmp_path: Path) -> None:
+    count, caught = 0, list[BaseException]()
+
+    def run() -> None:
+        try:
+            map_prompts(SAY, ROWS, session=session, store=tmp_path / f"{count}.sqlite", progress=False)
+        except Interrupted as error:
+            caught.append(error)
+            raise KeyboardInterrupt from None
+
+    run()
+    whole, count = AtLine(-1), 1
+    whole.run(run)
+    chosen = random.Random(4711)
+    places = [chosen.choice(moments) for moments in whole.moments.values()]
+    places = chosen.sample(places, min(len(places), 160))
+    came = results = 0
+    for count, place in enumerate(places, 2):
+        session.history.clear("main")
+        caught.clear()
+        came += AtLine(place).run(run)
+        check(session, caught[0] if caught else None, tmp_path / f"{count}.sqlite")
+        results += bool(caught and caught[0].result)  # type: ignore[attr-defined]
+    assert came > 0.9 * len(places)
+    assert results > 0.3 * len(places)
+    assert [each.name for each in threading.enumerate() if each.name == "mm_magics-batch"] == []
+
+
+def test_stop_ends_a_run_at_once_and_keeps_every_finished_row(session: Session, endpoint: Simulator) -> None:
+    session.config.concurrency = 2
+    job = job_of(session, say("{{ row }}", wait=0.1), ROWS, into="answer", name="rows", namespace={})
+    stop = threading.Event()
+    pressed: list[float] = []
+    once_asked(endpoint, 3, lambda: (pressed.append(time.monotonic()), stop.set()))  # type: ignore[arg-type, func-returns-value]
+    running = Running(job, session.history, stop)
+    with running:
+        events = list(running.events(lambda: None))
+    assert time.monotonic() - pressed[0] < 0.5
+    assert running.mapped is not None
+    assert 1 <= running.mapped.values.count("ok") < 6
+    assert events[-1].turn.status == "stopped"  # type: ignore[union-attr]
+    assert len(endpoint.log) <= running.mapped.asked + 2
+    assert check(session, None, Path("minimax-answers.sqlite")) == running.mapped.values.count("ok")
+
+
+def test_stop_comes_at_once_while_the_endpoint_is_silent(session: Session, endpoint: Simulator) -> None:
+    template = say("{{ row }}", fault="silence-before-headers")
+    job = job_of(session, template, ROWS, into="answer", name="rows", namespace={})
+    stop = threading.Event()
+    pressed: list[float] = []
+    once_asked(endpoint, 6, lambda: (pressed.append(time.monotonic()), stop.set()))  # type: ignore[arg-type, func-returns-value]
+    with Running(job, session.history, stop) as running:
+        list(running.events(lambda: None))
+    assert time.monotonic() - pressed[0] < 0.5
+    assert session.history.threads() == {}
+    deadline = time.monotonic() + 1
+    while endpoint.in_progress and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [record.ended for record in endpoint.log] == ["left"] * 6

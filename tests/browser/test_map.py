@@ -1,0 +1,49 @@
+"""A prompt that runs over rows in JupyterLab: its progress, Stop, and what is saved."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from playwright.sync_api import expect
+
+from mm_magics.history.turn import MIME_TYPE
+
+LOAD = "%load_ext mm_magics\n%config MiniMax.concurrency = 4\n%config MiniMax.store = '{}.sqlite'"
+FRAME = "import pandas as pd\ndf = pd.DataFrame({'text': ['a', None, *(f't{n}' for n in range(100))]})"
+MAP = '%%minimax --map df --into said\n{{ row.text }} [[simulator: thinking="" say="ok" wait=0.2]]'
+
+
+def test_progress_is_shown_and_stop_keeps_every_row_that_came(open_notebook):
+    notebook = open_notebook(LOAD.format("stopped"), FRAME, MAP, "print(df['said'].notna().sum())")
+    for number in (0, 1):
+        notebook.run(number)
+    notebook.run(2, wait=False)
+    output = notebook.output(2)
+    expect(output).to_contain_text(
+        re.compile(r"█+░+ \d+ of 102 rows · 1 failed · .*≈ \$0\.\d+ · about \d.* left"), timeout=20_000
+    )
+    assert notebook.violations(".mm-turn") == []
+    output.get_by_role("button", name="Stop").click()
+    pressed = time.monotonic()
+    notebook.wait()
+    assert time.monotonic() - pressed < 1.0
+    expect(output).to_contain_text("stopped")
+    expect(output).to_contain_text("Run over the 102 rows of df:")
+    notebook.run(3)
+    assert 1 <= int(notebook.output(3).inner_text()) < 101
+    (saved,) = notebook.save().cells[2].outputs
+    assert sorted(saved.data) == [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
+    assert saved.data[MIME_TYPE]["status"] == "stopped"
+
+
+def test_a_run_that_ends_shows_its_sum_and_its_figures(open_notebook):
+    notebook = open_notebook(LOAD.format("whole"), FRAME.replace("100", "8"), MAP.replace(" wait=0.2", ""))
+    for number in range(3):
+        notebook.run(number)
+    output = notebook.output(2)
+    expect(output).to_contain_text("9 answered, 1 not (9 calls, 0 answers from the store)")
+    expect(output).to_contain_text("row 1: {{ row.text }} failed with NoValue")
+    expect(output).to_contain_text("tokens in")
+    expect(output).to_contain_text("done")
+    assert len(notebook.save().cells[2].outputs) == 1

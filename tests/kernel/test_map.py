@@ -1,0 +1,219 @@
+"""`%%minimax --map` in a kernel: the frame, the turn that sums the run up, Stop and interrupts, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from mm_magics.history.turn import MIME_TYPE
+from tests.turns import broken_rules
+
+FRAME = "import pandas as pd\ndf = pd.DataFrame({'text': ['a', 'b', 'c']}, index=[9, 9, 7])"
+OK = '{{ row.text }} [[simulator: thinking="" say="ok"]]'
+MAP = f"%%minimax --map df --into said\n{OK}"
+SLOW = '{{ row.text }} [[simulator: thinking="" say="ok" wait=0.2]]'
+LONG = "df = pd.DataFrame({'text': [f't{n}' for n in range(40)]})"
+
+
+@pytest.fixture
+def mapping(kernel, tmp_path):
+    """The kernel with a frame of three rows, in a folder of the test's own."""
+    kernel.run(f"%cd -q {tmp_path}\n{FRAME}\n%config MiniMax.concurrency = 4")
+    return kernel
+
+
+def value(kernel, expression):
+    run = kernel.run(f"print({expression})")
+    assert run.error is None, run.error
+    return run.text.strip()
+
+
+def failed(kernel, code):
+    """The one clear line or two of a cell that fails."""
+    run = kernel.run(code, "x")
+    assert run.error is not None
+    assert len(run.error["traceback"]) <= 2
+    return " ".join(run.error["traceback"])
+
+
+def test_the_frame_has_its_answers_and_the_cell_one_bundle(mapping, simulator):
+    before = len(simulator.log)
+    run = mapping.run(MAP, "a")
+    (output,) = run.outputs
+    assert sorted(output["data"]) == [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
+    assert value(mapping, "df['said'].tolist(), df.index.tolist(), list(df.columns)") == (
+        "['ok', 'ok', 'ok'] [9, 9, 7] ['text', 'said', 'said_error']"
+    )
+    assert len(simulator.log) == before + 3
+    assert broken_rules(run.turn) == []
+    assert run.turn["responses"][0]["calls"] == 3
+    assert "Run over the 3 rows of `df`: 3 answered, 0 not" in output["data"]["text/markdown"]
+    states = [op[1] for op in run.ops if op[0] == "state"]
+    assert any("3 of 3 rows" in note for state in states for note in state.get("notes", []))
+    assert states[-1]["status"] == "complete"
+
+
+def test_one_turn_of_the_run_is_in_the_thread_and_usage_counts_its_calls(mapping, simulator):
+    mapping.run(MAP, "a")
+    assert " 3 " in next(line for line in mapping.run("%minimax usage").text.splitlines() if "M2.7" in line)
+    mapping.run("%%minimax\nAnd now?", "b")
+    sent = simulator.log[-1].body["messages"]
+    assert [message["role"] for message in sent] == ["user", "assistant", "user"]
+    assert sent[0]["content"][0]["text"] == OK
+    assert sent[1]["content"][0]["text"].startswith("Run over the 3 rows")
+
+
+def test_running_again_replaces_its_own_column_and_asks_nothing(mapping, simulator):
+    mapping.run(MAP, "a")
+    before = len(simulator.log)
+    run = mapping.run(MAP, "a")
+    assert run.error is None
+    assert value(mapping, "list(df.columns)") == "['text', 'said', 'said_error']"
+    assert len(simulator.log) == before
+    mapping.run("df['mine'] = 1\ndf = df.copy()")
+    assert "There is a column said already." in failed(mapping, MAP)
+    assert "There is a column mine already." in failed(mapping, MAP.replace("said", "mine"))
+    assert len(simulator.log) == before
+
+
+def test_a_list_gives_a_variable_and_a_run_its_errors(mapping):
+    mapping.run("words = ['a', None, 'b']")
+    ask = '{{ row }} [[simulator: thinking="" say="ok" fault=unknown-error times=1]]'
+    mapping.run("%config MiniMax.max_retries = 0")
+    run = mapping.run(f"%%minimax --map words --into said -o run\n{ask}", "a")
+    assert run.error is None
+    assert value(mapping, "said, [error.row for error in run.errors]") == "[None, None, None] [0, 1, 2]"
+    assert value(mapping, "run.retry_failed().values") == "['ok', None, 'ok']"
+    assert value(mapping, "words") == "['a', None, 'b']"
+
+
+def test_a_dry_run_shows_the_first_prompts_and_sends_nothing(mapping, simulator):
+    before = len(simulator.log)
+    shown = mapping.run(MAP.replace("--into", "--dry-run --into"), "a").text
+    assert "--- row 0\na [[simulator:" in shown
+    assert "Nothing was sent. 3 rows: 3 calls, 0 answers from the store" in shown
+    assert "≈ $0.00" in shown
+    assert value(mapping, "list(df.columns)") == "['text']"
+    assert len(simulator.log) == before
+
+
+def test_replay_only_takes_what_is_stored_and_never_asks(mapping, simulator):
+    only = MAP.replace("--into", "--replay only --into")
+    assert "3 of 3 rows have no stored answer." in failed(mapping, only)
+    mapping.run(f"{FRAME}")
+    mapping.run(MAP, "a")
+    before = len(simulator.log)
+    assert mapping.run(f"{FRAME}\n").error is None
+    assert mapping.run(only, "a").error is None
+    assert value(mapping, "df['said'].tolist()") == "['ok', 'ok', 'ok']"
+    assert len(simulator.log) == before
+
+
+def test_a_schema_gives_columns_and_a_budget_of_nothing_errors(mapping, simulator):
+    mapping.run("from dataclasses import dataclass\n@dataclass\nclass Label:\n    word: str\n    score: int")
+    run = mapping.run("%%minimax --map df --schema Label --figures\nLabel '{{ row.text }}' 7.", "a")
+    assert run.error is None
+    assert value(mapping, "df['word'].tolist(), df['score'].tolist()") == "['a', 'b', 'c'] [7, 7, 7]"
+    assert value(mapping, "list(df.columns)[-3:]") == "['answer_tokens_in', 'answer_tokens_out', 'answer_cost']"
+    before = len(simulator.log)
+    mapping.run("%%minimax --map df --into other --budget 0\nOther {{ row.text }}", "b")
+    assert value(mapping, "set(df['other_error'])") == "{'Not asked: the budget of $0 is spent.'}"
+    assert len(simulator.log) == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--map nope", "There is no nope here."),
+        ("--into x", "--into is for a run over rows."),
+        ("--budget 2", "--budget is for a run over rows."),
+        ("--map df --as json", "--as does not go with --map."),
+        ("--map df --sees above", "--sees does not go with --map."),
+        ("--map df --raw", "--raw does not go with --map."),
+        ("--map df --tools python", "--tools does not go with --map."),
+        ("--map df --schema nope", "There is no nope here."),
+        ("--map df --engine nope", "There is no nope here."),
+        ("--map df --engine df", "A DataFrame is no distributed.Client."),
+        ("--map df --budget -1", "is not an amount of US dollars"),
+        ("--map df --into text", "There is a column text already."),
+        ("--map OK", "A str has no rows."),
+    ],
+)
+def test_what_does_not_go_is_said_in_a_line_and_nothing_is_sent(mapping, simulator, flags, said):
+    before = len(simulator.log)
+    mapping.run("OK = 'text'")
+    assert said in failed(mapping, f"%%minimax {flags}\n{OK if 'OK' not in flags else 'Hello.'}")
+    assert len(simulator.log) == before
+    assert value(mapping, "list(df.columns)") == "['text']"
+
+
+def test_a_wrong_name_in_the_template_is_said(mapping):
+    said = failed(mapping, "%%minimax --map df\n{{ row.txet }}")
+    assert "there is no column txet; there are text" in said
+
+
+def test_an_interrupt_keeps_every_finished_row_and_the_cell_can_go_on(mapping, simulator):
+    mapping.run(f"{LONG}\n%config MiniMax.concurrency = 2")
+    before = len(simulator.log)
+    code = f"%%minimax --map df --into said\n{SLOW}"
+    run = mapping.run(
+        code,
+        "a",
+        when=lambda kind, content: " of 40 rows" in str(content) and "█" in str(content),
+        then=mapping.interrupt,
+    )
+    assert run.error["ename"] == "Interrupted"
+    assert run.error["traceback"] == ["Interrupted.", "What came is kept."]
+    assert run.turn["status"] == "stopped"
+    assert broken_rules(run.turn) == []
+    done = int(value(mapping, "df['said'].notna().sum()"))
+    assert 1 <= done < 40
+    mapping.run("%config MiniMax.concurrency = 16")
+    assert mapping.run(code, "a").error is None
+    assert value(mapping, "df['said'].tolist() == ['ok'] * 40") == "True"
+    assert len(simulator.log) - before <= 40 + 4
+
+
+def test_an_interrupt_before_anything_came_leaves_the_frame_and_the_thread(mapping):
+    silent = "%%minimax --map df --into said\n{{ row.text }} [[simulator: fault=silence-before-headers]]"
+
+    def later():
+        time.sleep(0.5)
+        mapping.interrupt()
+
+    run = mapping.run(silent, "a", when=lambda kind, _: kind == "comm_msg", then=later)
+    assert run.error["traceback"] == ["Interrupted.", "Nothing had come."]
+    assert value(mapping, "list(df.columns)") == "['text']"
+    assert "0 turns" in mapping.run("%minimax").text
+
+
+def test_a_pause_of_the_endpoint_is_shown_beside_the_progress(mapping):
+    busy = '{{ row.text }} [[simulator: thinking="" say="ok" fault=rate-limit retry_after=1 times=1]]'
+    run = mapping.run(f"%%minimax --map df --into said\n{busy}", "a")
+    assert run.error is None
+    notes = [op[1].get("notes", []) for op in run.ops if op[0] == "state"]
+    assert any("of 3 rows" in each[0] and "all calls wait 1 s" in each[1] for each in notes if len(each) == 2)
+
+
+def test_a_console_shows_one_line_of_progress_and_the_sum(mapping):
+    run = mapping.run(MAP, stdin=True)
+    assert "\r████████████████████ 3 of 3 rows" in run.text
+    assert "Run over the 3 rows of `df`: 3 answered" in run.text
+
+
+@pytest.mark.slow
+def test_nbclient_leaves_one_final_bundle(simulator, tmp_path):
+    environment = {**os.environ, "ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key}
+    sources = ("%load_ext mm_magics", FRAME, MAP, "df['said'].tolist()")
+    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    NotebookClient(document, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute(
+        env=environment
+    )
+    (output,) = document.cells[2].outputs
+    assert sorted(output.data) == [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
+    assert broken_rules(output.data[MIME_TYPE]) == []
+    assert document.cells[3].outputs[0].data["text/plain"] == "['ok', 'ok', 'ok']"
