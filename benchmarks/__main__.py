@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure everything but the long runs, print the table, exit with 1 if something asked does
 not hold.
 
-`python -m benchmarks throughput latency startup memory stop frames tools long crowd` measures the groups named only.
+from benchmarks import crowd, frames, latency, long, many, memory, rows, startup, stop, throughput, tools
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import crowd, frames, latency, long, memory, startup, stop, throughput, tools
+    "crowd": crowd.measure,
+    "rows": rows.measure,
+}
+BY_NAME = ("long", "crowd", "rows")
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.figures import Figure, table
 
@@ -25,10 +28,17 @@ GROUPS = {
     "stop": stop.measure,
     "frames": frames.measure,
     "tools": tools.measure,
+    "many": many.measure,
     "long": long.measure,
+<<<<<<< HEAD
     "crowd": crowd.measure,
 }
 BY_NAME = ("long", "crowd")
+=======
+    "rows": rows.measure,
+}
+BY_NAME = ("long", "rows")
+>>>>>>> h-manydocs
 """Groups that take so long that they are run by name only."""
 VERSIONS = ("anthropic", "httpx2", "ipykernel", "ipython", "anywidget", "ipywidgets", "markdown-it-py", "jiter")
 
