@@ -13,6 +13,7 @@ from mm_magics.session import Session
 from mm_magics.simulator import Simulator, faults
 from mm_magics.simulator.contract import REFUSALS
 from mm_magics.stream import Delta
+from tests.pace import SLOWER
 from tests.turns import broken_rules
 
 SAID = "Hello, this is a short answer."
@@ -90,7 +91,7 @@ SAME = {
 
 @pytest.fixture
 def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, timeout=0.5, max_retries=0) as session:
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key, timeout=0.5 * SLOWER, max_retries=0) as session:
         yield session
 
 

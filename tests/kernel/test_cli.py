@@ -1,7 +1,8 @@
-"""`mm-magics` as one types it: demo, simulator, doctor."""
+"""`mm-magics` as one types it: demo, simulator, history, doctor."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,7 +13,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from mm_magics.display.bundle import bundle
 from mm_magics.history.turn import MIME_TYPE
+from tests.turns import turn
 
 PROGRAM = [sys.executable, "-c", "import sys; from mm_magics.cli import main; sys.exit(main())"]
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "quickstart.ipynb"
@@ -53,6 +56,33 @@ def test_a_failing_cell_gives_the_demo_a_failing_status(tmp_path):
     done = run("demo", str(tmp_path / "x.ipynb"), "--output", str(tmp_path / "out"))
     assert done.returncode == 1
     assert "temperature must be above 0" in done.stderr
+
+
+def test_the_demo_says_what_it_lacks(tmp_path):
+    without = "import sys; sys.modules['nbclient'] = None; from mm_magics.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", without, "demo", str(QUICKSTART), "--output", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == "The demo needs nbclient.\npip install 'mm-magics[lab]'\n"
+
+
+def test_history_tells_a_notebooks_conversations_as_a_table_and_as_records(tmp_path):
+    first, second = turn("What is a reef?", "A ridge."), turn("Bonjour", "Salut", thread="french")
+    outputs = [[nbformat.v4.new_output("display_data", bundle(each))] for each in (first, second)]
+    outputs.append([nbformat.v4.new_output("display_data", {MIME_TYPE: {"schema": 1, "status": "odd"}})])
+    cells = [nbformat.v4.new_code_cell("%%minimax\nx", outputs=each) for each in outputs]
+    path = tmp_path / "x.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    done = run("history", str(path))
+    assert done.returncode == 0
+    assert re.search("What is a reef.*Bonjour", done.stdout, re.DOTALL)
+    assert len(done.stderr.splitlines()) == 1  # the damaged record
+    done = run("history", str(path), "--json")
+    told = [each.record() | {"cell_id": cell.id} for each, cell in zip((first, second), cells, strict=False)]
+    assert json.loads(done.stdout) == json.loads(json.dumps(told))
+    done = run("history", str(tmp_path / "none.ipynb"))
+    assert done.returncode == 1
+    assert 1 <= len(done.stderr.splitlines()) <= 2
 
 
 def test_the_simulator_says_how_to_point_a_client_at_it_and_ends_on_interrupt(tmp_path):
