@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure everything but the long runs, print the table, exit with 1 if something asked does
 not hold.
 
-from benchmarks import crowd, frames, latency, long, many, memory, rows, startup, stop, throughput, tools
+`python -m benchmarks throughput latency …` measures the groups named only.
 """
 
 from __future__ import annotations
@@ -13,10 +13,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-    "crowd": crowd.measure,
-    "rows": rows.measure,
-}
-BY_NAME = ("long", "crowd", "rows")
+from benchmarks import crowd, frames, latency, long, many, memory, rows, startup, stop, throughput, tools
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.figures import Figure, table
 
@@ -30,15 +27,10 @@ GROUPS = {
     "tools": tools.measure,
     "many": many.measure,
     "long": long.measure,
-<<<<<<< HEAD
+    "rows": rows.measure,
     "crowd": crowd.measure,
 }
-BY_NAME = ("long", "crowd")
-=======
-    "rows": rows.measure,
-}
-BY_NAME = ("long", "rows")
->>>>>>> h-manydocs
+BY_NAME = ("long", "rows", "crowd")
 """Groups that take so long that they are run by name only."""
 VERSIONS = ("anthropic", "httpx2", "ipykernel", "ipython", "anywidget", "ipywidgets", "markdown-it-py", "jiter")
 
