@@ -9,6 +9,7 @@ A worker has one chunk of requests at a time, bound to it, so that the scheduler
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -99,7 +100,10 @@ class Cluster:
         for chunk in self._chunks.values():
             chunk.future.cancel(force=True)
         self._client.unsubscribe_topic(self._order.topic)
-        self._collect()
+        while not self._heard.empty():
+            self._read(self._heard.get())
+        self._chunks.clear()
+        self._waiting.clear()
 
     @property
     def _size(self) -> int:
@@ -180,7 +184,7 @@ class Cluster:
         """Pass it on, if it was not heard of before."""
         kind, digest, *rest = told
         if chunk.open.pop(digest, None) is not None:
-            news = Answered(digest, Reply(*rest)) if kind == "answered" else Failed(digest, *rest)
+            news = Answered(digest, Reply(*json.loads(*rest))) if kind == "answered" else Failed(digest, *rest)
             if isinstance(news, Failed) and not news.asked:
                 self._ended = news.why  # what ended the sending of one worker would end that of all
             self._news.put(news)
@@ -205,7 +209,8 @@ def send(order: Order, asks: list[Ask]) -> list[list[Any]]:
     def tell(news: News) -> None:
         match news:
             case Answered(digest, reply):
-                told.append(["answered", digest, reply.messages, reply.responses])
+                # as text: what Dask passes on has tuples for lists
+                told.append(["answered", digest, json.dumps([reply.messages, reply.responses])])
                 worker.log_event(order.topic, told[-1])
             case Failed():
                 told.append(["failed", *news])

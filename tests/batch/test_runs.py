@@ -13,6 +13,7 @@ from mm_magics.batch.plan import Plan
 from mm_magics.errors import KeyMissing, NotRecorded, UsageError
 from mm_magics.simulator import Answer, Fault, Simulator, text
 from tests.batch.asked import SAY, say, texts
+from tests.turns import broken_rules
 
 ONCE = '{{ row }} [[simulator: thinking="" say="ok" fault=unknown-error times=1]]'
 """Fails the first time that it is asked."""
@@ -194,8 +195,6 @@ def test_tools_and_a_template_that_is_no_python_are_said(session: Session, endpo
 
 
 def test_one_turn_sums_the_run_up_in_the_thread(session: Session) -> None:
-    from tests.turns import broken_rules
-
     map_prompts(SAY, ["a", "b", None], session=session)
     (turn,) = session.history.turns("main")
     assert broken_rules(turn.record()) == []

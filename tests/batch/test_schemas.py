@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypedDict
 
 import pandas as pd
@@ -172,8 +173,6 @@ def test_half_a_surrogate_pair_in_an_answer_costs_no_answer(kind: str) -> None:
 
 
 def test_dates_and_nested_models_are_columns_of_texts(one_by_one: Session, endpoint: Simulator) -> None:
-    from datetime import date
-
     class Inner(BaseModel):
         day: date
 
