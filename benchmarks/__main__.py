@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure everything but the long runs, print the table, exit with 1 if something asked does
 not hold.
 
-`python -m benchmarks throughput latency startup memory stop frames tools long` measures the groups named only.
+`python -m benchmarks throughput latency …` measures the groups named only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import frames, latency, long, memory, startup, stop, throughput, tools
+from benchmarks import frames, latency, long, many, memory, rows, startup, stop, throughput, tools
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.figures import Figure, table
 
@@ -25,9 +25,11 @@ GROUPS = {
     "stop": stop.measure,
     "frames": frames.measure,
     "tools": tools.measure,
+    "many": many.measure,
     "long": long.measure,
+    "rows": rows.measure,
 }
-BY_NAME = ("long",)
+BY_NAME = ("long", "rows")
 """Groups that take so long that they are run by name only."""
 VERSIONS = ("anthropic", "httpx2", "ipykernel", "ipython", "anywidget", "ipywidgets", "markdown-it-py", "jiter")
 

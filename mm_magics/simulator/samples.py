@@ -1,18 +1,21 @@
 """A tool's input made from its JSON Schema: the first value that fits, with numbers and words from the prompt.
 
-Of an enum it is the member that the prompt names, else the first; for a text the next quoted words, in any quotes.
-Always true: the same schema and prompt make the same input; required properties are there; what is no schema makes
-`{}`.
+Of an enum it is the member that the prompt names, else the first; of numbers the next one within the bounds, and null
+where there is none and null will do; for a text the next quoted words, in any quotes, and for a `summary` the first
+sentence of the prompt's last paragraph. Always true: the same schema and prompt make the same input; required
+properties are there; what is no schema makes `{}`.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\w)")
 _QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'|`([^`]+)`|“([^”]+)”")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+(?: [A-Z][a-z]+)*")
 _DEEPEST = 12
 
@@ -53,7 +56,8 @@ class _Sampler:
 
     def __init__(self, root: Mapping[str, Any], prompt: str) -> None:
         self._root = root
-        self._numbers: Iterator[str] = iter(_NUMBER.findall(_QUOTED.sub(" ", prompt)))
+        numbers = (float(each) for each in _NUMBER.findall(_QUOTED.sub(" ", prompt)))
+        self._numbers = [each for each in numbers if math.isfinite(each)]
         quoted = ["".join(groups) for groups in _QUOTED.findall(prompt)]
         self._words: list[str] = quoted or _NAME.findall(prompt)
         self._prompt = prompt
@@ -72,7 +76,8 @@ class _Sampler:
         for key in ("anyOf", "oneOf", "allOf"):
             options = [each for each in schema.get(key) or [] if isinstance(each, dict) and each.get("type") != "null"]
             if options:
-                return self.value(options[0], name, depth + 1)
+                missing = {"type": "null"} in schema[key] and self._lacks(self._resolved(options[0]))
+                return None if missing else self.value(options[0], name, depth + 1)
         kind = schema.get("type", "object" if "properties" in schema else "string")
         if isinstance(kind, list):
             kind = next((each for each in kind if each != "null"), "null")
@@ -110,15 +115,28 @@ class _Sampler:
         numeric = isinstance(items, dict) and items.get("type") in ("integer", "number")
         out = [self.value(items, name, depth + 1) for _ in range(size)]
         if numeric and "maxItems" not in schema:
-            out += [float(each) if "." in each else int(each) for each in self._numbers]
+            out += [int(each) if each.is_integer() else each for each in self._numbers]
+            self._numbers.clear()
         return out
 
     def _number(self, schema: Mapping[str, Any], whole: bool) -> float:
-        given = next(self._numbers, None)
-        low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
-        value = low if given is None else float(given)
+        """The prompt's next number that fits, else its next one, brought within the bounds."""
+        value = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+        if self._numbers:
+            fitting = self._fitting(schema, whole)
+            value = self._numbers.pop(self._numbers.index(fitting[0]) if fitting else 0)
         value = min(max(value, schema.get("minimum", value)), schema.get("maximum", value))
         return int(value) if whole or float(value).is_integer() else float(value)
+
+    def _fitting(self, schema: Mapping[str, Any], whole: bool) -> list[float]:
+        low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+        return [each for each in self._numbers if low <= each <= high and (each.is_integer() or not whole)]
+
+    def _lacks(self, schema: Mapping[str, Any]) -> bool:
+        """Whether it is a number within bounds, and the prompt has none that fits."""
+        kind = schema.get("type")
+        bounded = kind in ("integer", "number") and schema.keys() & {"minimum", "maximum"}
+        return bool(bounded) and not self._fitting(schema, kind == "integer")
 
     def _member(self, members: list[Any]) -> Any:
         """The one that the prompt names next, else the first."""
@@ -140,5 +158,8 @@ class _Sampler:
     def _string(self, schema: Mapping[str, Any], name: str) -> str:
         if schema.get("format") in _FORMATS:
             return _FORMATS[schema["format"]]
-        value = self._words.pop(0) if self._words else f"sample {name}"
+        if name == "summary" and (text := re.split(r"\n\s*\n", self._prompt)[-1].strip()):
+            value = " ".join(_SENTENCE_END.split(text)[0].split())
+        else:
+            value = self._words.pop(0) if self._words else f"sample {name}"
         return value.ljust(int(schema.get("minLength", 0)), ".")[: schema.get("maxLength")]

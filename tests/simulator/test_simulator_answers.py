@@ -237,6 +237,25 @@ def test_the_member_of_an_enum_that_the_prompt_names_is_taken(prompt: str, expec
     assert sample({"type": "object", "properties": properties}, prompt) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "A metallic element of group 2. Isolated in 1828.",
+            {"year": 1828, "summary": "A metallic element of group 2."},
+        ),
+        ("Known to all.", {"year": None, "summary": "Known to all."}),
+        ("Made\nin 1901", {"year": 1901, "summary": "Made in 1901"}),
+    ],
+)
+def test_a_text_is_labelled_a_year_taken_and_a_sentence_kept_by_rule(text: str, expected: dict[str, Any]) -> None:
+    year = {"anyOf": [{"type": "integer", "minimum": 1200, "maximum": 2000}, {"type": "null"}]}
+    kind = {"enum": ["unclear", "metallic"]}
+    schema = {"type": "object", "properties": {"kind": kind, "year": year, "summary": {"type": "string"}}}
+    label = "metallic" if "metallic" in text else "unclear"
+    assert sample(schema, f"What is element 4? See 2 lines.\n\n{text}") == {"kind": label, **expected}
+
+
 def test_what_was_taken_once_is_not_taken_again() -> None:
     column, text = {"enum": ["density", "mass"]}, {"type": "string"}
     schema = {"type": "object", "properties": {"column": column, "to": text, "beside": column}}

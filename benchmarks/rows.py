@@ -1,0 +1,89 @@
+"""100,000 rows in one run: memory beyond what the results hold, and rows a second. Takes minutes; run by name only.
+
+Always true: the run is made in a process of its own (`python -m benchmarks.rows URL KEY ROWS`), in which its resident
+memory is read at a fifth of the rows and at the last one, before the data with its answers is put together.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.endpoint import ROOT, EndpointProcess
+from benchmarks.figures import Figure
+from benchmarks.many import AT_ONCE, TEMPLATE, rows_of, session_of
+
+ROWS = 100_000
+
+
+def measure(endpoint: EndpointProcess) -> Iterator[Figure]:
+    before = endpoint.process.memory_info().rss
+    command = [sys.executable, "-m", "benchmarks.rows", endpoint.base_url, endpoint.key, str(ROWS)]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": ROOT}, capture_output=True, check=True)
+    seen = json.loads(done.stdout)
+    rows = seen["rows"] - seen["first"]
+    grown, held = (seen["rss"][1] - seen["rss"][0]) / rows, seen["held"] / rows
+    note = f"{grown / 1000:.2f} kB grown, {held / 1000:.2f} kB the answers; {_mb(seen['rss'])}"
+    name = f"{ROWS:,} rows, {AT_ONCE} in flight"
+    yield Figure(f"{name}: resident memory a row beyond its answer", (grown - held) / 1000, 0.25, "{:.2f} kB", note)
+    log = (endpoint.process.memory_info().rss - before) / 1e6
+    speeds = f"the first fifth {seen['speeds'][0]:,.0f} rows/s, the rest {seen['speeds'][1]:,.0f}"
+    note = f"{speeds}; the simulator's log grew by {log:,.0f} MB"
+    yield Figure(f"{name}: rows/s", seen["rows"] / seen["seconds"], None, "{:,.0f}", note)
+
+
+def _mb(sizes: list[int]) -> str:
+    return " → ".join(f"{each / 1e6:.0f}" for each in sizes) + " MB"
+
+
+def run(base_url: str, key: str, number: int) -> dict[str, Any]:
+    """One run, and what was seen of it."""
+    from mm_magics.batch.mapped import Running
+    from mm_magics.batch.prompts import job_of
+    from mm_magics.progress import Progress
+
+    process, rows = psutil.Process(), rows_of(number)
+    first: tuple[int, int, float] | None = None
+    last = 0
+    with tempfile.TemporaryDirectory() as folder, session_of(base_url, key) as session:
+        store = str(Path(folder) / "answers.sqlite")
+        job = job_of(session, TEMPLATE, rows, into="answer", name="rows", store=store, namespace={})
+        running = Running(job, session.history, threading.Event())
+        began = time.monotonic()
+        for event in running.events(lambda: None):
+            if isinstance(event, Progress) and event.done >= number // 5 and first is None:
+                gc.collect()
+                first = event.done, process.memory_info().rss, time.monotonic() - began
+            elif isinstance(event, Progress) and event.done == number and not last:
+                seconds = time.monotonic() - began
+                gc.collect()
+                last = process.memory_info().rss
+        mapped = running.mapped
+    if first is None or mapped is None or mapped.errors or mapped.asked != number:
+        raise RuntimeError(f"{mapped}")
+    done, rss, at = first
+    held = sum(sys.getsizeof(each) for each in mapped.values[:number]) * (number - done) // number
+    speeds = [done / at, (number - done) / (seconds - at)]
+    return {
+        "rows": number,
+        "first": done,
+        "rss": [rss, last],
+        "held": held,
+        "seconds": seconds,
+        "speeds": speeds,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
