@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from mm_magics import Session, commands, retries
 from mm_magics.client import CONNECT_TIMEOUT
 from mm_magics.config import MiniMax
@@ -47,12 +49,13 @@ def test_the_rules_on_the_page_on_tools_can_be_typed():
     assert list(session.rules) == []
 
 
-def test_the_examples_on_the_page_on_tools_give_what_it_says(endpoint, monkeypatch):
+@pytest.mark.parametrize("page", ["docs/tools.md", "docs/many.md"])
+def test_the_examples_on_the_page_give_what_it_says(page, endpoint, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", endpoint.base_url)
     monkeypatch.setenv("MINIMAX_API_KEY", endpoint.key)
-    page = (ROOT / "docs/tools.md").read_text("utf-8")
     names: dict[str, object] = {"__name__": "docs"}
-    test = doctest.DocTestParser().get_doctest(page, names, "docs/tools.md", "docs/tools.md", 0)
+    test = doctest.DocTestParser().get_doctest((ROOT / page).read_text("utf-8"), names, page, page, 0)
     said: list[str] = []
     failed, tried = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append, clear_globs=False)
     test.globs["session"].close()
