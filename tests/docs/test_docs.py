@@ -9,7 +9,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from mm_magics import Session, commands, refusals, retries
+from mm_magics.batch import cluster, pace, send
+from mm_magics.batch import line as batch_line
 from mm_magics.client import CONNECT_TIMEOUT, MOST_LIST, MOST_PAGES
 from mm_magics.config import MiniMax
 from mm_magics.exchange import MOST_BYTES
@@ -47,12 +51,13 @@ def test_the_rules_on_the_page_on_tools_can_be_typed():
     assert list(session.rules) == []
 
 
-def test_the_examples_on_the_page_on_tools_give_what_it_says(endpoint, monkeypatch):
+@pytest.mark.parametrize("page", ["docs/tools.md", "docs/many.md"])
+def test_the_examples_on_the_page_give_what_it_says(page, endpoint, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", endpoint.base_url)
     monkeypatch.setenv("MINIMAX_API_KEY", endpoint.key)
-    page = (ROOT / "docs/tools.md").read_text("utf-8")
     names: dict[str, object] = {"__name__": "docs"}
-    test = doctest.DocTestParser().get_doctest(page, names, "docs/tools.md", "docs/tools.md", 0)
+    test = doctest.DocTestParser().get_doctest((ROOT / page).read_text("utf-8"), names, page, page, 0)
     said: list[str] = []
     failed, tried = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append, clear_globs=False)
     test.globs["session"].close()
@@ -93,3 +98,20 @@ def test_the_page_on_reliability_tells_the_bounds_as_they_are():
         "the longest pause": f"is said, not slept | {retries.LONGEST_S:g} s |",
     }
     assert [what for what, row in bounds.items() if row not in page] == []
+
+
+def test_the_page_on_many_prompts_tells_the_bounds_as_they_are():
+    page = " ".join((ROOT / "docs/many.md").read_text("utf-8").split())
+    bounds = [
+        f"| `concurrency` | {MiniMax().concurrency} | calls at once, up to {pace.MOST_AT_ONCE:,} |",
+        f"| `max_retries` | {MiniMax().max_retries} |",
+        f"`{MiniMax().store}`",
+        f"{send.FIRST_GUESS} tokens where there is none",
+        f"or {send.HOPELESS} failures without one answer",
+        f"an answer of more than {batch_line.MOST_BYTES // 1_000_000} MB is ended",
+        f"chunks of {cluster.PER_CALL} requests",
+    ]
+    assert [each for each in bounds if each.lower() not in page.lower()] == []
+    assert (pace.FIRST_S, retries.LONGEST_S, pace.PATIENCE_S, cluster.ALONE_S) == (1.0, 60.0, 600.0, 60.0)
+    assert send.FOR_ALL == (401, 402, 403, 404)
+    assert send.BUSY == (429, 529)
