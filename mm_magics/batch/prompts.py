@@ -159,17 +159,19 @@ class _Line:
     def __init__(self) -> None:
         self._over = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
         self._written = 0.0
+        self._unsaid = ""
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Progress) and self._over:
             sys.stderr.write(f"\r{event}\x1b[K")
         elif isinstance(event, Progress) and time.monotonic() - self._written >= LINE_S:
             sys.stderr.write(f"{event}\n")
-            self._written = time.monotonic()
+            self._written, self._unsaid = time.monotonic(), ""
+        elif isinstance(event, Progress):
+            self._unsaid = f"{event}\n"
         elif isinstance(event, Busy | Retrying):
             sys.stderr.write(f"{event}\n")
         sys.stderr.flush()
 
     def end(self) -> None:
-        if self._over:
-            sys.stderr.write("\n")
+        sys.stderr.write("\n" if self._over else self._unsaid)

@@ -208,6 +208,6 @@ def test_one_turn_sums_the_run_up_in_the_thread(session: Session) -> None:
 
 def test_progress_is_written_to_standard_error(session: Session, capsys: Any) -> None:
     map_prompts(SAY, ["a", "b"], session=session)
-    assert "of 2 rows" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines()[-1].startswith("████████████████████ 2 of 2 rows")
     map_prompts(SAY, ["c"], session=session, progress=False)
     assert capsys.readouterr().err == ""
