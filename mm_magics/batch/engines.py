@@ -5,6 +5,7 @@ Always true: the caller's thread only puts requests in and takes news out; leavi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -49,10 +50,11 @@ class Here:
         self._asks, self._exit = anyio.create_memory_object_stream[Ask](float("inf"))
         self._loop = start_blocking_portal(name="mm_magics-batch")
         self._portal = self._loop.__enter__()
+        self._events = self._portal.call(asyncio.get_running_loop)
         self._task = self._portal.start_task_soon(_serve, line, pace, max_retries, shape, self._news.put, self._exit)
 
     def put(self, ask: Ask) -> None:
-        self._portal.start_task_soon(self._asks.send_nowait, ask)
+        self._events.call_soon_threadsafe(self._asks.send_nowait, ask)  # the portal's own way waits for the loop
 
     def next(self, timeout: float) -> News | None:
         try:
