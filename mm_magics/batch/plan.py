@@ -6,6 +6,7 @@ Always true: nothing is sent; what is only estimated is marked so.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from mm_magics import models
 from mm_magics.batch.asks import Asks
@@ -49,7 +50,7 @@ def plan(job: Job) -> Plan:
     asks, known, errors = Asks(job.prompt), set[bytes](), dict[int, str]()
     prompts: list[str] = []
     stored = size = calls = out = 0
-    with Store(job.store) as store:
+    with Store(job.store if Path(job.store).exists() else ":memory:") as store:  # no file is made
         for number, row in enumerate(job.rows):
             try:
                 text = job.text(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -169,6 +170,11 @@ def test_a_plan_for_a_model_without_a_price_names_no_cost(session: Session) -> N
     assert isinstance(plan, Plan)
     assert plan.cost is None
     assert "$" not in str(plan)
+
+
+def test_a_plan_makes_no_store(session: Session) -> None:
+    map_prompts(SAY, ["a"], session=session, dry_run=True)
+    assert not Path(session.config.store).exists()
 
 
 def test_replay_only_sends_nothing_and_says_what_is_missing(session: Session, endpoint: Simulator) -> None:
