@@ -138,4 +138,4 @@ def test_every_setting_says_what_it_is_and_none_is_a_key() -> None:
     for name, trait in traits.items():
         assert trait.help, f"{name} has no help"
         assert "key" not in name
-        assert "token" not in name.replace("max_tokens", "")
+        assert "token" not in name.replace("max_tokens", "").replace("tokens_per_minute", "")
