@@ -102,7 +102,7 @@ test('a call that asks is answered once, by the button that was pressed, in whic
   buttons[2]!.click();
   two.querySelector<HTMLButtonElement>('.mm-choices button')!.click();
   await frame();
-  const decisions = model.sent.slice(2);
+  const decisions = model.sent.filter((each) => (each as { type: string }).type === 'decide');
   expect(decisions).toEqual([
     { type: 'decide', id: 't1', allowed: false, always: false, reason: 'too early' },
   ]);
@@ -111,6 +111,27 @@ test('a call that asks is answered once, by the button that was pressed, in whic
   await frame();
   expect(one.querySelector('.mm-ask')).toBeNull();
   expect(one.querySelector('summary')?.textContent).toContain('denied');
+});
+
+test('a page says again that it is there while a call asks, until it is answered', async () => {
+  await loadRuntime();
+  const widget = await stub();
+  const model = fakeModel();
+  widget.initialize({ model });
+  await widget.render({ model, el: document.body });
+  vi.useFakeTimers();
+  model.emit(
+    ['open', 0, { type: 'tool_use', id: 't1', name: 'shell', input: {} }],
+    ['close', 0, {}],
+  );
+  model.emit(['tool', 't1', { state: 'asking' }]);
+  vi.advanceTimersByTime(2_000);
+  const here = { type: 'here' };
+  expect(model.sent).toEqual([here, here, here, here, here]);
+  model.emit(['tool', 't1', { state: 'running' }]);
+  vi.advanceTimersByTime(20_000);
+  expect(model.sent).toHaveLength(5);
+  vi.useRealTimers();
 });
 
 test('a view can be taken away and made again from the same state', async () => {

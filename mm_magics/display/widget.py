@@ -7,7 +7,8 @@ being a stub that finds it; the output cell ends with the final bundle in the wi
 Messages to the front end are `{"ops": [op, …]}`, an op being one of
     ["open", key, block]   ["add", key, text]   ["close", key, {"seconds", "block"}]   ["state", {…}]
     ["tool", id, {"state": "asking" | "decided" | "running" | an outcome, "seconds", "risk", "always"}]
-with `key` counting the blocks of the turn. From it come `{"type": "here"}` once it is drawn, `{"type": "stop"}`, and
+with `key` counting the blocks of the turn. From it come `{"type": "here"}` once it is drawn, and again while a call
+asks (the first messages of a page may wait for the cell's end), `{"type": "stop"}`, and
 `{"type": "decide", "id", "allowed", "always", "reason"}` for a call that asks.
 """
 
@@ -213,9 +214,8 @@ class WidgetView:
         self.due = None
 
     def _received(self, _widget: object, content: object, _buffers: object) -> None:
+        self._here.set()  # whatever it says, it is there
         match content:
-            case {"type": "here"}:
-                self._here.set()
             case {"type": "stop"}:
                 self._stop.set()
             case {"type": "decide", "id": str(id_), "allowed": bool(yes), "always": bool(always), "reason": str(why)}:

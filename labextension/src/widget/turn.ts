@@ -1,7 +1,7 @@
 // One turn's state on this page and all the views that show it.
 // The state lives here and not in a view: a view may come late, and there may be several.
 import type { Decide } from '../renderer/asking-view';
-import { EMPTY, reduce, type TurnState } from '../renderer/state';
+import { EMPTY, isRunning, reduce, type TurnState } from '../renderer/state';
 import { TurnView } from '../renderer/view';
 
 /** What the stub gives the runtime for a turn. */
@@ -18,9 +18,21 @@ export interface Turn {
   readonly close: () => void;
 }
 
+/** When what must be heard is said again, in milliseconds: a page's first messages may wait until the cell is over. */
+const AGAIN = [500, 1_000, 2_000, 4_000, 8_000];
+
 export function openTurn({ send, startedAt }: Connection): Turn {
   let state: TurnState = EMPTY;
   const views = new Set<TurnView>();
+  const asked = new Set<string>();
+
+  const insist = (content: unknown, wanted: () => boolean): void => {
+    send(content);
+    for (const wait of AGAIN)
+      setTimeout(() => {
+        if (views.size > 0 && wanted()) send(content);
+      }, wait);
+  };
 
   const apply = (ops: unknown): void => {
     state = reduce(state, ops);
@@ -29,7 +41,7 @@ export function openTurn({ send, startedAt }: Connection): Turn {
 
   const onStop = (): void => {
     if (state.fields.stopping === true) return;
-    send({ type: 'stop' });
+    insist({ type: 'stop' }, () => isRunning(state.fields.status));
     apply([['state', { stopping: true }]]);
   };
 
@@ -46,7 +58,13 @@ export function openTurn({ send, startedAt }: Connection): Turn {
 
   return {
     receive(content) {
-      if (typeof content === 'object' && content !== null && 'ops' in content) apply(content.ops);
+      if (typeof content !== 'object' || content === null || !('ops' in content)) return;
+      apply(content.ops);
+      for (const [id, call] of state.calls) {
+        if (call.state !== 'asking' || asked.has(id)) continue;
+        asked.add(id);
+        insist({ type: 'here' }, () => state.calls.get(id)?.state === 'asking');
+      }
     },
     render(el) {
       const view = new TurnView(el, { startedAt, onStop, onDecide });
