@@ -198,7 +198,8 @@ def test_a_full_disk_is_said_and_what_was_paid_for_is_in_the_result(endpoint: Si
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
     long = 'tokens=2000 thinking=""'
-    found = told(begun(endpoint, tmp_path / "a.sqlite", 60, long, preexec_fn=small))
+    untraced = {"COVERAGE_PROCESS_CONFIG": ""}  # its own file would be as small
+    found = told(begun(endpoint, tmp_path / "a.sqlite", 60, long, preexec_fn=small, env=untraced))
     answered = [value for value in found["values"] if value is not None]
     assert found["error"] == ""
     assert 10 < len(answered) < 60
