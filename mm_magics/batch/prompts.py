@@ -118,6 +118,7 @@ def job_of(
         raise UsageError("A prompt that runs over rows calls no tools.", "Leave tools out.")
     config, asked_timeout = session.config, flags.get("timeout")
     text = Text(template, dict(namespace), config.value_limit)
+    shape = None if schema is None else shape_of(schema)
     schemas = {} if schema is None else {"schema": schema}
     prompt = session.prepare(text.source, **{"context": "none", **flags, **schemas, "tools": [], "tool_choice": None})
     speed = models.model(prompt.model).speed or SLOWEST
@@ -131,7 +132,6 @@ def job_of(
 
     def make() -> Engine:
         if engine is None:
-            shape = None if schema is None else shape_of(schema)
             return Here(base_url, session.keys.find(base_url), shape=shape, **options)
         from mm_magics.batch.cluster import Cluster
 
@@ -143,7 +143,7 @@ def job_of(
         rows=rows_of(data),
         text=text,
         prompt=prompt,
-        shape=None if schema is None else shape_of(schema),
+        shape=shape,
         into=into,
         name=name,
         figures=figures,

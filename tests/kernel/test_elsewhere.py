@@ -61,30 +61,28 @@ def test_papermill_runs_it(environment, tmp_path):
     assert outputs[0].data[MIME_TYPE]["status"] == "complete"
 
 
-def test_nbval_runs_the_documentation(environment, tmp_path):
-    command = [sys.executable, "-m", "pytest", "-p", "nbval", "--nbval-lax", "-p", "no:cacheprovider", "-q"]
+def nbval(notebook, how, environment, folder):
+    """How many of its code cells the notebook has, and what nbval says of running it."""
+    command = [sys.executable, "-m", "pytest", "-p", "nbval", how, "-p", "no:cacheprovider", "-q"]
     done = subprocess.run(
-        [*command, str(QUICKSTART), "--rootdir", str(tmp_path), "-c", os.devnull],
+        [*command, str(notebook), "--rootdir", str(folder), "-c", os.devnull],
         env=environment,
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
     )
-    cells = [cell for cell in nbformat.read(QUICKSTART, as_version=4).cells if cell.cell_type == "code"]
-    assert f"{len(cells)} passed" in done.stdout, done.stdout
+    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    return len(cells), done.stdout
+
+
+def test_nbval_runs_the_documentation(environment, tmp_path):
+    count, said = nbval(QUICKSTART, "--nbval-lax", environment, tmp_path)
+    assert f"{count} passed" in said, said
 
 
 def test_nbval_gets_the_same_answers_and_errors_from_the_page_on_many_prompts(environment, tmp_path):
-    command = [sys.executable, "-m", "pytest", "-p", "nbval", "--nbval", "-p", "no:cacheprovider", "-q"]
-    done = subprocess.run(
-        [*command, str(MANY), "--rootdir", str(tmp_path), "-c", os.devnull],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    cells = [cell for cell in nbformat.read(MANY, as_version=4).cells if cell.cell_type == "code"]
-    assert f"{len(cells)} passed" in done.stdout, done.stdout
+    count, said = nbval(MANY, "--nbval", environment, tmp_path)
+    assert f"{count} passed" in said, said
 
 
 @pytest.mark.parametrize("path", [QUICKSTART, QUICKSTART.with_name("tools.ipynb"), MANY], ids=lambda path: path.stem)

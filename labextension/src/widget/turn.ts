@@ -27,11 +27,11 @@ export function openTurn({ send, startedAt }: Connection): Turn {
   const asked = new Set<string>();
 
   const insist = (content: unknown, wanted: () => boolean): void => {
-    send(content);
-    for (const wait of AGAIN)
-      setTimeout(() => {
-        if (views.size > 0 && wanted()) send(content);
-      }, wait);
+    const say = (): void => {
+      if (views.size > 0 && wanted()) send(content);
+    };
+    say();
+    for (const wait of AGAIN) setTimeout(say, wait);
   };
 
   const apply = (ops: unknown): void => {
