@@ -268,6 +268,17 @@ test('a code block can be copied', async () => {
   expect(text('.mm-copy')).toBe('Copied');
 });
 
+test.each(['```python\nx = 1\n', '- so:\n  ```python\n  x = 1\n'])(
+  'only the code of a finished block is offered for a new cell: %j',
+  (text) => {
+    apply(['open', 0, { type: 'text' }], ['add', 0, text]);
+    expect(find('.mm-open .mm-insert')).not.toBeNull();
+    apply(['close', 0, {}], ['end', {}]);
+    expect(find('.mm-insert')).not.toBeNull();
+    expect(find('.mm-open')).toBeNull();
+  },
+);
+
 test('a code block asks the host for a new cell', () => {
   const asked: unknown[] = [];
   const ask = (event: Event): number => asked.push((event as CustomEvent).detail);

@@ -25,7 +25,12 @@ interface Block {
 }
 
 function newBlock(): Block {
-  return { el: element('div', 'mm-block'), raw: '', html: '', final: false };
+  return { el: element('div', 'mm-block mm-open'), raw: '', html: '', final: false };
+}
+
+function makeFinal(block: Block): void {
+  block.final = true;
+  block.el.classList.remove('mm-open');
 }
 
 export class MarkdownStream {
@@ -178,7 +183,7 @@ export class MarkdownStream {
     const { raw } = piece;
     this.draw(block, raw, closedHtml(piece, this.links, true));
     if (raw.includes(']:')) this.links = { ...cut(raw, {}).links, ...this.links };
-    block.final = true;
+    makeFinal(block);
   }
 
   private draw(block: Block, raw: string, html: string): void {
@@ -222,6 +227,7 @@ export class MarkdownStream {
       return [
         () => {
           this.draw(block, raw, closedHtml(piece, links, true));
+          makeFinal(block);
         },
       ];
     });
