@@ -24,6 +24,8 @@ def opened(comm, message):
     comm.on_msg(take)
     take(message)
 get_ipython().kernel.comm_manager.register_target("mm_" "magics.document", opened)"""
+SELECTED = "() => window.getSelection().toString()"
+ACTIVE = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 MIME = "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.mimeType"
 
 
@@ -241,16 +243,16 @@ def test_the_stop_command_ends_an_answer_within_a_second(open_notebook):
 
 
 def test_stop_interrupts_where_nothing_listens_and_when_it_is_asked_again(open_notebook):
-    sleep = "import time; time.sleep(60)"
+    sleep = "import time\nprint('asleep', flush=True)\ntime.sleep(60)"
     notebook = open_notebook(sleep, LOAD, sleep)
     notebook.run(0, wait=False)
-    notebook.page.wait_for_timeout(1_000)
+    expect(notebook.output(0)).to_contain_text("asleep", timeout=20_000)
     command(notebook, "mm-magics:stop")
     notebook.wait()
     expect(notebook.output(0)).to_contain_text("KeyboardInterrupt")
     notebook.run(1)
     notebook.run(2, wait=False)
-    notebook.page.wait_for_timeout(1_000)
+    expect(notebook.output(2)).to_contain_text("asleep", timeout=20_000)
     command(notebook, "mm-magics:stop")
     command(notebook, "mm-magics:stop")
     notebook.wait()
@@ -265,7 +267,7 @@ def test_code_is_inserted_below_block_by_block_and_never_run(open_notebook):
     for count in (4, 5):
         command(notebook, "mm-magics:insert-code")
         eventually(lambda: len(sources(notebook)), count)
-        notebook.page.wait_for_timeout(300)
+        eventually(lambda: notebook.evaluate(ACTIVE), count - 2)
     assert sources(notebook)[2:] == ["one = 1", "two = 2", "x = 1"]
     assert not any(has_run(notebook, number) for number in (2, 3))
 
@@ -291,10 +293,10 @@ def test_a_new_prompt_cell_by_keyboard(open_notebook):
     notebook.page.locator(".jp-Notebook .jp-Cell").first.locator(".jp-InputPrompt").click()
     notebook.page.keyboard.press("Alt+m")
     notebook.page.keyboard.press("b")
-    notebook.page.wait_for_timeout(500)
-    assert sources(notebook) == ["x = 1", "%%minimax\n"]
+    eventually(lambda: sources(notebook), ["x = 1", "%%minimax\n"])
+    expect(notebook.page.locator(".cm-editor.cm-focused")).to_contain_text("%%minimax")
     notebook.page.keyboard.type("Hello")
-    assert sources(notebook)[1] == "%%minimax\nHello"
+    eventually(lambda: sources(notebook)[1], "%%minimax\nHello")
 
 
 def test_ask_again_by_keyboard_asks_and_replaces(open_notebook, logged):
@@ -311,13 +313,13 @@ def test_ask_again_by_keyboard_asks_and_replaces(open_notebook, logged):
 def test_fork_and_export_are_written_with_a_name_to_overtype_and_not_run(open_notebook):
     notebook = open_notebook("%minimax fork fork-1")
     command(notebook, "mm-magics:fork-here")
-    notebook.page.wait_for_timeout(500)
+    eventually(lambda: notebook.evaluate(SELECTED), "fork-2")
     assert sources(notebook)[1] == "%minimax fork fork-2"
     notebook.page.keyboard.type("idea")
     command(notebook, "mm-magics:export")
-    notebook.page.wait_for_timeout(500)
+    eventually(lambda: notebook.evaluate(SELECTED), "conversation.md")
     notebook.page.keyboard.type("talk.md")
-    assert sources(notebook)[1:] == ["%minimax fork idea", "%minimax export talk.md"]
+    eventually(lambda: sources(notebook)[1:], ["%minimax fork idea", "%minimax export talk.md"])
     assert not any(has_run(notebook, number) for number in (1, 2))
 
 
