@@ -124,14 +124,14 @@ def nobody(_call: ToolCall) -> Decision:
 class Answer:
     """One turn in the making: iterate it for its events; `turn` is there once it is over.
 
-    `send` makes the call of a model with this body. Leaving it early (`break`, an exception, `close()`) ends the call
-    and keeps what came, as a stopped turn.
+    `call` makes the call of a model with this body; it is sent as the answer is entered or iterated. Leaving it early
+    (`break`, an exception, `close()`) ends the call and keeps what came, as a stopped turn.
     """
 
     def __init__(
         self,
         prompt: Prompt,
-        send: Callable[[bytes], Call],
+        call: Callable[[bytes], Call],
         history: History,
         stop: threading.Event,
         news: Sequence[str] = (),
@@ -139,9 +139,9 @@ class Answer:
         self.prompt = prompt
         self.notes = [*news, *prompt.notes]
         self.turn: Turn | None = None
-        self._send, self._history = send, history
+        self._call, self._history = call, history
         self._loop = Loop(prompt.box, prompt.body.get("tool_choice") or {}, stop) if prompt.box else None
-        self._parts = [_Part(send(prompt.content))]
+        self._parts = [_Part(call(prompt.content))]
         self._body: Body | None = None
         self._id, self._created = new_id(), now()
 
@@ -177,7 +177,12 @@ class Answer:
         return self.turn or self._settle("stopped")
 
     def __enter__(self) -> Self:
-        return self
+        try:
+            self._parts[0].call.begin()
+            return self
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
@@ -192,7 +197,7 @@ class Answer:
             yield from part.follow.events(self._spent(), approve)
             if not part.follow.more:
                 return
-            self._parts.append(_Part(self._send(self._next_body())))
+            self._parts.append(_Part(self._call(self._next_body())))
 
     def _messages(self) -> list[Message]:
         return [self.prompt.message, *(message for part in self._parts for message in part.messages())]

@@ -37,7 +37,7 @@ class Call:
     """One exchange, as an iterator of events.
 
     `timeout` bounds each silence, `max_seconds` the whole, both in seconds; `stop`, once set, ends it.
-    `first_token_s` and `seconds` count from the sending; `thinking_s` is how long thinking blocks took to come.
+    `first_token_s` and `seconds` count from `begin`; `thinking_s` is how long thinking blocks took to come.
     """
 
     def __init__(self, exchange: Exchange, timeout: float, max_seconds: float, stop: threading.Event) -> None:
@@ -47,6 +47,7 @@ class Call:
         self.opened: Opened | None = None
         self._exchange, self._timeout, self._max_seconds, self._stop = exchange, timeout, max_seconds, stop
         self._began = self._progress = time.monotonic()
+        self._begun = False
         self._seconds: float | None = None
         self._thinking_since: float | None = None
         self._head = bytearray()
@@ -55,9 +56,17 @@ class Call:
     def seconds(self) -> float:
         return self._seconds if self._seconds is not None else time.monotonic() - self._began
 
+    def begin(self) -> None:
+        """Send, if that is still to be done; after that, `end` has to follow."""
+        if not self._begun:
+            self._begun = True
+            self._began = self._progress = time.monotonic()
+            self._exchange.begin()
+
     def events(self, wake: Wake) -> Iterator[CallEvent]:
         """All events of the call. Raises `Stopped` or an `EndpointError`; blocks left open are closed before that."""
         try:
+            self.begin()
             yield from self._received(wake)
         except MiniMaxError as error:  # the frames below hold what the endpoint sent, which may be the key
             raise self._exchange.translate(error).with_traceback(None) from None

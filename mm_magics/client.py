@@ -52,8 +52,8 @@ class Client:
         self._sockets: list[socket.socket] = []
         self._reader = threading.local()
 
-    def send(self, body: bytes) -> Exchange:
-        """Begin `POST /v1/messages` with this body; the answer comes as news."""
+    def exchange(self, body: bytes) -> Exchange:
+        """`POST /v1/messages` with this body, still to begin; the answer comes as news."""
         return Exchange(lambda exchange: self._tried(body, exchange), self._faults.translate, self._cut)
 
     def models(self) -> list[dict[str, Any]]:
@@ -83,6 +83,7 @@ class Client:
         exchange = Exchange(lambda each: self._get(query, each), self._faults.translate, self._cut)
         body = bytearray()
         try:
+            exchange.begin()
             while True:
                 if (left := until - time.monotonic()) <= 0:
                     raise ConnectionFailed(
@@ -190,9 +191,9 @@ class Client:
         """Shut every socket: a reader that waits on one wakes, and the endpoint stops generating."""
         for opened in self._sockets:
             _shut(opened)
-        self._sockets, sdk, self._sdk = [], self._sdk, None
-        if sdk is not None:
-            sdk.close()
+        if self._sdk is not None:
+            self._sdk.close()
+        self._sdk, self._sockets = None, []
 
 
 def _endless() -> ProtocolError:

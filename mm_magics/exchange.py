@@ -64,7 +64,7 @@ def silence(seconds: float) -> ConnectionFailed:
 
 
 class Exchange:
-    """One call: `next` gives its news in order, `close` ends it from the caller's side at any moment.
+    """One call: `begin` sends it, `next` gives its news in order, `close` ends it from the caller's side at any moment.
 
     `translate` makes one of our errors, fit to be shown, of any error. `tried` is when (by `time.monotonic`) the last
     try was sent, None where none is under way.
@@ -80,8 +80,13 @@ class Exchange:
         self._post, self.translate, self._cut = post, translate, cut
         self.tried: float | None = None
         self._closed = threading.Event()
-        self._ended = False
-        threading.Thread(target=self._read, name="mm_magics-reader", daemon=True).start()
+        self._begun = self._ended = False
+
+    def begin(self) -> None:
+        """Send, if that is still to be done; who calls this has the exchange, so that an interrupt orphans none."""
+        if not self._begun:
+            self._begun = True
+            threading.Thread(target=self._read, name="mm_magics-reader", daemon=True).start()
 
     def next(self, timeout: float) -> News | None:
         """The next news, or None if there is none within `timeout` seconds; after `Ended` always `Ended(None)`."""
@@ -105,11 +110,11 @@ class Exchange:
         return self._closed.is_set()
 
     def close(self) -> None:
-        """End the call; its connection is closed unless the whole answer was read."""
+        """End the call; its connection is closed unless the whole answer was read. Can be repeated if interrupted."""
         if not self._ended:
-            self._ended = True
             self._closed.set()
             self._cut()
+            self._ended = True
 
     # In the reader thread
 

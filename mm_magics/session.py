@@ -120,7 +120,9 @@ class Session:
         )
 
     def stream(self, prompt: str | Prompt, *, stop: threading.Event | None = None, **flags: Any) -> Answer | Replayed:
-        """Send the prompt; the answer is an iterator of events. `stop`, once set, ends it within 0.1 s.
+        """The answer to the prompt, an iterator of events: it is sent as that is entered or iterated.
+
+        `stop`, once set, ends it within 0.1 s.
 
         A request that is answered from its record sends nothing. Raises what `prepare` raises, `ConfigError`
         (`KeyMissing`) if there is no endpoint to send it to, `NotRecorded` if there must be a record and is none.
@@ -136,8 +138,8 @@ class Session:
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
         client, stop, most = self.client(prompt.timeout), stop or threading.Event(), self.config.max_seconds
-        send = lambda content: Call(client.send(content), prompt.timeout, most, stop)  # noqa: E731
-        return Answer(prompt, send, self.history, stop, self._news())
+        call = lambda content: Call(client.exchange(content), prompt.timeout, most, stop)  # noqa: E731
+        return Answer(prompt, call, self.history, stop, self._news())
 
     def ask(
         self,

@@ -28,7 +28,8 @@ def client_of(base_url: str, key: str = SECRET, timeout: float = 5.0, max_retrie
 
 def news_of(client: Client, body: bytes = b"{}") -> list[News]:
     """All that a call brings, to its end."""
-    exchange = client.send(body)
+    exchange = client.exchange(body)
+    exchange.begin()
     out: list[News] = []
     while not (out and isinstance(out[-1], Ended)):
         out += [news] if (news := exchange.next(5.0)) else []
@@ -173,7 +174,9 @@ def test_ending_a_call_early_closes_its_socket_at_the_server(endpoint: Simulator
 
 def test_a_call_ended_before_anything_came_leaves_the_line_usable(endpoint: Simulator) -> None:
     client = client_of(endpoint.base_url, endpoint.key)
-    client.send(b'{"x": 1}').close()
+    exchange = client.exchange(b'{"x": 1}')
+    exchange.begin()
+    exchange.close()
     assert len(client.models()) > 7
     client.close()
 
@@ -265,7 +268,8 @@ def test_waiting_for_news_is_bounded_and_after_the_end_there_is_nothing_more(end
     client = client_of(endpoint.base_url, endpoint.key)
     body = {"model": "MiniMax-M2.7", "stream": True, "max_tokens": 99}
     silent = {"role": "user", "content": "[[simulator: fault=silence-before-headers]]"}
-    exchange = client.send(json.dumps({**body, "messages": [silent]}).encode())
+    exchange = client.exchange(json.dumps({**body, "messages": [silent]}).encode())
+    exchange.begin()
     began = time.monotonic()
     assert exchange.next(0.05) is None
     assert exchange.next(0) is None

@@ -15,6 +15,7 @@ import pytest
 
 import mm_magics
 from mm_magics import interrupts
+from mm_magics.call import Call
 from mm_magics.messages import problems
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
@@ -22,6 +23,7 @@ from mm_magics.stream import Delta
 from mm_magics.tools.run import ToolEnded
 from tests.turns import broken_rules
 
+SILENT = "[[simulator: fault=silence-before-headers]]"
 PACKAGE = str(Path(mm_magics.__file__).parent)
 
 
@@ -155,6 +157,10 @@ class AtLine:
         return False
 
 
+def readers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "mm_magics-reader"]
+
+
 def test_an_interrupt_at_any_line_of_a_turn_keeps_what_was_shown(session: Session) -> None:
     prompt = '[[simulator: say="Hello, this is short." thinking="Let me think." size=5]]'
 
@@ -177,6 +183,28 @@ def test_an_interrupt_at_any_line_of_a_turn_keeps_what_was_shown(session: Sessio
     assert len(places) > 150
     assert came > 0.9 * len(places)
     assert 0.2 < kept / len(places) < 0.8
+    assert session.ask("And now?").status == "complete"
+
+
+def test_an_interrupt_at_any_line_until_the_call_waits_leaves_no_call_behind(session: Session) -> None:
+    session.ask("warm up")
+    over = threading.Event()
+    over.set()
+    for _ in range(2):  # the first time has more to do
+        whole = AtLine(-1)
+        whole.run(lambda: session.ask(SILENT, cell_id="a", stop=over))
+    waits = min(
+        moments[0]
+        for (name, line), moments in whole.moments.items()
+        if name == Call._next.__code__.co_filename and line > Call._next.__code__.co_firstlineno
+    )
+    assert waits > 100
+    for place in range(1, waits):
+        assert AtLine(place).run(lambda: session.ask(SILENT, cell_id="a"))
+        deadline = time.monotonic() + 2
+        while readers() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert readers() == []
     assert session.ask("And now?").status == "complete"
 
 
@@ -259,11 +287,13 @@ def test_an_interrupt_at_any_moment_leaves_a_valid_history(session: Session) -> 
 @pytest.mark.parametrize("fault", ["silence-before-headers", "silence"])
 def test_an_interrupt_in_a_silence_comes_at_once(session: Session, endpoint: Simulator, fault: str) -> None:
     witness = Witness()
+    session.ask("warm up")
+    session.history.clear("main")
     began = time.monotonic()
-    interrupted_after(0.1, lambda: session.ask(f"[[simulator: fault={fault}]]", view=witness))
-    assert time.monotonic() - began < 0.6
+    interrupted_after(0.3, lambda: session.ask(f"[[simulator: fault={fault}]]", view=witness))
+    assert time.monotonic() - began < 0.8
     check(session, witness)
     deadline = time.monotonic() + 1
-    while endpoint.log[0].ended is None and time.monotonic() < deadline:
+    while endpoint.log[1].ended is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert endpoint.log[0].ended == "left"
+    assert endpoint.log[1].ended == "left"
