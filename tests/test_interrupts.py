@@ -23,6 +23,8 @@ from mm_magics.stream import Delta
 from mm_magics.tools.run import ToolEnded
 from tests.turns import broken_rules
 
+pytestmark = pytest.mark.slow
+
 SILENT = "[[simulator: fault=silence-before-headers]]"
 PACKAGE = str(Path(mm_magics.__file__).parent)
 
@@ -208,7 +210,6 @@ def test_an_interrupt_at_any_line_until_the_call_waits_leaves_no_call_behind(ses
     assert session.ask("And now?").status == "complete"
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*never awaited:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_at_any_line_of_a_turn_with_tools_keeps_the_results_that_were_shown(session: Session) -> None:
     shown: list[Any] = []

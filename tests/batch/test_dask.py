@@ -22,7 +22,7 @@ from mm_magics.simulator import Simulator
 from tests.batch.asked import SAY, Watched, say, texts
 from tests.canary import CANARY, places
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask")]
+pytestmark = [pytest.mark.slow, pytest.mark.traced, pytest.mark.xdist_group("dask")]
 
 
 @dataclass

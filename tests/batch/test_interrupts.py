@@ -22,6 +22,8 @@ from tests.batch.asked import SAY, say
 from tests.test_interrupts import AtLine
 from tests.turns import broken_rules
 
+pytestmark = pytest.mark.slow
+
 ROWS = [f"row {n}" for n in range(6)]
 
 

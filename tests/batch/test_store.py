@@ -193,6 +193,7 @@ def test_a_folder_that_cannot_be_written_is_said(endpoint: Simulator, tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.traced
 def test_a_full_disk_is_said_and_what_was_paid_for_is_in_the_result(endpoint: Simulator, tmp_path: Path) -> None:
     def small() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))

@@ -115,6 +115,7 @@ def test_a_port_in_use_is_a_config_error_and_a_free_one_is_kept(endpoint: Simula
 SERVE = "from mm_magics.simulator.serve import serve; serve(rate=1000, log_file={log!r})"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_as_a_process_it_says_where_it_is_and_ends_quietly_at_a_signal(number: int, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"

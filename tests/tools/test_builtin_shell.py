@@ -157,6 +157,7 @@ def test_yes_is_stopped_by_the_time_out(tmp_path: Path) -> None:
     assert output.text.endswith("[killed: it took longer than 0.5 seconds]")
 
 
+@pytest.mark.slow
 def test_an_interrupt_kills_the_command_and_goes_on(tmp_path: Path) -> None:
     def interrupt() -> None:
         until = time.monotonic() + 5

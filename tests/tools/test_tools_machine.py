@@ -18,7 +18,7 @@ from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import Tool, ToolCall
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
 
 CALLS = st.one_of(
     st.builds(tool_use, st.just("add"), st.fixed_dictionaries({"a": st.integers(0, 9), "b": st.integers(0, 9)})),

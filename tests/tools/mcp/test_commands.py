@@ -13,7 +13,7 @@ from mm_magics.errors import ServerError, UsageError
 from mm_magics.session import Session
 from tests.tools.mcp.conftest import MANNERS, RUDE, TIME
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
 
 SHELL: Any = SimpleNamespace(user_ns={})
 SECRET = "tok-very-secret-4711"

@@ -16,7 +16,7 @@ from mm_magics.errors import ServerError
 from mm_magics.tools.tool import NAME, Output
 from tests.tools.mcp.conftest import EVERYTHING, FILES, TIME, call
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
 
 SECRET = "tok-very-secret-4711"
 

@@ -18,7 +18,7 @@ from mm_magics.tools.mcp import Servers
 from mm_magics.tools.tool import NAME, Output
 from tests.tools.mcp.conftest import MANNERS, RUDE, alive, call, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
 
 SECRET = "tok-very-secret-4711"
 
