@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Literal, Self
 
 from mm_magics.errors import ToolError
@@ -24,8 +24,8 @@ AGAIN_S = 0.5
 class Guard:
     """Interrupts the tool that this thread runs when its time is over (`ToolError`) or Stop is pressed (`Stopped`).
 
-    On the main thread as Ctrl-C does, so that a sleep or a read ends at once; on another thread at the next line of
-    Python.
+    On the main thread as Ctrl-C does, so that a sleep or a read ends at once, also where the process ignores Ctrl-C or
+    would die of it; on another thread at the next line of Python.
     """
 
     def __init__(self, seconds: float, stop: threading.Event) -> None:
@@ -35,8 +35,12 @@ class Guard:
         self._lock = threading.Lock()
         self._left = threading.Event()
         self._why: Literal["time", "stop"] | None = None
+        self._systems: signal.Handlers | None = None
 
     def __enter__(self) -> Self:
+        if self._is_main and isinstance(handler := signal.getsignal(signal.SIGINT), signal.Handlers):
+            self._systems = handler
+            signal.signal(signal.SIGINT, self._heed)
         threading.Thread(target=self._watch, name="mm_magics guard of a tool", daemon=True).start()
         return self
 
@@ -57,6 +61,13 @@ class Guard:
         with self._lock:
             self._left.set()
         time.sleep(0)  # an interrupt that was sent under the lock arrives here at the latest
+        if self._systems is not None:
+            signal.signal(signal.SIGINT, self._systems)
+
+    def _heed(self, _number: int, _frame: FrameType | None) -> None:
+        """In place of the system's handler, which a shell leaves to a process in the background."""
+        if self._why is not None or self._systems is signal.SIG_DFL:
+            raise KeyboardInterrupt
 
     def _watch(self) -> None:
         due = time.monotonic() + self._seconds

@@ -1,0 +1,58 @@
+"""What ends a tool where the process ignores SIGINT, as one put into the background by a shell, or would die of it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from mm_magics.errors import ToolError
+from mm_magics.interrupts import Stopped
+from mm_magics.tools.guard import Guard
+
+SYSTEMS = [signal.SIG_IGN, signal.SIG_DFL]
+
+
+@pytest.fixture(params=SYSTEMS, ids=str)
+def handler(request: pytest.FixtureRequest) -> Iterator[signal.Handlers]:
+    before = signal.signal(signal.SIGINT, request.param)
+    yield request.param
+    after = signal.signal(signal.SIGINT, before)
+    assert after == request.param
+
+
+def test_a_tool_is_ended_when_its_time_is_over(handler: signal.Handlers) -> None:
+    began = time.monotonic()
+    with pytest.raises(ToolError, match=r"longer than 0\.1 s"), Guard(0.1, threading.Event()):
+        time.sleep(60)
+    assert time.monotonic() - began < 5
+
+
+def test_stop_ends_a_tool(handler: signal.Handlers) -> None:
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped), Guard(60, stop):
+        time.sleep(60)
+    assert time.monotonic() - began < 5
+
+
+def test_what_is_ignored_stays_ignored_while_a_tool_runs() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Guard(60, threading.Event()):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_that_would_end_the_process_is_one_in_a_tool() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        with pytest.raises(KeyboardInterrupt), Guard(60, threading.Event()):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
