@@ -172,10 +172,10 @@ class Client:
     def _before_request(self, request: httpx2.Request) -> None:
         request.headers["Authorization"] = f"Bearer {self.key.reveal()}"
         request.extensions["trace"] = self._trace
-        if (exchange := self._exchange()) is not None:
+        if (exchange := self._exchange_here()) is not None:
             exchange.starts()
 
-    def _exchange(self) -> Exchange | None:
+    def _exchange_here(self) -> Exchange | None:
         """The exchange whose reader thread this is; None in any other."""
         return getattr(self._reader, "exchange", None)
 
@@ -184,7 +184,7 @@ class Client:
         stream: Any = info.get("return_value")
         if hasattr(stream, "get_extra_info") and (opened := stream.get_extra_info("socket")) is not None:
             self._sockets = [*(known for known in self._sockets if known.fileno() >= 0), opened]
-            if (exchange := self._exchange()) is not None and exchange.closed:
+            if (exchange := self._exchange_here()) is not None and exchange.closed:
                 _shut(opened)
 
     def _cut(self) -> None:

@@ -80,13 +80,11 @@ class Exchange:
         self._post, self.translate, self._cut = post, translate, cut
         self.tried: float | None = None
         self._closed = threading.Event()
-        self._begun = self._ended = False
+        self._ended = False
 
     def begin(self) -> None:
-        """Send, if that is still to be done; who calls this has the exchange, so that an interrupt orphans none."""
-        if not self._begun:
-            self._begun = True
-            threading.Thread(target=self._read, name="mm_magics-reader", daemon=True).start()
+        """Send; once. Who calls this has the exchange already, so that an interrupt orphans none."""
+        threading.Thread(target=self._read, name="mm_magics-reader", daemon=True).start()
 
     def next(self, timeout: float) -> News | None:
         """The next news, or None if there is none within `timeout` seconds; after `Ended` always `Ended(None)`."""

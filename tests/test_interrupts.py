@@ -21,6 +21,7 @@ from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from mm_magics.stream import Delta
 from mm_magics.tools.run import ToolEnded
+from tests.test_client import until
 from tests.turns import broken_rules
 
 pytestmark = pytest.mark.slow
@@ -203,10 +204,7 @@ def test_an_interrupt_at_any_line_until_the_call_waits_leaves_no_call_behind(ses
     assert waits > 100
     for place in range(1, waits):
         assert AtLine(place).run(lambda: session.ask(SILENT, cell_id="a"))
-        deadline = time.monotonic() + 2
-        while readers() and time.monotonic() < deadline:
-            time.sleep(0.001)
-        assert readers() == []
+        assert until(lambda: not readers())
     assert session.ask("And now?").status == "complete"
 
 

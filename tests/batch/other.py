@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +23,6 @@ DROP_CAPABILITY, OVERRIDES = 24, (1, 2)
 
 
 def main(store: str, count: str, directives: str) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the one that started this process does with it
     if os.environ.pop("CAGED", ""):
         for each in OVERRIDES:
             ctypes.CDLL(None).prctl(DROP_CAPABILITY, each, 0, 0, 0)

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,13 +24,6 @@ from tests.turns import broken_rules
 pytestmark = pytest.mark.slow
 
 ROWS = [f"row {n}" for n in range(6)]
-
-
-@pytest.fixture(autouse=True)
-def _pythons_own_handler() -> Any:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def once_asked(endpoint: Simulator, count: int, action: Callable[[], None]) -> None:

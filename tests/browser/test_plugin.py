@@ -284,6 +284,7 @@ def test_each_code_block_has_a_button_that_inserts_it_streaming_and_saved(open_n
     notebook.wait()
     expect(notebook.output(1).locator(".mm-rendered")).to_be_visible()
     button.nth(1).click()
+    expect(button.nth(1)).to_have_text("Inserted")
     eventually(lambda: sources(notebook)[2:], ["one = 1", "two = 2", "x = 1"])
     assert not any(has_run(notebook, number) for number in (2, 3))
 

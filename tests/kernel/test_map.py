@@ -156,6 +156,7 @@ def test_a_wrong_name_in_the_template_is_said(mapping):
     assert "there is no column txet; there are text" in said
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_every_finished_row_and_the_cell_can_go_on(mapping, simulator):
     mapping.run(f"{LONG}\n%config MiniMax.concurrency = 2")
     before = len(simulator.log)
@@ -178,6 +179,7 @@ def test_an_interrupt_keeps_every_finished_row_and_the_cell_can_go_on(mapping, s
     assert len(simulator.log) - before <= 40 + 4
 
 
+@pytest.mark.slow
 def test_an_interrupt_before_anything_came_leaves_the_frame_and_the_thread(mapping):
     silent = "%%minimax --map df --into said\n{{ row.text }} [[simulator: fault=silence-before-headers]]"
 

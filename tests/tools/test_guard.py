@@ -13,10 +13,8 @@ from mm_magics.errors import ToolError
 from mm_magics.interrupts import Stopped
 from mm_magics.tools.guard import Guard
 
-SYSTEMS = [signal.SIG_IGN, signal.SIG_DFL]
 
-
-@pytest.fixture(params=SYSTEMS, ids=str)
+@pytest.fixture(params=[signal.SIG_IGN, signal.SIG_DFL], ids=str)
 def handler(request: pytest.FixtureRequest) -> Iterator[signal.Handlers]:
     before = signal.signal(signal.SIGINT, request.param)
     yield request.param
@@ -40,19 +38,13 @@ def test_stop_ends_a_tool(handler: signal.Handlers) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_what_is_ignored_stays_ignored_while_a_tool_runs() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with Guard(60, threading.Event()):
-            signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
+@pytest.mark.parametrize("handler", [signal.SIG_IGN], indirect=True)
+def test_what_is_ignored_stays_ignored_while_a_tool_runs(handler: signal.Handlers) -> None:
+    with Guard(60, threading.Event()):
+        signal.raise_signal(signal.SIGINT)
 
 
-def test_an_interrupt_that_would_end_the_process_is_one_in_a_tool() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        with pytest.raises(KeyboardInterrupt), Guard(60, threading.Event()):
-            signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
+@pytest.mark.parametrize("handler", [signal.SIG_DFL], indirect=True)
+def test_an_interrupt_that_would_end_the_process_is_one_in_a_tool(handler: signal.Handlers) -> None:
+    with pytest.raises(KeyboardInterrupt), Guard(60, threading.Event()):
+        signal.raise_signal(signal.SIGINT)

@@ -29,6 +29,8 @@ function newBlock(): Block {
 }
 
 function makeFinal(block: Block): void {
+  // A finished block gets no mutation, not even that of a class it does not have.
+  if (block.final) return;
   block.final = true;
   block.el.classList.remove('mm-open');
 }
