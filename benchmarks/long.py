@@ -48,7 +48,7 @@ def counted():
 
 
 def turns():
-    from mm_magics.magics import MiniMaxMagics
+    from mm_magics.ipython.magics import MiniMaxMagics
     (magics,) = [each for each in gc.get_objects() if type(each) is MiniMaxMagics]
     return magics.session.history.turns("main")
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.figures import Figure
-from mm_magics import Session, map_prompts, request
+from mm_magics import Session, map_prompts
+from mm_magics.api import request
 from mm_magics.config import MiniMax
 
 AT_ONCE = 256

@@ -13,10 +13,10 @@ from typing import Any
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.figures import Figure
 from benchmarks.texts import markdown
-from mm_magics.answer import Prompt
 from mm_magics.display.bundle import bundle
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
+from mm_magics.turn.answer import Prompt
 
 TURNS = 1_000
 CHARACTERS = 4_000

@@ -49,9 +49,9 @@ def _mb(sizes: list[int]) -> str:
 
 def run(base_url: str, key: str, number: int) -> dict[str, Any]:
     """One run, and what was seen of it."""
-    from mm_magics.batch.mapped import Running
-    from mm_magics.batch.prompts import job_of
-    from mm_magics.progress import Progress
+    from mm_magics.batch.api import job_of
+    from mm_magics.batch.progress import Progress
+    from mm_magics.batch.result import Running
 
     process, rows = psutil.Process(), rows_of(number)
     first: tuple[int, int, float] | None = None

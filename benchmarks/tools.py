@@ -17,14 +17,14 @@ from benchmarks.kernels import Kernel
 from benchmarks.memory import TURNS, turn_of
 from benchmarks.texts import markdown
 from benchmarks.throughput import LOAD
-from mm_magics.messages import Message
-from mm_magics.request import encode
+from mm_magics.api.messages import Message
+from mm_magics.api.request import encode
 from mm_magics.session import Session
 from mm_magics.tools.approval import Rules
-from mm_magics.tools.body import Body
-from mm_magics.tools.functions import minimax_tool, tool_of
-from mm_magics.tools.run import Limits, Round, ToolEnded
+from mm_magics.tools.runtime.runner import Limits, Round, ToolEnded
+from mm_magics.tools.schema.functions import minimax_tool, tool_of
 from mm_magics.tools.tool import ToolCall
+from mm_magics.turn.request_body import Body
 
 ROUNDS = (10, 25, 50, 100)
 FEW, MANY = 10, 50

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mm_magics.batch.prompts import map_prompts
+    from mm_magics.batch.api import map_prompts
     from mm_magics.config import MiniMax
     from mm_magics.session import Session
-    from mm_magics.tools.functions import minimax_tool
+    from mm_magics.tools.schema.functions import minimax_tool
 
 __version__ = "0.1.0"
 __all__ = ["MiniMax", "Session", "__version__", "load_ipython_extension", "map_prompts", "minimax_tool"]
@@ -19,7 +19,7 @@ __all__ = ["MiniMax", "Session", "__version__", "load_ipython_extension", "map_p
 
 def load_ipython_extension(shell: Any) -> None:
     """What `%load_ext mm_magics` calls."""
-    from mm_magics.magics import load
+    from mm_magics.ipython.magics import load
 
     load(shell)
 
@@ -34,11 +34,11 @@ def __getattr__(name: str) -> Any:
 
         return MiniMax
     if name == "map_prompts":
-        from mm_magics.batch.prompts import map_prompts
+        from mm_magics.batch.api import map_prompts
 
         return map_prompts
     if name == "minimax_tool":
-        from mm_magics.tools.functions import minimax_tool
+        from mm_magics.tools.schema.functions import minimax_tool
 
         return minimax_tool
     raise AttributeError(f"module 'mm_magics' has no attribute {name!r}")

@@ -77,8 +77,8 @@ def _simulator(options: argparse.Namespace) -> int:
 
 
 def _history(options: argparse.Namespace) -> int:
-    from mm_magics.commands.threads import history
     from mm_magics.history.notebook import read
+    from mm_magics.ipython.commands.threads import history
     from mm_magics.session import Session
 
     document = read(options.notebook)
@@ -95,7 +95,7 @@ def _history(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from mm_magics.display.report import Report
+    from mm_magics.display.table import Report
     from mm_magics.history.notebook import read
     from mm_magics.history.replay import check
 
@@ -110,7 +110,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _doctor(_: argparse.Namespace) -> int:
     from mm_magics import doctor
-    from mm_magics.commands import doctor_report
+    from mm_magics.ipython.commands import doctor_report
     from mm_magics.session import Session
 
     with Session() as session:

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
 from traitlets.config import Configurable
 
+from mm_magics.api.models import DEFAULT_MODEL
 from mm_magics.errors import ConfigError
-from mm_magics.models import DEFAULT_MODEL
-from mm_magics.prompt import VALUE_LIMIT
+from mm_magics.prompt.template import VALUE_LIMIT
 
 DEFAULT_BASE_URL = "https://api.minimax.io/anthropic"
 SEES_LIMIT = 20_000

@@ -13,12 +13,12 @@ from importlib.resources import files
 from platform import python_version
 from typing import Literal
 
+from mm_magics.api.messages import blocks, problems
+from mm_magics.api.models import CATALOGUE, nearest
 from mm_magics.config import checked_base_url
 from mm_magics.errors import MiniMaxError
 from mm_magics.history.thread import context_messages
 from mm_magics.history.turn import Turn
-from mm_magics.messages import blocks, problems
-from mm_magics.models import CATALOGUE, nearest
 from mm_magics.session import Session
 
 NEEDED = ("anthropic", "anywidget", "ipython")

@@ -14,29 +14,29 @@ from typing import Any, Self
 
 from traitlets import TraitError
 
-from mm_magics import messages, request
-from mm_magics.answer import Answer, Prompt, Replayed, View, nobody
-from mm_magics.call import Call
-from mm_magics.client import Client
+from mm_magics.api import messages, request
+from mm_magics.api.messages import Block, Message
 from mm_magics.config import MiniMax, checked_base_url
+from mm_magics.endpoint.call import Call
+from mm_magics.endpoint.client import Client
+from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import NotRecorded, PromptError, UsageError
 from mm_magics.history.notebook import LiveNotebook, NotebookFile
+from mm_magics.history.notebook_context import FOREIGN
 from mm_magics.history.replay import Recordings, replayable
-from mm_magics.history.sees import FOREIGN
 from mm_magics.history.thread import Context, History, context_messages, digest_of
 from mm_magics.history.turn import Turn
-from mm_magics.keys import Keys
-from mm_magics.messages import Block, Message
-from mm_magics.tools import registry
+from mm_magics.tools import resolve
 from mm_magics.tools.approval import Approve, Rules
-from mm_magics.tools.builtin import builtin_tools
-from mm_magics.tools.builtin_files import folder_of
+from mm_magics.tools.builtin.catalogue import builtin_tools
+from mm_magics.tools.builtin.files import folder_of
 from mm_magics.tools.loop import Toolbox
-from mm_magics.tools.mcp import Servers
-from mm_magics.tools.run import Limits
-from mm_magics.tools.shape import Shape, shape_of
+from mm_magics.tools.mcp.servers import Servers
+from mm_magics.tools.runtime.runner import Limits
+from mm_magics.tools.schema.output_schema import Shape, shape_of
+from mm_magics.tools.schema.structured_output import value_of
 from mm_magics.tools.tool import Tool
-from mm_magics.tools.wanted import value_of
+from mm_magics.turn.answer import Answer, Prompt, Replayed, View, nobody
 
 
 class Session:
@@ -51,7 +51,7 @@ class Session:
     'complete'
 
     `config` are the settings (a new `MiniMax` by default; keyword arguments set its traits). With `api_key`, that key
-    is used for this base URL; without, it is looked for as `mm_magics.keys` says.
+    is used for this base URL; without, it is looked for as `mm_magics.endpoint.keys` says.
     """
 
     def __init__(self, config: MiniMax | None = None, *, api_key: str | None = None, **settings: Any) -> None:
@@ -169,7 +169,7 @@ class Session:
         """What the model may call; None without tools and shape."""
         tools: dict[str, Tool] = {}
         if chosen["tools"]:
-            tools = registry.resolve(chosen["tools"], self.namespace, self.builtin(), self.servers)
+            tools = resolve.resolve(chosen["tools"], self.namespace, self.builtin(), self.servers)
         if not tools and shape is None:
             return None
         limits = Limits(chosen["tool_timeout"], chosen["tool_limit"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mm_magics.stream import Assembler, StreamEvent
+from mm_magics.endpoint.assembler import Assembler, StreamEvent
 
 Event = dict[str, Any]
 USER: Any = {"role": "user", "content": "hi"}

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mm_magics import arguments
+from mm_magics.api.models import CATALOGUE
 from mm_magics.config import MiniMax
 from mm_magics.errors import ArgumentError
-from mm_magics.models import CATALOGUE
+from mm_magics.ipython import arguments
 
 NAMES = [name for flag in arguments.FLAGS for name in flag.names]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from mm_magics.client import Client
+from mm_magics.endpoint.assembler import Delta
+from mm_magics.endpoint.client import Client
+from mm_magics.endpoint.keys import Key
+from mm_magics.endpoint.reader import Chunk, Ended, News, Opened, Retrying
 from mm_magics.errors import ConnectionFailed, EndpointError, StatusError
-from mm_magics.exchange import Chunk, Ended, News, Opened, Retrying
-from mm_magics.keys import Key
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
-from mm_magics.stream import Delta
 
 from .recorder import Recorder, http, server, sse
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mm_magics.advice import status_hint
+from mm_magics.endpoint.error_hints import status_hint
+from mm_magics.endpoint.keys import Key
 from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError, StatusError
-from mm_magics.keys import Key
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 

@@ -10,10 +10,10 @@ import keyring
 import pytest
 from keyring.backends import fail
 
-from mm_magics import arguments, commands
-from mm_magics.commands import settings
-from mm_magics.display.report import Report
+from mm_magics.display.table import Report
 from mm_magics.errors import ArgumentError, ConfigError, EndpointError, MiniMaxError, UsageError
+from mm_magics.ipython import arguments, commands
+from mm_magics.ipython.commands import settings
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 

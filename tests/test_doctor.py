@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mm_magics import doctor
-from mm_magics.commands import doctor_report
+from mm_magics.ipython.commands import doctor_report
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from tests.turns import turn

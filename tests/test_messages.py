@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mm_magics.api.messages import INTERRUPTED, blocks, closed, join, problems, text_of
 from mm_magics.history.thread import context_messages
 from mm_magics.history.turn import Turn
-from mm_magics.messages import INTERRUPTED, blocks, closed, join, problems, text_of
 
 USER: Any = {"role": "user", "content": "And now?"}
 

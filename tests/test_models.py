@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mm_magics.models import CATALOGUE, IGNORED_PARAMETERS, cost, model, nearest
+from mm_magics.api.models import CATALOGUE, IGNORED_PARAMETERS, cost, model, nearest
 
 FRONT_END = Path(__file__).parents[1] / "labextension" / "src" / "renderer"
 

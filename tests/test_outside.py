@@ -14,11 +14,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mm_magics.answer import TurnEnd
-from mm_magics.display import comms, page, terminal, widget
+from mm_magics.api.messages import problems
+from mm_magics.display import html_page, terminal, widget
+from mm_magics.display.answer_format import Form
 from mm_magics.display.bundle import bundle
-from mm_magics.display.form import Form
-from mm_magics.display.live import LivePage
+from mm_magics.endpoint.assembler import Assembler, EventDecoder, StreamEvent, parse
 from mm_magics.errors import (
     MiniMaxError,
     NotebookError,
@@ -28,14 +28,15 @@ from mm_magics.errors import (
     RequestError,
     StatusError,
 )
-from mm_magics.history import export, notebook, replay, sees
+from mm_magics.history import export, notebook, notebook_context, replay
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
-from mm_magics.messages import problems
-from mm_magics.prompt import render
+from mm_magics.ipython import comms
+from mm_magics.ipython.live_page import LivePage
+from mm_magics.prompt.template import render
 from mm_magics.session import Session
 from mm_magics.simulator import contract
-from mm_magics.stream import Assembler, EventDecoder, StreamEvent, parse
+from mm_magics.turn.answer import TurnEnd
 from tests.display.html import dangers
 from tests.outside import DESCRIPTIONS, JSON, NOTEBOOKS, STREAMS, TEXT, mutated, records
 from tests.test_stream_bytes import split
@@ -81,7 +82,7 @@ def check_shown(turn: Turn, form: Form, quiet: bool) -> None:
     made = bundle(turn, form=form, quiet=quiet)
     json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
     assert dangers(made["text/html"].replace("<style>", "").replace("</style>", "")) == []
-    page.page([turn], turn.thread)
+    html_page.page([turn], turn.thread)
     terminal.TerminalView(terminal.console()).show(TurnEnd(turn))
     json.dumps(widget.ended(turn), allow_nan=False)
 
@@ -126,7 +127,7 @@ def test_any_notebook_is_read_or_refused_and_its_turns_take_their_places(content
     history.stale()
     list(replay.check(document))
     assert all("\n" not in fault for fault in document.faults)
-    sees.told(sees.above(document, {}, "b"), 100)
+    notebook_context.told(notebook_context.above(document, {}, "b"), 100)
 
 
 @given(st.text(st.sampled_from('{}[]",:\\ 0123e+-.untrfalsepcIN\n'), max_size=40))

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from mm_magics.errors import PromptError
-from mm_magics.prompt import render
+from mm_magics.prompt.template import render
 
 NAMES: dict[str, Any] = {"x": 7, "name": "Ada", "d": {"a": {"b": 1}}, "braces": "{{ x }} }} {{"}
 

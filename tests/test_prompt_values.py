@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from mm_magics.prompt import VALUE_LIMIT, as_text, render
+from mm_magics.prompt.template import VALUE_LIMIT, as_text, render
 
 
 class Markdown:

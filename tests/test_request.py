@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_magics import request
+from mm_magics.api import request
+from mm_magics.api.models import CATALOGUE
 from mm_magics.errors import PromptError, RequestError, UsageError
 from mm_magics.history.thread import digest_of
-from mm_magics.models import CATALOGUE
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from mm_magics import Session
-from mm_magics.answer import Asked, TurnEnd
-from mm_magics.call import Idle
+from mm_magics.api.messages import blocks, problems
+from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta, MessageStart, MessageStop
+from mm_magics.endpoint.call import Idle
 from mm_magics.errors import ConfigError, ConnectionFailed, EndpointError, KeyMissing
-from mm_magics.messages import blocks, problems
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
-from mm_magics.stream import BlockStart, BlockStop, Delta, MessageStart, MessageStop
+from mm_magics.turn.answer import Asked, TurnEnd
 from tests.recorder import Recorder, sse
 from tests.turns import broken_rules
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from mm_magics.answer import Answer
+from mm_magics.api.messages import blocks, problems
+from mm_magics.endpoint.assembler import Delta
 from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError, StatusError
-from mm_magics.messages import blocks, problems
 from mm_magics.session import Session
-from mm_magics.simulator import Simulator, faults
+from mm_magics.simulator import Simulator
 from mm_magics.simulator.contract import REFUSALS
-from mm_magics.stream import Delta
+from mm_magics.simulator.faults import catalogue
+from mm_magics.turn.answer import Answer
 from tests.pace import SLOWER
 from tests.turns import broken_rules
 
@@ -21,7 +22,7 @@ TOOL = {"name": "lookup", "input_schema": {"type": "object", "properties": {"que
 
 ENDS: dict[str, Any] = {
     **dict.fromkeys(REFUSALS, StatusError),
-    **dict.fromkeys(faults.NAMES.keys() - REFUSALS.keys(), "complete"),
+    **dict.fromkeys(catalogue.NAMES.keys() - REFUSALS.keys(), "complete"),
     "stop-error": "failed",
     "no-message-stop": ProtocolError,
     "base-resp-event": StatusError,
@@ -136,7 +137,7 @@ def check(session: Session, endpoint: Simulator, turn: Any, deltas: list[Delta],
         assert len(last.body["messages"]) in (1, 3)
 
 
-@pytest.mark.parametrize("name", faults.NAMES)
+@pytest.mark.parametrize("name", catalogue.NAMES)
 def test_after_any_fault_what_came_is_kept_and_the_next_call_is_answered(
     session: Session, endpoint: Simulator, name: str
 ) -> None:

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from mm_magics.api.messages import blocks, problems
+from mm_magics.endpoint.assembler import Delta
 from mm_magics.errors import EndpointError
-from mm_magics.messages import blocks, problems
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
-from mm_magics.stream import Delta
 from tests.turns import broken_rules
 
 TOOL = {"name": "lookup", "input_schema": {"type": "object", "properties": {"query": {"type": "string"}}}}

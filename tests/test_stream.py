@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_magics.messages import closed, join, problems
-from mm_magics.stream import (
+from mm_magics.api.messages import closed, join, problems
+from mm_magics.endpoint.assembler import (
     Assembler,
     BlockStart,
     BlockStop,

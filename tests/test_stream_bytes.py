@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mm_magics.endpoint.assembler import EventDecoder, parse
 from mm_magics.errors import ProtocolError
-from mm_magics.stream import EventDecoder, parse
 
 EVENTS: list[dict[str, Any]] = [
     {"type": "message_start", "message": {"id": "m", "content": []}},

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from mm_magics.endpoint.assembler import Assembler
 from mm_magics.errors import ProtocolError, StatusError
-from mm_magics.stream import Assembler
 
 from .events import Event, content, delta, ended, fed, opened, started, stopped, text
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from mm_magics import models
-from mm_magics.answer import Prompt
-from mm_magics.batch.asks import Asks
+from mm_magics.api import models
 from mm_magics.batch.dask_rows import DaskRows
-from mm_magics.batch.engines import Engine
-from mm_magics.batch.results import Results, columns_of
+from mm_magics.batch.engines.base import Engine
+from mm_magics.batch.requests import Asks
+from mm_magics.batch.row_results import Results, columns_of
 from mm_magics.batch.rows import NoColumn, NoValue, Rows, is_missing
-from mm_magics.batch.run import Run
+from mm_magics.batch.runner import Run
 from mm_magics.batch.store import Store
 from mm_magics.errors import PromptError, UsageError
-from mm_magics.prompt import Template, as_text
-from mm_magics.tools.shape import Shape
+from mm_magics.prompt.template import Template, as_text
+from mm_magics.tools.schema.output_schema import Shape
+from mm_magics.turn.answer import Prompt
 
 SHOWN = 3
 """Prompts, answers and errors that are shown of many."""

@@ -17,9 +17,9 @@ from typing import Any, Self
 
 from jiter import from_json
 
+from mm_magics.api.messages import Message
 from mm_magics.errors import StoreError
 from mm_magics.history.turn import now
-from mm_magics.messages import Message
 
 APPLICATION = 0x4D4D6167
 """SQLite's `application_id` of a store: it tells one from any other database."""

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from mm_magics.display import figures, inert, markdown, source
-from mm_magics.display.form import Form, shaped
+from mm_magics.api.messages import ANSWER, Block, blocks
+from mm_magics.display import markdown, safe_markdown, sanitize, usage_line
+from mm_magics.display.answer_format import Form, shaped
 from mm_magics.history.turn import MIME_TYPE, Turn
-from mm_magics.messages import ANSWER, Block, blocks
 
 PLAIN_LIMIT = 1_500
 SIZE_FACTOR = 4
@@ -43,18 +43,18 @@ def bundle(turn: Turn, *, form: Form = "markdown", quiet: bool = False, notes: S
     """The MIME bundle of a turn. `form` is what its text is taken for; `quiet` folds it all behind one line."""
     text = turn.text
     body = "".join(_blocks_html(turn, form))
-    foot = "<br>".join(escape(inert.visible(line), quote=False) for line in (figures.line(turn), *notes))
+    foot = "<br>".join(escape(sanitize.visible(line), quote=False) for line in (usage_line.line(turn), *notes))
     if turn.error:
-        foot += f"<br><strong>{escape(inert.visible(turn.error), quote=False)}</strong>"
+        foot += f"<br><strong>{escape(sanitize.visible(turn.error), quote=False)}</strong>"
     inside = f"{body}<footer>{foot}</footer>"
     if quiet:
-        line = escape(inert.visible(figures.line(turn)), quote=False)
+        line = escape(sanitize.visible(usage_line.line(turn)), quote=False)
         inside = f"<details><summary>{line}</summary>{inside}</details>"
     made: dict[str, Any] = {
         MIME_TYPE: turn.record(),
         "text/html": f'<div class="mm-saved">{STYLE}{inside}</div>',
         "text/markdown": _markdown(text, form),
-        "text/plain": _cut(inert.visible(text or figures.line(turn))),
+        "text/plain": _cut(sanitize.visible(text or usage_line.line(turn))),
     }
     if not _fits(made, turn):
         made["text/markdown"] = _cut(made["text/markdown"])
@@ -103,8 +103,8 @@ def _cut(text: str) -> str:
 
 def _markdown(text: str, form: Form) -> str:
     if form == "markdown":
-        return source.tamed(text)
-    return source.fenced(inert.visible(shaped(text, form)), "json" if form == "json" else "")
+        return safe_markdown.tamed(text)
+    return safe_markdown.fenced(sanitize.visible(shaped(text, form)), "json" if form == "json" else "")
 
 
 def _blocks_html(turn: Turn, form: Form) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _block_html(block: Block, turn: Turn, number: int, form: Form, results: dict
     if kind == "text":
         return _text_html(str(block.get("text", "")), form)
     if kind == "thinking":
-        return _folded(figures.thought(turn, number), str(block.get("thinking", "")))
+        return _folded(usage_line.thought(turn, number), str(block.get("thinking", "")))
     if kind == "redacted_thinking":
         return _folded("Thinking that the endpoint keeps to itself", "")
     if kind == "tool_use" and block.get("name") == ANSWER:
@@ -136,7 +136,7 @@ def _block_html(block: Block, turn: Turn, number: int, form: Form, results: dict
         said = json.dumps(block.get("input"), ensure_ascii=False, indent=1, sort_keys=True)
         if result is not None:
             said += f"\n→ {result.get('content')}"
-        ended = figures.called(turn, block.get("id"))
+        ended = usage_line.called(turn, block.get("id"))
         return _folded(" · ".join(filter(None, [f"Tool: {block.get('name')}", ended])), said)
     return _folded(f"A block of type {kind}", json.dumps(block, ensure_ascii=False, indent=1, sort_keys=True))
 
@@ -148,7 +148,7 @@ def _text_html(text: str, form: Form) -> str:
 
 
 def _folded(title: str, text: str, *, open_: bool = False) -> str:
-    summary = escape(inert.visible(title), quote=False)
-    inner = escape(inert.visible(text).lstrip("\n"), quote=False)
+    summary = escape(sanitize.visible(title), quote=False)
+    inner = escape(sanitize.visible(text).lstrip("\n"), quote=False)
     folded = f"<pre>{inner}</pre>" if inner else ""
     return f"<details{' open' if open_ else ''}><summary>{summary}</summary>{folded}</details>"

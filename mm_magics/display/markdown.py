@@ -14,7 +14,7 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from mm_magics.display import inert
+from mm_magics.display import sanitize
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -56,16 +56,16 @@ class TooMuch(Exception):
 
 def html(text: str) -> str:
     """The Markdown as clean HTML: tables, task lists, `$…$` and `$$…$$` kept for MathJax, code coloured."""
-    text = inert.visible(text)
+    text = sanitize.visible(text)
     try:
         tokens, env = parsed(text)
     except TooMuch:
         return code(text)
     parser = _parser()
-    rendered = inert.visible(
+    rendered = sanitize.visible(
         str(parser.renderer.render(tokens, parser.options, env))
     )  # `&#27;` is a character only now
-    return _BETWEEN_TAGS.sub(r"\1", inert.clean(rendered))
+    return _BETWEEN_TAGS.sub(r"\1", sanitize.clean(rendered))
 
 
 def parsed(text: str) -> tuple[list[Token], dict[str, Any]]:
@@ -81,7 +81,7 @@ def code(text: str, language: str = "", until: float | None = None) -> str:
 
     It is coloured as long as this thread's processor time is not past `until`; None gives it COLOURING_S.
     """
-    text = inert.visible(text)
+    text = sanitize.visible(text)
     plain = escape(text, quote=False)
     inner = plain
     if language.lower() in LANGUAGES and len(text) <= MAX_COLOURED:
@@ -184,7 +184,7 @@ def _link(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: 
 def _leading_to(address: str) -> str:
     if not _OUTSIDE.match(address):
         return "<a>"
-    shown = escape(inert.visible(address))
+    shown = escape(sanitize.visible(address))
     return f'<a href="{shown}" title="{shown}">'
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import ipywidgets
 from traitlets import TraitError
 
+from mm_magics.api.models import CATALOGUE, Model, model
 from mm_magics.config import MiniMax
-from mm_magics.display.inert import visible
+from mm_magics.display.sanitize import visible
 from mm_magics.errors import MiniMaxError
-from mm_magics.models import CATALOGUE, Model, model
 from mm_magics.session import Session
-from mm_magics.tools import registry
+from mm_magics.tools import resolve
 from mm_magics.tools.tool import Tool, ToolCall
 
 ENDPOINTS_OWN = 0.0
@@ -96,7 +96,7 @@ def _of_tools(session: Session) -> str:
             said["server"].append(name)
             continue
         try:
-            found = registry.resolve([name], session.namespace, session.builtin(), session.servers)
+            found = resolve.resolve([name], session.namespace, session.builtin(), session.servers)
         except MiniMaxError as error:
             return f"These tools cannot be offered: {error}"
         for tool in found.values():

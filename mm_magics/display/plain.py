@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mm_magics.answer import Event, nobody
+from mm_magics.turn.answer import Event, nobody
 
 
 class PlainView:

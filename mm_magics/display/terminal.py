@@ -9,17 +9,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from mm_magics.answer import Asked, Event, TurnEnd
-from mm_magics.display import figures
-from mm_magics.display.asking import by_input
-from mm_magics.display.inert import visible
-from mm_magics.exchange import Retrying
-from mm_magics.progress import Busy, Progress
-from mm_magics.prompt import cut
-from mm_magics.stream import BlockStart, BlockStop, Delta
+from mm_magics.batch.progress import Busy, Progress
+from mm_magics.display import usage_line
+from mm_magics.display.approval_prompt import by_input
+from mm_magics.display.sanitize import visible
+from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
+from mm_magics.endpoint.reader import Retrying
+from mm_magics.prompt.template import cut
 from mm_magics.tools.approval import Decision
-from mm_magics.tools.run import ToolEnded, ToolStarted
+from mm_magics.tools.runtime.runner import ToolEnded, ToolStarted
 from mm_magics.tools.tool import ToolCall
+from mm_magics.turn.answer import Asked, Event, TurnEnd
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,7 +71,7 @@ class TerminalView:
                 self._write(cut(str(result.block["content"]), SHOWN), "cyan")
                 self._end_line()
             case TurnEnd(turn):
-                self.say(figures.line(turn))
+                self.say(usage_line.line(turn))
         if self.due is not None and (time.monotonic() >= self.due or isinstance(event, TurnEnd)):
             self._console.file.flush()
             self.due = None

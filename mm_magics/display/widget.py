@@ -26,17 +26,17 @@ import traitlets
 from IPython.display import DisplayHandle
 from ipywidgets import Layout
 
-from mm_magics.answer import Asked, Event, TurnEnd
-from mm_magics.display import figures
-from mm_magics.display.asking import by_input
-from mm_magics.exchange import Retrying
+from mm_magics.batch.progress import Busy, Progress
+from mm_magics.display import usage_line
+from mm_magics.display.approval_prompt import by_input
+from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta, MessageStart
+from mm_magics.endpoint.reader import Retrying
 from mm_magics.history.turn import Turn
 from mm_magics.interrupts import Stopped
-from mm_magics.progress import Busy, Progress
-from mm_magics.stream import BlockStart, BlockStop, Delta, MessageStart
 from mm_magics.tools.approval import Decision, always_says
-from mm_magics.tools.run import ToolAsked, ToolEnded, ToolStarted
+from mm_magics.tools.runtime.runner import ToolAsked, ToolEnded, ToolStarted
 from mm_magics.tools.tool import ToolCall
+from mm_magics.turn.answer import Asked, Event, TurnEnd
 
 FLUSHES_PER_S = 28
 _GAP_S = 1 / FLUSHES_PER_S
@@ -224,13 +224,13 @@ class WidgetView:
 
 def ended(turn: Turn) -> dict[str, Any]:
     """The state of a turn that is over, as the front end takes it."""
-    sums = figures.of([turn])
+    sums = usage_line.of([turn])
     return {
         "status": turn.status,
         "usage": sums.usage,
         "seconds": sums.seconds,
         "tokens_per_s": sums.tokens_per_s,
-        "cost": figures.dollars(sums.cost),
+        "cost": usage_line.dollars(sums.cost),
         "stop_reason": turn.responses[-1].get("stop_reason") if turn.responses else None,
         "error": turn.error,
     }

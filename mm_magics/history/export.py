@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mm_magics import messages
+from mm_magics.api import messages
 from mm_magics.errors import RecordError, UsageError
 from mm_magics.history.turn import SCHEMA, Turn
 

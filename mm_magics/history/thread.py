@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mm_magics import messages, request
+from mm_magics.api import messages, request
+from mm_magics.api.messages import Message
 from mm_magics.errors import UsageError
 from mm_magics.history.notebook import Document
 from mm_magics.history.turn import Turn
-from mm_magics.messages import Message
 
 Context = str | int
 """`above`, `all`, `none`, or the last N above."""

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, cast
 
-from mm_magics import messages, request
+from mm_magics.api import messages, request
+from mm_magics.api.messages import Message
 from mm_magics.errors import RecordError
-from mm_magics.messages import Message
 
 MIME_TYPE = "application/vnd.minimax.turn+json"
 SCHEMA = 1

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
+from mm_magics.api.messages import Block
 from mm_magics.errors import UsageError
-from mm_magics.messages import Block
 from mm_magics.simulator.tokens import CHARACTERS_PER_TOKEN, block_text, count
 
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
-from mm_magics.messages import Block, Problem, blocks, problems
-from mm_magics.models import CATALOGUE, MEDIA_BLOCKS, TEMPERATURE_RANGE, Model
+from mm_magics.api.messages import Block, Problem, blocks, problems
+from mm_magics.api.models import CATALOGUE, MEDIA_BLOCKS, TEMPERATURE_RANGE, Model
 from mm_magics.simulator.cache import MOST_BREAKPOINTS
 from mm_magics.simulator.tokens import Segment, canonical, segments
 

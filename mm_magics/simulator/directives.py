@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mm_magics.messages import Block
+from mm_magics.api.messages import Block
 from mm_magics.simulator.answer import SHORT_THINKING, Answer, Fault, Spot, text, thinking
 from mm_magics.simulator.tokens import CHARACTERS_PER_TOKEN
 

@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from mm_magics.errors import UsageError
-from mm_magics.simulator import faults
 from mm_magics.simulator.answer import Answer, Fault, scripted
 from mm_magics.simulator.cache import PromptCache
 from mm_magics.simulator.contract import MODELS, REFUSALS, Refusal, Request, authenticate, parse, read
 from mm_magics.simulator.directives import DirectiveError, applied
 from mm_magics.simulator.directives import parse as parse_directives
+from mm_magics.simulator.faults import catalogue
 from mm_magics.simulator.generate import generate, talk
 from mm_magics.simulator.record import Issued, Record, Replayed, auth_headers, open_headers
 from mm_magics.simulator.steps import Pause, Plan, head, new_id, whole
@@ -65,11 +65,11 @@ class Endpoint:
         self.answers: deque[Answer | str] = deque()
         for answer in answers:
             if (fault := scripted(answer).asked_fault) is not None:
-                faults.known(fault)
+                catalogue.known(fault)
             self.answers.append(answer)
         self._cache = PromptCache(clock)
         self._issued = Issued()
-        self._strikes = faults.Strikes({})
+        self._strikes = catalogue.Strikes({})
 
     def respond(self, received: Received) -> tuple[Plan, Record]:
         """What to do for a request, and its record so far."""
@@ -132,22 +132,22 @@ class Endpoint:
         answer = generate(request, said, asked.get("rounds"))
         answer = applied(answer, asked) if said.round == asked.get("round", 1) else answer
         if (fault := answer.asked_fault) is not None:
-            faults.known(fault)
+            catalogue.known(fault)
         return answer
 
     def _send(self, request: Request, answer: Answer, record: Record) -> tuple[Plan, Record]:
         fault = self._fault(answer, request)
-        if fault and (refused := faults.refusing(fault, request.stream)):
+        if fault and (refused := catalogue.refusing(fault, request.stream)):
             return _waiting(refused, answer.wait), replace(record, fault=fault.name)
         counters = self._cache.count(request.model, request.prompt)
         said = reply(request, answer, counters)
         if fault:
-            said = faults.on_reply(fault, said, request)
+            said = catalogue.on_reply(fault, said, request)
         self._issued.add(said.content)
         rate = self.rate if answer.rate is None else answer.rate
         sending = plan(said, request.stream, rate or None)
         if fault:
-            sending = faults.on_plan(fault, sending)
+            sending = catalogue.on_plan(fault, sending)
         record = replace(record, usage=said.usage, fault=fault.name if fault else None)
         return _waiting(sending, answer.wait), record
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mm_magics.messages import ANSWER, Block, blocks
+from mm_magics.api.messages import ANSWER, Block, blocks
 from mm_magics.simulator.answer import Answer, text, thinking, tool_use
 from mm_magics.simulator.contract import DEFAULT_SYSTEM, Request
 from mm_magics.simulator.directives import stripped

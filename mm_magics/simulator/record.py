@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
-from mm_magics.messages import Block, blocks
+from mm_magics.api.messages import Block, blocks
 from mm_magics.simulator.tokens import canonical, without_mark
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "proxy-authorization", "cookie"})

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mm_magics.messages import Block, blocks
+from mm_magics.api.messages import Block, blocks
 
 CHARACTERS_PER_TOKEN = 4
 IMAGE_TOKENS = 1_000

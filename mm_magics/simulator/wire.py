@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mm_magics.messages import Block
+from mm_magics.api.messages import Block
 from mm_magics.simulator.answer import Answer, Spot, completed, limited
 from mm_magics.simulator.cache import Counters
 from mm_magics.simulator.contract import Refusal, Request

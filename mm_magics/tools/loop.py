@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mm_magics import messages
+from mm_magics.api import messages
+from mm_magics.api.messages import ANSWER, Block
 from mm_magics.errors import UsageError
-from mm_magics.messages import ANSWER, Block
 from mm_magics.tools.approval import Approve, Rules
-from mm_magics.tools.run import Limits, Round, ToolEvent, result_of
-from mm_magics.tools.shape import Shape
+from mm_magics.tools.runtime.runner import Limits, Round, ToolEvent, result_of
+from mm_magics.tools.schema.output_schema import Shape
+from mm_magics.tools.schema.structured_output import Wanted
 from mm_magics.tools.tool import Output, Result, Tool, ToolCall
-from mm_magics.tools.wanted import Wanted
 
 ENOUGH = "No more tools can be called: {why}. Say now what you have found, and what is left to do."
 UNREAD = "A call could not be read: its arguments are no JSON object. Call it again."

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mm_magics import Session, map_prompts, request
-from mm_magics.batch.asks import Asks
+from mm_magics import Session, map_prompts
+from mm_magics.api import request
+from mm_magics.batch.requests import Asks
 from mm_magics.errors import PromptError
 from mm_magics.simulator import Simulator
 from tests.batch.asked import SAY

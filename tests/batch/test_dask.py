@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.mapped import Running
-from mm_magics.batch.prompts import job_of
+from mm_magics.batch.api import job_of
+from mm_magics.batch.result import Running
 from mm_magics.errors import UsageError
 from mm_magics.simulator import Simulator
 from tests.batch.asked import SAY, Watched, say, texts

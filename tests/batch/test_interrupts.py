@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.mapped import Running
-from mm_magics.batch.prompts import job_of
+from mm_magics.batch.api import job_of
+from mm_magics.batch.result import Running
 from mm_magics.batch.store import Store
 from mm_magics.errors import Interrupted
 from mm_magics.simulator import Simulator

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.prompts import job_of
+from mm_magics.batch.api import job_of
 from mm_magics.simulator import Simulator
 from tests.batch.asked import SAY, say
 from tests.canary import CANARY, echoes, in_files, places

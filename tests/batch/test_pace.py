@@ -10,7 +10,7 @@ import pytest
 from traitlets import TraitError
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.mapped import Mapped
+from mm_magics.batch.result import Mapped
 from mm_magics.errors import UsageError
 from mm_magics.simulator import Simulator
 from tests.batch.asked import SAY, Watched, say
@@ -120,8 +120,8 @@ def test_the_longest_pause_that_is_asked_for_holds(session: Session, endpoint: S
 def test_pauses_grow_until_the_endpoint_answers_and_in_the_end_it_is_given_up(
     session: Session, endpoint: Simulator, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("mm_magics.batch.pace.FIRST_S", 0.1)
-    monkeypatch.setattr("mm_magics.batch.pace.PATIENCE_S", 0.5)
+    monkeypatch.setattr("mm_magics.batch.rate_limit.FIRST_S", 0.1)
+    monkeypatch.setattr("mm_magics.batch.rate_limit.PATIENCE_S", 0.5)
     began = time.monotonic()
     result = map_prompts(say("{{ row }}", fault="overloaded"), rows(40), session=session)
     assert 0.5 < time.monotonic() - began < 5

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.mapped import Mapped
-from mm_magics.batch.plan import Plan
+from mm_magics.batch.dry_run import Plan
+from mm_magics.batch.result import Mapped
 from mm_magics.errors import KeyMissing, NotRecorded, UsageError
 from mm_magics.simulator import Answer, Fault, Simulator, text
 from tests.batch.asked import SAY, say, texts

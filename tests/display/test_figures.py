@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mm_magics.display import figures
+from mm_magics.display import usage_line
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from tests.turns import RESPONSE, turn
@@ -30,7 +30,7 @@ def test_the_line_of_a_turn_by_hand() -> None:
         responses=[call(usage=usage(1_000, 300, 2_000, 500), first_token_s=0.5, seconds=3.5)], model="MiniMax-M2.7"
     )
     # 300 tokens in 3.0 s; (1000 * 0.30 + 300 * 1.20 + 2000 * 0.06 + 500 * 0.375) / 1e6 = $0.0009675
-    assert figures.line(made) == (
+    assert usage_line.line(made) == (
         "MiniMax-M2.7 · 3.5 s · 3,500 tokens in (2,000 cached), 300 out · 100 tokens/s · ≈ $0.0010"
     )
 
@@ -38,7 +38,7 @@ def test_the_line_of_a_turn_by_hand() -> None:
 def test_sums_over_calls_and_turns_by_hand() -> None:
     one = turn(responses=[call(usage=usage(10, 100), first_token_s=1.0, seconds=2.0), call(usage=usage(20, 50))])
     two = turn(model="MiniMax-M2.5-highspeed", responses=[call(usage=usage(1_000_000, 1_000_000), seconds=1.0)])
-    sums = figures.of([one, two])
+    sums = usage_line.of([one, two])
     assert sums.calls == 3
     assert sums.usage == usage(1_000_030, 1_000_150)
     assert sums.seconds == pytest.approx(2.0 + 0.5 + 1.0)
@@ -48,10 +48,10 @@ def test_sums_over_calls_and_turns_by_hand() -> None:
 
 def test_cost_is_not_guessed_where_one_price_is_not_known() -> None:
     known, unknown = turn(), turn(model="MiniMax-M9")
-    assert figures.of([known]).cost is not None
-    assert figures.of([unknown]).cost is None
-    assert figures.of([known, unknown]).cost is None
-    assert "$" not in figures.line(unknown)
+    assert usage_line.of([known]).cost is not None
+    assert usage_line.of([unknown]).cost is None
+    assert usage_line.of([known, unknown]).cost is None
+    assert "$" not in usage_line.line(unknown)
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_cost_is_not_guessed_where_one_price_is_not_known() -> None:
 )
 def test_figures_that_the_endpoint_did_not_give_are_left_out(response: Any) -> None:
     made = turn(responses=[response])
-    assert figures.line(made) == "MiniMax-M2.7"
-    assert figures.of([made]).tokens_per_s is None
+    assert usage_line.line(made) == "MiniMax-M2.7"
+    assert usage_line.of([made]).tokens_per_s is None
 
 
 def test_no_turns_have_no_figures() -> None:
-    assert figures.of([]) == figures.Figures(0, dict.fromkeys(figures.COUNTERS, 0), 0.0, None, None)
+    assert usage_line.of([]) == usage_line.Figures(0, dict.fromkeys(usage_line.COUNTERS, 0), 0.0, None, None)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_no_turns_have_no_figures() -> None:
     [(None, ""), (0.0, "≈ $0.0000"), (0.00005, "≈ $0.0001"), (0.5, "≈ $0.5000"), (1234.5, "≈ $1,234.50")],
 )
 def test_dollars_are_said_to_be_about(cost: float | None, said: str) -> None:
-    assert figures.dollars(cost) == said
+    assert usage_line.dollars(cost) == said
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_dollars_are_said_to_be_about(cost: float | None, said: str) -> None:
     ],
 )
 def test_thinking_says_how_long_it_took(responses: Any, said: str) -> None:
-    assert figures.thought(turn(responses=responses), 0) == said
+    assert usage_line.thought(turn(responses=responses), 0) == said
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_thinking_says_how_long_it_took(responses: Any, said: str) -> None:
     ],
 )
 def test_the_line_says_how_a_turn_ended_if_that_was_not_plainly(status: Any, reason: Any, said: str) -> None:
-    line = figures.line(turn(status=status, responses=[call(stop_reason=reason)]))
+    line = usage_line.line(turn(status=status, responses=[call(stop_reason=reason)]))
     assert line.rpartition(" · ")[2].startswith(said) if said else line.endswith("$0.0000")
 
 
@@ -122,8 +122,8 @@ def test_the_cost_of_a_cached_conversation_is_that_of_the_endpoints_counters(end
         turns = session.history.turns("main")
     counted = [record.usage or {} for record in endpoint.log]
     assert counted[2]["cache_read_input_tokens"] > 1_000
-    sums = figures.of(turns)
-    assert sums.usage == {name: sum(each[name] for each in counted) for name in figures.COUNTERS}
+    sums = usage_line.of(turns)
+    assert sums.usage == {name: sum(each[name] for each in counted) for name in usage_line.COUNTERS}
     assert sums.cost == pytest.approx(
         sum(
             each["input_tokens"] * 0.30e-6 + each["output_tokens"] * 1.20e-6 + each["cache_read_input_tokens"] * 0.06e-6

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mm_magics.display.form import shaped, value
+from mm_magics.display.answer_format import shaped, value
 from mm_magics.errors import ProtocolError
 
 FENCED = "Here:\n```python\nx = 1\n```\nand\n~~~~\ny\n```\nz\n~~~~\ndone"

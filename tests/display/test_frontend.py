@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from mm_magics.answer import nobody
-from mm_magics.display import frontend, plain
+from mm_magics.display import plain
 from mm_magics.errors import ConnectionFailed, EndpointError, Interrupted
 from mm_magics.history.turn import MIME_TYPE
+from mm_magics.ipython import frontend
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
+from mm_magics.turn.answer import nobody
 
 
 def shell_of(*, kernel: bool = True, metadata: Any = None, content: Any = None, **names: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mm_magics.display import inert, markdown
+from mm_magics.display import markdown, sanitize
 from mm_magics.display.bundle import STYLE, bundle
 from tests.turns import RESPONSE, turn
 
@@ -78,10 +78,10 @@ def test_hostile_markdown_becomes_inert_html(evil: str) -> None:
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_hostile_html_is_cleaned(evil: str) -> None:
-    cleaned = inert.clean(evil)
+    cleaned = sanitize.clean(evil)
     found = [each for each in dangers(cleaned) if not each.startswith(("class ", "<input"))]
     assert found == []
-    assert inert.clean(cleaned) == cleaned
+    assert sanitize.clean(cleaned) == cleaned
     assert not any(tag == "input" and "src" in attributes for tag, attributes in elements(cleaned))
 
 
@@ -93,7 +93,7 @@ HANDLERS = (
 @pytest.mark.parametrize("tag", sorted(ALLOWED))
 def test_no_element_keeps_an_attribute_that_acts(tag: str) -> None:
     attributes = " ".join(f"{name}='alert(1)'" for name in HANDLERS.split())
-    cleaned = inert.clean(f"<table><tr><{tag} {attributes} autofocus href='#'>x</{tag}></tr></table>")
+    cleaned = sanitize.clean(f"<table><tr><{tag} {attributes} autofocus href='#'>x</{tag}></tr></table>")
     assert not any(name in HANDLERS.split() for _, found in elements(cleaned) for name in found)
     assert "alert" not in cleaned
 
@@ -103,7 +103,7 @@ def test_no_element_keeps_an_attribute_that_acts(tag: str) -> None:
 def test_hostile_code_is_shown_as_text(evil: str, language: str) -> None:
     html = markdown.code(evil, language)
     assert dangers(html) == []
-    assert text(html).rstrip("\n") == inert.visible(evil).rstrip("\n")
+    assert text(html).rstrip("\n") == sanitize.visible(evil).rstrip("\n")
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -162,16 +162,16 @@ def test_a_link_stays_a_link_and_an_image_becomes_one(evil: str) -> None:
     ],
 )
 def test_what_cannot_be_seen_is_made_visible(raw: str, seen: str) -> None:
-    assert inert.visible(raw) == seen
+    assert sanitize.visible(raw) == seen
 
 
 @pytest.mark.fuzz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
 def test_no_control_character_survives_and_all_of_it_can_be_written(raw: str) -> None:
-    seen = inert.visible(raw)
+    seen = sanitize.visible(raw)
     assert all(each in "\t\n" or not (ord(each) < 32 or 127 <= ord(each) < 160) for each in seen)
     seen.encode()
-    assert inert.visible(seen) == seen
+    assert sanitize.visible(seen) == seen
 
 
 @pytest.mark.parametrize("raw", ["\x1b]0;title\x07", "\x1b[2J", "\u202eabc", "a\x00b", "\x9b1m", "half \ud83d."])
@@ -179,5 +179,5 @@ def test_control_characters_are_visible_in_every_shown_form(raw: str) -> None:
     made = bundle(turn(raw, raw, model=raw, error=raw), notes=[raw])
     for kind in ("text/html", "text/plain"):
         assert raw not in made[kind]
-        assert inert.visible(raw) in text(made[kind])
-        assert inert.visible(made[kind]) == made[kind]
+        assert sanitize.visible(raw) in text(made[kind])
+        assert sanitize.visible(made[kind]) == made[kind]

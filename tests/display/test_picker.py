@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mm_magics import minimax_tool
+from mm_magics.api.models import CATALOGUE, Model
 from mm_magics.display.picker import described, picker
-from mm_magics.models import CATALOGUE, Model
 from mm_magics.session import Session
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from mm_magics.display.report import Report
+from mm_magics.display.table import Report
 
 REPORT = Report(
     "Thread main", ("", "asked", "n"), [("1", "What?", "10"), ("2", "Why | so", "2,000")], ("All is well.",)

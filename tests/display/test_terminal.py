@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from mm_magics.display.terminal import TerminalView
+from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
 from mm_magics.errors import EndpointError
 from mm_magics.session import Session
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
-from mm_magics.stream import BlockStart, BlockStop, Delta
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

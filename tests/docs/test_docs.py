@@ -11,13 +11,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from mm_magics import Session, commands, refusals, retries
-from mm_magics.batch import cluster, pace, send
-from mm_magics.batch import line as batch_line
-from mm_magics.client import CONNECT_TIMEOUT, MOST_LIST, MOST_PAGES
+from mm_magics import Session
+from mm_magics.batch import rate_limit
+from mm_magics.batch.engines import async_client as batch_line
+from mm_magics.batch.engines import dask, sender
 from mm_magics.config import MiniMax
-from mm_magics.exchange import MOST_BYTES
-from mm_magics.tools.builtin import NAMES, builtin_tools
+from mm_magics.endpoint import error_body, retries
+from mm_magics.endpoint.client import CONNECT_TIMEOUT, MOST_LIST, MOST_PAGES
+from mm_magics.endpoint.reader import MOST_BYTES
+from mm_magics.ipython import commands
+from mm_magics.tools.builtin.catalogue import NAMES, builtin_tools
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,7 +92,9 @@ def test_the_page_on_reliability_tells_the_bounds_as_they_are():
         "an answer's first event": f"| {config.timeout:g} s | `timeout`, `--timeout` |",
         "the whole": f"| {config.max_seconds:,.0f} s | `max_seconds` |",
         "the size": f"| {MOST_BYTES // 1_000_000} MB |",
-        "a refusal": f"| {refusals.MOST_S:g} s from its headers on, {refusals.MOST_BYTES // 1_000_000} MB unpacked; ",
+        "a refusal": (
+            f"| {error_body.MOST_S:g} s from its headers on, {error_body.MOST_BYTES // 1_000_000} MB unpacked; "
+        ),
         "the list of models": f"{MOST_PAGES} pages of {MOST_LIST // 1_000_000} MB |",
         "a connection": f"| {CONNECT_TIMEOUT:g} s, or half of `timeout`",
         "a tool": f"| {config.tool_timeout:g} s a call, {config.max_rounds} rounds a turn |",
@@ -103,15 +108,15 @@ def test_the_page_on_reliability_tells_the_bounds_as_they_are():
 def test_the_page_on_many_prompts_tells_the_bounds_as_they_are():
     page = " ".join((ROOT / "docs/many.md").read_text("utf-8").split())
     bounds = [
-        f"| `concurrency` | {MiniMax().concurrency} | calls at once, up to {pace.MOST_AT_ONCE:,} |",
+        f"| `concurrency` | {MiniMax().concurrency} | calls at once, up to {rate_limit.MOST_AT_ONCE:,} |",
         f"| `max_retries` | {MiniMax().max_retries} |",
         f"`{MiniMax().store}`",
-        f"{send.FIRST_GUESS} tokens where there is none",
-        f"or {send.HOPELESS} failures without one answer",
+        f"{sender.FIRST_GUESS} tokens where there is none",
+        f"or {sender.HOPELESS} failures without one answer",
         f"an answer of more than {batch_line.MOST_BYTES // 1_000_000} MB is ended",
-        f"chunks of {cluster.PER_CALL} requests",
+        f"chunks of {dask.PER_CALL} requests",
     ]
     assert [each for each in bounds if each.lower() not in page.lower()] == []
-    assert (pace.FIRST_S, retries.LONGEST_S, pace.PATIENCE_S, cluster.ALONE_S) == (1.0, 60.0, 600.0, 60.0)
-    assert send.FOR_ALL == (401, 402, 403, 404)
-    assert send.BUSY == (429, 529)
+    assert (rate_limit.FIRST_S, retries.LONGEST_S, rate_limit.PATIENCE_S, dask.ALONE_S) == (1.0, 60.0, 600.0, 60.0)
+    assert sender.FOR_ALL == (401, 402, 403, 404)
+    assert sender.BUSY == (429, 529)

@@ -13,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from mm_magics.api.messages import text_of
 from mm_magics.errors import EndpointError
 from mm_magics.history.turn import MIME_TYPE, Turn
-from mm_magics.messages import text_of
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 

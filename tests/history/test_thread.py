@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from mm_magics.api.messages import problems
 from mm_magics.history.thread import History, context_messages, digest
 from mm_magics.history.turn import Turn
-from mm_magics.messages import problems
 from tests.turns import turn
 
 

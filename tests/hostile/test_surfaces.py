@@ -10,21 +10,21 @@ from collections.abc import Callable
 import pytest
 from markdown_it import MarkdownIt
 
-from mm_magics import prompt
-from mm_magics.commands import doctor_report, run
 from mm_magics.config import MiniMax
-from mm_magics.display import inert, markdown
+from mm_magics.display import markdown, sanitize
 from mm_magics.display.bundle import STYLE, bundle
-from mm_magics.display.page import page
+from mm_magics.display.html_page import page
 from mm_magics.display.picker import meaning, picker
-from mm_magics.display.report import Report
-from mm_magics.display.source import tamed
+from mm_magics.display.safe_markdown import tamed
+from mm_magics.display.table import Report
 from mm_magics.display.terminal import TerminalView
 from mm_magics.doctor import Finding, examine
 from mm_magics.errors import MiniMaxError, RecordError
-from mm_magics.history import sees
-from mm_magics.history.sees import Ran
+from mm_magics.history import notebook_context
+from mm_magics.history.notebook_context import Ran
 from mm_magics.history.turn import Turn
+from mm_magics.ipython.commands import doctor_report, run
+from mm_magics.prompt import template
 from mm_magics.session import Session
 from tests.display.html import dangers, elements, text
 from tests.pace import SLOWER
@@ -57,7 +57,7 @@ LIMIT_S = 5.0 * SLOWER
 
 def hidden(shown: str) -> list[str]:
     """Characters that act on a terminal, or disguise what is read."""
-    return [each for each in shown if inert.visible(each) != each]
+    return [each for each in shown if sanitize.visible(each) != each]
 
 
 # What is saved --------------------------------------------------------------------------------------------------
@@ -168,8 +168,8 @@ def written(made: Turn) -> str:
     """What a terminal gets of the turn, from its first event to the last."""
     from rich.console import Console
 
-    from mm_magics.answer import TurnEnd
-    from mm_magics.stream import BlockStart, BlockStop, Delta
+    from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
+    from mm_magics.turn.answer import TurnEnd
 
     out = io.StringIO()
     view = TerminalView(Console(file=out, force_terminal=True, highlight=False, markup=False, emoji=False))
@@ -196,7 +196,7 @@ def test_the_picker_and_the_doctor_say_it_as_text(evil: str) -> None:
     said = picker(session).children[-1].value
     assert dangers(said.replace(" role='status'", "")) == []
     assert hidden(said) == []
-    assert inert.visible(evil.strip()) in inert.visible(meaning(session))
+    assert sanitize.visible(evil.strip()) in sanitize.visible(meaning(session))
     for report in (doctor_report([*examine(session, evil), Finding(evil, False, evil, evil)]), run(session, None, "")):
         assert hidden(repr(report)) == hidden(report._repr_markdown_()) == []
 
@@ -230,7 +230,7 @@ def test_a_seen_cell_cannot_close_its_mark(evil: str) -> None:
         {"output_type": "display_data", "data": {"text/plain": [evil]}},
         {"output_type": "error", "evalue": evil, "traceback": [evil]},
     ]
-    told = sees.told([Ran(evil, f"x{evil}", outputs), Ran("b", "y", [])], limit=0)
+    told = notebook_context.told([Ran(evil, f"x{evil}", outputs), Ran("b", "y", [])], limit=0)
     first, *rest = told.split("\n")
     assert re.fullmatch(r'<cell id="[^"<>\s]*">', first)
     assert CLOSING.findall("\n".join(rest)) == ["<output", "</output", "</cell", "<cell", "</cell"]
@@ -239,13 +239,13 @@ def test_a_seen_cell_cannot_close_its_mark(evil: str) -> None:
 
 @cases
 def test_an_interpolated_value_is_sent_as_it_is_and_not_read_again(evil: str) -> None:
-    assert prompt.render("a {{ v }} {{ 1 + 1 }}", {"v": evil}, 0) == f"a {evil} 2"
+    assert template.render("a {{ v }} {{ 1 + 1 }}", {"v": evil}, 0) == f"a {evil} 2"
 
 
 @pytest.mark.slow
 @bombs
 def test_no_bomb_holds_up_what_is_sent(bomb: str) -> None:
     began = time.process_time()
-    sees.told([Ran("a", bomb, [{"output_type": "stream", "text": bomb}])], limit=0)
-    prompt.render("{{ v }}", {"v": bomb})
+    notebook_context.told([Ran("a", bomb, [{"output_type": "stream", "text": bomb}])], limit=0)
+    template.render("{{ v }}", {"v": bomb})
     assert time.process_time() - began < LIMIT_S

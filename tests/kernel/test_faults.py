@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
+from mm_magics.api.messages import blocks, problems
 from mm_magics.history.turn import MIME_TYPE
-from mm_magics.messages import blocks, problems
-from mm_magics.simulator import faults
 from mm_magics.simulator.contract import REFUSALS
+from mm_magics.simulator.faults import catalogue, stream, wire
 from tests.recorder import EVENTS, Recorder, http, server, sse, unanswered
 from tests.test_session_faults import ENDS, SAID, SAME
 from tests.turns import broken_rules
@@ -92,10 +92,10 @@ def lines_of(run: Any) -> str:
 # By name --------------------------------------------------------------------------------------------------------
 
 FAMILIES = {
-    "the endpoint refuses": [name for name in faults.NAMES if name in REFUSALS],
-    "the message is odd": list(faults.REPLY),
-    "the stream is odd": [name for name in faults.PLAN if name in faults.faults_stream.FAULTS and name != "endless"],
-    "the line is odd": [name for name in faults.PLAN if name in faults.faults_wire.FAULTS],
+    "the endpoint refuses": [name for name in catalogue.NAMES if name in REFUSALS],
+    "the message is odd": list(catalogue.REPLY),
+    "the stream is odd": [name for name in catalogue.PLAN if name in stream.FAULTS and name != "endless"],
+    "the line is odd": [name for name in catalogue.PLAN if name in wire.FAULTS],
 }
 
 

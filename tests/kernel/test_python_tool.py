@@ -8,7 +8,7 @@ from tests.kernel.test_comms import FrontEnd
 from tests.pace import SLOWER
 
 TOOL = """
-from mm_magics.tools.builtin_python import python
+from mm_magics.tools.builtin.python import python
 shell = get_ipython()
 tool = python(shell.user_ns, shell)
 """

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mm_magics.api.messages import problems
 from mm_magics.history.turn import MIME_TYPE
-from mm_magics.messages import problems
 from mm_magics.simulator.answer import Answer, thinking, tool_use
 from tests.recorder import unanswered
 

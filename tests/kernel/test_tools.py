@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mm_magics.messages import problems
+from mm_magics.api.messages import problems
 
 ADD = '''def add(a: int, b: int) -> int:
     """The sum."""

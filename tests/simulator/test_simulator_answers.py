@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mm_magics.errors import UsageError
 from mm_magics.simulator import Answer, Simulator
 from mm_magics.simulator.directives import KEYS, DirectiveError, filling, parse, stripped
-from mm_magics.simulator.faults import NAMES
+from mm_magics.simulator.faults.catalogue import NAMES
 from mm_magics.simulator.samples import sample
 
 from .asking import Asker, text

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mm_magics.models import cost
+from mm_magics.api.models import cost
 from mm_magics.simulator import Simulator
 
 from .asking import Asker

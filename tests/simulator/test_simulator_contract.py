@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from mm_magics.models import CATALOGUE
+from mm_magics.api.models import CATALOGUE
 from mm_magics.simulator import Simulator
 from mm_magics.simulator.contract import REFUSALS
 

@@ -16,7 +16,7 @@ import pytest
 
 from mm_magics.simulator import Answer, Fault, Simulator, Spot, text, thinking
 from mm_magics.simulator.contract import REFUSALS
-from mm_magics.simulator.faults import NAMES
+from mm_magics.simulator.faults.catalogue import NAMES
 
 from .asking import MODEL, Asker, assembled, parsed, request
 

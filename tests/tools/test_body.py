@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from mm_magics import Session, request
+from mm_magics import Session
+from mm_magics.api import request
+from mm_magics.api.messages import closed, join
 from mm_magics.history.turn import Turn
-from mm_magics.messages import closed, join
 from mm_magics.simulator import Answer, Fault, Simulator, text, thinking, tool_use
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from mm_magics.errors import ToolInputError
 from mm_magics.history.notebook import Cell, Document
-from mm_magics.history.sees import Ran, others
+from mm_magics.history.notebook_context import Ran, others
 from mm_magics.history.turn import MIME_TYPE
-from mm_magics.tools.builtin_cells import FOUND, WIDTH, search_cells
+from mm_magics.tools.builtin.cells import FOUND, WIDTH, search_cells
 
 
 def stream(text: str) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mm_magics.errors import ToolError, ToolInputError, UsageError
-from mm_magics.tools import builtin_files
-from mm_magics.tools.builtin_files import confined, file_tools, folder_of
-from mm_magics.tools.kept import LIMIT
+from mm_magics.tools.builtin import files
+from mm_magics.tools.builtin.bounded_text import LIMIT
+from mm_magics.tools.builtin.files import confined, file_tools, folder_of
 
 SECRET = "sk-very-secret-4711"
 
@@ -333,13 +333,13 @@ def test_every_listed_file_can_be_read_by_its_name(tree: Path) -> None:
 
 
 def test_a_long_listing_and_a_long_search_are_cut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(builtin_files.ENTRIES + 10):
+    for number in range(files.ENTRIES + 10):
         (folder / f"{number:04}").touch()
     for arguments in ({}, {"pattern": "*"}):
         lines = call(folder, "list_files", **arguments).splitlines()
-        assert len(lines) == builtin_files.ENTRIES + 1
+        assert len(lines) == files.ENTRIES + 1
         assert "cut here after 500" in lines[-1]
-    monkeypatch.setattr(builtin_files, "LOOKED_AT", 100)
+    monkeypatch.setattr(files, "LOOKED_AT", 100)
     assert "stopped after 100 files" in call(folder, "list_files", pattern="nothing")
 
 

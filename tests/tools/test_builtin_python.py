@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
-from mm_magics.tools.builtin_python import TRACEBACK_LINES, python, variables
-from mm_magics.tools.kept import LIMIT, Kept
+from mm_magics.tools.builtin.bounded_text import LIMIT, Kept
+from mm_magics.tools.builtin.python import TRACEBACK_LINES, python, variables
 from mm_magics.tools.tool import Output
 
 

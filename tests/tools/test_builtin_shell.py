@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from mm_magics.errors import ToolError, ToolInputError
-from mm_magics.tools.builtin_shell import environment, shell
-from mm_magics.tools.kept import LIMIT
+from mm_magics.tools.builtin.bounded_text import LIMIT
+from mm_magics.tools.builtin.shell import environment, shell
 from mm_magics.tools.tool import Output
 
 SECRET = "sk-very-secret-4711"

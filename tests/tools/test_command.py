@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mm_magics import arguments, commands
 from mm_magics.errors import ArgumentError, UsageError
+from mm_magics.ipython import arguments, commands
 from mm_magics.session import Session
-from mm_magics.tools.builtin import NAMES
+from mm_magics.tools.builtin.catalogue import NAMES
 from mm_magics.tools.tool import Tool, ToolCall
 
 SHELL: Any = SimpleNamespace(user_ns={})

@@ -21,7 +21,7 @@ from pydantic import Field
 
 from mm_magics import minimax_tool
 from mm_magics.errors import ToolInputError, UsageError
-from mm_magics.tools.functions import tool_of
+from mm_magics.tools.schema.functions import tool_of
 from mm_magics.tools.tool import Tool
 from tests.test_floors import loaded
 
@@ -424,6 +424,8 @@ def test_hints_of_a_notebooks_own_classes_are_read_also_as_text() -> None:
 
 
 def test_importing_the_decorator_imports_nothing_heavy() -> None:
-    found = loaded("from mm_magics import minimax_tool; import mm_magics.tools.functions, mm_magics.tools.hints")
-    assert "mm_magics.tools.functions" in found
+    found = loaded(
+        "from mm_magics import minimax_tool; import mm_magics.tools.schema.functions, mm_magics.tools.schema.type_hints"
+    )
+    assert "mm_magics.tools.schema.functions" in found
     assert not {name for name in found if name.split(".")[0] in ("pydantic", "docstring_parser", "typing_extensions")}

@@ -11,7 +11,7 @@ import pytest
 
 from mm_magics.errors import ToolError
 from mm_magics.interrupts import Stopped
-from mm_magics.tools.guard import Guard
+from mm_magics.tools.runtime.timeout import Guard
 
 
 @pytest.fixture(params=[signal.SIG_IGN, signal.SIG_DFL], ids=str)

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 
 from mm_magics.errors import ToolError, ToolInputError
-from mm_magics.tools.results import failure_of, output_of
+from mm_magics.tools.runtime.results import failure_of, output_of
 from mm_magics.tools.tool import Output
 from tests.test_floors import loaded
 from tests.tools.test_functions import JSON
@@ -273,5 +273,5 @@ def test_a_long_failure_is_cut_and_keeps_what_it_says() -> None:
 
 
 def test_importing_the_results_imports_nothing_heavy() -> None:
-    found = loaded("import mm_magics.tools.results")
+    found = loaded("import mm_magics.tools.runtime.results")
     assert not {name for name in found if name.split(".")[0] in ("pydantic", "numpy", "pandas", "narwhals")}

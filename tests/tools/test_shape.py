@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_magics.errors import ToolInputError, UsageError
-from mm_magics.tools.shape import shape_of
+from mm_magics.tools.schema.output_schema import shape_of
 from mm_magics.tools.tool import Tool
 from tests.pace import SLOWER
 from tests.test_floors import loaded
@@ -281,5 +281,5 @@ def test_any_json_comes_out_of_prose_as_it_went_in(value: Any) -> None:
 
 
 def test_importing_the_shapes_imports_nothing_heavy() -> None:
-    found = loaded("import mm_magics.tools.shape")
+    found = loaded("import mm_magics.tools.schema.output_schema")
     assert not {name for name in found if name.split(".")[0] in ("pydantic", "jsonschema", "referencing")}

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_magics import Session
+from mm_magics.api.messages import blocks, problems
 from mm_magics.errors import EndpointError
-from mm_magics.messages import blocks, problems
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import Tool, ToolCall

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mm_magics import Session
+from mm_magics.api.messages import problems
 from mm_magics.errors import ProtocolError, UsageError
-from mm_magics.messages import problems
 from mm_magics.simulator import Answer, Simulator, thinking, tool_use
 
 

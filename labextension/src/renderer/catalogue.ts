@@ -1,4 +1,4 @@
-// What is known of MiniMax's models: the front end's copy of `mm_magics.models.CATALOGUE`, in its order.
+// What is known of MiniMax's models: the front end's copy of `mm_magics.api.models.CATALOGUE`, in its order.
 // A test of the Python package keeps the two equal.
 import table from './catalogue.json';
 
@@ -25,7 +25,7 @@ export function modelNamed(name: unknown): Model | undefined {
   return CATALOGUE.find((model) => model.name === name);
 }
 
-/** US dollars for one call by its `usage`: as `mm_magics.models.cost` counts them. */
+/** US dollars for one call by its `usage`: as `mm_magics.api.models.cost` counts them. */
 export function costOf(usage: Readonly<Record<string, unknown>>, price: Price): number {
   const tokens = (name: string): number => {
     const value = usage[name];

@@ -1,5 +1,5 @@
 // Makes characters visible that could disguise what a text says: controls and bidi overrides.
-// As the saved answer shows them (`visible` in mm_magics/display/inert.py), but for halves of characters: a stream may
+// As the saved answer shows them (`visible` in mm_magics/display/sanitize.py), but for halves of characters: a stream may
 // yet bring the other half. Always character by character, so that a text may be treated in any pieces with the same result.
 
 const HIDDEN =

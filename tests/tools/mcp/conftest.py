@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mm_magics.tools.mcp import Servers
+from mm_magics.tools.mcp.servers import Servers
 from mm_magics.tools.tool import Output
 
 collect_ignore = ["servers"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mm_magics import arguments, commands
 from mm_magics.errors import ServerError, UsageError
+from mm_magics.ipython import arguments, commands
 from mm_magics.session import Session
 from tests.tools.mcp.conftest import MANNERS, RUDE, TIME
 

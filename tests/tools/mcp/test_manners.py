@@ -13,8 +13,8 @@ import time
 import pytest
 
 from mm_magics.errors import ServerError, UsageError
-from mm_magics.tools import mcp_connection, mcp_server
-from mm_magics.tools.mcp import Servers
+from mm_magics.tools.mcp import connection, server
+from mm_magics.tools.mcp.servers import Servers
 from mm_magics.tools.tool import NAME, Output
 from tests.tools.mcp.conftest import MANNERS, RUDE, alive, call, until
 
@@ -200,8 +200,8 @@ def test_calls_run_side_by_side(manners):
     ],
 )
 def test_a_server_that_does_not_answer_is_given_up_in_time(servers, monkeypatch, how, line):
-    monkeypatch.setattr(mcp_connection, "CONNECT", 1)
-    monkeypatch.setattr(mcp_server, "LIST", 1)
+    monkeypatch.setattr(connection, "CONNECT", 1)
+    monkeypatch.setattr(server, "LIST", 1)
     servers.add("rude", [*RUDE, how])
     start = time.monotonic()
     with pytest.raises(ServerError) as caught:
@@ -211,7 +211,7 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(servers, monkeypatch,
 
 
 def test_a_url_that_takes_the_connection_and_says_nothing_is_given_up_in_time(servers, monkeypatch):
-    monkeypatch.setattr(mcp_connection, "CONNECT", 1)
+    monkeypatch.setattr(connection, "CONNECT", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         servers.add("mute", f"http://127.0.0.1:{silent.getsockname()[1]}/mcp")
         start = time.monotonic()

@@ -1,0 +1,159 @@
+"""The request body: built, checked against the endpoint's contract, and identified by its hash.
+
+Always true: nothing that the contract refuses is sent, and nothing that the endpoint ignores is sent unsaid.
+The hash covers all that can change the answer (model, system, parameters, messages) and nothing else: no key,
+no host, no time-out, not who asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mm_magics.api import messages, models
+from mm_magics.errors import RequestError
+
+NOT_IN_HASH = frozenset({"metadata", "stream"})
+
+
+def thinking(value: str | int | None, max_tokens: int) -> dict[str, Any] | None:
+    """The `thinking` field for `on`, `off`, or a budget in tokens; None where nothing was asked for.
+
+    Raises `RequestError` for anything else.
+
+    >>> thinking("off", 8192)
+    {'type': 'disabled'}
+    """
+    if value is None or value == "":
+        return None
+    if value == "off":
+        return {"type": "disabled"}
+    if value == "on":
+        return {"type": "enabled", "budget_tokens": max(1, max_tokens // 2)}
+    try:
+        budget = int(value)
+    except (TypeError, ValueError):
+        budget = 0
+    if budget < 1:
+        raise RequestError(f"thinking is on, off or a number of tokens, not {value!r}.")
+    return {"type": "enabled", "budget_tokens": budget}
+
+
+def body(
+    model: str, messages_: Sequence[messages.Message], system: str | None, params: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The request body as it goes out, `stream` included."""
+    fields: dict[str, Any] = {"model": model, **params, "messages": list(messages_), "stream": True}
+    if system:
+        fields["system"] = system
+    return fields
+
+
+def check(request: Mapping[str, Any]) -> None:
+    """Raise `RequestError` for the first thing in the body that the endpoint is known to refuse."""
+    name = request.get("model")
+    if not isinstance(name, str) or not name.strip():
+        raise RequestError("The request names no model.", "Choose one with %minimax model NAME.")
+    _check_number(request, "temperature", *models.TEMPERATURE_RANGE, "1.0 is recommended")
+    _check_number(request, "top_p", 0.0, 1.0, "0.95 is recommended")
+    tokens = request.get("max_tokens")
+    if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
+        raise RequestError(f"max_tokens is a whole number from 1 upwards, not {tokens!r}.")
+    _check_media(request)
+    broken = messages.problems(request.get("messages"))
+    if broken:
+        raise RequestError(f"The messages are not valid: {broken[0]}.", "%minimax doctor tells more.")
+
+
+def _check_number(request: Mapping[str, Any], name: str, low: float, high: float, advice: str) -> None:
+    value = request.get(name)
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low < value <= high:
+        raise RequestError(f"{name} must be above {low:g} and at most {high:g}, not {value!r}.", f"{advice}.")
+
+
+def _check_media(request: Mapping[str, Any]) -> None:
+    model = models.model(str(request["model"]))
+    if model.name not in models.CATALOGUE:
+        return
+    refused = models.MEDIA_BLOCKS - model.media
+    for message in request.get("messages") or ():
+        for block in messages.blocks(message):
+            kind = str(block.get("type"))
+            kinds = {str(each.get("type")) for each in messages.blocks(block)} if kind == "tool_result" else {kind}
+            for found in sorted(kinds & refused):
+                raise RequestError(
+                    f"{model.name} takes no {found}.",
+                    "Send text, leave out the turn above that holds one (--context), or choose a model that does (-m).",
+                )
+
+
+def notes(request: Mapping[str, Any]) -> list[str]:
+    """One line for each field of the body that the endpoint accepts and does not act on."""
+    lines = [f"{name} is ignored by the endpoint." for name in sorted(models.IGNORED_PARAMETERS & request.keys())]
+    asked = request.get("thinking")
+    if isinstance(asked, dict) and asked.get("type") == "disabled" and str(request["model"]) in models.CATALOGUE:
+        lines.append(f"{request['model']} always thinks: thinking off is accepted and ignored by the endpoint.")
+    return lines
+
+
+def encode(request: Mapping[str, Any], known: Mapping[int, str] | None = None) -> bytes:
+    """The body's bytes: UTF-8 JSON. Raises `RequestError` for what JSON cannot hold.
+
+    `known` has the JSON of messages by their `id()`, where it was made before.
+    """
+    made = known or {}
+    array = ",".join(made.get(id(message)) or json_of(message) for message in request.get("messages", ()))
+    rest = json_of({key: value for key, value in request.items() if key != "messages"})
+    return f'{rest[:-1]},"messages":[{array}]}}'.encode()
+
+
+def json_of(value: Any) -> str:
+    """The value as JSON that UTF-8 can hold, lone surrogates as escapes. Raises `RequestError` for NaN and the like."""
+    text = _json(value, ensure_ascii=False, allow_nan=False)
+    return text if text.isascii() or _is_utf8(text) else _json(value, allow_nan=False)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def canonical(value: Any) -> bytes:
+    """One spelling for equal JSON values: sorted keys, no spaces, ASCII. Raises as `encode` does."""
+    return _json(value, sort_keys=True).encode()
+
+
+def _json(value: Any, **options: bool) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"), **options)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RequestError(f"The request cannot be written as JSON: {error}.") from None
+
+
+def message_sha256(message: Mapping[str, Any]) -> str:
+    """The hash of one message; a string as content is the same as one text block of it."""
+    plain = {"role": message["role"], "content": messages.blocks(message)}
+    return hashlib.sha256(canonical(plain)).hexdigest()
+
+
+def request_sha256(model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]) -> str:
+    """The hash of a request, over the hashes of its messages (so that those of a long past can be kept).
+
+    >>> one = request_sha256("MiniMax-M2", None, {"max_tokens": 8, "metadata": {"user_id": "a"}}, [])
+    >>> one == request_sha256("MiniMax-M2", "", {"max_tokens": 8}, [])
+    True
+    """
+    return hashlib.sha256(hashed(model, system, params, message_hashes)).hexdigest()
+
+
+def hashed(model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]) -> bytes:
+    """What the hash of a request is taken of."""
+    known = {key: value for key, value in params.items() if key not in NOT_IN_HASH}
+    return canonical({"model": model, "system": system or None, "params": known, "messages": list(message_hashes)})

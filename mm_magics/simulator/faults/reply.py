@@ -1,0 +1,109 @@
+"""Faults in what a message says; the same in the streamed and the unstreamed form. See `faults.NAMES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mm_magics.api.messages import Block, blocks
+from mm_magics.simulator.answer import thinking, tool_id
+from mm_magics.simulator.contract import Request
+from mm_magics.simulator.wire import Reply
+
+XML_CALL = (
+    '\n<minimax:tool_call>\n<invoke name="lookup">\n<parameter name="query">MiniMax</parameter>\n</invoke>\n'
+    "</minimax:tool_call>"
+)
+THINK_TAGS = "<think>\nThis thought leaked into the text.\n</think>\n\n"
+
+
+def _in_text(reply: Reply, change: Callable[[str], str]) -> Reply:
+    """The reply with its first text changed, or with a text where it has none."""
+    place = next((n for n, block in enumerate(reply.content) if block.get("type") == "text"), len(reply.content))
+    old = reply.content[place] if place < len(reply.content) else {"type": "text", "text": ""}
+    changed = {**old, "text": change(old["text"])}
+    return replace(reply, content=[*reply.content[:place], changed, *reply.content[place + 1 :]])
+
+
+def _stopped(reason: str) -> Callable[[Reply, Request], Reply]:
+    return lambda reply, _: replace(reply, stop_reason=reason)
+
+
+def _tool_xml(reply: Reply, _: Request) -> Reply:
+    return _in_text(reply, lambda text: text + XML_CALL)
+
+
+def _think_tags(reply: Reply, _: Request) -> Reply:
+    return _in_text(reply, lambda text: THINK_TAGS + text)
+
+
+def _empty(reply: Reply, _: Request) -> Reply:
+    return replace(reply, content=[])
+
+
+def _only_thinking(reply: Reply, _: Request) -> Reply:
+    kept = [block for block in reply.content if block.get("type") == "thinking"]
+    return replace(reply, content=kept, stop_reason="end_turn", cut_json=None)
+
+
+def _unsigned(reply: Reply, _: Request) -> Reply:
+    def bare(block: Block) -> Block:
+        unsigned = block.get("type") == "thinking"
+        return {key: value for key, value in block.items() if not unsigned or key != "signature"}
+
+    return replace(reply, content=[bare(block) for block in reply.content])
+
+
+def _blank(reply: Reply, _: Request) -> Reply:
+    return _in_text(reply, lambda _: "\n\n")
+
+
+def _unknown_block(reply: Reply, _: Request) -> Reply:
+    new = {"type": "hologram", "depth": 3, "data": {"note": "a type of block that nobody knows yet"}}
+    return replace(reply, content=[*reply.content[:1], new, *reply.content[1:]])
+
+
+def _unknown_fields(reply: Reply, _: Request) -> Reply:
+    return replace(
+        reply, content=[{**block, "x_minimax": {"shade": number}} for number, block in enumerate(reply.content)]
+    )
+
+
+def _base_resp_beside(reply: Reply, _: Request) -> Reply:
+    return replace(reply, base_resp=(1000, "unknown error"))
+
+
+def _call(id_: str, number: int) -> Block:
+    return {"type": "tool_use", "id": id_, "name": "lookup", "input": {"query": f"MiniMax {number}"}}
+
+
+def _calling(reply: Reply, ids: list[str]) -> Reply:
+    thought = [block for block in reply.content if block.get("type") == "thinking"][:1] or [thinking("I call.")]
+    calls = [_call(id_, number) for number, id_ in enumerate(ids, 1)]
+    return replace(reply, content=[*thought, *calls], stop_reason="tool_use", cut_json=None)
+
+
+def _same_tool_id(reply: Reply, request: Request) -> Reply:
+    return _calling(reply, [tool_id(request.seed, 1)] * 2)
+
+
+def _old_tool_id(reply: Reply, request: Request) -> Reply:
+    old = [block["id"] for message in request.messages for block in blocks(message) if block.get("type") == "tool_use"]
+    return _calling(reply, [old[-1] if old else "call_function_000000000000_1"])
+
+
+FAULTS: Mapping[str, tuple[str, Callable[[Reply, Request], Reply]]] = {
+    "stop-error": ('the message ends with stop_reason "error"', _stopped("error")),
+    "stop-unknown": ("the message ends with a stop reason nobody knows", _stopped("moon_phase")),
+    "tool-xml": ("a text ends in a <minimax:tool_call>, in place of a call", _tool_xml),
+    "think-tags": ("a text starts with a <think> part", _think_tags),
+    "empty-content": ("a message with no content", _empty),
+    "blank-text": ("a message whose text is blank", _blank),
+    "only-thinking": ("a message that thinks and says nothing", _only_thinking),
+    "unsigned-thinking": ("thinking with no signature", _unsigned),
+    "unknown-block": ("a content block of a type nobody knows", _unknown_block),
+    "unknown-fields": ("content blocks with a field nobody knows", _unknown_fields),
+    "base-resp-beside": ("a message with a base_resp that tells of an error beside it", _base_resp_beside),
+    "same-tool-id": ("two calls with one id", _same_tool_id),
+    "old-tool-id": ("a call with an id that an earlier call had", _old_tool_id),
+}

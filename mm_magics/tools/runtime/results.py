@@ -1,0 +1,203 @@
+"""What a model reads of what a tool gave: a value as text or JSON, an error as the end of its traceback.
+
+Always true: nothing here raises, whatever the value's own code does; what is cut says so; of a huge value no more is
+written out than the model reads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import json
+import re
+import sysconfig
+import traceback
+from collections.abc import Iterator, Mapping, Sequence, Set, ValuesView
+from pathlib import Path
+from typing import Any
+
+from mm_magics.errors import ToolError
+from mm_magics.prompt.template import as_text, cut
+from mm_magics.tools.tool import Output
+
+LIMIT = 20_000
+"""Characters of one result that a model reads."""
+
+DEEPEST = 50
+ARRAY = 1_000
+"""Numbers of an array that are written out; numpy says a larger one by its corners."""
+
+FRAMES = 5
+"""Calls that a failure names, the last ones."""
+
+_OURS = str(Path(__file__).parents[2])
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_CELL = re.compile(r"ipykernel_\d+[/\\]\d+\.py$|^<ipython-input")
+
+
+def output_of(value: Any, limit: int = LIMIT) -> Output:
+    """What a tool's value is to the model, at most `limit` characters of it (0: all).
+
+    Text as it is; data frames and objects that speak for themselves (`_ai_repr_`, `_repr_markdown_`) as in a prompt;
+    numbers, containers, data classes, models and the like as JSON; anything else as its `str`.
+    """
+    if isinstance(value, Output):
+        return Output(_filled(cut(str(value.text), limit)), value.is_error)
+    reason = ""
+    for said in (_said, as_text):
+        try:
+            return Output(_filled(said(value, limit)))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too: values run code of their own here
+            reason = _message(error)
+    return Output(cut(f"The tool gave a {type(value).__name__} that cannot be said as text: {reason}", limit), True)
+
+
+def failure_of(error: BaseException, limit: int = LIMIT) -> Output:
+    """What the model is told of this error: the user's own calls that led to it, and what it says, last.
+
+    A `ToolError` is what it says alone: it was written for the model.
+    """
+    if isinstance(error, ToolError):
+        return Output(cut(str(error), limit), True)
+    message = cut(_message(error), limit)
+    lines: list[str] = []
+    room = limit - len(message)
+    for line in reversed(_calls(error)):
+        room -= len(line) + 1
+        if limit and room < 0:
+            break
+        lines.insert(0, line)
+    return Output("\n".join([*lines, message]), True)
+
+
+def _filled(text: str) -> str:
+    """The Messages API takes no blank text."""
+    return text if text.strip() else "(empty text)"
+
+
+# Values ---------------------------------------------------------------------------------------------------------
+
+
+def _said(value: Any, limit: int) -> str:
+    if value is None:
+        return "(nothing)"
+    plain = _plain(value, limit)
+    if isinstance(plain, str):
+        return cut(plain, limit)
+    return _json(plain, limit, () if plain is value else (id(value),))
+
+
+def _json(value: Any, limit: int, inside: tuple[int, ...]) -> str:
+    written: list[str] = []
+    length = 0
+    pieces = _pieces(value, limit, inside)
+    for piece in pieces:
+        written.append(piece)
+        length += len(piece)
+        if limit and length > limit and next(pieces, None) is not None:
+            return f"{''.join(written)[:limit]}\n… [cut here: it holds {len(value):,} in all]"
+    return cut("".join(written), limit)
+
+
+def _pieces(value: Any, limit: int, inside: tuple[int, ...]) -> Iterator[str]:
+    """The value as JSON, piece by piece, so that who has enough can stop."""
+    plain = _plain(value, limit)
+    if id(value) in inside:
+        yield '"[holds itself]"'
+    elif len(inside) > DEEPEST:
+        yield '"[too deep]"'
+    elif isinstance(plain, Mapping):
+        yield "{"
+        for n, (key, each) in enumerate(plain.items()):
+            yield f"{', ' if n else ''}{_key(key, limit)}: "
+            yield from _pieces(each, limit, (*inside, id(value)))
+        yield "}"
+    elif _is_list(plain):
+        yield "["
+        for n, each in enumerate(plain):
+            if n:
+                yield ", "
+            yield from _pieces(each, limit, (*inside, id(value)))
+        yield "]"
+    else:
+        yield json.dumps(plain, ensure_ascii=False)
+
+
+def _key(key: Any, limit: int) -> str:
+    plain = _plain(key, limit)
+    return json.dumps(plain if isinstance(plain, str) else str(key), ensure_ascii=False)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence | Set | ValuesView) and not isinstance(value, str)
+
+
+def _plain(value: Any, limit: int) -> Any:
+    """The value as text, number, mapping or list, of which only the outermost layer is one for certain."""
+    if value is None or type(value) in (str, bool, int, float, dict, list):
+        return value
+    if isinstance(value, enum.Enum):
+        return _plain(value.value, limit)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"[{memoryview(value).nbytes:,} bytes]"
+    if _speaks(value):
+        return as_text(value, limit)
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return value._asdict()
+    if isinstance(value, Mapping | str | bool | int | float) or _is_list(value):
+        return value
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    if _is_model(value):
+        return value.model_dump(warnings=False)
+    if type(value).__module__ == "numpy":
+        return _numpy(value)
+    return as_text(value, limit)
+
+
+def _speaks(value: Any) -> bool:
+    return any(getattr(type(value), name, None) is not None for name in ("_ai_repr_", "_repr_markdown_"))
+
+
+def _is_model(value: Any) -> bool:
+    return hasattr(type(value), "__pydantic_serializer__") and hasattr(type(value), "model_dump")
+
+
+def _numpy(value: Any) -> Any:
+    """Small arrays and numbers as Python's own, large ones by shape and corners."""
+    if value.dtype.kind in "mMVO" and not value.shape:
+        return str(value)
+    if value.size <= ARRAY:
+        plain = (value.astype(str) if value.dtype.kind in "mM" else value).tolist()
+        return plain if isinstance(plain, list | bool | int | float | str) else str(value)
+    return f"array of shape {value.shape}, {value.dtype}:\n{value}"
+
+
+# Errors ---------------------------------------------------------------------------------------------------------
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception_only(error)).strip()
+    except Exception:  # an error whose own parts fail
+        return type(error).__name__
+
+
+def _calls(error: BaseException) -> list[str]:
+    """The last calls of the user's own code; the last of the library's where there is none."""
+    try:
+        frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(_OURS)]
+        own = [each for each in frames if not each.filename.startswith(_LIBRARIES)]
+        return [_call(each) for each in (own or frames[-1:])[-FRAMES:]]
+    except Exception:  # source that cannot be read
+        return []
+
+
+def _call(frame: traceback.FrameSummary) -> str:
+    place = "a cell" if _CELL.search(frame.filename) else f'"{frame.filename}"'
+    return f"In {place}, line {frame.lineno}, in {frame.name}" + (f"\n    {frame.line}" if frame.line else "")
