@@ -21,7 +21,8 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     Records and notebooks are drawn from the bytes as hypothesis draws from chance, since bytes that are JSON are not
     found by changing some.
     """
-    from tests import test_arguments, test_outside
+    from tests import test_outside
+    from tests.ipython import test_arguments
 
     def inner(test: Any) -> Any:
         return test.hypothesis.inner_test

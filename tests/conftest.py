@@ -12,8 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from mm_magics.simulator import Simulator
-
-from .canary import in_files
+from tests.canary import in_files
 
 VARIABLES = (
     "MINIMAX_API_KEY",

@@ -21,7 +21,7 @@ from mm_magics.endpoint.call import Call
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from mm_magics.tools.runtime.runner import ToolEnded
-from tests.test_client import until
+from tests.endpoint.test_client import until
 from tests.turns import broken_rules
 
 pytestmark = pytest.mark.slow

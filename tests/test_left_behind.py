@@ -6,8 +6,7 @@ import base64
 from pathlib import Path
 
 from mm_magics.simulator import Simulator
-
-from .canary import in_files, places
+from tests.canary import in_files, places
 
 
 def test_a_simulators_key_is_found_in_a_file_as_it_is_and_in_base64(tmp_path: Path) -> None:

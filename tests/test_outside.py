@@ -38,8 +38,8 @@ from mm_magics.session import Session
 from mm_magics.simulator import contract
 from mm_magics.turn.answer import TurnEnd
 from tests.display.html import dangers
+from tests.endpoint.test_sse import split
 from tests.outside import DESCRIPTIONS, JSON, NOTEBOOKS, STREAMS, TEXT, mutated, records
-from tests.test_stream_bytes import split
 
 pytestmark = pytest.mark.fuzz
 

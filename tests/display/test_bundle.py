@@ -11,9 +11,8 @@ from mm_magics import Session
 from mm_magics.display.bundle import PLAIN_LIMIT, bundle
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.simulator import Simulator
+from tests.display.html import elements, text
 from tests.turns import RESPONSE, turn
-
-from .html import elements, text
 
 KINDS = {MIME_TYPE, "text/html", "text/markdown", "text/plain"}
 

@@ -8,10 +8,9 @@ import nh3
 import pytest
 
 from mm_magics.display.bundle import bundle
+from tests.display.html import elements, text
 from tests.hostile.corpus import CASES, everywhere
 from tests.turns import turn
-
-from .html import elements, text
 
 GITHUB_PLAIN = (
     {

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mm_magics.display import markdown
-
-from .html import elements, text
+from tests.display.html import elements, text
 
 
 @pytest.mark.parametrize(

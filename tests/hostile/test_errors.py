@@ -8,9 +8,8 @@ import pytest
 
 from mm_magics.errors import EndpointError
 from mm_magics.session import Session
+from tests.hostile.corpus import CASES
 from tests.recorder import EVENTS, Recorder, http, sse
-
-from .corpus import CASES
 
 
 @pytest.mark.parametrize("evil", list(CASES.values())[::6], ids=list(CASES)[::6])

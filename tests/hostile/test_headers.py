@@ -12,9 +12,8 @@ import pytest
 
 from mm_magics.errors import EndpointError
 from mm_magics.session import Session
+from tests.hostile.corpus import CASES
 from tests.recorder import Recorder, sse
-
-from .corpus import CASES
 
 NAMES = (
     "content-type",

@@ -27,10 +27,9 @@ from mm_magics.ipython.commands import doctor_report, run
 from mm_magics.prompt import template
 from mm_magics.session import Session
 from tests.display.html import dangers, elements, text
+from tests.hostile.corpus import BOMBS, CASES, everywhere
 from tests.pace import SLOWER
 from tests.turns import turn
-
-from .corpus import BOMBS, CASES, everywhere
 
 
 def cases(test: Callable[[str], None]) -> Callable[[], None]:

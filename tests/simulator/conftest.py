@@ -7,8 +7,7 @@ import httpx2
 import pytest
 
 from mm_magics.simulator import Simulator
-
-from .asking import Asker
+from tests.simulator.asking import Asker
 
 
 @pytest.fixture

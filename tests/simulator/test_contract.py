@@ -12,8 +12,7 @@ import pytest
 from mm_magics.api.models import CATALOGUE
 from mm_magics.simulator import Simulator
 from mm_magics.simulator.contract import REFUSALS
-
-from .asking import Asker, request, text
+from tests.simulator.asking import Asker, request, text
 
 KEY = "sim-the-right-key"
 HEX_32 = re.compile(r"[0-9a-f]{32}")

@@ -17,8 +17,7 @@ from keyring.backends import fail, null
 from mm_magics.endpoint.keys import Key, Keys, host_of
 from mm_magics.errors import ConfigError, KeyMissing
 from mm_magics.session import Session
-
-from .canary import CANARY, echoes, places
+from tests.canary import CANARY, echoes, places
 
 IO = "https://api.minimax.io/anthropic"
 CN = "https://api.minimaxi.com/anthropic"

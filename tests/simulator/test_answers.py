@@ -14,8 +14,7 @@ from mm_magics.simulator import Answer, Simulator
 from mm_magics.simulator.directives import KEYS, DirectiveError, filling, parse, stripped
 from mm_magics.simulator.faults.catalogue import NAMES
 from mm_magics.simulator.samples import sample
-
-from .asking import Asker, text
+from tests.simulator.asking import Asker, text
 
 ADD = {
     "name": "add",

@@ -12,8 +12,7 @@ from traitlets import TraitError
 from mm_magics.config import MiniMax, checked_base_url
 from mm_magics.errors import ConfigError, KeyMissing, MiniMaxError, StatusError
 from mm_magics.session import Session
-
-from .recorder import Recorder, http
+from tests.recorder import Recorder, http
 
 SECRET = "sk-very-secret-4711"
 

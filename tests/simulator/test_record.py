@@ -10,8 +10,7 @@ import pytest
 
 from mm_magics.simulator import Answer, Replayed, text, thinking, tool_use
 from mm_magics.simulator.record import Issued
-
-from .asking import Asker, assembled
+from tests.simulator.asking import Asker, assembled
 
 Content = list[dict[str, Any]]
 

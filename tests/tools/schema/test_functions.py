@@ -23,7 +23,7 @@ from mm_magics import minimax_tool
 from mm_magics.errors import ToolInputError, UsageError
 from mm_magics.tools.schema.functions import tool_of
 from mm_magics.tools.tool import Tool
-from tests.test_floors import loaded
+from tests.test_layers import loaded
 
 
 class Colour(enum.Enum):

@@ -17,8 +17,7 @@ import pytest
 from mm_magics.simulator import Answer, Fault, Simulator, Spot, text, thinking
 from mm_magics.simulator.contract import REFUSALS
 from mm_magics.simulator.faults.catalogue import NAMES
-
-from .asking import MODEL, Asker, assembled, parsed, request
+from tests.simulator.asking import MODEL, Asker, assembled, parsed, request
 
 SAY = 'say="Grüße, oysters" thinking="Let me see."'
 """An answer of 3 thinking deltas and 4 text deltas."""

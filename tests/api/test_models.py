@@ -10,7 +10,7 @@ import pytest
 
 from mm_magics.api.models import CATALOGUE, IGNORED_PARAMETERS, cost, model, nearest
 
-FRONT_END = Path(__file__).parents[1] / "labextension" / "src" / "renderer"
+FRONT_END = Path(__file__).parents[2] / "labextension" / "src" / "renderer"
 
 
 def test_the_catalogue_is_the_pages_table() -> None:

@@ -11,8 +11,7 @@ import pytest
 
 from mm_magics.simulator import Answer, Simulator, thinking, tool_use
 from mm_magics.simulator import text as text_block
-
-from .asking import MODEL, Asker, assembled, request
+from tests.simulator.asking import MODEL, Asker, assembled, request
 
 SIGNATURE = re.compile(r"[0-9a-f]{64}")
 TOOL = {

@@ -23,8 +23,8 @@ from hypothesis import given
 from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.tools.runtime.results import failure_of, output_of
 from mm_magics.tools.tool import Output
-from tests.test_floors import loaded
-from tests.tools.test_functions import JSON
+from tests.test_layers import loaded
+from tests.tools.schema.test_functions import JSON
 
 
 class Colour(enum.Enum):

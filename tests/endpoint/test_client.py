@@ -16,8 +16,7 @@ from mm_magics.endpoint.reader import Chunk, Ended, News, Opened, Retrying
 from mm_magics.errors import ConnectionFailed, EndpointError, StatusError
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
-
-from .recorder import Recorder, http, server, sse
+from tests.recorder import Recorder, http, server, sse
 
 SECRET = "sk-very-secret-4711"
 

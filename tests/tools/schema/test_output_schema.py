@@ -22,8 +22,8 @@ from mm_magics.errors import ToolInputError, UsageError
 from mm_magics.tools.schema.output_schema import shape_of
 from mm_magics.tools.tool import Tool
 from tests.pace import SLOWER
-from tests.test_floors import loaded
-from tests.tools.test_functions import JSON
+from tests.test_layers import loaded
+from tests.tools.schema.test_functions import JSON
 
 
 class City(pydantic.BaseModel):

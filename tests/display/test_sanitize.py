@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from mm_magics.display import markdown, sanitize
 from mm_magics.display.bundle import STYLE, bundle
+from tests.display.html import ALLOWED, dangers, elements, text
 from tests.turns import RESPONSE, turn
-
-from .html import ALLOWED, dangers, elements, text
 
 EVIL = [
     "<script>alert(1)</script>",

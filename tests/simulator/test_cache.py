@@ -9,8 +9,7 @@ import pytest
 
 from mm_magics.api.models import cost
 from mm_magics.simulator import Simulator
-
-from .asking import Asker
+from tests.simulator.asking import Asker
 
 WORDS = 4 * 1_000
 """Characters that make a thousand tokens."""

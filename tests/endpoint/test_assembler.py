@@ -24,8 +24,7 @@ from mm_magics.endpoint.assembler import (
     StreamEvent,
     parse,
 )
-
-from .events import USER, Event, call, content, delta, ended, fed, opened, started, stopped, text
+from tests.events import USER, Event, call, content, delta, ended, fed, opened, started, stopped, text
 
 # Any message ----------------------------------------------------------------------------------------------------
 

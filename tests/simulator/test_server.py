@@ -20,8 +20,7 @@ import pytest
 from mm_magics.errors import ConfigError
 from mm_magics.simulator import Simulator
 from mm_magics.simulator.serve import announcement
-
-from .asking import MODEL, Asker, request
+from tests.simulator.asking import MODEL, Asker, request
 
 
 @pytest.mark.parametrize(("clients", "stream"), [(50, True), (256, False)])

@@ -15,8 +15,7 @@ from mm_magics.endpoint.keys import Key
 from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError, StatusError
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
-
-from .recorder import Recorder, http, sse
+from tests.recorder import Recorder, http, sse
 
 SECRET = "sk-very-secret-4711"
 

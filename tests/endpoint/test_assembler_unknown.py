@@ -9,8 +9,7 @@ import pytest
 
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.errors import ProtocolError, StatusError
-
-from .events import Event, content, delta, ended, fed, opened, started, stopped, text
+from tests.events import Event, content, delta, ended, fed, opened, started, stopped, text
 
 # What nobody has heard of ---------------------------------------------------------------------------------------
 
