@@ -51,7 +51,7 @@ def run(base_url: str, key: str, number: int) -> dict[str, Any]:
     """One run, and what was seen of it."""
     from mm_magics.batch.api import job_of
     from mm_magics.batch.progress import Progress
-    from mm_magics.batch.result import Running
+    from mm_magics.batch.result import MapRun
 
     process, rows = psutil.Process(), rows_of(number)
     first: tuple[int, int, float] | None = None
@@ -59,7 +59,7 @@ def run(base_url: str, key: str, number: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, session_of(base_url, key) as session:
         store = str(Path(folder) / "answers.sqlite")
         job = job_of(session, TEMPLATE, rows, into="answer", name="rows", store=store, namespace={})
-        running = Running(job, session.history, threading.Event())
+        running = MapRun(job, session.history, threading.Event())
         began = time.monotonic()
         for event in running.events(lambda: None):
             if isinstance(event, Progress) and event.done >= number // 5 and first is None:

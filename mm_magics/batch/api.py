@@ -14,12 +14,12 @@ from typing import Any
 
 from mm_magics.api import models
 from mm_magics.batch.dask_rows import rows_of
-from mm_magics.batch.dry_run import Plan, plan
-from mm_magics.batch.engines.base import Engine, Here
+from mm_magics.batch.dry_run import DryRun, plan
+from mm_magics.batch.engines.base import Engine, LocalEngine
 from mm_magics.batch.job import Job, Text
-from mm_magics.batch.progress import Busy, Progress
-from mm_magics.batch.rate_limit import Pace
-from mm_magics.batch.result import Mapped, Running, interrupted
+from mm_magics.batch.progress import Progress, Throttled
+from mm_magics.batch.rate_limit import RateLimits
+from mm_magics.batch.result import MapResult, MapRun, interrupted
 from mm_magics.config import checked_base_url
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import UsageError
@@ -48,17 +48,17 @@ def map_prompts(
     progress: bool = True,
     namespace: Mapping[str, Any] | None = None,
     **flags: Any,
-) -> Mapped | Plan:
+) -> MapResult | DryRun:
     """Ask the template, or what a function makes of it, for each row of the data.
 
     `template` holds `{{ row.text }}` and the like (`row` itself where rows are no mappings), and names of `namespace`.
     `data` is a pandas, Polars, PyArrow or Dask data frame, or an iterable. `into` names the column of answers; with a
     `schema` its fields are the columns. Answers are kept in `store`, and asked again never. `budget` is in US dollars;
     `engine` a `distributed.Client` whose workers send; `figures` adds each row's tokens and cost; `flags` are settings
-    of the session, as `Session.ask` takes them. With `dry_run` nothing is sent, and a `Plan` comes back.
+    of the session, as `Session.ask` takes them. With `dry_run` nothing is sent, and a `DryRun` comes back.
 
     Raises `UsageError` for what would go wrong in every row, `StoreError` for a store that cannot be used, and
-    `Interrupted`, whose `result` is what had come. A row that fails is no error of the run: see `Mapped.errors`.
+    `Interrupted`, whose `result` is what had come. A row that fails is no error of the run: see `MapResult.errors`.
     """
     own = session or Session()
     try:
@@ -79,7 +79,7 @@ def map_prompts(
         job.check()
         if dry_run:
             return plan(job)
-        running = Running(job, own.history, threading.Event())
+        running = MapRun(job, own.history, threading.Event())
         show = _Line() if progress else None
         try:
             with running:
@@ -126,16 +126,16 @@ def job_of(
     base_url = checked_base_url(config.base_url)
     options = {
         "timeout": asked_timeout or most,
-        "pace": Pace(config.concurrency, config.requests_per_minute, config.tokens_per_minute),
+        "pace": RateLimits(config.concurrency, config.requests_per_minute, config.tokens_per_minute),
         "max_retries": config.max_retries,
     }
 
     def make() -> Engine:
         if engine is None:
-            return Here(base_url, session.keys.find(base_url), shape=shape, **options)
-        from mm_magics.batch.engines.dask import Cluster
+            return LocalEngine(base_url, session.keys.find(base_url), shape=shape, **options)
+        from mm_magics.batch.engines.dask import DaskEngine
 
-        return Cluster(engine, base_url, schema=schema, **options)
+        return DaskEngine(engine, base_url, schema=schema, **options)
 
     if not into.strip():
         raise UsageError("The column of answers has no name.", "Name one with --into.")
@@ -169,7 +169,7 @@ class _Line:
             self._written, self._unsaid = time.monotonic(), ""
         elif isinstance(event, Progress):
             self._unsaid = f"{event}\n"
-        elif isinstance(event, Busy | Retrying):
+        elif isinstance(event, Throttled | Retrying):
             sys.stderr.write(f"{event}\n")
         sys.stderr.flush()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mm_magics.api import models
 from mm_magics.batch.engines.sender import BYTES_PER_TOKEN, FIRST_GUESS
 from mm_magics.batch.job import Job
-from mm_magics.batch.requests import Asks
+from mm_magics.batch.requests import RequestBuilder
 from mm_magics.batch.store import Store
 from mm_magics.errors import MiniMaxError
 
@@ -20,7 +20,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Plan:
+class DryRun:
     """What a run would do. `prompts` are the first ones; tokens and cost are estimates, `cost` None without a price."""
 
     rows: int
@@ -45,9 +45,9 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(job: Job) -> Plan:
+def plan(job: Job) -> DryRun:
     """What a run would do; nothing is sent."""
-    asks, known, errors = Asks(job.prompt), set[bytes](), dict[int, str]()
+    asks, known, errors = RequestBuilder(job.prompt), set[bytes](), dict[int, str]()
     prompts: list[str] = []
     stored = size = calls = out = 0
     with Store(job.store if Path(job.store).exists() else ":memory:") as store:  # no file is made
@@ -68,4 +68,4 @@ def plan(job: Job) -> Plan:
                 calls, size = calls + 1, size + len(asks.of(text, digest).body)
     tokens_in, tokens_out = round(size / BYTES_PER_TOKEN), calls * (round(out / stored) if stored else FIRST_GUESS)
     cost = models.cost(job.prompt.model, {"input_tokens": tokens_in, "output_tokens": tokens_out})
-    return Plan(len(job.rows), prompts, calls, stored, errors, tokens_in, tokens_out, cost)
+    return DryRun(len(job.rows), prompts, calls, stored, errors, tokens_in, tokens_out, cost)

@@ -14,7 +14,7 @@ from typing import Any
 from mm_magics.api import models
 from mm_magics.batch.dask_rows import DaskRows
 from mm_magics.batch.engines.base import Engine
-from mm_magics.batch.requests import Asks
+from mm_magics.batch.requests import RequestBuilder
 from mm_magics.batch.row_results import Results, columns_of
 from mm_magics.batch.rows import NoColumn, NoValue, Rows, is_missing
 from mm_magics.batch.runner import Run
@@ -96,4 +96,6 @@ class Job:
         results = Results(len(self.rows), self.prompt.model, self.shape, figures=self.figures)
         engine = None if self.prompt.replay == "only" else self.engine
         store = partial(Store, self.store)
-        return Run(self.rows, self.text, Asks(self.prompt), store, engine, results, budget=self.budget, stop=stop)
+        return Run(
+            self.rows, self.text, RequestBuilder(self.prompt), store, engine, results, budget=self.budget, stop=stop
+        )

@@ -10,7 +10,7 @@ BAR = 20
 """Characters of the bar."""
 
 
-class Busy(NamedTuple):
+class Throttled(NamedTuple):
     """The endpoint asks all to wait, for so many seconds; `why` in its words."""
 
     seconds: float

@@ -24,7 +24,7 @@ SPREAD = 0.25
 
 
 @dataclass(frozen=True)
-class Pace:
+class RateLimits:
     """Calls at once; requests and tokens (in and out) a minute, None for as many as come.
 
     Raises `UsageError` for a number that makes no sense.
@@ -42,10 +42,10 @@ class Pace:
             if value is not None and not 0 < value < float("inf"):
                 raise UsageError(f"{name} is a number above 0, not {value!r}.")
 
-    def among(self, count: int) -> Pace:
+    def among(self, count: int) -> RateLimits:
         """The share of one of so many workers; one call at once at least."""
         requests, tokens = self.requests_per_minute, self.tokens_per_minute
-        return Pace(max(1, self.at_once // count), requests and requests / count, tokens and tokens / count)
+        return RateLimits(max(1, self.at_once // count), requests and requests / count, tokens and tokens / count)
 
 
 class Meter:

@@ -10,12 +10,12 @@ from json.encoder import encode_basestring_ascii
 from secrets import token_hex
 
 from mm_magics.api import request
-from mm_magics.batch.engines.sender import Ask
+from mm_magics.batch.engines.sender import Request
 from mm_magics.errors import PromptError
 from mm_magics.turn.answer import Prompt
 
 
-class Asks:
+class RequestBuilder:
     """Made from a prompt that is ready to go: its last message gives way to each text's."""
 
     def __init__(self, prompt: Prompt) -> None:
@@ -38,7 +38,7 @@ class Asks:
         digest.update(hashlib.sha256(written.encode()).hexdigest().encode() + self._after_hash)
         return digest.digest()
 
-    def of(self, text: str, digest: bytes) -> Ask:
+    def of(self, text: str, digest: bytes) -> Request:
         """The request for this text, whose hash this is."""
         message = {"role": "user", "content": [{"type": "text", "text": text}]}
-        return Ask(digest, self._head + request.json_of(message).encode() + self._tail)
+        return Request(digest, self._head + request.json_of(message).encode() + self._tail)

@@ -28,7 +28,7 @@ SHOWN = 3
 SHOWN_LENGTH = 200
 
 
-class Mapped:
+class MapResult:
     """What a run has brought.
 
     `frame` is the data with its new columns, of the type that was given (of an iterable, a list); `errors` are the rows
@@ -44,7 +44,7 @@ class Mapped:
         self.asked, self.stored, self.usage = results.asked, results.stored, results.usage
         self.cost, self.seconds, self.notes = results.cost, results.seconds, results.notes
 
-    def retry_failed(self) -> Mapped:
+    def retry_failed(self) -> MapResult:
         """Run again: what is stored comes from there, and only what failed is asked."""
         run = self._job.run(threading.Event())
         try:
@@ -52,29 +52,29 @@ class Mapped:
                 pass
         except KeyboardInterrupt:
             run.close()
-            raise interrupted(Mapped(self._job, run.results)) from None
-        return Mapped(self._job, run.results)
+            raise interrupted(MapResult(self._job, run.results)) from None
+        return MapResult(self._job, run.results)
 
     def __repr__(self) -> str:
         return (
-            f"<Mapped: {len(self.values):,} rows, {self.stored:,} from the store, {self.asked:,} calls, "
+            f"<MapResult: {len(self.values):,} rows, {self.stored:,} from the store, {self.asked:,} calls, "
             f"{len(self.errors):,} errors>"
         )
 
 
-def interrupted(result: Mapped | None) -> Interrupted:
+def interrupted(result: MapResult | None) -> Interrupted:
     """What is raised in place of a KeyboardInterrupt; `result` is what had come."""
     error = Interrupted("Interrupted.", "What came is in the store: run it again to go on.")
     error.result = result
     return error
 
 
-class Running:
+class MapRun:
     """A run in the making, as an iterator of events like any other answer; `mapped` is there once it is over."""
 
     def __init__(self, job: Job, history: History, stop: threading.Event) -> None:
         self.prompt = job.prompt
-        self.mapped: Mapped | None = None
+        self.mapped: MapResult | None = None
         self.notes = list(job.prompt.notes)
         self._job, self._history = job, history
         self._run = job.run(stop)
@@ -123,7 +123,7 @@ class Running:
             results = self._run.results
             self._run.close()
             self.notes += results.notes
-            self.mapped = Mapped(self._job, results)
+            self.mapped = MapResult(self._job, results)
             self._turn = summary(self._job, results, status)
             if self.kept:
                 self._history.put(self._turn)

@@ -16,8 +16,8 @@ from mm_magics import interrupts
 from mm_magics.batch.dask_rows import DaskRows
 from mm_magics.batch.engines.base import Engine
 from mm_magics.batch.engines.sender import Answered, Failed
-from mm_magics.batch.progress import Busy, Progress
-from mm_magics.batch.requests import Asks
+from mm_magics.batch.progress import Progress, Throttled
+from mm_magics.batch.requests import RequestBuilder
 from mm_magics.batch.row_results import Results
 from mm_magics.batch.rows import Rows
 from mm_magics.batch.store import Reply, Store
@@ -34,7 +34,7 @@ SHOWN_S = 0.25
 """How often progress is told."""
 
 
-RunEvent = Progress | Retrying | Busy
+RunEvent = Progress | Retrying | Throttled
 
 
 class Run:
@@ -47,7 +47,7 @@ class Run:
         self,
         rows: Rows | DaskRows,
         text: Callable[[Any], str],
-        asks: Asks,
+        asks: RequestBuilder,
         store: Callable[[], Store],
         engine: Callable[[], Engine] | None,
         results: Results,
@@ -160,7 +160,7 @@ class Run:
                     self._failed[digest] = why
                     for number in self._pending.pop(digest, ()):
                         self.results.fail(number, why)
-                case Busy() | Retrying():
+                case Throttled() | Retrying():
                     told.append(news)
         return told
 

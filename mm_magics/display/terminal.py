@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from mm_magics.batch.progress import Busy, Progress
+from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import by_input
 from mm_magics.display.sanitize import visible
@@ -54,7 +54,7 @@ class TerminalView:
             case Asked(prompt):
                 for note in prompt.notes:
                     self.say(note)
-            case Retrying() | Busy():
+            case Retrying() | Throttled():
                 self.say(str(event))
             case Progress():
                 self._over(str(event))

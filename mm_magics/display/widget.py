@@ -26,7 +26,7 @@ import traitlets
 from IPython.display import DisplayHandle
 from ipywidgets import Layout
 
-from mm_magics.batch.progress import Busy, Progress
+from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import by_input
 from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta, MessageStart
@@ -150,7 +150,7 @@ class WidgetView:
                 state = {"status": "waiting", "model": prompt.model, "thread": prompt.thread, "notes": prompt.notes}
                 self._put(["state", state])
                 return True
-            case Retrying() | Busy():
+            case Retrying() | Throttled():
                 self._wait, self._waits_until = [str(event)], time.monotonic() + event.seconds
                 self._put(["state", {"status": "waiting", "notes": self._wait}])
                 return True

@@ -11,7 +11,7 @@ from typing import Any
 from mm_magics import interrupts
 from mm_magics.batch.api import job_of
 from mm_magics.batch.dry_run import plan
-from mm_magics.batch.result import Running
+from mm_magics.batch.result import MapRun
 from mm_magics.batch.row_results import columns_of
 from mm_magics.errors import UsageError
 from mm_magics.ipython import frontend
@@ -59,7 +59,7 @@ class MapCells:
             print(plan(job))
             return
         earlier = self._session.history.of_cell(job.prompt.thread, cell_id)
-        running = Running(job, self._session.history, stop)
+        running = MapRun(job, self._session.history, stop)
         try:
             frontend.perform(running, self._shell, stop, quiet=quiet, earlier=earlier, page=self._page)
         finally:

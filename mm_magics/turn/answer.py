@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from mm_magics import interrupts
 from mm_magics.api import models
 from mm_magics.api.messages import Message
-from mm_magics.batch.progress import Busy, Progress
+from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.endpoint.call import Call, CallEvent, Wake
 from mm_magics.errors import EndpointError, MiniMaxError
 from mm_magics.history.replay import Mode
@@ -82,7 +82,7 @@ class TurnEnd(NamedTuple):
     turn: Turn
 
 
-Event = Asked | CallEvent | ToolEvent | Busy | Progress | TurnEnd
+Event = Asked | CallEvent | ToolEvent | Throttled | Progress | TurnEnd
 
 
 class View(Protocol):

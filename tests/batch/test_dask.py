@@ -16,7 +16,7 @@ import pytest
 
 from mm_magics import Session, map_prompts
 from mm_magics.batch.api import job_of
-from mm_magics.batch.result import Running
+from mm_magics.batch.result import MapRun
 from mm_magics.errors import UsageError
 from mm_magics.simulator import Simulator
 from tests.batch.asked import SAY, Watched, say, texts
@@ -147,7 +147,7 @@ def test_stop_ends_what_the_workers_send_and_keeps_what_came(
         stop.set()
 
     threading.Thread(target=press).start()
-    with Running(job, session.history, stop) as running:
+    with MapRun(job, session.history, stop) as running:
         list(running.events(lambda: None))
     assert time.monotonic() - pressed[0] < 1.5
     assert running.mapped is not None

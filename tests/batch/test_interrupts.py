@@ -13,7 +13,7 @@ import pytest
 
 from mm_magics import Session, map_prompts
 from mm_magics.batch.api import job_of
-from mm_magics.batch.result import Running
+from mm_magics.batch.result import MapRun
 from mm_magics.batch.store import Store
 from mm_magics.errors import Interrupted
 from mm_magics.simulator import Simulator
@@ -119,7 +119,7 @@ def test_stop_ends_a_run_at_once_and_keeps_every_finished_row(session: Session, 
     stop = threading.Event()
     pressed: list[float] = []
     once_asked(endpoint, 3, lambda: (pressed.append(time.monotonic()), stop.set()))  # type: ignore[arg-type, func-returns-value]
-    running = Running(job, session.history, stop)
+    running = MapRun(job, session.history, stop)
     with running:
         events = list(running.events(lambda: None))
     assert time.monotonic() - pressed[0] < 0.5
@@ -136,7 +136,7 @@ def test_stop_comes_at_once_while_the_endpoint_is_silent(session: Session, endpo
     stop = threading.Event()
     pressed: list[float] = []
     once_asked(endpoint, 6, lambda: (pressed.append(time.monotonic()), stop.set()))  # type: ignore[arg-type, func-returns-value]
-    with Running(job, session.history, stop) as running:
+    with MapRun(job, session.history, stop) as running:
         list(running.events(lambda: None))
     assert time.monotonic() - pressed[0] < 0.5
     assert session.history.threads() == {}

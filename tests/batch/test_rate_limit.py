@@ -10,7 +10,7 @@ import pytest
 from traitlets import TraitError
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.result import Mapped
+from mm_magics.batch.result import MapResult
 from mm_magics.errors import UsageError
 from mm_magics.simulator import Simulator
 from tests.batch.asked import SAY, Watched, say
@@ -29,7 +29,7 @@ def with_fault(number: int, count: int, directives: str) -> list[str]:
     return [f"{each} [[simulator: {directives}]]" if n == number else each for n, each in enumerate(rows(count))]
 
 
-def not_asked(result: Mapped) -> list[str]:
+def not_asked(result: MapResult) -> list[str]:
     return [why for _, why in result.errors if why.startswith("Not asked: ")]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mm_magics import Session, map_prompts
 from mm_magics.api import request
-from mm_magics.batch.requests import Asks
+from mm_magics.batch.requests import RequestBuilder
 from mm_magics.errors import PromptError
 from mm_magics.simulator import Simulator
 from tests.batch.asked import SAY
@@ -42,7 +42,7 @@ def test_hash_and_bytes_are_those_of_the_whole_request(
         for each in past:
             session.ask(each)
         flags: dict[str, Any] = {"system": system, "params": params, "context": "all"}
-        asks = Asks(session.prepare("{{ row.text }}", **flags))
+        asks = RequestBuilder(session.prepare("{{ row.text }}", **flags))
         body, sha256 = asked(session, text, **flags)
         digest = asks.digest(text)
         assert digest.hex() == sha256
@@ -53,7 +53,7 @@ def test_hash_and_bytes_are_those_of_the_whole_request(
 @pytest.mark.parametrize("text", ["", " \n\t "])
 def test_an_empty_text_is_no_request(session: Session, text: str) -> None:
     with pytest.raises(PromptError, match="The prompt is empty"):
-        Asks(session.prepare("x")).digest(text)
+        RequestBuilder(session.prepare("x")).digest(text)
 
 
 def test_what_leaves_is_what_was_worked_out(session: Session, endpoint: Simulator) -> None:

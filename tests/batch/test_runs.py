@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.dry_run import Plan
-from mm_magics.batch.result import Mapped
+from mm_magics.batch.dry_run import DryRun
+from mm_magics.batch.result import MapResult
 from mm_magics.errors import KeyMissing, NotRecorded, UsageError
 from mm_magics.simulator import Answer, Fault, Simulator, text
 from tests.batch.asked import SAY, say, texts
@@ -20,7 +20,7 @@ ONCE = '{{ row }} [[simulator: thinking="" say="ok" fault=unknown-error times=1]
 """Fails the first time that it is asked."""
 
 
-def whys(result: Mapped) -> dict[int, str]:
+def whys(result: MapResult) -> dict[int, str]:
     return dict(result.errors)
 
 
@@ -154,7 +154,7 @@ def test_names_of_the_session_and_of_the_call_stand_in_a_template(session: Sessi
 def test_a_plan_counts_calls_rows_and_costs_and_sends_nothing(session: Session, endpoint: Simulator) -> None:
     map_prompts(SAY, ["a"], session=session)
     plan = map_prompts(SAY, ["a", "b", "b", None, "c", "d"], session=session, dry_run=True)
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, DryRun)
     assert (plan.rows, plan.calls, plan.stored, list(plan.errors)) == (6, 3, 1, [3])
     assert [each.partition(" ")[0] for each in plan.prompts] == ["a", "b", "b"]
     said = str(plan)
@@ -167,7 +167,7 @@ def test_a_plan_counts_calls_rows_and_costs_and_sends_nothing(session: Session, 
 
 def test_a_plan_for_a_model_without_a_price_names_no_cost(session: Session) -> None:
     plan = map_prompts(SAY, ["a"], session=session, dry_run=True, model="unheard-of")
-    assert isinstance(plan, Plan)
+    assert isinstance(plan, DryRun)
     assert plan.cost is None
     assert "$" not in str(plan)
 

@@ -21,7 +21,7 @@ POOL = 16
 """Connections of one client: the HTTP library looks at all of a pool's for each request."""
 
 
-class Line:
+class AsyncClient:
     """A connection for each of `most` calls at once, kept open between calls. `timeout` in seconds, for one answer."""
 
     def __init__(self, base_url: str, key: Key, *, timeout: float, most: int) -> None:

@@ -20,10 +20,10 @@ from uuid import uuid4
 
 import anyio
 
-from mm_magics.batch.engines.async_client import Line
-from mm_magics.batch.engines.sender import Answered, Ask, Failed, News, Sender
-from mm_magics.batch.progress import Busy
-from mm_magics.batch.rate_limit import Pace
+from mm_magics.batch.engines.async_client import AsyncClient
+from mm_magics.batch.engines.sender import Answered, Failed, Request, Sender, SenderEvent
+from mm_magics.batch.progress import Throttled
+from mm_magics.batch.rate_limit import RateLimits
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import MiniMaxError, UsageError
@@ -43,28 +43,28 @@ class Order:
 
     base_url: str
     timeout: float
-    pace: Pace
+    pace: RateLimits
     max_retries: int
     schema: Any
     topic: str
 
 
-class Cluster:
+class DaskEngine:
     """Sends from the workers of `client`, a `distributed.Client`; the pace is shared out among them.
 
     Raises `UsageError` if that is none, or has no workers.
     """
 
     def __init__(
-        self, client: Any, base_url: str, *, timeout: float, pace: Pace, max_retries: int, schema: Any
+        self, client: Any, base_url: str, *, timeout: float, pace: RateLimits, max_retries: int, schema: Any
     ) -> None:
         if not hasattr(client, "subscribe_topic") or not hasattr(client, "scheduler_info"):
             raise UsageError(f"A {type(client).__name__} is no distributed.Client.", "Give --engine a connected one.")
         self._client = client
         self._workers: set[str] = set()
-        self._waiting: deque[Ask] = deque()
+        self._waiting: deque[Request] = deque()
         self._chunks: dict[str, _Chunk] = {}
-        self._news: SimpleQueue[News] = SimpleQueue()
+        self._news: SimpleQueue[SenderEvent] = SimpleQueue()
         self._heard: SimpleQueue[list[Any]] = SimpleQueue()
         self._order = Order(base_url, timeout, pace, max_retries, schema, f"mm_magics-{uuid4()}")
         self._looked = self._last_seen = time.monotonic()
@@ -79,10 +79,10 @@ class Cluster:
     def room(self) -> int:
         return 2 * self._size * max(1, len(self._workers))
 
-    def put(self, ask: Ask) -> None:
+    def put(self, ask: Request) -> None:
         self._waiting.append(ask)
 
-    def next(self, timeout: float) -> News | None:
+    def next(self, timeout: float) -> SenderEvent | None:
         deadline = time.monotonic() + timeout
         while True:
             self._tend(whole=timeout <= 0)
@@ -123,7 +123,7 @@ class Cluster:
             share = self._size if whole else min(self._size, -(-len(self._waiting) // len(self._workers)))
             self._give(worker, [self._waiting.popleft() for _ in range(min(share, len(self._waiting)))])
 
-    def _give(self, worker: str, asks: Sequence[Ask]) -> None:
+    def _give(self, worker: str, asks: Sequence[Request]) -> None:
         order = replace(self._order, pace=self._order.pace.among(len(self._workers)))
         future = self._client.submit(
             send, order, list(asks), workers=[worker], allow_other_workers=False, retries=0, pure=False
@@ -174,7 +174,7 @@ class Cluster:
 
     def _read(self, told: list[Any]) -> None:
         if told[0] == "busy":
-            self._news.put(Busy(told[1], told[2]))
+            self._news.put(Throttled(told[1], told[2]))
             return
         for chunk in self._chunks.values():
             if told[1] in chunk.open:
@@ -195,10 +195,10 @@ class _Chunk:
     """A worker's requests: those that are `open` have not been heard of."""
 
     future: Any
-    open: dict[bytes, Ask]
+    open: dict[bytes, Request]
 
 
-def send(order: Order, asks: list[Ask]) -> list[list[Any]]:
+def send(order: Order, asks: list[Request]) -> list[list[Any]]:
     """On a worker: send these, tell of each at once, and give all that was told of requests."""
     from distributed import get_worker
 
@@ -206,7 +206,7 @@ def send(order: Order, asks: list[Ask]) -> list[list[Any]]:
     key = worker.get_current_task()
     told: list[list[Any]] = []
 
-    def tell(news: News) -> None:
+    def tell(news: SenderEvent) -> None:
         match news:
             case Answered(digest, reply):
                 # as text: what Dask passes on has tuples for lists
@@ -215,7 +215,7 @@ def send(order: Order, asks: list[Ask]) -> list[list[Any]]:
             case Failed():
                 told.append(["failed", *news])
                 worker.log_event(order.topic, told[-1])
-            case Busy():
+            case Throttled():
                 worker.log_event(order.topic, ["busy", *news])
 
     def wanted() -> bool:
@@ -229,14 +229,16 @@ def send(order: Order, asks: list[Ask]) -> list[list[Any]]:
     return told
 
 
-async def _sent(order: Order, asks: list[Ask], tell: Callable[[News], None], wanted: Callable[[], bool]) -> None:
+async def _sent(
+    order: Order, asks: list[Request], tell: Callable[[SenderEvent], None], wanted: Callable[[], bool]
+) -> None:
     shape = None if order.schema is None else shape_of(order.schema)
     key = Keys().find(order.base_url)
-    entry, exits = anyio.create_memory_object_stream[Ask](len(asks))
+    entry, exits = anyio.create_memory_object_stream[Request](len(asks))
     for ask in asks:
         entry.send_nowait(ask)
     entry.close()
-    line = Line(order.base_url, key, timeout=order.timeout, most=order.pace.at_once)
+    line = AsyncClient(order.base_url, key, timeout=order.timeout, most=order.pace.at_once)
     async with line, anyio.create_task_group() as group:
         group.start_soon(_watch, group.cancel_scope, wanted)
         await Sender(line, order.pace, order.max_retries, shape, tell).run(exits)

@@ -17,9 +17,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from mm_magics.api import models
 from mm_magics.api.messages import Message
-from mm_magics.batch.engines.async_client import Line
-from mm_magics.batch.progress import Busy
-from mm_magics.batch.rate_limit import Gate, Meter, Pace
+from mm_magics.batch.engines.async_client import AsyncClient
+from mm_magics.batch.progress import Throttled
+from mm_magics.batch.rate_limit import Gate, Meter, RateLimits
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_mapping import pause_after
@@ -43,7 +43,7 @@ HOPELESS = 50
 ROUNDS = 3
 
 
-class Ask(NamedTuple):
+class Request(NamedTuple):
     """One request: its hash, and its body, whose last message is the user's."""
 
     digest: bytes
@@ -63,14 +63,19 @@ class Failed(NamedTuple):
     asked: bool
 
 
-News = Answered | Failed | Busy | Retrying
+SenderEvent = Answered | Failed | Throttled | Retrying
 
 
 class Sender:
     """One run. `shape` is what its answers have to fit; `tell` is called with the news, in the event loop's thread."""
 
     def __init__(
-        self, line: Line, pace: Pace, max_retries: int, shape: Shape | None, tell: Callable[[News], None]
+        self,
+        line: AsyncClient,
+        pace: RateLimits,
+        max_retries: int,
+        shape: Shape | None,
+        tell: Callable[[SenderEvent], None],
     ) -> None:
         self._line, self._pace, self._max_retries, self._shape, self._tell = line, pace, max_retries, shape, tell
         self._gate = Gate()
@@ -78,17 +83,17 @@ class Sender:
         self._answers = self._answer_tokens = self._failures = 0
         self._over = ""
 
-    async def run(self, asks: MemoryObjectReceiveStream[Ask]) -> None:
+    async def run(self, asks: MemoryObjectReceiveStream[Request]) -> None:
         """Ask what comes until no more does."""
         async with asks, anyio.create_task_group() as group:
             for caller in range(self._pace.at_once):
                 group.start_soon(self._work, asks, caller)
 
-    async def _work(self, asks: MemoryObjectReceiveStream[Ask], caller: int) -> None:
+    async def _work(self, asks: MemoryObjectReceiveStream[Request], caller: int) -> None:
         async for ask in asks:
             self._tell(await self._told(ask, caller))
 
-    async def _told(self, ask: Ask, caller: int) -> Answered | Failed:
+    async def _told(self, ask: Request, caller: int) -> Answered | Failed:
         if self._over:
             return Failed(ask.digest, f"Not asked: {self._over}", False)
         try:
@@ -97,7 +102,7 @@ class Sender:
             return self._failed(ask, error)
         return Answered(ask.digest, reply)
 
-    def _failed(self, ask: Ask, error: Exception) -> Failed:
+    def _failed(self, ask: Request, error: Exception) -> Failed:
         found = self._line.fault(error)
         why = str(found).replace("\n", " ")
         self._failures += 1
@@ -154,7 +159,7 @@ class Sender:
             if seconds is None:
                 raise error
             if seconds:
-                self._tell(Busy(seconds, found.message))
+                self._tell(Throttled(seconds, found.message))
             return 0
         wait = pause_after(error, attempt)
         if wait is None or attempt > self._max_retries:
