@@ -95,7 +95,7 @@ def _history(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from mm_magics.display.table import Report
+    from mm_magics.display.table import Table
     from mm_magics.history.notebook import read
     from mm_magics.history.replay import check
 
@@ -104,7 +104,7 @@ def _replay(options: argparse.Namespace) -> int:
         found = list(check(read(path)))
         well = well and all(each.state == "recorded" for each in found)
         rows = [(str(each.number), each.state, each.cell.source.partition("\n")[0], each.why) for each in found]
-        print(repr(Report(str(path), ("cell", "state", "", ""), rows, () if rows else ("It has no prompt cells.",))))
+        print(repr(Table(str(path), ("cell", "state", "", ""), rows, () if rows else ("It has no prompt cells.",))))
     return 0 if well else 1
 
 

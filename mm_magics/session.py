@@ -22,7 +22,7 @@ from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import NotRecorded, PromptError, UsageError
 from mm_magics.history.notebook import LiveNotebook, NotebookFile
-from mm_magics.history.notebook_context import FOREIGN
+from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.replay import Recordings, replayable
 from mm_magics.history.thread import Context, History, context_messages, digest_of
 from mm_magics.history.turn import Turn
@@ -208,7 +208,7 @@ class Session:
         VS Code has names of its own) the first cell with this source that was not run yet is taken for it.
         """
         document = self.notebook.document if self.notebook else None
-        if document is None or (cell_id is not None and not cell_id.startswith(FOREIGN)):
+        if document is None or (cell_id is not None and not cell_id.startswith(SYNTHETIC_ID_PREFIXES)):
             return cell_id
         if cell_id in self._places:
             return self._places[cell_id]

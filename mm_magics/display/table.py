@@ -9,7 +9,7 @@ from mm_magics.display.sanitize import visible
 
 
 @dataclass(frozen=True)
-class Report:
+class Table:
     """`rows` are strings, one for each of the `columns`; `lines` stand below the table."""
 
     title: str = ""

@@ -15,18 +15,18 @@ from mm_magics.history.turn import Turn
 COUNTERS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
-class Figures(NamedTuple):
+class Usage(NamedTuple):
     """Sums over a turn's calls. `cost` in US dollars; `tokens_per_s` of output, from the first token on."""
 
     calls: int
-    usage: dict[str, int]
+    tokens: dict[str, int]
     seconds: float
     tokens_per_s: float | None
     cost: float | None
 
 
-def of(turns: Iterable[Turn]) -> Figures:
-    usage = dict.fromkeys(COUNTERS, 0)
+def usage_of(turns: Iterable[Turn]) -> Usage:
+    tokens = dict.fromkeys(COUNTERS, 0)
     calls, seconds, streaming, cost = 0, 0.0, 0.0, 0.0
     priced = True
     for turn in turns:
@@ -38,13 +38,13 @@ def of(turns: Iterable[Turn]) -> Figures:
             if not isinstance(reported, dict) or not reported:
                 continue
             for name in COUNTERS:
-                usage[name] += int(_number(reported.get(name)))
+                tokens[name] += int(_number(reported.get(name)))
             if response.get("first_token_s") is not None:
                 streaming += took - _number(response["first_token_s"])
             one = models.cost(turn.model, reported)
             priced, cost = priced and one is not None, cost + (one or 0.0)
-    speed = usage["output_tokens"] / streaming if streaming > 0.05 and usage["output_tokens"] else None
-    return Figures(calls, usage, round(seconds, 3), speed, cost if priced and any(usage.values()) else None)
+    speed = tokens["output_tokens"] / streaming if streaming > 0.05 and tokens["output_tokens"] else None
+    return Usage(calls, tokens, round(seconds, 3), speed, cost if priced and any(tokens.values()) else None)
 
 
 def _number(value: Any) -> float:
@@ -73,19 +73,19 @@ def called(turn: Turn, id_: object) -> str:
 
 def line(turn: Turn) -> str:
     """The turn in one line: model, seconds, tokens, speed, cost, and how it ended if that was not plainly."""
-    figures = of([turn])
+    usage = usage_of([turn])
     parts = [turn.model]
-    if figures.seconds:
-        parts.append(f"{figures.seconds:.1f} s")
-    if any(figures.usage.values()):
-        usage = figures.usage
-        cached = usage["cache_read_input_tokens"]
-        total = usage["input_tokens"] + cached + usage["cache_creation_input_tokens"]
-        parts.append(f"{total:,} tokens in{f' ({cached:,} cached)' if cached else ''}, {usage['output_tokens']:,} out")
-    if figures.tokens_per_s:
-        parts.append(f"{figures.tokens_per_s:.0f} tokens/s")
-    if figures.cost is not None:
-        parts.append(dollars(figures.cost))
+    if usage.seconds:
+        parts.append(f"{usage.seconds:.1f} s")
+    if any(usage.tokens.values()):
+        tokens = usage.tokens
+        cached = tokens["cache_read_input_tokens"]
+        total = tokens["input_tokens"] + cached + tokens["cache_creation_input_tokens"]
+        parts.append(f"{total:,} tokens in{f' ({cached:,} cached)' if cached else ''}, {tokens['output_tokens']:,} out")
+    if usage.tokens_per_s:
+        parts.append(f"{usage.tokens_per_s:.0f} tokens/s")
+    if usage.cost is not None:
+        parts.append(dollars(usage.cost))
     return " · ".join([*parts, *ending(turn)])
 
 

@@ -224,13 +224,13 @@ class WidgetView:
 
 def ended(turn: Turn) -> dict[str, Any]:
     """The state of a turn that is over, as the front end takes it."""
-    sums = usage_line.of([turn])
+    usage = usage_line.usage_of([turn])
     return {
         "status": turn.status,
-        "usage": sums.usage,
-        "seconds": sums.seconds,
-        "tokens_per_s": sums.tokens_per_s,
-        "cost": usage_line.dollars(sums.cost),
+        "usage": usage.tokens,
+        "seconds": usage.seconds,
+        "tokens_per_s": usage.tokens_per_s,
+        "cost": usage_line.dollars(usage.cost),
         "stop_reason": turn.responses[-1].get("stop_reason") if turn.responses else None,
         "error": turn.error,
     }

@@ -15,7 +15,7 @@ from mm_magics.history.notebook import Document, is_prompt
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.prompt.template import cut
 
-FOREIGN = ("vscode-", "In[")
+SYNTHETIC_ID_PREFIXES = ("vscode-", "In[")
 """How ids begin that are not the notebook file's: VS Code's, and those of cells that came without one."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b")
@@ -55,7 +55,7 @@ def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None
     others = [cell for id_, cell in ran.items() if id_ != cell_id]
     if document is None:
         return others
-    by_source = {cell.source.rstrip(): cell for cell in others if cell.id.startswith(FOREIGN)}
+    by_source = {cell.source.rstrip(): cell for cell in others if cell.id.startswith(SYNTHETIC_ID_PREFIXES)}
     cells: list[Ran] = []
     for cell in document.cells:
         if cell.id == cell_id:
@@ -67,7 +67,9 @@ def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None
     known = {cell.id for cell in document.cells}
     sources = {cell.source.rstrip() for cell in document.cells}
     new = [cell for cell in others if cell.id not in known]
-    return cells + [cell for cell in new if not (cell.id.startswith(FOREIGN) and cell.source.rstrip() in sources)]
+    return cells + [
+        cell for cell in new if not (cell.id.startswith(SYNTHETIC_ID_PREFIXES) and cell.source.rstrip() in sources)
+    ]
 
 
 def others(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None) -> list[Ran]:

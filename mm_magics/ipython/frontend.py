@@ -19,7 +19,7 @@ from mm_magics.display.answer_format import Form
 from mm_magics.display.approval_prompt import by_input
 from mm_magics.display.bundle import bundle, metadata
 from mm_magics.errors import Interrupted
-from mm_magics.history.notebook_context import FOREIGN
+from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.turn import Turn
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.tools.approval import Approve, Decision
@@ -55,7 +55,7 @@ def cell_id(shell: Any) -> str | None:
     value = request_metadata(shell).get("cellId")
     if not isinstance(value, str) or not value:
         return None
-    return FOREIGN[0] + value.partition("#")[2] if value.startswith("vscode-notebook-cell:") else value
+    return SYNTHETIC_ID_PREFIXES[0] + value.partition("#")[2] if value.startswith("vscode-notebook-cell:") else value
 
 
 def source(shell: Any) -> str:

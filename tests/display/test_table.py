@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from mm_magics.display.table import Report
+from mm_magics.display.table import Table
 
-REPORT = Report(
-    "Thread main", ("", "asked", "n"), [("1", "What?", "10"), ("2", "Why | so", "2,000")], ("All is well.",)
-)
+REPORT = Table("Thread main", ("", "asked", "n"), [("1", "What?", "10"), ("2", "Why | so", "2,000")], ("All is well.",))
 
 
 def test_elsewhere_the_columns_are_aligned() -> None:
@@ -33,9 +31,9 @@ def test_in_notebooks_it_is_a_table_with_a_title_and_lines() -> None:
 
 
 def test_parts_that_are_not_there_leave_nothing() -> None:
-    assert repr(Report(lines=["one"])) == Report(lines=["one"])._repr_markdown_() == "one"
-    assert repr(Report("", ("a",), [("b",)])) == "a\nb"
-    assert repr(Report()) == ""
+    assert repr(Table(lines=["one"])) == Table(lines=["one"])._repr_markdown_() == "one"
+    assert repr(Table("", ("a",), [("b",)])) == "a\nb"
+    assert repr(Table()) == ""
 
 
 @pytest.mark.parametrize(
@@ -51,7 +49,7 @@ def test_parts_that_are_not_there_leave_nothing() -> None:
     ],
 )
 def test_what_others_wrote_stays_text_in_its_cell(evil: str) -> None:
-    report = Report(evil, ("a", "b"), [(evil, "x")], (evil,))
+    report = Table(evil, ("a", "b"), [(evil, "x")], (evil,))
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(report._repr_markdown_())
     inline = [child.type for token in tokens for child in token.children or ()]
     assert set(inline) <= {"text", "strong_open", "strong_close", "text_special"}
@@ -62,7 +60,7 @@ def test_what_others_wrote_stays_text_in_its_cell(evil: str) -> None:
 @pytest.mark.fuzz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
 def test_no_control_character_leaves_a_report(text: str) -> None:
-    report = Report(text, ("a",), [(text,)], (text,))
+    report = Table(text, ("a",), [(text,)], (text,))
     for shown in (repr(report), report._repr_markdown_()):
         assert all(each in "\n\t" or each.isprintable() or ord(each) >= 160 for each in shown)
         shown.encode()

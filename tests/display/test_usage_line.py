@@ -38,9 +38,9 @@ def test_the_line_of_a_turn_by_hand() -> None:
 def test_sums_over_calls_and_turns_by_hand() -> None:
     one = turn(responses=[call(usage=usage(10, 100), first_token_s=1.0, seconds=2.0), call(usage=usage(20, 50))])
     two = turn(model="MiniMax-M2.5-highspeed", responses=[call(usage=usage(1_000_000, 1_000_000), seconds=1.0)])
-    sums = usage_line.of([one, two])
+    sums = usage_line.usage_of([one, two])
     assert sums.calls == 3
-    assert sums.usage == usage(1_000_030, 1_000_150)
+    assert sums.tokens == usage(1_000_030, 1_000_150)
     assert sums.seconds == pytest.approx(2.0 + 0.5 + 1.0)
     assert sums.cost == pytest.approx((30 * 0.30 + 150 * 1.20) / 1e6 + 0.60 + 2.40)
     assert sums.tokens_per_s == pytest.approx(1_000_150 / (1.0 + 0.4 + 0.9))
@@ -48,9 +48,9 @@ def test_sums_over_calls_and_turns_by_hand() -> None:
 
 def test_cost_is_not_guessed_where_one_price_is_not_known() -> None:
     known, unknown = turn(), turn(model="MiniMax-M9")
-    assert usage_line.of([known]).cost is not None
-    assert usage_line.of([unknown]).cost is None
-    assert usage_line.of([known, unknown]).cost is None
+    assert usage_line.usage_of([known]).cost is not None
+    assert usage_line.usage_of([unknown]).cost is None
+    assert usage_line.usage_of([known, unknown]).cost is None
     assert "$" not in usage_line.line(unknown)
 
 
@@ -68,11 +68,11 @@ def test_cost_is_not_guessed_where_one_price_is_not_known() -> None:
 def test_figures_that_the_endpoint_did_not_give_are_left_out(response: Any) -> None:
     made = turn(responses=[response])
     assert usage_line.line(made) == "MiniMax-M2.7"
-    assert usage_line.of([made]).tokens_per_s is None
+    assert usage_line.usage_of([made]).tokens_per_s is None
 
 
 def test_no_turns_have_no_figures() -> None:
-    assert usage_line.of([]) == usage_line.Figures(0, dict.fromkeys(usage_line.COUNTERS, 0), 0.0, None, None)
+    assert usage_line.usage_of([]) == usage_line.Usage(0, dict.fromkeys(usage_line.COUNTERS, 0), 0.0, None, None)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_the_cost_of_a_cached_conversation_is_that_of_the_endpoints_counters(end
         turns = session.history.turns("main")
     counted = [record.usage or {} for record in endpoint.log]
     assert counted[2]["cache_read_input_tokens"] > 1_000
-    sums = usage_line.of(turns)
-    assert sums.usage == {name: sum(each[name] for each in counted) for name in usage_line.COUNTERS}
+    sums = usage_line.usage_of(turns)
+    assert sums.tokens == {name: sum(each[name] for each in counted) for name in usage_line.COUNTERS}
     assert sums.cost == pytest.approx(
         sum(
             each["input_tokens"] * 0.30e-6 + each["output_tokens"] * 1.20e-6 + each["cache_read_input_tokens"] * 0.06e-6

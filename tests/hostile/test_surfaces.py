@@ -16,7 +16,7 @@ from mm_magics.display.bundle import STYLE, bundle
 from mm_magics.display.html_page import page
 from mm_magics.display.picker import meaning, picker
 from mm_magics.display.safe_markdown import tamed
-from mm_magics.display.table import Report
+from mm_magics.display.table import Table
 from mm_magics.display.terminal import TerminalView
 from mm_magics.doctor import Finding, examine
 from mm_magics.errors import MiniMaxError, RecordError
@@ -156,7 +156,7 @@ def test_a_page_of_a_thread_is_inert(evil: str) -> None:
 
 @cases
 def test_a_command_says_it_as_text(evil: str) -> None:
-    report = Report(evil, (evil, "b"), [(evil, evil)], (evil, evil))
+    report = Table(evil, (evil, "b"), [(evil, evil)], (evil, evil))
     shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(report._repr_markdown_())
     assert dangers(shown) == []
     assert not any(tag == "a" for tag, _ in elements(shown))

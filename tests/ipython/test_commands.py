@@ -10,7 +10,7 @@ import keyring
 import pytest
 from keyring.backends import fail
 
-from mm_magics.display.table import Report
+from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, ConfigError, EndpointError, MiniMaxError, UsageError
 from mm_magics.ipython import arguments, commands
 from mm_magics.ipython.commands import settings
@@ -37,7 +37,7 @@ def session(endpoint: Simulator) -> Any:
 
 def said(session: Session, line: str) -> str:
     report = commands.run(session, SHELL, line)
-    assert isinstance(report, Report)
+    assert isinstance(report, Table)
     assert report._repr_markdown_().strip()
     return repr(report)
 

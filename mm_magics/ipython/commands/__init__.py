@@ -1,4 +1,4 @@
-"""What `%minimax` does: one function a command, each giving a `Report`.
+"""What `%minimax` does: one function a command, each giving a `Table`.
 
 Always true: a command changes nothing unless its whole line was understood.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from mm_magics import doctor
 from mm_magics.config import checked_base_url
 from mm_magics.display import usage_line
-from mm_magics.display.table import Report
+from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, MiniMaxError, UsageError
 from mm_magics.history.notebook import LiveNotebook
 from mm_magics.ipython import arguments, frontend
@@ -20,7 +20,7 @@ from mm_magics.ipython.commands import mcp, settings, threads, tools
 from mm_magics.session import Session
 
 
-def run(session: Session, shell: Any, line: str) -> Report:
+def run(session: Session, shell: Any, line: str) -> Table:
     """Do what the line says. Raises `ArgumentError` for a command that there is not."""
     name, _, rest = line.strip().partition(" ")
     rest = rest.strip()
@@ -36,7 +36,7 @@ def run(session: Session, shell: Any, line: str) -> Report:
     return command(session, shell, rest)
 
 
-def _standing(session: Session) -> Report:
+def _standing(session: Session) -> Table:
     config = session.config
     turns = session.history.turns(config.thread)
     try:
@@ -54,9 +54,9 @@ def _standing(session: Session) -> Report:
         ("thread", f"{config.thread}: {len(turns)} turns, {order}{f', {stale} stale' if stale else ''}"),
         ("notebook", _notebook(session)),
         ("replay", config.replay),
-        ("spent", _spent(usage_line.of(turns))),
+        ("spent", _spent(usage_line.usage_of(turns))),
     ]
-    return Report("mm_magics", ("what", "how it stands"), rows, ("%minimax help lists the commands.",))
+    return Table("mm_magics", ("what", "how it stands"), rows, ("%minimax help lists the commands.",))
 
 
 def _notebook(session: Session) -> str:
@@ -70,19 +70,19 @@ def _notebook(session: Session) -> str:
     return f"{session.notebook.name}{live}{passed}"
 
 
-def _spent(sums: usage_line.Figures) -> str:
-    tokens = sum(sums.usage.values())
-    return f"{sums.calls} calls, {tokens:,} tokens {usage_line.dollars(sums.cost)}".rstrip()
+def _spent(usage: usage_line.Usage) -> str:
+    tokens = sum(usage.tokens.values())
+    return f"{usage.calls} calls, {tokens:,} tokens {usage_line.dollars(usage.cost)}".rstrip()
 
 
-def _help(_session: Session, _shell: Any, rest: str) -> Report:
+def _help(_session: Session, _shell: Any, rest: str) -> Table:
     if rest.lstrip("%") in ("minimax", "%minimax") or rest.startswith("-"):
-        return Report(lines=arguments.help_text().splitlines())
+        return Table(lines=arguments.help_text().splitlines())
     known = [command for command in arguments.COMMANDS if not rest or command.name == rest]
     if not known:
         raise ArgumentError(f"There is no command {rest!r}.", "%minimax help lists the commands.")
     rows = [(f"%minimax {each.name} {each.usage}".rstrip(), each.help) for each in known]
-    return Report(
+    return Table(
         "", ("command", "what it does"), rows, () if rest else ("%%minimax --help lists the flags of a cell.",)
     )
 
@@ -95,19 +95,19 @@ def _picker(session: Session, shell: Any, _rest: str) -> Any:
     return picker(session)
 
 
-def _doctor(session: Session, shell: Any, _rest: str) -> Report:
+def _doctor(session: Session, shell: Any, _rest: str) -> Table:
     found = list(doctor.examine(session, frontend.kind(shell)))
     return doctor_report(found)
 
 
-def doctor_report(found: list[doctor.Finding]) -> Report:
+def doctor_report(found: list[doctor.Finding]) -> Table:
     """The findings as a table, and what to do about each that is not well."""
     bad = [finding for finding in found if finding.well is False]
     lines = [f"{finding.what}: {finding.detail} {finding.hint}" for finding in bad] or ["All is well."]
-    return Report("", ("", "what", "found"), [(each.mark, each.what, each.detail) for each in found], lines)
+    return Table("", ("", "what", "found"), [(each.mark, each.what, each.detail) for each in found], lines)
 
 
-_COMMANDS: dict[str, Callable[[Session, Any, str], Report]] = {
+_COMMANDS: dict[str, Callable[[Session, Any, str], Table]] = {
     "help": _help,
     "picker": _picker,
     "model": settings.model_,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mm_magics.display.table import Report
+from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError
 from mm_magics.ipython import arguments
 from mm_magics.session import Session
@@ -19,7 +19,7 @@ from mm_magics.tools.tool import Tool
 USAGE = "%minimax mcp add NAME [--env VAR] -- COMMAND, or %minimax mcp add NAME [--bearer VAR] https://…"
 
 
-def mcp(session: Session, _shell: Any, rest: str) -> Report:
+def mcp(session: Session, _shell: Any, rest: str) -> Table:
     """Do what the words after `%minimax mcp` say; alone, they list the servers."""
     name, *words = arguments.split(rest) or ["list"]
     command = _COMMANDS.get(name)
@@ -28,7 +28,7 @@ def mcp(session: Session, _shell: Any, rest: str) -> Report:
     return command(session.servers, words)
 
 
-def _add(servers: Servers, words: list[str]) -> Report:
+def _add(servers: Servers, words: list[str]) -> Table:
     options, dashes, command = _parted(words)
     variables: dict[str, list[str]] = {"--env": [], "--bearer": []}
     plain: list[str] = []
@@ -71,35 +71,33 @@ def _variable(flag: str, word: str) -> str:
     return word
 
 
-def _running(servers: Servers, name: str) -> Report:
+def _running(servers: Servers, name: str) -> Table:
     count = len(servers.tools(name))
     lines = [f"The MCP server {name} is running and offers {count} tools.", *servers.status(name).notes]
-    return Report(lines=[*lines, f"%minimax mcp tools {name} lists them."])
+    return Table(lines=[*lines, f"%minimax mcp tools {name} lists them."])
 
 
-def _list(servers: Servers, words: list[str]) -> Report:
+def _list(servers: Servers, words: list[str]) -> Table:
     if words:
         raise ArgumentError("%minimax mcp list takes nothing else.", "%minimax mcp tools NAME lists a server's tools.")
     stands = [servers.status(name) for name in servers.names]
     if not stands:
-        return Report(lines=["There are no MCP servers.", USAGE])
+        return Table(lines=["There are no MCP servers.", USAGE])
     rows = [
         (each.name, each.where, each.state, "not listed yet" if each.tools is None else str(each.tools))
         for each in stands
     ]
     notes = [line for each in stands for line in (*filter(None, [each.fault]), *each.notes)]
-    return Report("MCP servers", ("name", "command or URL", "state", "tools"), rows, notes)
+    return Table("MCP servers", ("name", "command or URL", "state", "tools"), rows, notes)
 
 
-def _tools(servers: Servers, words: list[str]) -> Report:
+def _tools(servers: Servers, words: list[str]) -> Table:
     names = [_one(words)] if words else servers.names
     if not names:
         return _list(servers, [])
     rows = [(tool.name, _first_sentence(tool)) for name in names for tool in servers.tools(name)]
     notes = [line for name in names for line in servers.status(name).notes]
-    return Report(
-        "", ("tool", "what the server says it does"), rows, notes if rows else [*notes, "There are no tools."]
-    )
+    return Table("", ("tool", "what the server says it does"), rows, notes if rows else [*notes, "There are no tools."])
 
 
 def _first_sentence(tool: Tool) -> str:
@@ -107,16 +105,16 @@ def _first_sentence(tool: Tool) -> str:
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 
-def _restart(servers: Servers, words: list[str]) -> Report:
+def _restart(servers: Servers, words: list[str]) -> Table:
     name = _one(words)
     servers.restart(name)
     return _running(servers, name)
 
 
-def _remove(servers: Servers, words: list[str]) -> Report:
+def _remove(servers: Servers, words: list[str]) -> Table:
     name = _one(words)
     servers.remove(name)
-    return Report(lines=[f"The MCP server {name} has ended and is forgotten."])
+    return Table(lines=[f"The MCP server {name} has ended and is forgotten."])
 
 
 def _one(words: list[str]) -> str:
@@ -125,7 +123,7 @@ def _one(words: list[str]) -> str:
     return words[0]
 
 
-_COMMANDS: dict[str, Callable[[Servers, list[str]], Report]] = {
+_COMMANDS: dict[str, Callable[[Servers, list[str]], Table]] = {
     "add": _add,
     "list": _list,
     "tools": _tools,

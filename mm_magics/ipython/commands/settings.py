@@ -11,15 +11,15 @@ from traitlets import TraitError
 
 from mm_magics.api.models import CATALOGUE, Model, model
 from mm_magics.config import checked_base_url
-from mm_magics.display.table import Report
+from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, ConfigError, MiniMaxError
 from mm_magics.session import Session
 
 
-def model_(session: Session, _shell: Any, rest: str) -> Report:
+def model_(session: Session, _shell: Any, rest: str) -> Table:
     if rest:
         _assign(session, "model", rest)
-    return Report(lines=[_model_line(model(session.config.model))])
+    return Table(lines=[_model_line(model(session.config.model))])
 
 
 def _model_line(entry: Model) -> str:
@@ -27,7 +27,7 @@ def _model_line(entry: Model) -> str:
     return f"The model is {entry.name}{window}{f' ({entry.note})' if entry.note else ''}."
 
 
-def models(session: Session, _shell: Any, _rest: str) -> Report:
+def models(session: Session, _shell: Any, _rest: str) -> Table:
     rows = [_model_row(entry) for entry in CATALOGUE.values()]
     try:
         offered = [entry["id"] for entry in session.client().models()]
@@ -36,7 +36,7 @@ def models(session: Session, _shell: Any, _rest: str) -> Report:
     except MiniMaxError as error:
         lines = [f"The endpoint was not asked for more: {error.message} {error.hint}"]
     columns = ("model", "window", "tokens/s", "$ per million in / out", "")
-    return Report("", columns, rows, lines)
+    return Table("", columns, rows, lines)
 
 
 def _model_row(entry: Model) -> tuple[str, ...]:
@@ -45,21 +45,21 @@ def _model_row(entry: Model) -> tuple[str, ...]:
     return entry.name, f"{entry.window:,}" if entry.window else "", speed, price, entry.note
 
 
-def system(session: Session, _shell: Any, rest: str) -> Report:
+def system(session: Session, _shell: Any, rest: str) -> Table:
     if rest:
         session.config.system = None if rest == "none" else _unquoted(rest)
-    return Report(lines=[f"The system prompt is {session.config.system or 'the endpoint’s own'}"])
+    return Table(lines=[f"The system prompt is {session.config.system or 'the endpoint’s own'}"])
 
 
 def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
-def set_(session: Session, _shell: Any, rest: str) -> Report:
+def set_(session: Session, _shell: Any, rest: str) -> Table:
     settings = session.config.class_traits(config=True)
     if not rest:
         rows = [(name, repr(getattr(session.config, name)), trait.help) for name, trait in sorted(settings.items())]
-        return Report("", ("setting", "value", "what it is"), rows, ("%minimax set NAME VALUE changes one.",))
+        return Table("", ("setting", "value", "what it is"), rows, ("%minimax set NAME VALUE changes one.",))
     name, _, value = rest.replace("=", " ", 1).partition(" ")
     name = name.replace("-", "_")
     if name not in settings:
@@ -68,7 +68,7 @@ def set_(session: Session, _shell: Any, rest: str) -> Report:
         raise ArgumentError(f"There is no setting {name!r}.", hint)
     if value.strip():
         _assign(session, name, _literal(_unquoted(value.strip())))
-    return Report(lines=[f"{name} is {getattr(session.config, name)!r}."])
+    return Table(lines=[f"{name} is {getattr(session.config, name)!r}."])
 
 
 def _literal(text: str) -> Any:
@@ -93,7 +93,7 @@ def _assign(session: Session, name: str, value: Any) -> None:
         raise ArgumentError(str(error).splitlines()[0], f"{name}: {trait.help}") from None
 
 
-def login(session: Session, _shell: Any, rest: str) -> Report:
+def login(session: Session, _shell: Any, rest: str) -> Table:
     if rest not in ("", "--keep"):
         raise ArgumentError("%minimax login takes only --keep.", "The key is asked for, and typed unseen.")
     base_url = checked_base_url(session.config.base_url)
@@ -101,7 +101,7 @@ def login(session: Session, _shell: Any, rest: str) -> Report:
     if rest == "--keep":
         session.keys.keep(key)
     where = "in the OS keyring" if rest == "--keep" else "until this kernel ends"
-    return Report(lines=[f"The key for {key.host} is kept {where}."])
+    return Table(lines=[f"The key for {key.host} is kept {where}."])
 
 
 def _typed(base_url: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mm_magics.display import usage_line
 from mm_magics.display.html_page import page
-from mm_magics.display.table import Report
+from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history import export as exports
 from mm_magics.history.turn import Turn
@@ -15,47 +15,47 @@ from mm_magics.ipython import frontend
 from mm_magics.session import Session
 
 
-def undo(session: Session, _shell: Any, _rest: str) -> Report:
+def undo(session: Session, _shell: Any, _rest: str) -> Table:
     thread = session.config.thread
     turns = session.history.turns(thread)
     if not turns:
         raise UsageError(f"The thread {thread} has no turns: there is nothing to undo.")
     session.history.forget(turns[-1])
-    return Report(lines=[f"The turn that began with {_short(turns[-1].prompt)!r} is forgotten in this kernel."])
+    return Table(lines=[f"The turn that began with {_short(turns[-1].prompt)!r} is forgotten in this kernel."])
 
 
-def thread(session: Session, _shell: Any, rest: str) -> Report:
+def thread(session: Session, _shell: Any, rest: str) -> Table:
     if rest:
         session.config.thread = rest
     threads = session.history.threads()
     names = dict.fromkeys([session.config.thread, *threads])
     rows = [("*" if name == session.config.thread else "", name, str(len(threads.get(name, ())))) for name in names]
-    return Report("", ("", "thread", "turns"), rows)
+    return Table("", ("", "thread", "turns"), rows)
 
 
-def fork(session: Session, shell: Any, rest: str) -> Report:
+def fork(session: Session, shell: Any, rest: str) -> Table:
     if not rest:
         raise ArgumentError("A fork needs a name.", "%minimax fork NAME")
     cell_id = session.place(frontend.cell_id(shell), frontend.source(shell))
     shared = session.history.fork(session.config.thread, rest, cell_id)
     before, session.config.thread = session.config.thread, rest
-    return Report(lines=[f"Prompts now go to the thread {rest}, which shares the {shared} turns of {before} so far."])
+    return Table(lines=[f"Prompts now go to the thread {rest}, which shares the {shared} turns of {before} so far."])
 
 
-def save(session: Session, _shell: Any, rest: str) -> Report:
+def save(session: Session, _shell: Any, rest: str) -> Table:
     path, turns = _path(rest, "save FILE.json"), _some(session)
     exports.write(path, exports.saved(turns))
-    return Report(lines=[f"{len(turns)} turns of the thread {session.config.thread} are in {path}."])
+    return Table(lines=[f"{len(turns)} turns of the thread {session.config.thread} are in {path}."])
 
 
-def load(session: Session, _shell: Any, rest: str) -> Report:
+def load(session: Session, _shell: Any, rest: str) -> Table:
     turns = exports.loaded(_path(rest, "load FILE.json"))
     session.history.load(turns)
     threads = ", ".join(dict.fromkeys(turn.thread for turn in turns)) or "none"
-    return Report(lines=[f"{len(turns)} turns were read, of these threads: {threads}."])
+    return Table(lines=[f"{len(turns)} turns were read, of these threads: {threads}."])
 
 
-def export(session: Session, _shell: Any, rest: str) -> Report:
+def export(session: Session, _shell: Any, rest: str) -> Table:
     path, turns = _path(rest, "export FILE.md, .html, .json or .py"), _some(session)
     writers = {
         ".md": lambda: exports.markdown(turns),
@@ -66,7 +66,7 @@ def export(session: Session, _shell: Any, rest: str) -> Report:
     if path.suffix not in writers:
         raise ArgumentError(f"{path.name} ends in none of {', '.join(writers)}.", "The ending says what is written.")
     exports.write(path, writers[path.suffix]())
-    return Report(lines=[f"{len(turns)} turns of the thread {session.config.thread} are in {path}."])
+    return Table(lines=[f"{len(turns)} turns of the thread {session.config.thread} are in {path}."])
 
 
 def _path(rest: str, usage: str) -> Path:
@@ -82,19 +82,19 @@ def _some(session: Session) -> list[Turn]:
     return turns
 
 
-def history(session: Session, _shell: Any, rest: str) -> Report:
+def history(session: Session, _shell: Any, rest: str) -> Table:
     thread = rest or session.config.thread
     turns = session.history.turns(thread)
     if not turns:
         others = ", ".join(session.history.threads()) or "none"
-        return Report(lines=[f"The thread {thread} has no turns; threads that have: {others}."])
+        return Table(lines=[f"The thread {thread} has no turns; threads that have: {others}."])
     stale = session.history.stale()
     rows = [_turn_row(number, turn, turn.place in stale) for number, turn in enumerate(turns, 1)]
-    return Report(f"Thread {thread}", ("", "asked", "answered", "state", "tokens in / out"), rows)
+    return Table(f"Thread {thread}", ("", "asked", "answered", "state", "tokens in / out"), rows)
 
 
 def _turn_row(number: int, turn: Turn, stale: bool) -> tuple[str, ...]:
-    usage = usage_line.of([turn]).usage
+    usage = usage_line.usage_of([turn]).tokens
     state = ", ".join([turn.status, *(["stale"] if stale else [])])
     total = sum(usage.values()) - usage["output_tokens"]
     return str(number), _short(turn.prompt), _short(turn.text), state, f"{total:,} / {usage['output_tokens']:,}"
@@ -105,22 +105,22 @@ def _short(text: str) -> str:
     return line if len(line) <= 60 else f"{line[:59]}…"
 
 
-def clear(session: Session, _shell: Any, rest: str) -> Report:
+def clear(session: Session, _shell: Any, rest: str) -> Table:
     thread = rest or session.config.thread
-    return Report(lines=[f"{session.history.clear(thread)} turns of the thread {thread} are forgotten in this kernel."])
+    return Table(lines=[f"{session.history.clear(thread)} turns of the thread {thread} are forgotten in this kernel."])
 
 
-def usage(session: Session, _shell: Any, _rest: str) -> Report:
+def usage(session: Session, _shell: Any, _rest: str) -> Table:
     rows = []
     every = [turn for turns in session.history.threads().values() for turn in turns]
     for name in sorted({turn.model for turn in every}):
-        rows.append(_usage_row(name, usage_line.of(turn for turn in every if turn.model == name)))
+        rows.append(_usage_row(name, usage_line.usage_of(turn for turn in every if turn.model == name)))
     if len(rows) > 1:
-        rows.append(_usage_row("all", usage_line.of(every)))
+        rows.append(_usage_row("all", usage_line.usage_of(every)))
     columns = ("model", "calls", "seconds", "tokens in", "out", "cache read", "cache written", "cost")
-    return Report("", columns, rows, () if rows else ("Nothing was asked yet.",))
+    return Table("", columns, rows, () if rows else ("Nothing was asked yet.",))
 
 
-def _usage_row(name: str, sums: usage_line.Figures) -> tuple[str, ...]:
-    counts = tuple(f"{sums.usage[counter]:,}" for counter in usage_line.COUNTERS)
-    return name, str(sums.calls), f"{sums.seconds:.1f}", *counts, usage_line.dollars(sums.cost)
+def _usage_row(name: str, usage: usage_line.Usage) -> tuple[str, ...]:
+    counts = tuple(f"{usage.tokens[counter]:,}" for counter in usage_line.COUNTERS)
+    return name, str(usage.calls), f"{usage.seconds:.1f}", *counts, usage_line.dollars(usage.cost)

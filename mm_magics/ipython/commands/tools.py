@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from mm_magics.display.table import Report
+from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError
 from mm_magics.ipython import frontend
 from mm_magics.ipython.arguments import split
@@ -24,7 +24,7 @@ _PATTERN = re.compile(r"[a-zA-Z0-9_\-*?\[\]!]+")
 _SHOWN = 100
 
 
-def tools(session: Session, shell: Any, rest: str) -> Report:
+def tools(session: Session, shell: Any, rest: str) -> Table:
     if not rest.isprintable():
         raise ArgumentError("A rule cannot hold control characters.", "Write * or ? for them.")
     verb, *words = split(rest) or [""]
@@ -41,14 +41,14 @@ def tools(session: Session, shell: Any, rest: str) -> Report:
     return _listed(session, shell)
 
 
-def _listed(session: Session, shell: Any) -> Report:
+def _listed(session: Session, shell: Any) -> Table:
     folder = folder_of(session.config.tools_folder, frontend.notebook_path(shell))
     rows = [(name, "asks" if tool.asks else "runs", tool.risk) for name, tool in _builtin().items()]
     rules = [f"Rule: {_line(rule)}" for rule in session.rules] or ["There are no rules."]
-    return Report("", ("tool", "unless a rule matches", "risk"), rows, (f"Files are those of {folder}.", *rules, USAGE))
+    return Table("", ("tool", "unless a rule matches", "risk"), rows, (f"Files are those of {folder}.", *rules, USAGE))
 
 
-def _add(session: Session, verdict: Verdict, words: list[str]) -> Report:
+def _add(session: Session, verdict: Verdict, words: list[str]) -> Table:
     if not words:
         raise ArgumentError("A rule needs a tool's name.", f"%minimax tools {verdict} NAME; * matches every name.")
     name, *pairs = words
@@ -62,7 +62,7 @@ def _add(session: Session, verdict: Verdict, words: list[str]) -> Report:
         lines.append(f"No tool is called {name} yet{f': did you mean {like[0]}?' if like else '.'}")
     if verdict == "allow" and "*" in arguments.get("command", "") + arguments.get("code", ""):
         lines.append("Mind that a pattern matches text: 'git *' also allows 'git log; rm -r *'.")
-    return Report(lines=lines)
+    return Table(lines=lines)
 
 
 def _arguments(name: str, pairs: list[str]) -> dict[str, str]:
@@ -80,13 +80,13 @@ def _arguments(name: str, pairs: list[str]) -> dict[str, str]:
     return found
 
 
-def _forget(session: Session, words: list[str]) -> Report:
+def _forget(session: Session, words: list[str]) -> Table:
     if len(words) != 1:
         raise ArgumentError("forget takes one name, as the rule has it, or all.", "%minimax tools lists the rules.")
     count = session.rules.clear() if words == ["all"] else session.rules.remove(words[0])
     if not count:
         raise ArgumentError(f"There is no rule for {words[0]!r}.", "%minimax tools lists the rules.")
-    return Report(lines=[f"{count} rule{'s are' if count > 1 else ' is'} forgotten."])
+    return Table(lines=[f"{count} rule{'s are' if count > 1 else ' is'} forgotten."])
 
 
 def _line(rule: Rule) -> str:
