@@ -51,10 +51,11 @@ fuzz: $(VENV)/.installed ## 10,000 examples of what may come from outside, then 
 	for each in $$(python -m fuzz); do python -m fuzz $$each -max_total_time=$(FUZZ_S); done
 
 .PHONY: lint
-lint: $(VENV)/.installed ## formatting, types and rules, Python and TypeScript
+lint: $(VENV)/.installed ## formatting, rules, types and language, Python and TypeScript
 	ruff format --check
 	ruff check
 	mypy
+	tools/check-language
 	cd labextension && jlpm lint
 
 .PHONY: bench
