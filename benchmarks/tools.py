@@ -21,7 +21,7 @@ from mm_magics.api.messages import Message
 from mm_magics.api.request import encode
 from mm_magics.session import Session
 from mm_magics.tools.approval import Rules
-from mm_magics.tools.runtime.runner import Limits, Round, ToolEnded
+from mm_magics.tools.runtime.runner import ToolFinished, ToolLimits, ToolRunner
 from mm_magics.tools.schema.functions import minimax_tool, tool_of
 from mm_magics.tools.tool import ToolCall
 from mm_magics.turn.request_body import Body
@@ -161,10 +161,12 @@ def _call_seconds(function: Callable[..., Any]) -> float:
     tool, rules = tool_of(minimax_tool(asks=True)(function)), Rules()
     rules.add("allow", tool.name)
     call = ToolCall("call_1", tool.name, {"number": 1})
-    round_ = Round([call], {tool.name: tool}, rules, Limits(120.0, 20_000), threading.Event(), lambda _call: False)
+    round_ = ToolRunner(
+        [call], {tool.name: tool}, rules, ToolLimits(120.0, 20_000), threading.Event(), lambda _call: False
+    )
     events: list[Any] = []
     seconds = _seconds(lambda: events.extend(round_.events()))
-    assert isinstance(events[-1], ToolEnded)
+    assert isinstance(events[-1], ToolFinished)
     assert events[-1].result.outcome == "done"
     return seconds
 

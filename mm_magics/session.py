@@ -26,14 +26,14 @@ from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.replay import Recordings, replayable
 from mm_magics.history.thread import Context, History, context_messages, digest_of
 from mm_magics.history.turn import Turn
-from mm_magics.tools import resolve
 from mm_magics.tools.approval import Approve, Rules
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.files import folder_of
 from mm_magics.tools.loop import Toolbox
 from mm_magics.tools.mcp.servers import Servers
-from mm_magics.tools.runtime.runner import Limits
-from mm_magics.tools.schema.output_schema import Shape, shape_of
+from mm_magics.tools.resolve import resolve_tools
+from mm_magics.tools.runtime.runner import ToolLimits
+from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
 from mm_magics.tools.schema.structured_output import value_of
 from mm_magics.tools.tool import Tool
 from mm_magics.turn.answer import Answer, Prompt, Replayed, View, nobody
@@ -88,7 +88,7 @@ class Session:
             raise PromptError("The prompt is empty.", "Write the question below the %%minimax line.")
         self.refresh()
         chosen = {name: flags.pop(name, self.setting(name)) for name in _FLAGS}
-        shape = shape_of(flags.pop("schema")) if flags.get("schema") is not None else None
+        shape = output_schema_of(flags.pop("schema")) if flags.get("schema") is not None else None
         if flags:
             raise TypeError(f"unknown settings: {', '.join(flags)}")
         box = self._box(chosen, shape)
@@ -163,16 +163,16 @@ class Session:
 
     def value(self, turn: Turn, schema: Any) -> Any:
         """The turn's answer as a value that fits the schema. Raises `ProtocolError` if it does not."""
-        return value_of(turn.messages, shape_of(schema))
+        return value_of(turn.messages, output_schema_of(schema))
 
-    def _box(self, chosen: Mapping[str, Any], shape: Shape | None) -> Toolbox | None:
+    def _box(self, chosen: Mapping[str, Any], shape: OutputSchema | None) -> Toolbox | None:
         """What the model may call; None without tools and shape."""
         tools: dict[str, Tool] = {}
         if chosen["tools"]:
-            tools = resolve.resolve(chosen["tools"], self.namespace, self.builtin(), self.servers)
+            tools = resolve_tools(chosen["tools"], self.namespace, self.builtin(), self.servers)
         if not tools and shape is None:
             return None
-        limits = Limits(chosen["tool_timeout"], chosen["tool_limit"])
+        limits = ToolLimits(chosen["tool_timeout"], chosen["tool_limit"])
         return Toolbox(tools, self.rules, limits, chosen["max_rounds"], chosen["max_cost"], shape, self._running)
 
     def _builtin(self) -> Mapping[str, Tool]:

@@ -20,7 +20,7 @@ from mm_magics.endpoint.assembler import Delta
 from mm_magics.endpoint.call import Call
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
-from mm_magics.tools.runtime.runner import ToolEnded
+from mm_magics.tools.runtime.runner import ToolFinished
 from tests.endpoint.test_client import until
 from tests.turns import broken_rules
 
@@ -216,7 +216,7 @@ def test_an_interrupt_at_any_line_of_a_turn_with_tools_keeps_the_results_that_we
         due = None
 
         def show(self, event: Any) -> None:
-            if isinstance(event, ToolEnded):
+            if isinstance(event, ToolFinished):
                 shown.append(event.result.block)
 
     def add(a: int) -> int:

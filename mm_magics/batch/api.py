@@ -24,7 +24,7 @@ from mm_magics.config import checked_base_url
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import UsageError
 from mm_magics.session import Session
-from mm_magics.tools.schema.output_schema import shape_of
+from mm_magics.tools.schema.output_schema import output_schema_of
 from mm_magics.turn.answer import Event
 
 SLOWEST = 50
@@ -118,7 +118,7 @@ def job_of(
         raise UsageError("A prompt that runs over rows calls no tools.", "Leave tools out.")
     config, asked_timeout = session.config, flags.get("timeout")
     text = Text(template, dict(namespace), config.value_limit)
-    shape = None if schema is None else shape_of(schema)
+    shape = None if schema is None else output_schema_of(schema)
     schemas = {} if schema is None else {"schema": schema}
     prompt = session.prepare(text.source, **{"context": "none", **flags, **schemas, "tools": [], "tool_choice": None})
     speed = models.model(prompt.model).speed or SLOWEST

@@ -21,7 +21,7 @@ from mm_magics.batch.runner import Run
 from mm_magics.batch.store import Store
 from mm_magics.errors import PromptError, UsageError
 from mm_magics.prompt.template import Template, as_text
-from mm_magics.tools.schema.output_schema import Shape
+from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.turn.answer import Prompt
 
 SHOWN = 3
@@ -64,7 +64,7 @@ class Job:
     rows: Rows | DaskRows
     text: Text
     prompt: Prompt
-    shape: Shape | None
+    shape: OutputSchema | None
     into: str
     name: str
     figures: bool

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from mm_magics.api import messages, models
 from mm_magics.batch.store import Reply
 from mm_magics.errors import ProtocolError
-from mm_magics.tools.schema.output_schema import Shape
+from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.tools.schema.structured_output import value_of
 
 COUNTERS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -29,7 +29,7 @@ class RowError(NamedTuple):
 class Results:
     """The results of `count` rows. `shape` is what an answer has to fit; with `figures`, each row's tokens and cost."""
 
-    def __init__(self, count: int, model: str, shape: Shape | None = None, *, figures: bool = False) -> None:
+    def __init__(self, count: int, model: str, shape: OutputSchema | None = None, *, figures: bool = False) -> None:
         self.values: list[Any] = [None] * count
         self.errors: dict[int, str] = {}
         self.figures: list[tuple[int, int, float | None] | None] | None = [None] * count if figures else None
@@ -124,12 +124,12 @@ class Results:
 FIGURES = ("tokens_in", "tokens_out", "cost")
 
 
-def columns_of(into: str, shape: Shape | None, *, figures: bool) -> list[str]:
+def columns_of(into: str, shape: OutputSchema | None, *, figures: bool) -> list[str]:
     """The names of the columns that a run makes."""
     return list(Results(0, "", shape, figures=figures).columns(into))
 
 
-def fields_of(shape: Shape | None) -> list[str]:
+def fields_of(shape: OutputSchema | None) -> list[str]:
     """The fields of a shape that is an object; [] of any other."""
     properties = shape.schema.get("properties") if shape is not None and not shape.wrapped else None
     return list(properties) if isinstance(properties, Mapping) else []

@@ -12,7 +12,7 @@ from IPython.core.getipython import get_ipython
 
 from mm_magics.display.sanitize import visible
 from mm_magics.prompt.template import cut
-from mm_magics.tools.approval import Decision, always_says
+from mm_magics.tools.approval import Decision, standing_rule_label
 from mm_magics.tools.tool import ToolCall
 from mm_magics.turn.answer import nobody
 
@@ -27,7 +27,7 @@ def by_input(call: ToolCall) -> Decision:
     arguments = json.dumps(call.input, ensure_ascii=False, indent=1)
     print(visible(f"\nThe model wants to call {call.name} with\n{cut(arguments, SHOWN)}"))
     try:
-        said = input(QUESTION.format(always=visible(always_says(call)))).strip()
+        said = input(QUESTION.format(always=visible(standing_rule_label(call)))).strip()
     except KeyboardInterrupt:
         raise
     except Exception:  # no one to ask after all: a pipe raises an EOFError

@@ -17,7 +17,7 @@ from mm_magics.config import MiniMax
 from mm_magics.display.sanitize import visible
 from mm_magics.errors import MiniMaxError
 from mm_magics.session import Session
-from mm_magics.tools import resolve
+from mm_magics.tools.resolve import resolve_tools
 from mm_magics.tools.tool import Tool, ToolCall
 
 ENDPOINTS_OWN = 0.0
@@ -96,7 +96,7 @@ def _of_tools(session: Session) -> str:
             said["server"].append(name)
             continue
         try:
-            found = resolve.resolve([name], session.namespace, session.builtin(), session.servers)
+            found = resolve_tools([name], session.namespace, session.builtin(), session.servers)
         except MiniMaxError as error:
             return f"These tools cannot be offered: {error}"
         for tool in found.values():

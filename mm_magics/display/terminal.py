@@ -17,7 +17,7 @@ from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.prompt.template import cut
 from mm_magics.tools.approval import Decision
-from mm_magics.tools.runtime.runner import ToolEnded, ToolStarted
+from mm_magics.tools.runtime.runner import ToolFinished, ToolStarted
 from mm_magics.tools.tool import ToolCall
 from mm_magics.turn.answer import Asked, Event, TurnEnd
 
@@ -66,7 +66,7 @@ class TerminalView:
                 self._end_line()
             case ToolStarted(call):
                 self.say(f"{call.name} runs")
-            case ToolEnded(call, result):
+            case ToolFinished(call, result):
                 self.say(f"{call.name} {result.outcome} in {result.seconds:.1f} s")
                 self._write(cut(str(result.block["content"]), SHOWN), "cyan")
                 self._end_line()

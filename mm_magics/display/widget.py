@@ -33,8 +33,8 @@ from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta, MessageSt
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.history.turn import Turn
 from mm_magics.interrupts import Stopped
-from mm_magics.tools.approval import Decision, always_says
-from mm_magics.tools.runtime.runner import ToolAsked, ToolEnded, ToolStarted
+from mm_magics.tools.approval import Decision, standing_rule_label
+from mm_magics.tools.runtime.runner import ApprovalRequested, ToolFinished, ToolStarted
 from mm_magics.tools.tool import ToolCall
 from mm_magics.turn.answer import Asked, Event, TurnEnd
 
@@ -169,14 +169,16 @@ class WidgetView:
             case BlockStop(number, _):
                 seconds = time.monotonic() - self._began.get(number, time.monotonic())
                 self._put(["close", self._keys.get(number, -1), {"seconds": round(seconds, 1)}])
-            case ToolAsked(call, tool):
-                self._put(["tool", call.id, {"state": "asking", "risk": tool.risk, "always": always_says(call)}])
+            case ApprovalRequested(call, tool):
+                self._put(
+                    ["tool", call.id, {"state": "asking", "risk": tool.risk, "always": standing_rule_label(call)}]
+                )
                 self._put(["state", {"status": "waiting"}])
                 return True
             case ToolStarted(call):
                 self._put(["tool", call.id, {"state": "running"}])
                 return True
-            case ToolEnded(call, result):
+            case ToolFinished(call, result):
                 self._put(["open", self._count, {**result.block, "content": ""}])
                 self._put(["close", self._count, {"block": result.block}])
                 self._put(["tool", call.id, {"state": result.outcome, "seconds": result.seconds}])

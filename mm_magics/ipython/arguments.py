@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from mm_magics.display.answer_format import FORMS
 from mm_magics.errors import ArgumentError
 from mm_magics.tools.approval import VERDICTS
-from mm_magics.tools.builtin.catalogue import NAMES
+from mm_magics.tools.builtin.catalogue import TOOL_NAMES
 
 
 @dataclass(frozen=True)
@@ -343,7 +343,7 @@ def _of_command(words: list[str], models: list[str], settings: list[str]) -> lis
         case ["tools"]:
             return [*VERDICTS, "forget"]
         case ["tools", verb]:
-            return [*NAMES, *(["all"] if verb == "forget" else [])]
+            return [*TOOL_NAMES, *(["all"] if verb == "forget" else [])]
         case ["mcp"]:
             return list(SERVER_COMMANDS)
         case [name]:

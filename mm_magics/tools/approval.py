@@ -16,12 +16,12 @@ from mm_magics.tools.tool import Tool, ToolCall
 Verdict = Literal["allow", "ask", "deny"]
 VERDICTS: tuple[Verdict, ...] = ("allow", "ask", "deny")
 
-BOUND: Mapping[str, str] = {"python": "code", "shell": "command", "write_file": "path"}
+BOUND_ARGUMENTS: Mapping[str, str] = {"python": "code", "shell": "command", "write_file": "path"}
 """The argument that a yes for good is bound to, where a yes to every call of the tool would be a yes to anything."""
 
 
 class Decision(NamedTuple):
-    """What was answered: `reason` is told to the model, `always` asks for a rule, `always(call)`, as well."""
+    """What was answered: `reason` is told to the model, `always` asks for a rule, `standing_rule(call)`, as well."""
 
     allowed: bool
     reason: str = ""
@@ -86,25 +86,25 @@ class Rules:
         return "ask" if tool.asks else "allow"
 
 
-def always(call: ToolCall) -> tuple[str, dict[str, str]]:
+def standing_rule(call: ToolCall) -> tuple[str, dict[str, str]]:
     """The pattern and the arguments of the rule that "allow in this notebook" adds for this call.
 
-    The tool's name, and for the tools of `BOUND` that one argument to the letter.
+    The tool's name, and for the tools of `BOUND_ARGUMENTS` that one argument to the letter.
 
-    >>> always(ToolCall("1", "shell", {"command": "ls *.py", "timeout": 5}))
+    >>> standing_rule(ToolCall("1", "shell", {"command": "ls *.py", "timeout": 5}))
     ('shell', {'command': 'ls [*].py'})
     """
-    bound = BOUND.get(call.name)
+    bound = BOUND_ARGUMENTS.get(call.name)
     return call.name, {bound: _to_the_letter(as_text(call.input.get(bound, "")))} if bound else {}
 
 
-def always_says(call: ToolCall) -> str:
+def standing_rule_label(call: ToolCall) -> str:
     """What the button for it says, so that nobody allows more than was read.
 
-    >>> always_says(ToolCall("1", "shell", {"command": "ls"}))
+    >>> standing_rule_label(ToolCall("1", "shell", {"command": "ls"}))
     'Allow shell with this very command in this notebook'
     """
-    bound = BOUND.get(call.name)
+    bound = BOUND_ARGUMENTS.get(call.name)
     what = f"{call.name} with this very {bound}" if bound else f"every call of {call.name}"
     return f"Allow {what} in this notebook"
 

@@ -14,19 +14,19 @@ from mm_magics.api import messages
 from mm_magics.api.messages import ANSWER, Block
 from mm_magics.errors import UsageError
 from mm_magics.tools.approval import Approve, Rules
-from mm_magics.tools.runtime.runner import Limits, Round, ToolEvent, result_of
-from mm_magics.tools.schema.output_schema import Shape
-from mm_magics.tools.schema.structured_output import Wanted
-from mm_magics.tools.tool import Output, Result, Tool, ToolCall
+from mm_magics.tools.runtime.runner import ToolEvent, ToolLimits, ToolRunner, result_of
+from mm_magics.tools.schema.output_schema import OutputSchema
+from mm_magics.tools.schema.structured_output import StructuredOutput
+from mm_magics.tools.tool import Tool, ToolCall, ToolOutput, ToolResult
 
 ENOUGH = "No more tools can be called: {why}. Say now what you have found, and what is left to do."
 UNREAD = "A call could not be read: its arguments are no JSON object. Call it again."
-NOT_RUN = Output("Not run: the final answer was given beside it.", is_error=True)
+NOT_RUN = ToolOutput("Not run: the final answer was given beside it.", is_error=True)
 
 
 @dataclass(frozen=True)
 class Toolbox:
-    """What the model may call in a turn, and how far; `shape` is what its answer has to fit.
+    """What the model may call in a turn, and how far; `output_schema` is what its answer has to fit.
 
     After `max_rounds` messages with calls, or `max_cost` US dollars, one last answer is asked for, without tools.
     `running` is set while tools run. Raises `UsageError` for a tool with a name of our own.
@@ -34,10 +34,10 @@ class Toolbox:
 
     tools: Mapping[str, Tool]
     rules: Rules
-    limits: Limits
+    limits: ToolLimits
     max_rounds: int
     max_cost: float | None = None
-    shape: Shape | None = None
+    output_schema: OutputSchema | None = None
     running: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def __post_init__(self) -> None:
@@ -50,8 +50,8 @@ class Toolbox:
         Raises `UsageError` for a choice that is not offered.
         """
         offered = [tool.definition for tool in self.tools.values()]
-        if self.shape is not None:
-            offered.append(Wanted(self.shape).definition)
+        if self.output_schema is not None:
+            offered.append(StructuredOutput(self.output_schema).definition)
             choice = choice or (None if self.tools else ANSWER)
         if choice is None:
             return {"tools": offered}
@@ -62,16 +62,16 @@ class Toolbox:
         return {"tools": offered, "tool_choice": {"type": "tool", "name": choice}}
 
 
-class Loop:
+class ToolLoop:
     """The rounds of one turn: `choice` is the next request's `tool_choice`, `notes` what the user is to be told."""
 
     def __init__(self, box: Toolbox, choice: Mapping[str, Any], stop: threading.Event) -> None:
         self.box, self.choice, self.stop = box, choice, stop
         self.notes: list[str] = []
-        self.wanted = Wanted(box.shape) if box.shape else None
+        self.wanted = StructuredOutput(box.output_schema) if box.output_schema else None
         self._rounds = 0
 
-    def follow(self, content: Sequence[Block], unfinished: int | None) -> Follow:
+    def step(self, content: Sequence[Block], unfinished: int | None) -> LoopStep:
         """What follows this message. A choice that forces a call is for the first request only."""
         if self.choice.get("type") in ("any", "tool"):
             called = [block.get("name") for block in content if block.get("type") == "tool_use"]
@@ -79,7 +79,7 @@ class Loop:
             if name not in called if name else not called:
                 self.notes.append(f"The endpoint did not honour tool_choice {name or 'any'}: no such call came.")
             self.choice = {"type": "auto"}
-        return Follow(self, content, unfinished)
+        return LoopStep(self, content, unfinished)
 
     def limit(self, spent: float | None) -> str:
         """What is said to the model when a round was its last one, else ""."""
@@ -96,33 +96,33 @@ class Loop:
         return ENOUGH.format(why=why)
 
 
-class Follow:
-    """What follows one message. `more`: whether another request does; `results`, `answers`: what goes back in it.
+class LoopStep:
+    """What follows one message: `needs_request` is whether another request does; `results`, `reply` are sent in it.
 
     They are right at every moment: a call that is not over counts as interrupted.
     """
 
-    def __init__(self, loop: Loop, content: Sequence[Block], unfinished: int | None) -> None:
-        self.more = False
+    def __init__(self, loop: ToolLoop, content: Sequence[Block], unfinished: int | None) -> None:
+        self.needs_request = False
         self._loop, self._content = loop, content
         self._calls = calls_in(content, unfinished)
         self._unread = sum(block.get("type") == "tool_use" for block in content) > len(self._calls)
-        self._round: Round | None = None
-        self._given: list[Result] = []
+        self._round: ToolRunner | None = None
+        self._given: list[ToolResult] = []
         self._said: list[str] = []
 
     @property
-    def results(self) -> list[Result]:
+    def results(self) -> list[ToolResult]:
         return self._round.results if self._round else self._given
 
     @property
-    def answers(self) -> list[Block]:
+    def reply(self) -> list[Block]:
         """The content of the user message that follows; [] where none does."""
         blocks = [result.block for result in self.results]
         return [*blocks, *({"type": "text", "text": text} for text in self._said)]
 
     def events(self, spent: float | None, approve: Approve) -> Iterator[ToolEvent]:
-        """Answer the message. `spent` is what the turn has cost so far. Raises as `Round.events` does."""
+        """Answer the message. `spent` is what the turn has cost so far. Raises as `ToolRunner.events` does."""
         loop, wanted = self._loop, self._loop.wanted
         if loop.choice.get("type") == "none":
             return
@@ -130,19 +130,19 @@ class Follow:
         if wanted and final:
             taken = wanted.take_call(final)
             self._given = [result_of(call, taken if call is final else NOT_RUN) for call in self._calls]
-            self.more = wanted.goes_on
+            self.needs_request = wanted.needs_retry
         elif self._calls or self._unread:
             box = loop.box
-            self._round = Round(self._calls, box.tools, box.rules, box.limits, loop.stop, approve)
+            self._round = ToolRunner(self._calls, box.tools, box.rules, box.limits, loop.stop, approve)
             box.running.set()
             yield from self._round.events()
             box.running.clear()
             self._said = [text for text in (UNREAD if self._unread else "", loop.limit(spent)) if text]
-            self.more = True
+            self.needs_request = True
         elif wanted:
             asked = wanted.take_text(messages.text_of([{"role": "assistant", "content": list(self._content)}]))
-            self.more = wanted.goes_on
-            self._said = [asked] if self.more else []
+            self.needs_request = wanted.needs_retry
+            self._said = [asked] if self.needs_request else []
 
 
 def calls_in(content: Sequence[Block], unfinished: int | None) -> list[ToolCall]:

@@ -14,11 +14,11 @@ from mm_magics.tools.mcp.servers import Servers
 from mm_magics.tools.schema.functions import tool_of
 from mm_magics.tools.tool import Tool
 
-Wanted = str | Tool | Callable[..., Any]
+ToolLike = str | Tool | Callable[..., Any]
 
 
-def resolve(
-    wanted: Iterable[Wanted], namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers
+def resolve_tools(
+    wanted: Iterable[ToolLike], namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers
 ) -> dict[str, Tool]:
     """The tools by the names that the model calls them by, in order.
 
@@ -32,7 +32,9 @@ def resolve(
     return found
 
 
-def _meant(each: Wanted, namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers) -> Iterator[Tool]:
+def _meant(
+    each: ToolLike, namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers
+) -> Iterator[Tool]:
     if not isinstance(each, str):
         yield _tool(each)
         return

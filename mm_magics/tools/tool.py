@@ -14,10 +14,10 @@ from typing import Any, Literal, NamedTuple
 
 from mm_magics.errors import UsageError
 
-NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What the Messages API takes for a tool's name."""
 
-Outcome = Literal["done", "failed", "denied", "interrupted"]
+ToolOutcome = Literal["done", "failed", "denied", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Tool:
     risk: str = ""
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
+        if not TOOL_NAME.fullmatch(self.name):
             raise UsageError(
                 f"{self.name!r} cannot be a tool's name.", "Letters, digits, _ and - can, at most 64 of them."
             )
@@ -63,16 +63,16 @@ class ToolCall(NamedTuple):
     input: Mapping[str, Any]
 
 
-class Output(NamedTuple):
+class ToolOutput(NamedTuple):
     """What a tool may give in place of a value: the text that the model is to read, and whether it is an error."""
 
     text: str
     is_error: bool = False
 
 
-class Result(NamedTuple):
+class ToolResult(NamedTuple):
     """What came of a call: the `tool_result` block that answers it, how it ended, and the seconds it took."""
 
     block: dict[str, Any]
-    outcome: Outcome
+    outcome: ToolOutcome
     seconds: float

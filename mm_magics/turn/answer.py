@@ -25,7 +25,7 @@ from mm_magics.history.thread import Context, History
 from mm_magics.history.turn import Status, Turn, new_id, now
 from mm_magics.interrupts import Stopped
 from mm_magics.tools.approval import Approve, Decision
-from mm_magics.tools.loop import Follow, Loop, Toolbox
+from mm_magics.tools.loop import LoopStep, Toolbox, ToolLoop
 from mm_magics.tools.runtime.runner import ToolEvent
 from mm_magics.tools.tool import ToolCall
 from mm_magics.turn.request_body import Body
@@ -141,7 +141,7 @@ class Answer:
         self.notes = [*news, *prompt.notes]
         self.turn: Turn | None = None
         self._call, self._history = call, history
-        self._loop = Loop(prompt.box, prompt.body.get("tool_choice") or {}, stop) if prompt.box else None
+        self._loop = ToolLoop(prompt.box, prompt.body.get("tool_choice") or {}, stop) if prompt.box else None
         self._parts = [_Part(call(prompt.content))]
         self._body: Body | None = None
         self._id, self._created = new_id(), now()
@@ -194,9 +194,9 @@ class Answer:
             yield from part.call.events(wake)
             if self._loop is None or self._ending()[0] != "complete":
                 return
-            part.follow = self._loop.follow(part.call.assembler.content, part.call.assembler.unfinished)
-            yield from part.follow.events(self._spent(), approve)
-            if not part.follow.more:
+            part.step = self._loop.step(part.call.assembler.content, part.call.assembler.unfinished)
+            yield from part.step.events(self._spent(), approve)
+            if not part.step.needs_request:
                 return
             self._parts.append(_Part(self._call(self._next_body())))
 
@@ -273,12 +273,12 @@ class _Part:
     """One call of the model, and what followed its message."""
 
     call: Call
-    follow: Follow | None = None
+    step: LoopStep | None = None
 
     def messages(self) -> Iterator[Message]:
         if content := self.call.assembler.content:
             yield {"role": "assistant", "content": content}
-        if self.follow and (answers := self.follow.answers):
+        if self.step and (answers := self.step.reply):
             yield {"role": "user", "content": answers}
 
     def response(self) -> dict[str, Any]:
@@ -298,7 +298,7 @@ class _Part:
             response["unfinished"] = assembler.unfinished
         if assembler.partial_json is not None:
             response["partial_json"] = assembler.partial_json
-        if self.follow and (results := self.follow.results):
+        if self.step and (results := self.step.results):
             response["tools"] = [
                 {"id": each.block["tool_use_id"], "outcome": each.outcome, "seconds": each.seconds} for each in results
             ]

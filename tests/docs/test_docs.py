@@ -20,7 +20,7 @@ from mm_magics.endpoint import error_body, retries
 from mm_magics.endpoint.client import CONNECT_TIMEOUT, MOST_LIST, MOST_PAGES
 from mm_magics.endpoint.reader import MOST_BYTES
 from mm_magics.ipython import commands
-from mm_magics.tools.builtin.catalogue import NAMES, builtin_tools
+from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def test_the_page_on_tools_tells_each_ones_risk():
     rows = re.findall(r"^\| `(\w+)` \| (asks|runs) \| (.*) \|$", page, re.MULTILINE)
     tools = builtin_tools({}, Path(), tuple).values()
     assert rows == [(tool.name, "asks" if tool.asks else "runs", tool.risk) for tool in tools]
-    assert tuple(tool.name for tool in tools) == NAMES
+    assert tuple(tool.name for tool in tools) == TOOL_NAMES
 
 
 def test_the_rules_on_the_page_on_tools_can_be_typed():

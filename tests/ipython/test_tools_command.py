@@ -10,7 +10,7 @@ import pytest
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.ipython import arguments, commands
 from mm_magics.session import Session
-from mm_magics.tools.builtin.catalogue import NAMES
+from mm_magics.tools.builtin.catalogue import TOOL_NAMES
 from mm_magics.tools.tool import Tool, ToolCall
 
 SHELL: Any = SimpleNamespace(user_ns={})
@@ -30,7 +30,7 @@ def test_it_lists_the_tools_with_their_risks_the_folder_and_the_rules(tmp_path: 
     session = Session(tools_folder=str(tmp_path))
     text = said(session, "tools")
     rows = {words[0]: words[1:] for words in map(str.split, text.splitlines())}
-    assert all(name in rows for name in NAMES)
+    assert all(name in rows for name in TOOL_NAMES)
     assert rows["shell"][:5] == ["asks", "Runs", "any", "command", "as"]
     assert rows["variables"][:3] == ["runs", "Names,", "types"]
     assert f"Files are those of {tmp_path.resolve()}." in text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mm_magics.tools.approval import BOUND, Rules, Verdict, always, always_says
+from mm_magics.tools.approval import BOUND_ARGUMENTS, Rules, Verdict, standing_rule, standing_rule_label
 from mm_magics.tools.tool import Tool, ToolCall
 
 ASKS = Tool("shell", "", {}, print, asks=True)
@@ -88,7 +88,7 @@ def test_rules_are_forgotten_by_name_and_altogether() -> None:
 
 
 @pytest.mark.fuzz
-@given(st.sampled_from(sorted(BOUND)), st.text(), st.text(), json_values)
+@given(st.sampled_from(sorted(BOUND_ARGUMENTS)), st.text(), st.text(), json_values)
 @example("shell", "ls [ab]*?", "ls ab", 1)
 @example("shell", "rm *", "rm -rf everything", 1)
 def test_a_yes_for_good_to_a_tool_that_acts_holds_for_these_very_words_alone(
@@ -96,27 +96,30 @@ def test_a_yes_for_good_to_a_tool_that_acts_holds_for_these_very_words_alone(
 ) -> None:
     tool = dataclasses.replace(ASKS, name=name)
     rules = Rules()
-    rules.add("allow", *always(call(name, **{BOUND[name]: text})))
-    assert rules.verdict(tool, call(name, **{BOUND[name]: text, "rest": rest})) == "allow"
-    assert rules.verdict(tool, call(name, **{BOUND[name]: other})) == ("allow" if other == text else "ask")
+    rules.add("allow", *standing_rule(call(name, **{BOUND_ARGUMENTS[name]: text})))
+    assert rules.verdict(tool, call(name, **{BOUND_ARGUMENTS[name]: text, "rest": rest})) == "allow"
+    assert rules.verdict(tool, call(name, **{BOUND_ARGUMENTS[name]: other})) == ("allow" if other == text else "ask")
     assert rules.verdict(tool, call(name)) == "ask"
 
 
 def test_a_yes_for_good_to_any_other_tool_holds_for_its_name() -> None:
     tool = dataclasses.replace(ASKS, name="mcp_query")
     rules = Rules()
-    rules.add("allow", *always(call("mcp_query", sql="select 1")))
+    rules.add("allow", *standing_rule(call("mcp_query", sql="select 1")))
     assert rules.verdict(tool, call("mcp_query", sql="select 2")) == "allow"
     assert rules.verdict(dataclasses.replace(ASKS, name="mcp_query2"), call("mcp_query2", sql="select 1")) == "ask"
 
 
 def test_the_button_says_what_it_allows() -> None:
-    assert always_says(call("python", code="1")) == "Allow python with this very code in this notebook"
-    assert always_says(call("write_file", path="a", text="")) == "Allow write_file with this very path in this notebook"
-    assert always_says(call("mcp_query")) == "Allow every call of mcp_query in this notebook"
+    assert standing_rule_label(call("python", code="1")) == "Allow python with this very code in this notebook"
+    assert (
+        standing_rule_label(call("write_file", path="a", text=""))
+        == "Allow write_file with this very path in this notebook"
+    )
+    assert standing_rule_label(call("mcp_query")) == "Allow every call of mcp_query in this notebook"
 
 
 def test_a_yes_for_good_without_the_argument_it_is_bound_to_allows_nothing_more() -> None:
     rules = Rules()
-    rules.add("allow", *always(call("shell")))
+    rules.add("allow", *standing_rule(call("shell")))
     assert rules.verdict(ASKS, call("shell", command="ls")) == "ask"

@@ -16,7 +16,7 @@ from mm_magics.errors import EndpointError, UsageError
 from mm_magics.history.turn import Turn
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
 from mm_magics.tools.approval import Decision
-from mm_magics.tools.runtime.runner import ToolAsked, ToolEnded, ToolStarted
+from mm_magics.tools.runtime.runner import ApprovalRequested, ToolFinished, ToolStarted
 from mm_magics.tools.tool import Tool, ToolCall
 from mm_magics.turn.answer import TurnEnd
 
@@ -304,7 +304,7 @@ def test_stop_ends_a_tool_at_once_and_keeps_the_results_so_far(
     stop = threading.Event()
     with session.stream("Go.", tools=[add, function], stop=stop) as answer:
         for event in answer:
-            if isinstance(event, ToolEnded):
+            if isinstance(event, ToolFinished):
                 threading.Timer(0.2, stop.set).start()
                 began = time.monotonic()
             if isinstance(event, TurnEnd):
@@ -373,9 +373,9 @@ def test_events_tell_what_is_called_and_how_it_ended(session: Session, endpoint:
     seen = [
         event
         for event in answer.events(lambda: None, lambda call: True)
-        if isinstance(event, ToolAsked | ToolStarted | ToolEnded)
+        if isinstance(event, ApprovalRequested | ToolStarted | ToolFinished)
     ]
-    assert [type(event).__name__ for event in seen] == ["ToolAsked", "ToolStarted", "ToolEnded"]
+    assert [type(event).__name__ for event in seen] == ["ApprovalRequested", "ToolStarted", "ToolFinished"]
 
 
 def test_a_turn_with_tools_is_replayed_without_calling_them(session: Session, endpoint: Simulator) -> None:

@@ -19,7 +19,7 @@ from mm_magics.batch.engines.async_client import AsyncClient
 from mm_magics.batch.engines.sender import Request, Sender, SenderEvent
 from mm_magics.batch.rate_limit import RateLimits
 from mm_magics.endpoint.keys import Key
-from mm_magics.tools.schema.output_schema import Shape
+from mm_magics.tools.schema.output_schema import OutputSchema
 
 
 class Engine(Protocol):
@@ -42,7 +42,7 @@ class LocalEngine:
     """Sends from an event loop in a thread of this process."""
 
     def __init__(
-        self, base_url: str, key: Key, *, timeout: float, pace: RateLimits, max_retries: int, shape: Shape | None
+        self, base_url: str, key: Key, *, timeout: float, pace: RateLimits, max_retries: int, shape: OutputSchema | None
     ) -> None:
         self.room = 2 * pace.at_once
         self._news: SimpleQueue[SenderEvent] = SimpleQueue()
@@ -75,7 +75,7 @@ async def _serve(
     line: Callable[[], AsyncClient],
     pace: RateLimits,
     max_retries: int,
-    shape: Shape | None,
+    shape: OutputSchema | None,
     tell: Callable[[SenderEvent], None],
     asks: MemoryObjectReceiveStream[Request],
 ) -> None:

@@ -27,7 +27,7 @@ from mm_magics.batch.rate_limit import RateLimits
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import MiniMaxError, UsageError
-from mm_magics.tools.schema.output_schema import shape_of
+from mm_magics.tools.schema.output_schema import output_schema_of
 
 PER_CALL = 16
 """Requests of a chunk, for each call that its worker makes at once."""
@@ -39,7 +39,7 @@ ALONE_S = 60.0
 
 @dataclass(frozen=True)
 class Order:
-    """How a worker is to send; `schema` is what `shape_of` takes, since a shape cannot be sent."""
+    """How a worker is to send; `schema` is what `output_schema_of` takes, since a shape cannot be sent."""
 
     base_url: str
     timeout: float
@@ -232,7 +232,7 @@ def send(order: Order, asks: list[Request]) -> list[list[Any]]:
 async def _sent(
     order: Order, asks: list[Request], tell: Callable[[SenderEvent], None], wanted: Callable[[], bool]
 ) -> None:
-    shape = None if order.schema is None else shape_of(order.schema)
+    shape = None if order.schema is None else output_schema_of(order.schema)
     key = Keys().find(order.base_url)
     entry, exits = anyio.create_memory_object_stream[Request](len(asks))
     for ask in asks:

@@ -26,9 +26,9 @@ from mm_magics.endpoint.error_mapping import pause_after
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import StatusError
 from mm_magics.tools.approval import Rules
-from mm_magics.tools.loop import Loop, Toolbox
-from mm_magics.tools.runtime.runner import Limits
-from mm_magics.tools.schema.output_schema import Shape
+from mm_magics.tools.loop import Toolbox, ToolLoop
+from mm_magics.tools.runtime.runner import ToolLimits
+from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.turn.answer import nobody
 from mm_magics.turn.request_body import Body
 
@@ -74,7 +74,7 @@ class Sender:
         line: AsyncClient,
         pace: RateLimits,
         max_retries: int,
-        shape: Shape | None,
+        shape: OutputSchema | None,
         tell: Callable[[SenderEvent], None],
     ) -> None:
         self._line, self._pace, self._max_retries, self._shape, self._tell = line, pace, max_retries, shape, tell
@@ -119,12 +119,12 @@ class Sender:
             reply.messages.append({"role": "assistant", "content": message["content"]})
             if turn is None or message.get("stop_reason") in ("max_tokens", "refusal"):
                 return reply
-            follow = turn.loop.follow(message["content"], None)
-            for _ in follow.events(None, nobody):
+            step = turn.loop.step(message["content"], None)
+            for _ in step.events(None, nobody):
                 pass
-            if not follow.more:
+            if not step.needs_request:
                 return reply
-            reply.messages.append({"role": "user", "content": follow.answers})
+            reply.messages.append({"role": "user", "content": step.reply})
             content = turn.next(reply.messages)
 
     async def _message(self, content: bytes, caller: int, reply: Reply) -> dict[str, Any]:
@@ -176,12 +176,12 @@ class Sender:
 class _Turn:
     """What follows the messages of one answer that has to fit a shape."""
 
-    def __init__(self, content: bytes, shape: Shape) -> None:
+    def __init__(self, content: bytes, shape: OutputSchema) -> None:
         body: dict[str, Any] = json.loads(content)
         *past, self._asked = body["messages"]
         self._body = Body(body, content, [past])
-        box = Toolbox({}, Rules(), Limits(0.0, 0), ROUNDS, shape=shape)
-        self.loop = Loop(box, body.get("tool_choice") or {}, threading.Event())
+        box = Toolbox({}, Rules(), ToolLimits(0.0, 0), ROUNDS, output_schema=shape)
+        self.loop = ToolLoop(box, body.get("tool_choice") or {}, threading.Event())
 
     def next(self, answered: Sequence[Message]) -> bytes:
         """The next request's bytes."""

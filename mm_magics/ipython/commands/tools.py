@@ -14,7 +14,7 @@ from mm_magics.ipython import frontend
 from mm_magics.ipython.arguments import split
 from mm_magics.session import Session
 from mm_magics.tools.approval import VERDICTS, Rule, Verdict
-from mm_magics.tools.builtin.catalogue import NAMES, builtin_tools
+from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
 from mm_magics.tools.builtin.files import folder_of
 from mm_magics.tools.tool import Tool
 
@@ -56,9 +56,11 @@ def _add(session: Session, verdict: Verdict, words: list[str]) -> Table:
         raise ArgumentError(f"{name!r} cannot be a tool's name.", USAGE)
     arguments = _arguments(name, pairs)
     lines = [f"Until this kernel ends: {_line(session.rules.add(verdict, name, arguments))}."]
-    known = name in NAMES or callable(session.namespace.get(name)) or name.partition("__")[0] in session.servers.names
+    known = (
+        name in TOOL_NAMES or callable(session.namespace.get(name)) or name.partition("__")[0] in session.servers.names
+    )
     if not known and not set(name) & set("*?["):
-        like = get_close_matches(name, NAMES, 1, 0.7)
+        like = get_close_matches(name, TOOL_NAMES, 1, 0.7)
         lines.append(f"No tool is called {name} yet{f': did you mean {like[0]}?' if like else '.'}")
     if verdict == "allow" and "*" in arguments.get("command", "") + arguments.get("code", ""):
         lines.append("Mind that a pattern matches text: 'git *' also allows 'git log; rm -r *'.")
@@ -66,7 +68,7 @@ def _add(session: Session, verdict: Verdict, words: list[str]) -> Table:
 
 
 def _arguments(name: str, pairs: list[str]) -> dict[str, str]:
-    known = _builtin()[name].schema["properties"] if name in NAMES else None
+    known = _builtin()[name].schema["properties"] if name in TOOL_NAMES else None
     found: dict[str, str] = {}
     for pair in pairs:
         argument, equals, pattern = pair.partition("=")

@@ -11,10 +11,10 @@ LIMIT = 20_000
 """Characters of what one call of a built-in tool gives to the model."""
 
 
-class Kept(io.TextIOBase):
+class BoundedText(io.TextIOBase):
     """A stream to write to, whose `text` is what is left of it.
 
-    >>> kept = Kept(limit=8)
+    >>> kept = BoundedText(limit=8)
     >>> _ = kept.write("abcdefghijkl")
     >>> kept.text
     'abcd\\n… [cut here: 4 characters]\\nijkl'

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mm_magics.history.notebook_context import Ran
 
 
-NAMES = ("python", "variables", "read_file", "list_files", "write_file", "shell", "search_cells")
+TOOL_NAMES = ("python", "variables", "read_file", "list_files", "write_file", "shell", "search_cells")
 
 
 def builtin_tools(

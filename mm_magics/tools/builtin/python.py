@@ -20,9 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from mm_magics.prompt.template import as_text, cut
-from mm_magics.tools.builtin.bounded_text import LIMIT, Kept
+from mm_magics.tools.builtin.bounded_text import LIMIT, BoundedText
 from mm_magics.tools.builtin.checked import checker, schema
-from mm_magics.tools.tool import Output, Tool
+from mm_magics.tools.tool import Tool, ToolOutput
 
 TRACEBACK_LINES = 20
 
@@ -42,7 +42,7 @@ def python(namespace: dict[str, Any], shell: Any = None) -> Tool:
     """The tool `python`; `shell` is the IPython shell whose displays are captured too, None without one."""
     numbers = count(1)
 
-    def run(code: str) -> Output:
+    def run(code: str) -> ToolOutput:
         return _run(code, f"<python tool, call {next(numbers)}>", namespace, shell)
 
     return Tool(
@@ -58,8 +58,8 @@ def python(namespace: dict[str, Any], shell: Any = None) -> Tool:
     )
 
 
-def _run(code: str, name: str, namespace: dict[str, Any], shell: Any) -> Output:
-    kept = Kept()
+def _run(code: str, name: str, namespace: dict[str, Any], shell: Any) -> ToolOutput:
+    kept = BoundedText()
     linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)  # for the traceback's source lines
     try:
         with redirect_stdout(kept), redirect_stderr(kept), _displays(kept, shell):
@@ -70,8 +70,8 @@ def _run(code: str, name: str, namespace: dict[str, Any], shell: Any) -> Output:
         raise
     except BaseException as error:  # SystemExit too: a model does not end the kernel
         kept.write(_traceback(error, name))
-        return Output(kept.text, is_error=True)
-    return Output(kept.text or "It ran, and showed nothing.")
+        return ToolOutput(kept.text, is_error=True)
+    return ToolOutput(kept.text or "It ran, and showed nothing.")
 
 
 def _value(code: str, name: str, namespace: dict[str, Any]) -> Any:
@@ -96,7 +96,7 @@ def _traceback(error: BaseException, name: str) -> str:
 class _Written:
     """Stands in for a shell's display publisher: what is displayed is written down as text and shown to nobody."""
 
-    def __init__(self, kept: Kept, publisher: Any) -> None:
+    def __init__(self, kept: BoundedText, publisher: Any) -> None:
         self._kept = kept
         self._publisher = publisher
 
@@ -111,7 +111,7 @@ class _Written:
 
 
 @contextmanager
-def _displays(kept: Kept, shell: Any) -> Iterator[None]:
+def _displays(kept: BoundedText, shell: Any) -> Iterator[None]:
     if shell is None:
         yield
         return

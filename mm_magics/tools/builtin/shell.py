@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from mm_magics.errors import ToolError
-from mm_magics.tools.builtin.bounded_text import Kept
+from mm_magics.tools.builtin.bounded_text import BoundedText
 from mm_magics.tools.builtin.checked import checker, schema
-from mm_magics.tools.tool import Output, Tool
+from mm_magics.tools.tool import Tool, ToolOutput
 
 SECONDS = 60
 MOST_SECONDS = 3600
@@ -68,7 +68,7 @@ def environment(own: Mapping[str, str]) -> dict[str, str]:
     return {name: own[name] for name in ENVIRONMENT if name in own} | {"TERM": "dumb"}
 
 
-def _run(command: str, seconds: float, folder: Path) -> Output:
+def _run(command: str, seconds: float, folder: Path) -> ToolOutput:
     try:
         process = subprocess.Popen(  # noqa: S603  what the tool is for
             ["/bin/sh", "-c", command],
@@ -82,7 +82,7 @@ def _run(command: str, seconds: float, folder: Path) -> Output:
         )
     except (OSError, ValueError) as error:  # ValueError: a null byte, a lone surrogate
         raise ToolError(f"The command cannot be started: {getattr(error, 'strerror', None) or error}.") from None
-    kept = Kept()
+    kept = BoundedText()
     try:
         ended = _follow(process, kept, time.monotonic() + seconds)
     finally:
@@ -93,10 +93,10 @@ def _run(command: str, seconds: float, folder: Path) -> Output:
     how = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
     if not ended:
         how = f"killed: it took longer than {seconds:g} seconds"
-    return Output(f"{kept.text.rstrip()}\n[{how}]".lstrip("\n"), is_error=not ended or code != 0)
+    return ToolOutput(f"{kept.text.rstrip()}\n[{how}]".lstrip("\n"), is_error=not ended or code != 0)
 
 
-def _follow(process: subprocess.Popen[bytes], kept: Kept, deadline: float) -> bool:
+def _follow(process: subprocess.Popen[bytes], kept: BoundedText, deadline: float) -> bool:
     """Take what the command prints until it has ended; False if the time was over before."""
     assert process.stdout is not None
     decoder = codecs.getincrementaldecoder("utf-8")("replace")

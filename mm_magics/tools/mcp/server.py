@@ -18,7 +18,7 @@ from mcp import Client, MCPError
 from mm_magics.errors import ServerError
 from mm_magics.tools.mcp import redact
 from mm_magics.tools.mcp.connection import CONNECT, LINE, Connection, Spec, first
-from mm_magics.tools.tool import Output
+from mm_magics.tools.tool import ToolOutput
 
 if TYPE_CHECKING:
     import mcp_types
@@ -79,13 +79,13 @@ class Server:
             self._listed = Listing(tuple(tools), tuple(connection.left_out))
         return self._listed
 
-    async def call(self, tool: str, arguments: Mapping[str, Any]) -> Output:
+    async def call(self, tool: str, arguments: Mapping[str, Any]) -> ToolOutput:
         """What the tool gives; whatever goes wrong with the server is an error that the model reads."""
         try:
             result = await self._called(tool, dict(arguments))
         except ServerError as error:
-            return Output(str(error), is_error=True)
-        return Output(redact.masked(text_of(result), self.spec.secret), result.is_error)
+            return ToolOutput(str(error), is_error=True)
+        return ToolOutput(redact.masked(text_of(result), self.spec.secret), result.is_error)
 
     async def _called(self, tool: str, arguments: dict[str, Any]) -> mcp_types.CallToolResult:
         for last in (False, True):

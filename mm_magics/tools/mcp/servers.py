@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from mm_magics.config import LOOPBACK
 from mm_magics.errors import UsageError
 from mm_magics.tools.mcp import redact
-from mm_magics.tools.tool import Output, Tool
+from mm_magics.tools.tool import Tool, ToolOutput
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -192,12 +192,12 @@ class Servers:
             )
         return list(found.values())
 
-    def _function(self, server: Server, tool: str) -> Callable[..., Awaitable[Output]]:
-        async def function(**arguments: Any) -> Output:
+    def _function(self, server: Server, tool: str) -> Callable[..., Awaitable[ToolOutput]]:
+        async def function(**arguments: Any) -> ToolOutput:
             import asyncio
 
             if self._servers.get(server.spec.name) is not server:
-                return Output(f"The MCP server {server.spec.name} was removed.", is_error=True)
+                return ToolOutput(f"The MCP server {server.spec.name} was removed.", is_error=True)
             return await asyncio.wrap_future(self._loop().start_task_soon(server.call, tool, arguments))
 
         return function

@@ -16,10 +16,10 @@ from typing import Any, NoReturn, TextIO
 
 from mm_magics.errors import ToolError
 
-_taker: ContextVar[Printed | None] = ContextVar("mm_magics_printed", default=None)
+_taker: ContextVar[CapturedOutput | None] = ContextVar("mm_magics_printed", default=None)
 
 
-class Printed:
+class CapturedOutput:
     """The first `limit` characters (0: all) that a call prints, and how many more there were."""
 
     def __init__(self, limit: int) -> None:
@@ -73,7 +73,7 @@ class _Router(io.TextIOBase):
 
 @contextmanager
 def routed() -> Iterator[None]:
-    """Let each call's `Printed` take what it prints."""
+    """Let each call's `CapturedOutput` take what it prints."""
     ask, stdin = builtins.input, sys.stdin
     builtins.input, sys.stdin = _nobody, io.StringIO()
     try:

@@ -19,7 +19,7 @@ from typing import Any
 
 from mm_magics.errors import ToolError
 from mm_magics.prompt.template import as_text, cut
-from mm_magics.tools.tool import Output
+from mm_magics.tools.tool import ToolOutput
 
 LIMIT = 20_000
 """Characters of one result that a model reads."""
@@ -36,32 +36,32 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 _CELL = re.compile(r"ipykernel_\d+[/\\]\d+\.py$|^<ipython-input")
 
 
-def output_of(value: Any, limit: int = LIMIT) -> Output:
+def output_of(value: Any, limit: int = LIMIT) -> ToolOutput:
     """What a tool's value is to the model, at most `limit` characters of it (0: all).
 
     Text as it is; data frames and objects that speak for themselves (`_ai_repr_`, `_repr_markdown_`) as in a prompt;
     numbers, containers, data classes, models and the like as JSON; anything else as its `str`.
     """
-    if isinstance(value, Output):
-        return Output(_filled(cut(str(value.text), limit)), value.is_error)
+    if isinstance(value, ToolOutput):
+        return ToolOutput(_filled(cut(str(value.text), limit)), value.is_error)
     reason = ""
     for said in (_said, as_text):
         try:
-            return Output(_filled(said(value, limit)))
+            return ToolOutput(_filled(said(value, limit)))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: values run code of their own here
             reason = _message(error)
-    return Output(cut(f"The tool gave a {type(value).__name__} that cannot be said as text: {reason}", limit), True)
+    return ToolOutput(cut(f"The tool gave a {type(value).__name__} that cannot be said as text: {reason}", limit), True)
 
 
-def failure_of(error: BaseException, limit: int = LIMIT) -> Output:
+def failure_of(error: BaseException, limit: int = LIMIT) -> ToolOutput:
     """What the model is told of this error: the user's own calls that led to it, and what it says, last.
 
     A `ToolError` is what it says alone: it was written for the model.
     """
     if isinstance(error, ToolError):
-        return Output(cut(str(error), limit), True)
+        return ToolOutput(cut(str(error), limit), True)
     message = cut(_message(error), limit)
     lines: list[str] = []
     room = limit - len(message)
@@ -70,7 +70,7 @@ def failure_of(error: BaseException, limit: int = LIMIT) -> Output:
         if limit and room < 0:
             break
         lines.insert(0, line)
-    return Output("\n".join([*lines, message]), True)
+    return ToolOutput("\n".join([*lines, message]), True)
 
 
 def _filled(text: str) -> str:

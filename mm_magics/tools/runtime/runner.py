@@ -19,16 +19,16 @@ from typing import Any, NamedTuple
 
 from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.interrupts import Stopped
-from mm_magics.tools.approval import Approve, Decision, Rules, always
+from mm_magics.tools.approval import Approve, Decision, Rules, standing_rule
 from mm_magics.tools.runtime import async_thread, results
-from mm_magics.tools.runtime.captured_output import Printed, routed
-from mm_magics.tools.runtime.timeout import Guard
-from mm_magics.tools.tool import Outcome, Output, Result, Tool, ToolCall
+from mm_magics.tools.runtime.captured_output import CapturedOutput, routed
+from mm_magics.tools.runtime.timeout import ToolTimeout
+from mm_magics.tools.tool import Tool, ToolCall, ToolOutcome, ToolOutput, ToolResult
 
 POLL_S = 0.05
 
 
-class ToolAsked(NamedTuple):
+class ApprovalRequested(NamedTuple):
     """The call waits for a yes."""
 
     call: ToolCall
@@ -41,25 +41,25 @@ class ToolStarted(NamedTuple):
     call: ToolCall
 
 
-class ToolEnded(NamedTuple):
+class ToolFinished(NamedTuple):
     """The call is over, or never ran."""
 
     call: ToolCall
-    result: Result
+    result: ToolResult
 
 
-ToolEvent = ToolAsked | ToolStarted | ToolEnded
+ToolEvent = ApprovalRequested | ToolStarted | ToolFinished
 
 
 @dataclass(frozen=True)
-class Limits:
+class ToolLimits:
     """`seconds` that one call may take, `characters` of one result that are sent (0: all)."""
 
     seconds: float
     characters: int
 
 
-class Round:
+class ToolRunner:
     """The calls of one message, as an iterator of events. `approve` says yes or no to calls that ask."""
 
     def __init__(
@@ -67,17 +67,17 @@ class Round:
         calls: Sequence[ToolCall],
         tools: Mapping[str, Tool],
         rules: Rules,
-        limits: Limits,
+        limits: ToolLimits,
         stop: threading.Event,
         approve: Approve,
     ) -> None:
         self.calls = calls
         self._tools, self._rules, self._limits = tools, rules, limits
         self._stop, self._approve = stop, approve
-        self._ended: dict[str, Result] = {}
+        self._ended: dict[str, ToolResult] = {}
 
     @property
-    def results(self) -> list[Result]:
+    def results(self) -> list[ToolResult]:
         return [self._ended.get(call.id) or result_of(call, INTERRUPTED, "interrupted", 0.0) for call in self.calls]
 
     def events(self) -> Iterator[ToolEvent]:
@@ -88,7 +88,7 @@ class Round:
                 tool, arguments = self._checked(call)
                 decision = yield from self._decision(call, tool)
             except ToolError as error:
-                yield self._end(call, Output(str(error), is_error=True), "failed")
+                yield self._end(call, ToolOutput(str(error), is_error=True), "failed")
                 continue
             if decision.allowed:
                 ready.append((call, tool, arguments))
@@ -111,20 +111,20 @@ class Round:
         verdict = self._rules.verdict(tool, call)
         if verdict != "ask":
             return Decision(verdict == "allow", "A rule of the user's forbids it." if verdict == "deny" else "")
-        yield ToolAsked(call, tool)
+        yield ApprovalRequested(call, tool)
         said = self._approve(call)
         decision = said if isinstance(said, Decision) else Decision(bool(said))
         if decision.allowed and decision.always:
-            self._rules.add("allow", *always(call))
+            self._rules.add("allow", *standing_rule(call))
         return decision
 
     def _run(self, ready: Sequence[tuple[ToolCall, Tool, Mapping[str, Any]]]) -> Iterator[ToolEvent]:
         with routed(), async_thread.loop() as start:
-            running: dict[Future[Any], _Running] = {}
+            running: dict[Future[Any], _RunningCall] = {}
             for call, tool, arguments in ready:
                 if tool.is_async:
                     yield ToolStarted(call)
-                    each = _Running(call, Printed(self._limits.characters), time.monotonic())
+                    each = _RunningCall(call, CapturedOutput(self._limits.characters), time.monotonic())
                     with each.printed.taking():
                         running[start(tool.function(**arguments), self._limits.seconds)] = each
             for call, tool, arguments in ready:
@@ -132,7 +132,7 @@ class Round:
                     if self._stop.is_set():
                         raise Stopped
                     yield ToolStarted(call)
-                    each = _Running(call, Printed(self._limits.characters), time.monotonic())
+                    each = _RunningCall(call, CapturedOutput(self._limits.characters), time.monotonic())
                     with each.printed.taking():
                         output = self._value(partial(self._guarded, tool, arguments, start))
                     yield self._over(each, output)
@@ -143,12 +143,12 @@ class Round:
                     yield self._over(running.pop(future), self._value(future.result))
 
     def _guarded(self, tool: Tool, arguments: Mapping[str, Any], start: async_thread.Start) -> Any:
-        with Guard(self._limits.seconds, self._stop):
+        with ToolTimeout(self._limits.seconds, self._stop):
             value = tool.function(**arguments)
             # A function that was wrapped may give a coroutine without being one by its looks.
             return start(value, self._limits.seconds).result() if inspect.iscoroutine(value) else value
 
-    def _value(self, function: Callable[[], Any]) -> Output:
+    def _value(self, function: Callable[[], Any]) -> ToolOutput:
         try:
             return results.output_of(function(), self._limits.characters)
         except (Stopped, KeyboardInterrupt, GeneratorExit):
@@ -156,35 +156,39 @@ class Round:
         except BaseException as error:  # SystemExit too: a tool does not end the kernel
             return results.failure_of(error, self._limits.characters)
 
-    def _over(self, each: _Running, output: Output) -> ToolEnded:
+    def _over(self, each: _RunningCall, output: ToolOutput) -> ToolFinished:
         if printed := each.printed.text:
             text = "" if output.text == NOTHING else output.text
-            output = Output("\n\n".join(filter(None, [text, f"Printed:\n{printed}"])), output.is_error)
+            output = ToolOutput("\n\n".join(filter(None, [text, f"Printed:\n{printed}"])), output.is_error)
         seconds = time.monotonic() - each.began
         return self._end(each.call, output, "failed" if output.is_error else "done", seconds)
 
-    def _end(self, call: ToolCall, output: Output, outcome: Outcome, seconds: float = 0.0) -> ToolEnded:
+    def _end(self, call: ToolCall, output: ToolOutput, outcome: ToolOutcome, seconds: float = 0.0) -> ToolFinished:
         self._ended[call.id] = result_of(call, output, outcome, seconds)
-        return ToolEnded(call, self._ended[call.id])
+        return ToolFinished(call, self._ended[call.id])
 
 
-class _Running(NamedTuple):
+class _RunningCall(NamedTuple):
     call: ToolCall
-    printed: Printed
+    printed: CapturedOutput
     began: float
 
 
 NOTHING = results.output_of(None).text
-INTERRUPTED = Output("Interrupted by the user before it was over.", is_error=True)
+INTERRUPTED = ToolOutput("Interrupted by the user before it was over.", is_error=True)
 
 
-def _denied(decision: Decision) -> Output:
-    return Output(f"The user did not allow this call.{f' {decision.reason}' if decision.reason else ''}", is_error=True)
+def _denied(decision: Decision) -> ToolOutput:
+    return ToolOutput(
+        f"The user did not allow this call.{f' {decision.reason}' if decision.reason else ''}", is_error=True
+    )
 
 
-def result_of(call: ToolCall, output: Output, outcome: Outcome | None = None, seconds: float = 0.0) -> Result:
+def result_of(
+    call: ToolCall, output: ToolOutput, outcome: ToolOutcome | None = None, seconds: float = 0.0
+) -> ToolResult:
     """The result as the block that answers the call."""
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": output.text}
     if output.is_error:
         block["is_error"] = True
-    return Result(block, outcome or ("failed" if output.is_error else "done"), round(seconds, 3))
+    return ToolResult(block, outcome or ("failed" if output.is_error else "done"), round(seconds, 3))

@@ -1,6 +1,6 @@
 """What ends a synchronous tool before it is over: its time, or Stop.
 
-Always true: when a `Guard` is left, no interrupt of its own is still on the way; an interrupt of the user's goes on.
+When a `ToolTimeout` is exited, no interrupt of its own is pending; an interrupt by the user is passed on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AGAIN_S = 0.5
 """How long a tool may take to heed an interrupt before it gets another one."""
 
 
-class Guard:
+class ToolTimeout:
     """Interrupts the tool that this thread runs when its time is over (`ToolError`) or Stop is pressed (`Stopped`).
 
     On the main thread as Ctrl-C does, so that a sleep or a read ends at once, also where the process ignores Ctrl-C or

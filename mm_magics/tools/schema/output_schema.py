@@ -38,7 +38,7 @@ _SCALAR = re.compile(
 
 
 @dataclass(frozen=True)
-class Shape:
+class OutputSchema:
     """The shape of an answer.
 
     `schema` is the JSON schema of a tool's input, an object. `name` names the tool. `instruction` asks for the JSON in
@@ -90,7 +90,7 @@ class Shape:
             raise
 
 
-def shape_of(thing: Any) -> Shape:
+def output_schema_of(thing: Any) -> OutputSchema:
     """The shape that this is: a pydantic model, data class, TypedDict or any type pydantic takes, or a JSON schema.
 
     A JSON schema may be a mapping, or text. Raises `UsageError`, one clear line, for anything else and for a schema
@@ -112,7 +112,7 @@ def shape_of(thing: Any) -> Shape:
     return _shape(thing.__name__ if named else "", schema, partial(checked, adapter))
 
 
-def _shape(name: str, schema: dict[str, Any], check: Callable[[Any], Any]) -> Shape:
+def _shape(name: str, schema: dict[str, Any], check: Callable[[Any], Any]) -> OutputSchema:
     instruction = (
         "Answer with JSON alone, no words around it, that fits this JSON schema:\n"
         f"{json.dumps(schema, ensure_ascii=False)}"
@@ -122,7 +122,9 @@ def _shape(name: str, schema: dict[str, Any], check: Callable[[Any], Any]) -> Sh
         top: dict[str, Any] = {key: schema[key] for key in ("$schema", "$defs", "definitions") if key in schema}
         inner = {key: each for key, each in schema.items() if key not in top}
         schema = {"type": "object", "properties": {KEY: inner}, "required": [KEY], "additionalProperties": False, **top}
-    return Shape(re.sub(r"[^a-zA-Z0-9_-]+", "_", name).strip("_")[:64] or "answer", schema, instruction, wrapped, check)
+    return OutputSchema(
+        re.sub(r"[^a-zA-Z0-9_-]+", "_", name).strip("_")[:64] or "answer", schema, instruction, wrapped, check
+    )
 
 
 # A JSON schema --------------------------------------------------------------------------------------------------

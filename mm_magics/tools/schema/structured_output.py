@@ -11,16 +11,16 @@ from typing import Any
 from mm_magics.api import messages
 from mm_magics.api.messages import ANSWER, Message
 from mm_magics.errors import ProtocolError, ToolInputError
-from mm_magics.tools.schema.output_schema import Shape
-from mm_magics.tools.tool import Output, ToolCall
+from mm_magics.tools.schema.output_schema import OutputSchema
+from mm_magics.tools.tool import ToolCall, ToolOutput
 
 RETRIES = 2
 
 
-class Wanted:
+class StructuredOutput:
     """The answer in the making: whether one `fits`, and whether another try is due."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: OutputSchema) -> None:
         self.fits = False
         self._shape = shape
         self._tries = 0
@@ -32,17 +32,17 @@ class Wanted:
         return {"name": ANSWER, "description": said, "input_schema": dict(self._shape.schema)}
 
     @property
-    def goes_on(self) -> bool:
+    def needs_retry(self) -> bool:
         return not self.fits and self._tries <= RETRIES
 
-    def take_call(self, call: ToolCall) -> Output:
+    def take_call(self, call: ToolCall) -> ToolOutput:
         """What the call is answered with."""
         try:
             self._shape.parse_input(call.input)
         except ToolInputError as error:
-            return Output(self._tell(error), is_error=True)
+            return ToolOutput(self._tell(error), is_error=True)
         self.fits = True
-        return Output("Taken as the answer.")
+        return ToolOutput("Taken as the answer.")
 
     def take_text(self, text: str) -> str:
         """What the text is answered with, if it does not fit."""
@@ -58,7 +58,7 @@ class Wanted:
         return f"The answer does not fit:\n{error}"
 
 
-def value_of(turn: Sequence[Message], shape: Shape) -> Any:
+def value_of(turn: Sequence[Message], shape: OutputSchema) -> Any:
     """The value that the last answer of a turn's messages is. Raises `ProtocolError` if it does not fit the shape."""
     last = next((messages.blocks(each) for each in reversed(turn) if each["role"] == "assistant"), [])
     given = [block["input"] for block in last if block.get("name") == ANSWER and isinstance(block.get("input"), dict)]

@@ -18,15 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
-from mm_magics.tools.builtin.bounded_text import LIMIT, Kept
+from mm_magics.tools.builtin.bounded_text import LIMIT, BoundedText
 from mm_magics.tools.builtin.python import TRACEBACK_LINES, python, variables
-from mm_magics.tools.tool import Output
+from mm_magics.tools.tool import ToolOutput
 
 
-def run(code: str, namespace: dict[str, Any] | None = None, shell: Any = None) -> Output:
+def run(code: str, namespace: dict[str, Any] | None = None, shell: Any = None) -> ToolOutput:
     tool = python({} if namespace is None else namespace, shell)
     output = tool.function(**tool.check({"code": code}))
-    assert isinstance(output, Output)
+    assert isinstance(output, ToolOutput)
     return output
 
 
@@ -59,7 +59,7 @@ def shell() -> Iterator[InteractiveShell]:
     ],
 )
 def test_it_gives_what_is_printed_and_the_last_value(code: str, text: str) -> None:
-    assert run(code, {"__name__": "__main__"}) == Output(text)
+    assert run(code, {"__name__": "__main__"}) == ToolOutput(text)
 
 
 def test_a_frame_is_said_as_in_a_prompt() -> None:
@@ -127,7 +127,7 @@ def test_long_output_is_cut_in_the_middle() -> None:
 @pytest.mark.fuzz
 @given(st.lists(st.text(max_size=30)), st.integers(2, 60))
 def test_what_is_kept_is_the_beginning_and_the_end_and_counts_the_rest(pieces: list[str], limit: int) -> None:
-    kept = Kept(limit)
+    kept = BoundedText(limit)
     for piece in pieces:
         kept.write(piece)
     whole, half = "".join(pieces), limit // 2
@@ -138,7 +138,7 @@ def test_what_is_kept_is_the_beginning_and_the_end_and_counts_the_rest(pieces: l
 
 
 def test_what_is_not_kept_takes_no_memory() -> None:
-    kept, piece = Kept(1000), "x" * 500
+    kept, piece = BoundedText(1000), "x" * 500
     tracemalloc.start()
     for _ in range(20_000):
         kept.write(piece)

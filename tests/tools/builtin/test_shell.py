@@ -17,15 +17,15 @@ import pytest
 from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.tools.builtin.bounded_text import LIMIT
 from mm_magics.tools.builtin.shell import environment, shell
-from mm_magics.tools.tool import Output
+from mm_magics.tools.tool import ToolOutput
 
 SECRET = "sk-very-secret-4711"
 
 
-def run(folder: Path, command: str, **given: Any) -> Output:
+def run(folder: Path, command: str, **given: Any) -> ToolOutput:
     tool = shell(folder)
     output = tool.function(**tool.check({"command": command, **given}))
-    assert isinstance(output, Output)
+    assert isinstance(output, ToolOutput)
     return output
 
 
@@ -64,7 +64,7 @@ def ends(pid: int) -> bool:
     ],
 )
 def test_it_gives_what_is_printed_and_the_exit_code(tmp_path: Path, command: str, text: str, is_error: bool) -> None:
-    assert run(tmp_path, command) == Output(text, is_error)
+    assert run(tmp_path, command) == ToolOutput(text, is_error)
 
 
 def test_it_starts_in_the_folder(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
     before = time.monotonic()
     output = run(tmp_path, command, timeout=0.5)
     assert time.monotonic() - before < 3
-    assert output == Output("began\n[killed: it took longer than 0.5 seconds]", is_error=True)
+    assert output == ToolOutput("began\n[killed: it took longer than 0.5 seconds]", is_error=True)
     for name in ("child", "grandchild"):
         assert ends(int((tmp_path / name).read_text()))
 

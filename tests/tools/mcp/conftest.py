@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mm_magics.tools.mcp.servers import Servers
-from mm_magics.tools.tool import Output
+from mm_magics.tools.tool import ToolOutput
 
 collect_ignore = ["servers"]
 
@@ -29,7 +29,7 @@ MANNERS = [sys.executable, str(HERE / "servers" / "manners.py")]
 RUDE = [sys.executable, "-S", str(HERE / "servers" / "rude.py")]
 
 
-def call(servers: Servers, tool: str, *, within: float = 30, **arguments: Any) -> Output:
+def call(servers: Servers, tool: str, *, within: float = 30, **arguments: Any) -> ToolOutput:
     """Call a tool as the tool loop does: on an event loop of the caller's own. Raises `TimeoutError` after `within`."""
     found = {each.name: each for each in servers.tools(tool.partition("__")[0])}
     return asyncio.run(asyncio.wait_for(found[tool].function(**arguments), within))

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from mm_magics.errors import ServerError
-from mm_magics.tools.tool import NAME, Output
+from mm_magics.tools.tool import TOOL_NAME, ToolOutput
 from tests.tools.mcp.conftest import EVERYTHING, FILES, TIME, call
 
 pytestmark = [pytest.mark.slow, pytest.mark.traced]
@@ -47,7 +47,7 @@ def test_a_command_that_pip_installed_beside_this_python_needs_no_path(servers, 
 def test_a_server_from_npm_reads_the_folder_it_was_given_and_no_other(servers, tmp_path):
     (tmp_path / "note.txt").write_text("Grüße")
     servers.add("files", [*FILES, str(tmp_path)])
-    assert call(servers, "files__read_text_file", path=str(tmp_path / "note.txt")) == Output("Grüße")
+    assert call(servers, "files__read_text_file", path=str(tmp_path / "note.txt")) == ToolOutput("Grüße")
     outside = call(servers, "files__read_text_file", path="/etc/hostname")
     assert outside.is_error
     assert "Access denied" in outside.text
@@ -107,7 +107,7 @@ def test_a_server_that_was_restarted_and_forgot_its_sessions_is_asked_again(serv
     everything.stop()
     everything.start()
     answers = [call(servers, "web__echo", message="two") for _ in range(2)]
-    assert answers[-1] == Output("Echo: two")
+    assert answers[-1] == ToolOutput("Echo: two")
 
 
 def test_a_server_that_is_gone_is_an_error_until_it_is_back(servers, everything):
@@ -120,7 +120,7 @@ def test_a_server_that_is_gone_is_an_error_until_it_is_back(servers, everything)
         assert gone.text.startswith("The MCP server web ")
         assert len(gone.text.splitlines()) == 1
     everything.start()
-    assert call(servers, "web__echo", message="back") == Output("Echo: back")
+    assert call(servers, "web__echo", message="back") == ToolOutput("Echo: back")
 
 
 def test_a_url_where_nobody_listens_is_one_clear_line(servers):
@@ -199,7 +199,7 @@ def test_every_name_is_one_that_the_api_takes(servers, kind):
     servers.add(kind, TIME if kind == "time" else [*EVERYTHING, "stdio"])
     names = [tool.name for tool in servers.tools(kind)]
     assert len(set(names)) == len(names) > 1
-    assert all(NAME.fullmatch(name) and name.startswith(f"{kind}__") for name in names)
+    assert all(TOOL_NAME.fullmatch(name) and name.startswith(f"{kind}__") for name in names)
 
 
 @pytest.mark.parametrize("way", ["stdio", "http"])

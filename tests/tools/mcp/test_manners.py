@@ -15,7 +15,7 @@ import pytest
 from mm_magics.errors import ServerError, UsageError
 from mm_magics.tools.mcp import connection, server
 from mm_magics.tools.mcp.servers import Servers
-from mm_magics.tools.tool import NAME, Output
+from mm_magics.tools.tool import TOOL_NAME, ToolOutput
 from tests.tools.mcp.conftest import MANNERS, RUDE, alive, call, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.traced]
@@ -56,7 +56,7 @@ def test_names_that_the_api_does_not_take_are_changed_and_stay_apart(manners):
     long = [name for name in names if name.startswith("bad__xxx")]
     assert [len(name) for name in long] == [64, 64]
     assert len(set(names)) == len(names)
-    assert all(NAME.fullmatch(name) for name in names)
+    assert all(TOOL_NAME.fullmatch(name) for name in names)
     assert call(manners, long[0]).text == "x" * 80 + "1"
     assert call(manners, long[1]).text == "x" * 80 + "2"
     assert call(manners, "bad__with_space__mlaut").text == "with space/ümlaut"
@@ -85,18 +85,18 @@ def test_what_is_no_text_is_named_with_kind_and_size(manners):
         "[audio, audio/wav, 2 bytes]",
         "[resource file:///a.bin, x/y, 4 bytes]",
     ]
-    assert call(manners, "bad__structure") == Output('{"ü": [1, 2]}')
-    assert call(manners, "bad__nothing") == Output("(nothing)")
+    assert call(manners, "bad__structure") == ToolOutput('{"ü": [1, 2]}')
+    assert call(manners, "bad__nothing") == ToolOutput("(nothing)")
 
 
 def test_structure_that_does_not_fit_its_own_schema_is_an_answer_all_the_same(manners):
-    assert call(manners, "bad__misfit") == Output('{"n": "one"}')
+    assert call(manners, "bad__misfit") == ToolOutput('{"n": "one"}')
 
 
 def test_an_error_of_the_tool_and_one_of_the_protocol_are_both_errors(manners):
-    assert call(manners, "bad__wrong") == Output("it went wrong", is_error=True)
+    assert call(manners, "bad__wrong") == ToolOutput("it went wrong", is_error=True)
     refused = call(manners, "bad__refuse")
-    assert refused == Output("The MCP server bad answered refuse with an error: I refuse utterly.", is_error=True)
+    assert refused == ToolOutput("The MCP server bad answered refuse with an error: I refuse utterly.", is_error=True)
 
 
 # Death ----------------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def test_a_call_after_the_server_was_removed_is_an_error(servers):
     servers.add("bad", MANNERS)
     tool = servers.tools("bad")[0]
     servers.remove("bad")
-    assert asyncio.run(tool.function()) == Output("The MCP server bad was removed.", is_error=True)
+    assert asyncio.run(tool.function()) == ToolOutput("The MCP server bad was removed.", is_error=True)
 
 
 def test_a_command_that_is_gone_when_it_is_needed_is_said_to_be(servers, tmp_path):
@@ -183,7 +183,7 @@ def test_calls_run_side_by_side(manners):
 
     call(manners, "bad__pid")
     start = time.monotonic()
-    assert asyncio.run(three()) == [Output("at last")] * 3
+    assert asyncio.run(three()) == [ToolOutput("at last")] * 3
     assert time.monotonic() - start < 2.5
 
 
@@ -225,7 +225,7 @@ def test_a_url_that_takes_the_connection_and_says_nothing_is_given_up_in_time(se
 
 def test_a_flood_on_stderr_blocks_nothing_and_ten_short_lines_of_it_are_kept(servers):
     servers.add("bad", MANNERS)
-    assert call(servers, "bad__flood", lines=20_000) == Output("dry again")
+    assert call(servers, "bad__flood", lines=20_000) == ToolOutput("dry again")
     died = call(servers, "bad__die").text.splitlines()
     assert len(died) == 12
     assert max(map(len, died)) <= 301
@@ -233,20 +233,20 @@ def test_a_flood_on_stderr_blocks_nothing_and_ten_short_lines_of_it_are_kept(ser
 
 def test_garbage_on_stdout_does_not_disturb_a_server_that_goes_on(servers, capfd):
     servers.add("rude", [*RUDE, "garbage"])
-    assert call(servers, "rude__t0") == Output("called")
+    assert call(servers, "rude__t0") == ToolOutput("called")
     assert capfd.readouterr().err == ""
 
 
 def test_a_secret_that_a_server_repeats_reaches_no_model(servers, monkeypatch):
     monkeypatch.setenv("SERVICE_KEY", SECRET)
     servers.add("bad", MANNERS, env=["SERVICE_KEY"])
-    assert call(servers, "bad__whisper") == Output("[SERVICE_KEY]")
+    assert call(servers, "bad__whisper") == ToolOutput("[SERVICE_KEY]")
 
 
 def test_a_path_from_the_environment_can_be_read(servers, monkeypatch, tmp_path):
     monkeypatch.setenv("SERVICE_KEY", str(tmp_path))
     servers.add("bad", MANNERS, env=["SERVICE_KEY"])
-    assert call(servers, "bad__whisper") == Output(str(tmp_path))
+    assert call(servers, "bad__whisper") == ToolOutput(str(tmp_path))
 
 
 # The end --------------------------------------------------------------------------------------------------------

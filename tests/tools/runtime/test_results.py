@@ -22,7 +22,7 @@ from hypothesis import given
 
 from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.tools.runtime.results import failure_of, output_of
-from mm_magics.tools.tool import Output
+from mm_magics.tools.tool import ToolOutput
 from tests.test_layers import loaded
 from tests.tools.schema.test_functions import JSON
 
@@ -106,11 +106,11 @@ Pair = namedtuple("Pair", "a b")
         (np.array([[1, 2], [3, 4]]), "[[1, 2], [3, 4]]"),
         (np.array(["2026-01-02"], dtype="datetime64[D]"), '["2026-01-02"]'),
         ({"a": np.arange(2)}, '{"a": [0, 1]}'),
-        (Output("said", is_error=True), "said"),
+        (ToolOutput("said", is_error=True), "said"),
     ],
 )
 def test_a_value_is_said_as_text_or_json(value: Any, text: str) -> None:
-    assert output_of(value) == Output(text, isinstance(value, Output))
+    assert output_of(value) == ToolOutput(text, isinstance(value, ToolOutput))
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame({"a": range(30)}), pl.DataFrame({"a": range(30)})])
@@ -133,7 +133,7 @@ def test_a_large_array_is_said_by_its_shape_and_corners() -> None:
         list(range(1_000_000)),
         {n: n for n in range(300_000)},
         ["y" * 5_000_000],
-        Output("x" * 5_000_000),
+        ToolOutput("x" * 5_000_000),
     ],
     ids=["text", "list", "dict", "long text in a list", "output"],
 )
@@ -147,7 +147,7 @@ def test_a_huge_value_is_cut_visibly_and_costs_little(value: Any) -> None:
 
 def test_a_cut_list_says_how_many_it_holds() -> None:
     assert output_of(list(range(1_000_000)), 10).text == "[0, 1, 2, \n… [cut here: it holds 1,000,000 in all]"
-    assert output_of([1, 2, 3], 9) == Output("[1, 2, 3]")
+    assert output_of([1, 2, 3], 9) == ToolOutput("[1, 2, 3]")
 
 
 def test_a_limit_of_nought_cuts_nothing() -> None:

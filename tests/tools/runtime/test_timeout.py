@@ -11,7 +11,7 @@ import pytest
 
 from mm_magics.errors import ToolError
 from mm_magics.interrupts import Stopped
-from mm_magics.tools.runtime.timeout import Guard
+from mm_magics.tools.runtime.timeout import ToolTimeout
 
 
 @pytest.fixture(params=[signal.SIG_IGN, signal.SIG_DFL], ids=str)
@@ -24,7 +24,7 @@ def handler(request: pytest.FixtureRequest) -> Iterator[signal.Handlers]:
 
 def test_a_tool_is_ended_when_its_time_is_over(handler: signal.Handlers) -> None:
     began = time.monotonic()
-    with pytest.raises(ToolError, match=r"longer than 0\.1 s"), Guard(0.1, threading.Event()):
+    with pytest.raises(ToolError, match=r"longer than 0\.1 s"), ToolTimeout(0.1, threading.Event()):
         time.sleep(60)
     assert time.monotonic() - began < 5
 
@@ -33,18 +33,18 @@ def test_stop_ends_a_tool(handler: signal.Handlers) -> None:
     stop = threading.Event()
     threading.Timer(0.1, stop.set).start()
     began = time.monotonic()
-    with pytest.raises(Stopped), Guard(60, stop):
+    with pytest.raises(Stopped), ToolTimeout(60, stop):
         time.sleep(60)
     assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_IGN], indirect=True)
 def test_what_is_ignored_stays_ignored_while_a_tool_runs(handler: signal.Handlers) -> None:
-    with Guard(60, threading.Event()):
+    with ToolTimeout(60, threading.Event()):
         signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_DFL], indirect=True)
 def test_an_interrupt_that_would_end_the_process_is_one_in_a_tool(handler: signal.Handlers) -> None:
-    with pytest.raises(KeyboardInterrupt), Guard(60, threading.Event()):
+    with pytest.raises(KeyboardInterrupt), ToolTimeout(60, threading.Event()):
         signal.raise_signal(signal.SIGINT)

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_magics.errors import ToolInputError, UsageError
-from mm_magics.tools.schema.output_schema import shape_of
+from mm_magics.tools.schema.output_schema import output_schema_of
 from mm_magics.tools.tool import Tool
 from tests.pace import SLOWER
 from tests.test_layers import loaded
@@ -77,7 +77,7 @@ SCHEMA = {
     ],
 )
 def test_a_tool_and_a_text_give_a_value_of_the_shape(thing: Any, name: str, given: Any, value: Any) -> None:
-    shape = shape_of(thing)
+    shape = output_schema_of(thing)
     assert shape.name == name
     assert Tool(shape.name, "d", shape.schema, print).definition["input_schema"]["type"] == "object"
     jsonschema.Draft202012Validator.check_schema(shape.schema)
@@ -91,7 +91,7 @@ def test_a_tool_and_a_text_give_a_value_of_the_shape(thing: Any, name: str, give
 
 
 def test_the_instruction_asks_for_json_alone_and_holds_the_schema() -> None:
-    text = shape_of(list[Point]).instruction
+    text = output_schema_of(list[Point]).instruction
     assert text.startswith("Answer with JSON alone")
     schema = json.loads(text.split("\n", 1)[1])
     jsonschema.validate([{"x": 1}], schema)
@@ -117,7 +117,7 @@ CITY = '{"name": "A", "people": 1}'
     ],
 )
 def test_json_is_found_in_an_answer(text: str) -> None:
-    assert shape_of(City).parse_text(text) == City(name="A", people=1)
+    assert output_schema_of(City).parse_text(text) == City(name="A", people=1)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_json_is_found_in_an_answer(text: str) -> None:
     ],
 )
 def test_a_word_or_a_number_is_found_in_an_answer(thing: Any, text: str, value: Any) -> None:
-    assert shape_of(thing).parse_text(text) == value
+    assert output_schema_of(thing).parse_text(text) == value
 
 
 @pytest.mark.parametrize(
@@ -165,19 +165,19 @@ def test_a_word_or_a_number_is_found_in_an_answer(thing: Any, text: str, value: 
 )
 def test_what_does_not_fit_or_might_be_two_things_goes_back_as_a_problem(thing: Any, text: str, said: str) -> None:
     with pytest.raises(ToolInputError) as error:
-        shape_of(thing).parse_text(text)
+        output_schema_of(thing).parse_text(text)
     assert said in str(error.value)
 
 
 def test_input_that_is_not_wrapped_as_asked_is_refused() -> None:
     with pytest.raises(ToolInputError, match="an object with value alone"):
-        shape_of(int).parse_input({"answer": 3})
+        output_schema_of(int).parse_input({"answer": 3})
     with pytest.raises(ToolInputError, match="it is missing"):
-        shape_of(Point).parse_input({})
+        output_schema_of(Point).parse_input({})
 
 
 def test_of_alternatives_the_nearest_one_is_named() -> None:
-    shape = shape_of(
+    shape = output_schema_of(
         {"type": "object", "properties": {"a": {"anyOf": [{"type": "null"}, {"minimum": 5, "type": "integer"}]}}}
     )
     with pytest.raises(ToolInputError, match="a: 3 is less than the minimum of 5"):
@@ -186,7 +186,7 @@ def test_of_alternatives_the_nearest_one_is_named() -> None:
 
 def test_the_value_shares_nothing_with_what_the_model_wrote() -> None:
     given: dict[str, Any] = {"name": "A", "tags": []}
-    shape_of(SCHEMA).parse_input(given)["tags"].append(1)
+    output_schema_of(SCHEMA).parse_input(given)["tags"].append(1)
     assert given == {"name": "A", "tags": []}
 
 
@@ -203,7 +203,7 @@ def test_the_value_shares_nothing_with_what_the_model_wrote() -> None:
         ("{type: object}", "no JSON"),
         ("[1]", "A JSON schema is an object, not [1]"),
         (print, "print cannot be a schema: it is no type"),
-        (shape_of, "shape_of cannot be a schema: it is no type"),
+        (output_schema_of, "output_schema_of cannot be a schema: it is no type"),
         (None, "None cannot be a schema"),
         (5, "5 cannot be a schema"),
         (threading.Thread, "Thread cannot be a schema: JSON has nothing like it"),
@@ -212,7 +212,7 @@ def test_the_value_shares_nothing_with_what_the_model_wrote() -> None:
 )
 def test_what_cannot_be_a_schema_is_refused_in_a_line_that_says_what_to_do(thing: Any, said: str) -> None:
     with pytest.raises(UsageError) as error:
-        shape_of(thing)
+        output_schema_of(thing)
     assert said in str(error.value)
     assert len(str(error.value).splitlines()) == 2
 
@@ -229,14 +229,14 @@ def test_nothing_that_a_schema_refers_to_is_fetched() -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/schema.json"
         with pytest.raises(UsageError, match="which it does not hold"):
-            shape_of({"type": "object", "properties": {"a": {"$ref": url}}})
+            output_schema_of({"type": "object", "properties": {"a": {"$ref": url}}})
         server.shutdown()
     assert asked == []
 
 
 def test_a_schema_without_end_is_a_problem_and_no_crash() -> None:
     with pytest.raises(ToolInputError, match="could not be checked"):
-        shape_of({"$ref": "#"}).parse_input({"value": 1})
+        output_schema_of({"$ref": "#"}).parse_input({"value": 1})
 
 
 @pytest.mark.parametrize(
@@ -255,11 +255,13 @@ def test_a_schema_without_end_is_a_problem_and_no_crash() -> None:
 def test_a_long_answer_without_a_value_costs_little(text: str) -> None:
     started = time.perf_counter()
     with pytest.raises(ToolInputError):
-        shape_of(Point).parse_text(text)
+        output_schema_of(Point).parse_text(text)
     assert time.perf_counter() - started < 5 * SLOWER
 
 
-SHAPES = [shape_of(each) for each in (City, list[Point], int | str | None, dict[str, list[float]], Mood, SCHEMA)]
+SHAPES = [
+    output_schema_of(each) for each in (City, list[Point], int | str | None, dict[str, list[float]], Mood, SCHEMA)
+]
 
 
 @pytest.mark.fuzz
@@ -276,7 +278,7 @@ def test_no_answer_makes_the_parsing_fail_otherwise_than_by_saying_so(value: Any
 @pytest.mark.fuzz
 @given(st.recursive(st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_any_json_comes_out_of_prose_as_it_went_in(value: Any) -> None:
-    shape = shape_of(list[typing.Any])
+    shape = output_schema_of(list[typing.Any])
     assert shape.parse_text(f"Here is {json.dumps([value])} as asked.") == [value]
 
 
