@@ -87,6 +87,6 @@ def test_cost_is_unknown_where_the_price_is_and_odd_counters_count_nothing() -> 
 
 
 def test_the_front_end_has_the_same_catalogue() -> None:
-    table = json.loads((FRONT_END / "catalogue.json").read_text())
+    table = json.loads((FRONT_END / "model-catalogue.json").read_text())
     fields = ("name", "window", "speed", "price")
     assert table == [{field: asdict(entry)[field] for field in fields} for entry in CATALOGUE.values()]

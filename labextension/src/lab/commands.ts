@@ -4,10 +4,10 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import type { ICellModel } from '@jupyterlab/cells';
 import { INotebookTracker, type Notebook, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { editBelow, insertCode, originOf, serveInsertButtons, show } from './insert';
-import { stopAnswer } from './kernel';
-import { eachNotebook } from './panels';
-import { codeOf, isPrompt, MAGIC, recordOf } from './prompt';
+import { editBelow, insertCode, originOf, serveInsertButtons, show } from './insert-cells';
+import { stopAnswer } from './kernel-plugin';
+import { eachNotebook } from './open-notebooks';
+import { codeOf, isPrompt, MAGIC, recordOf } from './prompt-cell';
 
 interface Command {
   readonly label: string;

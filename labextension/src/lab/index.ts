@@ -2,10 +2,10 @@
 // Always true: everything in a notebook works without any of them, only less well.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { commandsPlugin } from './commands';
-import { highlightPlugin } from './highlight';
-import { kernelPlugin } from './kernel';
-import { rendererPlugin } from './renderer';
-import { toolbarPlugin } from './toolbar';
+import { highlightPlugin } from './highlight-prompts';
+import { kernelPlugin } from './kernel-plugin';
+import { rendererPlugin } from './mime-renderer';
+import { toolbarPlugin } from './settings-button';
 
 const plugins: JupyterFrontEndPlugin<void>[] = [
   rendererPlugin,

@@ -1,6 +1,6 @@
 // The bundle that one hidden widget per kernel loads: it offers itself to every turn's stub on the page.
 // Loading it again (two notebooks, two kernels) changes nothing: the first one serves them all.
-import { openTurn, type Connection, type Turn } from './turn';
+import { openTurn, type Connection, type Turn } from './turn-widget';
 
 export interface Runtime {
   readonly open: (connection: Connection) => Turn;

@@ -1,0 +1,65 @@
+// A turn's last lines: notes, the error, tokens, cost, and why it stopped when that is not a plain end.
+import { element } from '../markdown/decorate-html';
+import { isRecord, isRunning, standing, type TurnFields } from '../turn-state';
+import { t } from '../strings';
+import { visible } from '../visible-characters';
+
+function usageParts(usage: unknown): string[] {
+  if (!isRecord(usage) || !Object.values(usage).some((count) => Number(count) > 0)) return [];
+  const parts: string[] = [];
+  const add = (field: string, key: Parameters<typeof t>[0], always: boolean): void => {
+    const tokens = usage[field];
+    if (typeof tokens !== 'number' || (tokens === 0 && !always)) return;
+    parts.push(t(key, { tokens: tokens.toLocaleString('en') }));
+  };
+  add('input_tokens', 'usage.input', true);
+  add('output_tokens', 'usage.output', true);
+  add('cache_read_input_tokens', 'usage.cache-read', false);
+  add('cache_creation_input_tokens', 'usage.cache-write', false);
+  return parts;
+}
+
+function facts(fields: TurnFields): string[] {
+  const parts = usageParts(fields.usage);
+  if (typeof fields.cost === 'string' && fields.cost) parts.push(visible(fields.cost));
+  const reason = fields.stop_reason;
+  if (typeof reason === 'string' && reason && !isSaid(reason, fields)) {
+    parts.push(t('stop-reason', { reason: visible(reason) }));
+  }
+  if (typeof fields.thread === 'string' && fields.thread && fields.thread !== 'main') {
+    parts.push(t('thread', { thread: visible(fields.thread) }));
+  }
+  return parts;
+}
+
+/** Whether the stop reason is nothing special, or the header says it. */
+function isSaid(reason: string, fields: TurnFields): boolean {
+  const shown = standing(fields);
+  if (reason === 'max_tokens') return shown === 'truncated';
+  return reason === 'end_turn' || shown === 'refused';
+}
+
+export class Footer {
+  readonly el = element('div', 'mm-footer');
+  private shown = '';
+
+  update(fields: TurnFields): void {
+    const notes = Array.isArray(fields.notes) ? (fields.notes as unknown[]).filter(isText) : [];
+    const error = typeof fields.error === 'string' ? fields.error : '';
+    const parts = isRunning(fields.status) ? [] : facts(fields);
+    const content = JSON.stringify([notes, error, parts]);
+    if (content === this.shown) return;
+    this.shown = content;
+    const lines = notes.map((note) => element('div', 'mm-note', visible(note)));
+    if (error) lines.push(element('div', 'mm-error', visible(error)));
+    if (parts.length > 0) {
+      const spans = parts.map((part) => element('span', 'mm-fact', part));
+      lines.push(element('div', 'mm-facts', ...spans));
+    }
+    this.el.replaceChildren(...lines);
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}

@@ -1,0 +1,100 @@
+// A turn's first line: model, state, marks, time, speed, Stop.
+// The clock ticks only while the turn runs, and by itself: the kernel sends no ticks.
+import { element } from '../markdown/decorate-html';
+import { isRunning, standing, type TurnFields } from '../turn-state';
+import { duration, t } from '../strings';
+import { visible } from '../visible-characters';
+
+const TICK = 200;
+const MARKS = ['stale', 'replayed'] as const;
+
+export class Header {
+  readonly el = element('div', 'mm-header');
+  private readonly model = element('span', 'mm-model');
+  private readonly status = element('span', 'mm-status');
+  private readonly marks = element('span', 'mm-marks');
+  private readonly time = element('span', 'mm-time');
+  private readonly speed = element('span', 'mm-speed');
+  private readonly stop = element('button', 'mm-button mm-stop', t('stop'));
+  private timer: ReturnType<typeof setInterval> | null = null;
+  private shownMarks = '';
+  /** Seconds on the clock when it last ticked; kept when the kernel does not say. */
+  private elapsed = 0;
+
+  /** `startedAt` is a `performance.now()`. */
+  constructor(
+    private readonly startedAt: number,
+    onStop: () => void,
+  ) {
+    this.stop.type = 'button';
+    this.stop.setAttribute('aria-label', t('stop.label'));
+    this.stop.addEventListener('click', onStop);
+    this.el.append(this.model, this.status, this.marks, this.time, this.speed, this.stop);
+  }
+
+  update(fields: TurnFields): void {
+    const running = isRunning(fields.status);
+    const shown = standing(fields);
+    this.el.dataset['status'] = shown;
+    this.model.textContent = typeof fields.model === 'string' ? visible(fields.model) : '';
+    this.status.textContent = t(`status.${shown}`);
+    this.updateMarks(fields.marks);
+    const rate = fields.tokens_per_s;
+    this.speed.textContent =
+      !running && typeof rate === 'number'
+        ? t('speed', { rate: rate.toFixed(rate < 10 ? 1 : 0) })
+        : '';
+    const first = fields.first_token_s;
+    this.time.title = typeof first === 'number' ? t('first-token', { time: duration(first) }) : '';
+    this.updateStop(running, fields.stopping === true);
+    this.updateClock(running, fields.seconds);
+  }
+
+  dispose(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+  }
+
+  private updateMarks(given: unknown): void {
+    const marks = MARKS.filter((mark) => Array.isArray(given) && given.includes(mark));
+    if (marks.join() === this.shownMarks) return;
+    this.shownMarks = marks.join();
+    const shown = marks.map((mark) => {
+      const each = element('span', `mm-mark mm-${mark}`, t(`mark.${mark}`));
+      each.title = t(`mark.${mark}.why`);
+      return each;
+    });
+    this.marks.replaceChildren(...shown);
+  }
+
+  private updateStop(running: boolean, stopping: boolean): void {
+    if (!running) {
+      this.stop.remove();
+      return;
+    }
+    this.stop.disabled = stopping;
+    this.stop.textContent = t(stopping ? 'stop.pressed' : 'stop');
+    this.stop.setAttribute('aria-label', t(stopping ? 'stop.pressed' : 'stop.label'));
+    if (!this.stop.isConnected) this.el.append(this.stop);
+  }
+
+  private updateClock(running: boolean, seconds: number | undefined): void {
+    if (running) {
+      this.timer ??= setInterval(() => {
+        this.tick();
+      }, TICK);
+      this.tick();
+      return;
+    }
+    if (this.timer !== null) this.tick();
+    this.dispose();
+    const known = typeof seconds === 'number' ? seconds : this.elapsed;
+    this.time.textContent = known > 0 ? duration(known) : '';
+  }
+
+  private tick(): void {
+    this.elapsed = (performance.now() - this.startedAt) / 1000;
+    const text = duration(this.elapsed);
+    if (this.time.textContent !== text) this.time.textContent = text;
+  }
+}

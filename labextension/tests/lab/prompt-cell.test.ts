@@ -1,0 +1,39 @@
+// What the plugin takes for a prompt cell, and for the code of an answer.
+import { describe, expect, it } from 'vitest';
+import { codeOf, concernsUs, isPrompt } from '../../src/lab/prompt-cell';
+
+describe('a prompt cell', () => {
+  it.each(['%%minimax', '%%minimax -m X\nHi.', '\n\n%%minimax\nHi.'])('is %j', (source) => {
+    expect(isPrompt(source)).toBe(true);
+  });
+  it.each(['', 'x = 1', '%minimax usage', '%%minimaxed', '# %%minimax', 'x\n%%minimax'])(
+    'is not %j',
+    (source) => {
+      expect(isPrompt(source)).toBe(false);
+    },
+  );
+});
+
+it('a notebook concerns us once a cell names us', () => {
+  expect(concernsUs(['x', '%load_ext mm_magics'])).toBe(true);
+  expect(concernsUs(['x', 'MiniMax'])).toBe(true);
+  expect(concernsUs(['x', 'min(max(y))'])).toBe(false);
+});
+
+describe('the code of an answer', () => {
+  const code = (...contents: unknown[]): string[] =>
+    codeOf({ messages: contents.map((content) => ({ role: 'assistant', content })) });
+
+  it('is every block of it, also in a list, indented, or left open at the end', () => {
+    const text = '```python\na\n```\n\n- x\n  ~~~\n  b\n  ~~~\n\n    c\n\n````\n```\nd';
+    expect(code([{ type: 'text', text }])).toEqual(['a', 'b', '```\nd']);
+  });
+
+  it('comes from texts of the model alone', () => {
+    const fence = '```\nno\n```';
+    expect(code([{ type: 'thinking', thinking: fence }, 7, null, {}], null, 7)).toEqual([]);
+    expect(codeOf({ messages: [{ role: 'user', content: fence }, 7] })).toEqual([]);
+    expect(codeOf({})).toEqual([]);
+    expect(code('```\nyes\n```')).toEqual(['yes']);
+  });
+});

@@ -1,0 +1,171 @@
+// A record is drawn as the stream that made it was.
+import { describe, expect, it } from 'vitest';
+import { opsOf } from '../../src/renderer/record-to-ops';
+import { EMPTY, reduce } from '../../src/renderer/turn-state';
+import { TurnView } from '../../src/renderer/turn-view';
+
+const RECORD = {
+  schema: 1,
+  id: '0',
+  thread: 'main',
+  cell_id: null,
+  created: '2026-11-24T00:00:00Z',
+  status: 'complete',
+  model: 'MiniMax-M2.7',
+  system: null,
+  params: {},
+  messages: [
+    { role: 'user', content: [{ type: 'text', text: 'Hi.' }] },
+    {
+      role: 'assistant',
+      content: [
+        { type: 'thinking', thinking: 'Let me see.', signature: 's' },
+        { type: 'tool_use', id: 'a', name: 'look', input: { at: 1 } },
+      ],
+    },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a', content: 'seen' }] },
+    { role: 'assistant', content: [{ type: 'text', text: '**Done** <script>1</script>' }] },
+  ],
+  responses: [
+    {
+      stop_reason: 'tool_use',
+      usage: { input_tokens: 10, output_tokens: 2 },
+      seconds: 1,
+      thinking_s: 0.7,
+    },
+    { stop_reason: 'end_turn', usage: { input_tokens: 20, output_tokens: 3 }, seconds: 2 },
+  ],
+  request_sha256: '',
+  error: null,
+};
+
+function drawn(record: unknown): HTMLElement {
+  const root = document.createElement('div');
+  const view = new TurnView(root);
+  view.update(reduce(EMPTY, opsOf(record)));
+  view.flush();
+  return root;
+}
+
+describe('a turn record', () => {
+  it('shows its thinking, tool call, result and text, and what it cost', () => {
+    const root = drawn(RECORD);
+    expect(root.querySelector('strong')?.textContent).toBe('Done');
+    expect(root.querySelector('script')).toBeNull();
+    expect(root.textContent).toContain('Thought for 0.7 s');
+    expect(root.textContent).toContain('look');
+    expect(root.textContent).toContain('seen');
+    expect(root.textContent).toContain('30 tokens in');
+    expect(root.textContent).not.toContain('Hi.');
+  });
+
+  it('says how it ended', () => {
+    expect(drawn({ ...RECORD, status: 'failed', error: 'It broke.' }).textContent).toContain(
+      'It broke.',
+    );
+    expect(drawn({ ...RECORD, status: 'stopped' }).textContent).toContain('stopped');
+  });
+
+  it('times the thinking of a message once, and knows the speed from the first token on', () => {
+    const twice = {
+      ...RECORD,
+      messages: [
+        {
+          role: 'assistant',
+          content: [
+            { type: 'thinking', thinking: 'A.' },
+            { type: 'thinking', thinking: 'B.' },
+          ],
+        },
+      ],
+      responses: [{ usage: { output_tokens: 30 }, first_token_s: 1, thinking_s: 0.7, seconds: 3 }],
+    };
+    const summaries = [...drawn(twice).querySelectorAll('summary')].map((each) => each.textContent);
+    expect(summaries).toEqual(['Thought for 0.7 s', 'Thought']);
+    expect(drawn(twice).textContent).toContain('15 tokens/s');
+  });
+
+  it('says how each call of a tool ended', () => {
+    const use = (id: string): unknown => ({
+      type: 'tool_use',
+      id,
+      name: 'look',
+      input: { at: id },
+    });
+    const result = (id: string): unknown => ({
+      type: 'tool_result',
+      tool_use_id: id,
+      content: 'x',
+    });
+    const tools = [
+      { id: 'a', outcome: 'done', seconds: 0.3 },
+      { id: 'b', outcome: 'denied', seconds: 0 },
+    ];
+    const called = {
+      ...RECORD,
+      messages: [
+        { role: 'assistant', content: [use('a'), use('b')] },
+        { role: 'user', content: [result('a'), result('b')] },
+      ],
+      responses: [{ usage: {}, tools }],
+    };
+    const summaries = [...drawn(called).querySelectorAll('summary')].map(
+      (each) => each.textContent,
+    );
+    expect(summaries).toEqual([
+      'Tool look {"at":"a"} done in 0.3 s',
+      'Tool look {"at":"b"} denied',
+    ]);
+  });
+
+  it('says what it cost where the price is known', () => {
+    const usage = {
+      input_tokens: 1_000,
+      output_tokens: 2_000,
+      cache_read_input_tokens: 10_000,
+      cache_creation_input_tokens: 4_000,
+    };
+    const priced = { ...RECORD, model: 'MiniMax-M2.7', responses: [{ usage }, { usage }] };
+    expect(drawn(priced).textContent).toContain('≈ $0.0096');
+    expect(drawn({ ...priced, model: 'Unheard-Of' }).textContent).not.toContain('$');
+  });
+
+  it('shows an answer whose content is a plain string', () => {
+    const plain = { ...RECORD, messages: [{ role: 'assistant', content: '*Yes*' }] };
+    expect(drawn(plain).querySelector('em')?.textContent).toBe('Yes');
+  });
+
+  it('shows the arguments of a call that was cut as far as they came', () => {
+    const cut = {
+      ...RECORD,
+      status: 'truncated',
+      messages: [
+        { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'look', input: {} }] },
+      ],
+      responses: [{ unfinished: 0, partial_json: '{"at": 1' }],
+    };
+    expect(drawn(cut).querySelector('.mm-tool')?.textContent).toContain('{"at": 1');
+  });
+
+  it.each([
+    null,
+    7,
+    [],
+    {},
+    { ...RECORD, schema: 2 },
+    { ...RECORD, messages: 7 },
+    { ...RECORD, status: 'answering' },
+    { ...RECORD, status: null },
+  ])('is refused if it is %j', (record) => {
+    expect(opsOf(record)).toBeNull();
+  });
+
+  it('survives odd parts', () => {
+    const odd = {
+      ...RECORD,
+      responses: 7,
+      messages: [7, null, { role: 'assistant', content: [7, {}, { type: 'new' }] }],
+    };
+    expect(() => drawn(odd)).not.toThrow();
+  });
+});

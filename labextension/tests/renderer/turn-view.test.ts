@@ -1,0 +1,290 @@
+// A turn on the page, as a reader meets it.
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { EMPTY, reduce, type TurnState } from '../../src/renderer/turn-state';
+import { TurnView } from '../../src/renderer/turn-view';
+
+let state: TurnState;
+let view: TurnView;
+
+function apply(...ops: unknown[]): void {
+  state = reduce(state, ops);
+  view.update(state);
+  view.flush();
+}
+
+const find = (selector: string): HTMLElement | null => view.el.querySelector<HTMLElement>(selector);
+const text = (selector: string): string => find(selector)?.textContent ?? '';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  document.body.replaceChildren();
+  state = EMPTY;
+  view = new TurnView(document.body);
+  apply(['state', { status: 'waiting', model: 'MiniMax-M2.7' }]);
+});
+
+afterEach(() => {
+  view.dispose();
+  vi.useRealTimers();
+});
+
+describe('the header', () => {
+  test('names the model and the state, and ticks by itself while the turn runs', () => {
+    expect(text('.mm-model')).toBe('MiniMax-M2.7');
+    expect(text('.mm-status')).toBe('waiting');
+    vi.advanceTimersByTime(3000);
+    expect(text('.mm-time')).toMatch(/^(2\.[89]|3\.[01]) s$/);
+    apply(['state', { status: 'complete', seconds: 3.2, tokens_per_s: 41.7 }]);
+    expect(text('.mm-time')).toBe('3.2 s');
+    expect(text('.mm-speed')).toBe('42 tokens/s');
+    vi.advanceTimersByTime(3000);
+    expect(text('.mm-time')).toBe('3.2 s');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('has a Stop button only while the turn runs', () => {
+    expect(find('.mm-stop')?.getAttribute('aria-label')).toBe('Stop this answer');
+    apply(['state', { status: 'answering', stopping: true }]);
+    expect(find('.mm-stop')).toHaveProperty('disabled', true);
+    expect(text('.mm-stop')).toBe('stopping…');
+    apply(['state', { status: 'stopped' }]);
+    expect(find('.mm-stop')).toBeNull();
+    expect(text('.mm-status')).toBe('stopped');
+  });
+
+  test('says that a turn is stale or replayed, until it no longer is', () => {
+    apply(['state', { status: 'complete', marks: ['replayed', 'unknown', 'stale'] }]);
+    expect(text('.mm-marks')).toBe('stalereplayed');
+    expect(find('.mm-stale')?.title).toContain('ask again');
+    apply(['state', { marks: [] }]);
+    expect(text('.mm-marks')).toBe('');
+    apply(['state', { marks: 'stale' }]);
+    expect(text('.mm-marks')).toBe('');
+  });
+});
+
+describe('thinking', () => {
+  const details = (): HTMLDetailsElement => view.el.querySelector('details')!;
+  beforeEach(() => {
+    apply(['open', 0, { type: 'thinking' }], ['add', 0, 'Let me *see*.\n']);
+  });
+
+  test('is open and plain while it streams, and folds to its duration', () => {
+    expect(details().open).toBe(true);
+    expect(text('.mm-thinking-text')).toBe('Let me *see*.\n');
+    expect(text('summary')).toBe('Thinking…');
+    apply(['close', 0, { seconds: 3.2 }]);
+    expect(details().open).toBe(false);
+    expect(text('summary')).toBe('Thought for 3.2 s');
+  });
+
+  test('folds when the answer starts', () => {
+    apply(['open', 1, { type: 'text' }]);
+    expect(details().open).toBe(false);
+  });
+
+  test('stays open when the reader has opened it by hand', () => {
+    details().querySelector('summary')!.click();
+    details().querySelector('summary')!.click();
+    details().open = true;
+    apply(['close', 0, {}]);
+    expect(details().open).toBe(true);
+  });
+
+  test('is not folded again after the reader has unfolded it', () => {
+    apply(['close', 0, { seconds: 1 }]);
+    details().open = true;
+    apply(['open', 1, { type: 'text' }], ['add', 1, 'x'], ['state', { status: 'complete' }]);
+    expect(details().open).toBe(true);
+  });
+});
+
+test('a tool call holds its name, its arguments as indented JSON, and its result', () => {
+  apply(
+    ['open', 0, { type: 'tool_use', id: 't1', name: 'add' }],
+    ['add', 0, '{"a":1,'],
+    ['add', 0, '"b":2}'],
+  );
+  expect(text('.mm-tool .mm-plain')).toBe('{"a":1,"b":2}');
+  apply(['close', 0, {}]);
+  expect(text('.mm-tool .mm-plain')).toBe('{\n  "a": 1,\n  "b": 2\n}');
+  expect(text('summary')).not.toContain('running…');
+  apply(
+    ['open', 1, { type: 'tool_result', tool_use_id: 't1', is_error: false }],
+    ['add', 1, '3'],
+    ['close', 1, { seconds: 0.4 }],
+  );
+  expect(view.el.querySelectorAll('.mm-tool')).toHaveLength(1);
+  expect(text('.mm-part:last-child .mm-plain')).toBe('3');
+  expect(text('summary')).toBe('Tool add {"a":1,"b":2} done in 0.4 s');
+});
+
+test('a call says how it stands, and asks nothing once the turn is over', () => {
+  apply(
+    ['open', 0, { type: 'tool_use', id: '__proto__', name: 'run', input: {} }],
+    ['close', 0, {}],
+  );
+  apply(['tool', '__proto__', { state: 'asking' }]);
+  expect(text('summary')).toContain('asks for permission');
+  expect(text('[role=status]')).toBe('a tool asks for permission');
+  apply(
+    ['tool', '__proto__', { state: 'running' }],
+    ['tool', '__proto__', { state: 'unheard-of' }],
+  );
+  expect(find('.mm-ask')).toBeNull();
+  expect(text('summary')).toContain('running…');
+  apply(['tool', '__proto__', { state: 'interrupted', seconds: 1 }]);
+  expect(text('summary')).toContain('interrupted');
+  apply(['tool', '__proto__', { state: 'asking' }], ['state', { status: 'stopped' }]);
+  expect(find('.mm-ask')).toBeNull();
+});
+
+test('an answer in a shape that was wanted stands open', () => {
+  apply(['open', 0, { type: 'tool_use', id: 'a', name: 'final_answer', input: { n: 1 } }]);
+  apply(['close', 0, {}]);
+  expect(view.el.querySelector('details')?.open).toBe(true);
+  expect(text('.mm-tool .mm-plain')).toBe('{\n  "n": 1\n}');
+});
+
+test('results without their call, redacted thinking and unknown types are shown', () => {
+  apply(
+    ['open', 0, { type: 'tool_result', tool_use_id: 'gone', is_error: true }],
+    ['add', 0, 'no such file'],
+    ['open', 1, { type: 'redacted_thinking', data: 'x' }],
+    ['open', 2, { type: 'hologram', size: 3 }],
+    ['close', 2, {}],
+  );
+  expect(view.el.textContent).toContain('Errorno such file');
+  expect(text('.mm-redacted')).not.toBe('');
+  expect(text('details summary')).toBe('Block of type hologram');
+  expect(find('details')).toHaveProperty('open', false);
+  expect(text('details .mm-plain')).toContain('"size": 3');
+});
+
+test('the footer gives tokens, cost, an unusual stop reason, notes and the error', () => {
+  apply([
+    'state',
+    {
+      status: 'failed',
+      usage: {
+        input_tokens: 1200,
+        output_tokens: 34,
+        cache_read_input_tokens: 1000,
+        cache_creation_input_tokens: 0,
+      },
+      cost: '≈ $0.0012',
+      stop_reason: 'refusal',
+      error: '529 overloaded <b>',
+      notes: ['top_k is ignored'],
+    },
+  ]);
+  expect([...view.el.querySelectorAll('.mm-fact')].map((fact) => fact.textContent)).toEqual([
+    '1,200 tokens in',
+    '34 out',
+    '1,000 from cache',
+    '≈ $0.0012',
+    'stop reason: refusal',
+  ]);
+  expect(text('.mm-error')).toBe('529 overloaded <b>');
+  expect(text('.mm-note')).toBe('top_k is ignored');
+  apply(['state', { status: 'complete', stop_reason: 'end_turn' }]);
+  expect(text('.mm-facts')).not.toContain('stop reason');
+});
+
+test('a refusal is said in the header and announced, and not once more in the footer', () => {
+  apply(['state', { status: 'answering' }]);
+  apply(['state', { status: 'complete', stop_reason: 'refusal', usage: { output_tokens: 3 } }]);
+  expect(text('.mm-status')).toBe('refused by the model');
+  expect(find('.mm-header')).toHaveProperty('dataset.status', 'refused');
+  expect(text('[role=status]')).toBe('refused by the model');
+  expect(text('.mm-footer')).not.toContain('refusal');
+});
+
+test('what max_tokens cut off is said once, and tokens that nobody counted not at all', () => {
+  const usage = { input_tokens: 0, output_tokens: 0 };
+  apply(['state', { status: 'truncated', stop_reason: 'max_tokens', usage }]);
+  expect(text('.mm-status')).toBe('cut off by max_tokens');
+  expect(text('.mm-footer')).toBe('');
+});
+
+test('only the boundaries are announced, and nothing else is live', () => {
+  const said = (): string => text('[role=status]');
+  expect(said()).toBe('');
+  apply(['state', { status: 'answering' }]);
+  expect(said()).toBe('answering');
+  apply(['open', 0, { type: 'text' }], ['add', 0, 'words']);
+  expect(said()).toBe('answering');
+  apply(['state', { status: 'failed', error: 'no key' }]);
+  expect(said()).toBe('failed: no key');
+  expect(view.el.querySelectorAll('[aria-live], [role=alert], [role=status]')).toHaveLength(1);
+});
+
+test('a view made after the end shows everything and announces nothing', () => {
+  apply(['open', 0, { type: 'text' }], ['add', 0, 'Hello'], ['state', { status: 'complete' }]);
+  const late = new TurnView(document.body);
+  late.update(state);
+  late.flush();
+  expect(late.el.querySelector('.mm-text')?.textContent).toContain('Hello');
+  expect(late.el.querySelector('[role=status]')?.textContent).toBe('');
+  late.dispose();
+});
+
+test('a text whose complete block differs is drawn anew', () => {
+  apply(['open', 0, { type: 'text' }], ['add', 0, 'Helo']);
+  apply(['close', 0, { block: { type: 'text', text: 'Hello **you**' } }]);
+  expect(text('.mm-text').trim()).toBe('Hello you');
+});
+
+test('text that was cut off is drawn as complete when the turn ends', () => {
+  apply(['open', 0, { type: 'text' }], ['add', 0, '```python\ndef f']);
+  apply(['state', { status: 'stopped' }]);
+  expect(text('.hljs-keyword')).toBe('def');
+});
+
+test('control and bidi characters are visible everywhere', () => {
+  apply(
+    ['open', 0, { type: 'text' }],
+    ['add', 0, 'a\u202eb\u0007'],
+    ['open', 1, { type: 'tool_use', id: 'i', name: 'x\u202ey' }],
+    ['state', { status: 'failed', error: 'e\u0000' }],
+  );
+  expect(text('.mm-text').trim()).toBe('a[U+202E]b␇');
+  expect(text('.mm-tool-name')).toBe('x[U+202E]y');
+  expect(text('.mm-error')).toBe('e␀');
+});
+
+test('the style sheet is put into the document once', () => {
+  new TurnView(document.body).dispose();
+  expect(document.querySelectorAll('style[data-mm-magics]')).toHaveLength(1);
+});
+
+test('a code block can be copied', async () => {
+  const writeText = vi.fn(() => Promise.resolve());
+  Object.defineProperty(navigator, 'clipboard', { value: { writeText }, configurable: true });
+  apply(['open', 0, { type: 'text' }], ['add', 0, '```python\nx = 1\n```'], ['close', 0, {}]);
+  find('.mm-copy')?.click();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(writeText).toHaveBeenCalledWith('x = 1');
+  expect(text('.mm-copy')).toBe('Copied');
+});
+
+test.each(['```python\nx = 1\n', '- so:\n  ```python\n  x = 1\n'])(
+  'only the code of a finished block is offered for a new cell: %j',
+  (text) => {
+    apply(['open', 0, { type: 'text' }], ['add', 0, text]);
+    expect(find('.mm-open .mm-insert')).not.toBeNull();
+    apply(['close', 0, {}], ['end', {}]);
+    expect(find('.mm-insert')).not.toBeNull();
+    expect(find('.mm-open')).toBeNull();
+  },
+);
+
+test('a code block asks the host for a new cell', () => {
+  const asked: unknown[] = [];
+  const ask = (event: Event): number => asked.push((event as CustomEvent).detail);
+  document.body.addEventListener('mm-insert-code', ask, { once: true });
+  apply(['open', 0, { type: 'text' }], ['add', 0, '```python\nx = 1\n```'], ['close', 0, {}]);
+  find('.mm-insert')?.click();
+  expect(asked).toEqual(['x = 1']);
+  expect(text('.mm-insert')).toBe('Inserted');
+});

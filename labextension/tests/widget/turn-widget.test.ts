@@ -1,0 +1,188 @@
+// The stub and the runtime together, as anywidget drives them.
+import { beforeEach, expect, test, vi } from 'vitest';
+
+interface Model {
+  on: (name: string, callback: (content: unknown) => void) => void;
+  send: (content: unknown) => void;
+}
+type Cleanup = () => unknown;
+interface Widget {
+  initialize: (context: { model: Model }) => Cleanup;
+  render: (context: { model: Model; el: HTMLElement }) => Promise<Cleanup>;
+}
+
+const KEY = Symbol.for('mm_magics.runtime/1');
+
+function fakeModel(): Model & { emit: (...ops: unknown[]) => void; sent: unknown[] } {
+  const listeners: ((content: unknown) => void)[] = [];
+  const sent: unknown[] = [];
+  return {
+    sent,
+    on: (name, callback) => name === 'msg:custom' && listeners.push(callback),
+    send: (content) => sent.push(content),
+    emit: (...ops) => {
+      for (const listener of listeners) listener({ ops });
+    },
+  };
+}
+
+async function stub(): Promise<Widget> {
+  const { default: make } = await import('../../src/widget/stub.js');
+  return make();
+}
+
+const loadRuntime = (): Promise<unknown> => import('../../src/widget/runtime');
+const frame = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 60));
+
+beforeEach(() => {
+  vi.resetModules();
+  Reflect.deleteProperty(globalThis, KEY);
+  document.body.replaceChildren();
+});
+
+test('messages that come before the runtime are shown, in order', async () => {
+  const widget = await stub();
+  const model = fakeModel();
+  widget.initialize({ model });
+  model.emit(['open', 0, { type: 'text' }], ['add', 0, 'ear']);
+  model.emit(['add', 0, 'ly']);
+  const rendered = widget.render({ model, el: document.body });
+  await loadRuntime();
+  await rendered;
+  model.emit(['add', 0, ' and late']);
+  await frame();
+  expect(document.querySelector('.mm-text')?.textContent.trim()).toBe('early and late');
+});
+
+test('initialize does not wait for the runtime', async () => {
+  const widget = await stub();
+  expect(widget.initialize({ model: fakeModel() })).toBeTypeOf('function');
+});
+
+test('Stop sends one message, and every view of the turn shows it', async () => {
+  await loadRuntime();
+  const widget = await stub();
+  const model = fakeModel();
+  widget.initialize({ model });
+  const one = document.body.appendChild(document.createElement('div'));
+  const two = document.body.appendChild(document.createElement('div'));
+  await widget.render({ model, el: one });
+  await widget.render({ model, el: two });
+  await frame();
+  one.querySelector<HTMLButtonElement>('.mm-stop')!.click();
+  await frame();
+  two.querySelector<HTMLButtonElement>('.mm-stop')!.click();
+  expect(model.sent).toEqual([{ type: 'here' }, { type: 'here' }, { type: 'stop' }]);
+  expect(two.querySelector('.mm-stop')?.textContent).toBe('stopping…');
+});
+
+test('a call that asks is answered once, by the button that was pressed, in whichever view', async () => {
+  await loadRuntime();
+  const widget = await stub();
+  const model = fakeModel();
+  widget.initialize({ model });
+  const one = document.body.appendChild(document.createElement('div'));
+  const two = document.body.appendChild(document.createElement('div'));
+  await widget.render({ model, el: one });
+  await widget.render({ model, el: two });
+  const call = { type: 'tool_use', id: 't1', name: 'shell', input: { command: 'ls' } };
+  model.emit(['open', 0, call], ['close', 0, {}]);
+  model.emit(['tool', 't1', { state: 'asking', risk: 'It runs.', always: 'Allow \u202els' }]);
+  await frame();
+  expect(one.querySelector('.mm-question')?.textContent).toContain('It runs.');
+  expect(one.querySelector('details')?.open).toBe(true);
+  expect(document.activeElement).toBe(document.body);
+  const buttons = [...one.querySelectorAll<HTMLButtonElement>('.mm-choices button')];
+  expect(buttons.map((each) => each.textContent)).toEqual([
+    'Allow once',
+    'Allow [U+202E]ls',
+    'Deny',
+  ]);
+  one.querySelector<HTMLInputElement>('.mm-reason')!.value = ' too early ';
+  buttons[2]!.click();
+  two.querySelector<HTMLButtonElement>('.mm-choices button')!.click();
+  await frame();
+  const decisions = model.sent.filter((each) => (each as { type: string }).type === 'decide');
+  expect(decisions).toEqual([
+    { type: 'decide', id: 't1', allowed: false, always: false, reason: 'too early' },
+  ]);
+  expect(two.querySelector<HTMLButtonElement>('.mm-choices button')?.disabled).toBe(true);
+  model.emit(['tool', 't1', { state: 'denied', seconds: 0 }]);
+  await frame();
+  expect(one.querySelector('.mm-ask')).toBeNull();
+  expect(one.querySelector('summary')?.textContent).toContain('denied');
+});
+
+test('a page says again that it is there while a call asks, until it is answered', async () => {
+  await loadRuntime();
+  const widget = await stub();
+  const model = fakeModel();
+  widget.initialize({ model });
+  await widget.render({ model, el: document.body });
+  vi.useFakeTimers();
+  model.emit(
+    ['open', 0, { type: 'tool_use', id: 't1', name: 'shell', input: {} }],
+    ['close', 0, {}],
+  );
+  model.emit(['tool', 't1', { state: 'asking' }]);
+  vi.advanceTimersByTime(2_000);
+  const here = { type: 'here' };
+  expect(model.sent).toEqual([here, here, here, here, here]);
+  model.emit(['tool', 't1', { state: 'running' }]);
+  vi.advanceTimersByTime(20_000);
+  expect(model.sent).toHaveLength(5);
+  vi.useRealTimers();
+});
+
+test('a view can be taken away and made again from the same state', async () => {
+  await loadRuntime();
+  const widget = await stub();
+  const model = fakeModel();
+  const close = widget.initialize({ model });
+  const cleanup = await widget.render({ model, el: document.body });
+  model.emit(['open', 0, { type: 'text' }], ['add', 0, 'kept']);
+  await frame();
+  cleanup();
+  expect(document.querySelector('.mm-turn')).toBeNull();
+  model.emit(['add', 0, ' on']);
+  await widget.render({ model, el: document.body });
+  await frame();
+  expect(document.querySelector('.mm-text')?.textContent.trim()).toBe('kept on');
+  await close();
+  expect(document.querySelector('.mm-turn')).toBeNull();
+});
+
+test('a second runtime on the page is harmless', async () => {
+  await loadRuntime();
+  const slot = (globalThis as unknown as Record<symbol, { ready: Promise<unknown> }>)[KEY]!;
+  const first = await slot.ready;
+  vi.resetModules();
+  await loadRuntime();
+  expect(await slot.ready).toBe(first);
+});
+
+test('two turns do not share their state', async () => {
+  await loadRuntime();
+  const [a, b] = [await stub(), await stub()];
+  const [one, two] = [fakeModel(), fakeModel()];
+  a.initialize({ model: one });
+  b.initialize({ model: two });
+  await a.render({ model: one, el: document.body });
+  await b.render({ model: two, el: document.body });
+  one.emit(['open', 0, { type: 'text' }], ['add', 0, 'only here']);
+  await frame();
+  expect(document.querySelectorAll('.mm-text')).toHaveLength(1);
+});
+
+test('content that is not ours is ignored', async () => {
+  await loadRuntime();
+  const widget = await stub();
+  const listeners: ((content: unknown) => void)[] = [];
+  const model: Model = { on: (_name, callback) => listeners.push(callback), send: () => undefined };
+  widget.initialize({ model });
+  await widget.render({ model, el: document.body });
+  for (const content of [null, 5, 'x', {}, { ops: 3 }])
+    expect(() => {
+      listeners[0]?.(content);
+    }).not.toThrow();
+});
