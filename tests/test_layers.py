@@ -16,7 +16,7 @@ import mm_magics
 
 ROOT = Path(mm_magics.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "interrupts"),
+    ("errors", "interrupts", "wording"),
     ("api",),
     ("simulator",),
     ("prompt",),

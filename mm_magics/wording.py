@@ -1,0 +1,26 @@
+"""How messages write quantities: counts with their noun, and amounts of money."""
+
+from __future__ import annotations
+
+LEAST_COST = 0.0001
+"""US dollars: a smaller cost is not written out."""
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Write a number with its noun.
+
+    >>> counted(1, "row"), counted(2_000, "row"), counted(0, "reply", "replies")
+    ('1 row', '2,000 rows', '0 replies')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def dollars(cost: float) -> str:
+    """Write an approximate cost in US dollars.
+
+    >>> dollars(0.00123), dollars(0.00004), dollars(1234.5), dollars(0.0)
+    ('≈ $0.0012', '< $0.0001', '≈ $1,234.50', '$0')
+    """
+    if cost < LEAST_COST:
+        return f"< ${LEAST_COST:.4f}" if cost else "$0"
+    return f"≈ ${cost:.4f}" if cost < 1 else f"≈ ${cost:,.2f}"
