@@ -1,36 +1,32 @@
 """Every error that mm_magics raises, in one hierarchy.
 
     MiniMaxError
-    ├── UsageError              what was typed cannot be done; nothing was sent
-    │   ├── ArgumentError       a flag or its value
-    │   ├── PromptError         the cell's text: empty, or a {{ expr }} that fails
-    │   └── NotRecorded         `replay` is `only`, and there is no record for this request
-    ├── ConfigError             settings that cannot work: a base URL that is not one
-    │   └── KeyMissing          no key for this endpoint
-    ├── RequestError            the request breaks the endpoint's contract; nothing was sent
-    ├── EndpointError           the endpoint, or the way to it
-    │   ├── ConnectionFailed    no connection, or it broke, or it fell silent
-    │   ├── StatusError         an HTTP status other than 2xx, or an error event in the stream
-    │   └── ProtocolError       an answer that is not the Messages API's
-    ├── ToolError               a tool could not do what a model asked; told to the model, not to the user
-    │   └── ToolInputError      the arguments do not fit
-    ├── ServerError             an MCP server that cannot be started, or does not answer
-    ├── RecordError             a turn record that cannot be read
-    ├── NotebookError           a notebook file that cannot be read as one
-    ├── StoreError              a store of answers that cannot be used
-    └── Interrupted             the user interrupted the turn; what came is kept
+    ├── UsageError                  the cell asks for something that cannot be done; nothing was sent
+    │   ├── ArgumentError           an unknown flag, or a value the flag does not accept
+    │   ├── PromptError             an empty prompt, or a {{ expr }} that fails
+    │   └── NotRecordedError        `replay` is `only` and this request has no record
+    ├── ConfigError                 settings that cannot work, such as an invalid base URL
+    │   └── MissingKeyError         no API key for this endpoint
+    ├── RequestError                the request breaks the endpoint's contract; nothing was sent
+    ├── EndpointError               the endpoint failed or could not be reached
+    │   ├── ConnectionFailedError   no connection, a broken connection, or a timeout
+    │   ├── StatusError             an HTTP error status, or an error event in the stream
+    │   └── ProtocolError           a response that does not follow the Messages API
+    ├── ToolError                   a tool call failed; reported to the model, not raised to the user
+    │   └── ToolInputError          the arguments do not match the tool's schema
+    ├── MCPServerError              an MCP server that cannot be started or does not respond
+    ├── RecordError                 a turn record that cannot be read
+    ├── NotebookError               a notebook file that cannot be read
+    ├── StoreError                  an answer store that cannot be used
+    └── TurnInterruptedError        the user interrupted the turn; the partial response is kept
 
-Always true: `str(error)` is one or two plain lines, the second saying what to do, and after them what a server wrote
-last, if it is one of those; it never holds a key.
+`str(error)` is the message, then the hint on a line of its own. It never contains an API key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from mm_magics.history.turn import Turn
+from typing import Any
 
 
 class MiniMaxError(Exception):
@@ -61,7 +57,7 @@ class PromptError(UsageError):
     """The prompt is empty, or one of its expressions failed."""
 
 
-class NotRecorded(UsageError):
+class NotRecordedError(UsageError):
     """`replay` is `only`, and there is no record for exactly this request."""
 
 
@@ -69,7 +65,7 @@ class ConfigError(MiniMaxError):
     """A setting that cannot work."""
 
 
-class KeyMissing(ConfigError):
+class MissingKeyError(ConfigError):
     """There is no key that was given for this endpoint's host."""
 
 
@@ -80,10 +76,11 @@ class RequestError(MiniMaxError):
 class EndpointError(MiniMaxError):
     """The endpoint answered with a fault, or could not be reached. `turn` is what came before it, None outside one."""
 
-    turn: Turn | None = None
+    turn: Any = None
+    """The partial `Turn`; typed `Any` because `history` is a higher layer."""
 
 
-class ConnectionFailed(EndpointError):
+class ConnectionFailedError(EndpointError):
     """No connection, a connection that broke, or one that fell silent."""
 
 
@@ -115,7 +112,7 @@ class ToolInputError(ToolError):
     """A model's arguments do not fit the tool's schema; the message says which and why."""
 
 
-class ServerError(MiniMaxError):
+class MCPServerError(MiniMaxError):
     """An MCP server that cannot be started, or does not answer. `tail`: the last lines of its stderr, harmless."""
 
     def __init__(self, message: str, hint: str = "", *, tail: Sequence[str] = ()) -> None:
@@ -138,20 +135,7 @@ class StoreError(MiniMaxError):
     """A store of answers that is none, is damaged, of another schema, or cannot be written; it is left as it is."""
 
 
-class Interrupted(MiniMaxError):
+class TurnInterruptedError(MiniMaxError):
     """The user interrupted the turn; what came is kept. `result` is what a run over rows has brought, else None."""
 
     result: Any = None
-
-
-def reported(body: dict[str, Any], status: int = 200) -> StatusError:
-    """The error that an error body, or an `error` event, stands for."""
-    error = body.get("error")
-    error = error if isinstance(error, dict) else {"message": error if isinstance(error, str) else None}
-    request_id = body.get("request_id")
-    return StatusError(
-        str(error.get("message") or "The endpoint reported an error without saying which."),
-        status=status,
-        type=str(error["type"]) if error.get("type") else None,
-        request_id=request_id if isinstance(request_id, str) else None,
-    )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Somebody pressed Stop."""
 
 

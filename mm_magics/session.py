@@ -20,7 +20,7 @@ from mm_magics.config import MiniMax, checked_base_url
 from mm_magics.endpoint.call import Call
 from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Keys
-from mm_magics.errors import NotRecorded, PromptError, UsageError
+from mm_magics.errors import NotRecordedError, PromptError, UsageError
 from mm_magics.history.notebook import LiveNotebook, NotebookFile
 from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.replay import Recordings, replayable
@@ -125,7 +125,7 @@ class Session:
         `stop`, once set, ends it within 0.1 s.
 
         A request that is answered from its record sends nothing. Raises what `prepare` raises, `ConfigError`
-        (`KeyMissing`) if there is no endpoint to send it to, `NotRecorded` if there must be a record and is none.
+        (`MissingKeyError`) if there is no endpoint to send it to, `NotRecordedError` if a required record is missing.
         """
         if self._running.is_set():
             raise UsageError("A tool cannot ask in the session that called it.", "Give it a Session of its own.")
@@ -134,7 +134,7 @@ class Session:
         if prompt.replay != "off" and (turn := self._recording(prompt)) is not None:
             return Replayed(prompt, turn, self.history)
         if prompt.replay == "only":
-            raise NotRecorded(
+            raise NotRecordedError(
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
         client, stop, most = self.client(prompt.timeout), stop or threading.Event(), self.config.max_seconds

@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__init__"),
 )
 """The folders and root modules of the package, from the bottom layer up. `docs/architecture.md` draws them."""
-MOVED_LATER = {("errors", "history.turn"), ("turn.answer", "batch.progress")}
+MOVED_LATER = {("turn.answer", "batch.progress")}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

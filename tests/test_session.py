@@ -12,7 +12,7 @@ from mm_magics import Session
 from mm_magics.api.messages import blocks, problems
 from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta, MessageStart, MessageStop
 from mm_magics.endpoint.call import Idle
-from mm_magics.errors import ConfigError, ConnectionFailed, EndpointError, KeyMissing
+from mm_magics.errors import ConfigError, ConnectionFailedError, EndpointError, MissingKeyError
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
 from mm_magics.turn.answer import Asked, TurnEnd
 from tests.recorder import Recorder, sse
@@ -305,7 +305,7 @@ def test_a_failed_rerun_replaces_the_turn_with_what_came(session: Session) -> No
 
 
 def test_no_key_is_said_before_anything_is_sent(endpoint: Simulator) -> None:
-    with Session(base_url=endpoint.base_url) as session, pytest.raises(KeyMissing, match="There is no key for"):
+    with Session(base_url=endpoint.base_url) as session, pytest.raises(MissingKeyError, match="There is no key for"):
         session.ask("hi")
     assert endpoint.log == []
 
@@ -327,7 +327,7 @@ def test_a_base_url_that_went_bad_is_one_of_our_errors(session: Session, monkeyp
 @pytest.mark.parametrize("fault", ["silence-before-headers", "silence-after-headers", "silence", "pings"])
 def test_an_endpoint_that_says_nothing_is_given_up_after_the_timeout(session: Session, fault: str) -> None:
     began = time.monotonic()
-    with pytest.raises(ConnectionFailed, match=r"said nothing for 0\.2 s") as caught:
+    with pytest.raises(ConnectionFailedError, match=r"said nothing for 0\.2 s") as caught:
         session.ask(f"[[simulator: fault={fault}]]", timeout=0.2)
     assert 0.15 < time.monotonic() - began < 1.5
     assert "--timeout" in caught.value.hint

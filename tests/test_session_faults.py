@@ -8,7 +8,7 @@ import pytest
 
 from mm_magics.api.messages import blocks, problems
 from mm_magics.endpoint.assembler import Delta
-from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError, StatusError
+from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, ProtocolError, StatusError
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from mm_magics.simulator.contract import REFUSALS
@@ -28,17 +28,17 @@ ENDS: dict[str, Any] = {
     "base-resp-event": StatusError,
     "bad-json": ProtocolError,
     "not-an-object": ProtocolError,
-    "pings": ConnectionFailed,
+    "pings": ConnectionFailedError,
     "endless": "stopped",
-    "close-before-headers": ConnectionFailed,
-    "close-after-headers": ConnectionFailed,
-    "close": ConnectionFailed,
-    "reset-before-headers": ConnectionFailed,
-    "reset-after-headers": ConnectionFailed,
-    "reset": ConnectionFailed,
-    "silence-before-headers": ConnectionFailed,
-    "silence-after-headers": ConnectionFailed,
-    "silence": ConnectionFailed,
+    "close-before-headers": ConnectionFailedError,
+    "close-after-headers": ConnectionFailedError,
+    "close": ConnectionFailedError,
+    "reset-before-headers": ConnectionFailedError,
+    "reset-after-headers": ConnectionFailedError,
+    "reset": ConnectionFailedError,
+    "silence-before-headers": ConnectionFailedError,
+    "silence-after-headers": ConnectionFailedError,
+    "silence": ConnectionFailedError,
     "end": ProtocolError,
     "html": ProtocolError,
     "html-502": StatusError,
@@ -50,8 +50,8 @@ ENDS: dict[str, Any] = {
     "cut-json-body": StatusError,
     "redirect": StatusError,
     "redirect-loop": StatusError,
-    "not-http": ConnectionFailed,
-    "bad-chunk": ConnectionFailed,
+    "not-http": ConnectionFailedError,
+    "bad-chunk": ConnectionFailedError,
     "cut-gzip": ProtocolError,
 }
 """How a turn ends that meets a fault: with an error of that class, or with that status."""

@@ -58,7 +58,7 @@ def map_prompts(
     of the session, as `Session.ask` takes them. With `dry_run` nothing is sent, and a `DryRun` comes back.
 
     Raises `UsageError` for what would go wrong in every row, `StoreError` for a store that cannot be used, and
-    `Interrupted`, whose `result` is what had come. A row that fails is no error of the run: see `MapResult.errors`.
+    `TurnInterruptedError`, whose `result` is the partial result. A failed row does not raise: see `MapResult.errors`.
     """
     own = session or Session()
     try:

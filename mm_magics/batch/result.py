@@ -15,10 +15,10 @@ from mm_magics.batch.row_results import Results, RowError
 from mm_magics.batch.runner import NOT_STORED
 from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
 from mm_magics.endpoint.call import Wake
-from mm_magics.errors import Interrupted, NotRecorded
+from mm_magics.errors import NotRecordedError, TurnInterruptedError
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Status, Turn
-from mm_magics.interrupts import Stopped, deferred
+from mm_magics.interrupts import StoppedError, deferred
 from mm_magics.prompt.template import cut
 from mm_magics.tools.approval import Approve
 from mm_magics.turn.answer import Asked, Event, TurnEnd, nobody
@@ -62,9 +62,9 @@ class MapResult:
         )
 
 
-def interrupted(result: MapResult | None) -> Interrupted:
+def interrupted(result: MapResult | None) -> TurnInterruptedError:
     """What is raised in place of a KeyboardInterrupt; `result` is what had come."""
-    error = Interrupted("Interrupted.", "What came is in the store: run it again to go on.")
+    error = TurnInterruptedError("Interrupted.", "What came is in the store: run it again to go on.")
     error.result = result
     return error
 
@@ -81,11 +81,11 @@ class MapRun:
         self._turn: Turn | None = None
 
     def events(self, _wake: Wake, _approve: Approve = nobody) -> Iterator[Event]:
-        """How far it is, again and again. Raises `NotRecorded` if nothing may be sent, and answers are missing."""
+        """How far it is, again and again. Raises `NotRecordedError` if nothing may be sent, and answers are missing."""
         yield Asked(self.prompt)
         try:
             yield from self._run.events()
-        except Stopped:
+        except StoppedError:
             turn = self._settle("stopped")
             yield from _said(turn.text)
             yield TurnEnd(turn)
@@ -96,7 +96,7 @@ class MapRun:
         turn = self._settle("complete")
         missing = sum(why == NOT_STORED for why in self._run.results.errors.values())
         if self.prompt.replay == "only" and missing:
-            raise NotRecorded(
+            raise NotRecordedError(
                 f"{missing:,} of {len(self._run.results.values):,} rows have no stored answer.",
                 "Run the cell once with --replay off, and keep the store.",
             )

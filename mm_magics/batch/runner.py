@@ -23,7 +23,7 @@ from mm_magics.batch.rows import Rows
 from mm_magics.batch.store import Reply, Store
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import MiniMaxError, StoreError
-from mm_magics.interrupts import Stopped
+from mm_magics.interrupts import StoppedError
 
 POLL_S = 0.1
 AT_A_TIME = 128
@@ -67,7 +67,7 @@ class Run:
         self._began = self._told = time.monotonic()
 
     def events(self) -> Iterator[RunEvent]:
-        """All that is to be shown. Raises `Stopped`; what has come then is in `results`, as after every other end."""
+        """Yield every event to show. Raises `StoppedError`; `results` then has the rows received so far, as always."""
         try:
             rows = enumerate(self._rows)
             while some := list(islice(rows, AT_A_TIME)):
@@ -103,7 +103,7 @@ class Run:
         found = self._stored({digest for _, _, digest in asked})
         for number, text, digest in asked:
             if self._stop.is_set():
-                raise Stopped
+                raise StoppedError
             if (reply := found.get(digest)) is not None:
                 self.results.take([number], reply, fresh=False)
             else:
@@ -141,7 +141,7 @@ class Run:
     def _hear(self, wait: float) -> Iterator[RunEvent]:
         """Take the news there is."""
         if self._stop.is_set():
-            raise Stopped
+            raise StoppedError
         assert self._engine is not None
         with interrupts.deferred():
             told = self._take(wait)

@@ -32,7 +32,7 @@ from mm_magics.display.approval_prompt import by_input
 from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta, MessageStart
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.history.turn import Turn
-from mm_magics.interrupts import Stopped
+from mm_magics.interrupts import StoppedError
 from mm_magics.tools.approval import Decision, standing_rule_label
 from mm_magics.tools.runtime.runner import ApprovalRequested, ToolFinished, ToolStarted
 from mm_magics.tools.tool import ToolCall
@@ -122,14 +122,14 @@ class WidgetView:
         """What the buttons in the turn say; where no message comes from the page while a cell runs, what is typed."""
         while not self._here.wait(POLL_S):
             if self._stop.is_set():
-                raise Stopped
+                raise StoppedError
             if time.monotonic() - self._displayed >= HERE_S:
                 self._put(["tool", call.id, {"state": "decided"}])  # a page that comes late shows no dead buttons
                 self._flush()
                 return by_input(call)
         while True:
             if self._stop.is_set():
-                raise Stopped
+                raise StoppedError
             try:
                 id_, decision = self._decided.get(timeout=POLL_S)
             except queue.Empty:

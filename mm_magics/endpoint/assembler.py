@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, NoReturn
 import jiter
 
 from mm_magics.api.messages import Block, blocks, is_writable
-from mm_magics.errors import ProtocolError, StatusError, reported
+from mm_magics.endpoint.error_body import error_from_body
+from mm_magics.errors import ProtocolError, StatusError
 
 # Turn events: what a view is told ---------------------------------------------------------------------------------
 
@@ -188,7 +189,7 @@ class Assembler:
                 yield from self._stop_block(index)
             yield self._stop()
         elif kind == "error" or "error" in event:
-            raise reported(event)
+            raise error_from_body(event)
         elif isinstance(status := event.get("base_resp"), dict) and status.get("status_code"):
             raise StatusError(f"{status.get('status_msg')} ({status['status_code']})", status=200)
         else:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from mm_magics.endpoint.assembler import Assembler, BlockStart, BlockStop, Delta, EventDecoder, StreamEvent, parse
+from mm_magics.endpoint.error_body import error_from_body
 from mm_magics.endpoint.reader import Chunk, Ended, Exchange, Opened, Retrying, silence
-from mm_magics.errors import EndpointError, MiniMaxError, ProtocolError, StatusError, reported
-from mm_magics.interrupts import Stopped
+from mm_magics.errors import EndpointError, MiniMaxError, ProtocolError, StatusError
+from mm_magics.interrupts import StoppedError
 
 POLL_S = 0.1
 END_S = 0.02
@@ -64,7 +65,7 @@ class Call:
             self._exchange.begin()
 
     def events(self, wake: Wake) -> Iterator[CallEvent]:
-        """All events of the call. Raises `Stopped` or an `EndpointError`; blocks left open are closed before that."""
+        """Yield the events of the call. Raises `StoppedError` or `EndpointError`, after closing the open blocks."""
         try:
             self.begin()
             yield from self._received(wake)
@@ -102,7 +103,7 @@ class Call:
 
     def _next(self, wake: Wake) -> Opened | Retrying | Chunk | Ended | None:
         if self._stop.is_set():
-            raise Stopped
+            raise StoppedError
         if self._silent():
             raise silence(self._timeout)
         moment = time.monotonic()
@@ -180,7 +181,7 @@ def message_in(body: bytes | bytearray, content_type: str) -> dict[str, Any]:
     if found is None:
         raise _not_the_api(content_type, body)
     if "error" in found or found.get("type") == "error":
-        raise reported(found)
+        raise error_from_body(found)
     base = found.get("base_resp")
     if isinstance(base, dict) and base.get("status_code"):
         raise StatusError(f"{base.get('status_msg')} ({base['status_code']})", status=200)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from mm_magics.endpoint.error_mapping import Faults, pause_after
 from mm_magics.endpoint.keys import Key
 from mm_magics.endpoint.reader import Chunk, Ended, Exchange, Retrying
-from mm_magics.errors import ConnectionFailed, MiniMaxError, ProtocolError
+from mm_magics.errors import ConnectionFailedError, MiniMaxError, ProtocolError
 
 if TYPE_CHECKING:
     import anthropic
@@ -86,7 +86,7 @@ class Client:
             exchange.begin()
             while True:
                 if (left := until - time.monotonic()) <= 0:
-                    raise ConnectionFailed(
+                    raise ConnectionFailedError(
                         f"The endpoint's list of models did not come within {self.timeout:g} s.",
                         "Ask for it again, or allow more: %minimax set timeout.",
                     )
@@ -117,7 +117,7 @@ class Client:
         import_sdk()
         from anthropic import Anthropic
 
-        from mm_magics.endpoint.error_body import RefusalReader
+        from mm_magics.endpoint.http_clients import RefusalReader
 
         http = http_options(self.base_url, self.timeout)
         http["event_hooks"] = {"request": [self._before_request]}

@@ -1,73 +1,20 @@
-"""The SDK's HTTP client, as far as it reads bodies: an answer that is no success is read here, and only so far.
-
-Always true: of such a body no more than MOST_BYTES (unpacked) are kept and its reading is left after MOST_S; what came
-until then is all that is said of it. It is UTF-8, whatever encoding a header names: some that Python knows unpack.
-"""
+"""Turn an error body of the Messages API into a `StatusError`."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-import anthropic
-import httpx2
-
-MOST_BYTES = 1_000_000
-MOST_S = 3.0
-_OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
-"""Headers that say how the body came over the line; what was read of it is not like that any more."""
+from mm_magics.errors import StatusError
 
 
-class RefusalReader(anthropic.DefaultHttpxClient):
-    def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:
-        """The response: a success as a stream, anything else with its body."""
-        response = super().send(request, **{**how, "stream": True})
-        if response.is_success:
-            return response
-        body = _Beginning()
-        try:
-            for data in response.iter_bytes():
-                if body.is_enough(data):
-                    break
-        except httpx2.HTTPError:  # it was cut: the status alone says enough
-            pass
-        finally:
-            response.close()
-        return body.read(response, request)
-
-
-class AsyncRefusalReader(anthropic.DefaultAsyncHttpxClient):
-    async def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:
-        """The response: a success as a stream, anything else with its body."""
-        response = await super().send(request, **{**how, "stream": True})
-        if response.is_success:
-            return response
-        body = _Beginning()
-        try:
-            async for data in response.aiter_bytes():
-                if body.is_enough(data):
-                    break
-        except httpx2.HTTPError:
-            pass
-        finally:
-            await response.aclose()
-        return body.read(response, request)
-
-
-class _Beginning:
-    """As much of a body as is read."""
-
-    def __init__(self) -> None:
-        self._until, self._data = time.monotonic() + MOST_S, bytearray()
-
-    def is_enough(self, more: bytes) -> bool:
-        self._data += more
-        return len(self._data) > MOST_BYTES or time.monotonic() > self._until
-
-    def read(self, response: httpx2.Response, request: httpx2.Request) -> httpx2.Response:
-        """The response with this for its whole body."""
-        headers = [(name, value) for name, value in response.headers.raw if name.decode().lower() not in _OF_THE_BODY]
-        content = bytes(self._data[:MOST_BYTES])
-        made = httpx2.Response(response.status_code, headers=headers, content=content, request=request)
-        made.encoding = "utf-8"
-        return made
+def error_from_body(body: dict[str, Any], status: int = 200) -> StatusError:
+    """Return the error that an error body, or an `error` event in a stream, describes."""
+    error = body.get("error")
+    error = error if isinstance(error, dict) else {"message": error if isinstance(error, str) else None}
+    request_id = body.get("request_id")
+    return StatusError(
+        str(error.get("message") or "The endpoint reported an error without saying which."),
+        status=status,
+        type=str(error["type"]) if error.get("type") else None,
+        request_id=request_id if isinstance(request_id, str) else None,
+    )

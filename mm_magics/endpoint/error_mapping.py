@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mm_magics.endpoint import retries
+from mm_magics.endpoint.error_body import error_from_body
 from mm_magics.endpoint.error_hints import status_hint, status_of
 from mm_magics.endpoint.keys import Key
 from mm_magics.endpoint.reader import silence
-from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError, StatusError, reported
+from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, ProtocolError, StatusError
 
 if TYPE_CHECKING:
     import httpx2
@@ -56,7 +57,7 @@ class Faults:
             return cause
         what = str(cause) if cause is not None and str(cause) else type(cause).__name__
         if isinstance(cause, httpx2.ConnectTimeout | httpx2.ConnectError):
-            return ConnectionFailed(
+            return ConnectionFailedError(
                 f"Nothing answers at {host} ({what}).",
                 "Is the base URL right, and the server up? %minimax doctor tells more.",
             )
@@ -67,7 +68,7 @@ class Faults:
                 f"{host} sent a body that cannot be decompressed.", "What came is kept; run the cell again."
             )
         if isinstance(cause, httpx2.TransportError | OSError):
-            return ConnectionFailed(
+            return ConnectionFailedError(
                 f"The connection to {host} broke ({what}).", "What came is kept; run the cell again."
             )
         return EndpointError(f"The call to {host} failed ({type(cause).__name__}: {what}).", "Run the cell again.")
@@ -94,7 +95,7 @@ class Faults:
         if "error" not in body:
             base = body["base_resp"] if isinstance(body["base_resp"], dict) else {}
             body = {"error": {"message": f"{base.get('status_msg')} ({base.get('status_code')})"}}
-        found = reported(body, status)
+        found = error_from_body(body, status)
         request_id = (
             found.request_id or response.headers.get("minimax-request-id") or response.headers.get("request-id")
         )

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from mm_magics.errors import ConfigError, KeyMissing
+from mm_magics.errors import ConfigError, MissingKeyError
 
 MINIMAX_HOSTS = frozenset({"api.minimax.io", "api.minimaxi.com"})
 VARIABLES = ("MINIMAX_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
@@ -100,7 +100,7 @@ class Keys:
             raise ConfigError("The OS keyring did not keep the key.", "Set MINIMAX_API_KEY instead.")
 
     def find(self, base_url: str) -> Key:
-        """The key for this endpoint. Raises `KeyMissing`, saying which ones were passed over and why."""
+        """The key for this endpoint. Raises `MissingKeyError`, saying which ones were passed over and why."""
         host = host_of(base_url)
         if host in self._entered:
             return self._entered[host]
@@ -118,7 +118,7 @@ class Keys:
                 f"{' and '.join(passed)} {'is' if len(passed) == 1 else 'are'} set, but for another host: "
                 f"set ANTHROPIC_BASE_URL to this endpoint as well, or run %minimax login."
             )
-        raise KeyMissing(f"There is no key for {host}.", hint)
+        raise MissingKeyError(f"There is no key for {host}.", hint)
 
     def _variable(self, name: str) -> str:
         return (os.environ if self._given is None else self._given).get(name, "").strip()

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from mm_magics.endpoint import retries
-from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError
+from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, ProtocolError
 
 if TYPE_CHECKING:
     import httpx2
@@ -56,8 +56,8 @@ class Ended(NamedTuple):
 News = Opened | Retrying | Chunk | Ended
 
 
-def silence(seconds: float) -> ConnectionFailed:
-    return ConnectionFailed(
+def silence(seconds: float) -> ConnectionFailedError:
+    return ConnectionFailedError(
         f"The endpoint said nothing for {seconds:g} s.",
         "What came is kept; run the cell again, or give --timeout more.",
     )
@@ -119,7 +119,7 @@ class Exchange:
     def starts(self) -> None:
         """A try is about to be sent. Raises if the caller has left meanwhile."""
         if self._closed.is_set():
-            raise ConnectionFailed("The call was ended before it was sent.")
+            raise ConnectionFailedError("The call was ended before it was sent.")
         self.tried = time.monotonic()
 
     def waits(self, retrying: Retrying) -> None:

@@ -18,7 +18,7 @@ from mm_magics import interrupts
 from mm_magics.display.answer_format import Form
 from mm_magics.display.approval_prompt import by_input
 from mm_magics.display.bundle import bundle, metadata
-from mm_magics.errors import Interrupted
+from mm_magics.errors import TurnInterruptedError
 from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.turn import Turn
 from mm_magics.ipython.live_page import LivePage
@@ -116,7 +116,7 @@ def perform(
 
     `page` is told what the cell then shows.
 
-    Raises what ended the turn: `EndpointError`, or `Interrupted` for a KeyboardInterrupt.
+    Raises what ended the turn: `EndpointError`, or `TurnInterruptedError` for a KeyboardInterrupt.
     """
     view: Stage | None = None
     approve: Approve = by_input
@@ -130,7 +130,9 @@ def perform(
                 if view:
                     view.show(event)
     except KeyboardInterrupt:
-        raise Interrupted("Interrupted.", "What came is kept." if answer.kept else "Nothing had come.") from None
+        raise TurnInterruptedError(
+            "Interrupted.", "What came is kept." if answer.kept else "Nothing had come."
+        ) from None
     finally:
         with interrupts.deferred():
             turn = answer.close()

@@ -23,7 +23,7 @@ from mm_magics.errors import EndpointError, MiniMaxError
 from mm_magics.history.replay import Mode
 from mm_magics.history.thread import Context, History
 from mm_magics.history.turn import Status, Turn, new_id, now
-from mm_magics.interrupts import Stopped
+from mm_magics.interrupts import StoppedError
 from mm_magics.tools.approval import Approve, Decision
 from mm_magics.tools.loop import LoopStep, Toolbox, ToolLoop
 from mm_magics.tools.runtime.runner import ToolEvent
@@ -157,7 +157,7 @@ class Answer:
         yield Asked(self.prompt)
         try:
             yield from self._rounds(wake, approve)
-        except Stopped:
+        except StoppedError:
             yield TurnEnd(self._settle("stopped"))
         except EndpointError as error:
             self._settle("failed", error)

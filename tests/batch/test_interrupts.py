@@ -15,7 +15,7 @@ from mm_magics import Session, map_prompts
 from mm_magics.batch.api import job_of
 from mm_magics.batch.result import MapRun
 from mm_magics.batch.store import Store
-from mm_magics.errors import Interrupted
+from mm_magics.errors import TurnInterruptedError
 from mm_magics.simulator import Simulator
 from tests.batch.asked import SAY, say
 from tests.test_interrupts import AtLine
@@ -63,7 +63,7 @@ def test_an_interrupt_in_mid_run_keeps_every_finished_row_and_the_run_can_go_on(
 ) -> None:
     session.config.concurrency = 1
     once_asked(endpoint, 3, press_ctrl_c)
-    with pytest.raises(Interrupted) as caught:
+    with pytest.raises(TurnInterruptedError) as caught:
         map_prompts(say("{{ row }}", wait=0.1), ROWS, session=session)
     result = caught.value.result
     assert 1 <= result.values.count("ok") <= 4
@@ -80,7 +80,7 @@ def test_an_interrupt_of_retry_failed_keeps_what_came(session: Session, endpoint
     failed = map_prompts(say("{{ row }}", wait=0.1, fault="unknown-error", times=1), ROWS, session=session)
     assert len(failed.errors) == 6
     once_asked(endpoint, 9, press_ctrl_c)
-    with pytest.raises(Interrupted) as caught:
+    with pytest.raises(TurnInterruptedError) as caught:
         failed.retry_failed()
     assert 1 <= caught.value.result.values.count("ok") <= 4
 
@@ -91,7 +91,7 @@ def test_an_interrupt_at_any_line_keeps_what_is_stored_in_the_result(session: Se
     def run() -> None:
         try:
             map_prompts(SAY, ROWS, session=session, store=tmp_path / f"{count}.sqlite", progress=False)
-        except Interrupted as error:
+        except TurnInterruptedError as error:
             caught.append(error)
             raise KeyboardInterrupt from None
 

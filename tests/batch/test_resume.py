@@ -61,7 +61,7 @@ def test_an_interrupt_keeps_every_finished_row(endpoint: Simulator, store: Path,
         process.send_signal(signal.SIGINT)
     found = told(process)
     finished = [record for record in endpoint.log if record.ended == "complete"]
-    assert found["error"].startswith("Interrupted: Interrupted.\nWhat came is in the store")
+    assert found["error"].startswith("TurnInterruptedError: Interrupted.\nWhat came is in the store")
     if times == 1:
         assert found["values"].count("ok") == stored(store)
         assert len(finished) - AT_ONCE <= stored(store) <= len(finished)

@@ -11,7 +11,7 @@ import pytest
 from mm_magics import Session, map_prompts
 from mm_magics.batch.dry_run import DryRun
 from mm_magics.batch.result import MapResult
-from mm_magics.errors import KeyMissing, NotRecorded, UsageError
+from mm_magics.errors import MissingKeyError, NotRecordedError, UsageError
 from mm_magics.simulator import Answer, Fault, Simulator, text
 from tests.batch.asked import SAY, say, texts
 from tests.turns import broken_rules
@@ -180,14 +180,14 @@ def test_a_plan_makes_no_store(session: Session) -> None:
 def test_replay_only_sends_nothing_and_says_what_is_missing(session: Session, endpoint: Simulator) -> None:
     map_prompts(SAY, ["a", "b"], session=session)
     assert map_prompts(SAY, ["b", "a"], session=session, replay="only").values == ["ok", "ok"]
-    with pytest.raises(NotRecorded, match=r"2 of 3 rows have no stored answer\."):
+    with pytest.raises(NotRecordedError, match=r"2 of 3 rows have no stored answer\."):
         map_prompts(SAY, ["a", "c", "d"], session=session, replay="only")
     assert len(endpoint.log) == 2
 
 
 def test_without_a_key_one_line_says_so_and_nothing_is_in_the_thread(endpoint: Simulator) -> None:
     session = Session(base_url=endpoint.base_url)
-    with pytest.raises(KeyMissing, match=r"There is no key for 127\.0\.0\.1"):
+    with pytest.raises(MissingKeyError, match=r"There is no key for 127\.0\.0\.1"):
         map_prompts(SAY, ["a"], session=session)
     assert session.history.threads() == {}
 

@@ -72,7 +72,7 @@ def test_the_interrupt_button_ends_the_answer_and_keeps_what_came(open_notebook)
     notebook.wait()
     bundle, error = notebook.save().cells[1].outputs
     assert bundle.data["application/vnd.minimax.turn+json"]["status"] == "stopped"
-    assert error.ename == "Interrupted"
+    assert error.ename == "TurnInterruptedError"
     assert error.traceback == ["Interrupted.", "What came is kept."]
 
 

@@ -16,7 +16,7 @@ from mm_magics.batch import rate_limit
 from mm_magics.batch.engines import async_client as batch_line
 from mm_magics.batch.engines import dask, sender
 from mm_magics.config import MiniMax
-from mm_magics.endpoint import error_body, retries
+from mm_magics.endpoint import http_clients, retries
 from mm_magics.endpoint.client import CONNECT_TIMEOUT, MOST_LIST, MOST_PAGES
 from mm_magics.endpoint.reader import MOST_BYTES
 from mm_magics.ipython import commands
@@ -93,7 +93,8 @@ def test_the_page_on_reliability_tells_the_bounds_as_they_are():
         "the whole": f"| {config.max_seconds:,.0f} s | `max_seconds` |",
         "the size": f"| {MOST_BYTES // 1_000_000} MB |",
         "a refusal": (
-            f"| {error_body.MOST_S:g} s from its headers on, {error_body.MOST_BYTES // 1_000_000} MB unpacked; "
+            f"| {http_clients.MAX_ERROR_BODY_S:g} s from its headers on, "
+            f"{http_clients.MAX_ERROR_BODY_BYTES // 1_000_000} MB unpacked; "
         ),
         "the list of models": f"{MOST_PAGES} pages of {MOST_LIST // 1_000_000} MB |",
         "a connection": f"| {CONNECT_TIMEOUT:g} s, or half of `timeout`",

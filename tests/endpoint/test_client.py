@@ -13,7 +13,7 @@ from mm_magics.endpoint.assembler import Delta
 from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Key
 from mm_magics.endpoint.reader import Chunk, Ended, News, Opened, Retrying
-from mm_magics.errors import ConnectionFailed, EndpointError, StatusError
+from mm_magics.errors import ConnectionFailedError, EndpointError, StatusError
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from tests.recorder import Recorder, http, server, sse
@@ -318,6 +318,6 @@ def test_tries_come_to_an_end_with_the_last_fault() -> None:
 
 def test_a_connection_that_breaks_in_mid_answer_is_not_tried_again(endpoint: Simulator) -> None:
     session = Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=2)
-    with session, pytest.raises(ConnectionFailed):
+    with session, pytest.raises(ConnectionFailedError):
         session.ask("[[simulator: fault=reset]]")
     assert len(endpoint.log) == 1

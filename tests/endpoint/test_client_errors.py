@@ -12,7 +12,7 @@ import pytest
 
 from mm_magics.endpoint.error_hints import status_hint
 from mm_magics.endpoint.keys import Key
-from mm_magics.errors import ConnectionFailed, EndpointError, MiniMaxError, ProtocolError, StatusError
+from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, ProtocolError, StatusError
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from tests.recorder import Recorder, http, sse
@@ -35,7 +35,7 @@ def test_no_server_is_said_to_be_none() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     error = ended(f"http://127.0.0.1:{port}/anthropic")
-    assert isinstance(error, ConnectionFailed)
+    assert isinstance(error, ConnectionFailedError)
     assert f"Nothing answers at 127.0.0.1:{port}" in error.message
     assert "Is the base URL right" in error.hint
 

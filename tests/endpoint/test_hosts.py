@@ -10,7 +10,7 @@ import pytest
 from traitlets import TraitError
 
 from mm_magics.config import MiniMax, checked_base_url
-from mm_magics.errors import ConfigError, KeyMissing, MiniMaxError, StatusError
+from mm_magics.errors import ConfigError, MiniMaxError, MissingKeyError, StatusError
 from mm_magics.session import Session
 from tests.recorder import Recorder, http
 
@@ -89,7 +89,7 @@ def test_this_machine_has_three_names(url: str) -> None:
 )
 def test_a_host_that_looks_like_minimaxs_gets_no_key_of_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIMAX_API_KEY", SECRET)
-    with Session(base_url=url) as session, pytest.raises(KeyMissing):
+    with Session(base_url=url) as session, pytest.raises(MissingKeyError):
         session.ask("Hello.")
 
 
@@ -121,7 +121,7 @@ def test_a_base_url_that_changes_leaves_the_key_behind() -> None:
     with Recorder() as first, Recorder() as second, Session(base_url=first.base_url, api_key=SECRET) as session:
         session.ask("Hello.")
         session.config.base_url = second.base_url
-        with pytest.raises(KeyMissing):
+        with pytest.raises(MissingKeyError):
             session.ask("Hello.")
         session.keys.enter(second.base_url, "another")
         session.ask("Hello.")

@@ -15,7 +15,7 @@ import pytest
 from keyring.backends import fail, null
 
 from mm_magics.endpoint.keys import Key, Keys, host_of
-from mm_magics.errors import ConfigError, KeyMissing
+from mm_magics.errors import ConfigError, MissingKeyError
 from mm_magics.session import Session
 from tests.canary import CANARY, echoes, places
 
@@ -122,7 +122,7 @@ def test_the_first_in_the_stated_order_wins(os_keyring: InMemory) -> None:
     ],
 )
 def test_a_key_is_never_given_out_for_a_host_it_was_not_given_for(base_url: str, environ: Mapping[str, str]) -> None:
-    with pytest.raises(KeyMissing) as caught:
+    with pytest.raises(MissingKeyError) as caught:
         Keys(environ).find(base_url)
     assert host_of(base_url) in caught.value.message
     set_ = [name for name in environ if name != "ANTHROPIC_BASE_URL" and environ[name].strip()]
@@ -133,7 +133,7 @@ def test_a_key_is_never_given_out_for_a_host_it_was_not_given_for(base_url: str,
 
 def test_an_anthropic_base_url_that_is_none_gives_keys_to_nobody() -> None:
     assert found(IO, ANTHROPIC_BASE_URL="http://[", MINIMAX_API_KEY="m") == ("m", "MINIMAX_API_KEY")
-    with pytest.raises(KeyMissing):
+    with pytest.raises(MissingKeyError):
         found(IO, ANTHROPIC_BASE_URL="http://[", ANTHROPIC_API_KEY="a")
 
 
@@ -142,13 +142,13 @@ def test_an_entered_key_is_for_its_host_alone() -> None:
     keys.enter(IO, SECRET)
     assert keys.find("https://API.minimax.io/another/path").reveal() == SECRET
     for base_url in (CN, OTHER, "https://api.minimax.io:444"):
-        with pytest.raises(KeyMissing):
+        with pytest.raises(MissingKeyError):
             keys.find(base_url)
 
 
 def test_the_environment_is_read_when_a_key_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(base_url=IO)
-    with pytest.raises(KeyMissing):
+    with pytest.raises(MissingKeyError):
         session.keys.find(IO)
     monkeypatch.setenv("MINIMAX_API_KEY", SECRET)
     assert session.keys.find(IO).reveal() == SECRET
@@ -181,7 +181,7 @@ def test_a_kept_key_is_found_again_by_another_process_for_its_host_alone(os_keyr
     keys = Keys({})
     keys.keep(keys.enter(IO, SECRET))
     assert (Keys({}).find(IO).reveal(), Keys({}).find(IO).source) == (SECRET, "the OS keyring")
-    with pytest.raises(KeyMissing):
+    with pytest.raises(MissingKeyError):
         Keys({}).find(CN)
 
 
@@ -208,7 +208,7 @@ class Locked(keyring.backend.KeyringBackend):
 def test_a_locked_keyring_is_as_good_as_none_and_says_nothing_of_the_key() -> None:
     keyring.set_keyring(Locked())  # type: ignore[no-untyped-call]
     keys = Keys({})
-    with pytest.raises(KeyMissing):
+    with pytest.raises(MissingKeyError):
         keys.find(IO)
     with pytest.raises(ConfigError) as caught:
         keys.keep(keys.enter(IO, SECRET))

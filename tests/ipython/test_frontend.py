@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mm_magics.display import plain
-from mm_magics.errors import ConnectionFailed, EndpointError, Interrupted
+from mm_magics.errors import ConnectionFailedError, EndpointError, TurnInterruptedError
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.ipython import frontend
 from mm_magics.session import Session
@@ -109,7 +109,7 @@ def test_a_cell_ends_with_exactly_one_bundle(session: Session, finished: list[An
 
 
 def test_an_error_goes_on_after_the_bundle_is_in_its_place(session: Session, finished: list[Any]) -> None:
-    with pytest.raises(ConnectionFailed):
+    with pytest.raises(ConnectionFailedError):
         perform(session, '[[simulator: fault=reset after=6 say="Hello there, this is cut."]]')
     (bundle,) = finished
     assert bundle[MIME_TYPE]["status"] == "failed"
@@ -149,7 +149,7 @@ def test_an_interrupt_becomes_one_of_our_errors_after_the_bundle(session: Sessio
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(frontend, "stage", lambda *_: Interrupting())
-        with pytest.raises(Interrupted, match="Interrupted") as caught:
+        with pytest.raises(TurnInterruptedError, match=r"^Interrupted\.") as caught:
             perform(session, "[[simulator: deltas=10000 rate=500]]")
     assert caught.value.hint == "What came is kept."
     assert finished[0][MIME_TYPE]["status"] == "stopped"

@@ -66,7 +66,7 @@ def met(kernel, simulator, directive: str, flags: str = "--timeout 0.5", **how: 
     assert [each for each in run.outputs if each not in bundles and "ename" not in each] == [], directive
     turn = run.turn
     assert broken_rules(turn) == [], directive
-    if run.error is not None and run.error["ename"] != "Interrupted":
+    if run.error is not None and run.error["ename"] != "TurnInterruptedError":
         lines = run.error["traceback"]
         assert len(lines) == 2, (directive, lines)
         assert all(line.strip() and line.isprintable() and "went wrong" not in line for line in lines), directive

@@ -167,7 +167,7 @@ def test_an_interrupt_keeps_every_finished_row_and_the_cell_can_go_on(mapping, s
         when=lambda kind, content: " of 40 rows" in str(content) and "█" in str(content),
         then=mapping.interrupt,
     )
-    assert run.error["ename"] == "Interrupted"
+    assert run.error["ename"] == "TurnInterruptedError"
     assert run.error["traceback"] == ["Interrupted.", "What came is kept."]
     assert run.turn["status"] == "stopped"
     assert broken_rules(run.turn) == []

@@ -66,7 +66,7 @@ def test_an_interrupt_keeps_what_came_and_the_next_request_is_valid(kernel, simu
     bundle, error = run.outputs
     assert run.turn["status"] == "stopped"
     assert sorted(bundle["data"]) == MIMES
-    assert error["ename"] == "Interrupted"
+    assert error["ename"] == "TurnInterruptedError"
     assert error["traceback"] == ["Interrupted.", "What came is kept."]
     kept = run.turn["messages"][1]["content"][-1]["text"]
     assert kernel.run("%%minimax\nGo on.", "b").turn["status"] == "complete"

@@ -117,7 +117,7 @@ def check(kernel, simulator, run, seconds: float, how: str, kept: str) -> None:
     bundles = [each for each in run.outputs if MIME_TYPE in each.get("data", {})]
     assert len(bundles) == 1
     assert run.turn["status"] == "stopped"
-    assert (run.error["ename"] if run.error else None) == ("Interrupted" if how == "interrupt" else None)
+    assert (run.error["ename"] if run.error else None) == ("TurnInterruptedError" if how == "interrupt" else None)
     assert kept in str(run.turn["messages"][1:])
     assert bool(run.turn["messages"][1:]) == bool(kept)
     after = kernel.run("%%minimax\nAnd now?", "b")
@@ -170,5 +170,5 @@ def test_the_first_interrupt_of_a_kernel_waits_for_no_import(fresh_kernel):
     fresh_kernel.run("import sys; known = set(sys.modules)")
     run, seconds = stopped(fresh_kernel, STATES["before the first byte"], fresh_kernel.interrupt)
     print(f"the first interrupt: {seconds:.3f} s")
-    assert run.error["ename"] == "Interrupted"
+    assert run.error["ename"] == "TurnInterruptedError"
     assert fresh_kernel.run("print(len({each.partition('.')[0] for each in set(sys.modules) - known}))").text == "0\n"

@@ -132,7 +132,7 @@ def test_an_interrupt_in_a_tool_keeps_the_turn_valid(kernel, simulator):
     run = kernel.run("%%minimax --tools sleep\nUse sleep, please.", "a", when=running, then=kernel.interrupt)
     assert time.monotonic() - began < 10
     assert run.error is not None
-    assert run.error["ename"] == "Interrupted"
+    assert run.error["ename"] == "TurnInterruptedError"
     assert outcomes(run.turn) == ["interrupted"]
     kernel.run("%%minimax\nAnd now?", "b")
     assert problems(simulator.log[-1].body["messages"]) == []

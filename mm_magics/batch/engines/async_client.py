@@ -29,7 +29,7 @@ class AsyncClient:
         import anthropic
         import httpx2
 
-        from mm_magics.endpoint.error_body import AsyncRefusalReader
+        from mm_magics.endpoint.http_clients import AsyncRefusalReader
 
         self._faults, self._key = Faults(base_url, key, timeout), key
         http = http_options(base_url, timeout)

@@ -15,7 +15,7 @@ import anyio
 import httpx2
 from mcp import Client, MCPError
 
-from mm_magics.errors import ServerError
+from mm_magics.errors import MCPServerError
 from mm_magics.tools.mcp import redact
 from mm_magics.tools.mcp.connection import CONNECT, LINE, Connection, Spec, first
 from mm_magics.tools.tool import ToolOutput
@@ -48,7 +48,7 @@ class Server:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.fault: ServerError | None = None
+        self.fault: MCPServerError | None = None
         self._connection: Connection | None = None
         self._listed: Listing | None = None
         self._opening = asyncio.Lock()
@@ -67,7 +67,7 @@ class Server:
         return "ended" if self._connection.lost else "running"
 
     async def listed(self) -> Listing:
-        """The tools that it offers, asked for once. Raises `ServerError`."""
+        """The tools that it offers, asked for once. Raises `MCPServerError`."""
         if self._listed is None:
             connection = await self._connected()
             connection.left_out.clear()
@@ -83,7 +83,7 @@ class Server:
         """What the tool gives; whatever goes wrong with the server is an error that the model reads."""
         try:
             result = await self._called(tool, dict(arguments))
-        except ServerError as error:
+        except MCPServerError as error:
             return ToolOutput(str(error), is_error=True)
         return ToolOutput(redact.masked(text_of(result), self.spec.secret), result.is_error)
 
@@ -99,7 +99,7 @@ class Server:
                         continue
                 if isinstance(error, MCPError) and not connection.lost:
                     http = f" (HTTP {connection.status})" if connection.status else ""
-                    raise ServerError(self._line(f"answered {tool} with an error{http}: {error.message}")) from None
+                    raise MCPServerError(self._line(f"answered {tool} with an error{http}: {error.message}")) from None
                 raise await self._failed(connection, error, "did not answer") from None
         raise AssertionError  # the second round returns or raises
 
@@ -127,7 +127,7 @@ class Server:
     def _forget(self) -> None:
         self._listed = None
 
-    async def _failed(self, connection: Connection, error: Exception, too_late: str) -> ServerError:
+    async def _failed(self, connection: Connection, error: Exception, too_late: str) -> MCPServerError:
         """What is said of a server that gave no answer; `too_late` if it is only slow."""
         tail: list[str] = []
         if connection.stderr is not None:
@@ -139,7 +139,7 @@ class Server:
         reason = _reason(connection, error) or too_late
         if connection.garbage:
             reason += f"; it wrote what is no MCP message to stdout: {connection.garbage}"
-        self.fault = ServerError(self._line(reason), tail=tail)
+        self.fault = MCPServerError(self._line(reason), tail=tail)
         return self.fault
 
     def _line(self, what: str) -> str:

@@ -112,7 +112,7 @@ class Servers:
     def tools(self, name: str) -> list[Tool]:
         """The server's tools. The first time, it is started and asked, which may take up to a minute.
 
-        Raises `UsageError` if there is no such server, `ServerError` if it cannot be started or does not answer.
+        Raises `UsageError` if there is no such server, `MCPServerError` if it cannot be started or does not answer.
         """
         server = self._named(name)
         listed = self._wait(server.listed)

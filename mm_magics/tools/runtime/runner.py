@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from mm_magics.errors import ToolError, ToolInputError
-from mm_magics.interrupts import Stopped
+from mm_magics.interrupts import StoppedError
 from mm_magics.tools.approval import Approve, Decision, Rules, standing_rule
 from mm_magics.tools.runtime import async_thread, results
 from mm_magics.tools.runtime.captured_output import CapturedOutput, routed
@@ -81,7 +81,7 @@ class ToolRunner:
         return [self._ended.get(call.id) or result_of(call, INTERRUPTED, "interrupted", 0.0) for call in self.calls]
 
     def events(self) -> Iterator[ToolEvent]:
-        """Raises `Stopped`, or the KeyboardInterrupt that came."""
+        """Raises `StoppedError`, or the KeyboardInterrupt that came."""
         ready: list[tuple[ToolCall, Tool, Mapping[str, Any]]] = []
         for call in self.calls:
             try:
@@ -130,7 +130,7 @@ class ToolRunner:
             for call, tool, arguments in ready:
                 if not tool.is_async:
                     if self._stop.is_set():
-                        raise Stopped
+                        raise StoppedError
                     yield ToolStarted(call)
                     each = _RunningCall(call, CapturedOutput(self._limits.characters), time.monotonic())
                     with each.printed.taking():
@@ -138,7 +138,7 @@ class ToolRunner:
                     yield self._over(each, output)
             while running:
                 if self._stop.is_set():
-                    raise Stopped
+                    raise StoppedError
                 for future in wait(running, POLL_S, FIRST_COMPLETED).done:
                     yield self._over(running.pop(future), self._value(future.result))
 
@@ -151,7 +151,7 @@ class ToolRunner:
     def _value(self, function: Callable[[], Any]) -> ToolOutput:
         try:
             return results.output_of(function(), self._limits.characters)
-        except (Stopped, KeyboardInterrupt, GeneratorExit):
+        except (StoppedError, KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # SystemExit too: a tool does not end the kernel
             return results.failure_of(error, self._limits.characters)

@@ -14,7 +14,7 @@ from types import FrameType, TracebackType
 from typing import Literal, Self
 
 from mm_magics.errors import ToolError
-from mm_magics.interrupts import Stopped
+from mm_magics.interrupts import StoppedError
 
 POLL_S = 0.05
 AGAIN_S = 0.5
@@ -22,7 +22,7 @@ AGAIN_S = 0.5
 
 
 class ToolTimeout:
-    """Interrupts the tool that this thread runs when its time is over (`ToolError`) or Stop is pressed (`Stopped`).
+    """Interrupts the tool on this thread when its time is over (`ToolError`) or the user presses Stop (`StoppedError`).
 
     On the main thread as Ctrl-C does, so that a sleep or a read ends at once, also where the process ignores Ctrl-C or
     would die of it; on another thread at the next line of Python.
@@ -54,7 +54,7 @@ class ToolTimeout:
         if kind is None or not issubclass(kind, KeyboardInterrupt) or self._why is None:
             return
         if self._why == "stop":
-            raise Stopped from None
+            raise StoppedError from None
         raise ToolError(f"It took longer than {self._seconds:g} s and was ended.") from None
 
     def _leave(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mm_magics.errors import ServerError, UsageError
+from mm_magics.errors import MCPServerError, UsageError
 from mm_magics.ipython import arguments, commands
 from mm_magics.session import Session
 from tests.tools.mcp.conftest import MANNERS, RUDE, TIME
@@ -60,7 +60,7 @@ def test_a_server_over_http_is_added_by_its_url(session, everything):
 
 
 def test_one_that_does_not_start_is_an_error_and_stays_to_be_tried_again(session):
-    with pytest.raises(ServerError) as caught:
+    with pytest.raises(MCPServerError) as caught:
         said(session, f"add rude -- {' '.join(RUDE)} crash")
     assert caught.value._render_traceback_() == [
         "The MCP server rude ended.",
@@ -71,7 +71,7 @@ def test_one_that_does_not_start_is_an_error_and_stays_to_be_tried_again(session
     listed = said(session, "list")
     assert "failed" in listed
     assert "The MCP server rude ended." in listed
-    with pytest.raises(ServerError):
+    with pytest.raises(MCPServerError):
         said(session, "restart rude")
 
 
@@ -88,7 +88,7 @@ def test_no_secret_is_shown(session, monkeypatch):
     for secret in (SECRET, "hunter2", "hunter3", "hunter4"):
         assert secret not in told
     assert "--api-key […]" in told
-    with pytest.raises(ServerError):
+    with pytest.raises(MCPServerError):
         said(session, f"add web http://127.0.0.1:9/mcp?key={SECRET}")
     assert "?" not in said(session, "list").splitlines()[-2]
     assert SECRET not in said(session, "list")

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mm_magics.errors import ServerError
+from mm_magics.errors import MCPServerError
 from mm_magics.tools.tool import TOOL_NAME, ToolOutput
 from tests.tools.mcp.conftest import EVERYTHING, FILES, TIME, call
 
@@ -125,7 +125,7 @@ def test_a_server_that_is_gone_is_an_error_until_it_is_back(servers, everything)
 
 def test_a_url_where_nobody_listens_is_one_clear_line(servers):
     servers.add("none", "http://127.0.0.1:9/mcp")
-    with pytest.raises(ServerError, match=r"^The MCP server none cannot be reached: no connection\.$"):
+    with pytest.raises(MCPServerError, match=r"^The MCP server none cannot be reached: no connection\.$"):
         servers.tools("none")
     assert servers.status("none").state == "failed"
 
@@ -169,7 +169,7 @@ def test_a_token_from_the_environment_goes_to_its_host_and_into_no_message(serve
     monkeypatch.setenv("SERVICE_TOKEN", SECRET)
     server, url = refusing(401)
     servers.add("web", url, bearer="SERVICE_TOKEN")
-    with pytest.raises(ServerError, match="answered with HTTP 401") as caught:
+    with pytest.raises(MCPServerError, match="answered with HTTP 401") as caught:
         servers.tools("web")
     assert set(server.seen) == {f"Bearer {SECRET}"}
     assert SECRET not in f"{caught.value}{caught.value!r}{servers.status('web')}{vars(servers)}"
@@ -180,7 +180,7 @@ def test_a_token_is_not_sent_where_a_redirect_points(servers, refusing, monkeypa
     other, elsewhere = refusing(200)
     _, url = refusing(307, Location=elsewhere)
     servers.add("web", url, bearer="SERVICE_TOKEN")
-    with pytest.raises(ServerError):
+    with pytest.raises(MCPServerError):
         servers.tools("web")
     assert other.seen == []
 
@@ -189,7 +189,7 @@ def test_without_a_token_none_is_sent(servers, refusing, monkeypatch):
     monkeypatch.setenv("SERVICE_TOKEN", SECRET)
     server, url = refusing(500)
     servers.add("web", url)
-    with pytest.raises(ServerError, match="HTTP 500"):
+    with pytest.raises(MCPServerError, match="HTTP 500"):
         servers.tools("web")
     assert set(server.seen) == {None}
 
@@ -219,6 +219,6 @@ def test_nothing_is_started_before_its_tools_are_needed(servers, tmp_path):
     servers.add("late", ["sh", "-c", f"touch {marker}"])
     assert servers.status("late").state == "not started"
     assert not marker.exists()
-    with pytest.raises(ServerError):
+    with pytest.raises(MCPServerError):
         servers.tools("late")
     assert marker.exists()

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from mm_magics.errors import ServerError, UsageError
+from mm_magics.errors import MCPServerError, UsageError
 from mm_magics.tools.mcp import connection, server
 from mm_magics.tools.mcp.servers import Servers
 from mm_magics.tools.tool import TOOL_NAME, ToolOutput
@@ -131,7 +131,7 @@ def test_a_server_that_always_crashes_is_started_once_a_call(servers, tmp_path):
     log = tmp_path / "log"
     servers.add("crash", ["sh", "-c", f"echo started >> {log}; exec {' '.join(RUDE)} crash"])
     for number in (1, 2):
-        with pytest.raises(ServerError) as caught:
+        with pytest.raises(MCPServerError) as caught:
             servers.tools("crash")
         assert str(caught.value).splitlines() == [
             "The MCP server crash ended.",
@@ -155,7 +155,7 @@ def test_a_command_that_is_gone_when_it_is_needed_is_said_to_be(servers, tmp_pat
     command.chmod(0o755)
     servers.add("gone", [str(command)])
     command.unlink()
-    with pytest.raises(ServerError) as caught:
+    with pytest.raises(MCPServerError) as caught:
         servers.tools("gone")
     assert caught.value.tail == (f"[{command} cannot be run: No such file or directory]",)
 
@@ -204,7 +204,7 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(servers, monkeypatch,
     monkeypatch.setattr(server, "LIST", 1)
     servers.add("rude", [*RUDE, how])
     start = time.monotonic()
-    with pytest.raises(ServerError) as caught:
+    with pytest.raises(MCPServerError) as caught:
         servers.tools("rude")
     assert str(caught.value) == line
     assert time.monotonic() - start < 5
@@ -215,7 +215,7 @@ def test_a_url_that_takes_the_connection_and_says_nothing_is_given_up_in_time(se
     with socket.create_server(("127.0.0.1", 0)) as silent:
         servers.add("mute", f"http://127.0.0.1:{silent.getsockname()[1]}/mcp")
         start = time.monotonic()
-        with pytest.raises(ServerError, match=r"^The MCP server mute "):
+        with pytest.raises(MCPServerError, match=r"^The MCP server mute "):
             servers.tools("mute")
     assert time.monotonic() - start < 5
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from mm_magics.errors import ToolError
-from mm_magics.interrupts import Stopped
+from mm_magics.interrupts import StoppedError
 from mm_magics.tools.runtime.timeout import ToolTimeout
 
 
@@ -33,7 +33,7 @@ def test_stop_ends_a_tool(handler: signal.Handlers) -> None:
     stop = threading.Event()
     threading.Timer(0.1, stop.set).start()
     began = time.monotonic()
-    with pytest.raises(Stopped), ToolTimeout(60, stop):
+    with pytest.raises(StoppedError), ToolTimeout(60, stop):
         time.sleep(60)
     assert time.monotonic() - began < 5
 
