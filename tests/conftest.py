@@ -7,10 +7,12 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from tests.canary import in_files
 
@@ -62,6 +64,20 @@ def _no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
 def endpoint() -> Iterator[Simulator]:
     with Simulator() as simulator:
         yield simulator
+
+
+@pytest.fixture
+def session_settings() -> dict[str, Any]:
+    """Settings of `session`; a test file overrides this fixture to change them."""
+    return {}
+
+
+@pytest.fixture
+def session(endpoint: Simulator, session_settings: dict[str, Any]) -> Iterator[Session]:
+    """A session on the test's own simulator that sends each request once."""
+    options = {"base_url": endpoint.base_url, "api_key": endpoint.key, "max_retries": 0} | session_settings
+    with Session(**options) as session:
+        yield session
 
 
 @pytest.fixture(scope="session", autouse=True)

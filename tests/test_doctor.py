@@ -20,12 +20,6 @@ def found(session: Session) -> dict[str, doctor.Finding]:
     return {finding.what: finding for finding in doctor.examine(session, "a test")}
 
 
-@pytest.fixture
-def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
-        yield session
-
-
 def test_where_all_is_well_it_says_so(session: Session, endpoint: Simulator) -> None:
     session.ask("hi")
     findings = found(session)

@@ -30,12 +30,6 @@ SILENT = "[[simulator: fault=silence-before-headers]]"
 PACKAGE = str(Path(mm_magics.__file__).parent)
 
 
-@pytest.fixture
-def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
-        yield session
-
-
 @pytest.fixture(autouse=True)
 def _pythons_own_handler() -> Any:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

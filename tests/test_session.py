@@ -21,12 +21,6 @@ from tests.turns import broken_rules
 TOOL = {"name": "lookup", "input_schema": {"type": "object", "properties": {"query": {"type": "string"}}}}
 
 
-@pytest.fixture
-def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
-        yield session
-
-
 def sent(endpoint: Simulator, number: int = -1) -> list[list[str]]:
     """The texts of each message of a request."""
     messages = endpoint.log[number].body["messages"]

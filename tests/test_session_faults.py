@@ -91,9 +91,8 @@ SAME = {
 
 
 @pytest.fixture
-def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, timeout=0.5 * SLOWER, max_retries=0) as session:
-        yield session
+def session_settings() -> dict[str, Any]:
+    return {"timeout": 0.5 * SLOWER}
 
 
 def run(session: Session, prompt: str, **flags: Any) -> tuple[Any, list[Delta], MiniMaxError | None]:

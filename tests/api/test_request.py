@@ -20,9 +20,8 @@ MODEL = "MiniMax-M2.7"
 
 
 @pytest.fixture
-def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, model=MODEL) as session:
-        yield session
+def session_settings() -> dict[str, Any]:
+    return {"model": MODEL}
 
 
 def hashed(model: str = MODEL, system: str | None = None, *messages: Any, **params: Any) -> str:

@@ -154,8 +154,13 @@ class Lab:
         raise RuntimeError((self.folder.parent / "server.log").read_text()[-2000:])
 
     def close(self) -> None:
+        """Stop the server, and kill it if it is too busy to stop in time: kernels exit when their parent is gone."""
         self._process.terminate()
-        self._process.wait(timeout=20)
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._log.close()
 
 

@@ -27,12 +27,6 @@ def view_of(*, styled: bool = False, width: int = 40) -> tuple[TerminalView, io.
     return TerminalView(console), file
 
 
-@pytest.fixture
-def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
-        yield session
-
-
 def test_it_writes_thinking_then_the_answer_then_the_figures(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.append(Answer([thinking("Let me see."), text("**Hello**, [b]world[/b] :smile:\n\n1 < 2")]))
     view, file = view_of()

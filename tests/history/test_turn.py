@@ -12,16 +12,9 @@ import pytest
 from mm_magics.errors import EndpointError, RecordError
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
-from mm_magics.simulator import Simulator
 from tests.turns import RESPONSE, SCHEMA, broken_rules, turn
 
 ODD = "Grüße 🦪 \u2028 \x00 \r\n </script>"
-
-
-@pytest.fixture
-def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:
-        yield session
 
 
 def test_the_schema_is_one() -> None:

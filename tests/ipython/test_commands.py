@@ -29,12 +29,6 @@ def _no_keyring() -> Any:
     keyring.set_keyring(before)
 
 
-@pytest.fixture
-def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
-        yield session
-
-
 def said(session: Session, line: str) -> str:
     report = commands.run(session, SHELL, line)
     assert isinstance(report, Table)

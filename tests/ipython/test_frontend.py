@@ -14,7 +14,6 @@ from mm_magics.errors import ConnectionFailedError, EndpointError, TurnInterrupt
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.ipython import frontend
 from mm_magics.session import Session
-from mm_magics.simulator import Simulator
 from mm_magics.turn.answer import nobody
 
 
@@ -80,9 +79,8 @@ def test_the_notebook_is_found_where_the_front_end_says_it(monkeypatch: pytest.M
 
 
 @pytest.fixture
-def session(endpoint: Simulator) -> Any:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0, timeout=2.0) as session:
-        yield session
+def session_settings() -> dict[str, Any]:
+    return {"timeout": 2.0}
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,12 +28,6 @@ def add(a: int, b: int) -> int:
 def divide(a: float, b: float) -> float:
     """The quotient."""
     return a / b
-
-
-@pytest.fixture
-def session(endpoint: Simulator) -> Iterator[Session]:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
-        yield session
 
 
 def script(endpoint: Simulator, *answers: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,12 +17,6 @@ from mm_magics.simulator import Answer, Fault, Simulator, text, thinking, tool_u
 def add(a: int, b: int) -> int:
     """The sum."""
     return a + b
-
-
-@pytest.fixture
-def session(endpoint: Simulator) -> Iterator[Session]:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
-        yield session
 
 
 def call(id_: str = "", **more: Any) -> Answer:

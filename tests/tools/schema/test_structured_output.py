@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +21,6 @@ class Person:
 
 
 ADA = {"name": "Ada", "age": 36}
-
-
-@pytest.fixture
-def session(endpoint: Simulator) -> Iterator[Session]:
-    with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=0) as session:
-        yield session
 
 
 def given(**fields: Any) -> Answer:
