@@ -15,7 +15,7 @@ from traitlets.config import Configurable
 
 from mm_magics.api.models import DEFAULT_MODEL
 from mm_magics.errors import ConfigError
-from mm_magics.prompt.template import VALUE_LIMIT
+from mm_magics.prompt.values import VALUE_LIMIT
 
 DEFAULT_BASE_URL = "https://api.minimax.io/anthropic"
 SEES_LIMIT = 20_000

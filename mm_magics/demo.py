@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from mm_magics.display.terminal import TerminalView, console
-from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
+from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
 from mm_magics.errors import UsageError
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.simulator import Simulator

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mm_magics.endpoint.assembler import Assembler, StreamEvent
+from mm_magics.endpoint.assembler import Assembler
+from mm_magics.endpoint.stream_events import StreamEvent
 
 Event = dict[str, Any]
 USER: Any = {"role": "user", "content": "hi"}

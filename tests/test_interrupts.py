@@ -16,8 +16,8 @@ import pytest
 import mm_magics
 from mm_magics import interrupts
 from mm_magics.api.messages import problems
-from mm_magics.endpoint.assembler import Delta
 from mm_magics.endpoint.call import Call
+from mm_magics.endpoint.stream_events import Delta
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from mm_magics.tools.runtime.runner import ToolFinished

@@ -18,7 +18,9 @@ from mm_magics.api.messages import problems
 from mm_magics.display import html_page, terminal, widget
 from mm_magics.display.answer_format import Form
 from mm_magics.display.bundle import bundle
-from mm_magics.endpoint.assembler import Assembler, EventDecoder, StreamEvent, parse
+from mm_magics.endpoint.assembler import Assembler
+from mm_magics.endpoint.sse import SSEDecoder, parse
+from mm_magics.endpoint.stream_events import StreamEvent
 from mm_magics.errors import (
     MiniMaxError,
     NotebookError,
@@ -206,7 +208,7 @@ def test_any_message_of_a_widget_is_a_press_of_a_button_or_nothing(contents: lis
 
 def read(chunks: list[bytes]) -> tuple[Assembler, list[StreamEvent], str]:
     """What came of these bytes, and the error that they ended with ("" for none)."""
-    decoder, assembler, out, ended = EventDecoder(), Assembler(), [], ""
+    decoder, assembler, out, ended = SSEDecoder(), Assembler(), [], ""
     try:
         for data in [each for chunk in chunks for each in decoder.decode(chunk)] + decoder.flush():
             out += assembler.feed(parse(data))

@@ -10,8 +10,8 @@ import pytest
 
 from mm_magics import Session
 from mm_magics.api.messages import blocks, problems
-from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta, MessageStart, MessageStop
 from mm_magics.endpoint.call import Idle
+from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta, MessageStart, MessageStop
 from mm_magics.errors import ConfigError, ConnectionFailedError, EndpointError, MissingKeyError
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
 from mm_magics.turn.answer import Asked, TurnEnd
@@ -166,7 +166,7 @@ def test_settings_changed_later_hold_for_the_next_call(session: Session, endpoin
 def test_the_events_of_a_turn_tell_it_in_order(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.append(Answer([thinking("hmm"), text("Hello")], thinking_size=None, size=5))
     events = [event for event in session.stream("hi") if not isinstance(event, Idle)]
-    told = [type(event) for event in events if type(event).__name__ != "Other"]
+    told = [type(event) for event in events if type(event).__name__ != "OtherEvent"]
     block = [BlockStart, Delta, BlockStop]
     assert told == [Asked, MessageStart, *block, *block, MessageStop, TurnEnd]
     end = events[-1]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mm_magics.api.messages import blocks, problems
-from mm_magics.endpoint.assembler import Delta
+from mm_magics.endpoint.stream_events import Delta
 from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, ProtocolError, StatusError
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from mm_magics.api.messages import blocks, problems
-from mm_magics.endpoint.assembler import Delta
+from mm_magics.endpoint.stream_events import Delta
 from mm_magics.errors import EndpointError
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator

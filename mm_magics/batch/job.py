@@ -20,7 +20,8 @@ from mm_magics.batch.rows import NoColumn, NoValue, Rows, is_missing
 from mm_magics.batch.runner import Run
 from mm_magics.batch.store import Store
 from mm_magics.errors import PromptError, UsageError
-from mm_magics.prompt.template import Template, as_text
+from mm_magics.prompt.template import Template
+from mm_magics.prompt.values import as_text
 from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.turn.answer import Prompt
 

@@ -13,13 +13,13 @@ from typing import Any, Self
 from mm_magics.batch.job import Job
 from mm_magics.batch.row_results import Results, RowError
 from mm_magics.batch.runner import NOT_STORED
-from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
 from mm_magics.endpoint.call import Wake
+from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
 from mm_magics.errors import NotRecordedError, TurnInterruptedError
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Status, Turn
 from mm_magics.interrupts import StoppedError, deferred
-from mm_magics.prompt.template import cut
+from mm_magics.prompt.values import cut
 from mm_magics.tools.approval import Approve
 from mm_magics.turn.answer import Asked, Event, TurnEnd, nobody
 

@@ -11,7 +11,7 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from mm_magics.display.sanitize import visible
-from mm_magics.prompt.template import cut
+from mm_magics.prompt.values import cut
 from mm_magics.tools.approval import Decision, standing_rule_label
 from mm_magics.tools.tool import ToolCall
 from mm_magics.turn.answer import nobody

@@ -13,9 +13,9 @@ from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import by_input
 from mm_magics.display.sanitize import visible
-from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
 from mm_magics.endpoint.reader import Retrying
-from mm_magics.prompt.template import cut
+from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
+from mm_magics.prompt.values import cut
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.runtime.runner import ToolFinished, ToolStarted
 from mm_magics.tools.tool import ToolCall

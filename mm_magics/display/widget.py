@@ -29,8 +29,8 @@ from ipywidgets import Layout
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import by_input
-from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta, MessageStart
 from mm_magics.endpoint.reader import Retrying
+from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta, MessageStart
 from mm_magics.history.turn import Turn
 from mm_magics.interrupts import StoppedError
 from mm_magics.tools.approval import Decision, standing_rule_label

@@ -1,145 +1,29 @@
-"""The stream: bytes → server-sent events → turn events, and the assembler that rebuilds the message verbatim.
+"""Rebuild an assistant message, verbatim, from the events of its stream.
 
-Always true: any split of the same bytes gives the same message; every block comes out in order, with every field
-it came with, known or not; thinking and signature to the byte. No I/O happens here.
-Sources: the HTML standard (server-sent events) and the Messages API's streaming page.
+Every block is kept in order with all its fields, known or unknown; thinking and signatures are kept byte for byte.
+No I/O happens here. Source: the Messages API's page on streaming.
 """
 
 from __future__ import annotations
 
 import json
-from codecs import BOM_UTF8
 from collections.abc import Iterator
 from math import isinf
-from typing import Any, NamedTuple, NoReturn
-
-import jiter
+from typing import Any
 
 from mm_magics.api.messages import Block, blocks, is_writable
 from mm_magics.endpoint.error_body import error_from_body
+from mm_magics.endpoint.sse import reject_constant
+from mm_magics.endpoint.stream_events import (
+    BlockStart,
+    BlockStop,
+    Delta,
+    MessageStart,
+    MessageStop,
+    OtherEvent,
+    StreamEvent,
+)
 from mm_magics.errors import ProtocolError, StatusError
-
-# Turn events: what a view is told ---------------------------------------------------------------------------------
-
-
-class MessageStart(NamedTuple):
-    """The endpoint began to answer; `message` is the message as it started, `usage` included."""
-
-    message: dict[str, Any]
-
-
-class BlockStart(NamedTuple):
-    """Block `number` of the message starts, as given; its content follows."""
-
-    number: int
-    block: Block
-
-
-class Delta(NamedTuple):
-    """More of a block. `kind` is `text`, `thinking` or `input` (a tool's input, as JSON in the making)."""
-
-    number: int
-    kind: str
-    text: str
-
-
-class BlockStop(NamedTuple):
-    """A block is complete, and this is all of it."""
-
-    number: int
-    block: Block
-
-
-class MessageStop(NamedTuple):
-    """The message is complete."""
-
-    message: dict[str, Any]
-
-
-class Other(NamedTuple):
-    """An event that changes nothing: a ping, or a type that nobody here has heard of."""
-
-    event: dict[str, Any]
-
-
-StreamEvent = MessageStart | BlockStart | Delta | BlockStop | MessageStop | Other
-
-# Bytes → events ---------------------------------------------------------------------------------------------------
-
-
-class EventDecoder:
-    """Bytes in, the data of whole server-sent events out. Bytes that do not end an event wait for the next ones."""
-
-    def __init__(self) -> None:
-        self._waiting: list[bytes] = []
-        self._begun = False
-        self._ends_in_newline = False
-        self._ends_in_return = False
-
-    def decode(self, chunk: bytes) -> list[bytes]:
-        if b"\r" in chunk or self._ends_in_return:
-            chunk = self._one_kind_of_newline(chunk)
-        if not chunk:
-            return []
-        closes = b"\n\n" in chunk or (self._ends_in_newline and chunk[:1] == b"\n")
-        self._ends_in_newline = chunk[-1:] == b"\n"
-        self._waiting.append(chunk)
-        if not closes:
-            return []
-        *frames, rest = b"".join(self._waiting).split(b"\n\n")
-        self._waiting = [rest] if rest else []
-        self._ends_in_newline = rest[-1:] == b"\n"
-        return [data for frame in self._unmarked(frames) if (data := _data(frame))]
-
-    def flush(self) -> list[bytes]:
-        """What is left when the bytes end: a last event without its blank line counts if its data is a whole event."""
-        (rest,), self._waiting = self._unmarked([b"".join(self._waiting)]), []
-        data = _data(rest)
-        try:
-            return [data] if data and parse(data) else []
-        except ProtocolError:
-            return []
-
-    def _unmarked(self, frames: list[bytes]) -> list[bytes]:
-        """The frames, the stream's very first one without a byte order mark."""
-        if self._begun:
-            return frames
-        self._begun = True
-        return [frames[0].removeprefix(BOM_UTF8), *frames[1:]]
-
-    def _one_kind_of_newline(self, chunk: bytes) -> bytes:
-        if not chunk:
-            return chunk
-        follows_return, self._ends_in_return = self._ends_in_return, chunk.endswith(b"\r")
-        if follows_return:
-            chunk = chunk.removeprefix(b"\n")
-        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def _data(frame: bytes) -> bytes:
-    """The frame's data without the spaces around it; empty where there is no event."""
-    return b"\n".join([line[5:] for line in frame.split(b"\n") if line[:5] == b"data:"]).strip()
-
-
-def parse(data: bytes) -> dict[str, Any]:
-    """One event's data as JSON. Raises `ProtocolError` if it is not an object."""
-    try:
-        event = jiter.from_json(data, allow_inf_nan=False)
-    except ValueError:
-        try:  # what jiter refuses and json takes: lone surrogates, and bytes that are not UTF-8
-            event = json.loads(data.decode("utf-8", "replace"), parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            raise ProtocolError("The endpoint sent an event that is not JSON.") from None
-    if not isinstance(event, dict):
-        raise ProtocolError("The endpoint sent an event that is not a JSON object.")
-    return event
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-# Events → the message -----------------------------------------------------------------------------------------------
 
 _DELTAS = {
     "text_delta": ("text", "text"),
@@ -183,7 +67,7 @@ class Assembler:
             yield MessageStart(self.message)
         elif kind == "message_delta":
             self._merge(event)
-            yield Other(event)
+            yield OtherEvent(event)
         elif kind == "message_stop":
             for index in sorted(self._open):
                 yield from self._stop_block(index)
@@ -193,7 +77,7 @@ class Assembler:
         elif isinstance(status := event.get("base_resp"), dict) and status.get("status_code"):
             raise StatusError(f"{status.get('status_msg')} ({status['status_code']})", status=200)
         else:
-            yield Other(event)
+            yield OtherEvent(event)
 
     def close(self) -> Iterator[StreamEvent]:
         """End every block that is still open; the last of them counts as unfinished."""
@@ -267,7 +151,7 @@ class Assembler:
         _, block, parts = self._open[index]
         if kind is None:
             _merge_unknown(block, parts, delta)
-            yield Other(event)
+            yield OtherEvent(event)
             return
         text = delta.get("partial_json" if kind == "input" else kind)
         if isinstance(text, str):
@@ -286,8 +170,8 @@ class Assembler:
         raw = "".join(parts.get("partial_json", ()))
         try:
             if raw.strip():
-                given = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
-                block["input"] = given if is_writable(given) else _refuse("too deep")
+                given = json.loads(raw, parse_constant=reject_constant, parse_float=_finite)
+                block["input"] = given if is_writable(given) else reject_constant("too deep")
             whole = block.get("type") != "tool_use" or isinstance(block.get("input"), dict)
         except (ValueError, RecursionError):
             whole = False
@@ -320,7 +204,7 @@ def _check(part: dict[str, Any]) -> None:
 def _finite(number: str) -> float:
     """The number, refused if it is too large to be written as JSON again."""
     value = float(number)
-    return _refuse(number) if isinf(value) else value
+    return reject_constant(number) if isinf(value) else value
 
 
 def _add(block: Block, parts: dict[str, list[str]], field: str, text: str) -> None:

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from mm_magics.endpoint.assembler import Assembler, BlockStart, BlockStop, Delta, EventDecoder, StreamEvent, parse
+from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.error_body import error_from_body
 from mm_magics.endpoint.reader import Chunk, Ended, Exchange, Opened, Retrying, silence
+from mm_magics.endpoint.sse import SSEDecoder, parse
+from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta, StreamEvent
 from mm_magics.errors import EndpointError, MiniMaxError, ProtocolError, StatusError
 from mm_magics.interrupts import StoppedError
 
@@ -75,7 +77,7 @@ class Call:
             self.end()
 
     def _received(self, wake: Wake) -> Iterator[CallEvent]:
-        decoder = EventDecoder()
+        decoder = SSEDecoder()
         while not self.assembler.stopped:
             news = self._next(wake)
             match news:
@@ -123,7 +125,7 @@ class Call:
             return False
         return time.monotonic() - max(self._progress, tried) >= self._timeout
 
-    def _chunk(self, decoder: EventDecoder, data: bytes) -> Iterator[StreamEvent]:
+    def _chunk(self, decoder: SSEDecoder, data: bytes) -> Iterator[StreamEvent]:
         if not self.assembler.started:
             self._head += data
             if self._is_stream():
@@ -161,7 +163,7 @@ class Call:
             self.thinking_s += self.seconds - self._thinking_since
             self._thinking_since = None
 
-    def _end(self, decoder: EventDecoder, error: MiniMaxError | None) -> Iterator[StreamEvent]:
+    def _end(self, decoder: SSEDecoder, error: MiniMaxError | None) -> Iterator[StreamEvent]:
         if error is not None:
             raise error
         if self._is_stream():

@@ -13,7 +13,7 @@ from typing import Any
 
 from mm_magics.history.notebook import Document, is_prompt
 from mm_magics.history.turn import MIME_TYPE
-from mm_magics.prompt.template import cut
+from mm_magics.prompt.values import cut
 
 SYNTHETIC_ID_PREFIXES = ("vscode-", "In[")
 """How ids begin that are not the notebook file's: VS Code's, and those of cells that came without one."""

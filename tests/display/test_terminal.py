@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from mm_magics.display.terminal import TerminalView
-from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
+from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
 from mm_magics.errors import EndpointError
 from mm_magics.session import Session
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use

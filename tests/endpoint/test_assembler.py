@@ -12,17 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_magics.api.messages import closed, join, problems
-from mm_magics.endpoint.assembler import (
-    Assembler,
+from mm_magics.endpoint.assembler import Assembler
+from mm_magics.endpoint.sse import SSEDecoder, parse
+from mm_magics.endpoint.stream_events import (
     BlockStart,
     BlockStop,
     Delta,
-    EventDecoder,
     MessageStart,
     MessageStop,
-    Other,
+    OtherEvent,
     StreamEvent,
-    parse,
 )
 from tests.events import USER, Event, call, content, delta, ended, fed, opened, started, stopped, text
 
@@ -93,7 +92,7 @@ def wire(events: Iterable[Event]) -> bytes:
 
 def read(chunks: Iterable[bytes]) -> tuple[Assembler, list[StreamEvent]]:
     """What a call makes of the chunks when they then simply end."""
-    decoder, assembler = EventDecoder(), Assembler()
+    decoder, assembler = SSEDecoder(), Assembler()
     datas = [data for chunk in chunks for data in decoder.decode(chunk)]
     out = [event for data in datas + decoder.flush() for event in assembler.feed(parse(data))]
     return assembler, [*out, *assembler.close()]
@@ -110,8 +109,8 @@ def test_every_block_comes_out_in_order_with_every_field(events: list[Event]) ->
     assert assembler.message["usage"] == events[-2]["usage"]
     assert assembler.message["x_new"] == events[0]["message"]["x_new"]
     assert [event.block for event in out if isinstance(event, BlockStop)] == expected
-    assert [event for event in out if isinstance(event, Other)] == [
-        Other(event) for event in events if event["type"] in ("ping", "hologram", "message_delta") or _signs(event)
+    assert [event for event in out if isinstance(event, OtherEvent)] == [
+        OtherEvent(event) for event in events if event["type"] in ("ping", "hologram", "message_delta") or _signs(event)
     ]
     for number, block in enumerate(expected):
         for kind in ("text", "thinking"):
@@ -270,7 +269,15 @@ def test_a_lone_half_of_a_character_goes_back_as_it_came() -> None:
 def test_the_events_of_a_plain_answer() -> None:
     _, out = fed(started(), opened(0, type="text", text=""), text(0, "Hel"), text(0, "lo"), stopped(0), *ended())
     message = {**started()["message"], "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn"}
-    assert [type(event) for event in out] == [MessageStart, BlockStart, Delta, Delta, BlockStop, Other, MessageStop]
+    assert [type(event) for event in out] == [
+        MessageStart,
+        BlockStart,
+        Delta,
+        Delta,
+        BlockStop,
+        OtherEvent,
+        MessageStop,
+    ]
     assert out[1:5] == [
         BlockStart(0, {"type": "text", "text": ""}),
         Delta(0, "text", "Hel"),

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from mm_magics.endpoint.assembler import Delta
 from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Key
 from mm_magics.endpoint.reader import Chunk, Ended, News, Opened, Retrying
+from mm_magics.endpoint.stream_events import Delta
 from mm_magics.errors import ConnectionFailedError, EndpointError, StatusError
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator

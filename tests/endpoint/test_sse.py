@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mm_magics.endpoint.assembler import EventDecoder, parse
+from mm_magics.endpoint.sse import SSEDecoder, parse
 from mm_magics.errors import ProtocolError
 
 EVENTS: list[dict[str, Any]] = [
@@ -26,7 +26,7 @@ EVENTS: list[dict[str, Any]] = [
 
 
 def decoded(chunks: Iterable[bytes]) -> list[Any]:
-    decoder = EventDecoder()
+    decoder = SSEDecoder()
     data = [each for chunk in chunks for each in decoder.decode(chunk)] + decoder.flush()
     return [parse(each) for each in data]
 
@@ -83,7 +83,7 @@ def test_a_byte_order_mark_does_not_hide_the_first_event() -> None:
 
 
 def test_events_come_out_as_soon_as_their_blank_line_is_there() -> None:
-    decoder = EventDecoder()
+    decoder = SSEDecoder()
     assert decoder.decode(b'data: {"n": 1}\n') == []
     assert [json.loads(data) for data in decoder.decode(b'\ndata: {"n": 2}\n\ndata: {"n"')] == [{"n": 1}, {"n": 2}]
     assert [json.loads(data) for data in decoder.decode(b": 3}\r\r")] == [{"n": 3}]
@@ -127,7 +127,7 @@ class Piece(bytes):
 @pytest.mark.parametrize("newline", [b"\n\n", b"\r\n\r\n"])
 def test_a_huge_event_in_small_chunks_is_put_together_once_and_not_again_for_each(newline: bytes) -> None:
     size, count = 5_000, 2_000  # 10 MB
-    decoder = EventDecoder()
+    decoder = SSEDecoder()
     steps: list[int] = []
 
     def count_steps(*_: Any) -> Any:

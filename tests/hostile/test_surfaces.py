@@ -167,7 +167,7 @@ def written(made: Turn) -> str:
     """What a terminal gets of the turn, from its first event to the last."""
     from rich.console import Console
 
-    from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
+    from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
     from mm_magics.turn.answer import TurnEnd
 
     out = io.StringIO()

@@ -9,7 +9,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from mm_magics.prompt.template import VALUE_LIMIT, as_text, render
+from mm_magics.prompt.template import render
+from mm_magics.prompt.values import VALUE_LIMIT, as_text
 
 
 class Markdown:

@@ -19,7 +19,7 @@ from numbers import Integral
 from types import ModuleType
 from typing import Any
 
-from mm_magics.prompt.template import as_text, cut
+from mm_magics.prompt.values import as_text, cut
 from mm_magics.tools.builtin.bounded_text import LIMIT, BoundedText
 from mm_magics.tools.builtin.checked import checker, schema
 from mm_magics.tools.tool import Tool, ToolOutput

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_magics.errors import ToolError
-from mm_magics.prompt.template import as_text, cut
+from mm_magics.prompt.values import as_text, cut
 from mm_magics.tools.tool import ToolOutput
 
 LIMIT = 20_000

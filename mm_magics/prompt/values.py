@@ -1,0 +1,82 @@
+"""Write Python values as prompt text.
+
+Text that is cut says so at the cut.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+HEAD_ROWS = 10
+VALUE_LIMIT = 100_000
+"""Characters of one value that go into the prompt."""
+
+
+def as_text(value: Any, limit: int = VALUE_LIMIT) -> str:
+    """How a Python value is said to the model, at most `limit` characters of it (0: all).
+
+    Strings as they are; data frames (pandas, Polars, PyArrow) as a Markdown head with shape and dtypes; then
+    `_ai_repr_`, `_repr_markdown_`, `str`.
+    """
+    return cut(_text(value), limit)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    for name in ("_ai_repr_", "_repr_markdown_"):
+        method = getattr(type(value), name, None)
+        if method is not None:
+            said = method(value)
+            said = said[0] if isinstance(said, tuple) else said
+            if said is not None:
+                return str(said)
+    return _frame_text(value) or str(value)
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters of the text (0: all), and how many more there were."""
+    if not limit or len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n… [cut here: {len(text) - limit:,} more characters]"
+
+
+def _frame_text(value: Any) -> str | None:
+    """A data frame's shape, dtypes and first rows as Markdown; None for anything else."""
+    if type(value).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow"):
+        return None
+    import narwhals
+
+    if type(value).__module__.startswith("pandas"):
+        value = _indexed(value)
+    frame = narwhals.from_native(value, eager_only=True, allow_series=True, pass_through=True)
+    if isinstance(frame, narwhals.Series):
+        frame = frame.to_frame()
+    if not isinstance(frame, narwhals.DataFrame):
+        return None
+    rows, columns = frame.shape
+    head = frame.head(HEAD_ROWS)
+    lines = [
+        _row(frame.columns),
+        _row("---" for _ in frame.columns),
+        *(_row(row) for row in head.iter_rows()),
+    ]
+    more = f"\n… {rows - HEAD_ROWS:,} more rows" if rows > HEAD_ROWS else ""
+    dtypes = ", ".join(f"{name}: {dtype}" for name, dtype in frame.schema.items())
+    return f"{rows:,} rows × {columns} columns ({dtypes})\n\n" + "\n".join(lines) + more
+
+
+def _indexed(value: Any) -> Any:
+    """A pandas object with an index that says something as columns, and no two columns of one name."""
+    if type(getattr(value, "index", None)).__name__ != "RangeIndex" and hasattr(value, "reset_index"):
+        value = value.reset_index(allow_duplicates=True)
+    names = list(getattr(value, "columns", ()))
+    if len(set(names)) == len(names):
+        return value
+    seen = [names[:n].count(each) for n, each in enumerate(names)]
+    new = [f"{each} ({before + 1})" if before else each for each, before in zip(names, seen, strict=True)]
+    return value.set_axis(new, axis="columns")
+
+
+def _row(cells: Any) -> str:
+    return "| " + " | ".join(str(cell).replace("|", r"\|").replace("\n", " ") for cell in cells) + " |"
