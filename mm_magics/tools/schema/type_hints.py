@@ -64,12 +64,17 @@ def checked(adapter: TypeAdapter[Any], value: Any, names: Collection[str] = ()) 
     from pydantic import ValidationError
 
     try:
-        return adapter.validate_json(json.dumps(value))
+        return adapter.validate_json(_as_utf8(json.dumps(value, ensure_ascii=False)))
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False)
         raise ToolInputError(listed(errors, partial(_line, names=names))) from None
     except Exception as error:  # a validator of the user's own, or JSON too deep to be written
         raise ToolInputError(line(f"It could not be checked: {type(error).__name__}: {error}")) from error
+
+
+def _as_utf8(text: str) -> bytes:
+    """The text as UTF-8, with � for lone surrogates: a string that pydantic checks cannot contain them."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def listed(problems: Sequence[T], said: Callable[[T], str]) -> str:

@@ -15,7 +15,7 @@ import jsonschema
 import pandas as pd
 import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field
 
@@ -294,6 +294,16 @@ def test_the_models_own_arguments_are_not_shared_with_the_function() -> None:
     assert given == {"items": [], "thing": {}}
 
 
+def test_lone_surrogates_in_an_argument_are_replaced_and_pairs_are_joined() -> None:
+    def f(text: str, anything=None): ...
+
+    given = {"text": "a\ud800b", "anything": {"\ud83d\ude00": ["\udc00"]}}
+    assert tool_of(f).check(given) == {
+        "text": "a\N{REPLACEMENT CHARACTER}b",
+        "anything": {"😀": ["\N{REPLACEMENT CHARACTER}"]},
+    }
+
+
 def fail(value: int) -> int:
     raise KeyError("oh")
 
@@ -363,6 +373,8 @@ VALID = st.fixed_dictionaries(
 
 @pytest.mark.fuzz
 @given(VALID)
+@example({"colour": "red", "number": 0, "anything": "\ud800"})
+@example({"colour": "red", "number": 0, "options": {"title": "\udc00"}, "other": ["a\ud800"]})
 def test_what_the_schema_takes_the_check_takes(given: dict[str, Any]) -> None:
     tool = EVERY(every)
     if jsonschema.Draft202012Validator(tool.schema).is_valid(given):
