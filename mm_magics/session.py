@@ -28,7 +28,7 @@ from mm_magics.history.thread import Context, History, context_messages, digest_
 from mm_magics.history.turn import Turn
 from mm_magics.tools.approval import Approve, Rules
 from mm_magics.tools.builtin.catalogue import builtin_tools
-from mm_magics.tools.builtin.files import folder_of
+from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.loop import Toolbox
 from mm_magics.tools.mcp.servers import Servers
 from mm_magics.tools.resolve import resolve_tools

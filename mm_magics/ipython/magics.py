@@ -25,7 +25,7 @@ from mm_magics.ipython.live_page import LivePage
 from mm_magics.prompt import template
 from mm_magics.session import Session
 from mm_magics.tools.builtin.catalogue import builtin_tools
-from mm_magics.tools.builtin.files import folder_of
+from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
 from mm_magics.turn.answer import Prompt
 

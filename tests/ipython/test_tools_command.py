@@ -117,7 +117,7 @@ def test_what_is_typed_wrong_changes_nothing_and_is_said_in_a_line(line: str, me
 
 def test_a_folder_that_is_none_is_said() -> None:
     session = Session(tools_folder="nowhere/at/all")
-    with pytest.raises(UsageError, match="is no folder") as caught:
+    with pytest.raises(UsageError, match="is not a folder") as caught:
         commands.run(session, SHELL, "tools")
     assert "%minimax set tools_folder" in caught.value.hint
 

@@ -15,7 +15,7 @@ from mm_magics.ipython.arguments import split
 from mm_magics.session import Session
 from mm_magics.tools.approval import VERDICTS, Rule, Verdict
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
-from mm_magics.tools.builtin.files import folder_of
+from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
 
 USAGE = "%minimax tools allow|ask|deny NAME [ARGUMENT=PATTERN …], or forget NAME|all"

@@ -1,8 +1,6 @@
 """The built-in tools that work on files: `read_file`, `list_files`, `write_file`.
 
-Always true: a path leads, with all its links followed, to a place inside the chosen folder that is neither hidden nor
-looks like a key; it is written in the one way in which a rule would name it; only regular files are opened, so that no
-call waits on a pipe or a device.
+Only regular files are opened, so that no call waits for a pipe or a device. `paths` decides which paths may be used.
 """
 
 from __future__ import annotations
@@ -18,30 +16,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
 
-from mm_magics.errors import ToolError, UsageError
+from mm_magics.errors import ToolError
 from mm_magics.tools.builtin.bounded_text import LIMIT
 from mm_magics.tools.builtin.checked import checker, schema
+from mm_magics.tools.builtin.paths import confined, displayed
 from mm_magics.tools.tool import Tool
 
 ENTRIES = 500
 """Entries of one listing."""
 LOOKED_AT = 100_000
 """Entries that one search looks at."""
-
-KEY_FILES = (
-    *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.gpg", "*.env"),
-    *(
-        "id_rsa*",
-        "id_dsa*",
-        "id_ecdsa*",
-        "id_ed25519*",
-        "*credentials*",
-        "secrets*",
-        "passwords*",
-        "service*account*.json",
-    ),
-)
-"""Names of files, in small letters, that hold keys as a rule."""
 
 READ_RISK = (
     "What it reads goes to the endpoint, without being asked for. Hidden files and those that look like keys are "
@@ -65,22 +49,6 @@ _LIST = schema(
     },
 )
 _WRITE = schema(("path", "text"), path=_PATH, text={"type": "string", "description": "All that the file is to hold."})
-
-
-def folder_of(chosen: str, notebook: Path | None) -> Path:
-    """The folder of the setting `tools_folder`; "" is the notebook's folder, or the current one without a notebook.
-
-    Raises `UsageError` if it is no folder.
-    """
-    here = notebook.parent if notebook else Path.cwd()
-    try:
-        folder = (here / Path(chosen).expanduser()).resolve()
-        is_folder = folder.is_dir()
-    except (OSError, ValueError, RuntimeError):  # a null byte, links in a circle, ~nobody
-        is_folder = False
-    if not is_folder:
-        raise UsageError(f"tools_folder is {chosen!r}, which is no folder.", "%minimax set tools_folder FOLDER")
-    return folder
 
 
 def file_tools(folder: Path) -> list[Tool]:
@@ -113,40 +81,6 @@ def file_tools(folder: Path) -> list[Tool]:
             risk=WRITE_RISK,
         ),
     ]
-
-
-def confined(root: Path, path: str) -> Path:
-    """Where the path leads, all links followed.
-
-    Raises `ToolError` if that is outside, hidden, or looks like a key, or if the path could be written more plainly: a
-    rule for `report/*` is not meant for `report/../other`.
-    """
-    try:
-        place = (root / path).resolve()
-    except (OSError, ValueError, RuntimeError):  # a null byte, a lone surrogate, links in a circle
-        raise ToolError(f"{path!r} is not a path.") from None
-    if not place.is_relative_to(root):
-        raise ToolError(f"{path!r} leads out of the folder.", "Only files inside it can be used.")
-    if os.path.isabs(path) or os.path.normpath(path) != path:
-        raise ToolError(f"{path!r} is not plain.", "Write it relative to the folder, without '..', './' and '//'.")
-    parts = place.relative_to(root).parts
-    if any(part.startswith(".") for part in parts):
-        raise ToolError(f"{path!r} is hidden: such files are not used.", "Ask the user for what is needed of it.")
-    if any(_is_key(part) for part in parts):
-        raise ToolError(
-            f"{path!r} looks like a file of keys: it is not used.", "Ask the user for what is needed of it."
-        )
-    return place
-
-
-def _is_key(name: str) -> bool:
-    return any(fnmatchcase(name.lower(), pattern) for pattern in KEY_FILES)
-
-
-def _shown(path: Path, root: Path) -> str:
-    """The path from the root, as text that can be sent and stands on one line."""
-    text = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
 # Reading ----------------------------------------------------------------------------------------------------------
@@ -244,10 +178,10 @@ def _entries(root: Path, folder: Path) -> list[str]:
 
 def _entry(root: Path, path: Path, is_folder: bool) -> str:
     if is_folder:
-        return f"{_shown(path, root)}/"
+        return f"{displayed(path, root)}/"
     with suppress(OSError):
-        return f"{_shown(path, root)}  {path.lstat().st_size:,} bytes"
-    return _shown(path, root)
+        return f"{displayed(path, root)}  {path.lstat().st_size:,} bytes"
+    return displayed(path, root)
 
 
 def _matching(root: Path, folder: Path, pattern: str) -> Iterator[str]:
@@ -281,7 +215,7 @@ def _write(root: Path, path: Path, text: str) -> str:
         _replace(path, content, mode)
     except OSError as error:
         raise ToolError(f"{path.name!r} cannot be written: {error.strerror}.") from None
-    return f"{_shown(path, root)} {'was new' if mode is None else 'was replaced'} and has {len(content):,} bytes."
+    return f"{displayed(path, root)} {'was new' if mode is None else 'was replaced'} and has {len(content):,} bytes."
 
 
 def _mode(path: Path) -> int | None:

@@ -1,187 +1,22 @@
-"""The tools that work on files: real files, links, pipes and devices, and no way out of the folder."""
+"""The file tools: real files, pipes and devices, encodings, cuts and whole writes."""
 
 from __future__ import annotations
 
 import os
 import socket
 import stat
-import string
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_magics.errors import ToolError, ToolInputError, UsageError
+from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.tools.builtin import files
 from mm_magics.tools.builtin.bounded_text import LIMIT
-from mm_magics.tools.builtin.files import confined, file_tools, folder_of
-
-SECRET = "sk-very-secret-4711"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with a neighbour that holds a secret."""
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "secret.txt").write_text(SECRET)
-    folder = tmp_path / "inside"
-    folder.mkdir()
-    return folder
-
-
-def call(folder: Path, name: str, **given: Any) -> str:
-    tool = {each.name: each for each in file_tools(folder)}[name]
-    return str(tool.function(**tool.check(given)))
-
-
-# The folder -------------------------------------------------------------------------------------------------------
-
-
-def test_the_folder_is_the_notebooks_else_the_current_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    (folder / "data").mkdir()
-    outside = folder.parent / "outside"
-    assert folder_of("", None) == folder.resolve()
-    assert folder_of("", outside / "talk.ipynb") == outside.resolve()
-    assert folder_of("data", None) == (folder / "data").resolve()
-    assert folder_of("../inside/data", outside / "talk.ipynb") == (folder / "data").resolve()
-    monkeypatch.setenv("HOME", str(outside))
-    assert folder_of("~", None) == outside.resolve()
-
-
-@pytest.mark.parametrize("chosen", ["nowhere", "a.txt", "~nobody-of-this-name", "a\0b", "loop"])
-def test_a_folder_that_is_none_is_refused_with_what_to_do(folder: Path, chosen: str) -> None:
-    (folder / "a.txt").write_text("x")
-    (folder / "loop").symlink_to("loop")
-    with pytest.raises(UsageError, match="is no folder") as caught:
-        folder_of(chosen, folder / "talk.ipynb")
-    assert "tools_folder" in caught.value.hint
-
-
-# No way out -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def maze() -> Iterator[Path]:
-    """A folder full of links: inside, outside, up, in circles."""
-    with tempfile.TemporaryDirectory() as place:
-        top = Path(place).resolve()
-        root = top / "root"
-        (root / "a" / "b").mkdir(parents=True)
-        (top / "out").mkdir()
-        (root / "up").symlink_to("..")
-        (root / "a" / "out").symlink_to(top / "out")
-        (root / "a" / "up").symlink_to("../..")
-        (root / "in").symlink_to("a/b")
-        (root / "loop").symlink_to("loop")
-        (root / "slash").symlink_to("/")
-        yield root
-
-
-parts = st.lists(
-    st.sampled_from(["..", ".", "", "a", "b", "up", "out", "in", "loop", "slash", "root", "etc", "~", "\\", "x"])
-    | st.text(string.printable, max_size=4),
-    max_size=8,
-)
-
-
-@pytest.mark.fuzz
-@given(parts, st.booleans())
-@example(["in", "..", "..", "..", "out"], False)
-@example(["a", "out", "new"], False)
-@example(["..", "root-next-door"], False)
-@example([], True)
-def test_no_path_leads_out_of_the_folder(maze: Path, names: list[str], absolute: bool) -> None:
-    path = ("/" if absolute else "") + "/".join(names)
-    try:
-        place = confined(maze, path)
-    except ToolError:
-        return
-    real = os.path.realpath(os.path.join(maze, path))
-    assert str(place) == real
-    assert real == str(maze) or real.startswith(f"{maze}/")
-
-
-@pytest.mark.fuzz
-@given(st.text())
-@example("\ud800")
-@example("a\0b")
-@example("x" * 5000)
-def test_any_text_for_a_path_gives_an_error_that_can_be_told(maze: Path, path: str) -> None:
-    with pytest.raises(ToolError) as caught:
-        call(maze, "read_file", path=path + "/nothing")
-    assert str(caught.value).encode()
-
-
-@pytest.mark.parametrize("path", ["../outside/secret.txt", "link", "folder/secret.txt", "up/outside/secret.txt"])
-@pytest.mark.parametrize("name", ["read_file", "write_file", "list_files"])
-def test_a_link_or_dots_lead_to_nothing_outside(folder: Path, path: str, name: str) -> None:
-    (folder / "link").symlink_to("../outside/secret.txt")
-    (folder / "folder").symlink_to("../outside")
-    (folder / "up").symlink_to("..")
-    given = {"path": path} | ({"text": "new"} if name == "write_file" else {})
-    for each in (path, str((folder.parent / "outside" / "secret.txt").resolve())):
-        with pytest.raises(ToolError, match="leads out of the folder"):
-            call(folder, name, **(given | {"path": each}))
-    assert (folder.parent / "outside" / "secret.txt").read_text() == SECRET
-
-
-@pytest.mark.parametrize("path", ["report/../a.txt", "./a.txt", "report//b.txt", "report/./b.txt", "report/", "", "/"])
-def test_a_path_has_one_form_so_that_rules_cannot_be_walked_around(folder: Path, path: str) -> None:
-    (folder / "report").mkdir()
-    given = str(folder / "a.txt") if path == "/" else path
-    for name, more in (("read_file", {}), ("write_file", {"text": "new"})):
-        with pytest.raises(ToolError, match="is not plain"):
-            call(folder, name, path=given, **more)
-    assert list(folder.rglob("*")) == [folder / "report"]
-
-
-def test_a_link_inside_is_followed(folder: Path) -> None:
-    (folder / "a.txt").write_text("hello")
-    (folder / "link").symlink_to("a.txt")
-    assert call(folder, "read_file", path="link") == "hello"
-    call(folder, "write_file", path="link", text="new")
-    assert (folder / "link").is_symlink()
-    assert (folder / "a.txt").read_text() == "new"
-
-
-@pytest.mark.parametrize("path", [".env", ".git/config", "a/.hidden/x.txt", "a/.netrc"])
-@pytest.mark.parametrize("name", ["read_file", "write_file"])
-def test_hidden_files_are_refused_by_whatever_name(folder: Path, path: str, name: str) -> None:
-    file = folder / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(SECRET)
-    (folder / "notes.txt").symlink_to(path)
-    given = {"text": "new"} if name == "write_file" else {}
-    for each in (path, "notes.txt"):
-        with pytest.raises(ToolError, match="is hidden"):
-            call(folder, name, path=each, **given)
-    assert file.read_text() == SECRET
-
-
-@pytest.mark.parametrize(
-    "path", ["server.pem", "SERVER.KEY", "id_rsa", "id_ed25519.old", "prod.env", "credentials.json", "secrets/a.txt"]
-)
-def test_files_that_look_like_keys_are_refused(folder: Path, path: str) -> None:
-    (folder / path).parent.mkdir(exist_ok=True)
-    (folder / path).write_text(SECRET)
-    (folder / "notes.txt").symlink_to(path)
-    for each in (path, "notes.txt"):
-        with pytest.raises(ToolError, match="looks like a file of keys"):
-            call(folder, "read_file", path=each)
-
-
-def test_a_folder_that_stands_in_a_hidden_one_can_be_worked_in(tmp_path: Path) -> None:
-    folder = tmp_path / ".work"
-    folder.mkdir()
-    call(folder, "write_file", path="a.txt", text="hi")
-    assert call(folder, "read_file", path="a.txt") == "hi"
-
+from tests.tools.builtin.conftest import call
 
 # Reading ----------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,76 @@
+"""Decides which paths the file tools may use.
+
+A path is resolved with all its links. It must lead to a place inside the chosen folder that is neither hidden nor
+looks like a key, and it must be written in its only normal form, so that an approval rule cannot be bypassed.
+"""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from mm_magics.errors import ToolError, UsageError
+
+KEY_FILES = (
+    *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.gpg", "*.env"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
+    *("*credentials*", "secrets*", "passwords*", "service*account*.json"),
+)
+"""Lower-case name patterns of files and folders that usually contain keys."""
+
+
+def folder_of(chosen: str, notebook: Path | None) -> Path:
+    """Return the folder that the setting `tools_folder` chooses.
+
+    Args:
+        chosen: The setting, relative to the notebook's folder; "" is that folder itself.
+        notebook: The notebook's file; without one, the current folder takes the place of its folder.
+
+    Raises:
+        UsageError: If there is no such folder.
+    """
+    base = notebook.parent if notebook else Path.cwd()
+    try:
+        folder = (base / Path(chosen).expanduser()).resolve()
+        is_folder = folder.is_dir()
+    except (OSError, ValueError, RuntimeError):  # a null byte, a circle of links, an unknown user after ~
+        is_folder = False
+    if not is_folder:
+        raise UsageError(f"tools_folder is {chosen!r}, which is not a folder.", "%minimax set tools_folder FOLDER")
+    return folder
+
+
+def confined(root: Path, path: str) -> Path:
+    """Resolve a path that the model gave, with all its links.
+
+    Raises:
+        ToolError: If it leads out of the folder, is hidden, looks like a key, or is not in normal form: a rule for
+            `report/*` must not allow `report/../other`.
+    """
+    try:
+        place = (root / path).resolve()
+    except (OSError, ValueError, RuntimeError):  # a null byte, a lone surrogate, a circle of links
+        raise ToolError(f"{path!r} is not a path.") from None
+    if not place.is_relative_to(root):
+        raise ToolError(f"{path!r} leads out of the folder.", "Only files inside it can be used.")
+    if os.path.isabs(path) or os.path.normpath(path) != path:
+        raise ToolError(f"{path!r} is not plain.", "Write it relative to the folder, without '..', './' and '//'.")
+    parts = place.relative_to(root).parts
+    if any(part.startswith(".") for part in parts):
+        raise ToolError(f"{path!r} is hidden: such files are not used.", "Ask the user for what is needed of it.")
+    if any(_is_key_file(part) for part in parts):
+        raise ToolError(
+            f"{path!r} looks like a file of keys: it is not used.", "Ask the user for what is needed of it."
+        )
+    return place
+
+
+def displayed(path: Path, root: Path) -> str:
+    """The path relative to the root, on one line and as valid UTF-8."""
+    text = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
+def _is_key_file(name: str) -> bool:
+    return any(fnmatchcase(name.lower(), pattern) for pattern in KEY_FILES)
