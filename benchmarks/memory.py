@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.figures import Figure
 from benchmarks.texts import markdown
-from mm_magics.display.bundle import bundle
+from mm_magics.display.bundle import make_bundle
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
 from mm_magics.turn.answer import Prompt
@@ -72,7 +72,7 @@ def _notebook(folder: Path, count: int) -> Path:
     cells: list[dict[str, Any]] = []
     for number in range(count):
         turn = turn_of(f"cell{number}", text[number * CHARACTERS : (number + 1) * CHARACTERS])
-        output = {"output_type": "display_data", "metadata": {}, "data": bundle(turn)}
+        output = {"output_type": "display_data", "metadata": {}, "data": make_bundle(turn)}
         cell = {"cell_type": "code", "id": turn.cell_id, "metadata": {}, "execution_count": number, "outputs": [output]}
         cells.append({**cell, "source": ["%%minimax\n", f"Question {number}"]})
     path = folder / f"{count}.ipynb"

@@ -16,7 +16,7 @@ import mm_magics
 
 ROOT = Path(mm_magics.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "interrupts", "wording"),
+    ("errors", "interrupts", "text", "wording"),
     ("api",),
     ("simulator",),
     ("prompt",),

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from mm_magics.api.messages import problems
 from mm_magics.display import html_page, terminal, widget
-from mm_magics.display.answer_format import Form
-from mm_magics.display.bundle import bundle
+from mm_magics.display.answer_format import AnswerFormat
+from mm_magics.display.bundle import make_bundle
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.sse import SSEDecoder, parse
 from mm_magics.endpoint.stream_events import StreamEvent
@@ -72,19 +72,19 @@ def test_any_record_is_a_turn_or_is_refused(record: Any) -> None:
 
 
 @FEWER
-@given(records(), st.sampled_from(get_args(Form)), st.booleans())
+@given(records(), st.sampled_from(get_args(AnswerFormat)), st.booleans())
 @example(good(responses=[{"tools": 5, "usage": {"input_tokens": 10**400}, "seconds": 10**400}]), "markdown", False)
 @example(good(responses=[{"usage": {"output_tokens": math.inf}, "seconds": math.nan}]), "markdown", False)
-def test_any_turn_is_shown_inert_and_can_be_saved(record: Any, form: Form, quiet: bool) -> None:
+def test_any_turn_is_shown_inert_and_can_be_saved(record: Any, form: AnswerFormat, quiet: bool) -> None:
     for turn in turns_of([record]):
         check_shown(turn, form, quiet)
 
 
-def check_shown(turn: Turn, form: Form, quiet: bool) -> None:
-    made = bundle(turn, form=form, quiet=quiet)
+def check_shown(turn: Turn, form: AnswerFormat, quiet: bool) -> None:
+    made = make_bundle(turn, answer_format=form, quiet=quiet)
     json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
     assert dangers(made["text/html"].replace("<style>", "").replace("</style>", "")) == []
-    html_page.page([turn], turn.thread)
+    html_page.render_page([turn], turn.thread)
     terminal.TerminalView(terminal.console()).show(TurnEnd(turn))
     json.dumps(widget.ended(turn), allow_nan=False)
 
@@ -237,7 +237,7 @@ def check_stream(wire: bytes, cuts: list[int]) -> None:
     reply = {**whole.message, "role": "assistant"}
     response = {"unfinished": whole.unfinished, "stop_reason": reply.get("stop_reason"), "usage": reply.get("usage")}
     turn = Turn("main", "complete", "M", [USER, {"role": "assistant", "content": whole.content}], responses=[response])
-    made = bundle(turn)
+    made = make_bundle(turn)
     json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
     pictures.finish(made, {})
     Turn.from_record(json.loads(json.dumps(turn.record())))

@@ -100,5 +100,10 @@ def cost(name: str, usage: Mapping[str, Any]) -> float | None:
 
 def tokens(usage: Mapping[str, Any], counter: str) -> int:
     """What a call's `usage` counts under this name; 0 where that is no number of tokens."""
-    value = usage.get(counter)
-    return value if isinstance(value, int) and abs(value) < COUNTABLE else 0
+    return int(plausible_number(usage.get(counter)))
+
+
+def plausible_number(value: Any) -> float:
+    """Return the value if it is a plausible count or time, else 0: usage comes from an endpoint or a stored record."""
+    plausible = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < COUNTABLE
+    return float(value) if plausible else 0.0

@@ -1,27 +1,28 @@
-"""What an answer's text is taken for (`--as`): how it is shown, and what `--out` gets.
+"""Formats of an answer (`--as`): how its text is displayed, and which value `--out` stores.
 
-Always true: the answer itself, in the turn record, is untouched by it.
+The turn record always contains the unchanged text.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Literal
 
 from mm_magics.errors import ProtocolError
+from mm_magics.text import fenced_code
 
-Form = Literal["markdown", "code", "text", "json"]
-FORMS: tuple[Form, ...] = ("markdown", "code", "text", "json")
-
-_FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})[^\n]*\n(?P<code>.*?)^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL)
+AnswerFormat = Literal["markdown", "code", "text", "json"]
+ANSWER_FORMATS: tuple[AnswerFormat, ...] = ("markdown", "code", "text", "json")
 
 
-def value(text: str, form: Form) -> Any:
-    """What `--out` gets: the text, the code in its fences, or the JSON value. Raises `ProtocolError` if it is not JSON.
+def parse_answer(text: str, form: AnswerFormat) -> Any:
+    r"""Return the value that `--out` stores: the text, the code in its fences, or the JSON value.
 
-    >>> value("Here:\\n```json\\n[1, 2]\\n```", "json")
+    >>> parse_answer("Here:\n```json\n[1, 2]\n```", "json")
     [1, 2]
+
+    Raises:
+        ProtocolError: The format is `json` and the text contains no valid JSON.
     """
     if form == "code":
         return _code(text)
@@ -32,20 +33,20 @@ def value(text: str, form: Form) -> Any:
             return json.loads(candidate)
         except (ValueError, RecursionError):
             continue
-    raise ProtocolError("The answer is not JSON.", "It is shown as it came; ask for JSON alone, or use --as text.")
+    raise ProtocolError("The answer is not JSON.", "It is shown as received. Ask for JSON only, or use --as text.")
 
 
-def shaped(text: str, form: Form) -> str:
-    """The text as it is shown in that form."""
+def format_answer(text: str, form: AnswerFormat) -> str:
+    """Return the text as it is displayed in this format; invalid JSON is displayed as received."""
     if form == "json":
         try:
-            return json.dumps(value(text, form), ensure_ascii=False, indent=2)
+            return json.dumps(parse_answer(text, form), ensure_ascii=False, indent=2)
         except ProtocolError:
             return text
     return _code(text) if form == "code" else text
 
 
 def _code(text: str) -> str:
-    """What stands in the text's fences, one after the other; the text itself if it has none."""
-    found = [match["code"].rstrip("\n") for match in _FENCE.finditer(text)]
-    return "\n\n".join(found) if found else text.strip()
+    """Return the contents of the text's fences, or the whole text if it has none."""
+    blocks = [code.rstrip("\n") for code in fenced_code(text)]
+    return "\n\n".join(blocks) if blocks else text.strip()

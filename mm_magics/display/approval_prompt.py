@@ -10,7 +10,7 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from mm_magics.display.sanitize import visible
+from mm_magics.display.sanitize import escape_controls
 from mm_magics.prompt.values import cut
 from mm_magics.tools.approval import Decision, standing_rule_label
 from mm_magics.tools.tool import ToolCall
@@ -25,9 +25,9 @@ def by_input(call: ToolCall) -> Decision:
     if not _takes_input():
         return nobody(call)
     arguments = json.dumps(call.input, ensure_ascii=False, indent=1)
-    print(visible(f"\nThe model wants to call {call.name} with\n{cut(arguments, SHOWN)}"))
+    print(escape_controls(f"\nThe model wants to call {call.name} with\n{cut(arguments, SHOWN)}"))
     try:
-        said = input(QUESTION.format(always=visible(standing_rule_label(call)))).strip()
+        said = input(QUESTION.format(always=escape_controls(standing_rule_label(call)))).strip()
     except KeyboardInterrupt:
         raise
     except Exception:  # no one to ask after all: a pipe raises an EOFError

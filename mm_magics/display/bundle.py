@@ -1,9 +1,9 @@
-"""The final bundle: all that a prompt cell leaves in the notebook.
+"""The MIME bundle that ends the output of a prompt cell.
 
-Always true: it holds the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view; the HTML is
-inert and reads well with no kernel, no script and no style sheet; all of it is at most 4 × the text plus 3 kB, and 1 kB
-for each further call of the model, so `text/plain` is cut (visibly) where the text is long, and `text/markdown` where
-the HTML needs the room.
+It contains the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view. The HTML is sanitized
+and readable without a kernel, script or style sheet. The bundle is at most 4 × the turn's text plus 3 kB, and 1 kB for
+each further model call; to stay below, `text/plain` is cut visibly, then `text/markdown`, then the HTML loses its
+formatting.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ from html import escape
 from typing import Any
 
 from mm_magics.api.messages import ANSWER, Block, blocks
-from mm_magics.display import markdown, safe_markdown, sanitize, usage_line
-from mm_magics.display.answer_format import Form, shaped
+from mm_magics.display import markdown, usage_line
+from mm_magics.display.answer_format import AnswerFormat, format_answer
+from mm_magics.display.safe_markdown import sanitize_markdown
+from mm_magics.display.sanitize import escape_controls
 from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.text import fence
 
 PLAIN_LIMIT = 1_500
+"""Characters of `text/plain`."""
 SIZE_FACTOR = 4
 SIZE_EXTRA = 3_000
 SIZE_CALL = 1_000
-"""What the record of a further call of the model holds beside text: ids, usage, times, a signature."""
+"""Bytes for each further model call: its record has ids, usage, times and a signature beside the text."""
 
 STYLE = (
     "<style>.mm-saved{max-width:60em;overflow-wrap:break-word}"
@@ -39,75 +43,87 @@ STYLE = (
 )
 
 
-def bundle(turn: Turn, *, form: Form = "markdown", quiet: bool = False, notes: Sequence[str] = ()) -> dict[str, Any]:
-    """The MIME bundle of a turn. `form` is what its text is taken for; `quiet` folds it all behind one line."""
+def make_bundle(
+    turn: Turn, *, answer_format: AnswerFormat = "markdown", quiet: bool = False, notes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Make the MIME bundle of a turn.
+
+    Args:
+        answer_format: How the answer's text is displayed.
+        quiet: Fold everything behind one line.
+        notes: Lines below the answer that are not part of the turn.
+    """
     text = turn.text
-    body = "".join(_blocks_html(turn, form))
-    foot = "<br>".join(escape(sanitize.visible(line), quote=False) for line in (usage_line.line(turn), *notes))
+    footer = "<br>".join(_escape(line) for line in (usage_line.summary_line(turn), *notes))
     if turn.error:
-        foot += f"<br><strong>{escape(sanitize.visible(turn.error), quote=False)}</strong>"
-    inside = f"{body}<footer>{foot}</footer>"
+        footer += f"<br><strong>{_escape(turn.error)}</strong>"
+    html = f"{''.join(_blocks_html(turn, answer_format))}<footer>{footer}</footer>"
     if quiet:
-        line = escape(sanitize.visible(usage_line.line(turn)), quote=False)
-        inside = f"<details><summary>{line}</summary>{inside}</details>"
-    made: dict[str, Any] = {
+        html = f"<details><summary>{_escape(usage_line.summary_line(turn))}</summary>{html}</details>"
+    bundle: dict[str, Any] = {
         MIME_TYPE: turn.record(),
-        "text/html": f'<div class="mm-saved">{STYLE}{inside}</div>',
-        "text/markdown": _markdown(text, form),
-        "text/plain": _cut(sanitize.visible(text or usage_line.line(turn))),
+        "text/html": _page(html),
+        "text/markdown": _markdown(text, answer_format),
+        "text/plain": _cut(escape_controls(text or usage_line.summary_line(turn))),
     }
-    if not _fits(made, turn):
-        made["text/markdown"] = _cut(made["text/markdown"])
-    if not _fits(made, turn):
-        made["text/html"] = (
-            f'<div class="mm-saved">{STYLE}{_folded("Answer", text, open_=True)}<footer>{foot}</footer></div>'
-        )
-    return _storable(made)
+    if not _fits(bundle, turn):
+        bundle["text/markdown"] = _cut(bundle["text/markdown"])
+    if not _fits(bundle, turn):
+        bundle["text/html"] = _page(f"{_folded('Answer', text, open_=True)}<footer>{footer}</footer>")
+    return _replace_surrogates(bundle)
 
 
-def metadata(notes: Sequence[str]) -> dict[str, Any]:
-    """The output's metadata beside the bundle: what was to be said of the run, which is no part of the turn."""
+def output_metadata(notes: Sequence[str]) -> dict[str, Any]:
+    """Return the metadata of the output that contains the bundle: the notes, which are not part of the turn."""
     return {MIME_TYPE: {"notes": list(notes)}} if notes else {}
 
 
-def _storable(made: dict[str, Any]) -> dict[str, Any]:
-    """The bundle as a file can hold it: half a character is no UTF-8, and would keep the notebook from being saved."""
-    written = json.dumps(made, ensure_ascii=False)
+def _page(html: str) -> str:
+    return f'<div class="mm-saved">{STYLE}{html}</div>'
+
+
+def _escape(text: str) -> str:
+    return escape(escape_controls(text), quote=False)
+
+
+def _replace_surrogates(bundle: dict[str, Any]) -> dict[str, Any]:
+    """Replace lone surrogates, which UTF-8 cannot encode: the notebook could not be saved."""
+    written = json.dumps(bundle, ensure_ascii=False)
     try:
         written.encode()
     except UnicodeEncodeError:
-        made = json.loads(written.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    return made
+        bundle = json.loads(written.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return bundle
 
 
-def _fits(made: dict[str, Any], turn: Turn) -> bool:
-    """Whether the bundle keeps to its size, against all text of the turn, thinking and tools included."""
-    arrived = [
+def _fits(bundle: dict[str, Any], turn: Turn) -> bool:
+    """Check the bundle's size against all text of the turn, including thinking and tools."""
+    texts = [
         value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for message in turn.messages
         for block in blocks(message)
         for key, value in block.items()
         if key in ("text", "thinking", "input", "content")
     ]
-    said = sum(len(text.encode("utf-8", "replace")) for text in arrived)
-    size = len(json.dumps(made, ensure_ascii=False).encode("utf-8", "replace"))
-    return size <= SIZE_FACTOR * said + SIZE_EXTRA + SIZE_CALL * max(0, len(turn.responses) - 1)
+    text_size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    size = len(json.dumps(bundle, ensure_ascii=False).encode("utf-8", "replace"))
+    return size <= SIZE_FACTOR * text_size + SIZE_EXTRA + SIZE_CALL * max(0, len(turn.responses) - 1)
 
 
 def _cut(text: str) -> str:
-    """The text for where there is something better, cut at PLAIN_LIMIT characters."""
+    """Cut a fallback text at `PLAIN_LIMIT` characters."""
     if len(text) <= PLAIN_LIMIT:
         return text
     return f"{text[:PLAIN_LIMIT]}\n… [{len(text) - PLAIN_LIMIT:,} more characters in the cell's other formats]"
 
 
-def _markdown(text: str, form: Form) -> str:
-    if form == "markdown":
-        return safe_markdown.tamed(text)
-    return safe_markdown.fenced(sanitize.visible(shaped(text, form)), "json" if form == "json" else "")
+def _markdown(text: str, answer_format: AnswerFormat) -> str:
+    if answer_format == "markdown":
+        return sanitize_markdown(text)
+    return fence(escape_controls(format_answer(text, answer_format)), "json" if answer_format == "json" else "")
 
 
-def _blocks_html(turn: Turn, form: Form) -> Iterator[str]:
+def _blocks_html(turn: Turn, answer_format: AnswerFormat) -> Iterator[str]:
     results = {
         str(block.get("tool_use_id")): block
         for message in turn.messages[1:]
@@ -115,40 +131,43 @@ def _blocks_html(turn: Turn, form: Form) -> Iterator[str]:
         for block in blocks(message)
         if block.get("type") == "tool_result"
     }
-    said = [message for message in turn.messages if message["role"] == "assistant"]
-    for number, message in enumerate(said):
+    answers = [message for message in turn.messages if message["role"] == "assistant"]
+    for call_number, message in enumerate(answers):
         for block in blocks(message):
-            yield _block_html(block, turn, number, form, results)
+            yield _block_html(block, turn, call_number, answer_format, results)
 
 
-def _block_html(block: Block, turn: Turn, number: int, form: Form, results: dict[str, Block]) -> str:
+def _block_html(
+    block: Block, turn: Turn, call_number: int, answer_format: AnswerFormat, results: dict[str, Block]
+) -> str:
     kind = block.get("type")
     if kind == "text":
-        return _text_html(str(block.get("text", "")), form)
+        return _text_html(str(block.get("text", "")), answer_format)
     if kind == "thinking":
-        return _folded(usage_line.thought(turn, number), str(block.get("thinking", "")))
+        return _folded(usage_line.thinking_label(turn, call_number), str(block.get("thinking", "")))
     if kind == "redacted_thinking":
-        return _folded("Thinking that the endpoint keeps to itself", "")
+        return _folded("Thinking hidden by the provider", "")
     if kind == "tool_use" and block.get("name") == ANSWER:
-        return markdown.code(json.dumps(block.get("input"), ensure_ascii=False, indent=2, sort_keys=True), "json")
+        return markdown.render_code(
+            json.dumps(block.get("input"), ensure_ascii=False, indent=2, sort_keys=True), "json"
+        )
     if kind == "tool_use":
         result = results.get(str(block.get("id")))
-        said = json.dumps(block.get("input"), ensure_ascii=False, indent=1, sort_keys=True)
+        text = json.dumps(block.get("input"), ensure_ascii=False, indent=1, sort_keys=True)
         if result is not None:
-            said += f"\n→ {result.get('content')}"
-        ended = usage_line.called(turn, block.get("id"))
-        return _folded(" · ".join(filter(None, [f"Tool: {block.get('name')}", ended])), said)
-    return _folded(f"A block of type {kind}", json.dumps(block, ensure_ascii=False, indent=1, sort_keys=True))
+            text += f"\n→ {result.get('content')}"
+        outcome = usage_line.tool_outcome(turn, block.get("id"))
+        return _folded(" · ".join(filter(None, [f"Tool: {block.get('name')}", outcome])), text)
+    return _folded(f"Block of type {kind}", json.dumps(block, ensure_ascii=False, indent=1, sort_keys=True))
 
 
-def _text_html(text: str, form: Form) -> str:
-    if form == "markdown":
-        return markdown.html(text)
-    return markdown.code(shaped(text, form), "json" if form == "json" else "")
+def _text_html(text: str, answer_format: AnswerFormat) -> str:
+    if answer_format == "markdown":
+        return markdown.render_html(text)
+    return markdown.render_code(format_answer(text, answer_format), "json" if answer_format == "json" else "")
 
 
 def _folded(title: str, text: str, *, open_: bool = False) -> str:
-    summary = escape(sanitize.visible(title), quote=False)
-    inner = escape(sanitize.visible(text).lstrip("\n"), quote=False)
-    folded = f"<pre>{inner}</pre>" if inner else ""
-    return f"<details{' open' if open_ else ''}><summary>{summary}</summary>{folded}</details>"
+    inner = escape(escape_controls(text).lstrip("\n"), quote=False)
+    content = f"<pre>{inner}</pre>" if inner else ""
+    return f"<details{' open' if open_ else ''}><summary>{_escape(title)}</summary>{content}</details>"

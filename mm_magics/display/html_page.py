@@ -1,4 +1,4 @@
-"""A thread as one HTML page: what the cells show, one turn after the other."""
+"""Export a thread as one static HTML page that shows its turns in order, as the cells do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from html import escape
 
 from mm_magics.display import sanitize
-from mm_magics.display.bundle import bundle
+from mm_magics.display.bundle import make_bundle
 from mm_magics.history.turn import Turn
 
 PAGE = """<!doctype html>
@@ -19,15 +19,18 @@ PAGE = """<!doctype html>
 </body></html>
 """
 
+STALE = "stale: the turns above have changed since this answer"
 
-STALE = "stale: the turns above have changed since this was answered"
 
+def render_page(turns: Sequence[Turn], title: str, stale: Collection[tuple[str, str]] = ()) -> str:
+    """Return the page: static, sanitized, and complete without other files.
 
-def page(turns: Sequence[Turn], title: str, stale: Collection[tuple[str, str]] = ()) -> str:
-    """The page: static, inert, complete in itself. `stale` are the places of turns that are marked so."""
-    shown = [
-        f'<div class="prompt">{escape(sanitize.visible(turn.prompt))}</div>\n'
-        + bundle(turn, notes=[STALE] if turn.place in stale else ())["text/html"]
+    Args:
+        stale: `Turn.place` of each turn to mark as stale.
+    """
+    bodies = [
+        f'<div class="prompt">{escape(sanitize.escape_controls(turn.prompt))}</div>\n'
+        + make_bundle(turn, notes=[STALE] if turn.place in stale else ())["text/html"]
         for turn in turns
     ]
-    return PAGE.format(title=escape(sanitize.visible(title)), turns="\n".join(shown))
+    return PAGE.format(title=escape(sanitize.escape_controls(title)), turns="\n".join(bodies))

@@ -1,8 +1,8 @@
-"""Markdown to static HTML, for the saved answer.
+"""Render Markdown as static HTML for the saved answer.
 
-Always true: the result is clean (`inert.clean`), reads well without any style sheet or script, and is never more than
-about twice the text: code is coloured with the shortest tags there are. However hostile the text, it takes about a
-second at most: text that would take longer to read as Markdown is shown as its source.
+The HTML is sanitized and readable without a style sheet or script. It is at most about twice as long as the text, so
+code is highlighted with the shortest tags. Rendering takes about a second at most, even for hostile text: text that
+would take longer to parse is shown as source.
 """
 
 from __future__ import annotations
@@ -24,73 +24,76 @@ if TYPE_CHECKING:
 
 _BETWEEN_TAGS = re.compile(r"(</?(?:table|thead|tbody|tr|th|td|ul|ol|li)\b[^>]*>)\n+")
 
-MAX_COLOURED = 20_000
-"""Characters of one code block beyond which it is not coloured."""
+MAX_HIGHLIGHTED = 20_000
+"""Longest code block that is highlighted, in characters."""
 
-COLOURING_S = 0.4
-"""Processor time for the colours of one answer; code that is left when it is used up stays plain."""
+HIGHLIGHT_S = 0.4
+"""Seconds of CPU time for highlighting one answer; the remaining code stays plain."""
 
 LANGUAGES = frozenset(
     {"bash", "sh", "shell", "console", "pycon", "c", "cpp", "css", "diff", "go", "html", "ini", "java", "javascript"}
     | {"js", "json", "julia", "latex", "tex", "make", "makefile", "python", "py", "python3", "ipython", "ipython3"}
     | {"r", "rust", "rs", "sql", "toml", "typescript", "ts", "xml", "yaml", "yml"}
 )
-"""What is coloured. Pygments has 500 lexers, and many of their expressions were never meant for hostile text."""
+"""Languages that are highlighted. Pygments has 500 lexers, and many of their regular expressions are slow on hostile
+text."""
 
-MAX_READ = 400_000
+MAX_LENGTH = 400_000
 MAX_MARKS = 25_000
 MAX_DOLLARS = 2_000
 MAX_CELLS = 10_000
-MAX_ADDRESS = 2_000
-"""Characters of a text, marks and lines in it, dollar signs, cells of a table, characters of a link definition: beyond
-these a text is shown as its source. A definition is written once and shown wherever it is named, a short row is filled
-up with cells, so that a few kilobytes could become megabytes; and it is the front end's MathJax that reads formulas."""
+MAX_URL = 2_000
+"""Limits for parsing a text as Markdown: its characters, its Markdown marks and lines, its dollar signs, the cells of
+one table, the characters of one link definition. Text beyond a limit is shown as source. A link definition is repeated
+wherever it is used, and short table rows are padded with cells, so a few kilobytes could become megabytes. Each dollar
+sign costs time in the front end's MathJax."""
 
-_OUTSIDE = re.compile(r"https?://|mailto:", re.IGNORECASE)
+_EXTERNAL = re.compile(r"https?://|mailto:", re.IGNORECASE)
 _MARKS = re.compile(r"[*_\[\]<`~$!|&>\n\\]")
 
 
-class TooMuch(Exception):
-    """The text would take too long to read as Markdown."""
+class MarkdownLimitError(Exception):
+    """The text would take too long to parse as Markdown."""
 
 
-def html(text: str) -> str:
-    """The Markdown as clean HTML: tables, task lists, `$…$` and `$$…$$` kept for MathJax, code coloured."""
-    text = sanitize.visible(text)
+def render_html(text: str) -> str:
+    """Render Markdown as sanitized HTML: tables, task lists, formulas for MathJax, highlighted code."""
+    text = sanitize.escape_controls(text)
     try:
-        tokens, env = parsed(text)
-    except TooMuch:
-        return code(text)
+        tokens, env = parse_markdown(text)
+    except MarkdownLimitError:
+        return render_code(text)
     parser = _parser()
-    rendered = sanitize.visible(
-        str(parser.renderer.render(tokens, parser.options, env))
-    )  # `&#27;` is a character only now
-    return _BETWEEN_TAGS.sub(r"\1", sanitize.clean(rendered))
+    html = str(parser.renderer.render(tokens, parser.options, env))
+    html = sanitize.escape_controls(html)  # again: rendering turns `&#27;` into the character
+    return _BETWEEN_TAGS.sub(r"\1", sanitize.sanitize_html(html))
 
 
-def parsed(text: str) -> tuple[list[Token], dict[str, Any]]:
-    """The tokens of the Markdown. Raises `TooMuch`."""
-    if len(text) > MAX_READ or text.count("$") > MAX_DOLLARS or len(_MARKS.findall(text)) > MAX_MARKS:
-        raise TooMuch
+def parse_markdown(text: str) -> tuple[list[Token], dict[str, Any]]:
+    """Parse Markdown into its tokens and the parser's environment. Raises `MarkdownLimitError`."""
+    if len(text) > MAX_LENGTH or text.count("$") > MAX_DOLLARS or len(_MARKS.findall(text)) > MAX_MARKS:
+        raise MarkdownLimitError
     env: dict[str, Any] = {}
     return _parser().parse(text, env), env
 
 
-def code(text: str, language: str = "", until: float | None = None) -> str:
-    """A code block as HTML: keywords in `<b>`, comments in `<i>`, literals in `<span>`.
+def render_code(text: str, language: str = "", until: float | None = None) -> str:
+    """Render a code block as HTML: keywords in `<b>`, comments in `<i>`, literals in `<span>`.
 
-    It is coloured as long as this thread's processor time is not past `until`; None gives it COLOURING_S.
+    Args:
+        until: Highlight only until this thread's CPU time (`time.thread_time()`) reaches this value. By default
+            `HIGHLIGHT_S` from now.
     """
-    text = sanitize.visible(text)
+    text = sanitize.escape_controls(text)
     plain = escape(text, quote=False)
     inner = plain
-    if language.lower() in LANGUAGES and len(text) <= MAX_COLOURED:
-        inner = _coloured(text, language, time.thread_time() + COLOURING_S if until is None else until) or plain
+    if language.lower() in LANGUAGES and len(text) <= MAX_HIGHLIGHTED:
+        inner = _highlight(text, language, time.thread_time() + HIGHLIGHT_S if until is None else until) or plain
     return f"<pre><code>{inner if len(inner) < 1.6 * len(plain) else plain}</code></pre>\n"
 
 
-def _coloured(text: str, language: str, until: float) -> str | None:
-    """The code in colours, or None if that took too long."""
+def _highlight(text: str, language: str, until: float) -> str | None:
+    """Return the highlighted code, or None if it takes too long."""
     from pygments.lexers import get_lexer_by_name
     from pygments.util import ClassNotFound
 
@@ -130,8 +133,8 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
     parser.use(tasklists_plugin)
-    parser.block.ruler.before("table", "wide_table", _refuse_wide_table)
-    parser.core.ruler.after("block", "long_address", _refuse_long_address)
+    parser.block.ruler.before("table", "wide_table", _reject_wide_table)
+    parser.core.ruler.after("block", "long_url", _reject_long_url)
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("image", _image)
     parser.add_render_rule("link_open", _link)
@@ -141,24 +144,24 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-def _refuse_wide_table(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
-    """Looks, before a table is read, at how many cells it would have once each row is filled up."""
+def _reject_wide_table(state: StateBlock, start: int, end: int, _silent: bool) -> bool:
+    """Reject a table that would have too many cells after each row is padded, before it is parsed."""
     columns = state.src.count("|", state.bMarks[start], state.eMarks[start]) + 1
     if columns > 2:
         rows = next((line for line in range(start, end) if state.isEmpty(line)), end) - start
         if columns * rows > MAX_CELLS:
-            raise TooMuch
+            raise MarkdownLimitError
     return False
 
 
-def _refuse_long_address(state: StateCore) -> None:
+def _reject_long_url(state: StateCore) -> None:
     for definition in state.env.get("references", {}).values():
-        if len(definition["href"]) + len(definition["title"]) > MAX_ADDRESS:
-            raise TooMuch
+        if len(definition["href"]) + len(definition["title"]) > MAX_URL:
+            raise MarkdownLimitError
 
 
 def _math(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    """The formula between the marks that MathJax looks for."""
+    """Put the formula between the delimiters that MathJax recognizes."""
     token = tokens[index]
     left, right = (r"\(", r"\)") if token.type == "math_inline" else (r"\[", r"\]")
     inner = f"{left}{escape(token.content.strip(), quote=False)}{right}"
@@ -166,30 +169,30 @@ def _math(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: 
 
 
 def _plain_text(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    """A dollar sign outside a formula stands in an element of its own, where MathJax does not pair it with another."""
+    """Put each dollar sign outside a formula into its own element, so that MathJax does not pair it with another."""
     return escape(tokens[index].content).replace("$", "<span>$</span>")
 
 
 def _fence(_self: Any, tokens: Sequence[Token], index: int, _options: Any, env: Any) -> str:
     token = tokens[index]
-    until = env.setdefault("coloured until", time.thread_time() + COLOURING_S)
-    return code(token.content, token.info.split()[0] if token.info.strip() else "", until)
+    until = env.setdefault("highlight until", time.thread_time() + HIGHLIGHT_S)
+    return render_code(token.content, token.info.split()[0] if token.info.strip() else "", until)
 
 
 def _link(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    """A link says where it leads. What is relative would lead into the server that shows the notebook."""
-    return _leading_to(str(tokens[index].attrs.get("href", "")))
+    """Show the target of a link in its title, and disable relative links: they point into the Jupyter server."""
+    return _link_tag(str(tokens[index].attrs.get("href", "")))
 
 
-def _leading_to(address: str) -> str:
-    if not _OUTSIDE.match(address):
+def _link_tag(url: str) -> str:
+    if not _EXTERNAL.match(url):
         return "<a>"
-    shown = escape(sanitize.visible(address))
-    return f'<a href="{shown}" title="{shown}">'
+    target = escape(sanitize.escape_controls(url))
+    return f'<a href="{target}" title="{target}">'
 
 
 def _image(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    """An image is a link to it: nothing is fetched without a click."""
+    """Render an image as a link: nothing loads without a click."""
     token = tokens[index]
     source = str(token.attrs.get("src", ""))
-    return f"{_leading_to(source)}image: {escape(token.content or source)}</a>"
+    return f"{_link_tag(source)}image: {escape(token.content or source)}</a>"

@@ -14,7 +14,7 @@ from traitlets import TraitError
 
 from mm_magics.api.models import CATALOGUE, Model, model
 from mm_magics.config import MiniMax
-from mm_magics.display.sanitize import visible
+from mm_magics.display.sanitize import escape_controls
 from mm_magics.errors import MiniMaxError
 from mm_magics.session import Session
 from mm_magics.tools.resolve import resolve_tools
@@ -68,7 +68,7 @@ def picker(session: Session) -> ipywidgets.VBox:
             _bind(config, name, control)
 
     def tell(_change: object = None) -> None:
-        says.value = f"<div role='status'>{escape(visible(meaning(session)))}</div>"
+        says.value = f"<div role='status'>{escape(escape_controls(meaning(session)))}</div>"
 
     config.observe(tell, list(WATCHED))
     tell()

@@ -1,6 +1,6 @@
-"""Markdown that viewers of all kinds may be handed: an image is a link in it, and HTML that fetches is text.
+"""Make Markdown safe for any viewer by escaping images and HTML that would load something.
 
-Always true: code is left as it is, so that what is copied out of it is what the model wrote; so is all other text.
+Code is never changed, so text copied out of it is what the model wrote.
 """
 
 from __future__ import annotations
@@ -11,49 +11,44 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mm_magics.display import markdown, sanitize
+from mm_magics.text import fence
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_READ = ("inline", "math_block", "math_block_label")
-_FETCHING = (
+_INLINE_TOKENS = ("inline", "math_block", "math_block_label")
+_LOADING_TAGS = (
     r"(?:applet|audio|base|bgsound|body|embed|form|frame|frameset|iframe|image|img|input|link|math|meta|object|picture"
     r"|portal|script|source|style|svg|template|track|video)\b"
 )
-_ACTING = r"[a-z][^<>]*[\s/\"'](?:style|background|poster|src|srcset|on[a-z]+)\s*="
-_SUSPECT = re.compile(rf"!\[|<(?={_FETCHING}|{_ACTING})", re.IGNORECASE)
-_ANY = re.compile(r"!\[|<(?!https?:|mailto:)(?=[a-z/!?])", re.IGNORECASE)
-_TICKS = re.compile("`+")
+_ACTIVE_ATTRIBUTES = r"[a-z][^<>]*[\s/\"'](?:style|background|poster|src|srcset|on[a-z]+)\s*="
+_UNSAFE = re.compile(rf"!\[|<(?={_LOADING_TAGS}|{_ACTIVE_ATTRIBUTES})", re.IGNORECASE)
+_IMAGE_OR_TAG = re.compile(r"!\[|<(?!https?:|mailto:)(?=[a-z/!?])", re.IGNORECASE)
+_BACKTICKS = re.compile("`+")
 
 
-def tamed(text: str) -> str:
-    """The Markdown with control characters visible, and nothing in it that a viewer would fetch by itself.
+def sanitize_markdown(text: str) -> str:
+    """Make control characters visible, and escape everything that a viewer would load without a click.
 
-    >>> print(tamed("![a](https://e.org/a.png), `![b](c)` and <img src=d>"))
+    >>> print(sanitize_markdown("![a](https://e.org/a.png), `![b](c)` and <img src=d>"))
     \\![a](https://e.org/a.png), `![b](c)` and \\<img src=d>
     """
-    text = sanitize.visible(text)
+    text = sanitize.escape_controls(text)
     if text.count("$") > markdown.MAX_DOLLARS:
-        return fenced(text)
-    if not _SUSPECT.search(text):
+        return fence(text)
+    if not _UNSAFE.search(text):
         return text
     try:
-        tokens, _ = markdown.parsed(text)
-    except markdown.TooMuch:
-        return fenced(text)
-    if _without(_SUSPECT, text, tokens) == text:
+        tokens, _ = markdown.parse_markdown(text)
+    except markdown.MarkdownLimitError:
+        return fence(text)
+    if _escape_marks(_UNSAFE, text, tokens) == text:
         return text
-    return _without(_ANY, text, tokens)  # one tag that is left would make the marks around it HTML
+    return _escape_marks(_IMAGE_OR_TAG, text, tokens)  # one remaining tag would turn the marks around it into HTML
 
 
-def fenced(text: str, language: str = "") -> str:
-    """The text as one block of code, whatever fences it holds itself."""
-    fence = "`" * (1 + max([2, *map(len, _TICKS.findall(text))]))
-    return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _without(mark: re.Pattern[str], text: str, tokens: Sequence[Token]) -> str:
-    """The text with a backslash before each such mark that stands outside code."""
+def _escape_marks(mark: re.Pattern[str], text: str, tokens: Sequence[Token]) -> str:
+    """Put a backslash before each match of `mark` outside code."""
     span = re.compile(rf"\\.|(?P<ticks>`+)|(?P<mark>{mark.pattern})", re.IGNORECASE | re.DOTALL)
     lines = text.split("\n")
     in_table = False
@@ -64,16 +59,18 @@ def _without(mark: re.Pattern[str], text: str, tokens: Sequence[Token]) -> str:
             continue
         first, end = token.map
         if token.type == "table_open":  # a code span ends with its cell
-            lines[first:end] = ["|".join(_escaped(span, cell) for cell in row.split("|")) for row in lines[first:end]]
-        elif token.type in _READ and not in_table:
-            lines[first:end] = _escaped(span, "\n".join(lines[first:end])).split("\n")
+            lines[first:end] = [
+                "|".join(_escape_inline(span, cell) for cell in row.split("|")) for row in lines[first:end]
+            ]
+        elif token.type in _INLINE_TOKENS and not in_table:
+            lines[first:end] = _escape_inline(span, "\n".join(lines[first:end])).split("\n")
     return "\n".join(lines)
 
 
-def _escaped(span: re.Pattern[str], text: str) -> str:
-    """Inline text with a backslash before each mark outside its code spans."""
+def _escape_inline(span: re.Pattern[str], text: str) -> str:
+    """Put a backslash before each mark in inline text outside its code spans."""
     closing: dict[int, list[int]] = {}
-    for run in _TICKS.finditer(text):
+    for run in _BACKTICKS.finditer(text):
         closing.setdefault(len(run[0]), []).append(run.end())
     out, at = [], 0
     while (found := span.search(text, at)) is not None:

@@ -1,16 +1,19 @@
-"""What a command says: a title, a table, some lines; as Markdown in notebooks and as aligned text elsewhere."""
+"""A command's output (title, table, lines of text): Markdown in notebooks, aligned text elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mm_magics.display.sanitize import visible
+from mm_magics.display.sanitize import escape_controls
+
+_HTML_ESCAPES = {"<": "&lt;", ">": "&gt;"}
+_MARKDOWN_ESCAPES = str.maketrans({mark: _HTML_ESCAPES.get(mark, f"\\{mark}") for mark in "\\`*_[]<>|$#~!"})
 
 
 @dataclass(frozen=True)
 class Table:
-    """`rows` are strings, one for each of the `columns`; `lines` stand below the table."""
+    """A command's output. Each of the `rows` has one string for each of the `columns`; `lines` follow the table."""
 
     title: str = ""
     columns: Sequence[str] = ()
@@ -18,11 +21,11 @@ class Table:
     lines: Sequence[str] = ()
 
     def _repr_markdown_(self) -> str:
-        parts = [f"**{_escaped(self.title)}**"] if self.title else []
+        parts = [f"**{_escape_markdown(self.title)}**"] if self.title else []
         if self.rows:
             table = [self.columns, ["---"] * len(self.columns), *self.rows]
-            parts.append("\n".join("| " + " | ".join(map(_escaped, row)) + " |" for row in table))
-        return "\n\n".join([*parts, *map(_escaped, self.lines)])
+            parts.append("\n".join("| " + " | ".join(map(_escape_markdown, row)) + " |" for row in table))
+        return "\n\n".join([*parts, *map(_escape_markdown, self.lines)])
 
     def __repr__(self) -> str:
         table = [[_one_line(cell) for cell in row] for row in (self.columns, *self.rows)] if self.rows else []
@@ -30,16 +33,14 @@ class Table:
         rows = [
             "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
         ]
-        return "\n".join([*([_one_line(self.title)] if self.title else []), *rows, *map(visible, self.lines)])
+        title = [_one_line(self.title)] if self.title else []
+        return "\n".join([*title, *rows, *map(escape_controls, self.lines)])
 
 
 def _one_line(text: str) -> str:
-    return " ".join(visible(text).split())
+    return " ".join(escape_controls(text).split())
 
 
-def _escaped(text: str) -> str:
-    """The text as inert Markdown on one line."""
-    out = _one_line(text)
-    for character in "\\`*_[]<>|$#~!":
-        out = out.replace(character, f"\\{character}" if character not in "<>" else f"&{'lg'[character == '>']}t;")
-    return out
+def _escape_markdown(text: str) -> str:
+    """Return the text on one line, with all Markdown and HTML escaped."""
+    return _one_line(text).translate(_MARKDOWN_ESCAPES)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import by_input
-from mm_magics.display.sanitize import visible
+from mm_magics.display.sanitize import escape_controls
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
 from mm_magics.prompt.values import cut
@@ -71,7 +71,7 @@ class TerminalView:
                 self._write(cut(str(result.block["content"]), SHOWN), "cyan")
                 self._end_line()
             case TurnEnd(turn):
-                self.say(usage_line.line(turn))
+                self.say(usage_line.summary_line(turn))
         if self.due is not None and (time.monotonic() >= self.due or isinstance(event, TurnEnd)):
             self._console.file.flush()
             self.due = None
@@ -100,7 +100,7 @@ class TerminalView:
 
     def _write(self, text: str, style: str) -> None:
         if text:
-            text = visible(text)
+            text = escape_controls(text)
             self._console.print(text, style=style, end="", soft_wrap=True)
             self._at_line_start = text.endswith("\n")
             self.due = self.due or time.monotonic() + FLUSH_S

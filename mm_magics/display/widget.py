@@ -232,7 +232,7 @@ def ended(turn: Turn) -> dict[str, Any]:
         "usage": usage.tokens,
         "seconds": usage.seconds,
         "tokens_per_s": usage.tokens_per_s,
-        "cost": usage_line.dollars(usage.cost),
+        "cost": usage_line.cost_text(usage),
         "stop_reason": turn.responses[-1].get("stop_reason") if turn.responses else None,
         "error": turn.error,
     }

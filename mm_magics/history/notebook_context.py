@@ -14,11 +14,11 @@ from typing import Any
 from mm_magics.history.notebook import Document, is_prompt
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.prompt.values import cut
+from mm_magics.text import strip_ansi
 
 SYNTHETIC_ID_PREFIXES = ("vscode-", "In[")
-"""How ids begin that are not the notebook file's: VS Code's, and those of cells that came without one."""
+"""Prefixes of cell ids that are not in the notebook file: VS Code's, and those made for cells without one."""
 
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b")
 _MARK = re.compile(r"<(?=(?:[^\w>]{0,20}/[^\w>]{0,20})?(?:cell|output)\b)", re.IGNORECASE)
 """A mark of ours, or what a model may take for one: spaces and unseen characters stand in it."""
 _NOT_IN_ID = re.compile(r"[^\w\[\]().:#~-]+")
@@ -118,7 +118,7 @@ def _output(output: Mapping[str, Any]) -> str:
 
 def _plain(text: Any) -> str:
     joined = "".join(map(str, text)) if isinstance(text, list) else str(text or "")
-    return _ESCAPES.sub("", joined).strip("\n")
+    return strip_ansi(joined).strip("\n")
 
 
 def _inert(text: str) -> str:

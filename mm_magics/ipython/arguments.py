@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from keyword import iskeyword
 from typing import Any, NoReturn
 
-from mm_magics.display.answer_format import FORMS
+from mm_magics.display.answer_format import ANSWER_FORMATS
 from mm_magics.errors import ArgumentError
 from mm_magics.tools.approval import VERDICTS
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES
@@ -143,7 +143,7 @@ FLAGS = (
     Flag(("--max-cost",), "US dollars after which no more tools are called", "X", _dollars, setting="max_cost"),
     Flag(("--schema",), "what the answer has to fit: a pydantic model, a dataclass, a JSON schema …", "NAME", _name),
     Flag(("-o", "--out"), "put the answer into this variable", "NAME", _name),
-    Flag(("--as",), "what the answer is: markdown, code, text or json", "FORM", str, FORMS),
+    Flag(("--as",), "what the answer is: markdown, code, text or json", "FORM", str, ANSWER_FORMATS),
     Flag(("--thread",), "the thread that the cell belongs to", "NAME", setting="thread"),
     Flag(
         ("--context",),

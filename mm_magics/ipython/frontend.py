@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mm_magics import interrupts
-from mm_magics.display.answer_format import Form
+from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.approval_prompt import by_input
-from mm_magics.display.bundle import bundle, metadata
+from mm_magics.display.bundle import make_bundle, output_metadata
 from mm_magics.errors import TurnInterruptedError
 from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.turn import Turn
@@ -107,7 +107,7 @@ def perform(
     shell: Any,
     stop: threading.Event,
     *,
-    form: Form = "markdown",
+    answer_format: AnswerFormat = "markdown",
     quiet: bool = False,
     earlier: Turn | None = None,
     page: LivePage | None = None,
@@ -138,10 +138,10 @@ def perform(
             turn = answer.close()
             if not answer.kept and earlier is not None:
                 turn, notes = earlier, [*notes, "Nothing came this time; this is the earlier answer."]
-            final = partial(bundle, turn, form=form, quiet=quiet, notes=notes)
-            _finish(view, shell, final(), metadata(notes))
+            final = partial(make_bundle, turn, answer_format=answer_format, quiet=quiet, notes=notes)
+            _finish(view, shell, final(), output_metadata(notes))
             if page is not None:
-                output = partial(_output, final, metadata(notes))
+                output = partial(_output, final, output_metadata(notes))
                 page.shown(answer.prompt.cell_id, turn, output, replayed=isinstance(answer, Replayed))
     return turn
 

@@ -15,7 +15,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from mm_magics.api.models import CATALOGUE
 from mm_magics.config import MiniMax
-from mm_magics.display import answer_format as forms
+from mm_magics.display.answer_format import parse_answer
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context as sees_text
 from mm_magics.history.notebook_context import Ran
@@ -96,7 +96,7 @@ class MiniMaxMagics(Magics):
             return
         if missing := ROWS & flags.keys():
             raise UsageError(f"--{min(missing)} is for a run over rows.", "Name the rows with --map.")
-        out, form = flags.pop("out", None), flags.pop("as", "markdown")
+        out, answer_format = flags.pop("out", None), flags.pop("as", "markdown")
         quiet, dry_run = flags.pop("quiet", config.quiet), flags.pop("dry_run", False)
         if not flags.pop("raw", False):
             cell = template.render(cell, shell.user_ns, config.value_limit)
@@ -118,9 +118,15 @@ class MiniMaxMagics(Magics):
         stop = self._stop = threading.Event()
         earlier = self.session.history.of_cell(ready.thread, cell_id)
         answer = self.session.stream(ready, stop=stop)
-        turn = frontend.perform(answer, shell, stop, form=form, quiet=quiet, earlier=earlier, page=self.page)
+        turn = frontend.perform(
+            answer, shell, stop, answer_format=answer_format, quiet=quiet, earlier=earlier, page=self.page
+        )
         if "schema" in flags or out:
-            value = self.session.value(turn, flags["schema"]) if "schema" in flags else forms.value(turn.text, form)
+            value = (
+                self.session.value(turn, flags["schema"])
+                if "schema" in flags
+                else parse_answer(turn.text, answer_format)
+            )
         if out:
             shell.user_ns[out] = value
 

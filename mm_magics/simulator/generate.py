@@ -17,6 +17,7 @@ from mm_magics.simulator.contract import DEFAULT_SYSTEM, Request
 from mm_magics.simulator.directives import stripped
 from mm_magics.simulator.samples import named, sample
 from mm_magics.simulator.tokens import block_text
+from mm_magics.text import fence
 
 HONESTY = (
     "*I am the simulator that comes with mm_magics, not a model: my answers are made by rule, "
@@ -133,13 +134,8 @@ def _of_results(said: Talk) -> str:
     for result in said.results:
         name = said.calls.get(str(result.get("tool_use_id")), "tool")
         verb = "failed" if result.get("is_error") else "answered"
-        lines.append(f"The tool `{name}` {verb}:\n\n{_fenced(block_text(result) or '(nothing)')}")
+        lines.append(f"The tool `{name}` {verb}:\n\n{fence(block_text(result) or '(nothing)')}")
     return "\n\n".join(lines)
-
-
-def _fenced(content: str, language: str = "") -> str:
-    fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", content) or [""]))
-    return f"{fence}{language}\n{content}\n{fence}"
 
 
 # Text -----------------------------------------------------------------------------------------------------------
@@ -215,7 +211,7 @@ def _code(prompt: str) -> str:
         f"print(longest_words({' '.join(_words(prompt))!r}))"
     )
     snippet = next((snippet for word, snippet in _SNIPPETS.items() if word in prompt.lower()), longest)
-    return f"This is one way to do it:\n\n{_fenced(snippet, 'python')}"
+    return f"This is one way to do it:\n\n{fence(snippet, 'python')}"
 
 
 def _math(prompt: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import BrowserContext, Page
 
-from mm_magics.display.bundle import bundle
+from mm_magics.display.bundle import make_bundle
 from tests.hostile.corpus import BOMBS, CASES, everywhere
 from tests.turns import turn
 
@@ -27,7 +27,7 @@ def stranger() -> Any:
     for name, evil in [*CASES.items(), *((name, BOMBS[name]) for name in LARGE)]:
         made = everywhere(evil) if name in CASES else turn("hi", evil)
         cell = nbformat.v4.new_code_cell(f"%%minimax\n{name}", execution_count=1)
-        cell.outputs = [nbformat.v4.new_output("display_data", bundle(made, notes=[evil]))]
+        cell.outputs = [nbformat.v4.new_output("display_data", make_bundle(made, notes=[evil]))]
         cells.append(cell)
     metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)

@@ -40,11 +40,11 @@ def prompt(question: str, *flags: str, **directives: object) -> str:
 
 def record(*messages: dict[str, object]) -> str:
     """A cell that shows a turn with these messages as a prompt cell leaves it."""
-    return f"""from mm_magics.display.bundle import bundle
+    return f"""from mm_magics.display.bundle import make_bundle
 from mm_magics.history.turn import Turn
 response = {{"usage": {{"input_tokens": 412, "output_tokens": 58}}, "seconds": 2.4, "stop_reason": "end_turn"}}
 turn = Turn("main", "complete", "MiniMax-M2.7", {list(messages)!r}, responses=[response])
-display(bundle(turn), raw=True)"""
+display(make_bundle(turn), raw=True)"""
 
 
 CALL = {"type": "tool_use", "id": "call_1", "name": "longest", "input": {"words": ["pear", "fig", "banana"]}}

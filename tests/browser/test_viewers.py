@@ -12,7 +12,7 @@ from nbconvert import HTMLExporter
 from playwright.sync_api import BrowserContext, Page, expect
 from pypdf import PdfReader
 
-from mm_magics.display.bundle import bundle
+from mm_magics.display.bundle import make_bundle
 from mm_magics.history.turn import Turn
 from tests.browser.conftest import AXE
 
@@ -62,7 +62,7 @@ def test_the_saved_answer_can_be_read_in_vs_codes_colours(page: Page, theme: str
         f"<!doctype html><html lang=en style='{style}'><title>t</title><body class={kind} "
         f"data-vscode-theme-kind={kind} style='background:var(--vscode-editor-background);"
         "color:var(--vscode-editor-foreground)'><style>a{color:var(--vscode-textLink-foreground)}</style>"
-        f"<main>{bundle(answered())['text/html']}</main></body></html>"
+        f"<main>{make_bundle(answered())['text/html']}</main></body></html>"
     )
     page.evaluate("() => { for (const each of document.querySelectorAll('details')) each.open = true; }")
     page.add_script_tag(path=str(AXE))
@@ -72,7 +72,7 @@ def test_the_saved_answer_can_be_read_in_vs_codes_colours(page: Page, theme: str
 
 def test_a_pdf_through_html_holds_the_answer_with_its_thinking_folded(page: Page, tmp_path: Path) -> None:
     cell = nbformat.v4.new_code_cell(
-        "%%minimax\nSort.", outputs=[nbformat.v4.new_output("display_data", bundle(answered()))]
+        "%%minimax\nSort.", outputs=[nbformat.v4.new_output("display_data", make_bundle(answered()))]
     )
     notebook = nbformat.v4.new_notebook(cells=[cell])
     (tmp_path / "page.html").write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")

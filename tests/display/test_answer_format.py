@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mm_magics.display.answer_format import shaped, value
+from mm_magics.display.answer_format import format_answer, parse_answer
 from mm_magics.errors import ProtocolError
 
 FENCED = "Here:\n```python\nx = 1\n```\nand\n~~~~\ny\n```\nz\n~~~~\ndone"
@@ -30,17 +30,17 @@ FENCED = "Here:\n```python\nx = 1\n```\nand\n~~~~\ny\n```\nz\n~~~~\ndone"
     ],
 )
 def test_out_gets_what_the_form_says(text: str, form: Any, got: Any) -> None:
-    assert value(text, form) == got
+    assert parse_answer(text, form) == got
 
 
 @pytest.mark.parametrize("text", ["", "no", "{", "```json\n{\n```", "[" * 100_000, "{'a': 1}", "[1] [2]"])
 def test_what_is_no_json_is_one_of_our_errors_and_still_shown_as_it_came(text: str) -> None:
     with pytest.raises(ProtocolError, match="not JSON"):
-        value(text, "json")
-    assert shaped(text, "json") == text
+        parse_answer(text, "json")
+    assert format_answer(text, "json") == text
 
 
 def test_json_is_shown_indented_with_its_characters() -> None:
-    assert shaped('{"a":["é"]}', "json") == '{\n  "a": [\n    "é"\n  ]\n}'
-    assert shaped("x", "text") == "x"
-    assert shaped(FENCED, "code").startswith("x = 1")
+    assert format_answer('{"a":["é"]}', "json") == '{\n  "a": [\n    "é"\n  ]\n}'
+    assert format_answer("x", "text") == "x"
+    assert format_answer(FENCED, "code").startswith("x = 1")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mm_magics import Session
-from mm_magics.display.bundle import PLAIN_LIMIT, bundle
+from mm_magics.display.bundle import PLAIN_LIMIT, make_bundle
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.simulator import Simulator
 from tests.display.html import elements, text
@@ -28,7 +28,7 @@ def size(value: object) -> int:
 @pytest.mark.parametrize("answer", ["hello", [], [{"type": "thinking", "thinking": "hm"}]])
 def test_it_holds_the_record_and_three_texts_and_no_widget(status: Any, answer: Any) -> None:
     made = turn("hi", answer, status=status)
-    shown = bundle(made)
+    shown = make_bundle(made)
     assert set(shown) == KINDS
     assert Turn.from_record(json.loads(json.dumps(shown[MIME_TYPE]))) == made
     assert all(shown[kind].strip() for kind in ("text/html", "text/plain"))
@@ -36,7 +36,7 @@ def test_it_holds_the_record_and_three_texts_and_no_widget(status: Any, answer: 
 
 def test_thinking_is_folded_above_the_answer_and_says_how_long_it_took() -> None:
     content = [{"type": "thinking", "thinking": "Let me *see*.\n1 < 2"}, {"type": "text", "text": "**Yes**"}]
-    html = bundle(turn("hi", content, responses=[{**RESPONSE, "thinking_s": 3.21}]))["text/html"]
+    html = make_bundle(turn("hi", content, responses=[{**RESPONSE, "thinking_s": 3.21}]))["text/html"]
     assert "<details><summary>Thought for 3.2 s</summary><pre>Let me *see*.\n1 &lt; 2</pre></details>" in html
     assert html.index("</details>") < html.index("<strong>Yes</strong>")
     assert not any("open" in attributes for tag, attributes in elements(html) if tag == "details")
@@ -46,14 +46,14 @@ def test_each_thinking_has_the_time_of_its_own_response() -> None:
     thinking = [{"type": "thinking", "thinking": "hm"}]
     made = turn("hi", thinking, responses=[{**RESPONSE, "thinking_s": 1.0}, {**RESPONSE, "thinking_s": 2.5}])
     made.messages.append({"role": "assistant", "content": thinking})
-    html = bundle(made)["text/html"]
+    html = make_bundle(made)["text/html"]
     assert html.index("Thought for 1.0 s") < html.index("Thought for 2.5 s")
 
 
 def test_a_call_and_its_result_are_folded_together() -> None:
     made = turn("hi", [{"type": "tool_use", "id": "a", "name": "lookup", "input": {"q": "é"}}])
     made.messages.append({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "42"}]})
-    html = bundle(made)["text/html"]
+    html = make_bundle(made)["text/html"]
     assert "<summary>Tool: lookup</summary>" in html
     assert '"q": "é"' in text(html)
     assert "→ 42" in text(html)
@@ -63,26 +63,28 @@ def test_a_call_and_its_result_are_folded_together() -> None:
 def test_a_record_that_a_file_has_sorted_gives_the_same_bundle(name: str) -> None:
     made = turn("hi", [{"type": "tool_use", "id": "a", "name": name, "input": {"value": 1, "by": {"z": 2, "b": 3}}}])
     stored = json.loads(json.dumps(made.record(), sort_keys=True))  # as nbformat writes it
-    assert bundle(Turn.from_record(stored)) == bundle(made)
+    assert make_bundle(Turn.from_record(stored)) == make_bundle(made)
 
 
 def test_a_block_that_nobody_knows_is_shown_as_what_it_is() -> None:
-    html = bundle(turn("hi", [{"type": "hologram", "depth": 3}]))["text/html"]
-    assert "A block of type hologram" in text(html)
+    html = make_bundle(turn("hi", [{"type": "hologram", "depth": 3}]))["text/html"]
+    assert "Block of type hologram" in text(html)
     assert '"depth": 3' in text(html)
 
 
 def test_the_foot_has_the_figures_then_the_error_and_the_notes() -> None:
-    html = bundle(turn(status="failed", error="It broke.\nRun it again."), notes=["top_k is ignored."])["text/html"]
+    html = make_bundle(turn(status="failed", error="It broke.\nRun it again."), notes=["top_k is ignored."])[
+        "text/html"
+    ]
     foot = text(html[html.index("<footer>") :])
     assert foot.startswith("MiniMax-M2.7 · 0.5 s · 9 tokens in, 3 out")
-    assert "failed: what came is kept" in foot
+    assert "failed: the partial response is kept" in foot
     assert "It broke." in foot
     assert "top_k is ignored." in foot
 
 
 def test_quiet_folds_everything_behind_one_line() -> None:
-    html = bundle(turn("hi", "a long answer"), quiet=True)["text/html"]
+    html = make_bundle(turn("hi", "a long answer"), quiet=True)["text/html"]
     tags = [tag for tag, _ in elements(html)]
     assert tags[tags.index("style") + 1 :][:2] == ["details", "summary"]
     assert html.index("</summary>") < html.index("a long answer")
@@ -97,7 +99,7 @@ def test_quiet_folds_everything_behind_one_line() -> None:
     ],
 )
 def test_the_form_says_how_the_text_is_shown(form: Any, html: str, markdown: str) -> None:
-    shown = bundle(turn("hi", "Here:\n```python\n**x** = 1\n```\n**x**"), form=form)
+    shown = make_bundle(turn("hi", "Here:\n```python\n**x** = 1\n```\n**x**"), answer_format=form)
     assert html in shown["text/html"]
     if form != "text":
         assert shown["text/markdown"] == markdown
@@ -108,13 +110,13 @@ def test_in_markdown_a_text_with_fences_stays_in_its_own(form: Any) -> None:
     from markdown_it import MarkdownIt
 
     said = "a\n```\nb\n```\n[x](https://e.org) ~~~\n````\nc"
-    shown = bundle(turn("hi", said), form=form)["text/markdown"]
+    shown = make_bundle(turn("hi", said), answer_format=form)["text/markdown"]
     kinds = [token.type for token in MarkdownIt().parse(shown)]
     assert kinds == ["fence"]
 
 
 def test_json_is_shown_indented() -> None:
-    shown = bundle(turn("hi", 'Here: \n```json\n{"a":[1,"é"]}\n```'), form="json")
+    shown = make_bundle(turn("hi", 'Here: \n```json\n{"a":[1,"é"]}\n```'), answer_format="json")
     assert json.loads(text(shown["text/html"][shown["text/html"].index("<pre>") :]).partition("MiniMax")[0]) == {
         "a": [1, "é"]
     }
@@ -122,15 +124,15 @@ def test_json_is_shown_indented() -> None:
 
 
 def test_plain_text_is_cut_visibly_and_never_empty() -> None:
-    long = bundle(turn("hi", "x" * (PLAIN_LIMIT + 1_234)))["text/plain"]
+    long = make_bundle(turn("hi", "x" * (PLAIN_LIMIT + 1_234)))["text/plain"]
     assert long.startswith("x" * PLAIN_LIMIT + "\n…")
     assert "1,234 more characters" in long
-    assert bundle(turn("hi", []))["text/plain"].startswith("MiniMax-M2.7")
+    assert make_bundle(turn("hi", []))["text/plain"].startswith("MiniMax-M2.7")
 
 
 def test_a_notebook_with_it_can_be_written_even_if_the_text_holds_half_a_character() -> None:
     made = turn("a file named \udcff", [{"type": "text", "text": "half \ud83d."}, {"type": "x", "y": "\ude00"}])
-    shown = bundle(made, notes=["\udcff"])
+    shown = make_bundle(made, notes=["\udcff"])
     json.dumps(shown, ensure_ascii=False).encode()
     assert Turn.from_record(shown[MIME_TYPE]).text == "half \ufffd."
     assert made.text == "half \ud83d."
@@ -183,13 +185,13 @@ def test_it_is_at_most_four_times_the_text_and_three_kilobytes(name: str, share:
     cut = int(length * share)
     content = [{"type": "thinking", "thinking": said[:cut], "signature": "5" * 64}] if share else []
     made = turn("hi", [*content, {"type": "text", "text": said[cut:]}])
-    assert size(bundle(made)) <= 4 * len(said.encode()) + 3_000
+    assert size(make_bundle(made)) <= 4 * len(said.encode()) + 3_000
 
 
 @pytest.mark.parametrize("name", ["prose", "code", "latex", "cjk", "lists", "json"])
 def test_ordinary_text_is_not_cut_to_fit_and_is_formatted(name: str) -> None:
     said = SAMPLES[name] * 20
-    shown = bundle(turn("hi", said))
+    shown = make_bundle(turn("hi", said))
     assert shown["text/markdown"] == said
     assert len({tag for tag, _ in elements(shown["text/html"])} & {"p", "pre", "li"}) >= 1
 
@@ -202,7 +204,7 @@ def test_a_turn_of_many_short_calls_shows_them_and_keeps_to_a_kilobyte_a_call(en
 
     with Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:
         made = session.ask(f"add 1 and 2 [[simulator: rounds={rounds}]]", tools=[add], max_rounds=50)
-    shown = bundle(made)
+    shown = make_bundle(made)
     assert shown["text/html"].count("<summary>Tool: add · done") == rounds
     said = sum(len(json.dumps(block)) for message in made.messages for block in message["content"])
     assert size(shown) <= 4 * said + 3_000 + 1_000 * rounds
@@ -211,4 +213,4 @@ def test_a_turn_of_many_short_calls_shows_them_and_keeps_to_a_kilobyte_a_call(en
 @pytest.mark.parametrize("form", ["code", "text", "json"])
 def test_other_forms_keep_to_the_size_too(form: Any) -> None:
     for said in (CODE * 30, json.dumps([[1], {"a": [[]]}] * 400), SENTENCES * 60):
-        assert size(bundle(turn("hi", said), form=form)) <= 4 * len(said.encode()) + 3_000
+        assert size(make_bundle(turn("hi", said), answer_format=form)) <= 4 * len(said.encode()) + 3_000

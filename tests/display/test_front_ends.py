@@ -7,7 +7,7 @@ from typing import Any
 import nh3
 import pytest
 
-from mm_magics.display.bundle import bundle
+from mm_magics.display.bundle import make_bundle
 from tests.display.html import elements, text
 from tests.hostile.corpus import CASES, everywhere
 from tests.turns import turn
@@ -104,7 +104,7 @@ def on_github(html: str) -> str:
 
 
 def test_a_saved_answer_reads_well_where_neither_style_nor_class_is_let_through() -> None:
-    kept = on_github(bundle(turn("hi", ANSWER))["text/html"])
+    kept = on_github(make_bundle(turn("hi", ANSWER))["text/html"])
     tags = [tag for tag, _ in elements(kept)]
     assert tags[:4] == ["div", "details", "summary", "pre"]
     assert {"h1", "strong", "pre", "code", "i", "table", "th", "td"} <= set(tags)
@@ -117,13 +117,13 @@ def test_a_saved_answer_reads_well_where_neither_style_nor_class_is_let_through(
 
 @pytest.mark.parametrize("evil", CASES.values(), ids=CASES)
 def test_githubs_rules_take_no_text_from_a_hostile_answer(evil: str) -> None:
-    html = bundle(everywhere(evil))["text/html"]
+    html = make_bundle(everywhere(evil))["text/html"]
     without_style = html[html.index("</style>") + 8 :]
     assert text(on_github(html)) == text(without_style)
 
 
 def test_vs_code_shows_the_html_and_has_the_markdown_and_the_text_to_fall_back_on() -> None:
-    made = bundle(turn("hi", ANSWER))
+    made = make_bundle(turn("hi", ANSWER))
     assert [kind for kind in VS_CODE if kind in made] == ["text/html", "text/markdown", "text/plain"]
     assert next(kind for kind in VS_CODE_READ_ALOUD if kind in made) == "text/markdown"
     assert [kind for kind in made if kind not in VS_CODE] == ["application/vnd.minimax.turn+json"]

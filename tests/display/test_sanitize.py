@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mm_magics.display import markdown, sanitize
-from mm_magics.display.bundle import STYLE, bundle
+from mm_magics.display.bundle import STYLE, make_bundle
 from tests.display.html import ALLOWED, dangers, elements, text
 from tests.turns import RESPONSE, turn
 
@@ -71,16 +71,16 @@ EVIL = [
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_hostile_markdown_becomes_inert_html(evil: str) -> None:
-    assert dangers(markdown.html(evil)) == []
-    assert dangers(markdown.html(f"before\n\n{evil}\n\nafter `x` *y*\n")) == []
+    assert dangers(markdown.render_html(evil)) == []
+    assert dangers(markdown.render_html(f"before\n\n{evil}\n\nafter `x` *y*\n")) == []
 
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_hostile_html_is_cleaned(evil: str) -> None:
-    cleaned = sanitize.clean(evil)
+    cleaned = sanitize.sanitize_html(evil)
     found = [each for each in dangers(cleaned) if not each.startswith(("class ", "<input"))]
     assert found == []
-    assert sanitize.clean(cleaned) == cleaned
+    assert sanitize.sanitize_html(cleaned) == cleaned
     assert not any(tag == "input" and "src" in attributes for tag, attributes in elements(cleaned))
 
 
@@ -92,7 +92,7 @@ HANDLERS = (
 @pytest.mark.parametrize("tag", sorted(ALLOWED))
 def test_no_element_keeps_an_attribute_that_acts(tag: str) -> None:
     attributes = " ".join(f"{name}='alert(1)'" for name in HANDLERS.split())
-    cleaned = sanitize.clean(f"<table><tr><{tag} {attributes} autofocus href='#'>x</{tag}></tr></table>")
+    cleaned = sanitize.sanitize_html(f"<table><tr><{tag} {attributes} autofocus href='#'>x</{tag}></tr></table>")
     assert not any(name in HANDLERS.split() for _, found in elements(cleaned) for name in found)
     assert "alert" not in cleaned
 
@@ -100,9 +100,9 @@ def test_no_element_keeps_an_attribute_that_acts(tag: str) -> None:
 @pytest.mark.parametrize("language", ["", "html", "python", '"><script>', "no-such-language", "js\nx"])
 @pytest.mark.parametrize("evil", EVIL[::4])
 def test_hostile_code_is_shown_as_text(evil: str, language: str) -> None:
-    html = markdown.code(evil, language)
+    html = markdown.render_code(evil, language)
     assert dangers(html) == []
-    assert text(html).rstrip("\n") == sanitize.visible(evil).rstrip("\n")
+    assert text(html).rstrip("\n") == sanitize.escape_controls(evil).rstrip("\n")
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -120,7 +120,7 @@ def test_the_final_bundle_is_inert_wherever_the_text_stands(evil: str) -> None:
     forms: list[Any] = ["markdown", "code", "text", "json"]
     for form in forms:
         for quiet in (False, True):
-            html = bundle(made, form=form, quiet=quiet, notes=[evil])["text/html"]
+            html = make_bundle(made, answer_format=form, quiet=quiet, notes=[evil])["text/html"]
             assert html.count(STYLE) == 1
             assert dangers(html.replace(STYLE, "")) == []
 
@@ -134,12 +134,12 @@ def test_the_checker_itself_sees_danger() -> None:
 @given(st.text(st.sampled_from("<>\"'&/!-=`[]()*_$\\ \nabs:#|~"), max_size=40))
 @example("<a\n b='")
 def test_any_heap_of_marks_becomes_inert_html(heap: str) -> None:
-    assert dangers(markdown.html(heap)) == []
+    assert dangers(markdown.render_html(heap)) == []
 
 
 @pytest.mark.parametrize("evil", ["![a](https://e.org/p.png)", "[a](https://e.org)", "<https://e.org>"])
 def test_a_link_stays_a_link_and_an_image_becomes_one(evil: str) -> None:
-    links = [attributes for tag, attributes in elements(markdown.html(evil)) if tag == "a"]
+    links = [attributes for tag, attributes in elements(markdown.render_html(evil)) if tag == "a"]
     assert [link["href"].partition("/p")[0] for link in links] == ["https://e.org"]
 
 
@@ -161,22 +161,22 @@ def test_a_link_stays_a_link_and_an_image_becomes_one(evil: str) -> None:
     ],
 )
 def test_what_cannot_be_seen_is_made_visible(raw: str, seen: str) -> None:
-    assert sanitize.visible(raw) == seen
+    assert sanitize.escape_controls(raw) == seen
 
 
 @pytest.mark.fuzz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
 def test_no_control_character_survives_and_all_of_it_can_be_written(raw: str) -> None:
-    seen = sanitize.visible(raw)
+    seen = sanitize.escape_controls(raw)
     assert all(each in "\t\n" or not (ord(each) < 32 or 127 <= ord(each) < 160) for each in seen)
     seen.encode()
-    assert sanitize.visible(seen) == seen
+    assert sanitize.escape_controls(seen) == seen
 
 
 @pytest.mark.parametrize("raw", ["\x1b]0;title\x07", "\x1b[2J", "\u202eabc", "a\x00b", "\x9b1m", "half \ud83d."])
 def test_control_characters_are_visible_in_every_shown_form(raw: str) -> None:
-    made = bundle(turn(raw, raw, model=raw, error=raw), notes=[raw])
+    made = make_bundle(turn(raw, raw, model=raw, error=raw), notes=[raw])
     for kind in ("text/html", "text/plain"):
         assert raw not in made[kind]
-        assert sanitize.visible(raw) in text(made[kind])
-        assert sanitize.visible(made[kind]) == made[kind]
+        assert sanitize.escape_controls(raw) in text(made[kind])
+        assert sanitize.escape_controls(made[kind]) == made[kind]

@@ -84,7 +84,7 @@ def test_a_stopped_turn_says_so_on_a_line_of_its_own(session: Session) -> None:
 
     view, file = view_of()
     session.ask("[[simulator: deltas=10000 rate=500]]", view=Stopping(view._console), stop=stop)
-    assert file.getvalue().splitlines()[-1].endswith("stopped: what came is kept")
+    assert file.getvalue().splitlines()[-1].endswith("stopped: the partial response is kept")
 
 
 def test_what_came_before_a_fault_stays(session: Session) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mm_magics.api.usage import TOKEN_COUNTERS
 from mm_magics.display import usage_line
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
@@ -30,7 +31,7 @@ def test_the_line_of_a_turn_by_hand() -> None:
         responses=[call(usage=usage(1_000, 300, 2_000, 500), first_token_s=0.5, seconds=3.5)], model="MiniMax-M2.7"
     )
     # 300 tokens in 3.0 s; (1000 * 0.30 + 300 * 1.20 + 2000 * 0.06 + 500 * 0.375) / 1e6 = $0.0009675
-    assert usage_line.line(made) == (
+    assert usage_line.summary_line(made) == (
         "MiniMax-M2.7 · 3.5 s · 3,500 tokens in (2,000 cached), 300 out · 100 tokens/s · ≈ $0.0010"
     )
 
@@ -51,7 +52,7 @@ def test_cost_is_not_guessed_where_one_price_is_not_known() -> None:
     assert usage_line.usage_of([known]).cost is not None
     assert usage_line.usage_of([unknown]).cost is None
     assert usage_line.usage_of([known, unknown]).cost is None
-    assert "$" not in usage_line.line(unknown)
+    assert "$" not in usage_line.summary_line(unknown)
 
 
 @pytest.mark.parametrize(
@@ -67,20 +68,20 @@ def test_cost_is_not_guessed_where_one_price_is_not_known() -> None:
 )
 def test_figures_that_the_endpoint_did_not_give_are_left_out(response: Any) -> None:
     made = turn(responses=[response])
-    assert usage_line.line(made) == "MiniMax-M2.7"
+    assert usage_line.summary_line(made) == "MiniMax-M2.7"
     assert usage_line.usage_of([made]).tokens_per_s is None
 
 
 def test_no_turns_have_no_figures() -> None:
-    assert usage_line.usage_of([]) == usage_line.Usage(0, dict.fromkeys(usage_line.COUNTERS, 0), 0.0, None, None)
+    assert usage_line.usage_of([]) == usage_line.Usage(0, dict.fromkeys(TOKEN_COUNTERS, 0), 0.0, None, None)
 
 
 @pytest.mark.parametrize(
-    ("cost", "said"),
-    [(None, ""), (0.0, "≈ $0.0000"), (0.00005, "≈ $0.0001"), (0.5, "≈ $0.5000"), (1234.5, "≈ $1,234.50")],
+    ("cost", "text"),
+    [(None, ""), (0.0, "$0"), (0.00005, "< $0.0001"), (0.5, "≈ $0.5000"), (1234.5, "≈ $1,234.50")],
 )
-def test_dollars_are_said_to_be_about(cost: float | None, said: str) -> None:
-    assert usage_line.dollars(cost) == said
+def test_a_cost_is_approximate_and_left_out_if_unknown(cost: float | None, text: str) -> None:
+    assert usage_line.cost_text(usage_line.Usage(1, {}, 0.0, None, cost)) == text
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_dollars_are_said_to_be_about(cost: float | None, said: str) -> None:
     ],
 )
 def test_thinking_says_how_long_it_took(responses: Any, said: str) -> None:
-    assert usage_line.thought(turn(responses=responses), 0) == said
+    assert usage_line.thinking_label(turn(responses=responses), 0) == said
 
 
 @pytest.mark.parametrize(
@@ -105,14 +106,14 @@ def test_thinking_says_how_long_it_took(responses: Any, said: str) -> None:
         ("complete", "", "stop reason: none given"),
         ("complete", "moon_phase", "stop reason: moon_phase"),
         ("complete", "refusal", "refused by the model"),
-        ("truncated", "max_tokens", "cut at max_tokens"),
-        ("stopped", None, "stopped: what came is kept"),
-        ("failed", "error", "failed: what came is kept"),
+        ("truncated", "max_tokens", "cut off by max_tokens"),
+        ("stopped", None, "stopped: the partial response is kept"),
+        ("failed", "error", "failed: the partial response is kept"),
     ],
 )
 def test_the_line_says_how_a_turn_ended_if_that_was_not_plainly(status: Any, reason: Any, said: str) -> None:
-    line = usage_line.line(turn(status=status, responses=[call(stop_reason=reason)]))
-    assert line.rpartition(" · ")[2].startswith(said) if said else line.endswith("$0.0000")
+    line = usage_line.summary_line(turn(status=status, responses=[call(stop_reason=reason)]))
+    assert line.rpartition(" · ")[2].startswith(said) if said else line.endswith("< $0.0001")
 
 
 def test_the_cost_of_a_cached_conversation_is_that_of_the_endpoints_counters(endpoint: Simulator) -> None:
@@ -123,7 +124,7 @@ def test_the_cost_of_a_cached_conversation_is_that_of_the_endpoints_counters(end
     counted = [record.usage or {} for record in endpoint.log]
     assert counted[2]["cache_read_input_tokens"] > 1_000
     sums = usage_line.usage_of(turns)
-    assert sums.tokens == {name: sum(each[name] for each in counted) for name in usage_line.COUNTERS}
+    assert sums.tokens == {name: sum(each[name] for each in counted) for name in TOKEN_COUNTERS}
     assert sums.cost == pytest.approx(
         sum(
             each["input_tokens"] * 0.30e-6 + each["output_tokens"] * 1.20e-6 + each["cache_read_input_tokens"] * 0.06e-6

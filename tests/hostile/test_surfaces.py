@@ -12,10 +12,10 @@ from markdown_it import MarkdownIt
 
 from mm_magics.config import MiniMax
 from mm_magics.display import markdown, sanitize
-from mm_magics.display.bundle import STYLE, bundle
-from mm_magics.display.html_page import page
+from mm_magics.display.bundle import STYLE, make_bundle
+from mm_magics.display.html_page import render_page
 from mm_magics.display.picker import meaning, picker
-from mm_magics.display.safe_markdown import tamed
+from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.table import Table
 from mm_magics.display.terminal import TerminalView
 from mm_magics.doctor import Finding, examine
@@ -56,7 +56,7 @@ LIMIT_S = 5.0 * SLOWER
 
 def hidden(shown: str) -> list[str]:
     """Characters that act on a terminal, or disguise what is read."""
-    return [each for each in shown if sanitize.visible(each) != each]
+    return [each for each in shown if sanitize.escape_controls(each) != each]
 
 
 # What is saved --------------------------------------------------------------------------------------------------
@@ -67,14 +67,14 @@ def test_the_saved_answer_is_inert_wherever_the_text_stands(evil: str) -> None:
     made = everywhere(evil)
     for form in ("markdown", "code", "text", "json"):
         for quiet in (False, True):
-            shown = bundle(made, form=form, quiet=quiet, notes=[evil])  # type: ignore[arg-type]
+            shown = make_bundle(made, answer_format=form, quiet=quiet, notes=[evil])  # type: ignore[arg-type]
             assert dangers(shown["text/html"].replace(STYLE, "")) == []
             assert not any(hidden(shown[kind]) for kind in ("text/html", "text/markdown", "text/plain"))
 
 
 @cases
 def test_links_go_to_the_web_or_to_mail_and_to_what_they_show(evil: str) -> None:
-    for tag, attributes in elements(markdown.html(evil)):
+    for tag, attributes in elements(markdown.render_html(evil)):
         if tag == "a" and "href" in attributes:
             assert re.match(r"(?:https?:|mailto:)", attributes["href"])
             assert attributes["rel"] == "noopener noreferrer"
@@ -97,18 +97,20 @@ def fetched(source: str) -> list[str]:
 
 @cases
 def test_a_markdown_viewer_fetches_nothing_from_the_saved_markdown(evil: str) -> None:
-    assert fetched(bundle(turn("hi", evil))["text/markdown"]) == []
+    assert fetched(make_bundle(turn("hi", evil))["text/markdown"]) == []
 
 
 CODE = "Use `<img src=a>` or `![b](c)`:\n\n```html\n<img src=d>\n![e](f)\n```\n\n- x\n\n      <script src=g>\n"
 
 
 def test_code_in_the_saved_markdown_is_left_as_the_model_wrote_it() -> None:
-    assert bundle(turn("hi", CODE))["text/markdown"] == CODE
+    assert make_bundle(turn("hi", CODE))["text/markdown"] == CODE
 
 
 def test_an_image_in_the_saved_markdown_is_a_link_to_it() -> None:
-    html = MarkdownIt().render(tamed("> ![a *b*](https://e.org/p.png) \\\\![c][d]\n\n[d]: https://e.org/q.png"))
+    html = MarkdownIt().render(
+        sanitize_markdown("> ![a *b*](https://e.org/p.png) \\\\![c][d]\n\n[d]: https://e.org/q.png")
+    )
     links = [attributes["href"] for tag, attributes in elements(html) if tag == "a"]
     assert links == ["https://e.org/p.png", "https://e.org/q.png"]
     assert "!a b" in text(html)
@@ -118,17 +120,17 @@ def test_an_image_in_the_saved_markdown_is_a_link_to_it() -> None:
 @bombs
 def test_no_bomb_holds_the_saved_answer_up(bomb: str) -> None:
     began = time.process_time()
-    shown = bundle(turn("hi", bomb))
+    shown = make_bundle(turn("hi", bomb))
     assert time.process_time() - began < LIMIT_S
     assert dangers(shown["text/html"].replace(STYLE, "")) == []
     assert len(shown["text/html"]) < 8 * len(bomb) + 10_000
 
 
 def test_formulas_that_a_viewers_mathjax_would_read_for_seconds_are_saved_as_source() -> None:
-    shown = bundle(turn("hi", "$$a\n" * 20_000))
+    shown = make_bundle(turn("hi", "$$a\n" * 20_000))
     assert "$$" not in re.sub(r"<pre>.*?</pre>", "", shown["text/html"], flags=re.DOTALL)
     assert shown["text/markdown"].startswith("```\n$$a\n")
-    assert bundle(turn("hi", "$$a$$"))["text/markdown"] == "$$a$$"
+    assert make_bundle(turn("hi", "$$a$$"))["text/markdown"] == "$$a$$"
 
 
 @pytest.mark.slow
@@ -136,8 +138,8 @@ def test_formulas_that_a_viewers_mathjax_would_read_for_seconds_are_saved_as_sou
 def test_no_bomb_holds_up_what_is_no_markdown(name: str) -> None:
     began = time.process_time()
     made = everywhere(BOMBS[name])
-    bundle(made)
-    page([made], "t")
+    make_bundle(made)
+    render_page([made], "t")
     written(made)
     assert time.process_time() - began < 2 * LIMIT_S
 
@@ -147,7 +149,7 @@ def test_no_bomb_holds_up_what_is_no_markdown(name: str) -> None:
 
 @cases
 def test_a_page_of_a_thread_is_inert(evil: str) -> None:
-    html = page([everywhere(evil)], evil)
+    html = render_page([everywhere(evil)], evil)
     body = html[html.index("<body>") + 6 : html.index("</body>")].replace(STYLE, "")
     assert dangers(body.replace('<div class="prompt">', "<div>")) == []
     assert hidden(html) == []
@@ -195,7 +197,7 @@ def test_the_picker_and_the_doctor_say_it_as_text(evil: str) -> None:
     said = picker(session).children[-1].value
     assert dangers(said.replace(" role='status'", "")) == []
     assert hidden(said) == []
-    assert sanitize.visible(evil.strip()) in sanitize.visible(meaning(session))
+    assert sanitize.escape_controls(evil.strip()) in sanitize.escape_controls(meaning(session))
     for report in (doctor_report([*examine(session, evil), Finding(evil, False, evil, evil)]), run(session, None, "")):
         assert hidden(repr(report)) == hidden(report._repr_markdown_()) == []
 

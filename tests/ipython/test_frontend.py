@@ -98,7 +98,7 @@ def perform(session: Session, prompt: str, *, shell: Any = None, cell_id: str | 
     return frontend.perform(answer, shell or shell_of(), stop, earlier=earlier, **how)
 
 
-@pytest.mark.parametrize("how", [{}, {"quiet": True}, {"form": "code"}])
+@pytest.mark.parametrize("how", [{}, {"quiet": True}, {"answer_format": "code"}])
 def test_a_cell_ends_with_exactly_one_bundle(session: Session, finished: list[Any], how: Any) -> None:
     turn = perform(session, "hi", **how)
     (bundle,) = finished

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mm_magics.display.bundle import bundle
+from mm_magics.display.bundle import make_bundle
 from mm_magics.history.turn import MIME_TYPE
 from tests.turns import turn
 
@@ -68,7 +68,7 @@ def test_the_demo_says_what_it_lacks(tmp_path):
 
 def test_history_tells_a_notebooks_conversations_as_a_table_and_as_records(tmp_path):
     first, second = turn("What is a reef?", "A ridge."), turn("Bonjour", "Salut", thread="french")
-    outputs = [[nbformat.v4.new_output("display_data", bundle(each))] for each in (first, second)]
+    outputs = [[nbformat.v4.new_output("display_data", make_bundle(each))] for each in (first, second)]
     outputs.append([nbformat.v4.new_output("display_data", {MIME_TYPE: {"schema": 1, "status": "odd"}})])
     cells = [nbformat.v4.new_code_cell("%%minimax\nx", outputs=each) for each in outputs]
     path = tmp_path / "x.ipynb"

@@ -72,7 +72,7 @@ def _notebook(session: Session) -> str:
 
 def _spent(usage: usage_line.Usage) -> str:
     tokens = sum(usage.tokens.values())
-    return f"{usage.calls} calls, {tokens:,} tokens {usage_line.dollars(usage.cost)}".rstrip()
+    return f"{usage.calls} calls, {tokens:,} tokens {usage_line.cost_text(usage)}".rstrip()
 
 
 def _help(_session: Session, _shell: Any, rest: str) -> Table:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mm_magics.api.usage import TOKEN_COUNTERS
 from mm_magics.display import usage_line
-from mm_magics.display.html_page import page
+from mm_magics.display.html_page import render_page
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history import export as exports
@@ -59,7 +60,7 @@ def export(session: Session, _shell: Any, rest: str) -> Table:
     path, turns = _path(rest, "export FILE.md, .html, .json or .py"), _some(session)
     writers = {
         ".md": lambda: exports.markdown(turns),
-        ".html": lambda: page(turns, session.config.thread, session.history.stale()),
+        ".html": lambda: render_page(turns, session.config.thread, session.history.stale()),
         ".json": lambda: exports.array(turns),
         ".py": lambda: exports.script(turns, session.config.base_url),
     }
@@ -122,5 +123,5 @@ def usage(session: Session, _shell: Any, _rest: str) -> Table:
 
 
 def _usage_row(name: str, usage: usage_line.Usage) -> tuple[str, ...]:
-    counts = tuple(f"{usage.tokens[counter]:,}" for counter in usage_line.COUNTERS)
-    return name, str(usage.calls), f"{usage.seconds:.1f}", *counts, usage_line.dollars(usage.cost)
+    counts = tuple(f"{usage.tokens[counter]:,}" for counter in TOKEN_COUNTERS)
+    return name, str(usage.calls), f"{usage.seconds:.1f}", *counts, usage_line.cost_text(usage)

@@ -1,0 +1,49 @@
+"""Text from models, tools and programs: escape sequences, code fences and one-line excerpts."""
+
+from __future__ import annotations
+
+import re
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b")
+_FENCE = r"^{indent}(?P<fence>`{{3,}}|~{{3,}})[^\n]*\n(?P<code>.*?)^{indent}(?P=fence)[ \t]*$"
+_FENCES = {
+    indented: re.compile(_FENCE.format(indent=r"[ \t]*" if indented else ""), re.DOTALL | re.MULTILINE)
+    for indented in (False, True)
+}
+
+
+def strip_ansi(text: str) -> str:
+    r"""Remove terminal escape sequences.
+
+    >>> strip_ansi("\x1b[31mred\x1b[0m")
+    'red'
+    """
+    return _ANSI.sub("", text)
+
+
+def fenced_code(text: str, *, indented: bool = False) -> list[str]:
+    r"""Return the contents of the text's Markdown code fences, in order.
+
+    >>> fenced_code("Here:\n```json\n[1, 2]\n```")
+    ['[1, 2]\n']
+
+    Args:
+        indented: Also find fences that are indented, as in list items.
+    """
+    return [match["code"] for match in _FENCES[indented].finditer(text)]
+
+
+def fence(text: str, language: str = "") -> str:
+    """Wrap the text in a Markdown code fence that is longer than any fence inside it."""
+    marks = "`" * (1 + max([2, *map(len, re.findall("`+", text))]))
+    return f"{marks}{language}\n{text}\n{marks}"
+
+
+def excerpt(text: str, limit: int) -> str:
+    r"""Return the text on one line of at most `limit` characters.
+
+    >>> excerpt("Two\n  lines", 8)
+    'Two lin…'
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
