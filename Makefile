@@ -58,6 +58,10 @@ lint: $(VENV)/.installed ## formatting, rules, types and language, Python and Ty
 	tools/check-language
 	cd labextension && jlpm lint
 
+.PHONY: docs
+docs: $(VENV)/.docs ## the documentation site, into build/docs/, with warnings as errors
+	sphinx-build --quiet --fail-on-warning --keep-going -j auto -c docs . build/docs
+
 .PHONY: bench
 bench: $(VENV)/.installed chromium ## measure speed against the raw SDK in the same run, and frames in Chromium
 	python -m benchmarks
@@ -86,9 +90,13 @@ constraints: $(VENV)/.installed ## write constraints.txt anew from what is insta
 
 .PHONY: clean
 clean: ## remove all that was made
-	rm -rf $(VENV) dist demo-output labextension/node_modules mm_magics/display/static mm_magics/labextension
+	rm -rf $(VENV) build dist demo-output labextension/node_modules mm_magics/display/static mm_magics/labextension
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(FRONT)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@

@@ -1,4 +1,4 @@
-"""What `docs/notebooks.md` says of nbstripout, nbdime and `mm-magics replay check`, tried with the tools themselves."""
+"""Runs nbstripout, nbdime and `mm-magics replay check` as `docs/how-to/version-notebooks.md` describes."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def test_an_unchanged_notebook_has_no_diff_and_is_recorded(copy):
     assert check(copy).returncode == 0
 
 
-def test_the_change_of_one_turn_touches_one_output(copy):
+def test_changing_one_turn_changes_one_output(copy):
     notebook = json.loads(copy.read_text("utf-8"))
     cell = next(cell for cell in notebook["cells"] if cell["source"][0].startswith("%%minimax"))
     data = cell["outputs"][0]["data"]
     data[MIME_TYPE]["messages"][1]["content"][-1]["text"] = data["text/markdown"] = "Another answer."
     copy.write_text(json.dumps(notebook), "utf-8")
-    said = nbdiff(QUICKSTART, copy)
-    assert "Another answer." in said
-    assert {line.split("/outputs")[0] for line in said.splitlines() if line.startswith("##")} == {
-        line.split("/outputs")[0] for line in said.splitlines() if "/cells/2/outputs" in line
+    diff = nbdiff(QUICKSTART, copy)
+    assert "Another answer." in diff
+    assert {line.split("/outputs")[0] for line in diff.splitlines() if line.startswith("##")} == {
+        line.split("/outputs")[0] for line in diff.splitlines() if "/cells/2/outputs" in line
     }
 
 
-def test_nbstripout_forgets_the_turns_and_the_check_says_so(copy):
+def test_nbstripout_removes_the_turns_and_the_check_reports_them_missing(copy):
     subprocess.run([sys.executable, "-m", "nbstripout", str(copy)], check=True, capture_output=True)
     assert MIME_TYPE not in copy.read_text("utf-8")
     done = check(copy)
@@ -57,7 +57,7 @@ def test_nbstripout_forgets_the_turns_and_the_check_says_so(copy):
     assert done.stdout.count("missing") == 5
 
 
-def test_an_edited_cell_and_what_stands_below_it_are_stale(copy):
+def test_an_edited_cell_and_the_cells_below_it_are_stale(copy):
     notebook = json.loads(copy.read_text("utf-8"))
     prompts = [cell for cell in notebook["cells"] if cell["source"][0].startswith("%%minimax")]
     prompts[-1]["source"][-1] += " Please."

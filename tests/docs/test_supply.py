@@ -1,4 +1,4 @@
-"""What the project says of what it is made of and promises, compared with what it is."""
+"""The project's pages about dependencies, promises and decisions agree with the project."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LINKED = ("README.md", "docs/tools.md", "docs/mcp.md")
+LINKED = ("README.md", "docs/reference/tools.md", "docs/how-to/use-mcp-servers.md")
+DECISIONS = ROOT / "docs" / "decisions"
 
 
 def names(requirements):
@@ -18,24 +19,24 @@ def names(requirements):
 
 
 def justified(heading):
-    """The names in the first column of the table below this heading in docs/decisions.md, those with a reason."""
-    _, _, table = (ROOT / "docs" / "decisions.md").read_text("utf-8").partition(f"| {heading} | for |\n")
+    """The names with a reason in the first column of the table with this heading in docs/decisions/dependencies.md."""
+    _, _, table = (DECISIONS / "dependencies.md").read_text("utf-8").partition(f"| {heading} | reason |\n")
     rows = [line.strip("| ").split(" | ") for line in table.partition("\n\n")[0].splitlines()[1:]]
     return [name for first, reason in rows if reason for name in re.findall(r"`([^`]+)`(?!\))", first)]
 
 
-def test_each_dependency_is_justified_once_and_nothing_else_is():
+def test_each_dependency_has_one_reason_and_no_other_package_has_one():
     found = justified("needed by all")
     assert sorted(found) == sorted(names(PROJECT["dependencies"]))
 
 
-def test_each_optional_dependency_is_justified_too():
+def test_each_optional_dependency_has_a_reason_too():
     extras = PROJECT["optional-dependencies"]
-    wanted = names(each for extra, needed in extras.items() if extra != "dev" for each in needed)
-    assert sorted(justified("extra")) == sorted(wanted)
+    expected = names(each for extra, needed in extras.items() if extra != "dev" for each in needed)
+    assert sorted(justified("extra")) == sorted(expected)
 
 
-def test_each_promise_names_tests_that_there_are():
+def test_each_promise_names_tests_that_exist():
     text = (ROOT / "SECURITY.md").read_text("utf-8")
     rows = text.partition("| promise | test |\n| --- | --- |\n")[2].partition("\n\n")[0].splitlines()
     assert len(rows) > 8
@@ -46,5 +47,17 @@ def test_each_promise_names_tests_that_there_are():
 
 
 @pytest.mark.parametrize("page", LINKED)
-def test_the_promises_are_linked_from(page):
+def test_a_page_links_to_the_promises(page):
     assert "SECURITY.md" in (ROOT / page).read_text("utf-8")
+
+
+def test_each_decision_record_has_its_sections_and_its_place_in_the_index():
+    index = (DECISIONS / "index.md").read_text("utf-8")
+    records = sorted(DECISIONS.glob("[0-9]*.md"))
+    assert len(records) > 30
+    for record in records:
+        title, *sections = re.findall(r"^#+ (.*)$", record.read_text("utf-8"), re.MULTILINE)
+        number, _, name = title.partition(". ")
+        assert record.name.startswith(f"{int(number):04}-")
+        assert sections == ["Context", "Decision", "Consequences"]
+        assert f"- [{int(number):04} {name}]({record.name})" in index
