@@ -16,7 +16,7 @@ from benchmarks.texts import markdown
 from mm_magics.display.bundle import make_bundle
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
-from mm_magics.turn.answer import Prompt
+from mm_magics.turn.prepared import PreparedPrompt
 
 TURNS = 1_000
 CHARACTERS = 4_000
@@ -62,7 +62,7 @@ def _session(path: Path) -> Session:
     return session
 
 
-def _request(session: Session) -> Prompt:
+def _request(session: Session) -> PreparedPrompt:
     return session.prepare("And now?", cell_id="new")
 
 

@@ -17,11 +17,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from mm_magics.display.terminal import TerminalView, console
-from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
 from mm_magics.errors import UsageError
+from mm_magics.events import BlockStart, BlockStop, Delta, TurnEnd
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.simulator import Simulator
-from mm_magics.turn.answer import TurnEnd
 
 RATE = 120.0
 """Deltas a second of the simulator, so that one sees it stream."""

@@ -21,12 +21,13 @@ from mm_magics.endpoint.call import Call
 from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import NotRecordedError, PromptError, UsageError
+from mm_magics.events import Event
 from mm_magics.history.notebook import LiveNotebook, NotebookFile
 from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.replay import Recordings, replayable
 from mm_magics.history.thread import Context, History, context_messages, digest_of
 from mm_magics.history.turn import Turn
-from mm_magics.tools.approval import Approve, Rules
+from mm_magics.tools.approval import Approve, Rules, deny_all
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.loop import Toolbox
@@ -36,7 +37,10 @@ from mm_magics.tools.runtime.runner import ToolLimits
 from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
 from mm_magics.tools.schema.structured_output import value_of
 from mm_magics.tools.tool import Tool
-from mm_magics.turn.answer import Answer, Prompt, Replayed, View, nobody
+from mm_magics.turn.answer import Answer
+from mm_magics.turn.driver import View, drive
+from mm_magics.turn.prepared import Position, PreparedPrompt, PreparedRequest
+from mm_magics.turn.replayed import ReplayedAnswer
 
 
 class Session:
@@ -74,7 +78,7 @@ class Session:
         if api_key is not None:
             self.keys.enter(self.config.base_url, api_key, "api_key")
 
-    def prepare(self, content: str | Sequence[Block], *, cell_id: str | None = None, **flags: Any) -> Prompt:
+    def prepare(self, content: str | Sequence[Block], *, cell_id: str | None = None, **flags: Any) -> PreparedPrompt:
         """The request for this content, checked; nothing is sent. `flags` override settings of the same name.
 
         `tools` are functions, `Tool`s, or names; `schema` is what the answer has to fit: a pydantic model, a dataclass,
@@ -100,26 +104,27 @@ class Session:
         body = request.body(chosen["model"], array, chosen["system"], params)
         request.check(body)
         known = {id(each.message): each.json for turn in seen for each in turn.prepared}
-        return Prompt(
+        return PreparedPrompt(
             message=message,
-            body=body,
-            content=request.encode(body, known),
-            past=seen,
-            box=box,
-            system=chosen["system"] or None,
-            params=params,
-            thread=chosen["thread"],
-            cell_id=cell_id,
+            context_turns=seen,
+            request=PreparedRequest(
+                model=chosen["model"],
+                system=chosen["system"] or None,
+                params=params,
+                body=body,
+                encoded_body=request.encode(body, known),
+                sha256=digest_of(chosen["model"], chosen["system"], params, array, seen),
+            ),
+            position=Position(chosen["thread"], cell_id, context, self.history.base(chosen["thread"])),
+            toolbox=box,
             timeout=chosen["timeout"],
-            request_sha256=digest_of(chosen["model"], chosen["system"], params, array, seen),
-            seen=len(seen),
-            notes=request.notes(body),
-            context=context,
-            base=self.history.base(chosen["thread"]),
             replay=chosen["replay"],
+            notes=request.notes(body),
         )
 
-    def stream(self, prompt: str | Prompt, *, stop: threading.Event | None = None, **flags: Any) -> Answer | Replayed:
+    def stream(
+        self, prompt: str | PreparedPrompt, *, stop: threading.Event | None = None, **flags: Any
+    ) -> Answer | ReplayedAnswer:
         """The answer to the prompt, an iterator of events: it is sent as that is entered or iterated.
 
         `stop`, once set, ends it within 0.1 s.
@@ -129,10 +134,10 @@ class Session:
         """
         if self._running.is_set():
             raise UsageError("A tool cannot ask in the session that called it.", "Give it a Session of its own.")
-        if not isinstance(prompt, Prompt):
+        if not isinstance(prompt, PreparedPrompt):
             prompt = self.prepare(prompt, **flags)
         if prompt.replay != "off" and (turn := self._recording(prompt)) is not None:
-            return Replayed(prompt, turn, self.history)
+            return ReplayedAnswer(prompt, turn, self.history)
         if prompt.replay == "only":
             raise NotRecordedError(
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
@@ -143,11 +148,11 @@ class Session:
 
     def ask(
         self,
-        prompt: str | Prompt,
+        prompt: str | PreparedPrompt,
         *,
-        view: View | None = None,
+        view: View[Event] | None = None,
         stop: threading.Event | None = None,
-        approve: Approve = nobody,
+        approve: Approve = deny_all,
         **flags: Any,
     ) -> Turn:
         """Send the prompt and wait for the whole turn, showing it in `view` as it comes.
@@ -156,10 +161,7 @@ class Session:
         and `EndpointError`, whose `turn` holds what came before the fault.
         """
         with self.stream(prompt, stop=stop, **flags) as answer:
-            for event in answer.events(lambda: view.due if view else None, approve):
-                if view:
-                    view.show(event)
-        return answer.close()
+            return drive(answer, view, approve)
 
     def value(self, turn: Turn, schema: Any) -> Any:
         """The turn's answer as a value that fits the schema. Raises `ProtocolError` if it does not."""
@@ -224,12 +226,12 @@ class Session:
         count, self._restored = self._restored, 0
         return [f"{count} turns restored from {self.notebook.name}."] if count and self.notebook else []
 
-    def _recording(self, prompt: Prompt) -> Turn | None:
+    def _recording(self, prompt: PreparedPrompt) -> Turn | None:
         """The cell's own record for this request, else another one of this notebook, else one of `replay_from`."""
         own = self.history.of_cell(prompt.thread, prompt.cell_id)
         known = [*([own] if own else []), *(turn for turns in self.history.threads().values() for turn in turns)]
-        here = next((turn for turn in known if turn.request_sha256 == prompt.request_sha256 and replayable(turn)), None)
-        return here or self._recordings.find(prompt.request_sha256, self.config.replay_from)
+        here = next((turn for turn in known if turn.request_sha256 == prompt.request.sha256 and replayable(turn)), None)
+        return here or self._recordings.find(prompt.request.sha256, self.config.replay_from)
 
     def client(self, timeout: float | None = None) -> Client:
         """The line to the endpoint as the settings now stand, kept open between calls."""

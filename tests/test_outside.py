@@ -30,6 +30,7 @@ from mm_magics.errors import (
     RequestError,
     StatusError,
 )
+from mm_magics.events import TurnEnd
 from mm_magics.history import export, notebook, notebook_context, replay
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
@@ -38,7 +39,6 @@ from mm_magics.ipython.live_page import LivePage
 from mm_magics.prompt.template import render
 from mm_magics.session import Session
 from mm_magics.simulator import contract
-from mm_magics.turn.answer import TurnEnd
 from tests.display.html import dangers
 from tests.endpoint.test_sse import split
 from tests.outside import DESCRIPTIONS, JSON, NOTEBOOKS, STREAMS, TEXT, mutated, records
@@ -109,8 +109,8 @@ def test_any_turns_make_a_valid_request_and_a_file_that_can_be_read(given_: list
             if re.fullmatch("MiniMax-M2.7 takes no (image|document).", error.message):
                 continue
             raise
-        assert problems(json.loads(prepared.content)["messages"]) == []
-        assert prepared.seen == len(seen)
+        assert problems(json.loads(prepared.request.encoded_body)["messages"]) == []
+        assert len(prepared.context_turns) == len(seen)
     export.markdown(turns).encode("utf-8", "replace")
     assert json.loads(export.saved(turns))["turns"] == json.loads(json.dumps([turn.record() for turn in turns]))
     if turns:
@@ -243,7 +243,7 @@ def check_stream(wire: bytes, cuts: list[int]) -> None:
     Turn.from_record(json.loads(json.dumps(turn.record())))
     session = Session()
     session.history.put(turn)
-    assert problems(json.loads(session.prepare("And now?").content)["messages"]) == []
+    assert problems(json.loads(session.prepare("And now?").request.encoded_body)["messages"]) == []
 
 
 @FEWER

@@ -10,11 +10,9 @@ import pytest
 
 from mm_magics import Session
 from mm_magics.api.messages import blocks, problems
-from mm_magics.endpoint.call import Idle
-from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta, MessageStart, MessageStop
 from mm_magics.errors import ConfigError, ConnectionFailedError, EndpointError, MissingKeyError
+from mm_magics.events import BlockStart, BlockStop, Delta, Idle, MessageStart, MessageStop, PromptSent, TurnEnd
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
-from mm_magics.turn.answer import Asked, TurnEnd
 from tests.recorder import Recorder, sse
 from tests.turns import broken_rules
 
@@ -117,7 +115,7 @@ def test_context_says_which_turns_are_sent(session: Session, endpoint: Simulator
     for cell in "abcd":
         session.ask(f"{cell}?", cell_id=cell)
     prompt = session.prepare("new", cell_id="c", context=context)
-    assert prompt.seen == (len(seen) - 1) // 2
+    assert len(prompt.context_turns) == (len(seen) - 1) // 2
     session.ask(prompt)
     assert sent(endpoint) == seen
 
@@ -168,7 +166,7 @@ def test_the_events_of_a_turn_tell_it_in_order(session: Session, endpoint: Simul
     events = [event for event in session.stream("hi") if not isinstance(event, Idle)]
     told = [type(event) for event in events if type(event).__name__ != "OtherEvent"]
     block = [BlockStart, Delta, BlockStop]
-    assert told == [Asked, MessageStart, *block, *block, MessageStop, TurnEnd]
+    assert told == [PromptSent, MessageStart, *block, *block, MessageStop, TurnEnd]
     end = events[-1]
     assert isinstance(end, TurnEnd)
     assert end.turn is session.history.turns("main")[0]
@@ -209,7 +207,7 @@ def test_a_view_is_shown_every_event_and_woken_when_it_wants(session: Session, e
 
     view = Impatient()
     session.ask("hi [[simulator: stall=0.2 after=2 deltas=4]]", view=view)
-    assert isinstance(view.seen[0], Asked)
+    assert isinstance(view.seen[0], PromptSent)
     assert isinstance(view.seen[-1], TurnEnd)
     assert len(view.idle) >= 8
 

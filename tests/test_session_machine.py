@@ -98,7 +98,7 @@ class Conversation(RuleBasedStateMachine):
         assert problems(array) == []
         said = [block["text"] for message in array[::2] for block in blocks(message) if block["type"] == "text"]
         assert said == expected
-        if answer.kept:
+        if answer.has_content:
             if key not in self.order:
                 self.order.append(key)
             self.turns[thread, key] = answer.turn

@@ -17,7 +17,7 @@ from mm_magics.batch.dask_rows import rows_of
 from mm_magics.batch.dry_run import DryRun, plan
 from mm_magics.batch.engines.base import Engine, LocalEngine
 from mm_magics.batch.job import Job, Text
-from mm_magics.batch.progress import Progress, Throttled
+from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.batch.rate_limit import RateLimits
 from mm_magics.batch.result import MapResult, MapRun, interrupted
 from mm_magics.config import checked_base_url
@@ -25,7 +25,7 @@ from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import UsageError
 from mm_magics.session import Session
 from mm_magics.tools.schema.output_schema import output_schema_of
-from mm_magics.turn.answer import Event
+from mm_magics.turn.driver import drive
 
 SLOWEST = 50
 """Tokens a second, for a model of which the speed is not known."""
@@ -83,9 +83,7 @@ def map_prompts(
         show = _Line() if progress else None
         try:
             with running:
-                for event in running.events(lambda: None):
-                    if show:
-                        show(event)
+                drive(running, show)
         except KeyboardInterrupt:
             raise interrupted(running.mapped) from None
         finally:
@@ -156,12 +154,14 @@ def job_of(
 class _Line:
     """Progress on standard error: one line, written over where that can be."""
 
+    due: float | None = None
+
     def __init__(self) -> None:
         self._over = sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
         self._written = 0.0
         self._unsaid = ""
 
-    def __call__(self, event: Event) -> None:
+    def show(self, event: MapEvent) -> None:
         if isinstance(event, Progress) and self._over:
             sys.stderr.write(f"\r{event}\x1b[K")
         elif isinstance(event, Progress) and time.monotonic() - self._written >= LINE_S:

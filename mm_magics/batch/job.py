@@ -23,7 +23,7 @@ from mm_magics.errors import PromptError, UsageError
 from mm_magics.prompt.template import Template
 from mm_magics.prompt.values import as_text
 from mm_magics.tools.schema.output_schema import OutputSchema
-from mm_magics.turn.answer import Prompt
+from mm_magics.turn.prepared import PreparedPrompt
 
 SHOWN = 3
 """Prompts, answers and errors that are shown of many."""
@@ -64,7 +64,7 @@ class Job:
 
     rows: Rows | DaskRows
     text: Text
-    prompt: Prompt
+    prompt: PreparedPrompt
     shape: OutputSchema | None
     into: str
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mm_magics.endpoint import retries
+from mm_magics.events import Event
 
 BAR = 20
 """Characters of the bar."""
@@ -42,3 +43,7 @@ class Progress(NamedTuple):
         if self.left_s is not None and self.done < self.rows:
             parts.append(f"about {retries.spoken(round(self.left_s))} left")
         return " · ".join(parts)
+
+
+MapEvent = Event | Throttled | Progress
+"""What a map run yields: the events of a turn, and its own."""

@@ -12,18 +12,18 @@ from secrets import token_hex
 from mm_magics.api import request
 from mm_magics.batch.engines.sender import Request
 from mm_magics.errors import PromptError
-from mm_magics.turn.answer import Prompt
+from mm_magics.turn.prepared import PreparedPrompt
 
 
 class RequestBuilder:
     """Made from a prompt that is ready to go: its last message gives way to each text's."""
 
-    def __init__(self, prompt: Prompt) -> None:
+    def __init__(self, prompt: PreparedPrompt) -> None:
         self.model = prompt.model
         self._body = {**prompt.body, "stream": False, "messages": prompt.body["messages"][:-1]}
         past = [request.message_sha256(each) for each in self._body["messages"]]
         hole = token_hex(32)
-        form = request.hashed(prompt.model, prompt.system, prompt.params, [*past, hole])
+        form = request.hashed(prompt.model, prompt.request.system, prompt.request.params, [*past, hole])
         before, _, self._after_hash = form.partition(hole.encode())
         self._before_hash = hashlib.sha256(before)
         written = request.encode(self._body)

@@ -10,18 +10,19 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
 
+from mm_magics.api.messages import Message
 from mm_magics.batch.job import Job
+from mm_magics.batch.progress import MapEvent
 from mm_magics.batch.row_results import Results, RowError
 from mm_magics.batch.runner import NOT_STORED
 from mm_magics.endpoint.call import Wake
-from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
 from mm_magics.errors import NotRecordedError, TurnInterruptedError
+from mm_magics.events import BlockStart, BlockStop, Delta, PromptSent, TurnEnd
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Status, Turn
 from mm_magics.interrupts import StoppedError, deferred
 from mm_magics.prompt.values import cut
-from mm_magics.tools.approval import Approve
-from mm_magics.turn.answer import Asked, Event, TurnEnd, nobody
+from mm_magics.tools.approval import Approve, deny_all
 
 SHOWN = 3
 """Answers and errors that are shown of many, and the characters of each."""
@@ -80,9 +81,9 @@ class MapRun:
         self._run = job.run(stop)
         self._turn: Turn | None = None
 
-    def events(self, _wake: Wake, _approve: Approve = nobody) -> Iterator[Event]:
+    def events(self, _wake: Wake, _approve: Approve = deny_all) -> Iterator[MapEvent]:
         """How far it is, again and again. Raises `NotRecordedError` if nothing may be sent, and answers are missing."""
-        yield Asked(self.prompt)
+        yield PromptSent(self.prompt)
         try:
             yield from self._run.events()
         except StoppedError:
@@ -104,7 +105,7 @@ class MapRun:
         yield TurnEnd(turn)
 
     @property
-    def kept(self) -> bool:
+    def has_content(self) -> bool:
         """Whether anything came, or the run came to its end."""
         return self._run.results.done > 0 or (self._turn is not None and self._turn.status == "complete")
 
@@ -125,12 +126,12 @@ class MapRun:
             self.notes += results.notes
             self.mapped = MapResult(self._job, results)
             self._turn = summary(self._job, results, status)
-            if self.kept:
+            if self.has_content:
                 self._history.put(self._turn)
             return self._turn
 
 
-def _said(text: str) -> Iterator[Event]:
+def _said(text: str) -> Iterator[MapEvent]:
     yield BlockStart(0, {"type": "text", "text": ""})
     yield Delta(0, "text", text)
     yield BlockStop(0, {"type": "text", "text": text})
@@ -141,21 +142,9 @@ def summary(job: Job, results: Results, status: Status) -> Turn:
     prompt = job.prompt
     figures = {"id": None, "model": prompt.model, "stop_reason": "end_turn", "first_token_s": None}
     seconds = round(results.seconds, 3)
-    return Turn(
-        thread=prompt.thread,
-        cell_id=prompt.cell_id,
-        status=status,
-        model=prompt.model,
-        system=prompt.system,
-        params=prompt.params,
-        messages=[prompt.message, {"role": "assistant", "content": [{"type": "text", "text": told(job, results)}]}],
-        responses=[{**figures, "usage": dict(results.usage), "seconds": seconds, "calls": results.asked}]
-        if results.asked
-        else [],
-        request_sha256=prompt.request_sha256,
-        context=prompt.context,
-        base=prompt.base,
-    )
+    responses = [{**figures, "usage": dict(results.usage), "seconds": seconds, "calls": results.asked}]
+    answer: Message = {"role": "assistant", "content": [{"type": "text", "text": told(job, results)}]}
+    return prompt.turn(status, [prompt.message, answer], responses if results.asked else [])
 
 
 def told(job: Job, results: Results) -> str:

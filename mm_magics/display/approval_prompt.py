@@ -12,9 +12,8 @@ from IPython.core.getipython import get_ipython
 
 from mm_magics.display.sanitize import escape_controls
 from mm_magics.prompt.values import cut
-from mm_magics.tools.approval import Decision, standing_rule_label
+from mm_magics.tools.approval import Decision, deny_all, standing_rule_label
 from mm_magics.tools.tool import ToolCall
-from mm_magics.turn.answer import nobody
 
 SHOWN = 4_000
 QUESTION = "y: allow it once · a: {always} · n, or a reason: do not allow it. "
@@ -23,7 +22,7 @@ QUESTION = "y: allow it once · a: {always} · n, or a reason: do not allow it. 
 def by_input(call: ToolCall) -> Decision:
     """What the user answers; no where there is nobody to ask."""
     if not _takes_input():
-        return nobody(call)
+        return deny_all(call)
     arguments = json.dumps(call.input, ensure_ascii=False, indent=1)
     print(escape_controls(f"\nThe model wants to call {call.name} with\n{cut(arguments, SHOWN)}"))
     try:
@@ -31,7 +30,7 @@ def by_input(call: ToolCall) -> Decision:
     except KeyboardInterrupt:
         raise
     except Exception:  # no one to ask after all: a pipe raises an EOFError
-        return nobody(call)
+        return deny_all(call)
     if said.lower() in ("y", "yes"):
         return Decision(True)
     if said.lower() in ("a", "always"):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from mm_magics.turn.answer import Event, nobody
+from mm_magics.batch.progress import MapEvent
+from mm_magics.tools.approval import deny_all
 
 
 class PlainView:
     due: float | None = None
 
-    def show(self, event: Event) -> None:
+    def show(self, event: MapEvent) -> None:
         """Nothing: the final bundle says it all."""
 
-    approve = staticmethod(nobody)
+    approve = staticmethod(deny_all)
 
     def finish(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Show the final bundle."""

@@ -9,17 +9,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from mm_magics.batch.progress import Progress, Throttled
+from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import by_input
 from mm_magics.display.sanitize import escape_controls
-from mm_magics.endpoint.reader import Retrying
-from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
+from mm_magics.events import BlockStart, BlockStop, Delta, PromptSent, Retrying, ToolFinished, ToolStarted, TurnEnd
 from mm_magics.prompt.values import cut
 from mm_magics.tools.approval import Decision
-from mm_magics.tools.runtime.runner import ToolFinished, ToolStarted
 from mm_magics.tools.tool import ToolCall
-from mm_magics.turn.answer import Asked, Event, TurnEnd
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,9 +46,9 @@ class TerminalView:
         self._console = console
         self._at_line_start = True
 
-    def show(self, event: Event) -> None:
+    def show(self, event: MapEvent) -> None:
         match event:
-            case Asked(prompt):
+            case PromptSent(prompt):
                 for note in prompt.notes:
                     self.say(note)
             case Retrying() | Throttled():

@@ -26,17 +26,25 @@ import traitlets
 from IPython.display import DisplayHandle
 from ipywidgets import Layout
 
-from mm_magics.batch.progress import Progress, Throttled
+from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import by_input
-from mm_magics.endpoint.reader import Retrying
-from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta, MessageStart
+from mm_magics.events import (
+    ApprovalRequested,
+    BlockStart,
+    BlockStop,
+    Delta,
+    MessageStart,
+    PromptSent,
+    Retrying,
+    ToolFinished,
+    ToolStarted,
+    TurnEnd,
+)
 from mm_magics.history.turn import Turn
 from mm_magics.interrupts import StoppedError
 from mm_magics.tools.approval import Decision, standing_rule_label
-from mm_magics.tools.runtime.runner import ApprovalRequested, ToolFinished, ToolStarted
 from mm_magics.tools.tool import ToolCall
-from mm_magics.turn.answer import Asked, Event, TurnEnd
 
 FLUSHES_PER_S = 28
 _GAP_S = 1 / FLUSHES_PER_S
@@ -101,7 +109,7 @@ class WidgetView:
         self._handle = handle
         self._displayed = time.monotonic()
 
-    def show(self, event: Event) -> None:
+    def show(self, event: MapEvent) -> None:
         if isinstance(event, Delta):
             self._add(self._keys.get(event.number, -1), event.text)
             at_once = event.kind not in self._begun  # the first of its kind is what the reader waits for
@@ -143,10 +151,10 @@ class WidgetView:
         self._handle.update(bundle, raw=True, metadata=metadata)
         self._widget.close()
 
-    def _note(self, event: Event) -> bool:
+    def _note(self, event: MapEvent) -> bool:
         """Queue what the event changes; whether it is a boundary that the reader should see at once."""
         match event:
-            case Asked(prompt):
+            case PromptSent(prompt):
                 state = {"status": "waiting", "model": prompt.model, "thread": prompt.thread, "notes": prompt.notes}
                 self._put(["state", state])
                 return True

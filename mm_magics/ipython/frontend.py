@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mm_magics import interrupts
+from mm_magics.batch.progress import MapEvent
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.approval_prompt import by_input
 from mm_magics.display.bundle import make_bundle, output_metadata
@@ -24,12 +25,13 @@ from mm_magics.history.turn import Turn
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.tools.approval import Approve, Decision
 from mm_magics.tools.tool import ToolCall
-from mm_magics.turn.answer import Performance, Replayed, View
+from mm_magics.turn.driver import TurnStream, View, drive
+from mm_magics.turn.replayed import ReplayedAnswer
 
 Kind = Literal["terminal", "console", "notebook", "plain"]
 
 
-class Stage(View, Protocol):
+class Stage(View[MapEvent], Protocol):
     """A view that also takes the final bundle, and knows how to ask whether a tool may be called."""
 
     def approve(self, call: ToolCall, /) -> Decision: ...
@@ -103,7 +105,7 @@ def stage(shell: Any, stop: threading.Event) -> Stage:
 
 
 def perform(
-    answer: Performance,
+    answer: TurnStream[MapEvent],
     shell: Any,
     stop: threading.Event,
     *,
@@ -123,26 +125,24 @@ def perform(
     notes: Sequence[str] = answer.notes
     try:
         with answer:
-            if not quiet and not isinstance(answer, Replayed):
+            if not quiet and not isinstance(answer, ReplayedAnswer):
                 view = stage(shell, stop)
                 approve = view.approve
-            for event in answer.events(lambda: view.due if view else None, approve):
-                if view:
-                    view.show(event)
+            drive(answer, view, approve)
     except KeyboardInterrupt:
         raise TurnInterruptedError(
-            "Interrupted.", "What came is kept." if answer.kept else "Nothing had come."
+            "Interrupted.", "What came is kept." if answer.has_content else "Nothing had come."
         ) from None
     finally:
         with interrupts.deferred():
             turn = answer.close()
-            if not answer.kept and earlier is not None:
+            if not answer.has_content and earlier is not None:
                 turn, notes = earlier, [*notes, "Nothing came this time; this is the earlier answer."]
             final = partial(make_bundle, turn, answer_format=answer_format, quiet=quiet, notes=notes)
             _finish(view, shell, final(), output_metadata(notes))
             if page is not None:
                 output = partial(_output, final, output_metadata(notes))
-                page.shown(answer.prompt.cell_id, turn, output, replayed=isinstance(answer, Replayed))
+                page.shown(answer.prompt.cell_id, turn, output, replayed=isinstance(answer, ReplayedAnswer))
     return turn
 
 

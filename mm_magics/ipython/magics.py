@@ -27,7 +27,7 @@ from mm_magics.session import Session
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
-from mm_magics.turn.answer import Prompt
+from mm_magics.turn.prepared import PreparedPrompt
 
 if TYPE_CHECKING:
     from mm_magics.ipython.map_cell import MapCells
@@ -169,9 +169,9 @@ def _named(name: str, namespace: Mapping[str, Any]) -> Any:
     return namespace[name]
 
 
-def _show_request(ready: Prompt) -> None:
+def _show_request(ready: PreparedPrompt) -> None:
     print(json.dumps(ready.body, ensure_ascii=False, indent=2))
-    for note in [f"Nothing was sent. {ready.seen} earlier turns would be seen.", *ready.notes]:
+    for note in [f"Nothing was sent. {len(ready.context_turns)} earlier turns would be seen.", *ready.notes]:
         print(note)
 
 

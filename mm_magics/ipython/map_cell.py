@@ -63,7 +63,7 @@ class MapCells:
         try:
             frontend.perform(running, self._shell, stop, quiet=quiet, earlier=earlier, page=self._page)
         finally:
-            if running.mapped is not None and running.kept:
+            if running.mapped is not None and running.has_content:
                 with interrupts.deferred():
                     if job.rows.is_frame:
                         names[name] = running.mapped.frame

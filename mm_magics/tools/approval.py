@@ -31,6 +31,11 @@ class Decision(NamedTuple):
 Approve = Callable[[ToolCall], bool | Decision]
 
 
+def deny_all(_call: ToolCall) -> Decision:
+    """Deny the call: the `Approve` of a front end where nobody can be asked."""
+    return Decision(False, "There was nobody to ask.")
+
+
 @dataclass(frozen=True)
 class Rule:
     """A verdict on the calls whose name and `arguments` (as text) match these patterns: `fnmatch`'s, with case."""

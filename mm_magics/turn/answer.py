@@ -1,33 +1,30 @@
-"""One turn in the making: a prompt that is ready to go, and the answer to it as an iterator of events.
+"""The answer to a prompt, as an iterator of events that ends with a turn.
 
-A turn is one call of the model, or, with tools, as many as it takes until the model calls none.
-
-Always true: whatever ends a turn (its end, a fault, Stop, an interrupt, a caller that leaves), what came is in the
-history, and the history is valid.
+A turn is one model call or, with tools, as many as it takes until the model calls no more tools. However it ends (its
+end, an error, Stop, an interrupt, a caller that exits early), everything received so far is in the history, and the
+history is valid.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Self
 
 from mm_magics import interrupts
 from mm_magics.api import models
 from mm_magics.api.messages import Message
-from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.endpoint.call import Call, CallEvent, Wake
 from mm_magics.errors import EndpointError, MiniMaxError
-from mm_magics.history.replay import Mode
-from mm_magics.history.thread import Context, History
+from mm_magics.history.thread import History
 from mm_magics.history.turn import Status, Turn, new_id, now
 from mm_magics.interrupts import StoppedError
-from mm_magics.tools.approval import Approve, Decision
-from mm_magics.tools.loop import LoopStep, Toolbox, ToolLoop
+from mm_magics.tools.approval import Approve, deny_all
+from mm_magics.tools.loop import LoopStep, ToolLoop
 from mm_magics.tools.runtime.runner import ToolEvent
-from mm_magics.tools.tool import ToolCall
+from mm_magics.turn.prepared import PreparedPrompt, PromptSent, TurnEnd
 from mm_magics.turn.request_body import Body
 
 STOP_REASONS = (
@@ -40,123 +37,57 @@ STOP_REASONS = (
     "model_context_window_exceeded",
 )
 
-
-@dataclass(frozen=True)
-class Prompt:
-    """A request ready to go: `message` is the new user message, `body` all that is sent, `content` its bytes.
-
-    `past` are the turns it sees, closed; `box` is what the model may call.
-    """
-
-    message: Message
-    body: dict[str, Any]
-    content: bytes = field(repr=False)
-    past: Sequence[Turn] = field(repr=False)
-    box: Toolbox | None
-    system: str | None
-    params: dict[str, Any]
-    thread: str
-    cell_id: str | None
-    timeout: float
-    request_sha256: str
-    seen: int
-    notes: list[str]
-    context: Context
-    base: dict[str, str] | None
-    replay: Mode
-
-    @property
-    def model(self) -> str:
-        return str(self.body["model"])
-
-
-class Asked(NamedTuple):
-    """The request is on its way."""
-
-    prompt: Prompt
-
-
-class TurnEnd(NamedTuple):
-    """The turn is over and in the history (if anything came)."""
-
-    turn: Turn
-
-
-Event = Asked | CallEvent | ToolEvent | Throttled | Progress | TurnEnd
-
-
-class View(Protocol):
-    """What shows a turn while it streams. `due` is when (by `time.monotonic`) it wants an event at the latest."""
-
-    @property
-    def due(self) -> float | None: ...
-
-    def show(self, event: Event) -> None: ...
-
-
-class Performance(Protocol):
-    """What is shown from its first event to its turn: an answer, a replayed one, or a run over rows.
-
-    `kept` is whether anything came; `notes` what is to be said of it. Leaving it ends it.
-    """
-
-    prompt: Prompt
-    notes: list[str]
-
-    @property
-    def kept(self) -> bool: ...
-
-    def events(self, wake: Wake, approve: Approve = ..., /) -> Iterator[Event]: ...
-
-    def close(self) -> Turn: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None: ...
-
-
-def nobody(_call: ToolCall) -> Decision:
-    """The answer to a call that asks where there is nobody to ask."""
-    return Decision(False, "There was nobody to ask.")
+TurnEvent = PromptSent | CallEvent | ToolEvent | TurnEnd
 
 
 class Answer:
-    """One turn in the making: iterate it for its events; `turn` is there once it is over.
+    """A turn that is being generated. Iterate over it for its events; afterwards, `turn` is the whole turn.
 
-    `call` makes the call of a model with this body; it is sent as the answer is entered or iterated. Leaving it early
-    (`break`, an exception, `close()`) ends the call and keeps what came, as a stopped turn.
+    The request is sent when the answer is entered or iterated over. Exiting early (`break`, an exception, `close()`)
+    cancels the call and keeps the partial answer as a stopped turn.
+
+    Args:
+        prompt: What is sent.
+        call: Makes the model call for an encoded request body.
+        history: Where the turn is put once it ends.
+        stop: Ends the turn when it is set.
+        notes: What to show to the user beside the notes of the prompt.
     """
 
     def __init__(
         self,
-        prompt: Prompt,
+        prompt: PreparedPrompt,
         call: Callable[[bytes], Call],
         history: History,
         stop: threading.Event,
-        news: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> None:
         self.prompt = prompt
-        self.notes = [*news, *prompt.notes]
+        self.notes = [*notes, *prompt.notes]
         self.turn: Turn | None = None
         self._call, self._history = call, history
-        self._loop = ToolLoop(prompt.box, prompt.body.get("tool_choice") or {}, stop) if prompt.box else None
-        self._parts = [_Part(call(prompt.content))]
+        body = prompt.body
+        self._loop = ToolLoop(prompt.toolbox, body.get("tool_choice") or {}, stop) if prompt.toolbox else None
+        self._model_calls = [_ModelCall(call(prompt.request.encoded_body))]
         self._body: Body | None = None
         self._id, self._created = new_id(), now()
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[TurnEvent]:
         return self.events(lambda: None)
 
-    def events(self, wake: Wake, approve: Approve = nobody) -> Iterator[Event]:
-        """The events, with an `Idle` at the time that `wake` gives. Raises `EndpointError`, its `turn` what came.
+    def events(self, wake: Wake, approve: Approve = deny_all) -> Iterator[TurnEvent]:
+        """Yield the events of the turn, with an `Idle` at the time that `wake` returns.
 
-        `approve` is asked about each call of a tool that needs a yes.
+        Args:
+            wake: Returns when the next event is needed at the latest, by `time.monotonic`; None if it can wait.
+            approve: Decides about each tool call that requires approval.
+
+        Raises:
+            EndpointError: The endpoint failed; `error.turn` is the partial turn.
         """
-        yield Asked(self.prompt)
+        yield PromptSent(self.prompt)
         try:
-            yield from self._rounds(wake, approve)
+            yield from self._run(wake, approve)
         except StoppedError:
             yield TurnEnd(self._settle("stopped"))
         except EndpointError as error:
@@ -166,20 +97,20 @@ class Answer:
             self._settle("stopped")
             raise
         else:
-            yield TurnEnd(self._settle(*self._ending()))
+            yield TurnEnd(self._settle(*self._outcome()))
 
     @property
-    def kept(self) -> bool:
-        """Whether anything came that is worth keeping."""
-        return any(part.call.assembler.content for part in self._parts)
+    def has_content(self) -> bool:
+        """Whether anything was received that is worth keeping."""
+        return any(each.call.assembler.content for each in self._model_calls)
 
     def close(self) -> Turn:
-        """End the turn now, if it is not over, and give it."""
+        """End the turn, if it is still running, and return it."""
         return self.turn or self._settle("stopped")
 
     def __enter__(self) -> Self:
         try:
-            self._parts[0].call.begin()
+            self._model_calls[0].call.begin()
             return self
         except BaseException:
             self.close()
@@ -188,42 +119,43 @@ class Answer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
-    def _rounds(self, wake: Wake, approve: Approve) -> Iterator[Event]:
+    def _run(self, wake: Wake, approve: Approve) -> Iterator[TurnEvent]:
         while True:
-            part = self._parts[-1]
-            yield from part.call.events(wake)
-            if self._loop is None or self._ending()[0] != "complete":
+            each = self._model_calls[-1]
+            yield from each.call.events(wake)
+            if self._loop is None or self._outcome()[0] != "complete":
                 return
-            part.step = self._loop.step(part.call.assembler.content, part.call.assembler.unfinished)
-            yield from part.step.events(self._spent(), approve)
-            if not part.step.needs_request:
+            each.step = self._loop.step(each.call.assembler.content, each.call.assembler.unfinished)
+            yield from each.step.events(self._cost(), approve)
+            if not each.step.needs_request:
                 return
-            self._parts.append(_Part(self._call(self._next_body())))
+            self._model_calls.append(_ModelCall(self._call(self._next_body())))
 
     def _messages(self) -> list[Message]:
-        return [self.prompt.message, *(message for part in self._parts for message in part.messages())]
+        return [self.prompt.message, *(message for each in self._model_calls for message in each.messages())]
 
     def _next_body(self) -> bytes:
-        prompt = self.prompt
         if self._body is None:
-            self._body = Body(prompt.body, prompt.content, [each.closed for each in prompt.past])
-        unfinished = [part.call.assembler.unfinished for part in self._parts]
+            request = self.prompt.request
+            context = [turn.closed for turn in self.prompt.context_turns]
+            self._body = Body(request.body, request.encoded_body, context)
+        unfinished = [each.call.assembler.unfinished for each in self._model_calls]
         return self._body.next(self._messages(), unfinished, self._loop.choice if self._loop else None)
 
-    def _spent(self) -> float | None:
-        """US dollars that the turn has cost so far; None where that is not known."""
-        costs = [models.cost(self.prompt.model, part.response()["usage"]) for part in self._parts]
+    def _cost(self) -> float | None:
+        """The cost of the turn so far in US dollars; None if a price is unknown."""
+        costs = [models.cost(self.prompt.model, each.response()["usage"]) for each in self._model_calls]
         return None if None in costs else sum(filter(None, costs))
 
-    def _ending(self) -> tuple[Status, EndpointError | None]:
-        reason = self._parts[-1].call.assembler.message.get("stop_reason")
+    def _outcome(self) -> tuple[Status, EndpointError | None]:
+        reason = self._model_calls[-1].call.assembler.message.get("stop_reason")
         if reason == "error":
             return "failed", EndpointError("The endpoint ended the answer with an error.", "Run the cell again.")
         return ("truncated" if reason in ("max_tokens", "model_context_window_exceeded") else "complete"), None
 
-    def _odd(self) -> Iterator[str]:
-        """What is to be said of an answer that is complete, and yet not what one waits for."""
-        message = self._parts[-1].call.assembler.message
+    def _warnings(self) -> Iterator[str]:
+        """Notes about a complete answer that is not what the user expects."""
+        message = self._model_calls[-1].call.assembler.message
         thoughts = ("thinking", "redacted_thinking")
         if not any(
             str(block.get("text", "")).strip() if block.get("type") == "text" else block.get("type") not in thoughts
@@ -235,42 +167,31 @@ class Answer:
             yield f"The endpoint stopped for a reason that is not known here: {str(reason)[:100]}. What came is kept."
 
     def _settle(self, status: Status, error: MiniMaxError | None = None) -> Turn:
+        """End the call, and make and store the turn. An interrupt waits until this is done."""
         with interrupts.deferred():
-            self._parts[-1].call.end()
+            self._model_calls[-1].call.end()
             if self._loop:
                 self._loop.box.running.clear()
                 self.notes += self._loop.notes
-            self.notes += self._odd() if status == "complete" else ()
-            self.turn = self._make_turn(status, error)
-            if self.kept:
+            self.notes += self._warnings() if status == "complete" else ()
+            self.turn = self.prompt.turn(
+                status,
+                self._messages(),
+                [each.response() for each in self._model_calls],
+                id=self._id,
+                created=self._created,
+                error=str(error) if error else None,
+            )
+            if self.has_content:
                 self._history.put(self.turn)
             if isinstance(error, EndpointError):
                 error.turn = self.turn
             return self.turn
 
-    def _make_turn(self, status: Status, error: MiniMaxError | None) -> Turn:
-        prompt = self.prompt
-        return Turn(
-            id=self._id,
-            thread=prompt.thread,
-            cell_id=prompt.cell_id,
-            created=self._created,
-            status=status,
-            model=prompt.model,
-            system=prompt.system,
-            params=prompt.params,
-            messages=self._messages(),
-            responses=[part.response() for part in self._parts],
-            request_sha256=prompt.request_sha256,
-            error=str(error) if error else None,
-            context=prompt.context,
-            base=prompt.base,
-        )
-
 
 @dataclass
-class _Part:
-    """One call of the model, and what followed its message."""
+class _ModelCall:
+    """One model call, and what follows its message: tool results, or the request for a valid final answer."""
 
     call: Call
     step: LoopStep | None = None
@@ -282,7 +203,7 @@ class _Part:
             yield {"role": "user", "content": answers}
 
     def response(self) -> dict[str, Any]:
-        """The call as the turn record has it."""
+        """The call's entry in `Turn.responses`."""
         assembler = self.call.assembler
         message = assembler.message
         response: dict[str, Any] = {
@@ -303,36 +224,6 @@ class _Part:
                 {"id": each.block["tool_use_id"], "outcome": each.outcome, "seconds": each.seconds} for each in results
             ]
         return response
-
-
-class Replayed:
-    """A turn that was recorded for exactly this request, in the place of an `Answer`; nothing is sent or run."""
-
-    kept: bool = True
-
-    def __init__(self, prompt: Prompt, turn: Turn, history: History) -> None:
-        self.prompt = prompt
-        self.notes = prompt.notes
-        self.turn = replace(turn, thread=prompt.thread, cell_id=prompt.cell_id or turn.cell_id)
-        self.turn = replace(self.turn, context=prompt.context, base=prompt.base)
-        history.put(replace(self.turn, cell_id=prompt.cell_id))
-
-    def __iter__(self) -> Iterator[Event]:
-        return self.events(lambda: None)
-
-    def events(self, _wake: Wake, _approve: Approve = nobody) -> Iterator[Event]:
-        """That it was asked, and that it is over."""
-        yield Asked(self.prompt)
-        yield TurnEnd(self.turn)
-
-    def close(self) -> Turn:
-        return self.turn
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """There is nothing to end."""
 
 
 def _rounded(seconds: float | None) -> float | None:

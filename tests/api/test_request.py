@@ -75,7 +75,7 @@ def test_who_asks_and_how_it_travels_is_not_in_the_hash() -> None:
 def test_no_key_no_host_and_no_timeout_is_in_the_hash() -> None:
     one = Session(base_url="https://api.minimax.io/anthropic", api_key="a", model=MODEL)
     two = Session(base_url="https://api.minimaxi.com/anthropic", api_key="b", model=MODEL)
-    assert one.prepare("hi").request_sha256 == two.prepare("hi", timeout=7.0, user_id="u").request_sha256
+    assert one.prepare("hi").request.sha256 == two.prepare("hi", timeout=7.0, user_id="u").request.sha256
 
 
 @pytest.mark.fuzz

@@ -24,7 +24,7 @@ def asked(session: Session, text: str, **flags: Any) -> tuple[bytes, str]:
     """The request's bytes and hash, each worked out from the whole of it."""
     prompt = session.prepare(text, **flags)
     hashes = [request.message_sha256(each) for each in prompt.body["messages"]]
-    whole = request.request_sha256(prompt.model, prompt.system, prompt.params, hashes)
+    whole = request.request_sha256(prompt.model, prompt.request.system, prompt.request.params, hashes)
     return request.encode({**prompt.body, "stream": False}), whole
 
 

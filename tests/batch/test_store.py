@@ -42,7 +42,7 @@ def test_an_answer_is_stored_verbatim_under_the_hash_of_its_request(session: Ses
     run(session, ["a"])
     prompt = session.prepare(SAY.replace("{{ row }}", "a"), context="none")
     ((sha256, created, model, messages, responses),) = look("SELECT * FROM answers")
-    assert sha256.hex() == prompt.request_sha256
+    assert sha256.hex() == prompt.request.sha256
     assert (created[:2], created[-1], model) == ("20", "Z", "MiniMax-M2.7")
     (message,) = json.loads(messages)
     signed = {**odd[0], "signature": message["content"][0].get("signature")}

@@ -169,8 +169,8 @@ def written(made: Turn) -> str:
     """What a terminal gets of the turn, from its first event to the last."""
     from rich.console import Console
 
-    from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
-    from mm_magics.turn.answer import TurnEnd
+    from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
+    from mm_magics.events import TurnEnd
 
     out = io.StringIO()
     view = TerminalView(Console(file=out, force_terminal=True, highlight=False, markup=False, emoji=False))

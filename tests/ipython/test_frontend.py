@@ -14,7 +14,7 @@ from mm_magics.errors import ConnectionFailedError, EndpointError, TurnInterrupt
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.ipython import frontend
 from mm_magics.session import Session
-from mm_magics.turn.answer import nobody
+from mm_magics.tools.approval import deny_all
 
 
 def shell_of(*, kernel: bool = True, metadata: Any = None, content: Any = None, **names: Any) -> Any:
@@ -140,7 +140,7 @@ def test_an_interrupt_becomes_one_of_our_errors_after_the_bundle(session: Sessio
             if getattr(event, "kind", "") == "text":
                 raise KeyboardInterrupt
 
-        approve = staticmethod(nobody)
+        approve = staticmethod(deny_all)
 
         def finish(self, bundle: Any, _metadata: Any) -> None:
             finished.append(bundle)

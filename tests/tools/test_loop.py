@@ -12,12 +12,12 @@ import pytest
 from mm_magics import Session
 from mm_magics.api.messages import blocks, problems
 from mm_magics.errors import EndpointError, UsageError
+from mm_magics.events import TurnEnd
 from mm_magics.history.turn import Turn
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.runtime.runner import ApprovalRequested, ToolFinished, ToolStarted
 from mm_magics.tools.tool import Tool, ToolCall
-from mm_magics.turn.answer import TurnEnd
 
 
 def add(a: int, b: int) -> int:

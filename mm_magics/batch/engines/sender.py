@@ -25,11 +25,10 @@ from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_mapping import pause_after
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import StatusError
-from mm_magics.tools.approval import Rules
+from mm_magics.tools.approval import Rules, deny_all
 from mm_magics.tools.loop import Toolbox, ToolLoop
 from mm_magics.tools.runtime.runner import ToolLimits
 from mm_magics.tools.schema.output_schema import OutputSchema
-from mm_magics.turn.answer import nobody
 from mm_magics.turn.request_body import Body
 
 BUSY = (429, 529)
@@ -120,7 +119,7 @@ class Sender:
             if turn is None or message.get("stop_reason") in ("max_tokens", "refusal"):
                 return reply
             step = turn.loop.step(message["content"], None)
-            for _ in step.events(None, nobody):
+            for _ in step.events(None, deny_all):
                 pass
             if not step.needs_request:
                 return reply

@@ -1,0 +1,113 @@
+"""A prompt that is checked and encoded: everything a turn needs before its first request is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from mm_magics.api.messages import Message
+from mm_magics.history.replay import Mode
+from mm_magics.history.thread import Context
+from mm_magics.history.turn import Status, Turn
+from mm_magics.tools.loop import Toolbox
+
+
+@dataclass(frozen=True)
+class PreparedRequest:
+    """A request of the Messages API: its `body`, and the UTF-8 JSON of it.
+
+    `sha256` identifies the request: it covers the model, the system prompt, the parameters and the messages.
+    """
+
+    model: str
+    system: str | None
+    params: dict[str, Any]
+    body: dict[str, Any]
+    encoded_body: bytes = field(repr=False)
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a turn belongs in the notebook: its thread, its cell, and which turns it sees.
+
+    `base` is where the thread was forked from, as `History.base` returns it.
+    """
+
+    thread: str
+    cell_id: str | None
+    context: Context
+    base: dict[str, str] | None
+
+
+@dataclass(frozen=True)
+class PreparedPrompt:
+    """A prompt that is ready to send, as `Session.prepare` returns it.
+
+    `message` is the new user message; `context_turns` are the earlier turns that are sent with it; `toolbox` is what
+    the model may call, if anything. `timeout` is in seconds. `notes` are shown to the user.
+    """
+
+    message: Message
+    context_turns: Sequence[Turn] = field(repr=False)
+    request: PreparedRequest
+    position: Position
+    toolbox: Toolbox | None
+    timeout: float
+    replay: Mode
+    notes: list[str]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The request body that is sent."""
+        return self.request.body
+
+    @property
+    def model(self) -> str:
+        return self.request.model
+
+    @property
+    def thread(self) -> str:
+        return self.position.thread
+
+    @property
+    def cell_id(self) -> str | None:
+        return self.position.cell_id
+
+    def turn(self, status: Status, messages: list[Message], responses: list[dict[str, Any]], **fields: Any) -> Turn:
+        """Return the turn that this prompt became.
+
+        Args:
+            status: How the turn ended.
+            messages: All messages of the turn, `self.message` first.
+            responses: One entry per model call, as `Turn.responses` describes them.
+            fields: Other fields of `Turn`: `id`, `created`, `error`.
+        """
+        request, position = self.request, self.position
+        return Turn(
+            thread=position.thread,
+            cell_id=position.cell_id,
+            context=position.context,
+            base=position.base,
+            model=request.model,
+            system=request.system,
+            params=request.params,
+            request_sha256=request.sha256,
+            status=status,
+            messages=messages,
+            responses=responses,
+            **fields,
+        )
+
+
+class PromptSent(NamedTuple):
+    """The first event of a turn: its prompt is on its way to the endpoint."""
+
+    prompt: PreparedPrompt
+
+
+class TurnEnd(NamedTuple):
+    """The last event of a turn. The turn is in the history, if anything was received."""
+
+    turn: Turn
