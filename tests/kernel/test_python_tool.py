@@ -8,9 +8,9 @@ from tests.kernel.test_comms import FrontEnd
 from tests.pace import SLOWER
 
 TOOL = """
-from mm_magics.tools.builtin.python import python
+from mm_magics.tools.builtin.python import python_tool
 shell = get_ipython()
-tool = python(shell.user_ns, shell)
+tool = python_tool(shell.user_ns, shell)
 """
 
 

@@ -1,6 +1,6 @@
-"""The tools that come with mm_magics. They are off: a prompt offers those that its flags or settings name.
+"""The tools that are built into mm_magics. A prompt offers only those that its flags or settings name.
 
-Always true: each one says its risk, and those that act ask before each call.
+The tools themselves are imported when they are first needed: they depend on pydantic, which is slow to import.
 """
 
 from __future__ import annotations
@@ -9,15 +9,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mm_magics.tools.builtin.cells import search_cells
-from mm_magics.tools.builtin.files import file_tools
-from mm_magics.tools.builtin.python import python, variables
-from mm_magics.tools.builtin.shell import shell as shell_tool
 from mm_magics.tools.tool import Tool
 
 if TYPE_CHECKING:
     from mm_magics.history.notebook_context import Ran
-
 
 TOOL_NAMES = ("python", "variables", "read_file", "list_files", "write_file", "shell", "search_cells")
 
@@ -25,16 +20,25 @@ TOOL_NAMES = ("python", "variables", "read_file", "list_files", "write_file", "s
 def builtin_tools(
     namespace: dict[str, Any], folder: Path, cells: Callable[[], Iterable[Ran]], shell: Any = None
 ) -> dict[str, Tool]:
-    """The built-in tools by name, bound to what they work on.
+    """Make the built-in tools, by name.
 
-    `namespace` is the user's, `folder` what `folder_of` gives, `cells` gives the notebook's other cells when asked, and
-    `shell` is the IPython shell, None in a script.
+    Args:
+        namespace: The user's namespace, for `python` and `variables`.
+        folder: Where the file tools and `shell` work, from `paths.folder_of`.
+        cells: Returns the notebook's other cells when `search_cells` is called.
+        shell: The IPython shell, None in a script.
     """
+    from mm_magics.tools.builtin.cells import search_cells_tool
+    from mm_magics.tools.builtin.files import file_tools
+    from mm_magics.tools.builtin.python import python_tool
+    from mm_magics.tools.builtin.shell import shell_tool
+    from mm_magics.tools.builtin.variables import variables_tool
+
     tools = [
-        python(namespace, shell),
-        variables(namespace),
+        python_tool(namespace, shell),
+        variables_tool(namespace),
         *file_tools(folder),
         shell_tool(folder),
-        search_cells(cells),
+        search_cells_tool(cells),
     ]
     return {tool.name: tool for tool in tools}

@@ -1,64 +1,59 @@
-"""The built-in tool `search_cells`: where a text stands in the notebook's other cells.
-
-Always true: it reads what the notebook holds and runs nothing.
-"""
+"""The built-in tool `search_cells`: finds a text in the notebook's other cells. It runs nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from mm_magics.errors import ToolInputError
-from mm_magics.tools.builtin.checked import checker, schema
+from mm_magics.tools.builtin.typed_function import builtin_tool
 from mm_magics.tools.tool import Tool
 
 if TYPE_CHECKING:
     from mm_magics.history.notebook_context import Ran
 
-FOUND = 50
-"""Lines of one answer."""
-WIDTH = 200
-"""Characters of one line."""
+MAX_LINES = 50
+"""Lines in one result."""
 
-RISK = "The lines that hold the text, of the notebook's cells and of their outputs, go to the endpoint."
+MAX_LINE = 200
+"""Characters of one line that are shown."""
 
-_SCHEMA = schema(
-    ("text",), text={"type": "string", "description": "What to look for; small and capital letters alike."}
-)
+RISK = "The lines that contain the text, in the notebook's cells and their outputs, are sent to the endpoint."
 
 
-def search_cells(cells: Callable[[], Iterable[Ran]]) -> Tool:
-    """The tool `search_cells`; `cells` gives those to search, at the time of the call."""
-
-    def run(text: str) -> str:
-        if not text.strip() or "\n" in text:
-            raise ToolInputError("text must be part of one line.")
-        found = [line for cell in cells() for line in _lines(cell, text.casefold())]
-        more = [f"… [cut here: {len(found) - FOUND:,} more lines]"] if len(found) > FOUND else []
-        return "\n".join([*found[:FOUND], *more]) or "No other cell holds it."
-
-    return Tool(
-        "search_cells",
-        "Find a text in the other cells of the user's notebook: sources and text outputs. "
-        "You get each line with its cell's id and its number.",
-        _SCHEMA,
-        run,
-        checker(_SCHEMA),
-        risk=RISK,
-    )
+def search_cells_tool(cells: Callable[[], Iterable[Ran]]) -> Tool:
+    """Make the tool `search_cells`; `cells` returns the cells to search when it is called."""
+    return builtin_tool(search_cells, cells, risk=RISK)
 
 
-def _lines(cell: Ran, text: str) -> Iterator[str]:
-    for where, whole in (("line", cell.source), ("output line", cell.text)):
-        for number, line in enumerate(whole.splitlines(), 1):
-            if (place := line.casefold().find(text)) >= 0:
-                yield f"cell {cell.id}, {where} {number}: {_around(line, place)}"
+def search_cells(
+    cells: Callable[[], Iterable[Ran]],
+    text: Annotated[str, Field(strict=True, description="Text to find within one line; case is ignored.")],
+) -> str:
+    """Find a text in the other cells of the user's notebook: their source and their text output.
+
+    Returns each matching line with the id of its cell and its line number.
+    """
+    if not text.strip() or "\n" in text:
+        raise ToolInputError("text: it must be part of one line and not blank.")
+    found = [line for cell in cells() for line in _matches(cell, text.casefold())]
+    more = [f"… [cut here: {len(found) - MAX_LINES:,} more lines]"] if len(found) > MAX_LINES else []
+    return "\n".join([*found[:MAX_LINES], *more]) or "No other cell contains this text."
 
 
-def _around(line: str, place: int) -> str:
-    """The line, or that part of a long one in which the place stands."""
-    if len(line) <= WIDTH:
+def _matches(cell: Ran, text: str) -> Iterator[str]:
+    for label, source in (("line", cell.source), ("output line", cell.text)):
+        for number, line in enumerate(source.splitlines(), 1):
+            if (start := line.casefold().find(text)) >= 0:
+                yield f"cell {cell.id}, {label} {number}: {_around(line, start)}"
+
+
+def _around(line: str, match: int) -> str:
+    """The line, or the part of a long one around the match."""
+    if len(line) <= MAX_LINE:
         return line
-    start = max(0, min(place - WIDTH // 4, len(line) - WIDTH))
-    end = start + WIDTH
+    start = max(0, min(match - MAX_LINE // 4, len(line) - MAX_LINE))
+    end = start + MAX_LINE
     return f"{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}"

@@ -1,8 +1,7 @@
-"""The built-in tools that work in the user's namespace: `python` and `variables`.
+"""The built-in tool `python`: runs code in the user's namespace.
 
-Always true: code runs in the calling thread, so that an interrupt reaches it and goes on to the caller; `_`, `In`,
-`Out` and the execution count stay as they are; of the objects that it names, `variables` asks none but arrays and
-frames, and those for their shape alone.
+Code runs in the calling thread, so that an interrupt reaches it and is passed on to the caller. `_`, `In`, `Out` and
+the execution count do not change.
 """
 
 from __future__ import annotations
@@ -10,82 +9,70 @@ from __future__ import annotations
 import ast
 import linecache
 import traceback
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from fnmatch import fnmatchcase
 from itertools import count
-from numbers import Integral
-from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
-from mm_magics.prompt.values import as_text, cut
+from pydantic import Field
+
+from mm_magics.prompt.values import as_text
 from mm_magics.tools.builtin.bounded_text import LIMIT, BoundedText
-from mm_magics.tools.builtin.checked import checker, schema
+from mm_magics.tools.builtin.typed_function import builtin_tool
 from mm_magics.tools.tool import Tool, ToolOutput
 
 TRACEBACK_LINES = 20
 
-PYTHON_RISK = (
+RISK = (
     "Runs any code as you, in the kernel: it can change and delete your variables and files, reach the network, read "
-    "keys in files and in the environment, and set rules. What it shows goes to the endpoint."
-)
-VARIABLES_RISK = "Names, types and sizes of your variables go to the endpoint; their values do not."
-
-_PYTHON = schema(("code",), code={"type": "string", "description": "Plain Python. No magics (%), no ! commands."})
-_VARIABLES = schema(
-    pattern={"type": "string", "description": "Names to list, * and ? allowed; all by default.", "default": "*"}
+    "keys in files and in the environment, and set rules. What it prints and displays is sent to the endpoint."
 )
 
 
-def python(namespace: dict[str, Any], shell: Any = None) -> Tool:
-    """The tool `python`; `shell` is the IPython shell whose displays are captured too, None without one."""
-    numbers = count(1)
-
-    def run(code: str) -> ToolOutput:
-        return _run(code, f"<python tool, call {next(numbers)}>", namespace, shell)
-
-    return Tool(
-        "python",
-        "Run Python code in the user's notebook, with its variables. You get what it prints and displays and the value "
-        "of its last expression, long output cut in the middle; variables stay for later calls. "
-        "input() and top-level await do not work.",
-        _PYTHON,
-        run,
-        checker(_PYTHON),
-        asks=True,
-        risk=PYTHON_RISK,
-    )
+def python_tool(namespace: dict[str, Any], shell: Any = None) -> Tool:
+    """Make the tool `python`; `shell` is the IPython shell whose displays are captured too, None without one."""
+    return builtin_tool(python, namespace, shell, count(1), risk=RISK, asks=True)
 
 
-def _run(code: str, name: str, namespace: dict[str, Any], shell: Any) -> ToolOutput:
-    kept = BoundedText()
+def python(
+    namespace: dict[str, Any],
+    shell: Any,
+    numbers: Iterator[int],
+    code: Annotated[str, Field(strict=True, description="Plain Python, without magics (%) and ! commands.")],
+) -> ToolOutput:
+    """Run Python code in the user's notebook, with its variables.
+
+    Returns what the code prints and displays and the value of its last expression; long output is cut in the middle.
+    Variables are kept for later calls. input() and top-level await do not work.
+    """
+    name = f"<python tool, call {next(numbers)}>"
+    output = BoundedText()
     linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)  # for the traceback's source lines
     try:
-        with redirect_stdout(kept), redirect_stderr(kept), _displays(kept, shell):
-            value = _value(code, name, namespace)
+        with redirect_stdout(output), redirect_stderr(output), _capture_displays(output, shell):
+            value = _run(code, name, namespace)
             if value is not None:
-                kept.write(repr(value) if isinstance(value, str) else as_text(value, LIMIT))
+                output.write(repr(value) if isinstance(value, str) else as_text(value, LIMIT))
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # SystemExit too: a model does not end the kernel
-        kept.write(_traceback(error, name))
-        return ToolOutput(kept.text, is_error=True)
-    return ToolOutput(kept.text or "It ran, and showed nothing.")
+    except BaseException as error:  # SystemExit too: a model must not end the kernel
+        output.write(_traceback(error, name))
+        return ToolOutput(output.text, is_error=True)
+    return ToolOutput(output.text or "The code ran and printed nothing.")
 
 
-def _value(code: str, name: str, namespace: dict[str, Any]) -> Any:
-    """Run the code; the value of its last statement if that is an expression."""
+def _run(code: str, name: str, namespace: dict[str, Any]) -> Any:
+    """Run the code and return the value of its last statement if that is an expression."""
     tree = ast.parse(code, name)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     value = ast.Expression(last.value if isinstance(last, ast.Expr) else ast.Constant(None, lineno=1, col_offset=0))
     steps = [compile(each, name, mode, dont_inherit=True) for each, mode in ((tree, "exec"), (value, "eval"))]
-    exec(steps[0], namespace)  # noqa: S102  what the tool is for
+    exec(steps[0], namespace)  # noqa: S102  the tool's purpose
     return eval(steps[1], namespace)  # noqa: S307
 
 
 def _traceback(error: BaseException, name: str) -> str:
-    """The traceback's last lines, without our own frames."""
+    """The last lines of the traceback, without our own frames."""
     place = error.__traceback__
     while place is not None and place.tb_frame.f_code.co_filename != name:
         place = place.tb_next
@@ -93,81 +80,30 @@ def _traceback(error: BaseException, name: str) -> str:
     return "\n".join(lines[-TRACEBACK_LINES:])
 
 
-class _Written:
-    """Stands in for a shell's display publisher: what is displayed is written down as text and shown to nobody."""
+class _CapturingPublisher:
+    """Replaces a shell's display publisher: writes what is displayed as text and shows nothing."""
 
-    def __init__(self, kept: BoundedText, publisher: Any) -> None:
-        self._kept = kept
+    def __init__(self, output: BoundedText, publisher: Any) -> None:
+        self._output = output
         self._publisher = publisher
 
     def publish(self, data: Mapping[str, Any], *_: Any, **__: Any) -> None:
-        self._kept.write(f"{data.get('text/markdown') or data.get('text/plain') or ', '.join(data)}\n")
+        self._output.write(f"{data.get('text/markdown') or data.get('text/plain') or ', '.join(data)}\n")
 
     def clear_output(self, wait: bool = False) -> None:
-        """Nothing that was shown is taken back."""
+        """Keep the output: what was displayed is never removed."""
 
-    def __getattr__(self, name: str) -> Any:  # the kernel tells its publisher of messages that come meanwhile
+    def __getattr__(self, name: str) -> Any:  # the kernel sets the parent message on its publisher
         return getattr(self._publisher, name)
 
 
 @contextmanager
-def _displays(kept: BoundedText, shell: Any) -> Iterator[None]:
+def _capture_displays(output: BoundedText, shell: Any) -> Iterator[None]:
     if shell is None:
         yield
         return
-    before, shell.display_pub = shell.display_pub, _Written(kept, shell.display_pub)
+    before, shell.display_pub = shell.display_pub, _CapturingPublisher(output, shell.display_pub)
     try:
         yield
     finally:
         shell.display_pub = before
-
-
-# Variables --------------------------------------------------------------------------------------------------------
-
-_SIZED: tuple[Any, ...] = (str, bytes, bytearray, list, tuple, dict, set, frozenset, range, deque)
-_SHAPED = ("numpy.", "pandas.", "polars.", "pyarrow.", "scipy.", "xarray.", "torch.", "jax.", "jaxlib.", "dask.array.")
-"""How the modules begin whose types say their shape without computing anything."""
-
-_OF_IPYTHON = frozenset(("In", "Out", "exit", "quit", "get_ipython", "open"))
-
-
-def variables(namespace: Mapping[str, Any]) -> Tool:
-    """The tool `variables`."""
-
-    def run(pattern: str = "*") -> str:
-        found = {name: value for name, value in dict(namespace).items() if _is_own(name, value)}
-        lines = [f"{name}: {_kind(found[name])}" for name in sorted(found) if fnmatchcase(name, pattern)]
-        return cut("\n".join(lines), LIMIT) if lines else f"None of the {len(found)} variables has such a name."
-
-    return Tool(
-        "variables",
-        "List the variables of the user's notebook: name, type, shape or number of items. No values.",
-        _VARIABLES,
-        run,
-        checker(_VARIABLES),
-        risk=VARIABLES_RISK,
-    )
-
-
-def _is_own(name: Any, value: Any) -> bool:
-    return (
-        isinstance(name, str)
-        and not name.startswith("_")
-        and name not in _OF_IPYTHON
-        and not issubclass(type(value), ModuleType)  # isinstance would ask the object for its class
-    )
-
-
-def _kind(value: Any) -> str:
-    """Its type, and its shape or length where asking for it computes nothing."""
-    try:
-        module, name = type(value).__module__, type(value).__qualname__
-        kind = name if module == "builtins" else f"{module}.{name}"
-        for sized in _SIZED:
-            if issubclass(type(value), sized):
-                return f"{kind}, {sized.__len__(value):,} {'characters' if sized is str else 'items'}"
-        if f"{module}.".startswith(_SHAPED) and isinstance(shape := getattr(value, "shape", None), tuple):
-            return f"{kind}, shape ({', '.join(str(int(n)) if isinstance(n, Integral) else '?' for n in shape)})"
-        return kind
-    except Exception:  # an object whose class fails when it is asked what it is
-        return "object"

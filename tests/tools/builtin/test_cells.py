@@ -10,7 +10,7 @@ from mm_magics.errors import ToolInputError
 from mm_magics.history.notebook import Cell, Document
 from mm_magics.history.notebook_context import Ran, others
 from mm_magics.history.turn import MIME_TYPE
-from mm_magics.tools.builtin.cells import FOUND, WIDTH, search_cells
+from mm_magics.tools.builtin.cells import MAX_LINE, MAX_LINES, search_cells_tool
 
 
 def stream(text: str) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def stream(text: str) -> dict[str, Any]:
 
 
 def search(cells: list[Ran], text: str) -> str:
-    tool = search_cells(lambda: cells)
+    tool = search_cells_tool(lambda: cells)
     return str(tool.function(**tool.check({"text": text})))
 
 
@@ -34,12 +34,12 @@ def test_lines_of_sources_and_outputs_are_found_with_their_places() -> None:
         "cell b, output line 2: ALPHA",
         "cell c, line 2: What is alpha?",
     ]
-    assert search(cells, "beta") == "No other cell holds it."
+    assert search(cells, "beta") == "No other cell contains this text."
 
 
 def test_the_cells_are_those_at_the_time_of_the_call() -> None:
     cells: list[Ran] = []
-    tool = search_cells(lambda: cells)
+    tool = search_cells_tool(lambda: cells)
     cells.append(Ran("new", "alpha", []))
     assert tool.function(text="alpha") == "cell new, line 1: alpha"
 
@@ -48,10 +48,10 @@ def test_a_long_line_is_cut_around_what_was_found_and_many_lines_are_counted() -
     long = "x" * 10_000 + "alpha" + "y" * 10_000
     line = search([Ran("a", long, [])], "alpha")
     assert "xalphay" in line
-    assert len(line) < WIDTH + 40
+    assert len(line) < MAX_LINE + 40
     assert "xalpha" in search([Ran("a", "x" * 300 + "alpha", [])], "alpha")
-    lines = search([Ran("a", "alpha\n" * (FOUND + 7), [])], "alpha").splitlines()
-    assert len(lines) == FOUND + 1
+    lines = search([Ran("a", "alpha\n" * (MAX_LINES + 7), [])], "alpha").splitlines()
+    assert len(lines) == MAX_LINES + 1
     assert lines[-1] == "… [cut here: 7 more lines]"
 
 

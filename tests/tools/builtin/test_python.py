@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 from mm_magics.tools.builtin.bounded_text import LIMIT, BoundedText
-from mm_magics.tools.builtin.python import TRACEBACK_LINES, python, variables
+from mm_magics.tools.builtin.python import TRACEBACK_LINES, python_tool
+from mm_magics.tools.builtin.variables import variables_tool
 from mm_magics.tools.tool import ToolOutput
 
 
 def run(code: str, namespace: dict[str, Any] | None = None, shell: Any = None) -> ToolOutput:
-    tool = python({} if namespace is None else namespace, shell)
+    tool = python_tool({} if namespace is None else namespace, shell)
     output = tool.function(**tool.check({"code": code}))
     assert isinstance(output, ToolOutput)
     return output
@@ -45,13 +46,13 @@ def shell() -> Iterator[InteractiveShell]:
     [
         ("6 * 7", "42"),
         ("'text'", "'text'"),
-        ("x = 1", "It ran, and showed nothing."),
-        ("", "It ran, and showed nothing."),
-        ("None", "It ran, and showed nothing."),
+        ("x = 1", "The code ran and printed nothing."),
+        ("", "The code ran and printed nothing."),
+        ("None", "The code ran and printed nothing."),
         ("print('a')\nprint('b')\n3", "a\nb\n3"),
         ("import sys; print('out'); print('err', file=sys.stderr)", "out\nerr\n"),
         ("1\n2", "2"),
-        ("for n in range(2):\n    n", "It ran, and showed nothing."),
+        ("for n in range(2):\n    n", "The code ran and printed nothing."),
         ("def f():\n    return 1\nf()", "1"),
         ("[n for n in range(3)]", "[0, 1, 2]"),
         ("def f(x: int): pass\nf.__annotations__", "{'x': <class 'int'>}"),
@@ -87,7 +88,6 @@ def test_variables_stay_for_later_calls() -> None:
         ("import sys\nsys.exit()", "SystemExit", "    sys.exit()"),
         ("raise GeneratorExit", "GeneratorExit", "    raise GeneratorExit"),
         ("def f(): f()\nf()", "RecursionError: maximum recursion depth exceeded", "    def f(): f()"),
-        ("'\ud800'.encode()", "UnicodeEncodeError", ""),
         ("a\0b", "SyntaxError: source code string cannot contain null bytes", ""),
         ("(" * 10_000, "SyntaxError: too many nested parentheses", ""),
         ("class E(Exception):\n    def __str__(self): 1 / 0\nraise E", "E: <exception str() failed>", "    raise E"),
@@ -100,7 +100,7 @@ def test_an_error_is_the_last_lines_of_its_traceback(code: str, last: str, line:
     lines = output.text.splitlines()
     assert lines[-1].startswith(last)
     assert len(lines) <= TRACEBACK_LINES
-    assert "builtin_python.py" not in output.text
+    assert "builtin/python.py" not in output.text
     assert line in output.text
 
 
@@ -237,7 +237,7 @@ class OddList(list[int]):
 
 
 def listed(namespace: dict[str, Any], **given: Any) -> list[str]:
-    tool = variables(namespace)
+    tool = variables_tool(namespace)
     return str(tool.function(**tool.check(given))).splitlines()
 
 
@@ -260,10 +260,10 @@ def test_names_types_and_sizes_are_listed_and_no_values() -> None:
         f"frame: {pandas.DataFrame.__module__}.DataFrame, shape (2, 1)",
         "n: int",
         "numbers: list, 2 items",
-        "ordered: collections.OrderedDict, 1 items",
+        "ordered: collections.OrderedDict, 1 item",
         "other: polars.dataframe.frame.DataFrame, shape (2, 1)",
-        "queue: collections.deque, 1 items",
-        "table: dict, 1 items",
+        "queue: collections.deque, 1 item",
+        "table: dict, 1 item",
         "text: str, 6 characters",
     ]
 
@@ -295,7 +295,7 @@ def test_objects_that_fail_or_compute_when_asked_are_not_asked() -> None:
 def test_a_pattern_chooses_among_the_names() -> None:
     namespace = {"df_a": 1, "df_b": 2, "x": 3}
     assert listed(namespace, pattern="df_?") == ["df_a: int", "df_b: int"]
-    assert listed(namespace, pattern="zzz") == ["None of the 3 variables has such a name."]
+    assert listed(namespace, pattern="zzz") == ["None of the 3 variables matches 'zzz'."]
 
 
 def test_a_long_list_of_variables_is_cut() -> None:

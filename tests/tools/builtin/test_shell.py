@@ -16,14 +16,14 @@ import pytest
 
 from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.tools.builtin.bounded_text import LIMIT
-from mm_magics.tools.builtin.shell import environment, shell
+from mm_magics.tools.builtin.shell import environment, shell_tool
 from mm_magics.tools.tool import ToolOutput
 
 SECRET = "sk-very-secret-4711"
 
 
 def run(folder: Path, command: str, **given: Any) -> ToolOutput:
-    tool = shell(folder)
+    tool = shell_tool(folder)
     output = tool.function(**tool.check({"command": command, **given}))
     assert isinstance(output, ToolOutput)
     return output
@@ -109,7 +109,7 @@ def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
     before = time.monotonic()
     output = run(tmp_path, command, timeout=0.5)
     assert time.monotonic() - before < 3
-    assert output == ToolOutput("began\n[killed: it took longer than 0.5 seconds]", is_error=True)
+    assert output == ToolOutput("began\n[killed: it took longer than 0.5 s]", is_error=True)
     for name in ("child", "grandchild"):
         assert ends(int((tmp_path / name).read_text()))
 
@@ -154,7 +154,7 @@ def test_output_without_end_is_cut_and_fills_no_memory(tmp_path: Path) -> None:
 def test_yes_is_stopped_by_the_time_out(tmp_path: Path) -> None:
     output = run(tmp_path, "yes", timeout=0.5)
     assert output.is_error
-    assert output.text.endswith("[killed: it took longer than 0.5 seconds]")
+    assert output.text.endswith("[killed: it took longer than 0.5 s]")
 
 
 @pytest.mark.slow
@@ -174,7 +174,7 @@ def test_an_interrupt_kills_the_command_and_goes_on(tmp_path: Path) -> None:
     assert ends(int((tmp_path / "pid").read_text()))
 
 
-@pytest.mark.parametrize("command", ["a\0b", "echo '\ud800'", "x" * 10_000_000])
+@pytest.mark.parametrize("command", ["a\0b", "x" * 10_000_000])
 def test_a_command_that_cannot_be_started_is_said(tmp_path: Path, command: str) -> None:
     with pytest.raises(ToolError, match="cannot be started"):
         run(tmp_path, command)
@@ -187,6 +187,6 @@ def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("timeout", [0, -1, 4000, float("nan"), float("inf"), 10**400, "5", True])
 def test_a_time_out_that_is_none_is_refused(tmp_path: Path, timeout: Any) -> None:
-    with pytest.raises(ToolInputError, match="timeout must be"):
+    with pytest.raises(ToolInputError, match="timeout: Input should be"):
         run(tmp_path, "touch ran", timeout=timeout)
     assert not (tmp_path / "ran").exists()
