@@ -18,6 +18,7 @@ from mm_magics.api.messages import problems
 from mm_magics.display import html_page, terminal, widget
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.bundle import make_bundle
+from mm_magics.display.protocol import CONTROL_COMM, DOCUMENT_COMM
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.sse import SSEDecoder, parse
 from mm_magics.endpoint.stream_events import StreamEvent
@@ -173,7 +174,7 @@ class FrontEnd:
 
 
 @FEWER
-@given(st.sampled_from([comms.DOCUMENT, comms.CONTROL]), st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
+@given(st.sampled_from([DOCUMENT_COMM, CONTROL_COMM]), st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
 def test_any_data_on_a_comm_is_taken_or_passed_over(target: str, data: list[Any]) -> None:
     front = FrontEnd()
     comms.listen(front, LivePage(Session()).described, lambda: None)

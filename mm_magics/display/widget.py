@@ -4,12 +4,7 @@ Always true: text is sent once (appended, never repeated), the first of it and o
 1/FLUSHES_PER_S s of its arrival; the code of the front end is sent once per kernel (the runtime), each turn's widget
 being a stub that finds it; the output cell ends with the final bundle in the widget's place.
 
-Messages to the front end are `{"ops": [op, …]}`, an op being one of
-    ["open", key, block]   ["add", key, text]   ["close", key, {"seconds", "block"}]   ["state", {…}]
-    ["tool", id, {"state": "asking" | "decided" | "running" | an outcome, "seconds", "risk", "always"}]
-with `key` counting the blocks of the turn. From it come `{"type": "here"}` once it is drawn, and again while a call
-asks (the first messages of a page may wait for the cell's end), `{"type": "stop"}`, and
-`{"type": "decide", "id", "allowed", "always", "reason"}` for a call that asks.
+`mm_magics.display.protocol` defines the messages in both directions.
 """
 
 from __future__ import annotations
@@ -19,7 +14,7 @@ import threading
 import time
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Unpack
 
 import anywidget
 import traitlets
@@ -29,6 +24,19 @@ from ipywidgets import Layout
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import by_input
+from mm_magics.display.protocol import (
+    AddOp,
+    CallChange,
+    CloseOp,
+    OpenOp,
+    StateChange,
+    StateOp,
+    ToolOp,
+    TurnOp,
+    decision_in,
+    is_stop,
+    turn_message,
+)
 from mm_magics.events import (
     ApprovalRequested,
     BlockStart,
@@ -51,8 +59,6 @@ _GAP_S = 1 / FLUSHES_PER_S
 HERE_S = 10.0
 """How long a page may take to draw the turn's widget, before it counts as one that cannot be asked."""
 POLL_S = 0.05
-
-Op = list[Any]
 
 
 @cache
@@ -87,8 +93,9 @@ class WidgetView:
     def __init__(self, stop: threading.Event) -> None:
         self.due: float | None = None
         self._stop = stop
-        self._ops: list[Op] = []
+        self._ops: list[TurnOp] = []
         self._added: list[str] = []
+        self._added_to = -1
         self._flushed = 0.0
         self._keys: dict[int, int] = {}
         self._began: dict[int, float] = {}
@@ -132,7 +139,7 @@ class WidgetView:
             if self._stop.is_set():
                 raise StoppedError
             if time.monotonic() - self._displayed >= HERE_S:
-                self._put(["tool", call.id, {"state": "decided"}])  # a page that comes late shows no dead buttons
+                self._put_call(call.id, {"state": "decided"})  # a page that comes late shows no dead buttons
                 self._flush()
                 return by_input(call)
         while True:
@@ -155,84 +162,87 @@ class WidgetView:
         """Queue what the event changes; whether it is a boundary that the reader should see at once."""
         match event:
             case PromptSent(prompt):
-                state = {"status": "waiting", "model": prompt.model, "thread": prompt.thread, "notes": prompt.notes}
-                self._put(["state", state])
+                self._put_state(status="waiting", model=prompt.model, thread=prompt.thread, notes=prompt.notes)
                 return True
             case Retrying() | Throttled():
                 self._wait, self._waits_until = [str(event)], time.monotonic() + event.seconds
-                self._put(["state", {"status": "waiting", "notes": self._wait}])
+                self._put_state(status="waiting", notes=self._wait)
                 return True
             case Progress():
                 waiting = self._wait if time.monotonic() < self._waits_until else []
-                self._put(["state", {"status": "waiting", "notes": [str(event), *waiting]}])
+                self._put_state(status="waiting", notes=[str(event), *waiting])
                 return True
             case MessageStart():
                 self._keys = {}
             case BlockStart(number, block):
                 self._keys[number] = self._count
                 self._began[number] = time.monotonic()
-                self._put(["open", self._count, block])
-                self._put(["state", {"status": "answering" if block.get("type") == "text" else "thinking"}])
+                self._put(OpenOp("open", self._count, block))
+                self._put_state(status="answering" if block.get("type") == "text" else "thinking")
                 self._count += 1
             case BlockStop(number, _):
                 seconds = time.monotonic() - self._began.get(number, time.monotonic())
-                self._put(["close", self._keys.get(number, -1), {"seconds": round(seconds, 1)}])
+                self._put(CloseOp("close", self._keys.get(number, -1), {"seconds": round(seconds, 1)}))
             case ApprovalRequested(call, tool):
-                self._put(
-                    ["tool", call.id, {"state": "asking", "risk": tool.risk, "always": standing_rule_label(call)}]
-                )
-                self._put(["state", {"status": "waiting"}])
+                self._put_call(call.id, {"state": "asking", "risk": tool.risk, "always": standing_rule_label(call)})
+                self._put_state(status="waiting")
                 return True
             case ToolStarted(call):
-                self._put(["tool", call.id, {"state": "running"}])
+                self._put_call(call.id, {"state": "running"})
                 return True
             case ToolFinished(call, result):
-                self._put(["open", self._count, {**result.block, "content": ""}])
-                self._put(["close", self._count, {"block": result.block}])
-                self._put(["tool", call.id, {"state": result.outcome, "seconds": result.seconds}])
+                self._put(OpenOp("open", self._count, {**result.block, "content": ""}))
+                self._put(CloseOp("close", self._count, {"block": result.block}))
+                self._put_call(call.id, {"state": result.outcome, "seconds": result.seconds})
                 self._count += 1
                 return True
             case TurnEnd(turn):
-                self._put(["state", ended(turn)])
+                self._put(StateOp("state", ended(turn)))
                 return True
         return False
 
     def _add(self, key: int, text: str) -> None:
         """Text for the block goes into the last op if that is its own already."""
-        if self._ops and self._ops[-1][0] == "add" and self._ops[-1][1] == key:
+        last = self._ops[-1] if self._ops else None
+        if isinstance(last, AddOp) and last.key == key:
             self._added.append(text)
         else:
             self._settle()
-            self._added = [text]
-            self._ops.append(["add", key, ""])
+            self._added, self._added_to = [text], key
+            self._ops.append(AddOp("add", key, ""))
 
-    def _put(self, op: Op) -> None:
+    def _put(self, op: TurnOp) -> None:
         self._settle()
         self._ops.append(op)
 
+    def _put_state(self, **change: Unpack[StateChange]) -> None:
+        self._put(StateOp("state", change))
+
+    def _put_call(self, id_: str, change: CallChange) -> None:
+        self._put(ToolOp("tool", id_, change))
+
     def _settle(self) -> None:
         if self._added:
-            self._ops[-1][2] = "".join(self._added)
+            self._ops[-1] = AddOp("add", self._added_to, "".join(self._added))
             self._added = []
 
     def _flush(self) -> None:
         self._settle()
         if self._ops:
-            self._widget.send({"ops": self._ops})
+            self._widget.send(turn_message(self._ops))
         self._ops = []
         self._flushed = time.monotonic()
         self.due = None
 
     def _received(self, _widget: object, content: object, _buffers: object) -> None:
         self._here.set()  # whatever it says, it is there
-        match content:
-            case {"type": "stop"}:
-                self._stop.set()
-            case {"type": "decide", "id": str(id_), "allowed": bool(yes), "always": bool(always), "reason": str(why)}:
-                self._decided.put((id_, Decision(yes, why, always)))
+        if is_stop(content):
+            self._stop.set()
+        elif decide := decision_in(content):
+            self._decided.put((decide["id"], Decision(decide["allowed"], decide["reason"], decide["always"])))
 
 
-def ended(turn: Turn) -> dict[str, Any]:
+def ended(turn: Turn) -> StateChange:
     """The state of a turn that is over, as the front end takes it."""
     usage = usage_line.usage_of([turn])
     return {

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-DOCUMENT = "mm_magics.document"
-CONTROL = "mm_magics.control"
+from mm_magics.display.protocol import CONTROL_COMM, DOCUMENT_COMM, DocumentAnswer, is_stop
 
-Send = Callable[[dict[str, Any]], None]
+Send = Callable[[DocumentAnswer], None]
 Received = Callable[[dict[str, Any], Send], None]
 
 
@@ -24,10 +23,10 @@ def listen(shell: Any, document: Received, stop: Callable[[], None]) -> None:
         return
 
     def control(data: dict[str, Any], _send: Send) -> None:
-        if data.get("type") == "stop":
+        if is_stop(data):
             stop()
 
-    for target, received in ((DOCUMENT, document), (CONTROL, control)):
+    for target, received in ((DOCUMENT_COMM, document), (CONTROL_COMM, control)):
         manager.register_target(target, _opened(received))
 
 

@@ -19,6 +19,7 @@ from mm_magics.batch.progress import MapEvent
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.approval_prompt import by_input
 from mm_magics.display.bundle import make_bundle, output_metadata
+from mm_magics.display.protocol import CellOutput
 from mm_magics.errors import TurnInterruptedError
 from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.turn import Turn
@@ -146,7 +147,7 @@ def perform(
     return turn
 
 
-def _output(final: Callable[[], dict[str, Any]], said: dict[str, Any]) -> dict[str, Any]:
+def _output(final: Callable[[], dict[str, Any]], said: dict[str, Any]) -> CellOutput:
     return {"data": final(), "metadata": said}
 
 

@@ -2,8 +2,8 @@
 
 Always true: without the extension nothing is ever sent; all that is sent can be worked out again at any time.
 
-The page is sent `{"outputs": {cell id: {"data", "metadata"}}}`, the answers that ended while no page was there, and
-`{"marks": {cell id: {turn id: ["stale", "replayed"]}}}`, all turns that have a mark, whenever that has changed.
+`DocumentAnswer` in `mm_magics.display.protocol` is what the page is sent: the answers that ended while no page was
+there, and the marks of all turns that have one, whenever those have changed.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from mm_magics.display.protocol import CellOutput, DocumentAnswer, Mark
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.session import Session
 
-Send = Callable[[dict[str, Any]], None]
-Output = dict[str, Any]
-Marks = dict[str, dict[str, list[str]]]
+Send = Callable[[DocumentAnswer], None]
+Marks = dict[str, dict[str, list[Mark]]]
 
 
 class _Shown(NamedTuple):
     turn: str
     ended_at: float
-    output: Callable[[], Output]
+    output: Callable[[], CellOutput]
 
 
 class LivePage:
@@ -50,7 +50,7 @@ class LivePage:
         self._session.refresh()
         self.tell()
 
-    def shown(self, cell_id: str | None, turn: Turn, output: Callable[[], Output], *, replayed: bool) -> None:
+    def shown(self, cell_id: str | None, turn: Turn, output: Callable[[], CellOutput], *, replayed: bool) -> None:
         """The cell now has this output, if anybody was there to take it."""
         if cell_id:
             self._shown[cell_id] = _Shown(turn.id, time.time(), output)
@@ -64,13 +64,13 @@ class LivePage:
         stale = self._session.history.stale()
         marks: Marks = {}
         for cell, turn in sorted(stale | self._replayed):
-            has = {"stale": (cell, turn) in stale, "replayed": (cell, turn) in self._replayed}
+            has: dict[Mark, bool] = {"stale": (cell, turn) in stale, "replayed": (cell, turn) in self._replayed}
             marks.setdefault(cell, {})[turn] = [mark for mark, given in has.items() if given]
         if marks != self._told:
             self._told = marks
             self._send({"marks": marks})
 
-    def _missed(self, description: Mapping[str, Any]) -> dict[str, Output]:
+    def _missed(self, description: Mapping[str, Any]) -> dict[str, CellOutput]:
         since, order, cells = (description.get(key) for key in ("since", "order", "changed"))
         if not isinstance(since, int | float) or not isinstance(order, list) or not isinstance(cells, dict):
             return {}

@@ -1,9 +1,14 @@
-// A dialog that drops down from a button: the platform's popover, which opens and closes by the button, closes by Escape
-// and by a click outside, gives focus back, and stands above everything else on the page. Tab out of it closes it too.
-// Always true: no key typed in it is a shortcut of the application's.
+// Turns a panel into a dialog that drops down from a button.
+// It uses the browser's popover: the button opens and closes it, Escape and a click outside close it, focus returns to
+// the button, and it is above everything else on the page. Moving the focus out of it with Tab closes it as well.
+// Keys that are typed in it never trigger shortcuts of the application.
 
-/** `opening` is called before each time that the panel opens. */
-export function dropDown(button: HTMLButtonElement, panel: HTMLElement, opening: () => void): void {
+/** `onOpen` is called each time before the panel opens. */
+export function attachDropdown(
+  button: HTMLButtonElement,
+  panel: HTMLElement,
+  onOpen: () => void,
+): void {
   panel.popover = 'auto';
   panel.setAttribute('role', 'dialog');
   panel.setAttribute('data-lm-suppress-shortcuts', 'true');
@@ -11,14 +16,14 @@ export function dropDown(button: HTMLButtonElement, panel: HTMLElement, opening:
   button.popoverTargetElement = panel;
   panel.addEventListener('beforetoggle', ({ newState }) => {
     if (newState !== 'open') return;
-    opening();
+    onOpen();
     const { left, bottom } = button.getBoundingClientRect();
     panel.style.setProperty('--mm-left', `${left}px`);
     panel.style.setProperty('--mm-top', `${bottom + 2}px`);
   });
   panel.addEventListener('keydown', ({ key }) => {
     if (key !== 'Tab') return;
-    // Where Tab leads is known once the key's event is over.
+    // The focus moves after this event.
     setTimeout(() => {
       if (!panel.contains(document.activeElement)) panel.hidePopover();
     });

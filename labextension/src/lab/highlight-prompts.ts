@@ -1,41 +1,41 @@
-// Prompt cells as Markdown, live while one types.
-// Always true: a cell that is no prompt cell (any more) has the language that the notebook gives it.
+// Highlights prompt cells as Markdown while the user types.
+// Every other cell keeps the language of the notebook.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import type { ICellModel } from '@jupyterlab/cells';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { eachNotebook } from './open-notebooks';
-import { isCode, isPrompt } from './prompt-cell';
+import { isCodeCell, isPrompt } from './prompt-cell';
 
 const MARKDOWN = 'text/x-ipythongfm';
 
-/** Keep the notebook's cells so; what is returned looks at all of them anew. */
+/** Set the language of each cell, now and after each change. Return a function that checks all cells again. */
 function highlightPrompts(panel: NotebookPanel, enabled: () => boolean): () => void {
   const watched = new WeakSet<ICellModel>();
 
-  const check = (model: ICellModel): void => {
-    if (!isCode(model)) return;
-    const wanted = enabled() && isPrompt(model.sharedModel.getSource());
-    if (wanted && model.mimeType !== MARKDOWN) model.mimeType = MARKDOWN;
-    if (!wanted && model.mimeType === MARKDOWN) model.mimeType = panel.content.codeMimetype;
+  const checkCell = (model: ICellModel): void => {
+    if (!isCodeCell(model)) return;
+    const isMarkdown = enabled() && isPrompt(model.sharedModel.getSource());
+    if (isMarkdown && model.mimeType !== MARKDOWN) model.mimeType = MARKDOWN;
+    if (!isMarkdown && model.mimeType === MARKDOWN) model.mimeType = panel.content.codeMimetype;
   };
-  const all = (): void => {
+  const checkAll = (): void => {
     const cells = panel.content.model?.cells;
     if (!cells) return;
     for (const model of cells) {
       if (!watched.has(model)) {
         watched.add(model);
-        model.contentChanged.connect(check);
+        model.contentChanged.connect(checkCell);
         model.mimeTypeChanged.connect(() => {
-          check(model);
+          checkCell(model);
         });
       }
-      check(model);
+      checkCell(model);
     }
   };
-  panel.content.model?.cells.changed.connect(all);
-  all();
-  return all;
+  panel.content.model?.cells.changed.connect(checkAll);
+  checkAll();
+  return checkAll;
 }
 
 export const highlightPlugin: JupyterFrontEndPlugin<void> = {
@@ -62,7 +62,7 @@ export const highlightPlugin: JupyterFrontEndPlugin<void> = {
         apply();
       },
       (error: unknown) => {
-        console.debug('mm_magics: no settings', error);
+        console.debug('mm_magics: the settings of the extension could not be loaded', error);
       },
     );
   },

@@ -1,5 +1,5 @@
-// The JupyterLab and Notebook 7 extension: five plugins, each of which may be disabled by itself.
-// Always true: everything in a notebook works without any of them, only less well.
+// The extension for JupyterLab and Notebook 7: five plugins, each of which can be disabled on its own.
+// Notebooks work without any of them, with fewer conveniences.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { commandsPlugin } from './commands';
 import { highlightPlugin } from './highlight-prompts';

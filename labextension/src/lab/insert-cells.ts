@@ -1,15 +1,15 @@
-// New cells: where they go, and what is selected in them.
-// Always true: what is inserted is not run, and can be undone like any other edit.
+// Inserts cells below a prompt cell, for the commands and for the "Insert below" buttons.
+// An inserted cell is never run, and undo removes it like any other edit.
 import type { ICellModel } from '@jupyterlab/cells';
 import type { Notebook } from '@jupyterlab/notebook';
 import { HOST_INSERTS, INSERT_EVENT } from '../renderer/markdown/decorate-html';
 
-/** Which cell's turn an inserted cell is from. */
-const origins = new WeakMap<ICellModel, ICellModel>();
+/** The prompt cell whose answer an inserted cell comes from. */
+const promptCells = new WeakMap<ICellModel, ICellModel>();
 
-/** The cell whose turn this one is from; itself, if it was not inserted. */
-export function originOf(model: ICellModel): ICellModel {
-  return origins.get(model) ?? model;
+/** Return the prompt cell whose answer this cell comes from, or the cell itself if it was not inserted. */
+export function promptCellOf(model: ICellModel): ICellModel {
+  return promptCells.get(model) ?? model;
 }
 
 function insertAt({ model }: Notebook, index: number, source: string): void {
@@ -17,15 +17,15 @@ function insertAt({ model }: Notebook, index: number, source: string): void {
   model?.sharedModel.insertCell(index, { cell_type: 'code', source, metadata });
 }
 
-/** Insert a code cell below the active one and edit it, with `selected` (a part of it, else its end) selected. */
-export async function editBelow(
+/** Insert a code cell below the active one and edit it, with `selected` selected or the cursor at the end. */
+export async function insertAndEditBelow(
   notebook: Notebook,
   source: string,
   selected?: string,
 ): Promise<void> {
   const index = notebook.activeCellIndex + 1;
   insertAt(notebook, index, source);
-  await show(notebook, index);
+  await activateCell(notebook, index);
   notebook.mode = 'edit';
   const editor = notebook.activeCell?.editor;
   if (!editor) return;
@@ -36,19 +36,20 @@ export async function editBelow(
   editor.focus();
 }
 
-/** Insert code of the turn of `origin` below it and below what was inserted from it before; gives the index. */
-export function insertCode(notebook: Notebook, origin: ICellModel, code: string): number {
+/** Insert code from the answer of `promptCell` below everything that was inserted from it. Return the new index. */
+export function insertCode(notebook: Notebook, promptCell: ICellModel, code: string): number {
   const cells = notebook.widgets.map((cell) => cell.model);
-  let index = cells.indexOf(origin) + 1;
-  for (let next = cells[index]; next && origins.get(next) === origin; next = cells[index]) index++;
+  let index = cells.indexOf(promptCell) + 1;
+  for (let next = cells[index]; next && promptCells.get(next) === promptCell; next = cells[index])
+    index++;
   insertAt(notebook, index, code);
-  const made = notebook.widgets[index]?.model;
-  if (made) origins.set(made, origin);
+  const inserted = notebook.widgets[index]?.model;
+  if (inserted) promptCells.set(inserted, promptCell);
   return index;
 }
 
-/** Make the cell the active one, and bring it into sight. */
-export async function show(notebook: Notebook, index: number): Promise<void> {
+/** Make the cell active and scroll to it. */
+export async function activateCell(notebook: Notebook, index: number): Promise<void> {
   notebook.activeCellIndex = index;
   notebook.deselectAll();
   notebook.mode = 'command';
@@ -58,8 +59,8 @@ export async function show(notebook: Notebook, index: number): Promise<void> {
   await cell.ready;
 }
 
-/** Show the "Insert below" buttons of the answers in the notebook, streaming and saved, and serve them. */
-export function serveInsertButtons(notebook: Notebook): void {
+/** Show the "Insert below" buttons of streaming and saved answers, and handle them. */
+export function handleInsertButtons(notebook: Notebook): void {
   notebook.addClass(HOST_INSERTS);
   notebook.node.addEventListener(INSERT_EVENT, (event) => {
     const code: unknown = event instanceof CustomEvent ? event.detail : null;

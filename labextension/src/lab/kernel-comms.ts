@@ -1,20 +1,32 @@
-// The comms to the kernel of one notebook: the document before each execution, and Stop.
-// Always true: both are opened here, and the kernel only ever answers on the document's; whatever fails, the cell runs
-// as if they were not there.
+// The two comms between one notebook and its kernel: the document before each execution, and Stop.
+// The page opens both, and the kernel only replies on the document comm. If a comm fails, cells run as they do without
+// this extension.
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { CommsOverSubshells, type Kernel } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
-import { Describer } from './describe-notebook';
-import { concernsUs, SETTINGS_KEY } from './prompt-cell';
+import {
+  CONTROL_COMM,
+  DOCUMENT_COMM,
+  SETTINGS_KEY,
+  type CellDescription,
+  type DocumentAnswer,
+  type DocumentDescription,
+  type StopMessage,
+} from '../protocol';
+import { NotebookDescriber } from './describe-notebook';
+import { mentionsMiniMax } from './prompt-cell';
 
-/** A cell with this in it may load the kernel's side, which until then refuses the comms. */
-const LOADER = /\bmm_magics\b/;
+/** Running a cell that matches may load mm_magics, and before that the kernel refuses the comms. */
+const LOADS_EXTENSION = /\bmm_magics\b/;
 
-/** One comm of a target, opened anew whenever the one before has been, or may have been, refused. */
-class Channel {
+/** A received message, whose fields have not been checked yet. */
+type Unchecked<Message> = { readonly [Field in keyof Message]?: unknown };
+
+/** A comm of one target, reopened after the kernel has refused it or may have refused it. */
+class Channel<Sent extends object> {
   private comm: Kernel.IComm | null = null;
-  private answered = false;
-  private doubtful = false;
+  private confirmed = false;
+  private mayBeRefused = false;
 
   constructor(
     private readonly target: string,
@@ -22,125 +34,131 @@ class Channel {
     private readonly receive: (data: JSONObject) => void = () => {},
   ) {}
 
-  get current(): Kernel.IComm | null {
-    return this.comm === null || this.comm.isDisposed || this.doubtful ? null : this.comm;
+  get isOpen(): boolean {
+    return this.comm !== null && !this.comm.isDisposed && !this.mayBeRefused;
   }
 
-  open(kernel: Kernel.IKernelConnection, data: JSONObject = {}): void {
+  send(message: Sent): void {
+    this.comm?.send(message as unknown as JSONObject);
+  }
+
+  open(kernel: Kernel.IKernelConnection, message?: Sent): void {
     const comm = kernel.createComm(this.target);
     comm.commsOverSubshells = this.subshells;
     this.comm = comm;
-    this.answered = this.doubtful = false;
+    this.confirmed = this.mayBeRefused = false;
     comm.onMsg = ({ content }) => {
       this.receive(content.data);
     };
-    comm.open(data).done.then(
-      () => (this.answered ||= this.comm === comm),
+    comm.open((message ?? {}) as unknown as JSONObject).done.then(
+      () => (this.confirmed ||= this.comm === comm),
       (error: unknown) => {
-        console.debug('mm_magics: the kernel went away', error);
+        console.debug('mm_magics: the kernel closed before it confirmed the comm', error);
       },
     );
   }
 
-  /** The kernel's side may come to be by what runs next; a comm that has not been answered yet may come too early. */
-  doubt(): void {
-    if (!this.answered) this.doubtful = true;
+  /** Reopen the comm next time if the kernel has not confirmed it: it may have arrived before mm_magics was loaded. */
+  expectRefusal(): void {
+    if (!this.confirmed) this.mayBeRefused = true;
   }
 
-  forget(): void {
+  drop(): void {
     this.comm = null;
   }
 }
 
-export class KernelLine {
+export class KernelComms {
   private kernel: Kernel.IKernelConnection | null = null;
-  private readonly document: Channel;
-  private readonly control = new Channel('mm_magics.control', CommsOverSubshells.PerCommTarget);
-  private readonly describer = new Describer();
+  private readonly document: Channel<DocumentDescription>;
+  private readonly control = new Channel<StopMessage>(
+    CONTROL_COMM,
+    CommsOverSubshells.PerCommTarget,
+  );
+  private readonly describer = new NotebookDescriber();
   private readonly pending = new Set<string>();
-  /** What the kernel was told of each cell. */
-  private told = new Map<string, string>();
-  private asked = false;
+  /** The JSON of each cell as the kernel last received it, by cell id. */
+  private sentCells = new Map<string, string>();
+  private stopRequested = false;
 
-  /** `receive` gets what the kernel answers: outputs that the page missed, and marks. */
   constructor(
     private readonly panel: NotebookPanel,
-    receive: (data: JSONObject) => void,
+    receive: (answer: Unchecked<DocumentAnswer>) => void,
   ) {
-    this.document = new Channel('mm_magics.document', CommsOverSubshells.Disabled, receive);
+    this.document = new Channel(DOCUMENT_COMM, CommsOverSubshells.Disabled, receive);
     void panel.sessionContext.ready.then(() => {
-      this.resume();
+      this.requestMissedAnswers();
     });
     panel.sessionContext.statusChanged.connect((_, status) => {
       if (status !== 'restarting' && status !== 'autorestarting' && status !== 'dead') return;
       this.pending.clear();
-      this.forget();
+      this.dropComms();
     });
     panel.sessionContext.kernelChanged.connect(() => {
-      this.forget();
+      this.dropComms();
     });
   }
 
-  /** The cell's code is about to be sent: tell the kernel how the notebook stands. */
-  begin(id: string, source: string): void {
+  /** Describe the notebook to the kernel, just before the code of a cell is sent. */
+  cellScheduled(id: string, source: string): void {
     this.pending.add(id);
-    this.asked = false;
+    this.stopRequested = false;
     try {
-      this.tell({});
-      if (!LOADER.test(source)) return;
-      this.document.doubt();
-      this.control.doubt();
+      this.describe({});
+      if (!LOADS_EXTENSION.test(source)) return;
+      this.document.expectRefusal();
+      this.control.expectRefusal();
     } catch (error) {
-      console.debug('mm_magics: the kernel was not told of the notebook', error);
-      this.forget();
+      console.debug('mm_magics: the notebook could not be described to the kernel', error);
+      this.dropComms();
     }
   }
 
-  end(id: string): void {
+  cellExecuted(id: string): void {
     this.pending.delete(id);
-    this.asked = false;
+    this.stopRequested = false;
   }
 
-  /** Ask the kernel to stop the turn that runs; asked again, or without a line to it, interrupt it. */
+  /** Ask the kernel to stop the running turn. The second time, or without a comm, interrupt the kernel. */
   async stop(): Promise<void> {
     const kernel = this.panel.sessionContext.session?.kernel;
     if (!kernel) return;
-    const comm = kernel === this.kernel && kernel.supportsSubshells ? this.control.current : null;
-    if (!comm || this.asked) return kernel.interrupt();
-    this.asked = true;
-    comm.send({ type: 'stop' });
+    const reachable = kernel === this.kernel && kernel.supportsSubshells && this.control.isOpen;
+    if (!reachable || this.stopRequested) return kernel.interrupt();
+    this.stopRequested = true;
+    this.control.send({ type: 'stop' });
   }
 
-  /** The page may have missed how turns ended in a kernel that is older than it. */
-  private resume(): void {
+  /** Ask for the answers that ended while no page was open: the kernel may be older than this page. */
+  private requestMissedAnswers(): void {
     const { context, sessionContext } = this.panel;
     const kernel = sessionContext.session?.kernel;
     const modified = Date.parse(context.contentsModel?.last_modified ?? '');
     if (!kernel || Number.isNaN(modified)) return;
     try {
-      this.tell({ since: modified / 1000 });
+      this.describe({ since: modified / 1000 });
     } catch (error) {
-      console.debug('mm_magics: the kernel was not asked', error);
-      this.forget();
+      console.debug('mm_magics: the kernel could not be asked for missed answers', error);
+      this.dropComms();
     }
   }
 
-  private tell(more: JSONObject): void {
+  private describe(extra: Pick<DocumentDescription, 'since'>): void {
     const { content, context, sessionContext } = this.panel;
     const kernel = sessionContext.session?.kernel ?? null;
-    if (kernel !== this.kernel) this.forget();
+    if (kernel !== this.kernel) this.dropComms();
     this.kernel = kernel;
     if (!kernel?.handleComms || !content.model) return;
-    const cells = this.describer.cells(content.model);
-    if (!concernsUs([...cells.values()].map(({ source }) => source))) return;
-    if (!this.control.current) this.control.open(kernel);
-    const comm = this.document.current;
-    if (!comm) this.told = new Map();
-    const changed: JSONObject = {};
-    for (const [id, { reduced, text }] of cells)
-      if (this.told.get(id) !== text) changed[id] = reduced;
+    const cells = this.describer.describe(content.model);
+    if (!mentionsMiniMax([...cells.values()].map(({ cell }) => cell.source))) return;
+    if (!this.control.isOpen) this.control.open(kernel);
+    const isOpen = this.document.isOpen;
+    if (!isOpen) this.sentCells = new Map();
+    const changed: Record<string, CellDescription> = {};
+    for (const [id, { cell, json }] of cells)
+      if (this.sentCells.get(id) !== json) changed[id] = cell;
     const path = context.localPath;
-    const description = {
+    const description: DocumentDescription = {
       name: path.split('/').at(-1) ?? path,
       path,
       sent_at: Date.now() / 1000,
@@ -148,16 +166,16 @@ export class KernelLine {
       pending: [...this.pending],
       changed,
       settings: (content.model.getMetadata(SETTINGS_KEY) ?? {}) as JSONObject,
-      ...more,
+      ...extra,
     };
-    if (comm) comm.send(description);
+    if (isOpen) this.document.send(description);
     else this.document.open(kernel, description);
-    this.told = new Map([...cells].map(([id, { text }]) => [id, text]));
+    this.sentCells = new Map([...cells].map(([id, { json }]) => [id, json]));
   }
 
-  private forget(): void {
-    this.document.forget();
-    this.control.forget();
-    this.told = new Map();
+  private dropComms(): void {
+    this.document.drop();
+    this.control.drop();
+    this.sentCells = new Map();
   }
 }

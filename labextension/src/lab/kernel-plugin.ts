@@ -1,5 +1,5 @@
-// Tells each notebook's kernel how the notebook stands before a cell runs, shows what the kernel answers, and knows the
-// way to Stop.
+// The plugin that connects each notebook to its kernel: it describes the notebook before a cell runs, shows the kernel's
+// answers, and stops the running turn.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import {
   INotebookTracker,
@@ -9,49 +9,49 @@ import {
 } from '@jupyterlab/notebook';
 import type { JSONObject } from '@lumino/coreutils';
 import { isRecord } from '../renderer/turn-state';
-import { KernelLine } from './kernel-comms';
-import { Marks } from './turn-marks';
+import { KernelComms } from './kernel-comms';
 import { eachNotebook } from './open-notebooks';
-import { isCode } from './prompt-cell';
+import { isCodeCell } from './prompt-cell';
+import { TurnMarks } from './turn-marks';
 
-const lines = new WeakMap<Notebook, KernelLine>();
+const commsOf = new WeakMap<Notebook, KernelComms>();
 
-/** Let cells, by their ids, show these outputs, which came while no page was there to take them. */
-function putOutputs({ model }: Notebook, outputs: Record<string, unknown>): void {
+/** Show outputs, by cell id, that the kernel sent while no page was open. */
+function restoreOutputs({ model }: Notebook, outputs: Record<string, unknown>): void {
   for (const cell of model?.cells ?? []) {
     const output = outputs[cell.id];
-    if (!isCode(cell) || !isRecord(output)) continue;
+    if (!isCodeCell(cell) || !isRecord(output)) continue;
     const { data, metadata } = output as Record<string, Record<string, JSONObject>>;
     if (data && metadata) cell.outputs.fromJSON([{ output_type: 'display_data', data, metadata }]);
   }
 }
 
-/** Stop the answer that runs in the notebook, if need be by interrupting its kernel. */
+/** Stop the turn that is running in the notebook. Interrupt the kernel if it cannot be asked to stop. */
 export async function stopAnswer({ content, sessionContext }: NotebookPanel): Promise<void> {
-  const line = lines.get(content);
-  await (line ? line.stop() : sessionContext.session?.kernel?.interrupt());
+  const comms = commsOf.get(content);
+  await (comms ? comms.stop() : sessionContext.session?.kernel?.interrupt());
 }
 
 export const kernelPlugin: JupyterFrontEndPlugin<void> = {
   id: 'mm-magics:kernel',
-  description: 'Tells the kernel the order and the unsaved edits of the notebook, and Stop.',
+  description: 'Sends the order and the unsaved edits of the notebook, and Stop, to the kernel.',
   autoStart: true,
   requires: [INotebookTracker],
   activate: (_app, tracker: INotebookTracker) => {
     eachNotebook(tracker, (panel) => {
       const { content } = panel;
-      const marks = new Marks(content);
-      const line = new KernelLine(panel, (answer) => {
-        if (isRecord(answer['outputs'])) putOutputs(content, answer['outputs']);
-        if (isRecord(answer['marks'])) marks.take(answer['marks']);
+      const marks = new TurnMarks(content);
+      const comms = new KernelComms(panel, ({ outputs, marks: newMarks }) => {
+        if (isRecord(outputs)) restoreOutputs(content, outputs);
+        if (isRecord(newMarks)) marks.update(newMarks);
       });
-      lines.set(content, line);
+      commsOf.set(content, comms);
     });
     NotebookActions.executionScheduled.connect((_, { notebook, cell }) => {
-      lines.get(notebook)?.begin(cell.model.id, cell.model.sharedModel.getSource());
+      commsOf.get(notebook)?.cellScheduled(cell.model.id, cell.model.sharedModel.getSource());
     });
     NotebookActions.executed.connect((_, { notebook, cell }) => {
-      lines.get(notebook)?.end(cell.model.id);
+      commsOf.get(notebook)?.cellExecuted(cell.model.id);
     });
   },
 };

@@ -1,6 +1,5 @@
-// The MIME renderer of a turn record: the same view that streams, drawn from what was saved.
-// Always true: what cannot be drawn is shown by the output's other types; model text is sanitised by the view,
-// trusted or not.
+// The MIME renderer for turn records: it draws a saved turn with the same view as a streaming one.
+// An output that it cannot draw is shown by its other MIME types. The view sanitizes model text, trusted or not.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
@@ -8,24 +7,25 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { JSONObject } from '@lumino/coreutils';
 import type { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
+import { MIME_TYPE } from '../protocol';
 import { opsOf } from '../renderer/record-to-ops';
 import { EMPTY, isRecord, reduce } from '../renderer/turn-state';
 import { shareTranslation } from '../renderer/strings';
 import { TurnView } from '../renderer/turn-view';
-import { MIME_TYPE } from './prompt-cell';
 
-/** Said, bubbling, of a turn that is on the page now; what hears it may answer the node with `MARKED`. */
-export const DRAWN = 'mm-drawn';
-/** Its detail are lists of marks by the id of the turn. */
-export const MARKED = 'mm-marked';
+/** A bubbling event from a turn that is now on the page. A listener can reply to its node with `TURN_MARKED`. */
+export const TURN_DRAWN = 'mm-drawn';
+/** The detail of this event holds lists of marks, by turn id. */
+export const TURN_MARKED = 'mm-marked';
 
-/** A record of at most so many characters is drawn at once, so that the page does not jump; the rest frame by frame. */
-const AT_ONCE = 200_000;
+/** A longer record, in characters, is drawn frame by frame. A shorter one is drawn at once, so the page does not jump. */
+const DRAW_AT_ONCE_LIMIT = 200_000;
 
 class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   private view: TurnView | null = null;
   private state = EMPTY;
-  private turn: unknown = null;
+  private turnId: unknown = null;
+  /** The record and notes that are drawn, as JSON. */
   private drawn = '';
 
   constructor(
@@ -34,14 +34,14 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   ) {
     super();
     this.addClass('mm-rendered');
-    this.node.addEventListener(MARKED, (event) => {
+    this.node.addEventListener(TURN_MARKED, (event) => {
       if (event instanceof CustomEvent) this.mark(event.detail);
     });
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const said = model.metadata[MIME_TYPE];
-    const notes = isRecord(said) && Array.isArray(said['notes']) ? said['notes'] : [];
+    const metadata = model.metadata[MIME_TYPE];
+    const notes = isRecord(metadata) && Array.isArray(metadata['notes']) ? metadata['notes'] : [];
     const record = JSON.stringify([model.data[MIME_TYPE], notes]);
     if (this.view && record === this.drawn) return;
     this.clear();
@@ -50,15 +50,15 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
       if (ops !== null) {
         this.draw([...ops, ['state', { notes }]], record.length);
         this.drawn = record;
-        this.turn = (model.data[MIME_TYPE] as JSONObject)['id'];
-        this.announce();
+        this.turnId = (model.data[MIME_TYPE] as JSONObject)['id'];
+        this.announceDrawn();
         return;
       }
     } catch (error) {
       console.debug('mm_magics: a turn could not be drawn', error);
       this.clear();
     }
-    await this.drawOthers(model);
+    await this.drawOtherTypes(model);
   }
 
   override dispose(): void {
@@ -68,16 +68,17 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
 
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
-    this.announce();
+    this.announceDrawn();
   }
 
-  private announce(): void {
-    if (this.view && this.isAttached) this.node.dispatchEvent(new Event(DRAWN, { bubbles: true }));
+  private announceDrawn(): void {
+    if (this.view && this.isAttached)
+      this.node.dispatchEvent(new Event(TURN_DRAWN, { bubbles: true }));
   }
 
   private mark(byTurn: unknown): void {
     if (!this.view || !isRecord(byTurn)) return;
-    const marks = typeof this.turn === 'string' ? byTurn[this.turn] : undefined;
+    const marks = typeof this.turnId === 'string' ? byTurn[this.turnId] : undefined;
     this.state = reduce(this.state, [['state', { marks: Array.isArray(marks) ? marks : [] }]]);
     this.view.update(this.state);
   }
@@ -94,10 +95,10 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     this.view = new TurnView(this.node);
     this.state = reduce(EMPTY, ops);
     this.view.update(this.state);
-    if (size <= AT_ONCE) this.view.flush();
+    if (size <= DRAW_AT_ONCE_LIMIT) this.view.flush();
   }
 
-  private async drawOthers({ data, metadata, trusted }: IRenderMime.IMimeModel): Promise<void> {
+  private async drawOtherTypes({ data, metadata, trusted }: IRenderMime.IMimeModel): Promise<void> {
     const others = Object.fromEntries(Object.entries(data).filter(([type]) => type !== MIME_TYPE));
     const type = this.rendermime.preferredMimeType(others, trusted ? 'any' : 'ensure');
     if (type === undefined) {
@@ -112,14 +113,16 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
 
 export const rendererPlugin: JupyterFrontEndPlugin<void> = {
   id: 'mm-magics:renderer',
-  description: 'Draws the saved answers of MiniMax prompt cells.',
+  description: 'Renders saved answers of MiniMax prompt cells.',
   autoStart: true,
   requires: [IRenderMimeRegistry],
   optional: [ITranslator],
   activate: (_app, rendermime: IRenderMimeRegistry, translator: ITranslator | null) => {
     const trans = (translator ?? nullTranslator).load('mm_magics');
     shareTranslation(trans);
-    const unreadable = trans.__('This answer is damaged, or of a newer version of mm_magics.');
+    const unreadable = trans.__(
+      'This answer is damaged or was saved by a newer version of mm_magics.',
+    );
     rendermime.addFactory({
       safe: true,
       mimeTypes: [MIME_TYPE],

@@ -1,23 +1,23 @@
-// Every notebook that is open or will be.
+// Finds every notebook that is open now or is opened later.
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
-/** Call `adopt` with each notebook once its content has been read. */
+/** Call `visit` with each notebook once its content is loaded. */
 export function eachNotebook(
   tracker: INotebookTracker,
-  adopt: (panel: NotebookPanel) => void,
+  visit: (panel: NotebookPanel) => void,
 ): void {
-  const wait = (panel: NotebookPanel): void => {
+  const visitWhenReady = (panel: NotebookPanel): void => {
     panel.context.ready.then(
       () => {
-        if (!panel.isDisposed) adopt(panel);
+        if (!panel.isDisposed) visit(panel);
       },
       (error: unknown) => {
-        console.debug('mm_magics: a notebook could not be read', error);
+        console.debug('mm_magics: a notebook could not be loaded', error);
       },
     );
   };
-  tracker.forEach(wait);
+  tracker.forEach(visitWhenReady);
   tracker.widgetAdded.connect((_, panel) => {
-    wait(panel);
+    visitWhenReady(panel);
   });
 }

@@ -1,6 +1,6 @@
-// The notebook's own settings, in its toolbar: a button that says what answers, and a panel to choose it.
-// Always true: what is chosen is the notebook's metadata, key `minimax`, and nothing else; the kernel is told of it
-// with the document. The button is only there where the notebook speaks of us.
+// A toolbar button that shows the model of the notebook, and opens a panel with the settings of the notebook.
+// The settings are stored in the notebook metadata, key `minimax`, and the document comm sends them to the kernel.
+// The button is hidden until the notebook mentions MiniMax.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { INotebookTracker, type INotebookModel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
@@ -9,26 +9,27 @@ import { Widget } from '@lumino/widgets';
 import { SettingsForm } from '../picker/settings-form';
 import { NAMES, type Settings } from '../picker/settings';
 import style from '../picker/picker.css';
+import { SETTINGS_KEY } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
 import { injectStyle } from '../renderer/inject-style';
 import { visible } from '../renderer/visible-characters';
-import { dropDown } from './dropdown';
+import { attachDropdown } from './dropdown';
 import { eachNotebook } from './open-notebooks';
-import { concernsUs, SETTINGS_KEY } from './prompt-cell';
+import { mentionsMiniMax } from './prompt-cell';
 
-const SETTLED_MS = 400;
+const REFRESH_DELAY_MS = 400;
 
 function settingsOf(model: INotebookModel): Settings {
   const settings: unknown = model.getMetadata(SETTINGS_KEY);
   return isRecord(settings) ? settings : {};
 }
 
-function keep(model: INotebookModel, settings: Settings): void {
+function saveSettings(model: INotebookModel, settings: Settings): void {
   if (Object.keys(settings).length) model.setMetadata(SETTINGS_KEY, settings);
   else model.deleteMetadata(SETTINGS_KEY);
 }
 
-/** The button and its panel; what they say follows from the metadata. */
+/** The button and its panel, both drawn from the notebook metadata. */
 class SettingsButton extends Widget {
   private readonly button = document.createElement('button');
   private readonly label = document.createElement('span');
@@ -42,7 +43,7 @@ class SettingsButton extends Widget {
   ) {
     super();
     this.form = new SettingsForm(trans, (settings) => {
-      keep(model, settings);
+      saveSettings(model, settings);
     });
     const title = document.createElement('h2');
     title.textContent = trans.__('MiniMax in this notebook');
@@ -51,13 +52,13 @@ class SettingsButton extends Widget {
     this.panel.append(title, this.form.el);
     this.button.type = 'button';
     this.button.className = 'jp-ToolbarButtonComponent mm-settings-button';
-    this.button.title = trans.__('What answers the prompt cells of this notebook');
+    this.button.title = trans.__('Model and settings for the prompt cells of this notebook');
     this.label.className = 'jp-ToolbarButtonComponent-label';
     this.button.append(this.label);
     this.node.append(this.button);
     document.body.append(this.panel);
     injectStyle(this.panel, 'picker', style);
-    dropDown(this.button, this.panel, () => {
+    attachDropdown(this.button, this.panel, () => {
       this.form.show(settingsOf(model));
     });
     this.hide();
@@ -65,7 +66,7 @@ class SettingsButton extends Widget {
       this.refresh();
     });
     model.contentChanged.connect(() => {
-      this.soon();
+      this.refreshSoon();
     });
     this.refresh();
   }
@@ -76,12 +77,12 @@ class SettingsButton extends Widget {
     super.dispose();
   }
 
-  private soon(): void {
+  private refreshSoon(): void {
     if (!this.isHidden) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.refresh();
-    }, SETTLED_MS);
+    }, REFRESH_DELAY_MS);
   }
 
   private refresh(): void {
@@ -94,8 +95,8 @@ class SettingsButton extends Widget {
     if (thinking === 'on') parts.push(this.trans.__('thinking'));
     if (thinking === 'off') parts.push(this.trans.__('no thinking'));
     this.label.textContent = `${parts.join(' · ')} ▾`;
-    const known = NAMES.some((name) => settings[name] !== undefined);
-    if (known || concernsUs(this.sources())) this.show();
+    const hasSettings = NAMES.some((name) => settings[name] !== undefined);
+    if (hasSettings || mentionsMiniMax(this.sources())) this.show();
   }
 
   private *sources(): Iterable<string> {
@@ -105,7 +106,7 @@ class SettingsButton extends Widget {
 
 export const toolbarPlugin: JupyterFrontEndPlugin<void> = {
   id: 'mm-magics:toolbar',
-  description: 'The MiniMax settings of a notebook, in its toolbar.',
+  description: 'A toolbar button with the MiniMax settings of the notebook.',
   autoStart: true,
   requires: [INotebookTracker],
   optional: [ITranslator],

@@ -1,28 +1,28 @@
-// What the kernel says of the turns that a notebook shows: which are stale, which were replayed.
-// Always true: it stands in the turn's own header and is stored nowhere, since it can be worked out again.
+// Shows which turns of a notebook are stale or were replayed, as the kernel reports it.
+// A mark is shown in the header of its turn and never saved, because the kernel can compute it at any time.
 import type { Notebook } from '@jupyterlab/notebook';
-import type { JSONObject } from '@lumino/coreutils';
 import { isRecord } from '../renderer/turn-state';
-import { DRAWN, MARKED } from './mime-renderer';
+import { TURN_DRAWN, TURN_MARKED } from './mime-renderer';
 
-export class Marks {
-  /** By the id of the cell, then of the turn. */
-  private marks: JSONObject = {};
+export class TurnMarks {
+  /** By cell id, then by turn id. */
+  private marks: Readonly<Record<string, unknown>> = {};
 
   constructor(private readonly notebook: Notebook) {
-    notebook.node.addEventListener(DRAWN, ({ target }) => {
-      if (target instanceof Element) this.tell(target);
+    notebook.node.addEventListener(TURN_DRAWN, ({ target }) => {
+      if (target instanceof Element) this.markTurn(target);
     });
   }
 
-  take(marks: JSONObject): void {
+  /** Replace all marks. */
+  update(marks: Readonly<Record<string, unknown>>): void {
     this.marks = marks;
-    for (const turn of this.notebook.node.querySelectorAll('.mm-rendered')) this.tell(turn);
+    for (const turn of this.notebook.node.querySelectorAll('.mm-rendered')) this.markTurn(turn);
   }
 
-  private tell(turn: Element): void {
+  private markTurn(turn: Element): void {
     const cell = this.notebook.widgets.find(({ node }) => node.contains(turn));
     const marks = cell && this.marks[cell.model.id];
-    turn.dispatchEvent(new CustomEvent(MARKED, { detail: isRecord(marks) ? marks : {} }));
+    turn.dispatchEvent(new CustomEvent(TURN_MARKED, { detail: isRecord(marks) ? marks : {} }));
   }
 }

@@ -1,7 +1,8 @@
 // A turn record (schema 1) as the ops that would have built it, so that one view draws both.
 // Always true: a record that is damaged or of another schema gives null, and nothing here throws.
 import { costOf, dollars, modelNamed } from './model-catalogue';
-import { isRecord, type Status } from './turn-state';
+import type { Status } from '../protocol';
+import { isRecord } from './turn-state';
 
 export const SCHEMA = 1;
 

@@ -1,8 +1,7 @@
 // The state of a turn as the kernel's ops build it: a pure reducer, no DOM, no clock.
 // It never throws on ops it does not know, and any split of the same `add`s gives the same state.
 
-export type Status =
-  'waiting' | 'thinking' | 'answering' | 'complete' | 'stopped' | 'truncated' | 'failed';
+import type { CallChange, CallStatus, Status, StateChange } from '../protocol';
 
 /** A content block as it was opened; its fields depend on its type. */
 export type BlockHead = Readonly<Record<string, unknown>> & { readonly type: string };
@@ -20,40 +19,15 @@ export interface Block {
   readonly seconds: number | null;
 }
 
-export interface Usage {
-  readonly input_tokens?: number;
-  readonly output_tokens?: number;
-  readonly cache_read_input_tokens?: number;
-  readonly cache_creation_input_tokens?: number;
-}
-
-/** What `state` ops merge into; every field may be missing or of another type than agreed. */
-export interface TurnFields {
+/** The fields that `state` ops merge into. Except for `status`, a field may be missing or have the wrong type. */
+export interface TurnFields extends StateChange {
   readonly status: Status;
-  readonly model?: string;
-  readonly thread?: string;
-  readonly usage?: Usage;
+  /** Only a saved turn has it. */
   readonly first_token_s?: number;
-  readonly seconds?: number;
-  readonly tokens_per_s?: number;
-  readonly cost?: string;
-  readonly stop_reason?: string;
-  readonly error?: string;
-  readonly notes?: readonly string[];
-  /** What is true of the turn now and not of its record: `stale`, `replayed`. */
+  /** From the document comm. */
   readonly marks?: readonly string[];
-  /** Set by the front end, not by the kernel: Stop was pressed. */
+  /** Stop was pressed on this page. */
   readonly stopping?: boolean;
-}
-
-/** How a call of a tool stands; `decided`: answered, or asked elsewhere, and the kernel has yet to say what follows. */
-export interface CallState {
-  readonly state: 'asking' | 'decided' | 'running' | 'done' | 'failed' | 'denied' | 'interrupted';
-  readonly seconds?: number;
-  /** What a yes may bring about. */
-  readonly risk?: string;
-  /** What a yes for good would allow, in words. */
-  readonly always?: string;
 }
 
 export interface TurnState {
@@ -61,12 +35,12 @@ export interface TurnState {
   /** In the order of their opening. */
   readonly blocks: readonly Block[];
   /** By the id of the `tool_use` block. */
-  readonly calls: ReadonlyMap<string, CallState>;
+  readonly calls: ReadonlyMap<string, CallChange>;
 }
 
 export const EMPTY: TurnState = { fields: { status: 'waiting' }, blocks: [], calls: new Map() };
 
-const CALL_STATES: ReadonlySet<unknown> = new Set<CallState['state']>([
+const CALL_STATES: ReadonlySet<unknown> = new Set<CallStatus>([
   'asking',
   'decided',
   'running',
@@ -170,12 +144,12 @@ function merge(fields: TurnFields, change: Record<string, unknown>): TurnFields 
   return { ...fields, ...rest, status: known };
 }
 
-function call(known: CallState | undefined, change: Record<string, unknown>): CallState | null {
+function call(known: CallChange | undefined, change: Record<string, unknown>): CallChange | null {
   const next = { ...known, ...change };
   const { state, seconds, risk, always } = next;
   if (!CALL_STATES.has(state)) return null;
   return {
-    state: state as CallState['state'],
+    state: state as CallStatus,
     ...(typeof seconds === 'number' ? { seconds } : {}),
     ...(typeof risk === 'string' ? { risk } : {}),
     ...(typeof always === 'string' ? { always } : {}),

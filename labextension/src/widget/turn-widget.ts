@@ -1,12 +1,13 @@
 // One turn's state on this page and all the views that show it.
 // The state lives here and not in a view: a view may come late, and there may be several.
+import type { WidgetMessage } from '../protocol';
 import type { Decide } from '../renderer/views/approval-view';
 import { EMPTY, isRunning, reduce, type TurnState } from '../renderer/turn-state';
 import { TurnView } from '../renderer/turn-view';
 
 /** What the stub gives the runtime for a turn. */
 export interface Connection {
-  readonly send: (content: unknown) => void;
+  readonly send: (message: WidgetMessage) => void;
   /** When the turn's model was made, as a `performance.now()`. */
   readonly startedAt: number;
 }
@@ -26,9 +27,9 @@ export function openTurn({ send, startedAt }: Connection): Turn {
   const views = new Set<TurnView>();
   const asked = new Set<string>();
 
-  const insist = (content: unknown, wanted: () => boolean): void => {
+  const insist = (message: WidgetMessage, wanted: () => boolean): void => {
     const say = (): void => {
-      if (views.size > 0 && wanted()) send(content);
+      if (views.size > 0 && wanted()) send(message);
     };
     say();
     for (const wait of AGAIN) setTimeout(say, wait);

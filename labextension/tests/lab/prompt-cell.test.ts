@@ -1,6 +1,6 @@
 // What the plugin takes for a prompt cell, and for the code of an answer.
 import { describe, expect, it } from 'vitest';
-import { codeOf, concernsUs, isPrompt } from '../../src/lab/prompt-cell';
+import { codeBlocksOf, mentionsMiniMax, isPrompt } from '../../src/lab/prompt-cell';
 
 describe('a prompt cell', () => {
   it.each(['%%minimax', '%%minimax -m X\nHi.', '\n\n%%minimax\nHi.'])('is %j', (source) => {
@@ -15,14 +15,14 @@ describe('a prompt cell', () => {
 });
 
 it('a notebook concerns us once a cell names us', () => {
-  expect(concernsUs(['x', '%load_ext mm_magics'])).toBe(true);
-  expect(concernsUs(['x', 'MiniMax'])).toBe(true);
-  expect(concernsUs(['x', 'min(max(y))'])).toBe(false);
+  expect(mentionsMiniMax(['x', '%load_ext mm_magics'])).toBe(true);
+  expect(mentionsMiniMax(['x', 'MiniMax'])).toBe(true);
+  expect(mentionsMiniMax(['x', 'min(max(y))'])).toBe(false);
 });
 
 describe('the code of an answer', () => {
   const code = (...contents: unknown[]): string[] =>
-    codeOf({ messages: contents.map((content) => ({ role: 'assistant', content })) });
+    codeBlocksOf({ messages: contents.map((content) => ({ role: 'assistant', content })) });
 
   it('is every block of it, also in a list, indented, or left open at the end', () => {
     const text = '```python\na\n```\n\n- x\n  ~~~\n  b\n  ~~~\n\n    c\n\n````\n```\nd';
@@ -32,8 +32,8 @@ describe('the code of an answer', () => {
   it('comes from texts of the model alone', () => {
     const fence = '```\nno\n```';
     expect(code([{ type: 'thinking', thinking: fence }, 7, null, {}], null, 7)).toEqual([]);
-    expect(codeOf({ messages: [{ role: 'user', content: fence }, 7] })).toEqual([]);
-    expect(codeOf({})).toEqual([]);
+    expect(codeBlocksOf({ messages: [{ role: 'user', content: fence }, 7] })).toEqual([]);
+    expect(codeBlocksOf({})).toEqual([]);
     expect(code('```\nyes\n```')).toEqual(['yes']);
   });
 });

@@ -1,15 +1,11 @@
 // The question whether a tool may be called, with the buttons that answer it.
 // Always true: it takes neither focus nor a default; nothing is allowed but by its own button.
 import { element } from '../markdown/decorate-html';
-import type { CallState } from '../turn-state';
+import type { CallChange, DecideMessage } from '../../protocol';
 import { t } from '../strings';
 import { visible } from '../visible-characters';
 
-export interface Decision {
-  readonly allowed: boolean;
-  readonly always: boolean;
-  readonly reason: string;
-}
+export type Decision = Omit<DecideMessage, 'type' | 'id'>;
 
 export type Decide = (id: string, decision: Decision) => void;
 
@@ -24,7 +20,7 @@ export class AskingView {
   readonly el: HTMLElement;
   private readonly controls: readonly (HTMLButtonElement | HTMLInputElement)[];
 
-  constructor({ risk, always }: CallState, decide: (decision: Decision) => void) {
+  constructor({ risk, always }: CallChange, decide: (decision: Decision) => void) {
     const reason = element('input', 'mm-reason');
     reason.type = 'text';
     reason.placeholder = t('ask.reason');

@@ -1,6 +1,7 @@
 // What all views of content blocks share: the contract, and reading a block's text as it grows.
 // A view only ever receives newer states of one and the same block.
-import type { Block, CallState } from '../turn-state';
+import type { CallChange } from '../../protocol';
+import type { Block } from '../turn-state';
 import type { Deadline } from '../frame-loop';
 
 /** What a block's view needs to know of the turn around it. */
@@ -14,7 +15,7 @@ export interface Surroundings {
   /** The results of a tool call, in order. */
   readonly results: readonly Block[];
   /** How a tool call stands, where that is known. */
-  readonly call: CallState | undefined;
+  readonly call: CallChange | undefined;
 }
 
 export interface BlockView {

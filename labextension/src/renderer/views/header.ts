@@ -78,7 +78,7 @@ export class Header {
     if (!this.stop.isConnected) this.el.append(this.stop);
   }
 
-  private updateClock(running: boolean, seconds: number | undefined): void {
+  private updateClock(running: boolean, seconds: unknown): void {
     if (running) {
       this.timer ??= setInterval(() => {
         this.tick();

@@ -1,0 +1,163 @@
+// Every message between the page and the kernel, typed once.
+// mm_magics/display/protocol.py is the Python twin of this file. tests/display/test_protocol.py reads both and fails when
+// they differ, so this file holds only constants, interfaces, unions of literals, and tuples.
+// These types describe what a correct sender sends. Whoever receives a message still checks it.
+
+// --- Shared values ---------------------------------------------------------------------------------------------------
+
+/** The MIME type of a saved turn. */
+export const MIME_TYPE = 'application/vnd.minimax.turn+json';
+
+/** The key of the notebook metadata that holds the notebook's settings. */
+export const SETTINGS_KEY = 'minimax';
+
+/** A content block of the Messages API. Its fields depend on its `type`. */
+export type ContentBlock = Readonly<Record<string, unknown>>;
+
+export type Status =
+  'waiting' | 'thinking' | 'answering' | 'complete' | 'stopped' | 'truncated' | 'failed';
+
+/** `decided`: the user has answered, and the kernel has not reported the result yet. */
+export type CallStatus =
+  'asking' | 'decided' | 'running' | 'done' | 'failed' | 'denied' | 'interrupted';
+
+export type Mark = 'stale' | 'replayed';
+
+/** The settings in the notebook metadata, under `SETTINGS_KEY`. Unknown keys are ignored. */
+export interface NotebookSettings {
+  readonly model?: string;
+  readonly thinking?: 'on' | 'off' | number;
+  readonly temperature?: number;
+  readonly top_p?: number;
+  readonly max_tokens?: number;
+  readonly system?: string;
+  readonly thread?: string;
+}
+
+/** The metadata of a saved turn, under `MIME_TYPE` in the metadata of its output. */
+export interface TurnMetadata {
+  readonly notes: readonly string[];
+}
+
+// --- The widget of a turn: kernel to page ----------------------------------------------------------------------------
+
+/** Changes of a turn, in order. `key` numbers the blocks of the turn, starting from 0. */
+export interface TurnMessage {
+  readonly ops: readonly TurnOp[];
+}
+
+export type TurnOp = OpenOp | AddOp | CloseOp | StateOp | ToolOp;
+
+/** A block begins. */
+export type OpenOp = readonly [kind: 'open', key: number, block: ContentBlock];
+
+/** Text is appended to a block. */
+export type AddOp = readonly [kind: 'add', key: number, text: string];
+
+/** A block is complete. */
+export type CloseOp = readonly [kind: 'close', key: number, end: BlockEnd];
+
+/** Fields of the turn change. The others keep their values. */
+export type StateOp = readonly [kind: 'state', change: StateChange];
+
+/** A tool call changes. Fields that are not in `change` keep their values. */
+export type ToolOp = readonly [kind: 'tool', id: string, change: CallChange];
+
+export interface BlockEnd {
+  readonly seconds?: number;
+  /** The complete block, where the page may lack some of it. */
+  readonly block?: ContentBlock;
+}
+
+export interface StateChange {
+  readonly status?: Status;
+  readonly model?: string;
+  readonly thread?: string;
+  readonly notes?: readonly string[];
+  /** Token counts, named as in the Messages API. */
+  readonly usage?: Readonly<Record<string, number>>;
+  readonly seconds?: number;
+  readonly tokens_per_s?: number | null;
+  /** The formatted cost, such as "≈ $0.0012". */
+  readonly cost?: string;
+  readonly stop_reason?: string | null;
+  readonly error?: string | null;
+}
+
+export interface CallChange {
+  readonly state: CallStatus;
+  readonly seconds?: number;
+  /** What the call can do if it is allowed. */
+  readonly risk?: string;
+  /** The label of the button that allows all such calls. */
+  readonly always?: string;
+}
+
+// --- The widget of a turn: page to kernel ----------------------------------------------------------------------------
+
+/** The turn is drawn, so its buttons can be pressed. Repeated while a call waits for approval. */
+export interface HereMessage {
+  readonly type: 'here';
+}
+
+/** Stop was pressed. The control comm uses the same message. */
+export interface StopMessage {
+  readonly type: 'stop';
+}
+
+/** The user allowed or denied a tool call. */
+export interface DecideMessage {
+  readonly type: 'decide';
+  readonly id: string;
+  readonly allowed: boolean;
+  /** Allow all such calls from now on. */
+  readonly always: boolean;
+  /** Why the call was denied. */
+  readonly reason: string;
+}
+
+export type WidgetMessage = HereMessage | StopMessage | DecideMessage;
+
+// --- The comms of a notebook, both opened by the page ----------------------------------------------------------------
+
+/** Carries a `DocumentDescription` before each execution, and the kernel's `DocumentAnswer`s. */
+export const DOCUMENT_COMM = 'mm_magics.document';
+
+/** Carries a `StopMessage`. The kernel sends nothing on it. */
+export const CONTROL_COMM = 'mm_magics.control';
+
+/** A cell in the notebook format, reduced to what the conversation needs. */
+export interface CellDescription {
+  readonly cell_type: string;
+  readonly source: string;
+  readonly outputs: readonly Readonly<Record<string, unknown>>[];
+}
+
+export interface DocumentDescription {
+  readonly name: string;
+  readonly path: string;
+  /** Seconds since the epoch. */
+  readonly sent_at: number;
+  /** The ids of all cells. */
+  readonly order: readonly string[];
+  /** The ids of the cells that are queued or running. */
+  readonly pending: readonly string[];
+  /** The cells that differ from the previous description, by id. */
+  readonly changed: Readonly<Record<string, CellDescription>>;
+  /** The notebook metadata under `SETTINGS_KEY`: a `NotebookSettings`, unless somebody edited it by hand. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Sent once, by a page that was just opened: when its file was saved, in seconds since the epoch. */
+  readonly since?: number;
+}
+
+export interface DocumentAnswer {
+  /** Answers that ended while no page was open, by cell id. */
+  readonly outputs?: Readonly<Record<string, CellOutput>>;
+  /** The marks of all turns that have any, by cell id and turn id. */
+  readonly marks?: Readonly<Record<string, Readonly<Record<string, readonly Mark[]>>>>;
+}
+
+export interface CellOutput {
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}

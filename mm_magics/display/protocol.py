@@ -1,0 +1,171 @@
+"""Every message between the page and the kernel, typed once.
+
+`labextension/src/protocol.ts` is the TypeScript twin of this module and documents the fields.
+`tests/display/test_protocol.py` reads both and fails when they differ. These types describe what a correct sender
+sends. Whoever receives a message still checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, cast
+
+from mm_magics.history.turn import MIME_TYPE as MIME_TYPE
+
+SETTINGS_KEY = "minimax"
+
+ContentBlock = Mapping[str, Any]
+Status = Literal["waiting", "thinking", "answering", "complete", "stopped", "truncated", "failed"]
+CallStatus = Literal["asking", "decided", "running", "done", "failed", "denied", "interrupted"]
+Mark = Literal["stale", "replayed"]
+
+
+class NotebookSettings(TypedDict, total=False):
+    model: str
+    thinking: Literal["on", "off"] | int
+    temperature: float
+    top_p: float
+    max_tokens: int
+    system: str
+    thread: str
+
+
+class TurnMetadata(TypedDict):
+    notes: Sequence[str]
+
+
+# --- The widget of a turn: kernel to page ---
+
+
+class OpenOp(NamedTuple):
+    kind: Literal["open"]
+    key: int
+    block: ContentBlock
+
+
+class AddOp(NamedTuple):
+    kind: Literal["add"]
+    key: int
+    text: str
+
+
+class BlockEnd(TypedDict, total=False):
+    seconds: float
+    block: ContentBlock
+
+
+class CloseOp(NamedTuple):
+    kind: Literal["close"]
+    key: int
+    end: BlockEnd
+
+
+class StateChange(TypedDict, total=False):
+    status: Status
+    model: str
+    thread: str
+    notes: Sequence[str]
+    usage: Mapping[str, int]
+    seconds: float
+    tokens_per_s: float | None
+    cost: str
+    stop_reason: str | None
+    error: str | None
+
+
+class StateOp(NamedTuple):
+    kind: Literal["state"]
+    change: StateChange
+
+
+class CallChange(TypedDict):
+    state: CallStatus
+    seconds: NotRequired[float]
+    risk: NotRequired[str]
+    always: NotRequired[str]
+
+
+class ToolOp(NamedTuple):
+    kind: Literal["tool"]
+    id: str
+    change: CallChange
+
+
+TurnOp = OpenOp | AddOp | CloseOp | StateOp | ToolOp
+
+
+class TurnMessage(TypedDict):
+    ops: Sequence[TurnOp]
+
+
+def turn_message(ops: Sequence[TurnOp]) -> TurnMessage:
+    """Return the message with these ops, as the page receives it: named tuples become lists."""
+    return {"ops": [list(op) for op in ops]}  # type: ignore[misc]
+
+
+# --- The widget of a turn: page to kernel ---
+
+
+class HereMessage(TypedDict):
+    type: Literal["here"]
+
+
+class StopMessage(TypedDict):
+    type: Literal["stop"]
+
+
+class DecideMessage(TypedDict):
+    type: Literal["decide"]
+    id: str
+    allowed: bool
+    always: bool
+    reason: str
+
+
+WidgetMessage = HereMessage | StopMessage | DecideMessage
+
+
+def is_stop(content: object) -> bool:
+    """Return whether a received message is a `StopMessage`."""
+    return isinstance(content, Mapping) and content.get("type") == "stop"
+
+
+def decision_in(content: object) -> DecideMessage | None:
+    """Return a received message if it is a well-formed `DecideMessage`."""
+    match content:
+        case {"type": "decide", "id": str(), "allowed": bool(), "always": bool(), "reason": str()}:
+            return cast(DecideMessage, content)
+    return None
+
+
+# --- The comms of a notebook, both opened by the page ---
+
+DOCUMENT_COMM = "mm_magics.document"
+CONTROL_COMM = "mm_magics.control"
+
+
+class CellDescription(TypedDict):
+    cell_type: str
+    source: str
+    outputs: Sequence[Mapping[str, Any]]
+
+
+class DocumentDescription(TypedDict):
+    name: str
+    path: str
+    sent_at: float
+    order: Sequence[str]
+    pending: Sequence[str]
+    changed: Mapping[str, CellDescription]
+    settings: Mapping[str, Any]
+    since: NotRequired[float]
+
+
+class CellOutput(TypedDict):
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+
+
+class DocumentAnswer(TypedDict, total=False):
+    outputs: Mapping[str, CellOutput]
+    marks: Mapping[str, Mapping[str, Sequence[Mark]]]
