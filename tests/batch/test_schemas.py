@@ -97,7 +97,7 @@ def test_what_does_not_fit_goes_back_twice_and_then_is_an_error_of_its_row(
     assert result.values == [Data("a", 1), None, Data("a", 1)]
     (error,) = result.errors
     assert error.row == 1
-    assert error.why.startswith("The answer does not fit the schema: ")
+    assert error.why.startswith("The answer does not match the schema: ")
     assert "score" in error.why
     assert "\n" not in error.why
     assert [len(record.body["messages"]) for record in endpoint.log] == [1, 3, 5, 1, 3, 5, 1]
