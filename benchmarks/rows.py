@@ -49,19 +49,19 @@ def _mb(sizes: list[int]) -> str:
 
 def run(base_url: str, key: str, number: int) -> dict[str, Any]:
     """One run, and what was seen of it."""
-    from mm_magics.batch.api import job_of
+    from mm_magics.batch.job import MapOptions, build_job
+    from mm_magics.batch.map_run import MapRun
     from mm_magics.batch.progress import Progress
-    from mm_magics.batch.result import MapRun
 
     process, rows = psutil.Process(), rows_of(number)
     first: tuple[int, int, float] | None = None
     last = 0
     with tempfile.TemporaryDirectory() as folder, session_of(base_url, key) as session:
         store = str(Path(folder) / "answers.sqlite")
-        job = job_of(session, TEMPLATE, rows, into="answer", name="rows", store=store, namespace={})
-        running = MapRun(job, session.history, threading.Event())
+        job = build_job(session, TEMPLATE, rows, MapOptions(store=store))
+        map_run = MapRun(job, session.history, threading.Event())
         began = time.monotonic()
-        for event in running.events(lambda: None):
+        for event in map_run.events(lambda: None):
             if isinstance(event, Progress) and event.done >= number // 5 and first is None:
                 gc.collect()
                 first = event.done, process.memory_info().rss, time.monotonic() - began
@@ -69,11 +69,11 @@ def run(base_url: str, key: str, number: int) -> dict[str, Any]:
                 seconds = time.monotonic() - began
                 gc.collect()
                 last = process.memory_info().rss
-        mapped = running.mapped
-    if first is None or mapped is None or mapped.errors or mapped.asked != number:
-        raise RuntimeError(f"{mapped}")
+        result = map_run.result
+    if first is None or result is None or result.errors or result.asked != number:
+        raise RuntimeError(f"{result}")
     done, rss, at = first
-    held = sum(sys.getsizeof(each) for each in mapped.values[:number]) * (number - done) // number
+    held = sum(sys.getsizeof(each) for each in result.values[:number]) * (number - done) // number
     speeds = [done / at, (number - done) / (seconds - at)]
     return {
         "rows": number,

@@ -1,27 +1,43 @@
-"""What a run would do, before it is made: how many calls, and about how many tokens and what cost.
-
-Always true: nothing is sent; what is only estimated is marked so.
-"""
+"""The dry run: how many calls a map run would make, and an estimate of their tokens and cost. Nothing is sent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from mm_magics.api import models
-from mm_magics.batch.engines.sender import BYTES_PER_TOKEN, FIRST_GUESS
-from mm_magics.batch.job import Job
+from mm_magics.api import models, usage
+from mm_magics.batch.engines.sender import BYTES_PER_TOKEN, FIRST_ANSWER_TOKENS
+from mm_magics.batch.job import MapJob
 from mm_magics.batch.requests import RequestBuilder
 from mm_magics.batch.store import Store
 from mm_magics.errors import MiniMaxError
+from mm_magics.wording import counted, dollars
 
-SHOWN = 3
-"""Prompts and errors that are shown of many."""
+EXAMPLES = 3
+"""How many prompts and errors a dry run shows."""
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a run would do. `prompts` are the first ones; tokens and cost are estimates, `cost` None without a price."""
+    """What a map run would do, as `map_prompts(…, dry_run=True)` returns it. Its `str()` is a report.
+
+    Attributes:
+        rows: All rows.
+        prompts: The first prompts.
+        calls: Requests that would be sent.
+        stored: Rows whose answer is in the store.
+        errors: Rows whose prompt cannot be made: the reason, by row number.
+        tokens_in: Estimated input tokens of the calls.
+        tokens_out: Estimated output tokens of the calls.
+        cost: Estimated cost in US dollars; None if the model's price is unknown.
+
+    >>> from mm_magics import Session, map_prompts
+    >>> from mm_magics.simulator import Simulator
+    >>> with Simulator() as endpoint:
+    ...     with Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:
+    ...         dry_run = map_prompts("Translate: {{ row }}", ["one", "two", "one"], session=session, dry_run=True)
+    >>> dry_run.rows, dry_run.calls, dry_run.prompts[0]
+    (3, 2, 'Translate: one')
+    """
 
     rows: int
     prompts: list[str]
@@ -36,36 +52,38 @@ class DryRun:
         same = self.rows - self.calls - self.stored - len(self.errors)
         lines = [f"--- row {row}\n{text}" for row, text in enumerate(self.prompts)]
         lines.append(
-            f"Nothing was sent. {self.rows:,} rows: {self.calls:,} calls, {self.stored:,} answers from the store, "
-            f"{same:,} equal to another row, {len(self.errors):,} errors."
+            f"Nothing was sent. {counted(self.rows, 'row')}: {counted(self.calls, 'call')}, "
+            f"{counted(self.stored, 'answer')} from the store, {same:,} equal to another row, "
+            f"{counted(len(self.errors), 'error')}."
         )
-        lines += [f"row {row}: {why}" for row, why in list(self.errors.items())[:SHOWN]]
-        cost = "" if self.cost is None else f", ≈ ${self.cost:,.4f}"
+        lines += [f"row {row}: {reason}" for row, reason in list(self.errors.items())[:EXAMPLES]]
+        cost = "" if self.cost is None else f", {dollars(self.cost)}"
         lines.append(f"≈ {self.tokens_in:,} tokens in, ≈ {self.tokens_out:,} out{cost}")
         return "\n".join(lines)
 
 
-def plan(job: Job) -> DryRun:
-    """What a run would do; nothing is sent."""
-    asks, known, errors = RequestBuilder(job.prompt), set[bytes](), dict[int, str]()
+def estimate(job: MapJob) -> DryRun:
+    """Estimate what a job would do. Nothing is sent, and no store is created."""
+    builder, digests, errors = RequestBuilder(job.prompt), set[bytes](), dict[int, str]()
     prompts: list[str] = []
-    stored = size = calls = out = 0
-    with Store(job.store if Path(job.store).exists() else ":memory:") as store:  # no file is made
+    stored = request_bytes = calls = stored_tokens_out = 0
+    with Store(job.store if job.store.exists() else ":memory:") as store:
         for number, row in enumerate(job.rows):
             try:
-                text = job.text(row)
-                digest = asks.digest(text)
+                text = job.template(row)
+                digest = builder.digest(text)
             except MiniMaxError as error:
                 errors[number] = error.message
                 continue
-            prompts += [text] if len(prompts) < SHOWN else []
+            prompts += [text] if len(prompts) < EXAMPLES else []
             reply = store.get(digest)
             if reply is not None:
                 stored += 1
-                out += sum(models.tokens(each.get("usage") or {}, "output_tokens") for each in reply.responses)
-            elif digest not in known:
-                known.add(digest)
-                calls, size = calls + 1, size + len(asks.of(text, digest).body)
-    tokens_in, tokens_out = round(size / BYTES_PER_TOKEN), calls * (round(out / stored) if stored else FIRST_GUESS)
+                stored_tokens_out += usage.total_tokens(map(usage.reported, reply.responses))["output_tokens"]
+            elif digest not in digests:
+                digests.add(digest)
+                calls, request_bytes = calls + 1, request_bytes + len(builder.build(text, digest).body)
+    tokens_in = round(request_bytes / BYTES_PER_TOKEN)
+    tokens_out = calls * (round(stored_tokens_out / stored) if stored else FIRST_ANSWER_TOKENS)
     cost = models.cost(job.prompt.model, {"input_tokens": tokens_in, "output_tokens": tokens_out})
     return DryRun(len(job.rows), prompts, calls, stored, errors, tokens_in, tokens_out, cost)

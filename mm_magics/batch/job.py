@@ -1,102 +1,146 @@
-"""A prompt that is to run over rows: what of it is the same for all, and the text of each.
+"""A map job: everything a map run needs, built from a session's settings and the options of the run.
 
-Always true: a name that no column has, or a column that is there already, is said before anything is sent.
+Errors that every row would meet (a missing column, a column that exists already) are raised before anything is sent.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 from mm_magics.api import models
-from mm_magics.batch.dask_rows import DaskRows
-from mm_magics.batch.engines.base import Engine
-from mm_magics.batch.requests import RequestBuilder
-from mm_magics.batch.row_results import Results, columns_of
-from mm_magics.batch.rows import NoColumn, NoValue, Rows, is_missing
-from mm_magics.batch.runner import Run
-from mm_magics.batch.store import Store
+from mm_magics.batch.dask_rows import DaskRows, rows_of
+from mm_magics.batch.engines.base import Engine, SendOptions
+from mm_magics.batch.engines.local import LocalEngine
+from mm_magics.batch.rate_limit import RateLimits
+from mm_magics.batch.row_results import columns_of
+from mm_magics.batch.row_template import RowTemplate
+from mm_magics.batch.rows import NoColumn, Rows
+from mm_magics.config import checked_base_url
 from mm_magics.errors import PromptError, UsageError
-from mm_magics.prompt.template import Template
-from mm_magics.prompt.values import as_text
-from mm_magics.tools.schema.output_schema import OutputSchema
+from mm_magics.session import Session
+from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
 from mm_magics.turn.prepared import PreparedPrompt
 
-SHOWN = 3
-"""Prompts, answers and errors that are shown of many."""
-
-
-class Text:
-    """The text of a row: a template's, or what a function makes of it. Raises `PromptError`, which is that row's."""
-
-    def __init__(self, template: str | Callable[[Any], str], namespace: dict[str, Any], limit: int) -> None:
-        self.source = template if isinstance(template, str) else f"{getattr(template, '__name__', 'a function')}(row)"
-        self._made = template if callable(template) else None
-        self._template = Template(template) if isinstance(template, str) else None
-        self._names, self._limit = dict(namespace), limit
-
-    def __call__(self, row: Any) -> str:
-        if self._template is not None:
-            self._names["row"] = row
-            return self._template.fill(self._names, self._said)
-        assert self._made is not None
-        try:
-            made = self._made(row)
-        except Exception as error:
-            said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
-            raise PromptError(f"{self.source} failed with {said}.") from error
-        if not isinstance(made, str):
-            raise PromptError(f"{self.source} gave a {type(made).__name__}, not a text.")
-        return made
-
-    def _said(self, value: Any) -> str:
-        if is_missing(value):
-            raise NoValue("it has no value in this row")
-        return as_text(value, self._limit)
+DEFAULT_TOKENS_PER_S = 50
+"""Assumed speed of a model whose speed is unknown."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """A run to be made. `engine` makes what sends, for the shape; `name` is what the rows are called."""
+class MapOptions:
+    """The options of a map run that are not settings of the session: see `map_prompts`.
+
+    `data_name` is what the summary calls the data. `engine` is None or a `distributed.Client`.
+    """
+
+    into: str = "answer"
+    data_name: str = "the data"
+    schema: Any = None
+    store: str | Path | None = None
+    budget: float | None = None
+    engine: Any = None
+    figures: bool = False
+    namespace: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class MapJob:
+    """A map run that is ready to start. `make_engine` starts the engine that sends its requests."""
 
     rows: Rows | DaskRows
-    text: Text
+    template: RowTemplate
     prompt: PreparedPrompt
-    shape: OutputSchema | None
-    into: str
-    name: str
-    figures: bool
-    store: str
-    budget: float | None
-    engine: Callable[[], Engine] = field(repr=False)
+    schema: OutputSchema | None
+    options: MapOptions
+    store: Path
+    make_engine: Callable[[], Engine] = field(repr=False)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns that the run adds."""
+        return columns_of(self.options.into, self.schema, with_usage=self.options.figures)
 
     def check(self, replaceable: Collection[str] = ()) -> None:
-        """Raise `UsageError` for what would go wrong in every row; columns in `replaceable` may be there already."""
-        if self.budget is not None:
-            if not 0 <= self.budget < float("inf"):
-                raise UsageError(f"budget is an amount of US dollars, not {self.budget!r}.")
-            if models.model(self.prompt.model).price is None:
-                raise UsageError(f"What {self.prompt.model} costs is not known.", "Run it without a budget.")
+        """Check for errors that every row would meet. Columns in `replaceable` may exist already.
+
+        Raises:
+            UsageError: Such an error was found.
+        """
+        budget, model = self.options.budget, self.prompt.model
+        if budget is not None:
+            if not 0 <= budget < float("inf"):
+                raise UsageError(f"budget must be an amount of US dollars, not {budget!r}.")
+            if models.model(model).price is None:
+                raise UsageError(f"The price of {model} is unknown, so a budget cannot be kept.", "Leave budget out.")
         taken = set(self.rows.columns) - set(replaceable)
-        clash = [name for name in columns_of(self.into, self.shape, figures=self.figures) if name in taken]
-        if clash:
-            raise UsageError(f"There is a column {clash[0]} already.", "Give --into another name, or drop the column.")
+        if clash := [name for name in self.columns if name in taken]:
+            raise UsageError(
+                f"The data already has a column named {clash[0]}.",
+                "Choose another name with --into, or drop the column.",
+            )
         for row in self.rows:
             try:
-                self.text(row)
+                self.template(row)
             except PromptError as error:
                 if isinstance(error.__cause__, NoColumn):
                     raise UsageError(error.message, "Nothing was sent.") from None
             break
 
-    def run(self, stop: threading.Event) -> Run:
-        """The run, not yet begun. Raises `StoreError`."""
-        results = Results(len(self.rows), self.prompt.model, self.shape, figures=self.figures)
-        engine = None if self.prompt.replay == "only" else self.engine
-        store = partial(Store, self.store)
-        return Run(
-            self.rows, self.text, RequestBuilder(self.prompt), store, engine, results, budget=self.budget, stop=stop
-        )
+
+def build_job(
+    session: Session, template: str | Callable[[Any], str], data: Any, options: MapOptions, **flags: Any
+) -> MapJob:
+    """Build the job of a map run.
+
+    Args:
+        session: Its settings and keys are used.
+        template: The prompt, or a function that makes it from a row.
+        data: A data frame or an iterable.
+        options: The options of the run.
+        flags: Settings that override the session's.
+
+    Raises:
+        UsageError: An option or a setting is invalid.
+    """
+    if flags.get("tools"):
+        raise UsageError("A map run cannot call tools.", "Leave tools out.")
+    config, timeout = session.config, flags.get("timeout")
+    row_template = RowTemplate(template, options.namespace, config.value_limit)
+    overrides = flags if options.schema is None else {**flags, "schema": options.schema}
+    prompt = session.prepare(row_template.source, **{"context": "none", **overrides, "tools": [], "tool_choice": None})
+    if not options.into.strip():
+        raise UsageError("The column of answers has no name.", "Name it with --into.")
+    schema = None if options.schema is None else output_schema_of(options.schema)
+    base_url = checked_base_url(config.base_url)
+    send = SendOptions(
+        base_url=base_url,
+        timeout=timeout or _default_timeout(session, prompt),
+        limits=RateLimits(config.concurrency, config.requests_per_minute, config.tokens_per_minute),
+        max_retries=config.max_retries,
+    )
+
+    def make_engine() -> Engine:
+        if options.engine is None:
+            return LocalEngine(send, session.keys.find(base_url), schema)
+        from mm_magics.batch.engines.dask import DaskEngine
+
+        return DaskEngine(options.engine, send, options.schema)
+
+    return MapJob(
+        rows=rows_of(data),
+        template=row_template,
+        prompt=prompt,
+        schema=schema,
+        options=options,
+        store=Path(options.store or config.store),
+        make_engine=make_engine,
+    )
+
+
+def _default_timeout(session: Session, prompt: PreparedPrompt) -> float:
+    """Return how many seconds one answer may take: as long as `max_tokens` takes at half the model's speed."""
+    speed = models.model(prompt.model).speed or DEFAULT_TOKENS_PER_S
+    longest: float = 2 * prompt.body["max_tokens"] / speed
+    return min(float(session.config.max_seconds), max(float(session.config.timeout), longest))

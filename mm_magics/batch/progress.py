@@ -1,4 +1,8 @@
-"""What is told of a run over many rows while it goes on."""
+"""The events of a map run: what iterating over its stream yields.
+
+A map run yields `PromptSent`, then `Progress`, `Throttled` and `Retrying` while it sends, then the block events of the
+summary that becomes its turn (`BlockStart`, `Delta`, `BlockStop`), and at last `TurnEnd`.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,24 @@ from typing import NamedTuple
 
 from mm_magics.endpoint import retries
 from mm_magics.events import Event
+from mm_magics.wording import dollars
 
-BAR = 20
-"""Characters of the bar."""
+BAR_WIDTH = 20
+"""Characters of the progress bar."""
 
 
 class Throttled(NamedTuple):
-    """The endpoint asks all to wait, for so many seconds; `why` in its words."""
+    """The endpoint throttles: all calls wait for this many seconds. `reason` is the endpoint's message."""
 
     seconds: float
-    why: str
+    reason: str
 
     def __str__(self) -> str:
-        return f"{self.why.rstrip('.')}; all calls wait {retries.spoken(self.seconds)}"
+        return f"{self.reason.rstrip('.')}; all calls wait {retries.spoken(self.seconds)}"
 
 
 class Progress(NamedTuple):
-    """How far a run is: rows in all, those that are done, and of these those that failed; `left_s` None if unknown."""
+    """How far a map run is: all rows, those that are done, and those of them that failed; `left_s` None if unknown."""
 
     rows: int
     done: int
@@ -32,18 +37,18 @@ class Progress(NamedTuple):
     left_s: float | None
 
     def __str__(self) -> str:
-        full = BAR * self.done // max(1, self.rows)
-        parts = [f"{'█' * full}{'░' * (BAR - full)} {self.done:,} of {self.rows:,} rows"]
+        full = BAR_WIDTH * self.done // max(1, self.rows)
+        parts = [f"{'█' * full}{'░' * (BAR_WIDTH - full)} {self.done:,} of {self.rows:,} rows"]
         if self.failed:
             parts.append(f"{self.failed:,} failed")
         if self.tokens_per_s >= 1:
             parts.append(f"{self.tokens_per_s:,.0f} tokens/s")
         if self.cost:
-            parts.append(f"≈ ${self.cost:.4f}" if self.cost < 1 else f"≈ ${self.cost:,.2f}")
+            parts.append(dollars(self.cost))
         if self.left_s is not None and self.done < self.rows:
             parts.append(f"about {retries.spoken(round(self.left_s))} left")
         return " · ".join(parts)
 
 
-MapEvent = Event | Throttled | Progress
-"""What a map run yields: the events of a turn, and its own."""
+MapEvent = Event | Progress | Throttled
+"""What a map run yields: the events of a turn, and its own two."""

@@ -1,7 +1,7 @@
-"""What a run has brought, row by row: a value, or why there is none.
+"""The results of a map run, row by row: a value, or the reason why there is none.
 
-Always true: every row has a value, an error, or is still to come; the figures count each call once, however many rows
-share its answer, and stored answers not at all.
+Every row has a value, an error, or is still open. The usage of each call is counted once, however many rows share its
+answer; stored answers are not counted.
 """
 
 from __future__ import annotations
@@ -9,141 +9,154 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mm_magics.api import messages, models
+from mm_magics.api import messages, models, usage
 from mm_magics.batch.store import Reply
 from mm_magics.errors import ProtocolError
 from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.tools.schema.structured_output import value_of
 
-COUNTERS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-CUT = "The answer was cut by max_tokens or the model's window."
+TRUNCATED = "The answer was cut off by max_tokens or by the model's context window."
 
 
 class RowError(NamedTuple):
-    """Row number `row`, from 0, has no answer, or not a whole one: `why`."""
+    """A row without a complete answer: its number, from 0, and the reason."""
 
     row: int
     why: str
 
 
-class Results:
-    """The results of `count` rows. `shape` is what an answer has to fit; with `figures`, each row's tokens and cost."""
+class RowUsage(NamedTuple):
+    """What one row used. `cost` is in US dollars, None if the model's price is unknown."""
 
-    def __init__(self, count: int, model: str, shape: OutputSchema | None = None, *, figures: bool = False) -> None:
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+
+
+class _Outcome(NamedTuple):
+    """What a reply is worth: its value, what is wrong with it ("" if nothing), and whether it should be stored."""
+
+    value: Any
+    error: str
+    storable: bool
+
+
+class RowResults:
+    """The results of `count` rows.
+
+    Args:
+        count: The number of rows.
+        model: The model that answers, for its price.
+        schema: The schema that answers must match; None for text.
+        with_usage: Whether to record the usage of each row.
+    """
+
+    def __init__(self, count: int, model: str, schema: OutputSchema | None = None, *, with_usage: bool = False) -> None:
         self.values: list[Any] = [None] * count
         self.errors: dict[int, str] = {}
-        self.figures: list[tuple[int, int, float | None] | None] | None = [None] * count if figures else None
-        self.asked = self.stored = self.done = 0
-        self.usage = dict.fromkeys(COUNTERS, 0)
+        self.row_usage: list[RowUsage | None] | None = [None] * count if with_usage else None
+        self.calls = self.stored = self.done = 0
+        self.usage = dict.fromkeys(usage.TOKEN_COUNTERS, 0)
         self.cost = 0.0
         self.seconds = 0.0
         self.notes: list[str] = []
-        self.last_fault = ""
-        self._model, self._shape = model, shape
+        self.last_error = ""
+        self._model, self._schema = model, schema
         self._open = bytearray(b"\1") * count
 
-    def take(self, rows: Sequence[int], reply: Reply, *, fresh: bool) -> bool:
-        """An answer for these rows; whether it is one that is worth storing."""
-        figures = self._count(reply, fresh=fresh) if fresh or self.figures is not None else None
-        value, fault, whole = self._read(reply)
-        self.last_fault = fault
+    def add(self, rows: Sequence[int], reply: Reply, *, fresh: bool) -> bool:
+        """Add the reply to these rows and return whether it should be stored. `fresh` is False if it is from there."""
+        row_usage = self._count(reply, fresh=fresh) if fresh or self.row_usage is not None else None
+        value, error, storable = self._read(reply)
+        self.last_error = error
         for row in rows:
             self.values[row] = value
-            if self.figures is not None:
-                self.figures[row] = figures
-            if fault:
-                self.errors[row] = fault
+            if self.row_usage is not None:
+                self.row_usage[row] = row_usage
+            if error:
+                self.errors[row] = error
             self._close(row)
         self.stored += 0 if fresh else len(rows)
-        return whole
+        return storable
 
-    def fail(self, row: int, why: str) -> None:
-        self.errors[row] = why
+    def fail(self, row: int, reason: str) -> None:
+        """Record that a row has no answer."""
+        self.errors[row] = reason
         self._close(row)
 
-    def finish(self, why: str) -> None:
-        """No more comes: the rows that are open have failed."""
+    def finish(self, reason: str) -> None:
+        """Record that all open rows have no answer."""
         row = self._open.find(1)
         while row >= 0:
-            self.errors[row], self._open[row] = why, 0
+            self.errors[row], self._open[row] = reason, 0
             row = self._open.find(1, row)
 
     def columns(self, into: str) -> dict[str, list[Any]]:
-        """What becomes columns: `into`, or the schema's fields; `into_error`; and the figures, if they were wanted."""
-        fields = fields_of(self._shape)
+        """Return the new columns: `into`, or the schema's fields; `into_error`; and the usage, if it is recorded."""
+        fields = fields_of(self._schema)
         if fields:
-            found = {name: [_field(value, name) for value in self.values] for name in fields}
+            columns = {name: [_field(value, name) for value in self.values] for name in fields}
         else:
-            found = {into: [_plain(value) for value in self.values]}
-        found[f"{into}_error"] = [self.errors.get(row) for row in range(len(self.values))]
-        if self.figures is not None:
-            for place, name in enumerate(FIGURES):
-                found[f"{into}_{name}"] = [each[place] if each else None for each in self.figures]
-        return found
+            columns = {into: [_plain(value) for value in self.values]}
+        columns[f"{into}_error"] = [self.errors.get(row) for row in range(len(self.values))]
+        if self.row_usage is not None:
+            for name in RowUsage._fields:
+                columns[f"{into}_{name}"] = [each and getattr(each, name) for each in self.row_usage]
+        return columns
 
     def _close(self, row: int) -> None:
         self.done += self._open[row]
         self._open[row] = 0
 
-    def _count(self, reply: Reply, *, fresh: bool) -> tuple[int, int, float | None]:
-        tokens_in = tokens_out = 0
-        cost: float | None = 0.0
-        for response in reply.responses:
-            usage = response.get("usage")
-            usage = usage if isinstance(usage, dict) else {}
-            tokens_in += sum(models.tokens(usage, name) for name in COUNTERS if name != "output_tokens")
-            tokens_out += models.tokens(usage, "output_tokens")
-            one = models.cost(self._model, usage)
-            cost = None if cost is None or one is None else cost + one
-            if fresh:
-                for name in COUNTERS:
-                    self.usage[name] += models.tokens(usage, name)
+    def _count(self, reply: Reply, *, fresh: bool) -> RowUsage:
+        usages = [usage.reported(response) for response in reply.responses]
+        cost = usage.total_cost(self._model, usages)
         if fresh:
-            self.asked += len(reply.responses)
+            for name, tokens in usage.total_tokens(usages).items():
+                self.usage[name] += tokens
+            self.calls += len(usages)
             self.cost += cost or 0.0
-        return tokens_in, tokens_out, cost
+        tokens_out = sum(models.tokens(each, "output_tokens") for each in usages)
+        return RowUsage(sum(map(usage.input_tokens, usages)), tokens_out, cost)
 
-    def _read(self, reply: Reply) -> tuple[Any, str, bool]:
-        """The value, what is wrong with it ("" if nothing is), and whether asking again would bring the same."""
+    def _read(self, reply: Reply) -> _Outcome:
+        """Read the value of a reply. A truncated or refused answer is stored: the same request would end the same."""
         reason = reply.responses[-1].get("stop_reason") if reply.responses else None
         text = messages.text_of(reply.messages[-1:])
+        partial = None if self._schema else text or None
         if reason in ("max_tokens", "model_context_window_exceeded"):
-            return (None if self._shape else text or None), CUT, True
+            return _Outcome(partial, TRUNCATED, True)
         if reason == "error":
-            return None, "The endpoint ended the answer with an error.", False
+            return _Outcome(None, "The endpoint ended the answer with an error.", False)
         if reason == "refusal":
-            return (None if self._shape else text or None), "The model refused.", True
-        if self._shape is not None:
+            return _Outcome(partial, "The model refused to answer.", True)
+        if self._schema is not None:
             try:
-                return value_of(reply.messages, self._shape), "", True
+                return _Outcome(value_of(reply.messages, self._schema), "", True)
             except ProtocolError as error:
-                return None, error.message, False
-        return (text, "", True) if text else (None, "The endpoint's answer says nothing.", False)
+                return _Outcome(None, error.message, False)
+        return _Outcome(text, "", True) if text else _Outcome(None, "The answer is empty.", False)
 
 
-FIGURES = ("tokens_in", "tokens_out", "cost")
+def columns_of(into: str, schema: OutputSchema | None, *, with_usage: bool) -> list[str]:
+    """Return the names of the columns that a map run adds."""
+    return list(RowResults(0, "", schema, with_usage=with_usage).columns(into))
 
 
-def columns_of(into: str, shape: OutputSchema | None, *, figures: bool) -> list[str]:
-    """The names of the columns that a run makes."""
-    return list(Results(0, "", shape, figures=figures).columns(into))
-
-
-def fields_of(shape: OutputSchema | None) -> list[str]:
-    """The fields of a shape that is an object; [] of any other."""
-    properties = shape.schema.get("properties") if shape is not None and not shape.wrapped else None
+def fields_of(schema: OutputSchema | None) -> list[str]:
+    """Return the fields of a schema that is an object; empty for any other schema."""
+    properties = schema.schema.get("properties") if schema is not None and not schema.wrapped else None
     return list(properties) if isinstance(properties, Mapping) else []
 
 
 def _field(value: Any, name: str) -> Any:
     if value is None:
         return None
-    found = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-    return _plain(found)
+    return _plain(value.get(name) if isinstance(value, Mapping) else getattr(value, name, None))
 
 
 def _plain(value: Any) -> Any:
-    """The value as a column can hold it: text, numbers, lists and dicts."""
+    """Convert a value to what a column can hold: text, numbers, lists and dicts."""
     if value is None or (isinstance(value, str | int | float) and type(value).__module__ == "builtins"):
         return value
     from pydantic_core import to_jsonable_python

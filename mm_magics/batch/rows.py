@@ -1,6 +1,6 @@
-"""What a prompt runs over: the rows of a data frame, or whatever a Python iterable gives; and the same with answers.
+"""The rows of a map run: those of a data frame or of any iterable, and the same data with columns of answers added.
 
-Always true: rows keep their number and their order; what was given is never changed, what comes back is of its type.
+Rows keep their number and order. The data that was passed in is never changed; what is returned has its type.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ import narwhals
 from mm_magics.errors import UsageError
 
 FRAMES = ("pandas", "polars", "pyarrow", "modin", "cudf")
-"""Packages whose eager data frames are taken as such."""
-
+"""Packages whose eager data frames are read as data frames."""
 READ_ROWS = 4_096
-"""Rows of a frame that are made Python values at a time."""
+"""Rows of a data frame that are converted to Python values at a time."""
 
 
 class NoColumn(AttributeError, KeyError):
-    """A name that no column has."""
+    """A column that does not exist."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class NoValue(ValueError):
-    """A value that is missing in a row: None, NaN, NaT or NA."""
+    """A missing value of a row: None, NaN, NaT or NA."""
 
 
 class Row(Mapping[str, Any]):
-    """One row: `row.text` or `row["text"]`; what is missing (NaN, NaT, NA) is None. Raises `NoColumn`.
+    """One row: `row.text` or `row["text"]`. A missing value (NaN, NaT, NA) is None; a missing column raises an error.
 
     >>> row = Row({"text": "one", "n": float("nan")})
     >>> row.text, row["n"]
@@ -48,7 +47,7 @@ class Row(Mapping[str, Any]):
         try:
             value = self._values[name]
         except KeyError:
-            raise NoColumn(f"there is no column {name}; there are {', '.join(map(str, self._values))}") from None
+            raise NoColumn(f"there is no column {name}; the columns are {', '.join(map(str, self._values))}") from None
         return None if is_missing(value) else value
 
     def __getattr__(self, name: str) -> Any:
@@ -65,7 +64,7 @@ class Row(Mapping[str, Any]):
 
 
 def is_missing(value: Any) -> bool:
-    """Whether it stands for no value: None, NaN, NaT, NA."""
+    """Return whether the value is missing: None, NaN, NaT or NA."""
     kind = type(value).__name__
     return value is None or (isinstance(value, float) and value != value) or kind in ("NAType", "NaTType")
 
@@ -73,7 +72,8 @@ def is_missing(value: Any) -> bool:
 class Rows:
     """The rows of `data`: a pandas, Polars or PyArrow frame, or any iterable, which is read once.
 
-    Raises `UsageError` for what is neither.
+    Raises:
+        UsageError: The data is neither.
     """
 
     def __init__(self, data: Any) -> None:
@@ -90,13 +90,13 @@ class Rows:
         return len(self._items) if self._frame is None else len(self._frame)
 
     def __iter__(self) -> Iterator[Any]:
-        """Each as a `Row`; an item of an iterable that is no mapping as it is."""
+        """Yield each row as a `Row`; items of an iterable that are not mappings are yielded unchanged."""
         if self._frame is not None:
             names = self._frame.columns
             for start in range(0, len(self), READ_ROWS):
                 part = self._frame[start : start + READ_ROWS]
-                values = zip(*(part[name].to_list() for name in names), strict=True)
-                yield from (Row(dict(zip(names, each, strict=True))) for each in values)
+                tuples = zip(*(part[name].to_list() for name in names), strict=True)
+                yield from (Row(dict(zip(names, values, strict=True))) for values in tuples)
         else:
             yield from (Row(item) if isinstance(item, Mapping) else item for item in self._items)
 
@@ -106,28 +106,28 @@ class Rows:
 
     @property
     def columns(self) -> list[str]:
-        """The names that are taken: those of a frame, or of the first item where it is a mapping."""
+        """The column names: those of the frame, or of the first item if it is a mapping."""
         if self._frame is not None:
             return list(self._frame.columns)
         first = self._items[0] if self._items else None
         return list(first) if isinstance(first, Mapping) else []
 
     def with_columns(self, columns: Mapping[str, Sequence[Any]]) -> Any:
-        """The data with these columns at its end (those of their names before it replaced).
+        """Return the data with these columns at its end, replacing any of the same name.
 
-        Of an iterable, a list: of dicts where its items are mappings, or where there is more than one column; else of
-        the column's values.
+        For an iterable, that is a list: of the column's values if its items are not mappings and there is one column,
+        else of dicts.
         """
         if self._frame is None:
             if not self.columns and len(columns) == 1:
                 return list(*columns.values())
-            given = [dict(each) if isinstance(each, Mapping) else {"row": each} for each in self._items]
+            items = [dict(item) if isinstance(item, Mapping) else {"row": item} for item in self._items]
             return [
                 {**item, **dict(zip(columns, values, strict=True))}
-                for item, values in zip(given, zip(*columns.values(), strict=True), strict=True)
+                for item, values in zip(items, zip(*columns.values(), strict=True), strict=True)
             ]
         backend = self._frame.implementation
-        series = [narwhals.new_series(name, even(values), backend=backend) for name, values in columns.items()]
+        series = [narwhals.new_series(name, column_values(values), backend=backend) for name, values in columns.items()]
         return self._frame.with_columns(*series).to_native()
 
 
@@ -135,38 +135,41 @@ def _frame(data: Any) -> narwhals.DataFrame[Any] | None:
     if not any(kind.__module__.partition(".")[0] in FRAMES for kind in type(data).__mro__):
         return None
     try:
-        found = narwhals.from_native(data, eager_only=True, pass_through=True)
-    except Exception as error:  # two columns of one name, say
-        said = " ".join(str(error).split())
-        raise UsageError(f"The rows of this data frame cannot be read: {said}") from None
-    if isinstance(found, narwhals.DataFrame):
-        return found
+        frame = narwhals.from_native(data, eager_only=True, pass_through=True)
+    except Exception as error:  # for example two columns with the same name
+        reason = " ".join(str(error).split())
+        raise UsageError(f"Cannot read the rows of this data frame: {reason}") from None
+    if isinstance(frame, narwhals.DataFrame):
+        return frame
     if hasattr(data, "collect"):
-        raise UsageError("A lazy frame has no rows yet.", "Call its collect() first.")
+        raise UsageError("A lazy data frame has no rows yet.", "Call its collect() method first.")
     return None
 
 
-def even(values: Sequence[Any]) -> list[Any]:
-    """Values that one column can hold: numbers made alike, a mixture and what is nested in depth as JSON."""
-    kinds = {type(value) for value in values} - {type(None)}
-    inner = {type(each) for value in values if isinstance(value, list) for each in value}
-    fits = all(_fits(each) for value in values for each in (value if isinstance(value, list) else [value]))
-    if kinds == {int, float} and fits:
+def column_values(values: Sequence[Any]) -> list[Any]:
+    """Convert values so that one column of any data frame library can hold them.
+
+    A mixture of integers and floats becomes floats; any other mixture, and deeply nested values, become JSON texts.
+    """
+    types = {type(value) for value in values} - {type(None)}
+    item_types = {type(item) for value in values if isinstance(value, list) for item in value}
+    fits = all(_fits_int64(item) for value in values for item in (value if isinstance(value, list) else [value]))
+    if types == {int, float} and fits:
         return [None if value is None else float(value) for value in values]
-    if len(kinds) < 2 and len(inner) < 2 and not {dict, list} & inner and kinds != {dict} and fits:
-        return [_written(value) for value in values]
-    return [_written(value if value is None or isinstance(value, str) else _json(value)) for value in values]
+    if len(types) < 2 and len(item_types) < 2 and not {dict, list} & item_types and types != {dict} and fits:
+        return [_valid_text(value) for value in values]
+    return [_valid_text(value if value is None or isinstance(value, str) else _json(value)) for value in values]
 
 
-def _fits(value: Any) -> bool:
-    """Whether a column of whole numbers may hold it, if it is one."""
+def _fits_int64(value: Any) -> bool:
+    """Return whether the value, if it is an integer, fits a column of 64-bit integers."""
     return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
-def _written(value: Any) -> Any:
-    """A text as UTF-8 can hold it: half a surrogate pair is replaced."""
+def _valid_text(value: Any) -> Any:
+    """Replace lone surrogates, which UTF-8 cannot encode, in a text or in a list of texts."""
     if isinstance(value, list):
-        return [_written(each) for each in value]
+        return [_valid_text(item) for item in value]
     if not isinstance(value, str) or value.isascii():
         return value
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

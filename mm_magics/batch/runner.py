@@ -1,208 +1,206 @@
-"""One run over rows: each is answered from the store, asked, or an error; as an iterator of what happens.
+"""The runner of a map job: each row is answered from the store, sent, or has an error.
 
-Always true: `results` has what is known of every row at every moment, in the order of the rows; an answer is in the
-store before anything else happens; requests that are equal are sent once.
+`results` always has what is known of every row, in the order of the rows. An answer is in the store before the next
+event is handled. Equal requests are sent once.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from mm_magics import interrupts
-from mm_magics.batch.dask_rows import DaskRows
-from mm_magics.batch.engines.base import Engine
-from mm_magics.batch.engines.sender import Answered, Failed
+from mm_magics.batch.engines.base import Answered, Engine, Failed
+from mm_magics.batch.job import MapJob
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.batch.requests import RequestBuilder
-from mm_magics.batch.row_results import Results
-from mm_magics.batch.rows import Rows
+from mm_magics.batch.row_results import RowResults
 from mm_magics.batch.store import Reply, Store
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import MiniMaxError, StoreError
 from mm_magics.interrupts import StoppedError
 
-POLL_S = 0.1
-AT_A_TIME = 128
-"""Rows that are made texts, and looked up, at a time."""
+EVENT_WAIT_S = 0.1
+"""How long the runner waits for an event of the engine before it looks whether Stop was pressed."""
+ROWS_PER_LOOKUP = 128
+"""Rows whose texts are made, and whose hashes are looked up in the store, at a time."""
+PROGRESS_INTERVAL_S = 0.25
 NOT_STORED = "There is no stored answer."
-ENDED = "Not asked: the run was ended."
-SHOWN_S = 0.25
-"""How often progress is told."""
+RUN_ENDED = "Not sent: the run was ended."
+
+RunnerEvent = Progress | Retrying | Throttled
 
 
-RunEvent = Progress | Retrying | Throttled
+class RowRunner:
+    """Runs the rows of a job, once.
 
+    Nothing is sent with `replay` set to `only`, and nothing more once the budget is spent.
 
-class Run:
-    """Asks the text of each row. `text` makes it of a row, and may raise one of our errors, which is that row's.
+    Args:
+        job: What to run.
+        stop: Once set, the run ends.
 
-    `engine` is None where nothing may be sent; nothing more is sent once `budget` US dollars are spent.
+    Raises:
+        StoreError: The store cannot be opened.
     """
 
-    def __init__(
-        self,
-        rows: Rows | DaskRows,
-        text: Callable[[Any], str],
-        asks: RequestBuilder,
-        store: Callable[[], Store],
-        engine: Callable[[], Engine] | None,
-        results: Results,
-        *,
-        budget: float | None,
-        stop: threading.Event,
-    ) -> None:
-        self.results = results
-        self._rows, self._text, self._asks, self._make = rows, text, asks, engine
-        self._store = store()
-        self._budget, self._stop = budget, stop
+    def __init__(self, job: MapJob, stop: threading.Event) -> None:
+        self.results = RowResults(len(job.rows), job.prompt.model, job.schema, with_usage=job.options.figures)
+        self._job, self._stop = job, stop
+        self._builder = RequestBuilder(job.prompt)
+        self._store = Store(job.store)
         self._engine: Engine | None = None
         self._pending: dict[bytes, list[int]] = {}
         self._failed: dict[bytes, str] = {}
-        self._over = False
-        self._why_not, self._broken = "" if engine else NOT_STORED, False
-        self._began = self._told = time.monotonic()
+        self._ended = False
+        self._store_broken = False
+        self._no_sending = NOT_STORED if job.prompt.replay == "only" else ""
+        self._began = self._reported = time.monotonic()
 
-    def events(self) -> Iterator[RunEvent]:
-        """Yield every event to show. Raises `StoppedError`; `results` then has the rows received so far, as always."""
+    def events(self) -> Iterator[RunnerEvent]:
+        """Run all rows and yield what happens.
+
+        Raises:
+            StoppedError: Stop was pressed. As after every other end, `results` has everything received so far.
+            StoreError: The store cannot be read, and nothing was sent yet.
+        """
         try:
-            rows = enumerate(self._rows)
-            while some := list(islice(rows, AT_A_TIME)):
-                yield from self._some(some)
+            rows = enumerate(self._job.rows)
+            while batch := list(islice(rows, ROWS_PER_LOOKUP)):
+                yield from self._run_batch(batch)
             while self._pending:
-                yield from self._hear(POLL_S)
+                yield from self._handle_events(EVENT_WAIT_S)
             yield self._progress()
         finally:
             self.close()
 
     def close(self) -> None:
-        """End the run, if it is not over: rows that have not been answered are errors."""
+        """End the run, if it has not ended yet. Rows without an answer become errors."""
         with interrupts.deferred():
-            if self._over:
+            if self._ended:
                 return
-            self._over = True
+            self._ended = True
             if self._engine is not None:
                 self._engine.close()
-                self._take(0.0)
+                self._take_events(0.0)
             self._store.close()
             self.results.seconds = time.monotonic() - self._began
-            self.results.finish(ENDED)
+            self.results.finish(RUN_ENDED)
             self._pending.clear()
 
-    def _some(self, rows: list[tuple[int, Any]]) -> Iterator[RunEvent]:
-        asked: list[tuple[int, str, bytes]] = []
+    def _run_batch(self, rows: list[tuple[int, Any]]) -> Iterator[RunnerEvent]:
+        prompts: list[tuple[int, str, bytes]] = []
         for number, row in rows:
             try:
-                text = self._text(row)
-                asked.append((number, text, self._asks.digest(text)))
+                text = self._job.template(row)
+                prompts.append((number, text, self._builder.digest(text)))
             except MiniMaxError as error:
                 self.results.fail(number, error.message)
-        found = self._stored({digest for _, _, digest in asked})
-        for number, text, digest in asked:
+        stored = self._stored({digest for _, _, digest in prompts})
+        for number, text, digest in prompts:
             if self._stop.is_set():
                 raise StoppedError
-            if (reply := found.get(digest)) is not None:
-                self.results.take([number], reply, fresh=False)
+            if (reply := stored.get(digest)) is not None:
+                self.results.add([number], reply, fresh=False)
             else:
-                yield from self._row(number, text, digest)
-            if time.monotonic() - self._told >= SHOWN_S:
+                yield from self._run_row(number, text, digest)
+            if time.monotonic() - self._reported >= PROGRESS_INTERVAL_S:
                 yield self._progress()
 
-    def _row(self, number: int, text: str, digest: bytes) -> Iterator[RunEvent]:
+    def _run_row(self, number: int, text: str, digest: bytes) -> Iterator[RunnerEvent]:
         if digest in self._pending:
             self._pending[digest].append(number)
         elif digest in self._failed:
             self.results.fail(number, self._failed[digest])
         else:
-            if not (self._why_not or self._spent()):
-                yield from self._ready()
-            if (reply := self._stored({digest}).get(digest)) is not None:  # it has come meanwhile, here or elsewhere
-                self.results.take([number], reply, fresh=False)
-            elif why := self._why_not or self._spent():
-                self.results.fail(number, why)
+            if not self._reason_not_to_send():
+                yield from self._wait_for_room()
+            if (reply := self._stored({digest}).get(digest)) is not None:  # stored by now, by this run or another one
+                self.results.add([number], reply, fresh=False)
+            elif reason := self._reason_not_to_send():
+                self.results.fail(number, reason)
             else:
                 assert self._engine is not None
                 self._pending[digest] = [number]
-                self._engine.put(self._asks.of(text, digest))
-                yield from self._hear(0.0)
+                self._engine.put(self._builder.build(text, digest))
+                yield from self._handle_events(0.0)
 
-    def _ready(self) -> Iterator[RunEvent]:
-        """Wait until there is room for a request."""
+    def _wait_for_room(self) -> Iterator[RunnerEvent]:
+        """Start the engine if necessary, and wait until it has room for a request."""
         with interrupts.deferred():
-            if self._engine is None and self._make is not None:
-                self._engine = self._make()
-        assert self._engine is not None
+            if self._engine is None:
+                self._engine = self._job.make_engine()
         while len(self._pending) >= self._engine.room:
-            yield from self._hear(POLL_S)
+            yield from self._handle_events(EVENT_WAIT_S)
 
-    def _hear(self, wait: float) -> Iterator[RunEvent]:
-        """Take the news there is."""
+    def _handle_events(self, timeout: float) -> Iterator[RunnerEvent]:
         if self._stop.is_set():
             raise StoppedError
-        assert self._engine is not None
         with interrupts.deferred():
-            told = self._take(wait)
-        yield from told
-        if time.monotonic() - self._told >= SHOWN_S:
+            events = self._take_events(timeout)
+        yield from events
+        if time.monotonic() - self._reported >= PROGRESS_INTERVAL_S:
             yield self._progress()
 
-    def _take(self, wait: float) -> list[RunEvent]:
-        told: list[RunEvent] = []
-        while self._engine and (news := self._engine.next(wait)) is not None:
-            wait = 0.0
-            match news:
+    def _take_events(self, timeout: float) -> list[RunnerEvent]:
+        """Take all events of the engine, waiting for the first one, and return those to show."""
+        shown: list[RunnerEvent] = []
+        while self._engine and (event := self._engine.next(timeout)) is not None:
+            timeout = 0.0
+            match event:
                 case Answered(digest, reply):
-                    self._keep(digest, reply)
-                case Failed(digest, why, _):
-                    self._failed[digest] = why
+                    self._add_answer(digest, reply)
+                case Failed(digest, reason, _):
+                    self._failed[digest] = reason
                     for number in self._pending.pop(digest, ()):
-                        self.results.fail(number, why)
+                        self.results.fail(number, reason)
                 case Throttled() | Retrying():
-                    told.append(news)
-        return told
+                    shown.append(event)
+        return shown
 
-    def _keep(self, digest: bytes, reply: Reply) -> None:
-        """The answer into the store, if it is one, and to its rows."""
-        if self.results.take(self._pending.pop(digest, ()), reply, fresh=True):
+    def _add_answer(self, digest: bytes, reply: Reply) -> None:
+        """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""
+        if self.results.add(self._pending.pop(digest, ()), reply, fresh=True):
             try:
-                self._store.put(digest, self._asks.model, reply)
+                self._store.put(digest, self._builder.model, reply)
             except StoreError as error:
-                self._without(error)
+                self._stop_sending(error)
         else:
-            self._failed[digest] = self.results.last_fault
+            self._failed[digest] = self.results.last_error
 
     def _stored(self, digests: set[bytes]) -> dict[bytes, Reply]:
-        """What the store has of these; nothing once it cannot be used. Raises `StoreError` if nothing was sent yet."""
+        """Look these hashes up in the store. If it fails after something was sent, the run continues without it."""
         try:
-            return {} if self._broken else self._store.among(digests)
+            return {} if self._store_broken else self._store.get_many(digests)
         except StoreError as error:
             if self._engine is None:
                 raise
-            self._without(error)
+            self._stop_sending(error)
             return {}
 
-    def _without(self, error: StoreError) -> None:
-        """The store cannot be used: what comes is kept in the results, and nothing more is sent."""
-        if not self._broken:
-            self._broken, self._why_not = True, f"Not asked: {error.message}"
+    def _stop_sending(self, error: StoreError) -> None:
+        """Send nothing more, since answers could not be stored. What is in flight still becomes a result."""
+        if not self._store_broken:
+            self._store_broken, self._no_sending = True, f"Not sent: {error.message}"
             self.results.notes.append(str(error).replace("\n", " "))
 
-    def _spent(self) -> str:
-        """Why nothing more may be sent, "" if it may: what is in flight counts as what an answer has cost so far."""
-        if self._budget is None:
-            return ""
-        each = self.results.cost / self.results.asked if self.results.asked else 0.0
-        if self.results.cost + each * len(self._pending) >= self._budget:
-            return f"Not asked: the budget of ${self._budget:g} is spent."
+    def _reason_not_to_send(self) -> str:
+        """Return why nothing more may be sent; "" if it may. Each call in flight counts as an average answer."""
+        results, budget = self.results, self._job.options.budget
+        if self._no_sending or budget is None:
+            return self._no_sending
+        average = results.cost / results.calls if results.calls else 0.0
+        if results.cost + average * len(self._pending) >= budget:
+            return f"Not sent: the budget of ${budget:g} is spent."
         return ""
 
     def _progress(self) -> Progress:
-        self._told = now = time.monotonic()
-        results, seconds = self.results, max(now - self._began, 1e-6)
-        here = results.done - results.stored  # rows from the store take no time
-        left = seconds / here * (len(self._rows) - results.done) if results.asked and here else None
+        self._reported = now = time.monotonic()
+        results, rows, seconds = self.results, len(self._job.rows), max(now - self._began, 1e-6)
+        sent = results.done - results.stored  # stored rows take no time
+        left_s = seconds / sent * (rows - results.done) if results.calls and sent else None
         speed = results.usage["output_tokens"] / seconds
-        return Progress(len(self._rows), results.done, len(results.errors), speed, results.cost or None, left)
+        return Progress(rows, results.done, len(results.errors), speed, results.cost or None, left_s)

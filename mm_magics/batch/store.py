@@ -1,7 +1,7 @@
-"""The store: answers in one SQLite file, under the hash of the request that each answers.
+"""The answer store: one SQLite file that maps the hash of each request to its answer.
 
-Always true: an answer is in the file before the next news is looked at; one that is there is never changed; a file
-that is no store of this schema is left as it is. Several processes may use one store at once (WAL).
+An answer is in the file before the next event of the run is handled, and is never changed afterwards. A file that is
+not a store of this schema is never modified. Several processes can use one store at the same time (WAL mode).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from mm_magics.api.messages import Message
 from mm_magics.errors import StoreError
 from mm_magics.history.turn import now
 
-APPLICATION = 0x4D4D6167
-"""SQLite's `application_id` of a store: it tells one from any other database."""
+APPLICATION_ID = 0x4D4D6167
+"""SQLite's `application_id` of a store, which tells it from any other database."""
 SCHEMA = 1
-MOST_KEYS = 999
-"""Hashes that one question may have: SQLite's bound, in its older versions."""
-LOCKED_S = 30.0
-"""How long another process's write is waited for."""
+MAX_KEYS = 999
+"""Hashes per query: the limit of SQLite's older versions."""
+LOCK_TIMEOUT_S = 30.0
+"""How long to wait while another process writes."""
 
 _TABLE = """
 CREATE TABLE answers (
@@ -38,9 +38,16 @@ CREATE TABLE answers (
 
 @dataclass(frozen=True)
 class Reply:
-    """What came for one request: the messages after the user's, verbatim, and one response for each call made.
+    """What the endpoint sent for one request.
 
-    `responses` are as in the turn record: `id`, `model`, `stop_reason`, `usage`, `seconds`.
+    Attributes:
+        messages: The messages that follow the user's, verbatim. There is more than one if an answer did not match its
+            schema and was corrected.
+        responses: One dict per call, as in the turn record: `id`, `model`, `stop_reason`, `usage` and `seconds`.
+
+    >>> answer = {"role": "assistant", "content": [{"type": "text", "text": "good"}]}
+    >>> Reply([answer], [{"stop_reason": "end_turn", "usage": {"output_tokens": 1}}]).messages[0]["content"][0]["text"]
+    'good'
     """
 
     messages: list[Message]
@@ -48,47 +55,65 @@ class Reply:
 
 
 class Store:
-    """The answers in this file, which is made if it is not there. For the thread that opened it alone.
+    """An answer store in a SQLite file.
 
-    Raises `StoreError`, here and in every method, with what to do.
+    A map run opens its store by itself; open it here to look into it. Use a store only in the thread that opened it.
+
+    >>> import tempfile
+    >>> from mm_magics import Session, map_prompts
+    >>> from mm_magics.simulator import Simulator
+    >>> with tempfile.TemporaryDirectory() as folder, Simulator() as endpoint:
+    ...     with Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:
+    ...         path = f"{folder}/answers.sqlite"
+    ...         _ = map_prompts("Translate: {{ row }}", ["one", "two"], session=session, store=path, progress=False)
+    ...         digest = bytes.fromhex(session.prepare("Translate: one", context="none").request.sha256)
+    ...     with Store(path) as store:
+    ...         len(store), store.get(digest).responses[0]["stop_reason"]
+    (2, 'end_turn')
+
+    Args:
+        path: The file; it is created if it does not exist.
+
+    Raises:
+        StoreError: The file is not a store, is damaged, or cannot be read or written. Every method raises it as well.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        with self._said():
-            self._base = sqlite3.connect(self.path, timeout=LOCKED_S, isolation_level=None)
+        with self._translated_errors():
+            self._connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
         try:
-            with self._said():
+            with self._translated_errors():
                 self._open()
         except BaseException:
-            self._base.close()
+            self._connection.close()
             raise
 
     def get(self, digest: bytes) -> Reply | None:
-        """What is stored for the request with this hash; None if nothing is."""
-        with self._said():
-            row = self._base.execute("SELECT messages, responses FROM answers WHERE sha256 = ?", (digest,)).fetchone()
-            return _reply(*row) if row else None
+        """Return the reply to the request with this hash (`request_sha256` as bytes); None if it is not stored."""
+        return self.get_many([digest]).get(digest)
 
-    def among(self, digests: Collection[bytes]) -> dict[bytes, Reply]:
-        """What is stored for the requests with these hashes, MOST_KEYS at most."""
+    def get_many(self, digests: Collection[bytes]) -> dict[bytes, Reply]:
+        """Return the stored replies to the requests with these hashes, by hash. Takes up to `MAX_KEYS` hashes."""
         marks = ",".join("?" * len(digests))
-        with self._said():
-            found = self._base.execute(f"SELECT * FROM answers WHERE sha256 IN ({marks})", tuple(digests))  # noqa: S608
-            return {row[0]: _reply(row[3], row[4]) for row in found}
+        query = f"SELECT sha256, messages, responses FROM answers WHERE sha256 IN ({marks})"  # noqa: S608
+        with self._translated_errors():
+            rows = self._connection.execute(query, tuple(digests))
+            return {digest: _reply(messages, responses) for digest, messages, responses in rows}
 
     def put(self, digest: bytes, model: str, reply: Reply) -> None:
-        """Store an answer; one that is stored already stays."""
+        """Store a reply. If the request has a stored reply already, that one is kept."""
         values = (digest, now(), model, _json(reply.messages), _json(reply.responses))
-        with self._said():
-            self._base.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", values)
+        with self._translated_errors():
+            self._connection.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", values)
 
     def __len__(self) -> int:
-        with self._said():
-            return int(self._base.execute("SELECT count(*) FROM answers").fetchone()[0])
+        with self._translated_errors():
+            return int(self._connection.execute("SELECT count(*) FROM answers").fetchone()[0])
 
     def close(self) -> None:
-        self._base.close()
+        """Close the file."""
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -97,43 +122,48 @@ class Store:
         self.close()
 
     def _open(self) -> None:
-        self._base.execute("BEGIN")  # one look: another process may be making it
-        (application,) = self._base.execute("PRAGMA application_id").fetchone()
-        (schema,) = self._base.execute("PRAGMA user_version").fetchone()
-        empty = not self._base.execute("SELECT 1 FROM sqlite_schema").fetchone()
-        self._base.execute("COMMIT")
-        if application == 0 and schema == 0 and empty:
-            self._make()
-        elif application != APPLICATION:
-            raise StoreError(f"{self.path} is a database, but no store of answers.", "Name another file; it is kept.")
+        execute = self._connection.execute
+        execute("BEGIN")  # one consistent view: another process may be creating the file
+        (application_id,) = execute("PRAGMA application_id").fetchone()
+        (schema,) = execute("PRAGMA user_version").fetchone()
+        empty = not execute("SELECT 1 FROM sqlite_schema").fetchone()
+        execute("COMMIT")
+        if application_id == 0 and schema == 0 and empty:
+            self._create()
+        elif application_id != APPLICATION_ID:
+            raise StoreError(
+                f"{self.path} is a database, but not an answer store.", "Name another file. This one was not changed."
+            )
         elif schema != SCHEMA:
             raise StoreError(
-                f"{self.path} is a store of schema {schema}; this version reads {SCHEMA}.",
-                "Update mm_magics, or name another file; it is kept.",
+                f"{self.path} is an answer store of schema {schema}; this version of mm_magics reads schema {SCHEMA}.",
+                "Update mm_magics, or name another file. This one was not changed.",
             )
-        self._base.execute("PRAGMA synchronous = NORMAL")
+        execute("PRAGMA synchronous = NORMAL")
 
-    def _make(self) -> None:
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("BEGIN IMMEDIATE")
-        if not self._base.execute("SELECT 1 FROM sqlite_schema").fetchone():  # else another process was first
-            self._base.execute(_TABLE)
-            self._base.execute(f"PRAGMA application_id = {APPLICATION}")
-            self._base.execute(f"PRAGMA user_version = {SCHEMA}")
-        self._base.execute("COMMIT")
+    def _create(self) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA journal_mode = WAL")
+        execute("BEGIN IMMEDIATE")
+        if not execute("SELECT 1 FROM sqlite_schema").fetchone():  # else another process was faster
+            execute(_TABLE)
+            execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            execute(f"PRAGMA user_version = {SCHEMA}")
+        execute("COMMIT")
 
     @contextmanager
-    def _said(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:
             raise StoreError(
-                f"The store {self.path} cannot be used: {error}.",
-                "Is there room on the disk, and may the file be written? What is stored is kept.",
+                f"Cannot use the answer store {self.path}: {error}.",
+                "Check that the disk has space and that the file can be written. Stored answers are not lost.",
             ) from error
         except (sqlite3.DatabaseError, ValueError) as error:
             raise StoreError(
-                f"The store {self.path} is damaged: {error}.", "Name another file, or move it away; it is kept."
+                f"The answer store {self.path} is damaged: {error}.",
+                "Name another file, or move this one away. It was not changed.",
             ) from error
 
 

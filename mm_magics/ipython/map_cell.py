@@ -1,81 +1,111 @@
-"""`%%minimax --map`: a prompt cell that runs over rows.
+"""`%%minimax --map`: run a prompt cell over the rows of a variable.
 
-Always true: what came is in the user's variable however the run ends; only a column that a run made is replaced.
+However a run ends, everything received is in the user's variable. A column is only replaced if a map run of this kernel
+added it.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from mm_magics import interrupts
-from mm_magics.batch.api import job_of
-from mm_magics.batch.dry_run import plan
-from mm_magics.batch.result import MapRun
-from mm_magics.batch.row_results import columns_of
+from mm_magics.batch.dry_run import estimate
+from mm_magics.batch.job import MapJob, MapOptions, build_job
+from mm_magics.batch.map_run import MapRun
+from mm_magics.batch.result import MapResult
 from mm_magics.errors import UsageError
 from mm_magics.ipython import frontend
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.prompt import template
 from mm_magics.session import Session
 
-ALONE = {"as": "--as", "sees": "--sees", "raw": "--raw", "tools": "--tools", "tool_choice": "--tool-choice"}
-"""Flags that a run over rows does not take."""
+INCOMPATIBLE_FLAGS = {
+    "as": "--as",
+    "sees": "--sees",
+    "raw": "--raw",
+    "tools": "--tools",
+    "tool_choice": "--tool-choice",
+}
+"""Flags that cannot be combined with --map, by the name of their argument."""
 
 
 class MapCells:
-    """The runs of one kernel; knows which columns they made."""
+    """The map cells of one kernel. It remembers which columns of which data frame they added."""
 
     def __init__(self, session: Session, shell: Any, page: LivePage) -> None:
         self._session, self._shell, self._page = session, shell, page
-        self._made: dict[str, tuple[Any, set[str]]] = {}
+        self._added: dict[str, tuple[Any, set[str]]] = {}
 
     def run(self, cell: str, flags: dict[str, Any], cell_id: str | None, stop: threading.Event) -> None:
-        """Run the cell's text over the rows that `flags` name, and show it. Raises `UsageError`, `StoreError`."""
-        name, into, out = flags.pop("map"), flags.pop("into", "answer"), flags.pop("out", None)
+        """Run the cell's text over the rows of the variable that `--map` names, and show the run.
+
+        Args:
+            cell: The text of the cell below the `%%minimax` line.
+            flags: The parsed flags.
+            cell_id: The cell's id in the notebook.
+            stop: Once set, the run ends.
+
+        Raises:
+            UsageError: A flag is invalid, or a variable or a column is missing.
+            StoreError: The answer store cannot be used.
+        """
+        if wrong := [flag for key, flag in INCOMPATIBLE_FLAGS.items() if key in flags]:
+            raise UsageError(f"{wrong[0]} cannot be combined with --map.", "Leave it out.")
+        name, result_name = flags.pop("map"), flags.pop("out", None)
         quiet, dry_run = flags.pop("quiet", self._session.config.quiet), flags.pop("dry_run", False)
-        if wrong := [flag for key, flag in ALONE.items() if key in flags]:
-            raise UsageError(f"{wrong[0]} does not go with --map.", "Leave it out.")
         names = self._shell.user_ns
         if "system" in flags:
             flags["system"] = template.render(flags["system"], names, self._session.config.value_limit)
-        frame, made = self._made.get(name, (None, set[str]()))
-        job = job_of(
-            self._session,
-            cell.rstrip("\n"),
-            self._named(name, "--map names a data frame or a list."),
-            into=into,
-            name=f"`{name}`",
-            schema=self._named(flags.pop("schema", None), "--schema names a pydantic model, a dataclass …"),
-            budget=flags.pop("budget", None),
-            engine=self._named(flags.pop("engine", None), "--engine names a distributed.Client."),
-            figures=flags.pop("figures", False),
-            namespace=names,
-            cell_id=cell_id,
-            **flags,
-        )
-        job.check(made if frame is names[name] else ())
+        data = self._variable(name, "Give --map the name of a data frame or a list.")
+        options = self._options(name, flags)
+        job = build_job(self._session, cell.rstrip("\n"), data, options, cell_id=cell_id, **flags)
+        frame, columns = self._added.get(name, (None, set[str]()))
+        replaceable = columns if frame is data else set[str]()
+        job.check(replaceable)
         if dry_run:
-            print(plan(job))
+            print(estimate(job))
             return
         earlier = self._session.history.of_cell(job.prompt.thread, cell_id)
-        running = MapRun(job, self._session.history, stop)
+        run = MapRun(job, self._session.history, stop)
         try:
-            frontend.perform(running, self._shell, stop, quiet=quiet, earlier=earlier, page=self._page)
+            frontend.perform(run, self._shell, stop, quiet=quiet, earlier=earlier, page=self._page)
         finally:
-            if running.mapped is not None and running.has_content:
+            if run.result is not None and run.has_content:
                 with interrupts.deferred():
-                    if job.rows.is_frame:
-                        names[name] = running.mapped.frame
-                        self._made[name] = names[name], made | set(columns_of(into, job.shape, figures=job.figures))
-                    else:
-                        names[into] = running.mapped.values
-                    if out:
-                        names[out] = running.mapped
+                    self._assign(name, result_name, job, run.result, [*replaceable, *job.columns])
 
-    def _named(self, name: str | None, hint: str) -> Any:
+    def _options(self, name: str, flags: dict[str, Any]) -> MapOptions:
+        """Take the options of the run from the flags."""
+        return MapOptions(
+            into=flags.pop("into", "answer"),
+            data_name=f"`{name}`",
+            schema=self._variable(
+                flags.pop("schema", None), "Give --schema the name of a Pydantic model, a dataclass or a JSON schema."
+            ),
+            budget=flags.pop("budget", None),
+            engine=self._variable(flags.pop("engine", None), "Give --engine the name of a distributed.Client."),
+            figures=flags.pop("figures", False),
+            namespace=self._shell.user_ns,
+        )
+
+    def _assign(
+        self, name: str, result_name: str | None, job: MapJob, result: MapResult, columns: Iterable[str]
+    ) -> None:
+        """Assign the result to the user's variables."""
+        names = self._shell.user_ns
+        if job.rows.is_frame:
+            names[name] = result.frame
+            self._added[name] = result.frame, set(columns)
+        else:
+            names[job.options.into] = result.values
+        if result_name:
+            names[result_name] = result
+
+    def _variable(self, name: str | None, hint: str) -> Any:
         if name is None:
             return None
         if name not in self._shell.user_ns:
-            raise UsageError(f"There is no {name} here.", hint)
+            raise UsageError(f"`{name}` is not defined in this notebook.", hint)
         return self._shell.user_ns[name]

@@ -1,4 +1,4 @@
-"""A session on a simulator of the test's own, whose runs store their answers in the test's own folder."""
+"""Each test runs in its own folder, where its map runs create their store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs sent by the workers of a real Dask cluster of processes, and Dask data frames in and out."""
+"""Map runs on the workers of a real Dask cluster of processes, and Dask data frames as data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ import pandas as pd
 import pytest
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.api import job_of
-from mm_magics.batch.result import MapRun
+from mm_magics.batch.engines.dask import is_worker_death
+from mm_magics.batch.job import MapOptions, build_job
+from mm_magics.batch.map_run import MapRun
 from mm_magics.errors import UsageError
 from mm_magics.simulator import Simulator
-from tests.batch.asked import SAY, Watched, say, texts
+from tests.batch.simulated import OK_TEMPLATE, Watched, ok_template, sent_texts
 from tests.canary import CANARY, places
 
 pytestmark = [pytest.mark.slow, pytest.mark.traced, pytest.mark.xdist_group("dask")]
@@ -48,13 +49,13 @@ def client(simulator: Simulator) -> Iterator[Any]:
         LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
-        patch.undo()  # the workers alone have the key
+        patch.undo()  # only the workers have the key
         yield client
 
 
 @pytest.fixture
 def session(simulator: Simulator) -> Iterator[Any]:
-    """One without a key."""
+    """A session without a key."""
     with Session(base_url=simulator.base_url, max_retries=0, concurrency=4) as session:
         yield session
 
@@ -63,60 +64,64 @@ def rows(count: int, name: str = "row") -> list[str]:
     return [f"{name} {number}" for number in range(count)]
 
 
-def test_the_workers_send_and_the_key_is_nowhere_but_with_them(
+def test_the_workers_send_and_only_they_have_the_key(
     session: Session, simulator: Simulator, client: Any, capfd: Any
 ) -> None:
     before = len(simulator.log)
-    result = map_prompts(SAY, [*rows(30), "row 3"], session=session, engine=client)
+    result = map_prompts(OK_TEMPLATE, [*rows(30), "row 3"], session=session, engine=client)
     assert result.errors == []
     assert result.values == ["ok"] * 31
     assert (len(simulator.log) - before, result.asked) == (30, 30)
     assert {each.auth_headers for each in simulator.log} == {("authorization",)}
-    assert map_prompts(SAY, rows(30), session=session, engine=client).asked == 0
+    assert map_prompts(OK_TEMPLATE, rows(30), session=session, engine=client).asked == 0
 
-    def left(dask_scheduler: Any) -> str:
+    def scheduler_state(dask_scheduler: Any) -> str:
         graph = [(task.key, task.run_spec, task.state) for task in dask_scheduler.tasks.values()]
         return repr((graph, dask_scheduler.get_events()))
 
-    assert "mm_magics-" in client.run_on_scheduler(left)
-    assert places(client.run_on_scheduler(left)) == []
+    assert "mm_magics-" in client.run_on_scheduler(scheduler_state)
+    assert places(client.run_on_scheduler(scheduler_state)) == []
     assert places(repr((client.get_scheduler_logs(), client.get_worker_logs(), result, vars(result)))) == []
     assert places("".join(capfd.readouterr())) == []
 
 
-def test_the_concurrency_is_that_of_all_workers_together(session: Session, simulator: Simulator, client: Any) -> None:
+def test_all_workers_together_respect_the_concurrency(session: Session, simulator: Simulator, client: Any) -> None:
     for bound in (1, 4):
         session.config.concurrency = bound
         with Watched(simulator) as watched:
-            map_prompts(say("{{ row }}", wait=0.05), rows(12, f"bound {bound}"), session=session, engine=client)
-        assert (bound + 1) // 2 <= watched.most <= bound
+            map_prompts(ok_template("{{ row }}", wait=0.05), rows(12, f"bound {bound}"), session=session, engine=client)
+        assert (bound + 1) // 2 <= watched.peak <= bound
 
 
-def test_a_schema_is_checked_by_the_workers(session: Session, simulator: Simulator, client: Any) -> None:
+def test_the_workers_check_the_schema(session: Session, simulator: Simulator, client: Any) -> None:
     result = map_prompts("Label '{{ row }}' 7.", ["a", "b"], schema=Label, session=session, engine=client)
     assert result.values == [Label("a", 7), Label("b", 7)]
 
 
-def test_failures_of_rows_are_values_and_a_refusal_for_all_ends_the_run(
+def test_a_failed_row_is_an_error_and_an_empty_account_ends_the_run(
     session: Session, simulator: Simulator, client: Any
 ) -> None:
     given = ["a", "b [[simulator: fault=input-sensitive]]", "c"]
-    result = map_prompts(say("{{ row }}"), given, session=session, engine=client)
+    result = map_prompts(ok_template("{{ row }}"), given, session=session, engine=client)
     assert dict(result.errors) == {1: "input new_sensitive (1026) (HTTP 422, unprocessable_entity_error)"}
     before = len(simulator.log)
-    broke = map_prompts(say("{{ row }}", fault="insufficient-balance"), rows(400), session=session, engine=client)
-    assert len(broke.errors) == 400
-    assert broke.errors[-1].why.startswith("Not asked: insufficient balance")
+    rejected = map_prompts(
+        ok_template("{{ row }}", fault="insufficient-balance"), rows(400), session=session, engine=client
+    )
+    assert len(rejected.errors) == 400
+    assert rejected.errors[-1].why.startswith("Not sent: insufficient balance")
     assert len(simulator.log) - before < 100
 
 
-def test_a_busy_endpoint_is_told_of(session: Session, simulator: Simulator, client: Any, capsys: Any) -> None:
-    template = say("{{ row }}", fault="rate-limit", retry_after=1, times=1)
+def test_a_pause_of_the_workers_is_shown(session: Session, simulator: Simulator, client: Any, capsys: Any) -> None:
+    template = ok_template("{{ row }}", fault="rate-limit", retry_after=1, times=1)
     assert map_prompts(template, ["busy"], session=session, engine=client).values == ["ok"]
     assert "all calls wait 1 s" in capsys.readouterr().err
 
 
-def test_a_killed_worker_costs_its_unfinished_rows_at_most(session: Session, simulator: Simulator, client: Any) -> None:
+def test_only_unfinished_rows_of_a_killed_worker_are_sent_again(
+    session: Session, simulator: Simulator, client: Any
+) -> None:
     before, count = len(simulator.log), 80
     pids = client.run(os.getpid)
 
@@ -126,18 +131,19 @@ def test_a_killed_worker_costs_its_unfinished_rows_at_most(session: Session, sim
         os.kill(next(iter(pids.values())), signal.SIGKILL)
 
     threading.Thread(target=kill).start()
-    result = map_prompts(say("{{ row }}", wait=0.1), rows(count, "killed"), session=session, engine=client)
+    result = map_prompts(ok_template("{{ row }}", wait=0.1), rows(count, "killed"), session=session, engine=client)
     assert result.errors == []
     assert result.values == ["ok"] * count
     assert count <= len(simulator.log) - before <= count + 4
     client.wait_for_workers(2, timeout=30)
 
 
-def test_stop_ends_what_the_workers_send_and_keeps_what_came(
+def test_stop_ends_the_calls_of_the_workers_and_keeps_the_answers(
     session: Session, simulator: Simulator, client: Any
 ) -> None:
     before = len(simulator.log)
-    job = job_of(session, say("{{ row }}", wait=0.2), rows(200), into="x", name="rows", namespace={}, engine=client)
+    template, options = ok_template("{{ row }}", wait=0.2), MapOptions(engine=client)
+    job = build_job(session, template, rows(200), options)
     stop, pressed = threading.Event(), list[float]()
 
     def press() -> None:
@@ -147,11 +153,11 @@ def test_stop_ends_what_the_workers_send_and_keeps_what_came(
         stop.set()
 
     threading.Thread(target=press).start()
-    with MapRun(job, session.history, stop) as running:
-        list(running.events(lambda: None))
+    with MapRun(job, session.history, stop) as run:
+        list(run.events(lambda: None))
     assert time.monotonic() - pressed[0] < 1.5
-    assert running.mapped is not None
-    assert 4 <= running.mapped.values.count("ok") < 20
+    assert run.result is not None
+    assert 4 <= run.result.values.count("ok") < 20
     time.sleep(1.5)
     sent = len(simulator.log)
     time.sleep(0.5)
@@ -161,11 +167,13 @@ def test_stop_ends_what_the_workers_send_and_keeps_what_came(
 # Data frames ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("on_workers", [True, False], ids=["with its workers", "here"])
-def test_a_dask_frame_comes_back_lazy_with_its_divisions(simulator: Simulator, client: Any, on_workers: bool) -> None:
+@pytest.mark.parametrize("on_workers", [True, False], ids=["on its workers", "in this process"])
+def test_a_dask_frame_is_returned_lazily_with_its_divisions(
+    simulator: Simulator, client: Any, on_workers: bool
+) -> None:
     frame = dd.from_pandas(pd.DataFrame({"text": rows(9, f"dask {on_workers}")}, index=range(10, 19)), npartitions=3)
     with Session(base_url=simulator.base_url, api_key=CANARY, concurrency=2) as session:
-        result = map_prompts(say(), frame, session=session, engine=client if on_workers else None)
+        result = map_prompts(ok_template(), frame, session=session, engine=client if on_workers else None)
     assert isinstance(result.frame, dd.DataFrame)
     assert result.frame.divisions == frame.divisions
     assert list(result.frame.columns) == ["text", "answer", "answer_error"]
@@ -176,37 +184,52 @@ def test_a_dask_frame_comes_back_lazy_with_its_divisions(simulator: Simulator, c
     assert list(frame.columns) == ["text"]
 
 
-# What cannot be -------------------------------------------------------------------------------------------------
+# Errors ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_no_client_is_said(session: Session) -> None:
-    with pytest.raises(UsageError, match=r"A str is no distributed\.Client\."):
-        map_prompts(SAY, ["a"], session=session, engine="cluster")
+def test_an_engine_that_is_not_a_client_is_an_error(session: Session) -> None:
+    with pytest.raises(UsageError, match=r"--engine needs a distributed\.Client, not a str\."):
+        map_prompts(OK_TEMPLATE, ["a"], session=session, engine="cluster")
 
 
-def test_workers_without_a_key_are_one_clear_line(client: Any) -> None:
+def test_workers_without_a_key_make_one_error_of_one_line(client: Any) -> None:
     with Simulator() as other, Session(base_url=other.base_url, concurrency=4) as session:
-        result = map_prompts(SAY, rows(200), session=session, engine=client)
+        result = map_prompts(OK_TEMPLATE, rows(200), session=session, engine=client)
         assert other.log == []
-    whys = {why for _, why in result.errors}
-    assert len(whys) == 1
-    (why,) = whys
-    assert why.startswith("Not asked: The Dask worker tcp://")
-    assert "failed: There is no key for 127.0.0.1" in why
-    assert "\n" not in why
+    (reason,) = {error.why for error in result.errors}
+    assert reason.startswith("Not sent: The Dask worker tcp://")
+    assert "failed: There is no key for 127.0.0.1" in reason
+    assert "\n" not in reason
 
 
-def test_a_worker_without_a_key_leaves_its_rows_to_those_with_one(
+def test_rows_of_a_worker_without_a_key_are_sent_by_another_worker(
     session: Session, simulator: Simulator, client: Any
 ) -> None:
     has = client.run(lambda: "ANTHROPIC_API_KEY" in os.environ)
     if all(has.values()):  # one that took a killed one's place has none
         client.run(lambda: os.environ.pop("ANTHROPIC_API_KEY"), workers=list(has)[:1])
-    result = map_prompts(SAY, rows(100, "one key"), session=session, engine=client)
+    result = map_prompts(OK_TEMPLATE, rows(100, "one key"), session=session, engine=client)
     assert result.values == ["ok"] * 100
 
 
-def test_a_cluster_without_workers_is_said(session: Session) -> None:
+def test_the_death_of_a_worker_is_told_from_an_exception_of_its_task() -> None:
+    import dask
+    from distributed import Client, LocalCluster
+
+    def fail() -> None:
+        raise RuntimeError("a task that fails")
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        failure, death = client.submit(fail, retries=0), client.submit(os._exit, 1, retries=0)
+        assert not is_worker_death(failure.exception(timeout=30))
+        assert is_worker_death(death.exception(timeout=30))
+
+
+def test_a_cluster_without_workers_is_an_error(session: Session) -> None:
     from distributed import Client, LocalCluster
 
     with (
@@ -214,14 +237,14 @@ def test_a_cluster_without_workers_is_said(session: Session) -> None:
         Client(cluster) as none,
         pytest.raises(UsageError, match=r"The Dask cluster has no workers\."),
     ):
-        map_prompts(SAY, ["a"], session=session, engine=none)
+        map_prompts(OK_TEMPLATE, ["a"], session=session, engine=none)
 
 
-def test_rows_of_a_dask_frame_are_read_once_they_are_wanted(simulator: Simulator, client: Any) -> None:
+def test_a_dask_frame_is_checked_before_its_rows_are_sent(simulator: Simulator, client: Any) -> None:
     frame = dd.from_pandas(pd.DataFrame({"text": ["x", None]}), npartitions=2)
     with Session(base_url=simulator.base_url, api_key=CANARY) as session:
         with pytest.raises(UsageError, match="there is no column nope"):
             map_prompts("{{ row.nope }}", frame, session=session)
         before = len(simulator.log)
-        assert [error.row for error in map_prompts(say(), frame, session=session).errors] == [1]
-        assert texts(simulator)[before:] == ["x"]
+        assert [error.row for error in map_prompts(ok_template(), frame, session=session).errors] == [1]
+        assert sent_texts(simulator)[before:] == ["x"]

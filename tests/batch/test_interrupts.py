@@ -1,4 +1,4 @@
-"""An interrupt at any line, and Stop: every finished row is kept, and the store holds what the result holds."""
+"""An interrupt at any line, and Stop: every finished row is kept, and store and result agree."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.api import job_of
-from mm_magics.batch.result import MapRun
+from mm_magics.batch.job import MapOptions, build_job
+from mm_magics.batch.map_run import MapRun
 from mm_magics.batch.store import Store
 from mm_magics.errors import TurnInterruptedError
 from mm_magics.simulator import Simulator
-from tests.batch.asked import SAY, say
+from tests.batch.simulated import OK_TEMPLATE, ok_template
 from tests.test_interrupts import AtLine
 from tests.turns import broken_rules
 
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.slow
 ROWS = [f"row {n}" for n in range(6)]
 
 
-def once_asked(endpoint: Simulator, count: int, action: Callable[[], None]) -> None:
-    """Do it as soon as so many requests have come."""
+def after_requests(endpoint: Simulator, count: int, action: Callable[[], None]) -> None:
+    """Call `action`, from a thread, as soon as the simulator has received this many requests."""
 
     def wait() -> None:
         while len(endpoint.log) < count:
@@ -42,7 +42,7 @@ def press_ctrl_c() -> None:
 
 
 def check(session: Session, caught: BaseException | None, store: Path) -> int:
-    """How many rows came; each is in the store, in the result, and in a turn that is valid."""
+    """Check that store and result agree and the turn is valid, and return how many rows are stored."""
     stored = 0
     if store.exists():
         with Store(store) as opened:
@@ -58,39 +58,39 @@ def check(session: Session, caught: BaseException | None, store: Path) -> int:
     return stored
 
 
-def test_an_interrupt_in_mid_run_keeps_every_finished_row_and_the_run_can_go_on(
+def test_an_interrupted_run_keeps_every_finished_row_and_can_be_continued(
     session: Session, endpoint: Simulator
 ) -> None:
     session.config.concurrency = 1
-    once_asked(endpoint, 3, press_ctrl_c)
+    after_requests(endpoint, 3, press_ctrl_c)
     with pytest.raises(TurnInterruptedError) as caught:
-        map_prompts(say("{{ row }}", wait=0.1), ROWS, session=session)
+        map_prompts(ok_template("{{ row }}", wait=0.1), ROWS, session=session)
     result = caught.value.result
     assert 1 <= result.values.count("ok") <= 4
-    assert {why for _, why in result.errors} == {"Not asked: the run was ended."}
+    assert {why for _, why in result.errors} == {"Not sent: the run was ended."}
     (turn,) = session.history.turns("main")
     assert turn.status == "stopped"
     assert result.retry_failed().values == ["ok"] * 6
     assert len(endpoint.log) <= 8
 
 
-def test_an_interrupt_of_retry_failed_keeps_what_came(session: Session, endpoint: Simulator) -> None:
+def test_an_interrupt_of_retry_failed_keeps_the_answers(session: Session, endpoint: Simulator) -> None:
     session.config.concurrency = 1
     session.config.max_retries = 0
-    failed = map_prompts(say("{{ row }}", wait=0.1, fault="unknown-error", times=1), ROWS, session=session)
+    failed = map_prompts(ok_template("{{ row }}", wait=0.1, fault="unknown-error", times=1), ROWS, session=session)
     assert len(failed.errors) == 6
-    once_asked(endpoint, 9, press_ctrl_c)
+    after_requests(endpoint, 9, press_ctrl_c)
     with pytest.raises(TurnInterruptedError) as caught:
         failed.retry_failed()
     assert 1 <= caught.value.result.values.count("ok") <= 4
 
 
-def test_an_interrupt_at_any_line_keeps_what_is_stored_in_the_result(session: Session, tmp_path: Path) -> None:
+def test_after_an_interrupt_at_any_line_the_result_has_every_stored_answer(session: Session, tmp_path: Path) -> None:
     count, caught = 0, list[BaseException]()
 
     def run() -> None:
         try:
-            map_prompts(SAY, ROWS, session=session, store=tmp_path / f"{count}.sqlite", progress=False)
+            map_prompts(OK_TEMPLATE, ROWS, session=session, store=tmp_path / f"{count}.sqlite", progress=False)
         except TurnInterruptedError as error:
             caught.append(error)
             raise KeyboardInterrupt from None
@@ -113,31 +113,31 @@ def test_an_interrupt_at_any_line_keeps_what_is_stored_in_the_result(session: Se
     assert [each.name for each in threading.enumerate() if each.name == "mm_magics-batch"] == []
 
 
-def test_stop_ends_a_run_at_once_and_keeps_every_finished_row(session: Session, endpoint: Simulator) -> None:
+def test_stop_ends_a_run_immediately_and_keeps_every_finished_row(session: Session, endpoint: Simulator) -> None:
     session.config.concurrency = 2
-    job = job_of(session, say("{{ row }}", wait=0.1), ROWS, into="answer", name="rows", namespace={})
+    job = build_job(session, ok_template("{{ row }}", wait=0.1), ROWS, MapOptions())
     stop = threading.Event()
     pressed: list[float] = []
-    once_asked(endpoint, 3, lambda: (pressed.append(time.monotonic()), stop.set()))  # type: ignore[arg-type, func-returns-value]
-    running = MapRun(job, session.history, stop)
-    with running:
-        events = list(running.events(lambda: None))
+    after_requests(endpoint, 3, lambda: (pressed.append(time.monotonic()), stop.set()))  # type: ignore[arg-type, func-returns-value]
+    run = MapRun(job, session.history, stop)
+    with run:
+        events = list(run.events(lambda: None))
     assert time.monotonic() - pressed[0] < 0.5
-    assert running.mapped is not None
-    assert 1 <= running.mapped.values.count("ok") < 6
+    assert run.result is not None
+    assert 1 <= run.result.values.count("ok") < 6
     assert events[-1].turn.status == "stopped"  # type: ignore[union-attr]
-    assert len(endpoint.log) <= running.mapped.asked + 2
-    assert check(session, None, Path("minimax-answers.sqlite")) == running.mapped.values.count("ok")
+    assert len(endpoint.log) <= run.result.asked + 2
+    assert check(session, None, Path("minimax-answers.sqlite")) == run.result.values.count("ok")
 
 
-def test_stop_comes_at_once_while_the_endpoint_is_silent(session: Session, endpoint: Simulator) -> None:
-    template = say("{{ row }}", fault="silence-before-headers")
-    job = job_of(session, template, ROWS, into="answer", name="rows", namespace={})
+def test_stop_ends_a_run_immediately_while_the_endpoint_is_silent(session: Session, endpoint: Simulator) -> None:
+    template = ok_template("{{ row }}", fault="silence-before-headers")
+    job = build_job(session, template, ROWS, MapOptions())
     stop = threading.Event()
     pressed: list[float] = []
-    once_asked(endpoint, 6, lambda: (pressed.append(time.monotonic()), stop.set()))  # type: ignore[arg-type, func-returns-value]
-    with MapRun(job, session.history, stop) as running:
-        list(running.events(lambda: None))
+    after_requests(endpoint, 6, lambda: (pressed.append(time.monotonic()), stop.set()))  # type: ignore[arg-type, func-returns-value]
+    with MapRun(job, session.history, stop) as run:
+        list(run.events(lambda: None))
     assert time.monotonic() - pressed[0] < 0.5
     assert session.history.threads() == {}
     deadline = time.monotonic() + 1

@@ -1,4 +1,4 @@
-"""The key of a run is in nothing that it leaves: not the store, its log, the results, an error or what is written."""
+"""A map run leaves its key nowhere: not in the store, its log, the results, an error or the output."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.api import job_of
+from mm_magics.batch.job import MapOptions, build_job
 from mm_magics.simulator import Simulator
-from tests.batch.asked import SAY, say
+from tests.batch.simulated import OK_TEMPLATE, ok_template
 from tests.canary import CANARY, echoes, in_files, places
 from tests.recorder import Recorder, http
 
@@ -28,11 +28,11 @@ def session() -> Any:
 
 def test_a_run_leaves_no_key_behind(session: Session, tmp_path: Path, capfd: Any) -> None:
     rows = ["a", "b", "a [[simulator: fault=unknown-error]]", "b [[simulator: fault=html]]", None]
-    result = map_prompts(SAY, rows, session=session, figures=True)
+    result = map_prompts(OK_TEMPLATE, rows, session=session, figures=True)
     again = result.retry_failed()
     assert len(result.errors) == len(again.errors) == 3
-    said = [repr(each) + str(each) + repr(vars(each)) for each in (result, again)]
-    assert places("".join(said)) == []
+    shown = [repr(each) + str(each) + repr(vars(each)) for each in (result, again)]
+    assert places("".join(shown)) == []
     assert places(repr(result.frame) + repr(result.errors)) == []
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert {file.name for file in files} >= {"minimax-answers.sqlite"}
@@ -40,38 +40,38 @@ def test_a_run_leaves_no_key_behind(session: Session, tmp_path: Path, capfd: Any
     assert places("".join(capfd.readouterr())) == []
 
 
-def test_while_a_run_goes_on_its_store_and_its_log_hold_no_key(session: Session, tmp_path: Path) -> None:
+def test_during_a_run_the_store_and_its_log_contain_no_key(session: Session, tmp_path: Path) -> None:
     seen: dict[str, list[str]] = {}
 
-    def worded(row: int) -> str:
+    def prompt_for(row: int) -> str:
         for file in tmp_path.iterdir():
             seen.setdefault(file.name, []).extend(in_files([file]))
-        return say(str(row))
+        return ok_template(str(row))
 
-    map_prompts(worded, range(200), session=session, store="a.sqlite")
+    map_prompts(prompt_for, range(200), session=session, store="a.sqlite")
     assert {"a.sqlite", "a.sqlite-wal"} <= set(seen)
     assert {name: found for name, found in seen.items() if found} == {}
 
 
-def test_a_job_shows_no_key_and_a_key_is_never_pickled(session: Session) -> None:
-    job = job_of(session, SAY, ["a"], into="x", name="rows", namespace={})
+def test_a_job_shows_no_key_and_a_key_cannot_be_pickled(session: Session) -> None:
+    job = build_job(session, OK_TEMPLATE, ["a"], MapOptions())
     assert places(repr(job) + repr(job.prompt)) == []
-    map_prompts(SAY, ["a"], session=session)
+    map_prompts(OK_TEMPLATE, ["a"], session=session)
     with pytest.raises(TypeError, match="A key is not pickled"):
         pickle.dumps(session.keys.find(session.config.base_url))
 
 
-def test_an_endpoint_that_gives_the_key_back_brings_it_nowhere(tmp_path: Path, capfd: Any) -> None:
-    told = " ".join(echoes())
+def test_a_key_that_the_endpoint_echoes_appears_nowhere(tmp_path: Path, capfd: Any) -> None:
+    echoed = " ".join(echoes())
     replies = [
-        http(f'{{"type": "error", "error": {{"type": "x", "message": {json.dumps(told)}}}}}', status="400 X"),
-        http(f"<p>{told}</p>", status="500 X", content_type="text/html"),
-        http(told, content_type="text/plain"),
+        http(f'{{"type": "error", "error": {{"type": "x", "message": {json.dumps(echoed)}}}}}', status="400 X"),
+        http(f"<p>{echoed}</p>", status="500 X", content_type="text/html"),
+        http(echoed, content_type="text/plain"),
         http("", f"location: http://127.0.0.1:9/?key={CANARY}", status="307 X"),
-        http(f'{{"type": "error", "error": {{"type": "x", "message": {json.dumps(told)}}}}}'),
+        http(f'{{"type": "error", "error": {{"type": "x", "message": {json.dumps(echoed)}}}}}'),
     ]
-    with Recorder(*replies) as rude:
-        session = Session(base_url=rude.base_url, api_key=CANARY, max_retries=0, concurrency=1)
+    with Recorder(*replies) as recorder:
+        session = Session(base_url=recorder.base_url, api_key=CANARY, max_retries=0, concurrency=1)
         result = map_prompts("{{ row }}", list("abcde"), session=session)
     assert len(result.errors) == 5
     assert len({why for _, why in result.errors}) >= 4

@@ -1,4 +1,4 @@
-"""How fast a run asks: calls at once, requests and tokens a minute, one pause for all, and what ends it."""
+"""How fast a map run sends: concurrency, requests and tokens per minute, shared pauses, and what ends a run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mm_magics import Session, map_prompts
 from mm_magics.batch.result import MapResult
 from mm_magics.errors import UsageError
 from mm_magics.simulator import Simulator
-from tests.batch.asked import SAY, Watched, say
+from tests.batch.simulated import OK_TEMPLATE, Watched, ok_template
 
 GRACE_S = 0.3
-"""What was sent may arrive this much later, on a busy machine."""
-TOLD = say("{{ row }}", wait=0.02)
+"""On a busy machine, a request may arrive this much after it was sent."""
+BRIEFLY_WAITING = ok_template("{{ row }}", wait=0.02)
 
 
 def rows(count: int) -> list[str]:
@@ -25,48 +25,50 @@ def rows(count: int) -> list[str]:
 
 
 def with_fault(number: int, count: int, directives: str) -> list[str]:
-    """Texts of which one tells the simulator to fail."""
+    """Return texts, one of which makes the simulator fail."""
     return [f"{each} [[simulator: {directives}]]" if n == number else each for n, each in enumerate(rows(count))]
 
 
-def not_asked(result: MapResult) -> list[str]:
-    return [why for _, why in result.errors if why.startswith("Not asked: ")]
+def not_sent(result: MapResult) -> list[str]:
+    return [why for _, why in result.errors if why.startswith("Not sent: ")]
 
 
-# Bounds ---------------------------------------------------------------------------------------------------------
+# Limits ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bound", [1, 5, 40])
-def test_no_more_calls_are_under_way_than_are_allowed(session: Session, endpoint: Simulator, bound: int) -> None:
+def test_concurrent_calls_never_exceed_the_concurrency(session: Session, endpoint: Simulator, bound: int) -> None:
     session.config.concurrency = bound
     with Watched(endpoint) as watched:
-        result = map_prompts(say("{{ row }}", wait=0.6 if bound > 5 else 0.02), rows(2 * bound), session=session)
+        result = map_prompts(
+            ok_template("{{ row }}", wait=0.6 if bound > 5 else 0.02), rows(2 * bound), session=session
+        )
     assert result.values == ["ok"] * 2 * bound
-    assert bound // 2 < watched.most <= bound
+    assert bound // 2 < watched.peak <= bound
 
 
-def test_requests_are_spread_over_the_minute(session: Session, endpoint: Simulator) -> None:
+def test_requests_are_spread_evenly_over_the_minute(session: Session, endpoint: Simulator) -> None:
     session.config.requests_per_minute = 1_200.0
     with Watched(endpoint) as watched:
-        map_prompts(SAY, rows(16), session=session)
+        map_prompts(OK_TEMPLATE, rows(16), session=session)
     assert watched.times[-1] - watched.times[0] > 14 * 0.05
     assert all(watched.times[n + 8] - watched.times[n] > 8 * 0.05 - GRACE_S for n in range(8))
 
 
-def test_tokens_of_prompts_and_answers_are_spread_over_the_minute(session: Session, endpoint: Simulator) -> None:
+def test_tokens_are_spread_evenly_over_the_minute(session: Session, endpoint: Simulator) -> None:
     session.config.tokens_per_minute = 6_000_000.0
     long = [f"{each} {'x' * 40_000}" for each in rows(8)]  # 10,000 tokens each, so 0.1 s
     with Watched(endpoint) as watched:
-        map_prompts(SAY, long, session=session)
+        map_prompts(OK_TEMPLATE, long, session=session)
     assert watched.times[-1] - watched.times[0] > 6 * 0.1
     assert max(later - earlier for earlier, later in itertools.pairwise(watched.times)) < 0.3
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 5_000])
-def test_a_concurrency_that_makes_no_sense_is_said(session: Session, endpoint: Simulator, wrong: int) -> None:
+def test_an_invalid_concurrency_is_an_error(session: Session, endpoint: Simulator, wrong: int) -> None:
     def run() -> None:
         session.config.concurrency = wrong
-        map_prompts(SAY, ["a"], session=session)
+        map_prompts(OK_TEMPLATE, ["a"], session=session)
 
     with pytest.raises((TraitError, UsageError), match="concurrency"):
         run()
@@ -75,14 +77,14 @@ def test_a_concurrency_that_makes_no_sense_is_said(session: Session, endpoint: S
 
 @pytest.mark.parametrize("name", ["requests_per_minute", "tokens_per_minute"])
 @pytest.mark.parametrize("wrong", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_rate_that_makes_no_sense_is_said(session: Session, endpoint: Simulator, name: str, wrong: float) -> None:
+def test_an_invalid_rate_is_an_error(session: Session, endpoint: Simulator, name: str, wrong: float) -> None:
     setattr(session.config, name, wrong)
-    with pytest.raises(UsageError, match=f"{name} is a number above 0"):
-        map_prompts(SAY, ["a"], session=session)
+    with pytest.raises(UsageError, match=f"{name} must be a number above 0"):
+        map_prompts(OK_TEMPLATE, ["a"], session=session)
     assert endpoint.log == []
 
 
-# A pause for all ------------------------------------------------------------------------------------------------
+# Shared pauses --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -94,133 +96,133 @@ def test_a_rate_that_makes_no_sense_is_said(session: Session, endpoint: Simulato
         ("overloaded", "", None),
     ],
 )
-def test_a_busy_endpoint_pauses_all_calls_and_no_row_is_lost(
+def test_a_throttled_call_pauses_all_calls_and_no_row_is_lost(
     session: Session, endpoint: Simulator, capsys: Any, fault: str, retry_after: str, metered: float | None
 ) -> None:
     session.config.requests_per_minute = metered
     given = with_fault(10, 60, f"fault={fault} times=1 {retry_after}")
     with Watched(endpoint) as watched:
-        result = map_prompts(TOLD, given, session=session)
+        result = map_prompts(BRIEFLY_WAITING, given, session=session)
     assert result.values == ["ok"] * 60
-    (struck,) = [number for number, record in enumerate(endpoint.log) if record.fault == fault]
-    began = watched.times[struck]
+    (throttled,) = [number for number, record in enumerate(endpoint.log) if record.fault == fault]
+    began = watched.times[throttled]
     assert [when - began for when in watched.times if GRACE_S < when - began < 0.95] == []
     assert watched.times[-1] - began > 0.95
     assert "all calls wait 1 s" in capsys.readouterr().err
 
 
-def test_the_longest_pause_that_is_asked_for_holds(session: Session, endpoint: Simulator) -> None:
+def test_the_longest_requested_pause_applies(session: Session, endpoint: Simulator) -> None:
     faults = [f"{row} [[simulator: fault=rate-limit times=1 retry_after={s}]]" for row, s in (("a", 1), ("b", 2))]
     session.config.concurrency = 2
     with Watched(endpoint) as watched:
-        assert map_prompts(TOLD, [*faults, *rows(4)], session=session).errors == []
+        assert map_prompts(BRIEFLY_WAITING, [*faults, *rows(4)], session=session).errors == []
     assert min(when for when in watched.times if when > watched.times[1] + GRACE_S) - watched.times[1] > 1.9
 
 
-def test_pauses_grow_until_the_endpoint_answers_and_in_the_end_it_is_given_up(
-    session: Session, endpoint: Simulator, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr("mm_magics.batch.rate_limit.FIRST_S", 0.1)
+def test_pauses_grow_until_the_run_gives_up(session: Session, endpoint: Simulator, monkeypatch: Any) -> None:
+    monkeypatch.setattr("mm_magics.batch.rate_limit.FIRST_PAUSE_S", 0.1)
     monkeypatch.setattr("mm_magics.batch.rate_limit.PATIENCE_S", 0.5)
     began = time.monotonic()
-    result = map_prompts(say("{{ row }}", fault="overloaded"), rows(40), session=session)
+    result = map_prompts(ok_template("{{ row }}", fault="overloaded"), rows(40), session=session)
     assert 0.5 < time.monotonic() - began < 5
     assert len(result.errors) == 40
-    assert len(not_asked(result)) >= 30
+    assert len(not_sent(result)) >= 30
     assert len(endpoint.log) < 8 * 6
 
 
 # What ends a run ------------------------------------------------------------------------------------------------
 
 
-def test_a_wait_of_a_day_is_said_and_ends_the_run(session: Session, endpoint: Simulator) -> None:
-    result = map_prompts(say("{{ row }}", fault="usage-limit", retry_after=86_400), rows(100), session=session)
+def test_a_requested_wait_of_a_day_ends_the_run(session: Session, endpoint: Simulator) -> None:
+    result = map_prompts(ok_template("{{ row }}", fault="usage-limit", retry_after=86_400), rows(100), session=session)
     assert len(endpoint.log) <= 8
-    assert len(not_asked(result)) == 100 - len(endpoint.log)
-    assert not_asked(result)[0] == (
-        "Not asked: usage limit exceeded (2056) (HTTP 429, rate_limit_error) "
+    assert len(not_sent(result)) == 100 - len(endpoint.log)
+    assert not_sent(result)[0] == (
+        "Not sent: usage limit exceeded (2056) (HTTP 429, rate_limit_error) "
         "The endpoint asks to wait 24 h; run the cell again after that."
     )
 
 
-def test_a_refused_key_ends_the_run_after_the_calls_in_flight(endpoint: Simulator) -> None:
+def test_a_rejected_key_ends_the_run_after_the_calls_in_flight(endpoint: Simulator) -> None:
     with Session(base_url=endpoint.base_url, api_key="wrong", concurrency=8) as session:
-        result = map_prompts(SAY, rows(100), session=session)
+        result = map_prompts(OK_TEMPLATE, rows(100), session=session)
     assert len(endpoint.log) <= 8
     assert len(result.errors) == 100
-    assert "invalid api key (2049)" in not_asked(result)[0]
+    assert "invalid api key (2049)" in not_sent(result)[0]
     assert "wrong" not in str(result.errors)
 
 
-def test_an_empty_account_ends_the_run_and_keeps_what_came(session: Session, endpoint: Simulator) -> None:
+def test_an_empty_account_ends_the_run_and_keeps_the_answers(session: Session, endpoint: Simulator) -> None:
     session.config.concurrency = 1
-    result = map_prompts(SAY, with_fault(5, 30, "fault=insufficient-balance"), session=session)
+    result = map_prompts(OK_TEMPLATE, with_fault(5, 30, "fault=insufficient-balance"), session=session)
     assert result.values == ["ok"] * 5 + [None] * 25
     assert len(endpoint.log) == 6
-    assert "insufficient balance" in not_asked(result)[-1]
+    assert "insufficient balance" in not_sent(result)[-1]
 
 
 def test_fifty_failures_without_an_answer_end_the_run(session: Session, endpoint: Simulator) -> None:
-    result = map_prompts(say("{{ row }}", fault="unknown-error"), rows(120), session=session)
+    result = map_prompts(ok_template("{{ row }}", fault="unknown-error"), rows(120), session=session)
     assert 50 <= len(endpoint.log) < 50 + 8
-    assert len(not_asked(result)) == 120 - len(endpoint.log)
+    assert len(not_sent(result)) == 120 - len(endpoint.log)
 
 
-def test_failures_beside_answers_end_nothing(session: Session, endpoint: Simulator) -> None:
+def test_failures_do_not_end_a_run_that_has_answers(session: Session, endpoint: Simulator) -> None:
     session.config.concurrency = 1
     result = map_prompts(
-        lambda row: say(row, **({} if row == "row 0" else {"fault": "unknown-error"})), rows(61), session=session
+        lambda row: ok_template(row, **({} if row == "row 0" else {"fault": "unknown-error"})),
+        rows(61),
+        session=session,
     )
     assert len(endpoint.log) == 61
-    assert (len(result.errors), not_asked(result)) == (60, [])
+    assert (len(result.errors), not_sent(result)) == (60, [])
 
 
 @pytest.mark.parametrize("fault", ["unknown-error", "reset-before-headers"])
-def test_a_call_that_fails_is_tried_again_and_that_is_shown(
+def test_a_failed_call_is_retried_and_the_retry_is_shown(
     session: Session, endpoint: Simulator, capsys: Any, fault: str
 ) -> None:
     session.config.max_retries = 2
-    assert map_prompts(say("{{ row }}", fault=fault, times=1), ["a"], session=session).values == ["ok"]
+    assert map_prompts(ok_template("{{ row }}", fault=fault, times=1), ["a"], session=session).values == ["ok"]
     assert len(endpoint.log) == 2
     assert "trying again in" in capsys.readouterr().err
 
 
-def test_no_more_tries_are_made_than_are_allowed(session: Session, endpoint: Simulator) -> None:
+def test_a_call_is_retried_at_most_max_retries_times(session: Session, endpoint: Simulator) -> None:
     session.config.max_retries = 1
-    assert len(map_prompts(say("{{ row }}", fault="unknown-error"), ["a"], session=session).errors) == 1
+    assert len(map_prompts(ok_template("{{ row }}", fault="unknown-error"), ["a"], session=session).errors) == 1
     assert len(endpoint.log) == 2
 
 
 # Budget ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_budget_of_nothing_sends_nothing_and_takes_what_is_stored(session: Session, endpoint: Simulator) -> None:
-    map_prompts(SAY, ["a"], session=session)
-    result = map_prompts(SAY, ["a", "b"], session=session, budget=0)
+def test_with_a_budget_of_zero_only_stored_answers_are_used(session: Session, endpoint: Simulator) -> None:
+    map_prompts(OK_TEMPLATE, ["a"], session=session)
+    result = map_prompts(OK_TEMPLATE, ["a", "b"], session=session, budget=0)
     assert (result.values, result.asked) == (["ok", None], 0)
-    assert not_asked(result) == ["Not asked: the budget of $0 is spent."]
+    assert not_sent(result) == ["Not sent: the budget of $0 is spent."]
     assert len(endpoint.log) == 1
 
 
-def test_a_budget_ends_the_sending_once_it_is_spent(session: Session, endpoint: Simulator) -> None:
+def test_nothing_is_sent_once_the_budget_is_spent(session: Session, endpoint: Simulator) -> None:
     session.config.concurrency = 1
-    each = map_prompts(SAY, ["row x"], session=session).cost
-    result = map_prompts(SAY, [*rows(30), "row 0"], session=session, budget=5.5 * each)
+    each = map_prompts(OK_TEMPLATE, ["row x"], session=session).cost
+    result = map_prompts(OK_TEMPLATE, [*rows(30), "row 0"], session=session, budget=5.5 * each)
     assert 4 <= len(endpoint.log) - 1 <= 8
     assert result.values[30] == "ok"
-    assert len(not_asked(result)) == 30 - result.asked
-    assert map_prompts(SAY, rows(30), session=session).errors == []
+    assert len(not_sent(result)) == 30 - result.asked
+    assert map_prompts(OK_TEMPLATE, rows(30), session=session).errors == []
     assert len(endpoint.log) == 31
 
 
 @pytest.mark.parametrize("budget", [-1, float("nan"), float("inf")])
-def test_a_budget_that_makes_no_sense_is_said(session: Session, endpoint: Simulator, budget: float) -> None:
-    with pytest.raises(UsageError, match="budget is an amount of US dollars"):
-        map_prompts(SAY, ["a"], session=session, budget=budget)
+def test_an_invalid_budget_is_an_error(session: Session, endpoint: Simulator, budget: float) -> None:
+    with pytest.raises(UsageError, match="budget must be an amount of US dollars"):
+        map_prompts(OK_TEMPLATE, ["a"], session=session, budget=budget)
     assert endpoint.log == []
 
 
-def test_a_budget_for_a_model_without_a_price_is_said(session: Session, endpoint: Simulator) -> None:
-    with pytest.raises(UsageError, match="What unheard-of costs is not known"):
-        map_prompts(SAY, ["a"], session=session, budget=1, model="unheard-of")
+def test_a_budget_for_a_model_without_a_known_price_is_an_error(session: Session, endpoint: Simulator) -> None:
+    with pytest.raises(UsageError, match="The price of unheard-of is unknown"):
+        map_prompts(OK_TEMPLATE, ["a"], session=session, budget=1, model="unheard-of")
     assert endpoint.log == []

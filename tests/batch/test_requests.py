@@ -1,4 +1,4 @@
-"""The requests of a run: their hashes and bytes are those that the same request has elsewhere."""
+"""The requests of a map run have the hashes and bytes that the same requests have elsewhere."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mm_magics.api import request
 from mm_magics.batch.requests import RequestBuilder
 from mm_magics.errors import PromptError
 from mm_magics.simulator import Simulator
-from tests.batch.asked import SAY
+from tests.batch.simulated import OK_TEMPLATE
 
 TEXTS = st.text(st.characters(codec=None), min_size=1).filter(str.strip)
 TURNS = st.lists(TEXTS, max_size=2)
 
 
-def asked(session: Session, text: str, **flags: Any) -> tuple[bytes, str]:
-    """The request's bytes and hash, each worked out from the whole of it."""
+def whole_request(session: Session, text: str, **flags: Any) -> tuple[bytes, str]:
+    """Return the bytes and the hash of the request, computed from all of it."""
     prompt = session.prepare(text, **flags)
     hashes = [request.message_sha256(each) for each in prompt.body["messages"]]
     whole = request.request_sha256(prompt.model, prompt.request.system, prompt.request.params, hashes)
@@ -31,7 +31,7 @@ def asked(session: Session, text: str, **flags: Any) -> tuple[bytes, str]:
 @given(TEXTS, st.none() | TEXTS, st.dictionaries(st.sampled_from(["top_k", "x"]), TEXTS | st.integers()), TURNS)
 @example("half \ud83e of a pair", "\udfff", {"x": "\ud800"}, ["\udead"])
 @example('"', "\\", {"x": '"messages":[]'}, ["]}"])
-def test_hash_and_bytes_are_those_of_the_whole_request(
+def test_hash_and_bytes_equal_those_of_the_whole_request(
     text: str, system: str | None, params: dict[str, Any], past: list[str]
 ) -> None:
     with (
@@ -42,32 +42,32 @@ def test_hash_and_bytes_are_those_of_the_whole_request(
         for each in past:
             session.ask(each)
         flags: dict[str, Any] = {"system": system, "params": params, "context": "all"}
-        asks = RequestBuilder(session.prepare("{{ row.text }}", **flags))
-        body, sha256 = asked(session, text, **flags)
-        digest = asks.digest(text)
+        builder = RequestBuilder(session.prepare("{{ row.text }}", **flags))
+        body, sha256 = whole_request(session, text, **flags)
+        digest = builder.digest(text)
         assert digest.hex() == sha256
-        assert asks.of(text, digest).body == body
+        assert builder.build(text, digest).body == body
         assert json.loads(body)["messages"][-1]["content"][0]["text"] == text
 
 
 @pytest.mark.parametrize("text", ["", " \n\t "])
-def test_an_empty_text_is_no_request(session: Session, text: str) -> None:
+def test_an_empty_text_is_an_error(session: Session, text: str) -> None:
     with pytest.raises(PromptError, match="The prompt is empty"):
         RequestBuilder(session.prepare("x")).digest(text)
 
 
-def test_what_leaves_is_what_was_worked_out(session: Session, endpoint: Simulator) -> None:
+def test_the_sent_bytes_are_the_built_bytes(session: Session, endpoint: Simulator) -> None:
     flags: dict[str, Any] = {"system": "Be brief.", "temperature": 0.5, "params": {"x": "half \ud83e"}, "user_id": "u"}
-    map_prompts(SAY, ["half \ud83e"], session=session, **flags)
-    text = SAY.replace("{{ row }}", "half \ud83e")
-    assert endpoint.log[0].raw == asked(session, text, **flags, context="none")[0]
+    map_prompts(OK_TEMPLATE, ["half \ud83e"], session=session, **flags)
+    text = OK_TEMPLATE.replace("{{ row }}", "half \ud83e")
+    assert endpoint.log[0].raw == whole_request(session, text, **flags, context="none")[0]
     assert endpoint.log[0].headers["anthropic-version"] == "2023-06-01"
     assert endpoint.log[0].auth_headers == ("authorization",)
     assert endpoint.log[0].stream is False
 
 
-def test_rows_see_the_thread_only_if_they_are_told_to(session: Session, endpoint: Simulator) -> None:
+def test_rows_see_the_thread_only_with_context(session: Session, endpoint: Simulator) -> None:
     session.ask("Before.")
-    map_prompts(SAY, ["a"], session=session)
-    map_prompts(SAY, ["a"], session=session, context="all")
+    map_prompts(OK_TEMPLATE, ["a"], session=session)
+    map_prompts(OK_TEMPLATE, ["a"], session=session, context="all")
     assert [len(record.body["messages"]) for record in endpoint.log] == [1, 1, 5]

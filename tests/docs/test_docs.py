@@ -13,8 +13,7 @@ import pytest
 
 from mm_magics import Session
 from mm_magics.batch import rate_limit
-from mm_magics.batch.engines import async_client as batch_line
-from mm_magics.batch.engines import dask, sender
+from mm_magics.batch.engines import async_client, dask, sender
 from mm_magics.config import MiniMax
 from mm_magics.endpoint import http_clients, retries
 from mm_magics.endpoint.client import CONNECT_TIMEOUT, MOST_LIST, MOST_PAGES
@@ -122,15 +121,20 @@ def test_the_limits_on_the_reliability_page_are_those_of_the_code():
 def test_the_limits_on_the_many_prompts_page_are_those_of_the_code():
     page = " ".join((ROOT / "docs/many.md").read_text("utf-8").split())
     bounds = [
-        f"| `concurrency` | {MiniMax().concurrency} | calls at once, up to {rate_limit.MOST_AT_ONCE:,} |",
+        f"| `concurrency` | {MiniMax().concurrency} | calls at once, up to {rate_limit.MAX_CONCURRENCY:,} |",
         f"| `max_retries` | {MiniMax().max_retries} |",
         f"`{MiniMax().store}`",
-        f"{sender.FIRST_GUESS} tokens where there is none",
-        f"or {sender.HOPELESS} failures without one answer",
-        f"an answer of more than {batch_line.MOST_BYTES // 1_000_000} MB is ended",
-        f"chunks of {dask.PER_CALL} requests",
+        f"{sender.FIRST_ANSWER_TOKENS} tokens where there is none",
+        f"or {sender.MAX_FAILURES} failures without one answer",
+        f"an answer of more than {async_client.MAX_ANSWER_BYTES // 1_000_000} MB is ended",
+        f"chunks of {dask.REQUESTS_PER_CALL} requests",
     ]
     assert [each for each in bounds if each.lower() not in page.lower()] == []
-    assert (rate_limit.FIRST_S, retries.LONGEST_S, rate_limit.PATIENCE_S, dask.ALONE_S) == (1.0, 60.0, 600.0, 60.0)
-    assert sender.FOR_ALL == (401, 402, 403, 404)
-    assert sender.BUSY == (429, 529)
+    assert (rate_limit.FIRST_PAUSE_S, retries.LONGEST_S, rate_limit.PATIENCE_S, dask.NO_WORKERS_S) == (
+        1.0,
+        60.0,
+        600.0,
+        60.0,
+    )
+    assert sender.FATAL_STATUSES == (401, 402, 403, 404)
+    assert sender.THROTTLED_STATUSES == (429, 529)

@@ -1,4 +1,4 @@
-"""`%%minimax --map` in a kernel: the frame, the turn that sums the run up, Stop and interrupts, and what is refused."""
+"""`%%minimax --map` in a kernel: the data frame, the summary turn, Stop, interrupts and errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG = "df = pd.DataFrame({'text': [f't{n}' for n in range(40)]})"
 
 @pytest.fixture
 def mapping(kernel, tmp_path):
-    """The kernel with a frame of three rows, in a folder of the test's own."""
+    """A kernel with a data frame of three rows, in its own folder."""
     kernel.run(f"%cd -q {tmp_path}\n{FRAME}\n%config MiniMax.concurrency = 4")
     return kernel
 
@@ -40,7 +40,7 @@ def failed(kernel, code):
     return " ".join(run.error["traceback"])
 
 
-def test_the_frame_has_its_answers_and_the_cell_one_bundle(mapping, simulator):
+def test_the_frame_gets_its_answers_and_the_cell_one_bundle(mapping, simulator):
     before = len(simulator.log)
     run = mapping.run(MAP, "a")
     (output,) = run.outputs
@@ -57,7 +57,7 @@ def test_the_frame_has_its_answers_and_the_cell_one_bundle(mapping, simulator):
     assert states[-1]["status"] == "complete"
 
 
-def test_one_turn_of_the_run_is_in_the_thread_and_usage_counts_its_calls(mapping, simulator):
+def test_a_run_adds_one_turn_and_usage_counts_its_calls(mapping, simulator):
     mapping.run(MAP, "a")
     assert " 3 " in next(line for line in mapping.run("%minimax usage").text.splitlines() if "M2.7" in line)
     mapping.run("%%minimax\nAnd now?", "b")
@@ -67,7 +67,7 @@ def test_one_turn_of_the_run_is_in_the_thread_and_usage_counts_its_calls(mapping
     assert sent[1]["content"][0]["text"].startswith("Run over the 3 rows")
 
 
-def test_running_again_replaces_its_own_column_and_asks_nothing(mapping, simulator):
+def test_running_again_replaces_its_own_column_and_sends_nothing(mapping, simulator):
     mapping.run(MAP, "a")
     before = len(simulator.log)
     run = mapping.run(MAP, "a")
@@ -75,12 +75,12 @@ def test_running_again_replaces_its_own_column_and_asks_nothing(mapping, simulat
     assert value(mapping, "list(df.columns)") == "['text', 'said', 'said_error']"
     assert len(simulator.log) == before
     mapping.run("df['mine'] = 1\ndf = df.copy()")
-    assert "There is a column said already." in failed(mapping, MAP)
-    assert "There is a column mine already." in failed(mapping, MAP.replace("said", "mine"))
+    assert "The data already has a column named said." in failed(mapping, MAP)
+    assert "The data already has a column named mine." in failed(mapping, MAP.replace("said", "mine"))
     assert len(simulator.log) == before
 
 
-def test_a_list_gives_a_variable_and_a_run_its_errors(mapping):
+def test_answers_for_a_list_are_assigned_to_a_variable(mapping):
     mapping.run("words = ['a', None, 'b']")
     ask = '{{ row }} [[simulator: thinking="" say="ok" fault=unknown-error times=1]]'
     mapping.run("%config MiniMax.max_retries = 0")
@@ -101,7 +101,7 @@ def test_a_dry_run_shows_the_first_prompts_and_sends_nothing(mapping, simulator)
     assert len(simulator.log) == before
 
 
-def test_replay_only_takes_what_is_stored_and_never_asks(mapping, simulator):
+def test_replay_only_uses_stored_answers_and_sends_nothing(mapping, simulator):
     only = MAP.replace("--into", "--replay only --into")
     assert "3 of 3 rows have no stored answer." in failed(mapping, only)
     mapping.run(f"{FRAME}")
@@ -113,7 +113,7 @@ def test_replay_only_takes_what_is_stored_and_never_asks(mapping, simulator):
     assert len(simulator.log) == before
 
 
-def test_a_schema_gives_columns_and_a_budget_of_nothing_errors(mapping, simulator):
+def test_a_schema_makes_columns_and_a_budget_of_zero_makes_errors(mapping, simulator):
     mapping.run("from dataclasses import dataclass\n@dataclass\nclass Label:\n    word: str\n    score: int")
     run = mapping.run("%%minimax --map df --schema Label --figures\nLabel '{{ row.text }}' 7.", "a")
     assert run.error is None
@@ -121,29 +121,29 @@ def test_a_schema_gives_columns_and_a_budget_of_nothing_errors(mapping, simulato
     assert value(mapping, "list(df.columns)[-3:]") == "['answer_tokens_in', 'answer_tokens_out', 'answer_cost']"
     before = len(simulator.log)
     mapping.run("%%minimax --map df --into other --budget 0\nOther {{ row.text }}", "b")
-    assert value(mapping, "set(df['other_error'])") == "{'Not asked: the budget of $0 is spent.'}"
+    assert value(mapping, "set(df['other_error'])") == "{'Not sent: the budget of $0 is spent.'}"
     assert len(simulator.log) == before
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("--map nope", "There is no nope here."),
+        ("--map nope", "`nope` is not defined in this notebook."),
         ("--into x", "--into is for a run over rows."),
         ("--budget 2", "--budget is for a run over rows."),
-        ("--map df --as json", "--as does not go with --map."),
-        ("--map df --sees above", "--sees does not go with --map."),
-        ("--map df --raw", "--raw does not go with --map."),
-        ("--map df --tools python", "--tools does not go with --map."),
-        ("--map df --schema nope", "There is no nope here."),
-        ("--map df --engine nope", "There is no nope here."),
-        ("--map df --engine df", "A DataFrame is no distributed.Client."),
+        ("--map df --as json", "--as cannot be combined with --map."),
+        ("--map df --sees above", "--sees cannot be combined with --map."),
+        ("--map df --raw", "--raw cannot be combined with --map."),
+        ("--map df --tools python", "--tools cannot be combined with --map."),
+        ("--map df --schema nope", "`nope` is not defined in this notebook."),
+        ("--map df --engine nope", "`nope` is not defined in this notebook."),
+        ("--map df --engine df", "--engine needs a distributed.Client, not a DataFrame."),
         ("--map df --budget -1", "is not an amount of US dollars"),
-        ("--map df --into text", "There is a column text already."),
+        ("--map df --into text", "The data already has a column named text."),
         ("--map OK", "A str has no rows."),
     ],
 )
-def test_what_does_not_go_is_said_in_a_line_and_nothing_is_sent(mapping, simulator, flags, said):
+def test_an_invalid_flag_is_an_error_of_one_line_and_nothing_is_sent(mapping, simulator, flags, said):
     before = len(simulator.log)
     mapping.run("OK = 'text'")
     assert said in failed(mapping, f"%%minimax {flags}\n{OK if 'OK' not in flags else 'Hello.'}")
@@ -151,13 +151,13 @@ def test_what_does_not_go_is_said_in_a_line_and_nothing_is_sent(mapping, simulat
     assert value(mapping, "list(df.columns)") == "['text']"
 
 
-def test_a_wrong_name_in_the_template_is_said(mapping):
+def test_a_missing_column_in_the_template_is_an_error(mapping):
     said = failed(mapping, "%%minimax --map df\n{{ row.txet }}")
-    assert "there is no column txet; there are text" in said
+    assert "there is no column txet; the columns are text" in said
 
 
 @pytest.mark.slow
-def test_an_interrupt_keeps_every_finished_row_and_the_cell_can_go_on(mapping, simulator):
+def test_after_an_interrupt_every_finished_row_is_kept_and_the_cell_can_continue(mapping, simulator):
     mapping.run(f"{LONG}\n%config MiniMax.concurrency = 2")
     before = len(simulator.log)
     code = f"%%minimax --map df --into said\n{SLOW}"
@@ -180,7 +180,7 @@ def test_an_interrupt_keeps_every_finished_row_and_the_cell_can_go_on(mapping, s
 
 
 @pytest.mark.slow
-def test_an_interrupt_before_anything_came_leaves_the_frame_and_the_thread(mapping):
+def test_an_interrupt_before_the_first_answer_changes_nothing(mapping):
     silent = "%%minimax --map df --into said\n{{ row.text }} [[simulator: fault=silence-before-headers]]"
 
     def later():
@@ -193,7 +193,7 @@ def test_an_interrupt_before_anything_came_leaves_the_frame_and_the_thread(mappi
     assert "0 turns" in mapping.run("%minimax").text
 
 
-def test_a_pause_of_the_endpoint_is_shown_beside_the_progress(mapping):
+def test_a_pause_is_shown_beside_the_progress(mapping):
     busy = '{{ row.text }} [[simulator: thinking="" say="ok" fault=rate-limit retry_after=1 times=1]]'
     run = mapping.run(f"%%minimax --map df --into said\n{busy}", "a")
     assert run.error is None
@@ -201,14 +201,14 @@ def test_a_pause_of_the_endpoint_is_shown_beside_the_progress(mapping):
     assert any("of 3 rows" in each[0] and "all calls wait 1 s" in each[1] for each in notes if len(each) == 2)
 
 
-def test_a_console_shows_one_line_of_progress_and_the_sum(mapping):
+def test_a_console_shows_one_line_of_progress_and_the_summary(mapping):
     run = mapping.run(MAP, stdin=True)
     assert "\r████████████████████ 3 of 3 rows" in run.text
     assert "Run over the 3 rows of `df`: 3 answered" in run.text
 
 
 @pytest.mark.slow
-def test_nbclient_leaves_one_final_bundle(simulator, tmp_path):
+def test_nbclient_stores_one_final_bundle(simulator, tmp_path):
     environment = {**os.environ, "ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key}
     sources = ("%load_ext mm_magics", FRAME, MAP, "df['said'].tolist()")
     document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])

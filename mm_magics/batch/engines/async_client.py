@@ -1,7 +1,6 @@
-"""The line for many requests at once: whole answers, no stream, over one asynchronous client.
+"""The HTTP client for many concurrent requests: asynchronous, one whole answer a request, no streaming.
 
-Always true: the key goes to its own host alone (no redirect is followed), as with `mm_magics.endpoint.client`; one
-answer is MOST_BYTES at most.
+The key is only sent to its own host, as in `mm_magics.endpoint.client`: no redirect is followed.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from mm_magics.batch.engines.base import SendOptions
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.call import message_in
 from mm_magics.endpoint.client import http_options, import_sdk, sdk_options
@@ -16,52 +16,59 @@ from mm_magics.endpoint.error_mapping import Faults
 from mm_magics.endpoint.keys import Key
 from mm_magics.errors import MiniMaxError, ProtocolError
 
-MOST_BYTES = 64_000_000
-POOL = 16
-"""Connections of one client: the HTTP library looks at all of a pool's for each request."""
+MAX_ANSWER_BYTES = 64_000_000
+POOL_SIZE = 16
+"""Connections per pool. The HTTP library looks at every connection of a pool for each request, so pools stay small."""
 
 
 class AsyncClient:
-    """A connection for each of `most` calls at once, kept open between calls. `timeout` in seconds, for one answer."""
+    """Sends up to `options.limits.concurrency` calls at once, over connections that are kept open between calls."""
 
-    def __init__(self, base_url: str, key: Key, *, timeout: float, most: int) -> None:
+    def __init__(self, options: SendOptions, key: Key) -> None:
         import_sdk()
         import anthropic
         import httpx2
 
         from mm_magics.endpoint.http_clients import AsyncRefusalReader
 
-        self._faults, self._key = Faults(base_url, key, timeout), key
+        base_url, timeout = options.base_url, options.timeout
+        self._errors, self._key = Faults(base_url, key, timeout), key
         http = http_options(base_url, timeout)
-        http["limits"] = httpx2.Limits(max_connections=POOL, max_keepalive_connections=POOL)
-        http["event_hooks"] = {"request": [self._before_request]}
-        options = sdk_options(base_url, timeout)
-        self._clients = [
-            anthropic.AsyncAnthropic(**options, http_client=AsyncRefusalReader(**http)) for _ in range(-(-most // POOL))
+        http["limits"] = httpx2.Limits(max_connections=POOL_SIZE, max_keepalive_connections=POOL_SIZE)
+        http["event_hooks"] = {"request": [self._authorize]}
+        pools = -(-options.limits.concurrency // POOL_SIZE)
+        self._pools = [
+            anthropic.AsyncAnthropic(**sdk_options(base_url, timeout), http_client=AsyncRefusalReader(**http))
+            for _ in range(pools)
         ]
 
-    async def ask(self, body: bytes, caller: int) -> dict[str, Any]:
-        """The message that answers this body, verbatim. One try; raises what the libraries raise, or one of ours.
+    async def send(self, body: bytes, worker: int) -> dict[str, Any]:
+        """Make one attempt and return the message that answers it, verbatim.
 
-        `caller` is who asks, from 0 to `most`: each has a place in one pool.
+        Args:
+            body: The encoded request.
+            worker: Which of the concurrent workers sends it, from 0: each worker always uses the same pool.
+
+        Raises:
+            Exception: Whatever the SDK or the HTTP library raises; `translate` makes it one of our errors.
         """
         import anthropic
         import httpx2
 
-        response: Any = await self._clients[caller // POOL].post(
+        response: Any = await self._pools[worker // POOL_SIZE].post(
             "/v1/messages",
             cast_to=httpx2.Response,
             content=body,
             options={"headers": {"Content-Type": "application/json", "Accept": "application/json"}},
             stream=True,
-            stream_cls=anthropic.AsyncStream[object],  # never made: the response itself is asked for
+            stream_cls=anthropic.AsyncStream[object],  # required by the SDK, but `cast_to` returns the response itself
         )
         try:
             data = bytearray()
             async for part in response.aiter_bytes():
                 data += part
-                if len(data) > MOST_BYTES:
-                    raise ProtocolError(f"The answer went on past {MOST_BYTES // 1_000_000} MB, and was ended.")
+                if len(data) > MAX_ANSWER_BYTES:
+                    raise ProtocolError(f"The answer is larger than {MAX_ANSWER_BYTES // 1_000_000} MB.")
         finally:
             await response.aclose()
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -70,9 +77,9 @@ class AsyncClient:
             pass
         return assembler.message
 
-    def fault(self, error: BaseException) -> MiniMaxError:
-        """Ours for theirs, with what to do."""
-        return self._faults.translate(error)
+    def translate(self, error: BaseException) -> MiniMaxError:
+        """Return our error for one of the SDK's or the HTTP library's."""
+        return self._errors.translate(error)
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,8 +87,8 @@ class AsyncClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        for client in self._clients:
-            await client.close()
+        for pool in self._pools:
+            await pool.close()
 
-    async def _before_request(self, request: Any) -> None:
+    async def _authorize(self, request: Any) -> None:
         request.headers["Authorization"] = f"Bearer {self._key.reveal()}"

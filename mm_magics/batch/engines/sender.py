@@ -1,7 +1,7 @@
-"""The asynchronous core: asks many requests at once, each answered, failed or not asked at all, told as news.
+"""The sender: sends many requests concurrently from one event loop, with retries, rate limits and shared pauses.
 
-Always true: each request that was taken is told of exactly once, whatever happens; a failed one stops no other, unless
-the fault is one that all would meet (a refused key, an empty account), after which nothing more is sent.
+Each request it takes is reported exactly once, as `Answered` or `Failed`. A failed request stops no other, unless its
+error would meet every request (a refused key, an empty account): after such an error nothing more is sent.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from mm_magics.api import models
+from mm_magics.api import models, usage
 from mm_magics.api.messages import Message
 from mm_magics.batch.engines.async_client import AsyncClient
+from mm_magics.batch.engines.base import Answered, Failed, Request, SenderEvent, SendOptions
 from mm_magics.batch.progress import Throttled
-from mm_magics.batch.rate_limit import Gate, Meter, RateLimits
+from mm_magics.batch.rate_limit import PauseGate, RateLimiter
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_mapping import pause_after
@@ -31,157 +32,149 @@ from mm_magics.tools.runtime.runner import ToolLimits
 from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.turn.request_body import Body
 
-BUSY = (429, 529)
-FOR_ALL = (401, 402, 403, 404)
-"""Statuses that say nothing of one request: whatever is asked, they come again."""
+THROTTLED_STATUSES = (429, 529)
+FATAL_STATUSES = (401, 402, 403, 404)
+"""Statuses that every request would get: a refused key, an empty account, a wrong address."""
 BYTES_PER_TOKEN = 4.0
-FIRST_GUESS = 500
-"""Tokens of an answer, before one has come."""
-HOPELESS = 50
-"""Failures without a single answer, after which nothing more is sent."""
-ROUNDS = 3
-
-
-class Request(NamedTuple):
-    """One request: its hash, and its body, whose last message is the user's."""
-
-    digest: bytes
-    body: bytes
-
-
-class Answered(NamedTuple):
-    digest: bytes
-    reply: Reply
-
-
-class Failed(NamedTuple):
-    """The request failed; `asked` is whether it was sent."""
-
-    digest: bytes
-    why: str
-    asked: bool
-
-
-SenderEvent = Answered | Failed | Throttled | Retrying
+FIRST_ANSWER_TOKENS = 500
+"""Assumed length of an answer before the first one arrived."""
+MAX_FAILURES = 50
+"""Failures without a single answer after which nothing more is sent."""
+SCHEMA_ATTEMPTS = 3
+"""Answers a model gets to match the schema."""
 
 
 class Sender:
-    """One run. `shape` is what its answers have to fit; `tell` is called with the news, in the event loop's thread."""
+    """Sends requests; `report` is called with each event, in the event loop's thread.
+
+    Args:
+        client: The open HTTP client.
+        options: Rate limits and retries.
+        schema: The schema that answers must match; None for text.
+        report: Called with each event.
+    """
 
     def __init__(
         self,
-        line: AsyncClient,
-        pace: RateLimits,
-        max_retries: int,
-        shape: OutputSchema | None,
-        tell: Callable[[SenderEvent], None],
+        client: AsyncClient,
+        options: SendOptions,
+        schema: OutputSchema | None,
+        report: Callable[[SenderEvent], None],
     ) -> None:
-        self._line, self._pace, self._max_retries, self._shape, self._tell = line, pace, max_retries, shape, tell
-        self._gate = Gate()
-        self._requests, self._tokens = Meter(pace.requests_per_minute), Meter(pace.tokens_per_minute)
+        limits = options.limits
+        self._client, self._options, self._schema, self._report = client, options, schema, report
+        self._gate = PauseGate()
+        self._requests, self._tokens = RateLimiter(limits.requests_per_minute), RateLimiter(limits.tokens_per_minute)
         self._answers = self._answer_tokens = self._failures = 0
-        self._over = ""
+        self._fatal = ""
 
-    async def run(self, asks: MemoryObjectReceiveStream[Request]) -> None:
-        """Ask what comes until no more does."""
-        async with asks, anyio.create_task_group() as group:
-            for caller in range(self._pace.at_once):
-                group.start_soon(self._work, asks, caller)
+    async def run(self, requests: MemoryObjectReceiveStream[Request]) -> None:
+        """Send the requests until the stream is closed and all are reported."""
+        async with requests, anyio.create_task_group() as group:
+            for worker in range(self._options.limits.concurrency):
+                group.start_soon(self._work, requests, worker)
 
-    async def _work(self, asks: MemoryObjectReceiveStream[Request], caller: int) -> None:
-        async for ask in asks:
-            self._tell(await self._told(ask, caller))
+    async def _work(self, requests: MemoryObjectReceiveStream[Request], worker: int) -> None:
+        async for request in requests:
+            self._report(await self._outcome(request, worker))
 
-    async def _told(self, ask: Request, caller: int) -> Answered | Failed:
-        if self._over:
-            return Failed(ask.digest, f"Not asked: {self._over}", False)
+    async def _outcome(self, request: Request, worker: int) -> Answered | Failed:
+        if self._fatal:
+            return Failed(request.digest, f"Not sent: {self._fatal}", False)
         try:
-            reply = await self._reply(ask.body, caller)
+            reply = await self._reply(request.body, worker)
         except Exception as error:
-            return self._failed(ask, error)
-        return Answered(ask.digest, reply)
+            return self._failed(request, error)
+        return Answered(request.digest, reply)
 
-    def _failed(self, ask: Request, error: Exception) -> Failed:
-        found = self._line.fault(error)
-        why = str(found).replace("\n", " ")
+    def _failed(self, request: Request, error: Exception) -> Failed:
+        translated = self._client.translate(error)
         self._failures += 1
-        for_all = isinstance(found, StatusError) and (found.status in FOR_ALL or found.status in BUSY)
-        if not self._over and (for_all or (not self._answers and self._failures >= HOPELESS)):
-            self._over = why
-        return Failed(ask.digest, found.message, True)
+        meets_all = isinstance(translated, StatusError) and translated.status in FATAL_STATUSES + THROTTLED_STATUSES
+        if not self._fatal and (meets_all or (not self._answers and self._failures >= MAX_FAILURES)):
+            self._fatal = str(translated).replace("\n", " ")
+        return Failed(request.digest, translated.message, True)
 
-    async def _reply(self, content: bytes, caller: int) -> Reply:
-        """The whole answer: with a shape that is wanted, after as many messages as it takes and may take."""
-        reply, turn = Reply([], []), _Turn(content, self._shape) if self._shape else None
+    async def _reply(self, body: bytes, worker: int) -> Reply:
+        """Return the whole reply. With a schema it may take several answers until one matches."""
+        reply = Reply([], [])
+        dialog = _SchemaDialog(body, self._schema) if self._schema else None
         while True:
-            message = await self._message(content, caller, reply)
+            message = await self._message(body, worker, reply)
             reply.messages.append({"role": "assistant", "content": message["content"]})
-            if turn is None or message.get("stop_reason") in ("max_tokens", "refusal"):
+            if dialog is None or message.get("stop_reason") in ("max_tokens", "refusal"):
                 return reply
-            step = turn.loop.step(message["content"], None)
-            for _ in step.events(None, deny_all):
-                pass
-            if not step.needs_request:
+            correction = dialog.correction(message)
+            if correction is None:
                 return reply
-            reply.messages.append({"role": "user", "content": step.reply})
-            content = turn.next(reply.messages)
+            reply.messages.append(correction)
+            body = dialog.next_body(reply.messages)
 
-    async def _message(self, content: bytes, caller: int, reply: Reply) -> dict[str, Any]:
-        """One answer, after as many tries as it takes and the settings allow; its figures go into the reply."""
+    async def _message(self, body: bytes, worker: int, reply: Reply) -> dict[str, Any]:
+        """Return one answer, after as many attempts as the settings allow, and add its response to the reply."""
         attempt = 1
         while True:
             await self._gate.wait()
-            await self._requests.take(1)
-            await self._tokens.take(len(content) / BYTES_PER_TOKEN + self._guess())
-            await self._gate.wait()  # a pause may have begun meanwhile
+            await self._requests.acquire(1)
+            await self._tokens.acquire(len(body) / BYTES_PER_TOKEN + self._expected_answer_tokens())
+            await self._gate.wait()  # a pause may have begun while this call waited for its rate
             began = time.monotonic()
             try:
-                message = await self._line.ask(content, caller)
+                message = await self._client.send(body, worker)
                 break
             except Exception as error:
-                attempt += await self._pause(error, attempt)
+                attempt += await self._wait_to_retry(error, attempt)
         self._gate.open()
-        usage = message.get("usage")
         self._answers += 1
-        self._answer_tokens += models.tokens(usage, "output_tokens") if isinstance(usage, dict) else 0
-        figures = {key: message.get(key) for key in ("id", "model", "stop_reason")}
-        reply.responses.append({**figures, "usage": usage, "seconds": round(time.monotonic() - began, 3)})
+        self._answer_tokens += models.tokens(usage.reported(message), "output_tokens")
+        response = {key: message.get(key) for key in ("id", "model", "stop_reason", "usage")}
+        reply.responses.append({**response, "seconds": round(time.monotonic() - began, 3)})
         return message
 
-    async def _pause(self, error: Exception, attempt: int) -> int:
-        """Wait before the next try; how many of those allowed it was. Raises the error if there is to be none."""
-        found = self._line.fault(error)
-        status = found.status if isinstance(found, StatusError) else 0
-        if status in BUSY:
-            wanted = retries.asked(error.response.headers) if hasattr(error, "response") else None
-            seconds = None if (wanted or 0.0) > retries.LONGEST_S else self._gate.close(wanted)
+    async def _wait_to_retry(self, error: Exception, attempt: int) -> int:
+        """Wait before the next attempt and return how many of the allowed retries it uses: 0 for a throttled call.
+
+        Raises:
+            Exception: The error itself, if the call is not retried.
+        """
+        translated = self._client.translate(error)
+        status = translated.status if isinstance(translated, StatusError) else 0
+        if status in THROTTLED_STATUSES:
+            requested = retries.asked(error.response.headers) if hasattr(error, "response") else None
+            seconds = None if (requested or 0.0) > retries.LONGEST_S else self._gate.close(requested)
             if seconds is None:
                 raise error
             if seconds:
-                self._tell(Throttled(seconds, found.message))
+                self._report(Throttled(seconds, translated.message))
             return 0
-        wait = pause_after(error, attempt)
-        if wait is None or attempt > self._max_retries:
+        wait, max_retries = pause_after(error, attempt), self._options.max_retries
+        if wait is None or attempt > max_retries:
             raise error
-        self._tell(Retrying(attempt, self._max_retries, wait, found.message))
+        self._report(Retrying(attempt, max_retries, wait, translated.message))
         await anyio.sleep(wait)
         return 1
 
-    def _guess(self) -> float:
-        """Tokens that an answer has."""
-        return self._answer_tokens / self._answers if self._answers else FIRST_GUESS
+    def _expected_answer_tokens(self) -> float:
+        return self._answer_tokens / self._answers if self._answers else FIRST_ANSWER_TOKENS
 
 
-class _Turn:
-    """What follows the messages of one answer that has to fit a shape."""
+class _SchemaDialog:
+    """The messages that follow an answer that does not match its schema."""
 
-    def __init__(self, content: bytes, shape: OutputSchema) -> None:
-        body: dict[str, Any] = json.loads(content)
-        *past, self._asked = body["messages"]
-        self._body = Body(body, content, [past])
-        box = Toolbox({}, Rules(), ToolLimits(0.0, 0), ROUNDS, output_schema=shape)
-        self.loop = ToolLoop(box, body.get("tool_choice") or {}, threading.Event())
+    def __init__(self, body: bytes, schema: OutputSchema) -> None:
+        request: dict[str, Any] = json.loads(body)
+        *context, self._prompt = request["messages"]
+        self._body = Body(request, body, [context])
+        toolbox = Toolbox({}, Rules(), ToolLimits(0.0, 0), SCHEMA_ATTEMPTS, output_schema=schema)
+        self._loop = ToolLoop(toolbox, request.get("tool_choice") or {}, threading.Event())
 
-    def next(self, answered: Sequence[Message]) -> bytes:
-        """The next request's bytes."""
-        return self._body.next([self._asked, *answered], [None] * (len(answered) // 2), self.loop.choice)
+    def correction(self, message: dict[str, Any]) -> Message | None:
+        """Return the user message that asks for a corrected answer; None if the answer is the last one."""
+        step = self._loop.step(message["content"], None)
+        for _ in step.events(None, deny_all):
+            pass
+        return {"role": "user", "content": step.reply} if step.needs_request else None
+
+    def next_body(self, replied: Sequence[Message]) -> bytes:
+        """Return the next request: the prompt and all that followed it."""
+        return self._body.next([self._prompt, *replied], [None] * (len(replied) // 2), self._loop.choice)

@@ -1,4 +1,4 @@
-"""What a run sends to the simulator, and what it makes of it."""
+"""Templates and data for map runs against the simulator, and what the simulator received."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ FRAMES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
     "dicts": lambda columns: [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
 }
 
-SAY = '{{ row }} [[simulator: thinking="" say="ok"]]'
-"""A template whose answer is `ok`, for rows that are texts."""
+OK_TEMPLATE = '{{ row }} [[simulator: thinking="" say="ok"]]'
+"""A template that is answered with `ok`, for rows that are texts."""
 
 
-def say(text: str = "{{ row.text }}", **directives: Any) -> str:
-    """A template for rows with a `text`, whose answer is `ok` unless told otherwise."""
-    told = {"thinking": '""', "say": '"ok"', **directives}
-    return f"{text} [[simulator: {' '.join(f'{key}={value}' for key, value in told.items())}]]"
+def ok_template(text: str = "{{ row.text }}", **directives: Any) -> str:
+    """Return a template that is answered with `ok`, unless the directives say otherwise."""
+    combined = {"thinking": '""', "say": '"ok"', **directives}
+    return f"{text} [[simulator: {' '.join(f'{key}={value}' for key, value in combined.items())}]]"
 
 
-def texts(endpoint: Simulator) -> list[str]:
-    """The user's text of each request, in order, directives aside."""
-    found = [record.body["messages"][-1]["content"][0]["text"] for record in endpoint.log if record.method == "POST"]
-    return [text.partition(" [[simulator:")[0] for text in found]
+def sent_texts(endpoint: Simulator) -> list[str]:
+    """Return the user's text of each request in order, without directives."""
+    texts = [record.body["messages"][-1]["content"][0]["text"] for record in endpoint.log if record.method == "POST"]
+    return [text.partition(" [[simulator:")[0] for text in texts]
 
 
-def column(frame: Any, name: str) -> list[Any]:
+def column_of(frame: Any, name: str) -> list[Any]:
     if isinstance(frame, list):
         return [row[name] for row in frame]
     if isinstance(frame, pa.Table):
@@ -46,19 +46,19 @@ def column(frame: Any, name: str) -> list[Any]:
     return frame[name].to_list()
 
 
-def names(frame: Any) -> list[str]:
+def column_names(frame: Any) -> list[str]:
     if isinstance(frame, list):
         return list(frame[0])
     return list(frame.column_names if isinstance(frame, pa.Table) else frame.columns)
 
 
 class Watched:
-    """Looks at the simulator meanwhile: `most` answers were under way at once, request number n came at `times[n]`."""
+    """Watches the simulator from a thread: `peak` concurrent answers, and `times[n]` when request n arrived."""
 
     def __init__(self, endpoint: Simulator) -> None:
-        self.most, self.times = 0, list[float]()
+        self.peak, self.times = 0, list[float]()
         self._endpoint, self._over = endpoint, threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -68,7 +68,7 @@ class Watched:
         self._over.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         while not self._over.wait(0.002):
-            self.most = max(self.most, self._endpoint.in_progress)
+            self.peak = max(self.peak, self._endpoint.in_progress)
             self.times += [time.monotonic()] * (len(self._endpoint.log) - len(self.times))
