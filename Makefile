@@ -1,4 +1,4 @@
-# Everything the project needs, from a bare machine with Python ≥ 3.11, Node ≥ 20 and make. `make help` lists the targets.
+# Builds and tests the project on a machine with Python ≥ 3.11, Node ≥ 20 and make. `make help` lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -24,28 +24,28 @@ lab: $(VENV)/.installed ## open the quick start in JupyterLab, on the bundled si
 	tools/lab notebooks/quickstart.ipynb
 
 .PHONY: test
-test: $(VENV)/.installed chromium ## the whole suite, browser included
+test: $(VENV)/.installed chromium ## the whole suite, including the browser tests
 	cd labextension && jlpm test
 	$(MAKE) coverage
 	pytest -n 2 --dist loadgroup -m "(slow and not traced or wheel) and not browser" $(PYTEST_ARGS)
 	pytest -m browser $(PYTEST_ARGS)
 
 .PHONY: test-fast
-test-fast: $(VENV)/.installed ## the suite without browser, wheel, and what starts many kernels
+test-fast: $(VENV)/.installed ## the suite without the browser, wheel and slow tests
 	pytest -n 2 --dist loadgroup -m "not browser and not slow and not wheel" $(PYTEST_ARGS)
 
 .PHONY: coverage
-coverage: $(VENV)/.installed ## the tests marked traced and those of test-fast: they cover 95 % of lines and 90 % of branches
+coverage: $(VENV)/.installed ## test-fast and the tests marked traced; fails below 95 % of lines or 90 % of branches
 	coverage erase
 	coverage run -m pytest -n 2 --dist loadgroup -m "(not slow or traced) and not browser and not wheel" $(PYTEST_ARGS)
 	tools/coverage
 
 .PHONY: audit
-audit: $(VENV)/.installed ## known faults of all dependencies, where the lists can be reached
+audit: $(VENV)/.installed ## known vulnerabilities of all dependencies, where the lists can be reached
 	tools/audit
 
 .PHONY: fuzz
-fuzz: $(VENV)/.installed ## 10,000 examples of what may come from outside, then a minute a target led by coverage (atheris)
+fuzz: $(VENV)/.installed ## 10,000 examples of input from outside, then a minute per target guided by coverage (atheris)
 	HYPOTHESIS_PROFILE=fuzz pytest -n 2 -m fuzz --timeout 0 $(PYTEST_ARGS)
 	pip install --quiet --constraint constraints.txt --editable ".[fuzz]"
 	for each in $$(python -m fuzz); do python -m fuzz $$each -max_total_time=$(FUZZ_S); done
@@ -63,11 +63,11 @@ docs: $(VENV)/.docs ## the documentation site, into build/docs/, with warnings a
 	sphinx-build --quiet --fail-on-warning --keep-going -j auto -c docs . build/docs
 
 .PHONY: bench
-bench: $(VENV)/.installed chromium ## measure speed against the raw SDK in the same run, and frames in Chromium
+bench: $(VENV)/.installed chromium ## measure the speed against the raw SDK in the same run, and frames in Chromium
 	python -m benchmarks
 
 .PHONY: format
-format: $(VENV)/.installed ## rewrite the code in its one format
+format: $(VENV)/.installed ## format the code
 	ruff format
 	ruff check --fix
 	cd labextension && jlpm format
@@ -77,19 +77,19 @@ build: $(VENV)/.installed ## wheel and sdist, into dist/
 	python -m build
 
 .PHONY: chromium
-chromium: $(VENV)/.installed ## a browser for the tests: what is there, else Debian's as root, else Playwright's
+chromium: $(VENV)/.installed ## a browser for the tests: the installed one, else Debian's as root, else Playwright's
 	tools/chromium
 
 .PHONY: notebooks
-notebooks: $(VENV)/.installed ## record the notebooks anew, against the bundled simulator
+notebooks: $(VENV)/.installed ## record the notebooks again, with the bundled simulator
 	for each in notebooks/*.ipynb; do mm-magics demo "$$each" && cp "demo-output/$$(basename "$$each")" notebooks/; done
 
 .PHONY: constraints
-constraints: $(VENV)/.installed ## write constraints.txt anew from what is installed
+constraints: $(VENV)/.installed ## write constraints.txt from the installed packages
 	pip freeze --exclude-editable > constraints.txt
 
 .PHONY: clean
-clean: ## remove all that was made
+clean: ## remove everything that the other targets created
 	rm -rf $(VENV) build dist demo-output labextension/node_modules mm_magics/display/static mm_magics/labextension
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(FRONT)
