@@ -1,6 +1,6 @@
-"""Whether a tool may be called: the rules that a person set, and what a person answers when asked.
+"""Decides whether a tool call may run: by the user's rules, or by asking the user.
 
-Always true: rules are made by a command or a button and are gone with the kernel; nothing here reads one from a file.
+Rules are added by a command or a button and are lost when the kernel ends; none is read from a file.
 """
 
 from __future__ import annotations
@@ -17,11 +17,20 @@ Verdict = Literal["allow", "ask", "deny"]
 VERDICTS: tuple[Verdict, ...] = ("allow", "ask", "deny")
 
 BOUND_ARGUMENTS: Mapping[str, str] = {"python": "code", "shell": "command", "write_file": "path"}
-"""The argument that a yes for good is bound to, where a yes to every call of the tool would be a yes to anything."""
+"""The argument that a standing rule is limited to, for tools where allowing every call would allow anything."""
 
 
 class Decision(NamedTuple):
-    """What was answered: `reason` is told to the model, `always` asks for a rule, `standing_rule(call)`, as well."""
+    """The user's answer to an approval request.
+
+    >>> Decision(False, "Not on a Friday.")
+    Decision(allowed=False, reason='Not on a Friday.', always=False)
+
+    Attributes:
+        allowed: Whether this call may run.
+        reason: Why not; it is sent to the model.
+        always: Whether to allow later calls too, by the rule `standing_rule(call)`.
+    """
 
     allowed: bool
     reason: str = ""
@@ -29,6 +38,7 @@ class Decision(NamedTuple):
 
 
 Approve = Callable[[ToolCall], bool | Decision]
+"""Decides a call that requires approval, usually by asking the user."""
 
 
 def deny_all(_call: ToolCall) -> Decision:
@@ -38,7 +48,7 @@ def deny_all(_call: ToolCall) -> Decision:
 
 @dataclass(frozen=True)
 class Rule:
-    """A verdict on the calls whose name and `arguments` (as text) match these patterns: `fnmatch`'s, with case."""
+    """A verdict on the calls whose name and `arguments` (as text) match these case-sensitive `fnmatch` patterns."""
 
     verdict: Verdict
     pattern: str
@@ -46,17 +56,22 @@ class Rule:
 
     def matches(self, call: ToolCall) -> bool:
         return fnmatchcase(call.name, self.pattern) and all(
-            name in call.input and fnmatchcase(as_text(call.input[name]), pattern) for name, pattern in self.arguments
+            name in call.input and fnmatchcase(argument_text(call.input[name]), pattern)
+            for name, pattern in self.arguments
         )
 
 
 class Rules:
-    """The rules of one kernel, in the order in which they were given.
+    """The rules of one kernel, in the order in which they were added.
 
+    >>> from mm_magics.tools.tool import Tool
     >>> rules = Rules()
-    >>> _ = rules.add("allow", "shell", {"command": "git status"})
-    >>> [rule.verdict for rule in rules]
-    ['allow']
+    >>> _ = rules.add("allow", "shell", {"command": "git *"})
+    >>> shell = Tool("shell", "Run a command.", {"type": "object"}, print, asks=True)
+    >>> rules.verdict(shell, ToolCall("1", "shell", {"command": "git status"}))
+    'allow'
+    >>> rules.verdict(shell, ToolCall("2", "shell", {"command": "rm -r data"}))
+    'ask'
     """
 
     def __init__(self) -> None:
@@ -66,58 +81,65 @@ class Rules:
         return iter(list(self._rules))
 
     def add(self, verdict: Verdict, pattern: str, arguments: Mapping[str, str] | None = None) -> Rule:
-        """A new rule, in place of one for the same name and arguments, whatever that one's verdict was."""
+        """Add a rule. It replaces a rule for the same name and arguments.
+
+        Args:
+            verdict: `allow`, `ask` or `deny`.
+            pattern: Pattern of tool names, with `*`, `?` and `[…]`.
+            arguments: Patterns of arguments, by name; a call must match them all.
+        """
         rule = Rule(verdict, pattern, tuple(sorted((arguments or {}).items())))
         self._rules = [each for each in self._rules if (each.pattern, each.arguments) != (pattern, rule.arguments)]
         self._rules.append(rule)
         return rule
 
     def remove(self, pattern: str) -> int:
-        """Forget the rules for this name, written as it was when they were given; how many there were."""
+        """Remove the rules with exactly this name pattern and return how many there were."""
         before, self._rules = self._rules, [each for each in self._rules if each.pattern != pattern]
         return len(before) - len(self._rules)
 
     def clear(self) -> int:
-        """Forget all rules; how many there were."""
+        """Remove all rules and return how many there were."""
         before, self._rules = self._rules, []
         return len(before)
 
     def verdict(self, tool: Tool, call: ToolCall) -> Verdict:
-        """What the rules that match say: deny before ask before allow. Without one, what the tool itself needs."""
-        said = {rule.verdict for rule in self._rules if rule.matches(call)}
+        """Return the strictest verdict of the matching rules; without one, what the tool itself requires."""
+        verdicts = {rule.verdict for rule in self._rules if rule.matches(call)}
         for verdict in ("deny", "ask", "allow"):
-            if verdict in said:
+            if verdict in verdicts:
                 return verdict
         return "ask" if tool.asks else "allow"
 
 
 def standing_rule(call: ToolCall) -> tuple[str, dict[str, str]]:
-    """The pattern and the arguments of the rule that "allow in this notebook" adds for this call.
+    """Return the name and argument patterns of the rule that "Allow … in this notebook" adds for this call.
 
-    The tool's name, and for the tools of `BOUND_ARGUMENTS` that one argument to the letter.
+    For the tools of `BOUND_ARGUMENTS`, the rule matches exactly this value of that argument.
 
     >>> standing_rule(ToolCall("1", "shell", {"command": "ls *.py", "timeout": 5}))
     ('shell', {'command': 'ls [*].py'})
     """
     bound = BOUND_ARGUMENTS.get(call.name)
-    return call.name, {bound: _to_the_letter(as_text(call.input.get(bound, "")))} if bound else {}
+    return call.name, {bound: _escape(argument_text(call.input.get(bound, "")))} if bound else {}
 
 
 def standing_rule_label(call: ToolCall) -> str:
-    """What the button for it says, so that nobody allows more than was read.
+    """Return the label of the button that adds the rule. It says exactly what will be allowed.
 
     >>> standing_rule_label(ToolCall("1", "shell", {"command": "ls"}))
-    'Allow shell with this very command in this notebook'
+    'Allow shell with exactly this command in this notebook'
     """
     bound = BOUND_ARGUMENTS.get(call.name)
-    what = f"{call.name} with this very {bound}" if bound else f"every call of {call.name}"
-    return f"Allow {what} in this notebook"
+    allowed = f"{call.name} with exactly this {bound}" if bound else f"every call of {call.name}"
+    return f"Allow {allowed} in this notebook"
 
 
-def as_text(value: Any) -> str:
-    """An argument as the patterns see it: a string as it is, anything else as JSON with its keys in order."""
+def argument_text(value: Any) -> str:
+    """The text that patterns match: a string unchanged, any other value as JSON with sorted keys."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _to_the_letter(text: str) -> str:
+def _escape(text: str) -> str:
+    """A pattern that matches only this text."""
     return "".join(f"[{each}]" if each in "*?[" else each for each in text)

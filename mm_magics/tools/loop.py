@@ -1,7 +1,4 @@
-"""What follows an assistant message: the results of its calls and another request, or the end of the turn.
-
-Always true: `answers` answers every call of the message, whatever has happened, in the order of the calls.
-"""
+"""Decides what follows an assistant message: results of its tool calls and another request, or the end of the turn."""
 
 from __future__ import annotations
 
@@ -19,17 +16,26 @@ from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.tools.schema.structured_output import StructuredOutput
 from mm_magics.tools.tool import Tool, ToolCall, ToolOutput, ToolResult
 
-ENOUGH = "No more tools can be called: {why}. Say now what you have found, and what is left to do."
-UNREAD = "A call could not be read: its arguments are no JSON object. Call it again."
+LIMIT_REACHED = "No more tools can be called: {reason}. Say now what you have found, and what is left to do."
+UNREADABLE_CALL = "A call could not be read: its arguments are no JSON object. Call it again."
 NOT_RUN = ToolOutput("Not run: the final answer was given beside it.", is_error=True)
 
 
 @dataclass(frozen=True)
 class Toolbox:
-    """What the model may call in a turn, and how far; `output_schema` is what its answer has to fit.
+    """The tools that the model may call in a turn, and the limits of their use.
 
-    After `max_rounds` messages with calls, or `max_cost` US dollars, one last answer is asked for, without tools.
-    `running` is set while tools run. Raises `UsageError` for a tool with a name of our own.
+    Attributes:
+        tools: The tools, by name.
+        rules: The user's approval rules.
+        limits: The limits of each call.
+        max_rounds: How many messages with calls are answered; then one last answer is requested without tools.
+        max_cost: US dollars after which the last answer is requested, None without a limit.
+        output_schema: What the turn's answer must match, None for free text.
+        running: Set while tools run.
+
+    Raises:
+        UsageError: If a tool has the name of the tool that structured output uses.
     """
 
     tools: Mapping[str, Tool]
@@ -42,12 +48,18 @@ class Toolbox:
 
     def __post_init__(self) -> None:
         if ANSWER in self.tools:
-            raise UsageError(f"{ANSWER} is the name of a tool of our own.", "Give yours another one.")
+            raise UsageError(f"The tool name {ANSWER} is reserved for structured output.", "Rename your tool.")
 
     def offer(self, choice: str | None) -> dict[str, Any]:
-        """The request's fields. A wanted shape alone is forced; beside other tools it is left to the model.
+        """Return the request fields `tools` and `tool_choice`.
 
-        Raises `UsageError` for a choice that is not offered.
+        Without a choice, structured output is forced if there are no other tools, and left to the model if there are.
+
+        Args:
+            choice: `auto`, `any`, `none` or the name of a tool.
+
+        Raises:
+            UsageError: If the choice is something else.
         """
         offered = [tool.definition for tool in self.tools.values()]
         if self.output_schema is not None:
@@ -57,102 +69,127 @@ class Toolbox:
             return {"tools": offered}
         if choice in ("auto", "any", "none"):
             return {"tools": offered, "tool_choice": {"type": choice}}
-        if choice not in [each["name"] for each in offered]:
-            raise UsageError(f"tool_choice is auto, any, none or a tool that is offered, not {choice}.")
+        names = [each["name"] for each in offered]
+        if choice not in names:
+            raise UsageError(
+                f"tool_choice is {choice}, which is not an offered tool.", f"Use auto, any, none, {', '.join(names)}."
+            )
         return {"tools": offered, "tool_choice": {"type": "tool", "name": choice}}
 
 
 class ToolLoop:
-    """The rounds of one turn: `choice` is the next request's `tool_choice`, `notes` what the user is to be told."""
+    """The steps of one turn.
 
-    def __init__(self, box: Toolbox, choice: Mapping[str, Any], stop: threading.Event) -> None:
-        self.box, self.choice, self.stop = box, choice, stop
+    Attributes:
+        choice: The `tool_choice` of the next request.
+        notes: Lines for the user about what did not go as requested.
+    """
+
+    def __init__(self, toolbox: Toolbox, choice: Mapping[str, Any], stop: threading.Event) -> None:
+        self.toolbox, self.choice, self.stop = toolbox, choice, stop
         self.notes: list[str] = []
-        self.wanted = StructuredOutput(box.output_schema) if box.output_schema else None
+        self.structured_output = StructuredOutput(toolbox.output_schema) if toolbox.output_schema else None
         self._rounds = 0
 
     def step(self, content: Sequence[Block], unfinished: int | None) -> LoopStep:
-        """What follows this message. A choice that forces a call is for the first request only."""
+        """Start the step that follows an assistant message. A forced `tool_choice` applies to the first request only.
+
+        Args:
+            content: The message's content.
+            unfinished: Position of the block that was cut, if any.
+        """
         if self.choice.get("type") in ("any", "tool"):
             called = [block.get("name") for block in content if block.get("type") == "tool_use"]
             name = self.choice.get("name")
             if name not in called if name else not called:
-                self.notes.append(f"The endpoint did not honour tool_choice {name or 'any'}: no such call came.")
+                self.notes.append(f"The endpoint did not honor tool_choice {name or 'any'}: there was no such call.")
             self.choice = {"type": "auto"}
         return LoopStep(self, content, unfinished)
 
-    def limit(self, spent: float | None) -> str:
-        """What is said to the model when a round was its last one, else ""."""
+    def end_round(self, spent: float | None) -> str:
+        """Count a message with calls. Return what the model is told when it was the last one, else ""."""
         self._rounds += 1
-        why = ""
-        if self._rounds >= self.box.max_rounds:
-            why = f"{self._rounds} rounds of calls are the limit"
-        elif self.box.max_cost is not None and spent is not None and spent >= self.box.max_cost:
-            why = f"the turn has cost ${spent:.4f}, and ${self.box.max_cost:.4f} are the limit"
-        if not why:
+        reason = ""
+        if self._rounds >= self.toolbox.max_rounds:
+            reason = f"{self._rounds} rounds of calls are the limit"
+        elif self.toolbox.max_cost is not None and spent is not None and spent >= self.toolbox.max_cost:
+            reason = f"the turn has cost ${spent:.4f}, and ${self.toolbox.max_cost:.4f} are the limit"
+        if not reason:
             return ""
-        self.notes.append(f"Tools were ended: {why}.")
+        self.notes.append(f"No more tools were called: {reason}.")
         self.choice = {"type": "none"}
-        return ENOUGH.format(why=why)
+        return LIMIT_REACHED.format(reason=reason)
 
 
 class LoopStep:
-    """What follows one message: `needs_request` is whether another request does; `results`, `reply` are sent in it.
+    """What follows one assistant message. Its state is valid at every moment: an unfinished call counts as interrupted.
 
-    They are right at every moment: a call that is not over counts as interrupted.
+    Attributes:
+        needs_request: Whether another request follows.
     """
 
     def __init__(self, loop: ToolLoop, content: Sequence[Block], unfinished: int | None) -> None:
         self.needs_request = False
         self._loop, self._content = loop, content
         self._calls = calls_in(content, unfinished)
-        self._unread = sum(block.get("type") == "tool_use" for block in content) > len(self._calls)
-        self._round: ToolRunner | None = None
-        self._given: list[ToolResult] = []
-        self._said: list[str] = []
+        self._has_unreadable = sum(block.get("type") == "tool_use" for block in content) > len(self._calls)
+        self._runner: ToolRunner | None = None
+        self._answer_results: list[ToolResult] = []
+        self._texts: list[str] = []
 
     @property
     def results(self) -> list[ToolResult]:
-        return self._round.results if self._round else self._given
+        """One result per call of the message, in call order, once `events` has started."""
+        return self._runner.results if self._runner else self._answer_results
 
     @property
     def reply(self) -> list[Block]:
-        """The content of the user message that follows; [] where none does."""
+        """The content of the user message that follows; [] if none does."""
         blocks = [result.block for result in self.results]
-        return [*blocks, *({"type": "text", "text": text} for text in self._said)]
+        return [*blocks, *({"type": "text", "text": text} for text in self._texts)]
 
     def events(self, spent: float | None, approve: Approve) -> Iterator[ToolEvent]:
-        """Answer the message. `spent` is what the turn has cost so far. Raises as `ToolRunner.events` does."""
-        loop, wanted = self._loop, self._loop.wanted
+        """Answer the message and yield what happens.
+
+        Args:
+            spent: What the turn has cost so far, in US dollars.
+            approve: Decides calls that require approval.
+
+        Raises:
+            StoppedError: If the user pressed Stop.
+            KeyboardInterrupt: If the user interrupted a tool.
+        """
+        loop, output = self._loop, self._loop.structured_output
         if loop.choice.get("type") == "none":
             return
-        final = next((call for call in self._calls if wanted and call.name == ANSWER), None)
-        if wanted and final:
-            taken = wanted.take_call(final)
-            self._given = [result_of(call, taken if call is final else NOT_RUN) for call in self._calls]
-            self.needs_request = wanted.needs_retry
-        elif self._calls or self._unread:
-            box = loop.box
-            self._round = ToolRunner(self._calls, box.tools, box.rules, box.limits, loop.stop, approve)
-            box.running.set()
-            yield from self._round.events()
-            box.running.clear()
-            self._said = [text for text in (UNREAD if self._unread else "", loop.limit(spent)) if text]
+        final = next((call for call in self._calls if output and call.name == ANSWER), None)
+        if output and final:
+            accepted = output.take_call(final)
+            self._answer_results = [result_of(call, accepted if call is final else NOT_RUN) for call in self._calls]
+            self.needs_request = output.needs_retry
+        elif self._calls or self._has_unreadable:
+            toolbox = loop.toolbox
+            self._runner = ToolRunner(self._calls, toolbox.tools, toolbox.rules, toolbox.limits, loop.stop, approve)
+            toolbox.running.set()
+            yield from self._runner.events()
+            toolbox.running.clear()
+            texts = (UNREADABLE_CALL if self._has_unreadable else "", loop.end_round(spent))
+            self._texts = [text for text in texts if text]
             self.needs_request = True
-        elif wanted:
-            asked = wanted.take_text(messages.text_of([{"role": "assistant", "content": list(self._content)}]))
-            self.needs_request = wanted.needs_retry
-            self._said = [asked] if self.needs_request else []
+        elif output:
+            correction = output.take_text(messages.text_of([{"role": "assistant", "content": list(self._content)}]))
+            self.needs_request = output.needs_retry
+            self._texts = [correction] if self.needs_request else []
 
 
 def calls_in(content: Sequence[Block], unfinished: int | None) -> list[ToolCall]:
-    """The calls of a message that can be answered: those that stay when the turn is closed."""
+    """Return the calls of a message that can be answered: those that remain when the turn is closed."""
     turn = messages.closed(
         [{"role": "user", "content": "?"}, {"role": "assistant", "content": list(content)}], [unfinished]
     )
-    kept = turn[1]["content"] if len(turn) > 1 else []
+    blocks = turn[1]["content"] if len(turn) > 1 else []
     return [
         ToolCall(block["id"], block["name"], block["input"])
-        for block in kept
+        for block in blocks
         if isinstance(block, dict) and block["type"] == "tool_use"
     ]

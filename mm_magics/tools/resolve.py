@@ -1,11 +1,11 @@
-"""Which tools a prompt offers: by the names of the user's functions, built-in tools and MCP servers, or themselves.
+"""Finds the tools that a prompt names: the user's functions, built-in tools and those of MCP servers.
 
-Always true: a name stands for one tool only; nothing is looked up that was not asked for.
+No name is ambiguous. MCP servers that are not named are not started.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,54 +15,65 @@ from mm_magics.tools.schema.functions import tool_of
 from mm_magics.tools.tool import Tool
 
 ToolLike = str | Tool | Callable[..., Any]
+"""A tool, a function, or the name of a function, a built-in tool, an MCP server or one tool of a server."""
 
 
 def resolve_tools(
-    wanted: Iterable[ToolLike], namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers
+    chosen: Iterable[ToolLike], namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers
 ) -> dict[str, Tool]:
-    """The tools by the names that the model calls them by, in order.
+    """Return the tools by the names the model calls them by, in order.
 
-    Raises `UsageError` for a name that stands for nothing or for two things, and what `tool_of` raises.
+    Args:
+        chosen: What the prompt names.
+        namespace: The user's namespace, where names of functions are looked up.
+        builtin: The built-in tools.
+        servers: The MCP servers; those that are named are started to list their tools.
+
+    Raises:
+        UsageError: If a name is unknown or ambiguous, or if a function cannot be a tool (`tool_of`).
+        MCPServerError: If a server cannot be started or does not answer.
     """
     found: dict[str, Tool] = {}
-    for each in wanted:
-        for tool in _meant(each, namespace, builtin, servers):
+    for each in chosen:
+        for tool in _lookup(each, namespace, builtin, servers):
             if found.setdefault(tool.name, tool) is not tool and found[tool.name] != tool:
-                raise UsageError(f"Two tools are called {tool.name}.", "Give one of them another name.")
+                raise UsageError(f"Two tools are named {tool.name}.", "Rename one of them.")
     return found
 
 
-def _meant(
-    each: ToolLike, namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers
-) -> Iterator[Tool]:
+def _lookup(each: ToolLike, namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers) -> list[Tool]:
     if not isinstance(each, str):
-        yield _tool(each)
-        return
+        return [_as_tool(each)]
     server = each.partition("__")[0]
-    own = callable(namespace.get(each)) or isinstance(namespace.get(each), Tool)
-    meanings = [own, each in builtin, server in servers.names]
-    if sum(meanings) > 1:
-        raise UsageError(f"{each} is both a function of yours and a tool of another kind.", "Rename yours.")
-    if own:
-        yield _tool(namespace[each])
-    elif each in builtin:
-        yield builtin[each]
-    elif server in servers.names:
-        offered = servers.tools(server)
-        chosen = offered if each == server else [tool for tool in offered if tool.name == each]
-        if not chosen:
-            raise UsageError(f"The server {server} has no tool {each}.", "%minimax mcp tools lists them.")
-        yield from chosen
-    elif each in namespace:
-        raise UsageError(f"{each} is a {type(namespace[each]).__name__}, not a function.")
-    else:
-        known = [*(name for name, value in namespace.items() if callable(value)), *builtin, *servers.names]
-        like = get_close_matches(each, known, 1, 0.6)
-        hint = (
-            f"Did you mean {like[0]}?" if like else f"Built in are {', '.join(builtin)}; or name a function of yours."
+    is_own = callable(namespace.get(each)) or isinstance(namespace.get(each), Tool)
+    if is_own + (each in builtin) + (server in servers.names) > 1:
+        raise UsageError(f"{each} is both your function and another tool.", "Rename your function.")
+    if is_own:
+        return [_as_tool(namespace[each])]
+    if each in builtin:
+        return [builtin[each]]
+    if server in servers.names:
+        return _server_tools(servers, server, each)
+    if each in namespace:
+        raise UsageError(
+            f"{each} is not a function but a value of type {type(namespace[each]).__name__}.",
+            "Name a function, a built-in tool or an MCP server.",
         )
-        raise UsageError(f"There is no tool {each}.", hint)
+    functions = [name for name, value in namespace.items() if callable(value)]
+    similar = get_close_matches(each, [*functions, *builtin, *servers.names], 1, 0.6)
+    built_in = f"The built-in tools are {', '.join(builtin)}; you can also name a function of the notebook."
+    raise UsageError(f"There is no tool named {each}.", f"Did you mean {similar[0]}?" if similar else built_in)
 
 
-def _tool(thing: Tool | Callable[..., Any]) -> Tool:
+def _server_tools(servers: Servers, server: str, name: str) -> list[Tool]:
+    """All tools of a server, or the one that is named."""
+    tools = servers.tools(server)
+    if name == server:
+        return tools
+    if not (named := [tool for tool in tools if tool.name == name]):
+        raise UsageError(f"The MCP server {server} has no tool {name}.", f"%minimax mcp tools {server} lists them.")
+    return named
+
+
+def _as_tool(thing: Tool | Callable[..., Any]) -> Tool:
     return thing if isinstance(thing, Tool) else tool_of(thing)

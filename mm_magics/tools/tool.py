@@ -1,7 +1,6 @@
-"""What a tool is, what a call of one is, and what comes of it.
+"""The types of tool use: a tool, a model's call of it, and the result.
 
-Always true: a `Tool` knows nothing of who calls it; whether it may be called is decided elsewhere (`approval`), and so
-is how (`run`).
+A `Tool` does not know who calls it: `approval` decides whether a call may run, `runtime` runs it.
 """
 
 from __future__ import annotations
@@ -15,20 +14,34 @@ from typing import Any, Literal, NamedTuple
 from mm_magics.errors import UsageError
 
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""What the Messages API takes for a tool's name."""
+"""Tool names that the Messages API accepts."""
 
 ToolOutcome = Literal["done", "failed", "denied", "interrupted"]
 
 
 @dataclass(frozen=True)
 class Tool:
-    """Something that a model may call.
+    """A function that a model may call.
 
-    `schema` is the JSON schema of its arguments, an object. `check` makes of the model's arguments what `function` is
-    called with, as keywords, or raises `ToolInputError`. `function` gives a value, or a coroutine of one. `asks`: each
-    call needs a yes, from a person or a rule. `risk`: what a yes may bring about, in a sentence.
+    `minimax_tool` and `--tools` make tools of functions. Make one directly to give the JSON schema yourself:
 
-    Raises `UsageError` for a name that the API does not take.
+    >>> from mm_magics.tools.tool import Tool
+    >>> schema = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+    >>> tool = Tool("shout", "Write a word in capital letters.", schema, lambda word: word.upper())
+    >>> tool.definition["name"]
+    'shout'
+
+    Attributes:
+        name: What the model calls it: letters, digits, `_` and `-`, at most 64.
+        description: What it does, for the model.
+        schema: JSON schema of its arguments, an object.
+        function: Called with the arguments as keywords. It returns a value, or a coroutine that returns one.
+        check: Converts the model's arguments to the keywords of `function`, or raises `ToolInputError`.
+        asks: Whether each call requires approval.
+        risk: What a call may do, in a sentence that is shown to the user when approval is requested.
+
+    Raises:
+        UsageError: If the Messages API does not accept the name.
     """
 
     name: str
@@ -42,7 +55,7 @@ class Tool:
     def __post_init__(self) -> None:
         if not TOOL_NAME.fullmatch(self.name):
             raise UsageError(
-                f"{self.name!r} cannot be a tool's name.", "Letters, digits, _ and - can, at most 64 of them."
+                f"{self.name!r} is not a valid tool name.", "Use letters, digits, _ and -, at most 64 characters."
             )
 
     @property
@@ -51,12 +64,22 @@ class Tool:
 
     @property
     def definition(self) -> dict[str, Any]:
-        """How a request offers it."""
+        """The tool as an item of the request's `tools`."""
         return {"name": self.name, "description": self.description, "input_schema": dict(self.schema)}
 
 
 class ToolCall(NamedTuple):
-    """A model's call: the `tool_use` block's id, name and input, the last two as the model wrote them."""
+    """A model's call of a tool, from a `tool_use` block.
+
+    >>> call = ToolCall("toolu_1", "shout", {"word": "hello"})
+    >>> call.name, call.input["word"]
+    ('shout', 'hello')
+
+    Attributes:
+        id: The block's id, which the result refers to.
+        name: The tool's name as the model wrote it; there may be no such tool.
+        input: The arguments as the model wrote them, not checked.
+    """
 
     id: str
     name: str
@@ -64,14 +87,14 @@ class ToolCall(NamedTuple):
 
 
 class ToolOutput(NamedTuple):
-    """What a tool may give in place of a value: the text that the model is to read, and whether it is an error."""
+    """What the model reads about a call. A tool may return one to mark its text as an error."""
 
     text: str
     is_error: bool = False
 
 
 class ToolResult(NamedTuple):
-    """What came of a call: the `tool_result` block that answers it, how it ended, and the seconds it took."""
+    """How a call ended: the `tool_result` block that is sent to the model, the outcome, and the duration."""
 
     block: dict[str, Any]
     outcome: ToolOutcome

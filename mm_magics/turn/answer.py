@@ -171,7 +171,7 @@ class Answer:
         with interrupts.deferred():
             self._model_calls[-1].call.end()
             if self._loop:
-                self._loop.box.running.clear()
+                self._loop.toolbox.running.clear()
                 self.notes += self._loop.notes
             self.notes += self._warnings() if status == "complete" else ()
             self.turn = self.prompt.turn(

@@ -99,7 +99,7 @@ def test_an_answer_that_does_not_match_is_corrected_twice_and_then_an_error(
     assert result.values == [Data("a", 1), None, Data("a", 1)]
     (error,) = result.errors
     assert error.row == 1
-    assert error.why.startswith("The answer does not fit the schema: ")
+    assert error.why.startswith("The answer does not match the schema: ")
     assert "score" in error.why
     assert "\n" not in error.why
     assert [len(record.body["messages"]) for record in endpoint.log] == [1, 3, 5, 1, 3, 5, 1]

@@ -71,7 +71,7 @@ def test_a_call_that_asks_is_shown_whole_and_every_answer_counts(opener, request
 
     question = ask(notebook, 4)
     expect(question.locator(".mm-question")).to_contain_text("Runs any code as you, in the kernel")
-    expect(question.get_by_role("button", name="Allow python with this very code in this notebook")).to_be_visible()
+    expect(question.get_by_role("button", name="Allow python with exactly this code in this notebook")).to_be_visible()
     notebook.output(4).get_by_role("button", name="Stop").click()
     pressed = time.monotonic()
     notebook.wait()

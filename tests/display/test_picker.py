@@ -100,7 +100,7 @@ def test_it_says_which_tools_ask_first(session: Session) -> None:
     said = "Tools: asked before each call: python, wipe; without a question: lookup, shell."
     assert said in shown["says"].value
     shown["Tools"].value = "pyton"
-    assert "There is no tool pyton. Did you mean python?" in shown["says"].value.replace("\n", " ")
+    assert "There is no tool named pyton. Did you mean python?" in shown["says"].value.replace("\n", " ")
 
 
 def test_a_server_is_not_started_by_the_picker(session: Session, tmp_path: Path) -> None:

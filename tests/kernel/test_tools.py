@@ -149,5 +149,5 @@ def test_an_answer_in_a_shape_becomes_a_value(kernel):
 def test_tools_that_are_not_there_are_refused_in_a_line(kernel, simulator):
     before = len(simulator.log)
     run = kernel.run("%%minimax --tools nothing\nHi.", "a")
-    assert run.error["traceback"][0] == "There is no tool nothing."
+    assert run.error["traceback"][0] == "There is no tool named nothing."
     assert len(simulator.log) == before

@@ -111,10 +111,10 @@ def test_a_yes_for_good_to_any_other_tool_holds_for_its_name() -> None:
 
 
 def test_the_button_says_what_it_allows() -> None:
-    assert standing_rule_label(call("python", code="1")) == "Allow python with this very code in this notebook"
+    assert standing_rule_label(call("python", code="1")) == "Allow python with exactly this code in this notebook"
     assert (
         standing_rule_label(call("write_file", path="a", text=""))
-        == "Allow write_file with this very path in this notebook"
+        == "Allow write_file with exactly this path in this notebook"
     )
     assert standing_rule_label(call("mcp_query")) == "Allow every call of mcp_query in this notebook"
 

@@ -180,7 +180,7 @@ def test_after_the_last_round_an_answer_without_tools_is_asked_for(session: Sess
     assert endpoint.log[-1].body["tool_choice"] == {"type": "none"}
     last = blocks(endpoint.log[-1].body["messages"][-1])
     assert last[-1]["text"].startswith("No more tools can be called: 3 rounds of calls are the limit.")
-    assert answer.notes == ["Tools were ended: 3 rounds of calls are the limit."]
+    assert answer.notes == ["No more tools were called: 3 rounds of calls are the limit."]
     valid(endpoint)
 
 
@@ -201,7 +201,7 @@ def test_a_forced_choice_is_forced_once_and_it_is_said_when_it_was_not_honoured(
     script(endpoint, "I would rather talk.")
     with session.stream("Go.", tools=[add], tool_choice="any") as answer:
         list(answer)
-    assert answer.notes == ["The endpoint did not honour tool_choice any: no such call came."]
+    assert answer.notes == ["The endpoint did not honor tool_choice any: there was no such call."]
 
 
 def test_a_tool_that_asks_runs_only_after_a_yes(session: Session, endpoint: Simulator) -> None:
@@ -389,12 +389,15 @@ def test_a_turn_with_tools_is_replayed_without_calling_them(session: Session, en
 @pytest.mark.parametrize(
     ("tools", "says"),
     [
-        (["nothing"], "There is no tool nothing."),
-        (["number"], "number is a int, not a function."),
-        (["python"], "python is both a function of yours and a tool of another kind."),
+        (["nothing"], "There is no tool named nothing."),
+        (["number"], "number is not a function but a value of type int."),
+        (["python"], "python is both your function and another tool."),
         ([add, lambda a, b: 1], "lambda"),
-        ([Tool("add", "", {"type": "object"}, print), add], "Two tools are called add."),
-        ([Tool("final_answer", "", {"type": "object"}, print)], "final_answer is the name of a tool of our own."),
+        ([Tool("add", "", {"type": "object"}, print), add], "Two tools are named add."),
+        (
+            [Tool("final_answer", "", {"type": "object"}, print)],
+            "tool name final_answer is reserved",
+        ),
     ],
 )
 def test_tools_that_cannot_be_offered_are_refused_before_anything_is_sent(

@@ -16,7 +16,7 @@ from inspect import Parameter
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mm_magics.errors import UsageError
-from mm_magics.tools.schema.type_hints import adapted, checked, supported
+from mm_magics.tools.schema.type_hints import adapter_of, compatible_hint, validate
 from mm_magics.tools.tool import Tool
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def tool_of(function: Any) -> Tool:
         mark.description or said or name,
         schema,
         _by_name(called, [each for each in parameters if each.kind is Parameter.POSITIONAL_ONLY]),
-        partial(checked, adapter, names=tuple(schema["properties"])),
+        partial(validate, adapter, names=tuple(schema["properties"])),
         asks=mark.asks,
     )
 
@@ -192,11 +192,11 @@ def _arguments(target: Any, parameters: list[Parameter]) -> tuple[TypeAdapter[An
             else:
                 required = each.default is Parameter.empty
                 named[each.name] = hints[each.name] if required else typing.NotRequired[hints[each.name]]
-        return adapted(make("Arguments", named, **extra))
+        return adapter_of(make("Arguments", named, **extra))
     except TypeError as error:
         for each in parameters:  # which of them it is, pydantic does not say
             try:
-                adapted(hints[each.name])
+                adapter_of(hints[each.name])
             except TypeError as reason:
                 raise _unfit(target, each, reason) from error
         raise UsageError(f"{_said(target)} cannot be a tool: {error}") from error
@@ -225,7 +225,7 @@ def _hint(target: Any, parameter: Parameter) -> Any:
             f"cannot be read: {error}.",
             "Define or import what it names, and try again.",
         ) from error
-    hint = supported(hint)
+    hint = compatible_hint(hint)
     return typing.Optional[hint] if parameter.default is None and hint is not Any else hint  # noqa: UP045
 
 

@@ -1,6 +1,6 @@
-"""An answer that has to fit a shape: by a tool that the model is made to call, or in its text where it does not.
+"""Gets a turn's answer that matches a schema: from the tool that the model is made to call, or from its text.
 
-Always true: what fits is taken from the model's own words; what does not goes back with what is wrong, RETRIES times.
+An answer that does not match is sent back with its problems, at most `RETRIES` times.
 """
 
 from __future__ import annotations
@@ -18,56 +18,60 @@ RETRIES = 2
 
 
 class StructuredOutput:
-    """The answer in the making: whether one `fits`, and whether another try is due."""
+    """Checks the answers of one turn against a schema and counts the corrections."""
 
-    def __init__(self, shape: OutputSchema) -> None:
-        self.fits = False
-        self._shape = shape
-        self._tries = 0
+    def __init__(self, schema: OutputSchema) -> None:
+        self._schema = schema
+        self._is_valid = False
+        self._corrections = 0
 
     @property
     def definition(self) -> dict[str, Any]:
-        """The tool, as a request offers it."""
-        said = "Give the final answer. Call it once, when all else is done."
-        return {"name": ANSWER, "description": said, "input_schema": dict(self._shape.schema)}
+        """The tool that takes the answer, as an item of the request's `tools`."""
+        description = "Give the final answer. Call it once, when all else is done."
+        return {"name": ANSWER, "description": description, "input_schema": dict(self._schema.schema)}
 
     @property
     def needs_retry(self) -> bool:
-        return not self.fits and self._tries <= RETRIES
+        return not self._is_valid and self._corrections <= RETRIES
 
     def take_call(self, call: ToolCall) -> ToolOutput:
-        """What the call is answered with."""
+        """Check a call of the tool and return its result."""
         try:
-            self._shape.parse_input(call.input)
+            self._schema.parse_input(call.input)
         except ToolInputError as error:
-            return ToolOutput(self._tell(error), is_error=True)
-        self.fits = True
+            return ToolOutput(self._correction(error), is_error=True)
+        self._is_valid = True
         return ToolOutput("Taken as the answer.")
 
     def take_text(self, text: str) -> str:
-        """What the text is answered with, if it does not fit."""
+        """Check an answer in words. Return what to reply to the model, "" if the answer matches the schema."""
         try:
-            self._shape.parse_text(text)
+            self._schema.parse_text(text)
         except ToolInputError as error:
-            return f"{self._tell(error)}\n\n{self._shape.instruction}"
-        self.fits = True
+            return f"{self._correction(error)}\n\n{self._schema.instruction}"
+        self._is_valid = True
         return ""
 
-    def _tell(self, error: ToolInputError) -> str:
-        self._tries += 1
+    def _correction(self, error: ToolInputError) -> str:
+        self._corrections += 1
         return f"The answer does not fit:\n{error}"
 
 
-def value_of(turn: Sequence[Message], shape: OutputSchema) -> Any:
-    """The value that the last answer of a turn's messages is. Raises `ProtocolError` if it does not fit the shape."""
+def value_of(turn: Sequence[Message], schema: OutputSchema) -> Any:
+    """Return the last answer of a turn's messages as a value that matches the schema.
+
+    Raises:
+        ProtocolError: If it does not match.
+    """
     last = next((messages.blocks(each) for each in reversed(turn) if each["role"] == "assistant"), [])
-    given = [block["input"] for block in last if block.get("name") == ANSWER and isinstance(block.get("input"), dict)]
+    inputs = [block["input"] for block in last if block.get("name") == ANSWER and isinstance(block.get("input"), dict)]
     try:
-        if given:
-            return shape.parse_input(given[0])
-        return shape.parse_text(messages.text_of([{"role": "assistant", "content": last}]))
+        if inputs:
+            return schema.parse_input(inputs[0])
+        return schema.parse_text(messages.text_of([{"role": "assistant", "content": last}]))
     except ToolInputError as error:
-        wrong = str(error).replace("\n", " ")
+        problems = str(error).replace("\n", " ")
         raise ProtocolError(
-            f"The answer does not fit the schema: {wrong}", "It is kept as it came; ask again."
+            f"The answer does not match the schema: {problems}", "The answer is kept unchanged; run the prompt again."
         ) from None

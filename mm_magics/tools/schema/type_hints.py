@@ -1,7 +1,6 @@
-"""JSON schemas of Python types, and JSON that a model wrote checked against them, both by pydantic.
+"""Uses pydantic to get the JSON schema of a Python type and to check JSON that a model wrote.
 
-Always true: what is wrong with a type or a value is said in plain lines; the value that was checked is left as it is
-and shares nothing with the one that comes of it.
+The validated value shares nothing with the JSON it is made from. Problems are reported in plain lines.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from mm_magics.errors import ToolInputError
+from mm_magics.text import excerpt
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -25,41 +25,53 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PROBLEMS = 10
-"""Problems that one answer names; a model mends those first."""
+MAX_PROBLEMS = 10
+"""Problems that one error lists: the model fixes those first."""
 
-LINE = 300
+MAX_LINE = 300
+"""Characters of one problem."""
 
-DATA = ("default", "const", "enum", "examples")
-"""What in a schema holds values, not schemas."""
+VALUE_KEYWORDS = ("default", "const", "enum", "examples")
+"""Keywords of a schema that contain values, not schemas."""
 
-_NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_NAME_KEYWORDS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+"""Keywords of a schema that contain an object of schemas by name."""
 
 
-def adapted(hint: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:
-    """What checks JSON against this type, and its JSON schema. Raises `TypeError`, one line, if JSON cannot give it."""
+def adapter_of(hint: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:
+    """Return the adapter that validates JSON for this type, and the type's JSON schema.
+
+    Raises:
+        TypeError: If JSON cannot represent the type; the message is one line without a full stop.
+    """
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a default that JSON cannot say is left out, which harms nobody
+        warnings.simplefilter("ignore")  # about a default that is not JSON: the schema leaves it out
         try:
-            adapter: TypeAdapter[Any] = TypeAdapter(supported(hint))
-            schema = _untitled(adapter.json_schema())
+            adapter: TypeAdapter[Any] = TypeAdapter(compatible_hint(hint))
+            schema = _without_titles(adapter.json_schema())
         except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema) as error:
             raise TypeError("JSON has nothing like it") from error
-        except Exception as error:  # pydantic's others are of many classes, and types run code of their own here
+        except Exception as error:  # pydantic raises many other classes, and types run their own code here
             raise TypeError((str(error).splitlines() or [type(error).__name__])[0].removesuffix(".")) from error
-    if "$ref" in schema:  # a type that holds itself; a tool's schema must say at its top that it is an object
+    if "$ref" in schema:  # a recursive type; the top level of a tool's schema must be an object
         name = schema.pop("$ref").rpartition("/")[2]
         schema = {**schema["$defs"][name], **schema}
     return adapter, schema
 
 
-def checked(adapter: TypeAdapter[Any], value: Any, names: Collection[str] = ()) -> Any:
-    """The Python value that this JSON stands for. Raises `ToolInputError` with what does not fit, a line for each.
+def validate(adapter: TypeAdapter[Any], value: Any, names: Collection[str] = ()) -> Any:
+    """Convert a JSON value to the Python value of the adapter's type. Lone surrogates become �.
 
-    `names` are those that an object may have at its top, to be told to a model that makes one up.
+    Args:
+        adapter: From `adapter_of`.
+        value: What the model wrote.
+        names: The top-level names that are allowed, to be listed if the model makes one up.
+
+    Raises:
+        ToolInputError: If the value does not match the type, with one line per problem.
     """
     from pydantic import ValidationError
 
@@ -67,35 +79,36 @@ def checked(adapter: TypeAdapter[Any], value: Any, names: Collection[str] = ()) 
         return adapter.validate_json(_as_utf8(json.dumps(value, ensure_ascii=False)))
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False)
-        raise ToolInputError(listed(errors, partial(_line, names=names))) from None
-    except Exception as error:  # a validator of the user's own, or JSON too deep to be written
-        raise ToolInputError(line(f"It could not be checked: {type(error).__name__}: {error}")) from error
+        raise ToolInputError(join_problems(errors, partial(_problem, names=names))) from None
+    except Exception as error:  # in the user's validator, or JSON that is nested too deep
+        problem = f"It could not be checked: {type(error).__name__}: {error}"
+        raise ToolInputError(excerpt(problem, MAX_LINE)) from error
 
 
 def _as_utf8(text: str) -> bytes:
-    """The text as UTF-8, with � for lone surrogates: a string that pydantic checks cannot contain them."""
+    """The text as UTF-8 with � for lone surrogates, which pydantic refuses."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
-def listed(problems: Sequence[T], said: Callable[[T], str]) -> str:
-    """A line for each problem, the first few of them, none of them long."""
-    more = [f"… and {len(problems) - PROBLEMS:,} more."] if len(problems) > PROBLEMS else []
-    return "\n".join([*(line(said(each)) for each in problems[:PROBLEMS]), *more])
+def join_problems(problems: Sequence[T], describe: Callable[[T], str]) -> str:
+    """Return one short line for each of the first problems, and how many more there are."""
+    lines = [excerpt(describe(each), MAX_LINE) for each in problems[:MAX_PROBLEMS]]
+    if len(problems) > MAX_PROBLEMS:
+        lines.append(f"… and {len(problems) - MAX_PROBLEMS:,} more.")
+    return "\n".join(lines)
 
 
-def line(text: str) -> str:
-    """The text as one line that is not long."""
-    whole = " ".join(text.split())
-    return whole if len(whole) <= LINE else whole[: LINE - 1] + "…"
+def path_text(path: Iterable[str | int]) -> str:
+    """Write a path inside a value as in Python.
 
-
-def place(path: Iterable[str | int]) -> str:
-    """Where in a value something is, as Python would say it."""
+    >>> path_text(["rows", 0, "name"])
+    'rows[0].name'
+    """
     return "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path).removeprefix(".")
 
 
-def _line(error: ErrorDetails, names: Collection[str]) -> str:
-    at = place(error["loc"])
+def _problem(error: ErrorDetails, names: Collection[str]) -> str:
+    at = path_text(error["loc"])
     if error["type"] == "missing":
         return f"{at}: it is missing."
     if error["type"] == "extra_forbidden":
@@ -106,25 +119,25 @@ def _line(error: ErrorDetails, names: Collection[str]) -> str:
     return f"{at}: {error['msg']}, not {reprlib.repr(error['input'])}.".removeprefix(": ")
 
 
-def _untitled(schema: Any) -> Any:
-    """The schema without `title`: pydantic makes them of the names that stand beside them."""
+def _without_titles(schema: Any) -> Any:
+    """The schema without `title`: pydantic derives them from the names of types and properties."""
     if isinstance(schema, list):
-        return [_untitled(each) for each in schema]
+        return [_without_titles(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
     return {
         key: value
-        if key in DATA
-        else {name: _untitled(each) for name, each in value.items()}
-        if key in _NAMED
-        else _untitled(value)
+        if key in VALUE_KEYWORDS
+        else {name: _without_titles(each) for name, each in value.items()}
+        if key in _NAME_KEYWORDS
+        else _without_titles(value)
         for key, value in schema.items()
         if key != "title"
     }
 
 
-def supported(hint: Any) -> Any:
-    """The hint as pydantic takes it: before Python 3.12 it knows `typing_extensions.TypedDict` alone."""
+def compatible_hint(hint: Any) -> Any:
+    """The hint in a form pydantic supports: before Python 3.12, only TypedDicts of `typing_extensions`."""
     return hint if sys.version_info >= (3, 12) else _modern(hint, ())
 
 

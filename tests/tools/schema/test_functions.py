@@ -404,7 +404,7 @@ def test_what_cannot_be_a_tool_is_refused_in_a_line_that_says_what_to_do() -> No
     refused(several, "several takes *values", "values: list")
     refused(Search.find, "a method without its object")
     refused(lambda x: x, "lambda has no name", "minimax_tool(name=")
-    refused(größe, "'größe' cannot be a tool's name")
+    refused(größe, "'größe' is not a valid tool name")
     refused(yields, "generator", "list")
     refused(Point, "Point is a class", "--schema Point")
     refused(max, "max does not say what it takes")

@@ -60,26 +60,25 @@ SCHEMA = {
 
 
 @pytest.mark.parametrize(
-    ("thing", "name", "given", "value"),
+    ("thing", "given", "value"),
     [
-        (City, "City", {"name": "A", "people": "3"}, City(name="A", people=3)),
-        (Point, "Point", {"x": 1}, Point(1, 0)),
-        (Row, "Row", {"a": 1, "when": "2026-01-02"}, {"a": 1, "when": datetime.date(2026, 1, 2)}),
-        (list[Point], "answer", {"value": [{"x": 1}]}, [Point(1)]),
-        (int, "answer", {"value": 3}, 3),
-        (Mood, "Mood", {"value": "good"}, Mood.GOOD),
-        (City | Point, "answer", {"value": {"x": 2}}, Point(2)),
-        (dict[str, int], "answer", {"a": 1}, {"a": 1}),
-        (SCHEMA, "a_city", {"name": "A", "tags": ["old"]}, {"name": "A", "tags": ["old"]}),
-        (json.dumps(SCHEMA), "a_city", {"name": "A"}, {"name": "A"}),
-        ({"type": "array", "items": {"type": "integer"}}, "answer", {"value": [1]}, [1]),
-        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "answer", {"value": None}, None),
+        (City, {"name": "A", "people": "3"}, City(name="A", people=3)),
+        (Point, {"x": 1}, Point(1, 0)),
+        (Row, {"a": 1, "when": "2026-01-02"}, {"a": 1, "when": datetime.date(2026, 1, 2)}),
+        (list[Point], {"value": [{"x": 1}]}, [Point(1)]),
+        (int, {"value": 3}, 3),
+        (Mood, {"value": "good"}, Mood.GOOD),
+        (City | Point, {"value": {"x": 2}}, Point(2)),
+        (dict[str, int], {"a": 1}, {"a": 1}),
+        (SCHEMA, {"name": "A", "tags": ["old"]}, {"name": "A", "tags": ["old"]}),
+        (json.dumps(SCHEMA), {"name": "A"}, {"name": "A"}),
+        ({"type": "array", "items": {"type": "integer"}}, {"value": [1]}, [1]),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, {"value": None}, None),
     ],
 )
-def test_a_tool_and_a_text_give_a_value_of_the_shape(thing: Any, name: str, given: Any, value: Any) -> None:
+def test_a_tool_and_a_text_give_a_value_of_the_shape(thing: Any, given: Any, value: Any) -> None:
     shape = output_schema_of(thing)
-    assert shape.name == name
-    assert Tool(shape.name, "d", shape.schema, print).definition["input_schema"]["type"] == "object"
+    assert Tool("answer", "d", shape.schema, print).definition["input_schema"]["type"] == "object"
     jsonschema.Draft202012Validator.check_schema(shape.schema)
     jsonschema.validate(json.loads(json.dumps(given).replace('"3"', "3")), shape.schema)
     assert shape.parse_input(given) == value
@@ -193,17 +192,20 @@ def test_the_value_shares_nothing_with_what_the_model_wrote() -> None:
 @pytest.mark.parametrize(
     ("thing", "said"),
     [
-        ({"type": "foo"}, "wrong at type: 'foo'"),
-        ({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}}, "wrong at properties.a.pattern"),
+        ({"type": "foo"}, "invalid at type: 'foo'"),
+        (
+            {"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}},
+            "at properties.a.pattern",
+        ),
         ({"$ref": "#/$defs/City"}, "refers to #/$defs/City"),
-        ({"name": "string", "age": "int"}, "says of no value"),
-        ({}, "says of no value"),
-        ({"type": "object", "default": object()}, "no JSON"),
-        ({"$schema": 5, "type": "object"}, "schema is wrong"),
-        ("{type: object}", "no JSON"),
+        ({"name": "string", "age": "int"}, "accepts every value"),
+        ({}, "accepts every value"),
+        ({"type": "object", "default": object()}, "not JSON"),
+        ({"$schema": 5, "type": "object"}, "schema is invalid"),
+        ("{type: object}", "not JSON"),
         ("[1]", "A JSON schema is an object, not [1]"),
-        (print, "print cannot be a schema: it is no type"),
-        (output_schema_of, "output_schema_of cannot be a schema: it is no type"),
+        (print, "print cannot be a schema: it is not a type"),
+        (output_schema_of, "output_schema_of cannot be a schema: it is not a type"),
         (None, "None cannot be a schema"),
         (5, "5 cannot be a schema"),
         (threading.Thread, "Thread cannot be a schema: JSON has nothing like it"),
@@ -228,7 +230,7 @@ def test_nothing_that_a_schema_refers_to_is_fetched() -> None:
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/schema.json"
-        with pytest.raises(UsageError, match="which it does not hold"):
+        with pytest.raises(UsageError, match="which it does not contain"):
             output_schema_of({"type": "object", "properties": {"a": {"$ref": url}}})
         server.shutdown()
     assert asked == []

@@ -47,7 +47,7 @@ def test_a_text_is_parsed_where_the_endpoint_did_not_honour_the_forced_tool(
     with session.stream("Who?", schema=Person) as answer:
         list(answer)
     assert session.value(answer.close(), Person) == Person("Ada", 36)
-    assert answer.notes == ["The endpoint did not honour tool_choice final_answer: no such call came."]
+    assert answer.notes == ["The endpoint did not honor tool_choice final_answer: there was no such call."]
 
 
 @pytest.mark.parametrize("wrong", [given(name="Ada", age="young"), "I do not know.", given()])
@@ -66,7 +66,7 @@ def test_after_two_corrections_it_is_over_and_the_raw_answers_are_kept(session: 
     turn = session.ask("Who?", schema=Person)
     assert len(endpoint.log) == 3
     assert [m["role"] for m in turn.messages] == ["user", "assistant"] * 3 + ["user"]
-    with pytest.raises(ProtocolError, match=r"does not fit the schema.*name"):
+    with pytest.raises(ProtocolError, match=r"does not match the schema.*name"):
         session.value(turn, Person)
     session.ask("And now?")
     assert problems(endpoint.log[-1].body["messages"]) == []
