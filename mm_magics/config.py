@@ -6,8 +6,10 @@ Always true: no key is a setting, so none is ever shown by `%config`; a base URL
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
@@ -140,3 +142,98 @@ class MiniMax(Configurable):
         if value is not None and not 0 < value <= 1:
             raise TraitError(f"{proposal['trait'].name} must be above 0 and at most 1, not {value!r}.")
         return value
+
+
+NOTEBOOK_SETTINGS = ("model", "system", "temperature", "top_p", "max_tokens", "thinking", "thread")
+"""The settings that a notebook's metadata may contain: none that says where a key or other cells are sent."""
+
+ENVIRONMENT = {"base_url": "ANTHROPIC_BASE_URL", "model": "MINIMAX_MODEL", "replay": "MINIMAX_REPLAY"}
+"""The environment variables that change a default."""
+
+Source = Literal["set in this kernel", "notebook", "IPython configuration", "environment", "default"]
+
+
+class Settings:
+    """The effective value of every setting, and where it comes from. Everything that reads a setting asks here.
+
+    The first of these that has a value wins: an assignment in this kernel (`%minimax set`, `%config`, the picker, or
+    an argument of `Session`), the notebook's metadata, the IPython configuration, the environment, the default. A flag
+    of one prompt cell comes before all of them: see `Session.prepare`.
+
+    >>> settings = Settings(MiniMax())
+    >>> settings.follow_notebook({"thread": "work"})
+    >>> settings.value("thread"), settings.source("thread"), settings.describe("thread")
+    ('work', 'notebook', 'work (notebook)')
+
+    Args:
+        config: The values of this kernel.
+        assigned: The names of settings that were passed to `config` explicitly.
+    """
+
+    def __init__(self, config: MiniMax, assigned: Iterable[str] = ()) -> None:
+        self._config = config
+        self._assigned = set(assigned)
+        self._configured = self._section()
+        self._notebook: dict[str, Any] = {}
+        self._callbacks: list[Callable[[], None]] = []
+        config.observe(self._on_change)
+
+    def value(self, name: str) -> Any:
+        """Return the effective value, as it is without a flag."""
+        return self._notebook[name] if self.source(name) == "notebook" else getattr(self._config, name)
+
+    def source(self, name: str) -> Source:
+        """Return where the effective value comes from."""
+        section = self._section()
+        if name in self._assigned or section.get(name) != self._configured.get(name):
+            return "set in this kernel"
+        if name in self._notebook:
+            return "notebook"
+        if name in section:
+            return "IPython configuration"
+        return "environment" if os.environ.get(ENVIRONMENT.get(name, "")) else "default"
+
+    def describe(self, name: str) -> str:
+        """Return the effective value with its source, to be shown; None is the endpoint's default."""
+        value, source = self.value(name), self.source(name)
+        if value in (None, "") and source == "default":
+            return "endpoint default"
+        return f"{'endpoint default' if value in (None, '') else value} ({source})"
+
+    def assign(self, name: str, value: Any) -> None:
+        """Set the value for this kernel, over the notebook's. Raises `TraitError` if it is invalid."""
+        setattr(self._config, name, value)
+        self._assigned.add(name)  # also where the kernel has this value already
+        self._notify()
+
+    def follow_notebook(self, metadata: object) -> None:
+        """Use the settings of a notebook's metadata from now on; foreign and invalid ones are ignored."""
+        settings = _valid_notebook_settings(metadata)
+        if settings != self._notebook:
+            self._notebook = settings
+            self._notify()
+
+    def observe(self, callback: Callable[[], None]) -> None:
+        """Call the function after every change of an effective value."""
+        self._callbacks.append(callback)
+
+    def _section(self) -> dict[str, Any]:
+        return dict(self._config.config.get("MiniMax", {}))
+
+    def _on_change(self, change: dict[str, Any]) -> None:
+        self._assigned.add(change["name"])
+        self._notify()
+
+    def _notify(self) -> None:
+        for callback in self._callbacks:
+            callback()
+
+
+def _valid_notebook_settings(metadata: object) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if isinstance(metadata, dict):
+        for name in NOTEBOOK_SETTINGS:
+            if name in metadata:
+                with suppress(TraitError):
+                    found[name] = getattr(MiniMax(**{name: metadata[name]}), name)
+    return found

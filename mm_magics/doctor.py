@@ -99,7 +99,7 @@ def _endpoint(session: Session) -> Iterator[Finding]:
     except MiniMaxError as error:
         yield Finding("endpoint", False, error.message, error.hint)
         return
-    name = session.config.model
+    name = session.settings.value("model")
     if name in known or (not known and name in CATALOGUE):
         yield Finding("model", True, name)
     else:

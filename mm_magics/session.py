@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from traitlets import TraitError
-
 from mm_magics.api import messages, request
 from mm_magics.api.messages import Block, Message
-from mm_magics.config import MiniMax, checked_base_url
+from mm_magics.config import MiniMax, Settings, checked_base_url
 from mm_magics.endpoint.call import Call
 from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Keys
@@ -60,9 +57,7 @@ class Session:
 
     def __init__(self, config: MiniMax | None = None, *, api_key: str | None = None, **settings: Any) -> None:
         self.config = config or MiniMax(**settings)
-        self._chosen = set(settings)
-        self._of_notebook: dict[str, Any] = {}
-        self.config.observe(lambda change: self._chosen.add(change["name"]))
+        self.settings = Settings(self.config, settings)
         self.keys = Keys()
         self.history = History()
         self.namespace: dict[str, Any] = {}
@@ -91,7 +86,7 @@ class Session:
         if not blocks or (texts and not texts[-1].strip()):
             raise PromptError("The prompt is empty.", "Write the question below the %%minimax line.")
         self.refresh()
-        chosen = {name: flags.pop(name, self.setting(name)) for name in _FLAGS}
+        chosen = {name: flags.pop(name, self.settings.value(name)) for name in _FLAGS}
         shape = output_schema_of(flags.pop("schema")) if flags.get("schema") is not None else None
         if flags:
             raise TypeError(f"unknown settings: {', '.join(flags)}")
@@ -189,13 +184,7 @@ class Session:
         if not isinstance(self.notebook, LiveNotebook):
             self.notebook = LiveNotebook()
         self.notebook.receive(description)
-        self._of_notebook = _valid(description.get("settings"))
-
-    def setting(self, name: str) -> Any:
-        """What holds without a flag: what was set in this process, else in the notebook, else the default."""
-        if name in self._of_notebook and name not in self._chosen:
-            return self._of_notebook[name]
-        return getattr(self.config, name)
+        self.settings.follow_notebook(description.get("settings"))
 
     def refresh(self) -> None:
         """Follow the notebook if it was saved since the last time."""
@@ -287,21 +276,6 @@ def _context(value: Any) -> Context:
         raise UsageError(f"context is above, all, none or a number of turns, not {value!r}.")
     context: Context = value
     return context
-
-
-OF_NOTEBOOK = ("model", "system", "temperature", "top_p", "max_tokens", "thinking", "thread")
-"""The settings that a notebook's metadata may hold: none that says where a key goes, or what is sent of other cells."""
-
-
-def _valid(settings: object) -> dict[str, Any]:
-    """Those of a notebook's own settings that are settings and that `MiniMax` takes; the others are passed over."""
-    found: dict[str, Any] = {}
-    if isinstance(settings, dict):
-        for name in OF_NOTEBOOK:
-            if name in settings:
-                with suppress(TraitError):
-                    found[name] = getattr(MiniMax(**{name: settings[name]}), name)
-    return found
 
 
 def _params(chosen: Mapping[str, Any]) -> dict[str, Any]:

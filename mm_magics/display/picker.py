@@ -13,7 +13,7 @@ import ipywidgets
 from traitlets import TraitError
 
 from mm_magics.api.models import CATALOGUE, Model, model
-from mm_magics.config import MiniMax
+from mm_magics.config import MiniMax, Settings
 from mm_magics.display.sanitize import escape_controls
 from mm_magics.errors import MiniMaxError
 from mm_magics.session import Session
@@ -22,8 +22,6 @@ from mm_magics.tools.tool import Tool, ToolCall
 
 ENDPOINTS_OWN = 0.0
 """What the field of a fraction shows for None: the endpoint's own value."""
-
-WATCHED = ("model", "system", "temperature", "top_p", "max_tokens", "thinking", "thread", "tools")
 
 
 def described(entry: Model) -> str:
@@ -40,7 +38,6 @@ def described(entry: Model) -> str:
 
 def picker(session: Session) -> ipywidgets.VBox:
     """The controls, bound to the session's settings."""
-    config = session.config
     says = ipywidgets.HTML()
     controls: dict[str, Any] = {
         "model": ipywidgets.Combobox(options=list(CATALOGUE), ensure_option=False, description="Model"),
@@ -65,12 +62,12 @@ def picker(session: Session) -> ipywidgets.VBox:
         if name == "tools":
             _bind_tools(session, control)
         else:
-            _bind(config, name, control)
+            _bind(session.settings, name, control)
 
-    def tell(_change: object = None) -> None:
+    def tell() -> None:
         says.value = f"<div role='status'>{escape(escape_controls(meaning(session)))}</div>"
 
-    config.observe(tell, list(WATCHED))
+    session.settings.observe(tell)
     tell()
     box = ipywidgets.VBox([*controls.values(), says])
     box.add_class("mm-picker")
@@ -79,11 +76,11 @@ def picker(session: Session) -> ipywidgets.VBox:
 
 def meaning(session: Session) -> str:
     """What the settings mean for the next prompt cell, in a line."""
-    config = session.config
-    count = len(session.history.turns(config.thread))
+    name, thread = session.settings.value("model"), session.settings.value("thread")
+    count = len(session.history.turns(thread))
     turns = "1 turn" if count == 1 else f"{count} turns"
     return (
-        f"The next prompt goes to {described(model(config.model))}. Thread {config.thread}: {turns} so far. "
+        f"The next prompt goes to {described(model(name))}. Thread {thread}: {turns} so far. "
         f"Temperature or top_p 0 leaves it to the endpoint. {_of_tools(session)}"
     )
 
@@ -91,7 +88,7 @@ def meaning(session: Session) -> str:
 def _of_tools(session: Session) -> str:
     """What the chosen tools mean: which ask before each call. No server is started to find out."""
     said: dict[str, list[str]] = {"ask": [], "allow": [], "deny": [], "server": []}
-    for name in session.config.tools:
+    for name in session.settings.value("tools"):
         if name.partition("__")[0] in session.servers.names:
             said["server"].append(name)
             continue
@@ -118,24 +115,26 @@ def _verdict(session: Session, tool: Tool) -> str:
 
 def _bind_tools(session: Session, control: Any) -> None:
     """Bind the list of names and its text; the names to choose from go on with what is chosen."""
-    config = session.config
+    settings = session.settings
 
-    def to_control(_change: object = None) -> None:
-        chosen = [*config.tools]
+    def to_control() -> None:
+        chosen = [*settings.value("tools")]
         more = [name for name in (*session.builtin(), *session.servers.names) if name not in chosen]
         control.options = [", ".join([*chosen, name]) for name in more]
         control.value = ", ".join(chosen)
 
     def to_setting(change: dict[str, Any]) -> None:
-        config.tools = list(dict.fromkeys(re.findall(r"[^\s,]+", change["new"])))
+        names = list(dict.fromkeys(re.findall(r"[^\s,]+", change["new"])))
+        if names != settings.value("tools"):
+            settings.assign("tools", names)
         to_control()
 
     to_control()
-    config.observe(to_control, "tools")
+    settings.observe(to_control)
     control.observe(to_setting, "value")
 
 
-def _bind(config: MiniMax, name: str, control: Any) -> None:
+def _bind(settings: Settings, name: str, control: Any) -> None:
     """Bind one control and one setting; a value that the setting refuses puts the control back."""
 
     def shown(value: Any) -> Any:
@@ -147,18 +146,20 @@ def _bind(config: MiniMax, name: str, control: Any) -> None:
             control.options = [*control.options, (f"budget {value}", value)]
         return value
 
-    def to_control(_change: object = None) -> None:
-        control.value = shown(getattr(config, name))
+    def to_control() -> None:
+        control.value = shown(settings.value(name))
 
     def to_setting(change: dict[str, Any]) -> None:
         value = change["new"]
+        if value in ("", ENDPOINTS_OWN) and MiniMax.class_traits()[name].allow_none:
+            value = None
+        if value == settings.value(name):  # the control shows what was assigned elsewhere
+            return
         try:
-            setattr(
-                config, name, None if value in ("", ENDPOINTS_OWN) and config.class_traits()[name].allow_none else value
-            )
+            settings.assign(name, value)
         except TraitError:
             to_control()
 
     to_control()
-    config.observe(to_control, name)
+    settings.observe(to_control)
     control.observe(to_setting, "value")

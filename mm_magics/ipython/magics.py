@@ -107,7 +107,7 @@ class MiniMaxMagics(Magics):
         cell_id = self.session.place(frontend.cell_id(shell), frontend.source(shell))
         sees = flags.pop("sees", config.sees)
         if cells is None:
-            cells = self._cells(sees, flags.get("thread", self.session.setting("thread")), cell_id)
+            cells = self._cells(sees, flags.get("thread", self.session.settings.value("thread")), cell_id)
         content = [{"type": "text", "text": cell.rstrip("\n")}]
         if told := sees_text.told(cells, config.sees_limit):
             content.insert(0, {"type": "text", "text": told})

@@ -42,7 +42,7 @@ def said(session: Session, line: str) -> str:
 def test_alone_it_says_where_things_stand(session: Session, endpoint: Simulator) -> None:
     session.ask("hi")
     stands = said(session, "")
-    for part in ("MiniMax-M2.7", endpoint.base_url, "from api_key", "the endpoint's own", "main: 1 turns", "1 calls"):
+    for part in ("MiniMax-M2.7", endpoint.base_url, "from api_key", "endpoint default", "main: 1 turns", "1 calls"):
         assert part in stands
     assert endpoint.key not in stands
     assert len(endpoint.log) == 1
@@ -132,7 +132,7 @@ def test_what_is_typed_wrong_is_refused_and_changes_nothing(
 
 def test_model_says_and_sets_it(session: Session) -> None:
     assert said(session, "model").startswith("The model is MiniMax-M2.7, window 204,800 tokens")
-    assert said(session, "model MiniMax-M9") == "The model is MiniMax-M9."
+    assert said(session, "model MiniMax-M9") == "The model is MiniMax-M9 (set in this kernel)."
     assert session.config.model == "MiniMax-M9"
 
 
@@ -152,7 +152,7 @@ def test_models_shows_the_catalogue_though_the_endpoint_cannot_be_asked(session:
 
 
 def test_system_says_and_sets_it(session: Session) -> None:
-    assert "the endpoint’s own" in said(session, "system")
+    assert "endpoint default" in said(session, "system")
     assert "Be brief." in said(session, "system 'Be brief.'")
     assert session.config.system == "Be brief."
     said(session, "system none")
@@ -180,7 +180,7 @@ def test_system_says_and_sets_it(session: Session) -> None:
     ],
 )
 def test_set_changes_a_setting_from_now_on(session: Session, line: str, name: str, value: Any) -> None:
-    assert said(session, line) == f"{name} is {value!r}."
+    assert said(session, line) == f"{name} is {value!r} (set in this kernel)."
     assert getattr(session.config, name) == value
 
 
@@ -189,7 +189,7 @@ def test_set_alone_lists_every_setting_with_its_value_and_help(session: Session)
     for name, trait in session.config.class_traits(config=True).items():
         (line,) = [each for each in lines if each.split()[0] == name]
         assert " ".join(str(trait.help).split()) in line
-    assert said(session, "set temperature") == "temperature is 1.0."
+    assert said(session, "set temperature") == "temperature is 1.0 (default)."
 
 
 # History --------------------------------------------------------------------------------------------------------

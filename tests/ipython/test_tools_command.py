@@ -130,7 +130,7 @@ def test_a_notebook_from_elsewhere_sets_no_rule_and_no_folder() -> None:
         | {"settings": {"rules": rules, "tools": ["shell"], "tools_folder": "/"}, "rules": rules}
     )
     assert verdict(session, "shell", command="ls") == "ask"
-    assert session.setting("tools_folder") == ""
+    assert session.settings.value("tools_folder") == ""
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 // Always true: what holds is what the kernel takes (`MiniMax` in mm_magics/config.py); it passes over the rest. Keys that
 // are not ours stay as they are.
 
-/** Those that a notebook may hold: `OF_NOTEBOOK` in mm_magics/session.py. */
+/** Those that a notebook may hold: `NOTEBOOK_SETTINGS` in mm_magics/config.py. */
 export type Name =
   'model' | 'thinking' | 'temperature' | 'top_p' | 'max_tokens' | 'system' | 'thread';
 

@@ -37,23 +37,25 @@ def run(session: Session, shell: Any, line: str) -> Table:
 
 
 def _standing(session: Session) -> Table:
-    config = session.config
-    turns = session.history.turns(config.thread)
+    settings = session.settings
+    thread = settings.value("thread")
+    turns = session.history.turns(thread)
     try:
-        key = session.keys.find(checked_base_url(config.base_url))
+        key = session.keys.find(checked_base_url(settings.value("base_url")))
         key_is = f"from {key.source}"
     except MiniMaxError as error:
         key_is = f"none: {error.hint}"
     order = "in document order" if session.history.documented else "in the order first run"
     stale = len(session.history.stale() & {turn.place for turn in turns})
+    stale_too = f", {stale} stale" if stale else ""
     rows = [
-        ("model", session.setting("model")),
-        ("endpoint", config.base_url),
+        ("model", settings.describe("model")),
+        ("endpoint", settings.describe("base_url")),
         ("key", key_is),
-        ("system prompt", config.system or "the endpoint's own"),
-        ("thread", f"{config.thread}: {len(turns)} turns, {order}{f', {stale} stale' if stale else ''}"),
+        ("system prompt", settings.describe("system")),
+        ("thread", f"{thread}: {len(turns)} turns, {order}{stale_too} ({settings.source('thread')})"),
         ("notebook", _notebook(session)),
-        ("replay", config.replay),
+        ("replay", settings.describe("replay")),
         ("spent", _spent(usage_line.usage_of(turns))),
     ]
     return Table("mm_magics", ("what", "how it stands"), rows, ("%minimax help lists the commands.",))

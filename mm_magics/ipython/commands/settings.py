@@ -19,12 +19,10 @@ from mm_magics.session import Session
 def model_(session: Session, _shell: Any, rest: str) -> Table:
     if rest:
         _assign(session, "model", rest)
-    return Table(lines=[_model_line(model(session.config.model))])
-
-
-def _model_line(entry: Model) -> str:
+    entry = model(session.settings.value("model"))
     window = f", window {entry.window:,} tokens" if entry.window else ""
-    return f"The model is {entry.name}{window}{f' ({entry.note})' if entry.note else ''}."
+    remarks = "; ".join(filter(None, [entry.note, session.settings.source("model")]))
+    return Table(lines=[f"The model is {entry.name}{window} ({remarks})."])
 
 
 def models(session: Session, _shell: Any, _rest: str) -> Table:
@@ -47,8 +45,8 @@ def _model_row(entry: Model) -> tuple[str, ...]:
 
 def system(session: Session, _shell: Any, rest: str) -> Table:
     if rest:
-        session.config.system = None if rest == "none" else _unquoted(rest)
-    return Table(lines=[f"The system prompt is {session.config.system or 'the endpoint’s own'}"])
+        session.settings.assign("system", None if rest == "none" else _unquoted(rest))
+    return Table(lines=[f"The system prompt is {session.settings.describe('system')}."])
 
 
 def _unquoted(text: str) -> str:
@@ -58,8 +56,11 @@ def _unquoted(text: str) -> str:
 def set_(session: Session, _shell: Any, rest: str) -> Table:
     settings = session.config.class_traits(config=True)
     if not rest:
-        rows = [(name, repr(getattr(session.config, name)), trait.help) for name, trait in sorted(settings.items())]
-        return Table("", ("setting", "value", "what it is"), rows, ("%minimax set NAME VALUE changes one.",))
+        rows = [
+            (name, repr(session.settings.value(name)), session.settings.source(name), trait.help)
+            for name, trait in sorted(settings.items())
+        ]
+        return Table("", ("setting", "value", "source", "what it is"), rows, ("%minimax set NAME VALUE changes one.",))
     name, _, value = rest.replace("=", " ", 1).partition(" ")
     name = name.replace("-", "_")
     if name not in settings:
@@ -68,7 +69,7 @@ def set_(session: Session, _shell: Any, rest: str) -> Table:
         raise ArgumentError(f"There is no setting {name!r}.", hint)
     if value.strip():
         _assign(session, name, _literal(_unquoted(value.strip())))
-    return Table(lines=[f"{name} is {getattr(session.config, name)!r}."])
+    return Table(lines=[f"{name} is {session.settings.value(name)!r} ({session.settings.source(name)})."])
 
 
 def _literal(text: str) -> Any:
@@ -88,7 +89,7 @@ def _assign(session: Session, name: str, value: Any) -> None:
     if value is None and not trait.allow_none:
         value = "none"
     try:
-        setattr(session.config, name, value)
+        session.settings.assign(name, value)
     except TraitError as error:
         raise ArgumentError(str(error).splitlines()[0], f"{name}: {trait.help}") from None
 

@@ -17,7 +17,7 @@ from mm_magics.session import Session
 
 
 def undo(session: Session, _shell: Any, _rest: str) -> Table:
-    thread = session.config.thread
+    thread = session.settings.value("thread")
     turns = session.history.turns(thread)
     if not turns:
         raise UsageError(f"The thread {thread} has no turns: there is nothing to undo.")
@@ -27,26 +27,29 @@ def undo(session: Session, _shell: Any, _rest: str) -> Table:
 
 def thread(session: Session, _shell: Any, rest: str) -> Table:
     if rest:
-        session.config.thread = rest
-    threads = session.history.threads()
-    names = dict.fromkeys([session.config.thread, *threads])
-    rows = [("*" if name == session.config.thread else "", name, str(len(threads.get(name, ())))) for name in names]
-    return Table("", ("", "thread", "turns"), rows)
+        session.settings.assign("thread", rest)
+    threads, active = session.history.threads(), session.settings.value("thread")
+    names = dict.fromkeys([active, *threads])
+    rows = [("*" if name == active else "", name, str(len(threads.get(name, ())))) for name in names]
+    return Table(
+        "", ("", "thread", "turns"), rows, [f"Prompts go to the thread {session.settings.describe('thread')}."]
+    )
 
 
 def fork(session: Session, shell: Any, rest: str) -> Table:
     if not rest:
         raise ArgumentError("A fork needs a name.", "%minimax fork NAME")
     cell_id = session.place(frontend.cell_id(shell), frontend.source(shell))
-    shared = session.history.fork(session.config.thread, rest, cell_id)
-    before, session.config.thread = session.config.thread, rest
+    before = session.settings.value("thread")
+    shared = session.history.fork(before, rest, cell_id)
+    session.settings.assign("thread", rest)
     return Table(lines=[f"Prompts now go to the thread {rest}, which shares the {shared} turns of {before} so far."])
 
 
 def save(session: Session, _shell: Any, rest: str) -> Table:
-    path, turns = _path(rest, "save FILE.json"), _some(session)
+    path, (thread, turns) = _path(rest, "save FILE.json"), _active_turns(session)
     exports.write(path, exports.saved(turns))
-    return Table(lines=[f"{len(turns)} turns of the thread {session.config.thread} are in {path}."])
+    return Table(lines=[f"{len(turns)} turns of the thread {thread} are in {path}."])
 
 
 def load(session: Session, _shell: Any, rest: str) -> Table:
@@ -57,17 +60,17 @@ def load(session: Session, _shell: Any, rest: str) -> Table:
 
 
 def export(session: Session, _shell: Any, rest: str) -> Table:
-    path, turns = _path(rest, "export FILE.md, .html, .json or .py"), _some(session)
+    path, (thread, turns) = _path(rest, "export FILE.md, .html, .json or .py"), _active_turns(session)
     writers = {
         ".md": lambda: exports.markdown(turns),
-        ".html": lambda: render_page(turns, session.config.thread, session.history.stale()),
+        ".html": lambda: render_page(turns, thread, session.history.stale()),
         ".json": lambda: exports.array(turns),
         ".py": lambda: exports.script(turns, session.config.base_url),
     }
     if path.suffix not in writers:
         raise ArgumentError(f"{path.name} ends in none of {', '.join(writers)}.", "The ending says what is written.")
     exports.write(path, writers[path.suffix]())
-    return Table(lines=[f"{len(turns)} turns of the thread {session.config.thread} are in {path}."])
+    return Table(lines=[f"{len(turns)} turns of the thread {thread} are in {path}."])
 
 
 def _path(rest: str, usage: str) -> Path:
@@ -76,15 +79,17 @@ def _path(rest: str, usage: str) -> Path:
     return Path(rest).expanduser()
 
 
-def _some(session: Session) -> list[Turn]:
-    turns = session.history.turns(session.config.thread)
+def _active_turns(session: Session) -> tuple[str, list[Turn]]:
+    """Return the name and the turns of the thread that prompts go to. Raises `UsageError` if it has none."""
+    thread = session.settings.value("thread")
+    turns = session.history.turns(thread)
     if not turns:
-        raise UsageError(f"The thread {session.config.thread} has no turns.", "%minimax thread lists those that have.")
-    return turns
+        raise UsageError(f"The thread {thread} has no turns.", "%minimax thread lists those that have.")
+    return thread, turns
 
 
 def history(session: Session, _shell: Any, rest: str) -> Table:
-    thread = rest or session.config.thread
+    thread = rest or session.settings.value("thread")
     turns = session.history.turns(thread)
     if not turns:
         others = ", ".join(session.history.threads()) or "none"
@@ -107,7 +112,7 @@ def _short(text: str) -> str:
 
 
 def clear(session: Session, _shell: Any, rest: str) -> Table:
-    thread = rest or session.config.thread
+    thread = rest or session.settings.value("thread")
     return Table(lines=[f"{session.history.clear(thread)} turns of the thread {thread} are forgotten in this kernel."])
 
 
