@@ -19,10 +19,11 @@ from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import NotRecordedError, PromptError, UsageError
 from mm_magics.events import Event
+from mm_magics.history.context import Context, prepared_messages
 from mm_magics.history.notebook import LiveNotebook, NotebookFile
 from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.replay import Recordings, replayable
-from mm_magics.history.thread import Context, History, context_messages, digest_of
+from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from mm_magics.tools.approval import Approve, Rules, deny_all
 from mm_magics.tools.builtin.catalogue import builtin_tools
@@ -94,21 +95,21 @@ class Session:
         params = {**_params(chosen), **(box.offer(chosen["tool_choice"]) if box else {})}
         message: Message = {"role": "user", "content": blocks}
         context = _context(chosen["context"])
-        seen = self.history.seen(chosen["thread"], cell_id, context)
-        array = context_messages(seen, message)
-        body = request.body(chosen["model"], array, chosen["system"], params)
+        turns = self.history.context_turns(chosen["thread"], cell_id, context)
+        prepared = prepared_messages(turns, message)
+        body = request.body(chosen["model"], [each.message for each in prepared], chosen["system"], params)
         request.check(body)
-        known = {id(each.message): each.json for turn in seen for each in turn.prepared}
+        hashes = [each.sha256 for each in prepared]
         return PreparedPrompt(
             message=message,
-            context_turns=seen,
+            context_turns=turns,
             request=PreparedRequest(
                 model=chosen["model"],
                 system=chosen["system"] or None,
                 params=params,
                 body=body,
-                encoded_body=request.encode(body, known),
-                sha256=digest_of(chosen["model"], chosen["system"], params, array, seen),
+                encoded_body=request.encode(body, prepared),
+                sha256=request.request_sha256(chosen["model"], chosen["system"], params, hashes),
             ),
             position=Position(chosen["thread"], cell_id, context, self.history.base(chosen["thread"])),
             toolbox=box,
@@ -217,7 +218,7 @@ class Session:
 
     def _recording(self, prompt: PreparedPrompt) -> Turn | None:
         """The cell's own record for this request, else another one of this notebook, else one of `replay_from`."""
-        own = self.history.of_cell(prompt.thread, prompt.cell_id)
+        own = self.history.turn_of_cell(prompt.thread, prompt.cell_id)
         known = [*([own] if own else []), *(turn for turns in self.history.threads().values() for turn in turns)]
         here = next((turn for turn in known if turn.request_sha256 == prompt.request.sha256 and replayable(turn)), None)
         return here or self._recordings.find(prompt.request.sha256, self.config.replay_from)

@@ -103,7 +103,7 @@ def test_any_turns_make_a_valid_request_and_a_file_that_can_be_read(given_: list
         session.history.put(turn)
     session.history.stale()
     for thread in ("main", "other"):
-        seen = session.history.seen(thread, "b")
+        seen = session.history.context_turns(thread, "b")
         try:
             prepared = session.prepare("And now?", cell_id="b", thread=thread)
         except RequestError as error:

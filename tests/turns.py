@@ -9,7 +9,8 @@ from typing import Any
 
 import jsonschema
 
-from mm_magics.history.thread import context_messages, digest_of
+from mm_magics.api.request import message_sha256, request_sha256
+from mm_magics.history.context import context_messages
 from mm_magics.history.turn import Turn
 
 SCHEMA = json.loads((files("mm_magics.history") / "turn.schema.json").read_text("utf-8"))
@@ -48,4 +49,6 @@ def turn(prompt: str = "hi", answer: Any = "hello", above: list[Turn] | None = N
     }
     made = Turn(**{**settings, **fields})
     array = context_messages(above or [], made.messages[0])
-    return replace(made, request_sha256=digest_of(made.model, made.system, made.params, array))
+    return replace(
+        made, request_sha256=request_sha256(made.model, made.system, made.params, map(message_sha256, array))
+    )

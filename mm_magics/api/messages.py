@@ -263,24 +263,36 @@ def _interrupted(id_: str) -> Block:
 
 
 def join(turns: Iterable[Sequence[Message]]) -> list[Message]:
-    """Turns as one array: empty messages go, neighbours of one role become one message, a reused tool id a new one.
+    """Join turns into one valid array: drop empty messages, merge neighbors of one role, rename reused tool ids."""
+    return join_with_sources(turns)[0]
 
-    Messages that none of this concerns are the same objects as before.
+
+def join_with_sources(turns: Iterable[Sequence[Message]]) -> tuple[list[Message], list[int | None]]:
+    """Join turns as `join` does, and tell where each message comes from.
+
+    Returns:
+        The messages, and for each of them its index among the messages of all turns, or None if joining changed it.
     """
     out: list[Message] = []
+    sources: list[int | None] = []
     used: set[str] = set()
+    index = -1
     for turn in turns:
-        for message in _renamed(turn, used):
+        renamed = _renamed(turn, used)
+        for message in renamed:
+            index += 1
             if not message["content"]:
                 continue
+            source = index if renamed is turn else None
             if not isinstance(message["content"], list) or len(message) != 2:
-                message = {"role": message["role"], "content": blocks(message)}
+                message, source = {"role": message["role"], "content": blocks(message)}, None
             if out and out[-1]["role"] == message["role"]:
-                content = [*cast("list[Block]", out[-1]["content"]), *cast("list[Block]", message["content"])]
-                message = {"role": message["role"], "content": content}
-                out.pop()
+                content = [*cast("list[Block]", out.pop()["content"]), *cast("list[Block]", message["content"])]
+                message, source = {"role": message["role"], "content": content}, None
+                sources.pop()
             out.append(message)
-    return out
+            sources.append(source)
+    return out, sources
 
 
 def tool_ids(messages: Iterable[Message]) -> set[str]:

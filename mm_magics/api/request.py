@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mm_magics.api import messages, models
@@ -100,13 +101,31 @@ def notes(request: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def encode(request: Mapping[str, Any], known: Mapping[int, str] | None = None) -> bytes:
-    """The body's bytes: UTF-8 JSON. Raises `RequestError` for what JSON cannot hold.
+@dataclass(frozen=True, slots=True)
+class PreparedMessage:
+    """A message with its hash and its JSON, so that a long context is hashed and encoded only once."""
 
-    `known` has the JSON of messages by their `id()`, where it was made before.
+    message: messages.Message
+    sha256: str
+    json: str
+
+    @classmethod
+    def of(cls, message: messages.Message) -> PreparedMessage:
+        """Hash and encode the message. Raises `RequestError` if JSON cannot represent it."""
+        return cls(message, message_sha256(message), json_of(message))
+
+
+def encode(request: Mapping[str, Any], prepared: Iterable[PreparedMessage] | None = None) -> bytes:
+    """Return the body as UTF-8 JSON. Raises `RequestError` if JSON cannot represent it.
+
+    Args:
+        request: The request body.
+        prepared: The body's messages, if they are prepared: their JSON is used as it is.
     """
-    made = known or {}
-    array = ",".join(made.get(id(message)) or json_of(message) for message in request.get("messages", ()))
+    if prepared is None:
+        array = ",".join(map(json_of, request.get("messages", ())))
+    else:
+        array = ",".join(each.json for each in prepared)
     rest = json_of({key: value for key, value in request.items() if key != "messages"})
     return f'{rest[:-1]},"messages":[{array}]}}'.encode()
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
-from mm_magics.api import messages, request
+from mm_magics.api import messages
 from mm_magics.api.messages import Message
+from mm_magics.api.request import PreparedMessage
 from mm_magics.errors import RecordError
 
 MIME_TYPE = "application/vnd.minimax.turn+json"
@@ -31,14 +32,6 @@ def new_id() -> str:
 
 def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class Prepared(NamedTuple):
-    """A message that is context, the hash of it, and the JSON that is sent for it."""
-
-    message: Message
-    sha256: str
-    json: str
 
 
 @dataclass(frozen=True)
@@ -74,9 +67,9 @@ class Turn:
         return messages.closed(self.messages, (each if isinstance(each, int) else None for each in cut))
 
     @cached_property
-    def prepared(self) -> list[Prepared]:
-        """The messages of `closed`, each with its hash and its JSON, so that a long past is not worked out anew."""
-        return [Prepared(message, request.message_sha256(message), request.json_of(message)) for message in self.closed]
+    def prepared(self) -> list[PreparedMessage]:
+        """The messages of `closed`, prepared once: a long context is sent many times."""
+        return [PreparedMessage.of(message) for message in self.closed]
 
     @property
     def text(self) -> str:

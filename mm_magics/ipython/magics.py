@@ -116,7 +116,7 @@ class MiniMaxMagics(Magics):
             _show_request(ready)
             return
         stop = self._stop = threading.Event()
-        earlier = self.session.history.of_cell(ready.thread, cell_id)
+        earlier = self.session.history.turn_of_cell(ready.thread, cell_id)
         answer = self.session.stream(ready, stop=stop)
         turn = frontend.perform(
             answer, shell, stop, answer_format=answer_format, quiet=quiet, earlier=earlier, page=self.page
@@ -156,7 +156,7 @@ class MiniMaxMagics(Magics):
             return []
         document = self.session.notebook.document if self.session.notebook else None
         above = sees_text.above(document, self.recorder.cells, cell_id)
-        asked = [turn.cell_id for turn in self.session.history.seen(thread, cell_id)]
+        asked = [turn.cell_id for turn in self.session.history.context_turns(thread, cell_id)]
         if None in asked:
             asked += [cell.id for cell in above if cell.is_prompt]
         fresh = sees_text.since_prompt(above, filter(None, asked))

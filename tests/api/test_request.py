@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from mm_magics.api import request
 from mm_magics.api.models import CATALOGUE
 from mm_magics.errors import PromptError, RequestError, UsageError
-from mm_magics.history.thread import digest_of
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 
@@ -25,7 +24,8 @@ def session_settings() -> dict[str, Any]:
 
 
 def hashed(model: str = MODEL, system: str | None = None, *messages: Any, **params: Any) -> str:
-    return digest_of(model, system, params, [*messages] or [{"role": "user", "content": "hi"}])
+    array = [*messages] or [{"role": "user", "content": "hi"}]
+    return request.request_sha256(model, system, params, map(request.message_sha256, array))
 
 
 # The hash -------------------------------------------------------------------------------------------------------

@@ -119,7 +119,9 @@ class PageMachine(RuleBasedStateMachine):
         if rerun:
             self.run(self.cells.index(above[-1]), "")
             self.session.refresh()
-        assert self.session.history.seen(name, None) == [self.session.history.of_cell("main", each) for each in above]
+        assert self.session.history.context_turns(name, None) == [
+            self.session.history.turn_of_cell("main", each) for each in above
+        ]
 
     @rule(which=st.integers(0, 99))
     def clear(self, which: int) -> None:

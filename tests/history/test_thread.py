@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mm_magics.api.messages import problems
-from mm_magics.history.thread import History, context_messages, digest
+from mm_magics.history.context import context_messages, request_digest
+from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from tests.turns import turn
 
@@ -16,7 +17,7 @@ def filled(*cells: str | None, thread: str = "main") -> tuple[History, list[Turn
     """A history in which these cells were run in this order, each asked with the turns above it."""
     history = History()
     for number, cell in enumerate(cells):
-        above = history.seen(thread, cell)
+        above = history.context_turns(thread, cell)
         history.put(turn(f"q{number}", f"a{number}", above, cell_id=cell, thread=thread))
     return history, history.turns(thread)
 
@@ -32,13 +33,13 @@ def test_rerunning_a_cell_replaces_its_turn_where_it_stands() -> None:
     history, _ = filled("a", "b", "c")
     history.put(turn("new", "again", cell_id="b"))
     assert [each.text for each in history.turns("main")] == ["a0", "again", "a2"]
-    assert history.of_cell("main", "b") == history.turns("main")[1]
+    assert history.turn_of_cell("main", "b") == history.turns("main")[1]
 
 
 def test_a_turn_without_a_cell_is_only_ever_added() -> None:
     history, _ = filled(None, None)
     assert [each.text for each in history.turns("main")] == ["a0", "a1"]
-    assert history.of_cell("main", None) is None
+    assert history.turn_of_cell("main", None) is None
 
 
 def test_a_cell_has_a_turn_of_its_own_in_each_thread() -> None:
@@ -68,7 +69,7 @@ def test_a_cell_has_a_turn_of_its_own_in_each_thread() -> None:
 )
 def test_a_prompt_cell_sees_what_its_context_says(cell: str | None, context: Any, texts: list[str]) -> None:
     history, _ = filled("a", "b", "c", "d")
-    assert [each.text for each in history.seen("main", cell, context)] == texts
+    assert [each.text for each in history.context_turns("main", cell, context)] == texts
 
 
 def test_clearing_forgets_one_thread_alone() -> None:
@@ -83,7 +84,7 @@ def test_clearing_forgets_one_thread_alone() -> None:
 def test_what_history_gives_can_be_changed_without_changing_it() -> None:
     history, _ = filled("a", "b")
     history.turns("main").clear()
-    history.seen("main", None).clear()
+    history.context_turns("main", None).clear()
     history.threads()["main"].clear()
     assert len(history.turns("main")) == 2
 
@@ -94,7 +95,7 @@ def test_what_history_gives_can_be_changed_without_changing_it() -> None:
 def test_turns_below_a_changed_one_are_stale_and_those_above_are_not() -> None:
     history, turns = filled("a", "b", "c")
     assert [each.place in history.stale() for each in turns] == [False, False, False]
-    history.put(turn("changed", "a1", history.seen("main", "b"), cell_id="b"))
+    history.put(turn("changed", "a1", history.context_turns("main", "b"), cell_id="b"))
     assert [each.place in history.stale() for each in history.turns("main")] == [False, False, True]
 
 
@@ -115,7 +116,7 @@ def test_the_same_answer_to_the_same_past_makes_nothing_stale() -> None:
 @pytest.mark.parametrize("context", ["above", "none", 1, 2, "all"])
 def test_a_turn_is_not_stale_whatever_context_it_was_asked_with(context: Any) -> None:
     history, _ = filled("a", "b", "c")
-    above = history.seen("main", "c", context)
+    above = history.context_turns("main", "c", context)
     history.put(turn("q", "a", above, cell_id="c", context=context))
     assert history.turns("main")[2].place not in history.stale()
 
@@ -145,5 +146,5 @@ def test_turns_that_are_no_context_leave_no_trace_in_it() -> None:
 
 def test_the_digest_of_a_turn_is_that_of_its_request() -> None:
     _, turns = filled("a", "b")
-    assert digest(turns[:1], turns[1]) == turns[1].request_sha256
-    assert digest([], turns[1]) != turns[1].request_sha256
+    assert request_digest(turns[:1], turns[1]) == turns[1].request_sha256
+    assert request_digest([], turns[1]) != turns[1].request_sha256

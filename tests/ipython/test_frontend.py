@@ -93,7 +93,7 @@ def finished(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def perform(session: Session, prompt: str, *, shell: Any = None, cell_id: str | None = "c1", **how: Any) -> Any:
     stop = threading.Event()
-    earlier = session.history.of_cell("main", cell_id)
+    earlier = session.history.turn_of_cell("main", cell_id)
     answer = session.stream(prompt, stop=stop, cell_id=cell_id)
     return frontend.perform(answer, shell or shell_of(), stop, earlier=earlier, **how)
 

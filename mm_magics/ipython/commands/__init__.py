@@ -45,7 +45,7 @@ def _standing(session: Session) -> Table:
         key_is = f"from {key.source}"
     except MiniMaxError as error:
         key_is = f"none: {error.hint}"
-    order = "in document order" if session.history.documented else "in the order first run"
+    order = "in document order" if session.history.has_document else "in the order first run"
     stale = len(session.history.stale() & {turn.place for turn in turns})
     stale_too = f", {stale} stale" if stale else ""
     rows = [
