@@ -1,8 +1,4 @@
-"""An event loop on a thread of its own, for asynchronous tools: the kernel's own loop is busy with the cell that asks.
-
-Always true: leaving it cancels what still runs, and waits no longer than END_S for that; what does not heed the
-cancelling is left behind on its thread, which ends with the process.
-"""
+"""Runs asynchronous tools in an event loop on a thread of their own: the kernel's loop is busy with the prompt cell."""
 
 from __future__ import annotations
 
@@ -15,34 +11,39 @@ from typing import Any
 
 from mm_magics.errors import ToolError
 
-END_S = 0.2
+CANCEL_S = 0.2
+"""Seconds that cancelled coroutines have to end. One that ignores the cancellation is left on its daemon thread."""
 
-Start = Callable[[Coroutine[Any, Any, Any], float], Future[Any]]
+StartCoroutine = Callable[[Coroutine[Any, Any, Any], float], Future[Any]]
+"""Starts a coroutine that may take that many seconds."""
 
 
 @contextmanager
-def loop() -> Iterator[Start]:
-    """What starts a coroutine that may take so many seconds. The thread is there from the first one on."""
-    threads: list[_Thread] = []
-    started: list[Future[Any]] = []
+def coroutine_starter() -> Iterator[StartCoroutine]:
+    """Yield the function that starts coroutines. Exiting cancels those that are still running.
+
+    The thread is created when the first coroutine is started.
+    """
+    threads: list[_LoopThread] = []
+    futures: list[Future[Any]] = []
 
     def start(coroutine: Coroutine[Any, Any, Any], seconds: float) -> Future[Any]:
         if not threads:
-            threads.append(_Thread())
-        future = asyncio.run_coroutine_threadsafe(_within(coroutine, seconds), threads[0].loop)
-        started.append(future)
+            threads.append(_LoopThread())
+        future = asyncio.run_coroutine_threadsafe(_with_timeout(coroutine, seconds), threads[0].loop)
+        futures.append(future)
         return future
 
     try:
         yield start
     finally:
-        for future in started:
+        for future in futures:
             future.cancel()
         for thread in threads:
             thread.end()
 
 
-async def _within(coroutine: Coroutine[Any, Any, Any], seconds: float) -> Any:
+async def _with_timeout(coroutine: Coroutine[Any, Any, Any], seconds: float) -> Any:
     try:
         async with asyncio.timeout(seconds):
             return await coroutine
@@ -50,7 +51,7 @@ async def _within(coroutine: Coroutine[Any, Any, Any], seconds: float) -> Any:
         raise ToolError(f"It took longer than {seconds:g} s and was ended.") from None
 
 
-class _Thread(threading.Thread):
+class _LoopThread(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="mm_magics asynchronous tools", daemon=True)
         self.loop = asyncio.new_event_loop()
@@ -59,17 +60,17 @@ class _Thread(threading.Thread):
     def run(self) -> None:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
-        self.loop.run_until_complete(self._settle())
+        self.loop.run_until_complete(self._cancel_all())
         self.loop.close()
 
-    async def _settle(self) -> None:
-        """Let what was cancelled notice it."""
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
+    async def _cancel_all(self) -> None:
+        """Cancel the remaining tasks and let them finish."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.loop.shutdown_asyncgens()
 
     def end(self) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.join(END_S)
+        self.join(CANCEL_S)

@@ -1,6 +1,6 @@
-"""What tools print goes into their results and not into the cell, each one's into its own; `input()` has nobody to ask.
+"""Captures what each tool prints, for its result, and makes `input()` fail while tools run.
 
-Always true: what is printed by anybody else meanwhile goes where it went before.
+What other code prints at the same time goes to the usual stream.
 """
 
 from __future__ import annotations
@@ -16,72 +16,72 @@ from typing import Any, NoReturn, TextIO
 
 from mm_magics.errors import ToolError
 
-_taker: ContextVar[CapturedOutput | None] = ContextVar("mm_magics_printed", default=None)
+_current: ContextVar[CapturedOutput | None] = ContextVar("mm_magics_captured_output", default=None)
 
 
 class CapturedOutput:
-    """The first `limit` characters (0: all) that a call prints, and how many more there were."""
+    """The first `limit` characters (0: all) that a call prints, and the number of the others."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._parts: list[str] = []
-        self._kept = self._size = 0
+        self._stored = self._size = 0
 
     def add(self, text: str) -> None:
-        part = text if not self._limit else text[: max(0, self._limit - self._kept)]
+        part = text if not self._limit else text[: max(0, self._limit - self._stored)]
         self._parts.append(part)
-        self._kept += len(part)
+        self._stored += len(part)
         self._size += len(text)
 
     @property
     def text(self) -> str:
-        kept, more = "".join(self._parts), self._size - self._kept
-        return f"{kept}\n… [cut here: {more:,} more characters]" if more else kept.rstrip("\n")
+        text, more = "".join(self._parts), self._size - self._stored
+        return f"{text}\n… [cut here: {more:,} more characters]" if more else text.rstrip("\n")
 
     @contextmanager
-    def taking(self) -> Iterator[None]:
-        """What this context, and what it starts, prints is taken."""
-        token = _taker.set(self)
+    def capture(self) -> Iterator[None]:
+        """Capture what this context prints, and the tasks and threads that copy the context."""
+        token = _current.set(self)
         try:
             yield
         finally:
-            _taker.reset(token)
+            _current.reset(token)
 
 
 class _Router(io.TextIOBase):
-    """A standard stream that gives each text to the call that prints it."""
+    """A standard stream that passes each text to the call that prints it."""
 
     encoding = "utf-8"
 
-    def __init__(self, usual: TextIO) -> None:
-        self._usual = usual
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        taker = _taker.get()
-        if taker is None:
-            return self._usual.write(text)
-        taker.add(text)
+        captured = _current.get()
+        if captured is None:
+            return self._stream.write(text)
+        captured.add(text)
         return len(text)
 
     def flush(self) -> None:
-        if _taker.get() is None:
-            self._usual.flush()
+        if _current.get() is None:
+            self._stream.flush()
 
 
 @contextmanager
-def routed() -> Iterator[None]:
-    """Let each call's `CapturedOutput` take what it prints."""
-    ask, stdin = builtins.input, sys.stdin
-    builtins.input, sys.stdin = _nobody, io.StringIO()
+def route_output() -> Iterator[None]:
+    """Replace the standard streams, so that each call's `CapturedOutput` gets what the call prints."""
+    input_, stdin = builtins.input, sys.stdin
+    builtins.input, sys.stdin = _refuse_input, io.StringIO()
     try:
         with contextlib.redirect_stdout(_Router(sys.stdout)), contextlib.redirect_stderr(_Router(sys.stderr)):
             yield
     finally:
-        builtins.input, sys.stdin = ask, stdin
+        builtins.input, sys.stdin = input_, stdin
 
 
-def _nobody(_prompt: Any = "") -> NoReturn:
+def _refuse_input(_prompt: Any = "") -> NoReturn:
     raise ToolError("input() has nobody to ask while a tool runs.")

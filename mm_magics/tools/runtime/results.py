@@ -1,7 +1,7 @@
-"""What a model reads of what a tool gave: a value as text or JSON, an error as the end of its traceback.
+"""Converts what a tool returned or raised to the text that the model reads.
 
-Always true: nothing here raises, whatever the value's own code does; what is cut says so; of a huge value no more is
-written out than the model reads.
+A value becomes text or JSON, an error the end of its traceback. Nothing here raises, whatever the value's code does.
+Cuts are marked, and of a huge value only the part that the model reads is converted.
 """
 
 from __future__ import annotations
@@ -24,41 +24,46 @@ from mm_magics.tools.tool import ToolOutput
 LIMIT = 20_000
 """Characters of one result that a model reads."""
 
-DEEPEST = 50
-ARRAY = 1_000
-"""Numbers of an array that are written out; numpy says a larger one by its corners."""
+NO_VALUE = "(nothing)"
+"""The text for None."""
 
-FRAMES = 5
-"""Calls that a failure names, the last ones."""
+MAX_DEPTH = 50
+"""Nested containers that are converted."""
 
-_OURS = str(Path(__file__).parents[2])
+MAX_ARRAY = 1_000
+"""Numbers of an array that are written in full; numpy abbreviates a larger one to its corners."""
+
+MAX_FRAMES = 5
+"""The last calls of a traceback that are named."""
+
+_PACKAGE = str(Path(__file__).parents[2])
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _CELL = re.compile(r"ipykernel_\d+[/\\]\d+\.py$|^<ipython-input")
 
 
 def output_of(value: Any, limit: int = LIMIT) -> ToolOutput:
-    """What a tool's value is to the model, at most `limit` characters of it (0: all).
+    """Return the text of a tool's value, at most `limit` characters of it (0: all).
 
-    Text as it is; data frames and objects that speak for themselves (`_ai_repr_`, `_repr_markdown_`) as in a prompt;
-    numbers, containers, data classes, models and the like as JSON; anything else as its `str`.
+    Text is unchanged. Data frames and objects with `_ai_repr_` or `_repr_markdown_` are written as in a prompt.
+    Numbers, containers, data classes and models become JSON. Anything else is converted by `str`.
     """
     if isinstance(value, ToolOutput):
-        return ToolOutput(_filled(cut(str(value.text), limit)), value.is_error)
+        return ToolOutput(_not_blank(cut(str(value.text), limit)), value.is_error)
     reason = ""
-    for said in (_said, as_text):
+    for convert in (_text, as_text):
         try:
-            return ToolOutput(_filled(said(value, limit)))
+            return ToolOutput(_not_blank(convert(value, limit)))
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # SystemExit too: values run code of their own here
+        except BaseException as error:  # SystemExit too: values run their own code here
             reason = _message(error)
     return ToolOutput(cut(f"The tool gave a {type(value).__name__} that cannot be said as text: {reason}", limit), True)
 
 
 def failure_of(error: BaseException, limit: int = LIMIT) -> ToolOutput:
-    """What the model is told of this error: the user's own calls that led to it, and what it says, last.
+    """Return the text of an error: the calls in the user's code that led to it, and its message.
 
-    A `ToolError` is what it says alone: it was written for the model.
+    Of a `ToolError` only the message is returned: it is written for the model.
     """
     if isinstance(error, ToolError):
         return ToolOutput(cut(str(error), limit), True)
@@ -73,17 +78,17 @@ def failure_of(error: BaseException, limit: int = LIMIT) -> ToolOutput:
     return ToolOutput("\n".join([*lines, message]), True)
 
 
-def _filled(text: str) -> str:
-    """The Messages API takes no blank text."""
+def _not_blank(text: str) -> str:
+    """The Messages API refuses blank text."""
     return text if text.strip() else "(empty text)"
 
 
 # Values ---------------------------------------------------------------------------------------------------------
 
 
-def _said(value: Any, limit: int) -> str:
+def _text(value: Any, limit: int) -> str:
     if value is None:
-        return "(nothing)"
+        return NO_VALUE
     plain = _plain(value, limit)
     if isinstance(plain, str):
         return cut(plain, limit)
@@ -103,11 +108,11 @@ def _json(value: Any, limit: int, inside: tuple[int, ...]) -> str:
 
 
 def _pieces(value: Any, limit: int, inside: tuple[int, ...]) -> Iterator[str]:
-    """The value as JSON, piece by piece, so that who has enough can stop."""
+    """Yield the value as JSON in pieces, so that the caller can stop early."""
     plain = _plain(value, limit)
     if id(value) in inside:
         yield '"[holds itself]"'
-    elif len(inside) > DEEPEST:
+    elif len(inside) > MAX_DEPTH:
         yield '"[too deep]"'
     elif isinstance(plain, Mapping):
         yield "{"
@@ -136,14 +141,14 @@ def _is_list(value: Any) -> bool:
 
 
 def _plain(value: Any, limit: int) -> Any:
-    """The value as text, number, mapping or list, of which only the outermost layer is one for certain."""
+    """The value as text, number, mapping or list; the values inside are not converted yet."""
     if value is None or type(value) in (str, bool, int, float, dict, list):
         return value
     if isinstance(value, enum.Enum):
         return _plain(value.value, limit)
     if isinstance(value, bytes | bytearray | memoryview):
         return f"[{memoryview(value).nbytes:,} bytes]"
-    if _speaks(value):
+    if _describes_itself(value):
         return as_text(value, limit)
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return value._asdict()
@@ -160,7 +165,7 @@ def _plain(value: Any, limit: int) -> Any:
     return as_text(value, limit)
 
 
-def _speaks(value: Any) -> bool:
+def _describes_itself(value: Any) -> bool:
     return any(getattr(type(value), name, None) is not None for name in ("_ai_repr_", "_repr_markdown_"))
 
 
@@ -169,10 +174,10 @@ def _is_model(value: Any) -> bool:
 
 
 def _numpy(value: Any) -> Any:
-    """Small arrays and numbers as Python's own, large ones by shape and corners."""
+    """Small arrays and numbers as Python values, large arrays by shape and corners."""
     if value.dtype.kind in "mMVO" and not value.shape:
         return str(value)
-    if value.size <= ARRAY:
+    if value.size <= MAX_ARRAY:
         plain = (value.astype(str) if value.dtype.kind in "mM" else value).tolist()
         return plain if isinstance(plain, list | bool | int | float | str) else str(value)
     return f"array of shape {value.shape}, {value.dtype}:\n{value}"
@@ -184,16 +189,16 @@ def _numpy(value: Any) -> Any:
 def _message(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception_only(error)).strip()
-    except Exception:  # an error whose own parts fail
+    except Exception:  # an error whose own code fails
         return type(error).__name__
 
 
 def _calls(error: BaseException) -> list[str]:
-    """The last calls of the user's own code; the last of the library's where there is none."""
+    """The last calls in the user's code; without one, the last call in a library."""
     try:
-        frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(_OURS)]
+        frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(_PACKAGE)]
         own = [each for each in frames if not each.filename.startswith(_LIBRARIES)]
-        return [_call(each) for each in (own or frames[-1:])[-FRAMES:]]
+        return [_call(each) for each in (own or frames[-1:])[-MAX_FRAMES:]]
     except Exception:  # source that cannot be read
         return []
 

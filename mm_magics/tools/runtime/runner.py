@@ -1,9 +1,7 @@
-"""Runs the calls of one assistant message: whether each may run, in which order, how long, and what came of it.
+"""Runs the tool calls of one assistant message.
 
-Always true: `results` has one for each call, in their order, however the round ends: what was not over counts as
-interrupted. Nothing runs before every call is decided. Synchronous tools run one after the other on the thread that
-asked, so that a figure or a database connection of the user's works in them; asynchronous ones run together, on a
-thread of their own.
+Every call is decided before the first one runs. Synchronous tools run one after the other on the calling thread, where
+the user's figures and database connections work. Asynchronous tools run together on a thread of their own.
 """
 
 from __future__ import annotations
@@ -20,29 +18,30 @@ from typing import Any, NamedTuple
 from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.interrupts import StoppedError
 from mm_magics.tools.approval import Approve, Decision, Rules, standing_rule
-from mm_magics.tools.runtime import async_thread, results
-from mm_magics.tools.runtime.captured_output import CapturedOutput, routed
-from mm_magics.tools.runtime.timeout import ToolTimeout
+from mm_magics.tools.runtime.async_thread import StartCoroutine, coroutine_starter
+from mm_magics.tools.runtime.captured_output import CapturedOutput, route_output
+from mm_magics.tools.runtime.results import NO_VALUE, failure_of, output_of
+from mm_magics.tools.runtime.timeout import POLL_S, ToolTimeout
 from mm_magics.tools.tool import Tool, ToolCall, ToolOutcome, ToolOutput, ToolResult
 
-POLL_S = 0.05
+INTERRUPTED = ToolOutput("Interrupted by the user before it was over.", is_error=True)
 
 
 class ApprovalRequested(NamedTuple):
-    """The call waits for a yes."""
+    """The call requires approval."""
 
     call: ToolCall
     tool: Tool
 
 
 class ToolStarted(NamedTuple):
-    """The call runs."""
+    """The call has started."""
 
     call: ToolCall
 
 
 class ToolFinished(NamedTuple):
-    """The call is over, or never ran."""
+    """The call has ended or was not run."""
 
     call: ToolCall
     result: ToolResult
@@ -53,14 +52,28 @@ ToolEvent = ApprovalRequested | ToolStarted | ToolFinished
 
 @dataclass(frozen=True)
 class ToolLimits:
-    """`seconds` that one call may take, `characters` of one result that are sent (0: all)."""
+    """The limits of one call.
+
+    Attributes:
+        seconds: How long it may take.
+        characters: How much of its result is sent to the model, 0 for all.
+    """
 
     seconds: float
     characters: int
 
 
 class ToolRunner:
-    """The calls of one message, as an iterator of events. `approve` says yes or no to calls that ask."""
+    """Runs the calls of one message.
+
+    Args:
+        calls: The calls, in the order of the message.
+        tools: The tools that are offered, by name.
+        rules: The user's approval rules.
+        limits: The limits of each call.
+        stop: Set when the user presses Stop.
+        approve: Decides the calls that require approval.
+    """
 
     def __init__(
         self,
@@ -74,29 +87,35 @@ class ToolRunner:
         self.calls = calls
         self._tools, self._rules, self._limits = tools, rules, limits
         self._stop, self._approve = stop, approve
-        self._ended: dict[str, ToolResult] = {}
+        self._results: dict[str, ToolResult] = {}
 
     @property
     def results(self) -> list[ToolResult]:
-        return [self._ended.get(call.id) or result_of(call, INTERRUPTED, "interrupted", 0.0) for call in self.calls]
+        """One result per call, in call order. A call that has not ended counts as interrupted."""
+        return [self._results.get(call.id) or result_of(call, INTERRUPTED, "interrupted") for call in self.calls]
 
     def events(self) -> Iterator[ToolEvent]:
-        """Raises `StoppedError`, or the KeyboardInterrupt that came."""
-        ready: list[tuple[ToolCall, Tool, Mapping[str, Any]]] = []
+        """Run the calls and yield what happens.
+
+        Raises:
+            StoppedError: If the user pressed Stop.
+            KeyboardInterrupt: If the user interrupted a tool.
+        """
+        approved: list[_ApprovedCall] = []
         for call in self.calls:
             try:
-                tool, arguments = self._checked(call)
-                decision = yield from self._decision(call, tool)
+                tool, arguments = self._check(call)
+                decision = yield from self._decide(call, tool)
             except ToolError as error:
-                yield self._end(call, ToolOutput(str(error), is_error=True), "failed")
+                yield self._finish(call, ToolOutput(str(error), is_error=True), "failed")
                 continue
             if decision.allowed:
-                ready.append((call, tool, arguments))
+                approved.append(_ApprovedCall(call, tool, arguments))
             else:
-                yield self._end(call, _denied(decision), "denied")
-        yield from self._run(ready)
+                yield self._finish(call, _denial(decision), "denied")
+        yield from self._run(approved)
 
-    def _checked(self, call: ToolCall) -> tuple[Tool, Mapping[str, Any]]:
+    def _check(self, call: ToolCall) -> tuple[Tool, Mapping[str, Any]]:
         tool = self._tools.get(call.name)
         if tool is None:
             raise ToolError(f"There is no tool {call.name!r}.", f"There are: {', '.join(self._tools)}.")
@@ -104,68 +123,78 @@ class ToolRunner:
             return tool, tool.check(call.input)
         except ToolError:
             raise
-        except Exception as error:  # whatever a tool's own check makes of what a model wrote
+        except Exception as error:  # a tool's own check may raise anything
             raise ToolInputError(f"The arguments do not fit: {type(error).__name__}.") from None
 
-    def _decision(self, call: ToolCall, tool: Tool) -> Generator[ToolEvent, None, Decision]:
+    def _decide(self, call: ToolCall, tool: Tool) -> Generator[ToolEvent, None, Decision]:
         verdict = self._rules.verdict(tool, call)
         if verdict != "ask":
             return Decision(verdict == "allow", "A rule of the user's forbids it." if verdict == "deny" else "")
         yield ApprovalRequested(call, tool)
-        said = self._approve(call)
-        decision = said if isinstance(said, Decision) else Decision(bool(said))
+        answer = self._approve(call)
+        decision = answer if isinstance(answer, Decision) else Decision(bool(answer))
         if decision.allowed and decision.always:
             self._rules.add("allow", *standing_rule(call))
         return decision
 
-    def _run(self, ready: Sequence[tuple[ToolCall, Tool, Mapping[str, Any]]]) -> Iterator[ToolEvent]:
-        with routed(), async_thread.loop() as start:
+    def _run(self, approved: Sequence[_ApprovedCall]) -> Iterator[ToolEvent]:
+        with route_output(), coroutine_starter() as start:
             running: dict[Future[Any], _RunningCall] = {}
-            for call, tool, arguments in ready:
+            for call, tool, arguments in approved:
                 if tool.is_async:
                     yield ToolStarted(call)
-                    each = _RunningCall(call, CapturedOutput(self._limits.characters), time.monotonic())
-                    with each.printed.taking():
+                    each = self._begin(call)
+                    with each.printed.capture():
                         running[start(tool.function(**arguments), self._limits.seconds)] = each
-            for call, tool, arguments in ready:
+            for call, tool, arguments in approved:
                 if not tool.is_async:
                     if self._stop.is_set():
                         raise StoppedError
                     yield ToolStarted(call)
-                    each = _RunningCall(call, CapturedOutput(self._limits.characters), time.monotonic())
-                    with each.printed.taking():
-                        output = self._value(partial(self._guarded, tool, arguments, start))
-                    yield self._over(each, output)
+                    each = self._begin(call)
+                    with each.printed.capture():
+                        output = self._output(partial(self._call, tool, arguments, start))
+                    yield self._end(each, output)
             while running:
                 if self._stop.is_set():
                     raise StoppedError
                 for future in wait(running, POLL_S, FIRST_COMPLETED).done:
-                    yield self._over(running.pop(future), self._value(future.result))
+                    yield self._end(running.pop(future), self._output(future.result))
 
-    def _guarded(self, tool: Tool, arguments: Mapping[str, Any], start: async_thread.Start) -> Any:
+    def _call(self, tool: Tool, arguments: Mapping[str, Any], start: StartCoroutine) -> Any:
         with ToolTimeout(self._limits.seconds, self._stop):
             value = tool.function(**arguments)
-            # A function that was wrapped may give a coroutine without being one by its looks.
+            # A wrapped function may return a coroutine although it is not a coroutine function.
             return start(value, self._limits.seconds).result() if inspect.iscoroutine(value) else value
 
-    def _value(self, function: Callable[[], Any]) -> ToolOutput:
+    def _output(self, function: Callable[[], Any]) -> ToolOutput:
         try:
-            return results.output_of(function(), self._limits.characters)
+            return output_of(function(), self._limits.characters)
         except (StoppedError, KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as error:  # SystemExit too: a tool does not end the kernel
-            return results.failure_of(error, self._limits.characters)
+        except BaseException as error:  # SystemExit too: a tool must not end the kernel
+            return failure_of(error, self._limits.characters)
 
-    def _over(self, each: _RunningCall, output: ToolOutput) -> ToolFinished:
+    def _begin(self, call: ToolCall) -> _RunningCall:
+        return _RunningCall(call, CapturedOutput(self._limits.characters), time.monotonic())
+
+    def _end(self, each: _RunningCall, output: ToolOutput) -> ToolFinished:
         if printed := each.printed.text:
-            text = "" if output.text == NOTHING else output.text
+            text = "" if output.text == NO_VALUE else output.text
             output = ToolOutput("\n\n".join(filter(None, [text, f"Printed:\n{printed}"])), output.is_error)
-        seconds = time.monotonic() - each.began
-        return self._end(each.call, output, "failed" if output.is_error else "done", seconds)
+        return self._finish(each.call, output, seconds=time.monotonic() - each.began)
 
-    def _end(self, call: ToolCall, output: ToolOutput, outcome: ToolOutcome, seconds: float = 0.0) -> ToolFinished:
-        self._ended[call.id] = result_of(call, output, outcome, seconds)
-        return ToolFinished(call, self._ended[call.id])
+    def _finish(
+        self, call: ToolCall, output: ToolOutput, outcome: ToolOutcome | None = None, seconds: float = 0.0
+    ) -> ToolFinished:
+        self._results[call.id] = result_of(call, output, outcome, seconds)
+        return ToolFinished(call, self._results[call.id])
+
+
+class _ApprovedCall(NamedTuple):
+    call: ToolCall
+    tool: Tool
+    arguments: Mapping[str, Any]
 
 
 class _RunningCall(NamedTuple):
@@ -174,20 +203,22 @@ class _RunningCall(NamedTuple):
     began: float
 
 
-NOTHING = results.output_of(None).text
-INTERRUPTED = ToolOutput("Interrupted by the user before it was over.", is_error=True)
-
-
-def _denied(decision: Decision) -> ToolOutput:
-    return ToolOutput(
-        f"The user did not allow this call.{f' {decision.reason}' if decision.reason else ''}", is_error=True
-    )
+def _denial(decision: Decision) -> ToolOutput:
+    reason = f" {decision.reason}" if decision.reason else ""
+    return ToolOutput(f"The user did not allow this call.{reason}", is_error=True)
 
 
 def result_of(
     call: ToolCall, output: ToolOutput, outcome: ToolOutcome | None = None, seconds: float = 0.0
 ) -> ToolResult:
-    """The result as the block that answers the call."""
+    """Return the result of a call, with the `tool_result` block that answers it.
+
+    Args:
+        call: The call.
+        output: What the model reads.
+        outcome: How the call ended; by default done, or failed if the output is an error.
+        seconds: How long it took.
+    """
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": output.text}
     if output.is_error:
         block["is_error"] = True

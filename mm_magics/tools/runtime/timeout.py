@@ -1,7 +1,4 @@
-"""What ends a synchronous tool before it is over: its time, or Stop.
-
-When a `ToolTimeout` is exited, no interrupt of its own is pending; an interrupt by the user is passed on.
-"""
+"""Interrupts a synchronous tool when its time is over or Stop is pressed."""
 
 from __future__ import annotations
 
@@ -17,15 +14,23 @@ from mm_magics.errors import ToolError
 from mm_magics.interrupts import StoppedError
 
 POLL_S = 0.05
-AGAIN_S = 0.5
-"""How long a tool may take to heed an interrupt before it gets another one."""
+"""Seconds between two looks at the time and at Stop."""
+
+REPEAT_S = 0.5
+"""Seconds after which a tool that ignored an interrupt gets another one."""
 
 
 class ToolTimeout:
-    """Interrupts the tool on this thread when its time is over (`ToolError`) or the user presses Stop (`StoppedError`).
+    """A context manager that interrupts the tool it contains, as Ctrl-C does.
 
-    On the main thread as Ctrl-C does, so that a sleep or a read ends at once, also where the process ignores Ctrl-C or
-    would die of it; on another thread at the next line of Python.
+    On the main thread a signal also ends a sleep or a read at once, even where the process ignores SIGINT or would be
+    killed by it. On another thread the exception is raised at the next Python instruction.
+
+    When it is exited, none of its interrupts is pending. An interrupt by the user is passed on.
+
+    Raises:
+        ToolError: If the tool took longer than `seconds`.
+        StoppedError: If `stop` was set.
     """
 
     def __init__(self, seconds: float, stop: threading.Event) -> None:
@@ -33,50 +38,50 @@ class ToolTimeout:
         self._thread = threading.get_ident()
         self._is_main = threading.current_thread() is threading.main_thread()
         self._lock = threading.Lock()
-        self._left = threading.Event()
-        self._why: Literal["time", "stop"] | None = None
-        self._systems: signal.Handlers | None = None
+        self._exited = threading.Event()
+        self._reason: Literal["time", "stop"] | None = None
+        self._system_handler: signal.Handlers | None = None
 
     def __enter__(self) -> Self:
         if self._is_main and isinstance(handler := signal.getsignal(signal.SIGINT), signal.Handlers):
-            self._systems = handler
-            signal.signal(signal.SIGINT, self._heed)
-        threading.Thread(target=self._watch, name="mm_magics guard of a tool", daemon=True).start()
+            self._system_handler = handler
+            signal.signal(signal.SIGINT, self._on_sigint)
+        threading.Thread(target=self._watch, name="mm_magics tool timeout", daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         try:
-            self._leave()
-        except KeyboardInterrupt:  # sent just before the tool was over; or the user's
-            self._leave()
-            if self._why is None:
+            self._finish()
+        except KeyboardInterrupt:  # ours, sent just before the tool ended, or the user's
+            self._finish()
+            if self._reason is None:
                 raise
-        if kind is None or not issubclass(kind, KeyboardInterrupt) or self._why is None:
+        if kind is None or not issubclass(kind, KeyboardInterrupt) or self._reason is None:
             return
-        if self._why == "stop":
+        if self._reason == "stop":
             raise StoppedError from None
         raise ToolError(f"It took longer than {self._seconds:g} s and was ended.") from None
 
-    def _leave(self) -> None:
+    def _finish(self) -> None:
         with self._lock:
-            self._left.set()
-        time.sleep(0)  # an interrupt that was sent under the lock arrives here at the latest
-        if self._systems is not None:
-            signal.signal(signal.SIGINT, self._systems)
+            self._exited.set()
+        time.sleep(0)  # an interrupt that was sent under the lock is delivered here at the latest
+        if self._system_handler is not None:
+            signal.signal(signal.SIGINT, self._system_handler)
 
-    def _heed(self, _number: int, _frame: FrameType | None) -> None:
-        """In place of the system's handler, which a shell leaves to a process in the background."""
-        if self._why is not None or self._systems is signal.SIG_DFL:
+    def _on_sigint(self, _number: int, _frame: FrameType | None) -> None:
+        """Replace the system's handler, which a shell sets for a background process."""
+        if self._reason is not None or self._system_handler is signal.SIG_DFL:
             raise KeyboardInterrupt
 
     def _watch(self) -> None:
         due = time.monotonic() + self._seconds
-        while not self._left.wait(POLL_S if self._why is None else AGAIN_S):
-            if self._why is None:
-                self._why = "stop" if self._stop.is_set() else "time" if time.monotonic() >= due else None
-            if self._why is not None:
+        while not self._exited.wait(POLL_S if self._reason is None else REPEAT_S):
+            if self._reason is None:
+                self._reason = "stop" if self._stop.is_set() else "time" if time.monotonic() >= due else None
+            if self._reason is not None:
                 with self._lock:
-                    if not self._left.is_set():
+                    if not self._exited.is_set():
                         self._interrupt()
 
     def _interrupt(self) -> None:

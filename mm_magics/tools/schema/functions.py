@@ -1,7 +1,7 @@
-"""Tools from functions: their schema from type hints and docstring, their arguments checked before the call.
+"""Makes tools from functions: the schema from type hints and docstring, the arguments checked before each call.
 
-Always true: what is called gets real Python values (members of an enum, instances of a dataclass); an argument that the
-model left out is left to the function's own default; the function itself is not changed.
+The function gets real Python values: members of an enum, instances of a data class. Its own defaults apply to arguments
+that the model leaves out. The function itself is not changed.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEFAULT_SHOWN = 1_000
-"""Characters of a default, as JSON, beyond which the schema does not show it."""
+MAX_DEFAULT = 1_000
+"""Characters of a default, as JSON, above which the schema leaves it out."""
 
 _MARK = "__minimax_tool__"
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """What `minimax_tool` says of a function, kept as an attribute of it; "" where it says nothing."""
+    """What `minimax_tool` sets for a function, stored as an attribute of it; "" for what it does not set."""
 
     name: str = ""
     description: str = ""
@@ -45,18 +45,40 @@ def minimax_tool(function: F, /) -> F: ...
 @overload
 def minimax_tool(*, name: str = "", description: str = "", asks: bool = False) -> Callable[[F], F]: ...
 def minimax_tool(function: Any = None, /, *, name: str = "", description: str = "", asks: bool = False) -> Any:
-    """Say how a function is offered to a model as a tool, bare or with keywords; it stays callable as it was.
+    """Set how a function is offered to the model as a tool.
 
-    `name` in place of the function's own, `description` in place of its docstring; `asks`: each call of it needs a yes.
-    Functions need no decorator to be named by `--tools`.
+    Use it as a decorator, with or without keywords. The function can still be called as before. Functions without the
+    decorator can be tools too: name them with `--tools` or pass them as `tools=`.
 
     >>> from mm_magics import minimax_tool
     >>> @minimax_tool(name="add", asks=True)
     ... def add_numbers(a: int, b: int = 1) -> int:
-    ...     "The sum of two numbers."
+    ...     "Add two numbers."
     ...     return a + b
     >>> add_numbers(2, 3)
     5
+
+    The model is offered the tool `add` with a schema from the type hints:
+
+    >>> from mm_magics.tools.schema.functions import tool_of
+    >>> tool = tool_of(add_numbers)
+    >>> tool.name, tool.description, tool.asks
+    ('add', 'Add two numbers.', True)
+    >>> tool.schema["properties"]
+    {'a': {'type': 'integer'}, 'b': {'type': 'integer', 'default': 1}}
+
+    Args:
+        function: The function, if the decorator is used without keywords.
+        name: The tool's name; by default the function's name.
+        description: What the model reads about the tool; by default the function's docstring. Arguments are described
+            by the docstring's `Args:` section, or by `Annotated[…, pydantic.Field(description=…)]`.
+        asks: Whether each call requires approval, from you or from a rule.
+
+    Returns:
+        The function itself, or the decorator if keywords are given.
+
+    Raises:
+        UsageError: If the function cannot be marked, as a function written in C cannot.
     """
     mark = _Mark(name, description, asks)
     return partial(_marked, mark) if function is None else _marked(mark, function)
@@ -68,28 +90,31 @@ def _marked(mark: _Mark, function: F) -> F:
         setattr(target, _MARK, mark)
     except (AttributeError, TypeError) as error:
         raise UsageError(
-            f"{_said(function)} cannot be marked as a tool.", "Call it in a function of your own, and mark that."
+            f"{_qualified_name(function)} cannot be marked as a tool.", "Write a function that calls it, and mark that."
         ) from error
     return function
 
 
 def tool_of(function: Any) -> Tool:
-    """The tool that calls this function, method, `functools.partial` or callable object.
+    """Make a tool of a function, method, `functools.partial` or callable object.
 
-    What a partial binds is not offered. Raises `UsageError`, one clear line, for what cannot be a tool.
+    Arguments that a partial binds are not offered to the model.
+
+    Raises:
+        UsageError: If it cannot be a tool.
     """
     target = _target(function)
     mark = _mark(function, target)
     parameters = _parameters(function, target)
     docstring = _docstring(target)
-    said = "\n\n".join(filter(None, (docstring.short_description, docstring.long_description)))
+    description = "\n\n".join(filter(None, (docstring.short_description, docstring.long_description)))
     name = mark.name or _name(target)
     adapter, schema = _arguments(target, parameters)
     _describe(schema, parameters, docstring)
     called = function if isinstance(function, partial) else target
     return Tool(
         name,
-        mark.description or said or name,
+        mark.description or description or name,
         schema,
         _by_name(called, [each for each in parameters if each.kind is Parameter.POSITIONAL_ONLY]),
         partial(validate, adapter, names=tuple(schema["properties"])),
@@ -101,23 +126,25 @@ def tool_of(function: Any) -> Tool:
 
 
 def _target(function: Any) -> Any:
-    """What is called in the end: it has the name, the hints and the docstring."""
+    """The function that has the name, the hints and the docstring."""
     target: Any = function.func if isinstance(function, partial) else function
     if isinstance(target, type):
         raise UsageError(
             f"{target.__name__} is a class, not a function.",
-            f"Name a function that makes one, or ask for an answer of this shape with --schema {target.__name__}.",
+            f"Name a function that makes one, or request an answer of this type with --schema {target.__name__}.",
         )
     if not callable(target):
-        raise UsageError(f"A tool is a function; this is a {type(target).__name__}.", "Name a function.")
+        raise UsageError(f"A tool must be a function, not a value of type {type(target).__name__}.", "Name a function.")
     if not (inspect.isroutine(target) or hasattr(target, "__name__")):
-        target = target.__call__  # its hints, and whether it is async, are told by the method alone
+        target = target.__call__  # only the method has the hints and is async
     if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-        raise UsageError(f"{_said(target)} is a generator, which gives a model nothing.", "Let it return a list.")
+        raise UsageError(
+            f"{_qualified_name(target)} is a generator, whose values a model cannot read.", "Return a list instead."
+        )
     return target
 
 
-def _said(function: Any) -> str:
+def _qualified_name(function: Any) -> str:
     name = getattr(function, "__qualname__", None) or type(function).__name__
     return str(name).rpartition("<locals>.")[2]
 
@@ -137,7 +164,7 @@ def _name(target: Any) -> str:
 
 
 def _by_name(function: Callable[..., Any], first: list[Parameter]) -> Callable[..., Any]:
-    """The function, called with keywords alone: `first` are those of its parameters that do not take them."""
+    """The function, called with keywords only: `first` are its positional-only parameters."""
     if not first:
         return function
 
@@ -163,25 +190,28 @@ def _parameters(function: Any, target: Any) -> list[Parameter]:
         signature = inspect.signature(called)
     except (ValueError, TypeError, NameError) as error:
         raise UsageError(
-            f"{_said(target)} does not say what it takes.", "Call it in a function of your own, with type hints."
+            f"The parameters of {_qualified_name(target)} are not known.",
+            "Write a function with type hints that calls it.",
         ) from error
     found = [each for each in signature.parameters.values() if each.name not in bound]
     for each in found:
         if each.kind is Parameter.VAR_POSITIONAL:
             raise UsageError(
-                f"{_said(target)} takes *{each.name}; a model gives arguments by name.",
-                f"Take a list in its place: {each.name}: list.",
+                f"{_qualified_name(target)} takes *{each.name}, but a model passes arguments by name.",
+                f"Use a list instead: {each.name}: list.",
             )
     if found and found[0].name == "self" and not inspect.ismethod(target):
-        raise UsageError(f"{_said(target)} is a method without its object.", "Name the method of an instance.")
+        raise UsageError(
+            f"{_qualified_name(target)} is a method without an instance.", "Name the method of an instance."
+        )
     return found
 
 
 def _arguments(target: Any, parameters: list[Parameter]) -> tuple[TypeAdapter[Any], dict[str, Any]]:
-    """What checks all arguments at once, and their schema."""
+    """The adapter that checks all arguments at once, and their schema."""
     from typing_extensions import TypedDict
 
-    make: Any = TypedDict  # made as the function is, not as a type checker could follow
+    make: Any = TypedDict  # a type checker cannot follow a TypedDict that is made at run time
     hints = {each.name: _hint(target, each) for each in parameters}
     named: dict[str, Any] = {}
     extra: dict[str, Any] = {"closed": True}
@@ -194,50 +224,50 @@ def _arguments(target: Any, parameters: list[Parameter]) -> tuple[TypeAdapter[An
                 named[each.name] = hints[each.name] if required else typing.NotRequired[hints[each.name]]
         return adapter_of(make("Arguments", named, **extra))
     except TypeError as error:
-        for each in parameters:  # which of them it is, pydantic does not say
+        for each in parameters:  # pydantic does not say which parameter it is
             try:
                 adapter_of(hints[each.name])
             except TypeError as reason:
-                raise _unfit(target, each, reason) from error
-        raise UsageError(f"{_said(target)} cannot be a tool: {error}") from error
+                raise _unsupported(target, each, reason) from error
+        raise UsageError(f"{_qualified_name(target)} cannot be a tool: {error}") from error
 
 
-def _unfit(target: Any, parameter: Parameter, reason: TypeError) -> UsageError:
-    hint = parameter.annotation
-    said = hint if isinstance(hint, str) else inspect.formatannotation(hint).removeprefix("__main__.")
+def _unsupported(target: Any, parameter: Parameter, reason: TypeError) -> UsageError:
+    hint, name = parameter.annotation, _qualified_name(target)
+    type_ = hint if isinstance(hint, str) else inspect.formatannotation(hint).removeprefix("__main__.")
     return UsageError(
-        f"{_said(target)} cannot be a tool: its parameter `{parameter.name}` is a {said}: {reason}.",
-        f"Take a name or plain values for it, or bind it: functools.partial({_said(target)}, {parameter.name}=…).",
+        f"{name} cannot be a tool: its parameter `{parameter.name}` has the type {type_}: {reason}.",
+        f"Use a name or plain values instead, or bind it: functools.partial({name}, {parameter.name}=…).",
     )
 
 
 def _hint(target: Any, parameter: Parameter) -> Any:
-    """The parameter's type: anything without a hint, and None too where it is the default."""
+    """The parameter's type: Any without a hint, and optional if the default is None."""
     if parameter.annotation is Parameter.empty:
         return Any
     holder = type("Holder", (), {"__annotations__": {"it": parameter.annotation}})
     unwrapped = inspect.unwrap(getattr(target, "__func__", target))
     try:
         hint = typing.get_type_hints(holder, getattr(unwrapped, "__globals__", {}), _locals(unwrapped), True)["it"]
-    except Exception as error:  # whatever an annotation that was written as text does
+    except Exception as error:  # an annotation that is text may raise anything
         raise UsageError(
-            f"{_said(target)} cannot be a tool: the hint of `{parameter.name}`, {parameter.annotation}, "
-            f"cannot be read: {error}.",
-            "Define or import what it names, and try again.",
+            f"{_qualified_name(target)} cannot be a tool: the type hint of `{parameter.name}`, {parameter.annotation}, "
+            f"cannot be evaluated: {error}.",
+            "Define or import the names in it, and try again.",
         ) from error
     hint = compatible_hint(hint)
     return typing.Optional[hint] if parameter.default is None and hint is not Any else hint  # noqa: UP045
 
 
 def _locals(function: Any) -> dict[str, Any]:
-    """Names of the functions around it that it uses itself."""
+    """The variables of enclosing functions that it uses."""
     try:
         return dict(inspect.getclosurevars(function).nonlocals)
     except (TypeError, ValueError):
         return {}
 
 
-# What the model is told -----------------------------------------------------------------------------------------
+# What the model reads -----------------------------------------------------------------------------------------
 
 
 def _docstring(target: Any) -> Docstring:
@@ -248,31 +278,31 @@ def _docstring(target: Any) -> Docstring:
         text = inspect.getdoc(type(target.__self__))
     try:
         return docstring_parser.parse(text or "")
-    except docstring_parser.ParseError:  # sections that are not well formed
+    except docstring_parser.ParseError:  # sections that are not well-formed
         found = docstring_parser.Docstring()
         found.short_description = text
         return found
 
 
 def _describe(schema: dict[str, Any], parameters: list[Parameter], docstring: Docstring) -> None:
-    """Write into the schema what docstring and defaults say of its properties."""
-    told = {name.strip(): each.description for each in docstring.params for name in each.arg_name.split(",")}
+    """Add the descriptions of the docstring and the defaults to the schema's properties."""
+    described = {name.strip(): each.description for each in docstring.params for name in each.arg_name.split(",")}
     for each in parameters:
-        shown = schema["properties"].get(each.name)
-        if shown is None:
+        property_ = schema["properties"].get(each.name)
+        if property_ is None:
             continue
-        if told.get(each.name):
-            shown.setdefault("description", told[each.name])
+        if described.get(each.name):
+            property_.setdefault("description", described[each.name])
         if each.default is not Parameter.empty:
-            shown |= _default(each.default)
+            property_ |= _default(each.default)
 
 
 def _default(value: Any) -> dict[str, Any]:
-    """`{"default": …}`, or nothing if JSON cannot say it, or not in short."""
+    """`{"default": …}`, or nothing if it is too long or not JSON."""
     from pydantic_core import to_jsonable_python
 
     try:
         default = to_jsonable_python(value)
-        return {"default": default} if len(json.dumps(default, allow_nan=False)) <= DEFAULT_SHOWN else {}
-    except Exception:  # values of any class run code of their own here
+        return {"default": default} if len(json.dumps(default, allow_nan=False)) <= MAX_DEFAULT else {}
+    except Exception:  # values of any class run their own code here
         return {}

@@ -53,7 +53,7 @@ def adapter_of(hint: Any) -> tuple[TypeAdapter[Any], dict[str, Any]]:
             adapter: TypeAdapter[Any] = TypeAdapter(compatible_hint(hint))
             schema = _without_titles(adapter.json_schema())
         except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema) as error:
-            raise TypeError("JSON has nothing like it") from error
+            raise TypeError("JSON cannot represent it") from error
         except Exception as error:  # pydantic raises many other classes, and types run their own code here
             raise TypeError((str(error).splitlines() or [type(error).__name__])[0].removesuffix(".")) from error
     if "$ref" in schema:  # a recursive type; the top level of a tool's schema must be an object

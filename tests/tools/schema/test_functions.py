@@ -396,19 +396,19 @@ def yields():
 def test_what_cannot_be_a_tool_is_refused_in_a_line_that_says_what_to_do() -> None:
     refused(
         frames,
-        "its parameter `frame` is a pd.DataFrame: JSON has nothing like it",
+        "its parameter `frame` has the type pd.DataFrame: JSON cannot represent it",
         "functools.partial(frames, frame=…)",
     )
-    refused(unknown, "the hint of `n`, Missing, cannot be read: name 'Missing' is not defined", "import")
+    refused(unknown, "the type hint of `n`, Missing, cannot be evaluated: name 'Missing' is not defined", "import")
     refused(number, "`n`")
     refused(several, "several takes *values", "values: list")
-    refused(Search.find, "a method without its object")
+    refused(Search.find, "a method without an instance")
     refused(lambda x: x, "lambda has no name", "minimax_tool(name=")
     refused(größe, "'größe' is not a valid tool name")
     refused(yields, "generator", "list")
     refused(Point, "Point is a class", "--schema Point")
-    refused(max, "max does not say what it takes")
-    refused(5, "this is a int")
+    refused(max, "The parameters of max are not known")
+    refused(5, "not a value of type int")
     with pytest.raises(UsageError, match="cannot be marked"):
         minimax_tool(len)
 

@@ -208,7 +208,7 @@ def test_the_value_shares_nothing_with_what_the_model_wrote() -> None:
         (output_schema_of, "output_schema_of cannot be a schema: it is not a type"),
         (None, "None cannot be a schema"),
         (5, "5 cannot be a schema"),
-        (threading.Thread, "Thread cannot be a schema: JSON has nothing like it"),
+        (threading.Thread, "Thread cannot be a schema: JSON cannot represent it"),
         (City(name="A", people=1), "cannot be a schema"),
     ],
 )
