@@ -139,7 +139,7 @@ class Session:
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
         client, stop, most = self.client(prompt.timeout), stop or threading.Event(), self.config.max_seconds
-        call = lambda content: Call(client.exchange(content), prompt.timeout, most, stop)  # noqa: E731
+        call = lambda content: Call(client.message_reader(content), prompt.timeout, most, stop)  # noqa: E731
         return Answer(prompt, call, self.history, stop, self._news())
 
     def ask(

@@ -43,10 +43,10 @@ def test_only_a_list_of_models_is_asked_for(session: Session, endpoint: Simulato
     ("settings", "what", "detail", "hint"),
     [
         ({"api_key": "wrong"}, "endpoint", "invalid api key", "The key from api_key was refused"),
-        ({"api_key": None}, "endpoint", "There is no key for 127.0.0.1", "%minimax login"),
+        ({"api_key": None}, "endpoint", "No API key found for 127.0.0.1", "%minimax login"),
         ({"model": "minimax-m2.7"}, "model", "minimax-m2.7 is not offered", "Did you mean MiniMax-M2.7?"),
         ({"model": "gpt"}, "model", "gpt is not offered", "%minimax models"),
-        ({"base_url": "http://127.0.0.1:9/anthropic"}, "endpoint", "Nothing answers at 127.0.0.1:9", "base URL"),
+        ({"base_url": "http://127.0.0.1:9/anthropic"}, "endpoint", "Cannot connect to 127.0.0.1:9", "base URL"),
     ],
 )
 def test_what_is_not_well_is_named_with_what_to_do(

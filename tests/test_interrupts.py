@@ -226,6 +226,8 @@ def test_an_interrupt_at_any_line_of_a_turn_with_tools_keeps_the_results_that_we
             'Use add and aside. [[simulator: thinking="Hm." size=5]]', view=Watcher(), tools=[add, aside]
         )
 
+    ask()  # the first time imports modules, and other lines run only then
+    shown.clear()
     whole = AtLine(-1)
     whole.run(ask)
     assert len(shown) == 2

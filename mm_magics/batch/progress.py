@@ -23,7 +23,7 @@ class Throttled(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.reason.rstrip('.')}; all calls wait {retries.spoken(self.seconds)}"
+        return f"{self.reason.rstrip('.')}; all calls wait {retries.format_duration(self.seconds)}"
 
 
 class Progress(NamedTuple):
@@ -46,7 +46,7 @@ class Progress(NamedTuple):
         if self.cost:
             parts.append(dollars(self.cost))
         if self.left_s is not None and self.done < self.rows:
-            parts.append(f"about {retries.spoken(round(self.left_s))} left")
+            parts.append(f"about {retries.format_duration(round(self.left_s))} left")
         return " · ".join(parts)
 
 

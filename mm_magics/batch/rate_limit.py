@@ -101,7 +101,7 @@ class PauseGate:
         if now < self._until and (requested_s or 0.0) <= self._length:
             return 0.0
         self._pauses += 1
-        doubled = min(FIRST_PAUSE_S * 2.0 ** (self._pauses - 1), retries.LONGEST_S)
+        doubled = min(FIRST_PAUSE_S * 2.0 ** (self._pauses - 1), retries.MAX_WAIT_S)
         self._length = doubled if requested_s is None else requested_s
         self._until = now + self._length
         return self._length

@@ -12,7 +12,7 @@ from math import isinf
 from typing import Any
 
 from mm_magics.api.messages import Block, blocks, is_writable
-from mm_magics.endpoint.error_body import error_from_body
+from mm_magics.endpoint.error_body import error_from_base_resp, error_from_body
 from mm_magics.endpoint.sse import reject_constant
 from mm_magics.endpoint.stream_events import (
     BlockStart,
@@ -23,7 +23,7 @@ from mm_magics.endpoint.stream_events import (
     OtherEvent,
     StreamEvent,
 )
-from mm_magics.errors import ProtocolError, StatusError
+from mm_magics.errors import ProtocolError
 
 _DELTAS = {
     "text_delta": ("text", "text"),
@@ -74,8 +74,8 @@ class Assembler:
             yield self._stop()
         elif kind == "error" or "error" in event:
             raise error_from_body(event)
-        elif isinstance(status := event.get("base_resp"), dict) and status.get("status_code"):
-            raise StatusError(f"{status.get('status_msg')} ({status['status_code']})", status=200)
+        elif (error := error_from_base_resp(event)) is not None:
+            raise error
         else:
             yield OtherEvent(event)
 

@@ -1,7 +1,6 @@
-"""One model call: what the line brings becomes events, until the message is complete or the call is over.
+"""Run one model call and yield its events until the message is complete.
 
-Always true: `assembler` holds what has come, at every moment and after every exit; no wait is longer than POLL_S, so
-a stop is noticed within it whatever the socket does.
+`Call.assembler` holds the content received so far, at every moment and after every exit.
 """
 
 from __future__ import annotations
@@ -9,46 +8,52 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 from mm_magics.endpoint.assembler import Assembler
-from mm_magics.endpoint.error_body import error_from_body
-from mm_magics.endpoint.reader import Chunk, Ended, Exchange, Opened, Retrying, silence
+from mm_magics.endpoint.error_body import error_from_base_resp, error_from_body
+from mm_magics.endpoint.error_mapping import no_response
+from mm_magics.endpoint.reader import STOP_POLL_S, Chunk, Ended, Opened, ReaderEvent, ResponseReader, Retrying
 from mm_magics.endpoint.sse import SSEDecoder, parse
 from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta, StreamEvent
-from mm_magics.errors import EndpointError, MiniMaxError, ProtocolError, StatusError
+from mm_magics.errors import EndpointError, MiniMaxError, ProtocolError
 from mm_magics.interrupts import StoppedError
 
-POLL_S = 0.1
-END_S = 0.02
-"""How long to wait after `message_stop` for the body's end, so that the connection can be used again."""
+END_WAIT_S = 0.02
+"""How long to wait for the end of the body after `message_stop`, so that the connection can be reused."""
 
-SNIFF = 65_536
+MAX_HEAD_BYTES = 65_536
+"""How much of a stream without any message is kept, to describe it in an error."""
 
 
 class Idle(NamedTuple):
-    """Nothing came for a moment; a view may use it to show what it holds back."""
+    """Nothing was received for a moment. A view can use it to show text that it holds back."""
 
 
 CallEvent = StreamEvent | Retrying | Idle
 Wake = Callable[[], float | None]
-"""When (by `time.monotonic`) an `Idle` is wanted at the latest; None for whenever."""
+"""Returns when (by `time.monotonic`) an `Idle` is needed at the latest; None if at no particular time."""
 
 
 class Call:
-    """One exchange, as an iterator of events.
+    """One model call, as an iterator of events.
 
-    `timeout` bounds each silence, `max_seconds` the whole, both in seconds; `stop`, once set, ends it.
-    `first_token_s` and `seconds` count from `begin`; `thinking_s` is how long thinking blocks took to come.
+    `first_token_s` and `seconds` count from `begin`; `thinking_s` is how long the thinking blocks took.
+
+    Args:
+        reader: Sends the request and reads the response.
+        timeout: Seconds without data from the endpoint after which the call fails.
+        max_seconds: Seconds after which the whole call fails, retries included.
+        stop: Cancels the call once it is set.
     """
 
-    def __init__(self, exchange: Exchange, timeout: float, max_seconds: float, stop: threading.Event) -> None:
+    def __init__(self, reader: ResponseReader, timeout: float, max_seconds: float, stop: threading.Event) -> None:
         self.assembler = Assembler()
         self.first_token_s: float | None = None
         self.thinking_s = 0.0
         self.opened: Opened | None = None
-        self._exchange, self._timeout, self._max_seconds, self._stop = exchange, timeout, max_seconds, stop
+        self._reader, self._timeout, self._max_seconds, self._stop = reader, timeout, max_seconds, stop
         self._began = self._progress = time.monotonic()
         self._begun = False
         self._seconds: float | None = None
@@ -57,79 +62,94 @@ class Call:
 
     @property
     def seconds(self) -> float:
+        """How long the call took, or has taken so far."""
         return self._seconds if self._seconds is not None else time.monotonic() - self._began
 
     def begin(self) -> None:
-        """Send, if that is still to be done; after that, `end` has to follow."""
+        """Send the request, unless it was sent already. `end` must follow."""
         if not self._begun:
             self._begun = True
             self._began = self._progress = time.monotonic()
-            self._exchange.begin()
+            self._reader.start()
 
     def events(self, wake: Wake) -> Iterator[CallEvent]:
-        """Yield the events of the call. Raises `StoppedError` or `EndpointError`, after closing the open blocks."""
+        """Yield the events of the call.
+
+        Raises:
+            StoppedError: If `stop` was set.
+            EndpointError: If the call fails. Open blocks are closed before it is raised.
+        """
+        failure: Exception | None = None
         try:
             self.begin()
-            yield from self._received(wake)
-        except MiniMaxError as error:  # the frames below hold what the endpoint sent, which may be the key
-            raise self._exchange.translate(error).with_traceback(None) from None
+            failure = yield from self._received(wake)
+        except MiniMaxError as error:
+            failure = error
         finally:
             self.end()
+        if failure is not None:
+            failure = self._reader.errors.translate(failure)
+            # without the frames below: they hold what the endpoint sent, which may include the key
+            raise failure.with_traceback(None) from None
 
-    def _received(self, wake: Wake) -> Iterator[CallEvent]:
+    def _received(self, wake: Wake) -> Generator[CallEvent, None, Exception | None]:
+        """Yield the events of the call, and return the exception that ended its response."""
         decoder = SSEDecoder()
         while not self.assembler.stopped:
-            news = self._next(wake)
-            match news:
+            event = self._next(wake)
+            match event:
                 case None:
                     yield Idle()
                 case Chunk(data):
                     yield from self._chunk(decoder, data)
                 case Retrying():
-                    yield news
+                    yield event
                 case Opened():
-                    self.opened = news
-                    if news.content_type == "text/html":
-                        raise _not_the_api(news.content_type, b"")
+                    self.opened = event
+                    if event.content_type == "text/html":
+                        raise _not_the_api(event.content_type, b"")
+                case Ended(None):
+                    yield from self._end(decoder)
                 case Ended(error):
-                    yield from self._end(decoder, error)
-        self._exchange.next(END_S)
+                    return error
+        self._reader.next(END_WAIT_S)
+        return None
 
     def end(self) -> None:
-        """End the call if it is not over: the connection is cut, and blocks left open are closed as they are."""
+        """Cancel the call if it is still running, and close its open blocks as they are."""
         if self._seconds is None:
             self._seconds = self.seconds
-        self._exchange.close()
+        self._reader.close()
         list(self.assembler.close())
-        self._thought()
+        self._end_thinking()
 
-    def _next(self, wake: Wake) -> Opened | Retrying | Chunk | Ended | None:
+    def _next(self, wake: Wake) -> ReaderEvent | None:
         if self._stop.is_set():
             raise StoppedError
-        if self._silent():
-            raise silence(self._timeout)
+        if self._timed_out():
+            raise no_response(self._timeout)
         moment = time.monotonic()
         if moment - self._began >= self._max_seconds:
             raise EndpointError(
-                f"The answer was not over after {self._max_seconds:g} s, and was ended.",
-                "What came is kept; %minimax set max_seconds allows more.",
+                f"The response was not complete after {self._max_seconds:g} s and was cancelled.",
+                "The partial response is kept. To allow more time, use %minimax set max_seconds.",
             )
         due = wake()
-        wait = POLL_S if due is None else min(POLL_S, due - moment)
-        return self._exchange.next(wait)
+        wait = STOP_POLL_S if due is None else min(STOP_POLL_S, due - moment)
+        return self._reader.next(wait)
 
-    def _silent(self) -> bool:
-        """Whether nothing (pings aside) came for the whole time-out, counted from the last try's sending."""
-        tried = self._exchange.tried
-        if tried is None or self._exchange.waiting:
+    def _timed_out(self) -> bool:
+        """Whether nothing but pings was received for the whole timeout, counted from the latest attempt."""
+        sent_at = self._reader.sent_at
+        if sent_at is None or self._reader.has_event:
             return False
-        return time.monotonic() - max(self._progress, tried) >= self._timeout
+        return time.monotonic() - max(self._progress, sent_at) >= self._timeout
 
     def _chunk(self, decoder: SSEDecoder, data: bytes) -> Iterator[StreamEvent]:
         if not self.assembler.started:
             self._head += data
             if self._is_stream():
-                del self._head[SNIFF:]
+                del self._head[MAX_HEAD_BYTES:]
         if self._is_stream():
             yield from self._feed(decoder.decode(data))
         else:
@@ -145,55 +165,60 @@ class Call:
             event = parse(data)
             if event.get("type") != "ping":
                 self._progress = time.monotonic()
-            for out in self.assembler.feed(event):
-                self._time(out)
-                yield out
+            yield from self._timed(self.assembler.feed(event))
 
-    def _time(self, event: StreamEvent) -> None:
-        if isinstance(event, Delta):
-            if self.first_token_s is None:
-                self.first_token_s = self.seconds
-        elif isinstance(event, BlockStart | BlockStop):
-            self._thought()
-            if isinstance(event, BlockStart) and event.block.get("type") == "thinking":
-                self._thinking_since = self.seconds
+    def _timed(self, events: Iterator[StreamEvent]) -> Iterator[StreamEvent]:
+        """Pass the events on, and measure the time to the first token and the time of thinking."""
+        for event in events:
+            if isinstance(event, Delta):
+                if self.first_token_s is None:
+                    self.first_token_s = self.seconds
+            elif isinstance(event, BlockStart | BlockStop):
+                self._end_thinking()
+                if isinstance(event, BlockStart) and event.block.get("type") == "thinking":
+                    self._thinking_since = self.seconds
+            yield event
 
-    def _thought(self) -> None:
+    def _end_thinking(self) -> None:
         if self._thinking_since is not None:
             self.thinking_s += self.seconds - self._thinking_since
             self._thinking_since = None
 
-    def _end(self, decoder: SSEDecoder, error: MiniMaxError | None) -> Iterator[StreamEvent]:
-        if error is not None:
-            raise error
+    def _end(self, decoder: SSEDecoder) -> Iterator[StreamEvent]:
         if self._is_stream():
             yield from self._feed(decoder.flush())
         if self.assembler.stopped:
             return
         if self.assembler.started:
-            raise ProtocolError("The answer broke off before its end.", "What came is kept; run the cell again.")
-        for out in self.assembler.whole(message_in(self._head, self.opened.content_type if self.opened else "")):
-            self._time(out)
-            yield out
+            raise ProtocolError(
+                "The response ended before it was complete.", "The partial response is kept. Run the cell again."
+            )
+        message = message_in(self._head, self.opened.content_type if self.opened else "")
+        yield from self._timed(self.assembler.whole(message))
 
 
 def message_in(body: bytes | bytearray, content_type: str) -> dict[str, Any]:
-    """The message that a body without a stream is. Raises `StatusError` for an error in it, else `ProtocolError`."""
+    """Return the message that a body without a stream contains.
+
+    Raises:
+        StatusError: If the body is an error.
+        ProtocolError: If it is neither a message nor an error.
+    """
     found = _json(body)
     if found is None:
         raise _not_the_api(content_type, body)
     if "error" in found or found.get("type") == "error":
         raise error_from_body(found)
-    base = found.get("base_resp")
-    if isinstance(base, dict) and base.get("status_code"):
-        raise StatusError(f"{base.get('status_msg')} ({base['status_code']})", status=200)
+    if (error := error_from_base_resp(found)) is not None:
+        raise error
     return found
 
 
-def _not_the_api(kind: str, body: bytes | bytearray) -> ProtocolError:
-    what = f"with {kind}" if (kind and body) or kind == "text/html" else "with nothing"
+def _not_the_api(content_type: str, body: bytes | bytearray) -> ProtocolError:
+    what = content_type if (content_type and body) or content_type == "text/html" else "an empty body"
     return ProtocolError(
-        f"The endpoint answered {what}, not with the Messages API.", "Does the base URL end in /anthropic?"
+        f"The endpoint responded with {what}, not with a Messages API response.",
+        "Does the base URL end in /anthropic?",
     )
 
 

@@ -1,258 +1,201 @@
-"""The line to an endpoint: the `anthropic` client, one key in one header, and every fault as one of our errors.
+"""The HTTP client of one endpoint, built on the `anthropic` SDK.
 
-The HTTP response is touched by the reader thread of its `Exchange` alone.
-
-Always true: the key goes to the host that it was given for and nowhere else (no redirect is followed), in
-`Authorization`, and in no other header.
+The key is sent to the host it was given for and nowhere else (redirects are not followed), in the `Authorization`
+header and in no other.
 """
 
 from __future__ import annotations
 
-import gc
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
-from mm_magics.endpoint.error_mapping import Faults, pause_after
+from mm_magics.endpoint.error_mapping import ErrorMapper
 from mm_magics.endpoint.keys import Key
-from mm_magics.endpoint.reader import Chunk, Ended, Exchange, Retrying
-from mm_magics.errors import ConnectionFailedError, MiniMaxError, ProtocolError
+from mm_magics.endpoint.reader import STOP_POLL_S, Chunk, Ended, ResponseReader
+from mm_magics.endpoint.sdk import http_options, import_sdk, opened_socket, raw_response, sdk_options
+from mm_magics.errors import ConnectionFailedError, EndpointError, ProtocolError
 
 if TYPE_CHECKING:
     import anthropic
     import httpx2
 
-API_VERSION = "2023-06-01"
-CONNECT_TIMEOUT = 10.0
-NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
-"""No proxy of the environment gets a key that is for this machine."""
-
-MOST_PAGES, MOST_LIST = 100, 10_000_000
-"""What a list of models may have: pages, and bytes a page."""
-
-POLL_S = 0.1
-"""No wait is longer, so that an interrupt is noticed on every system."""
+MAX_MODEL_PAGES = 100
+MAX_MODEL_PAGE_BYTES = 10_000_000
 
 
 class Client:
-    """A connection to one endpoint, kept open between calls. Not for concurrent calls."""
+    """A client for one endpoint that keeps its connection open between calls. It makes one call at a time."""
 
     def __init__(self, base_url: str, key: Key, *, timeout: float, max_retries: int) -> None:
         self.base_url = base_url
         self.key = key
         self.timeout = timeout
         self.max_retries = max_retries
-        self._faults = Faults(base_url, key, timeout)
-        self._sdk: anthropic.Anthropic | None = None
-        self._making = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._reader = threading.local()
+        self._errors = ErrorMapper(base_url, key, timeout)
+        self._pool: _Pool | None = None
 
-    def exchange(self, body: bytes) -> Exchange:
-        """`POST /v1/messages` with this body, still to begin; the answer comes as news."""
-        return Exchange(lambda exchange: self._tried(body, exchange), self._faults.translate, self._cut)
+    def message_reader(self, body: bytes) -> ResponseReader:
+        """Return a reader for `POST /v1/messages` with this body, not started yet."""
+        return self._reader(lambda sdk: _post_message(sdk, body), self.max_retries)
 
     def models(self) -> list[dict[str, Any]]:
-        """All entries of `GET /v1/models`: each page in one try, all within `timeout`. Raises `EndpointError`."""
+        """Return all entries of `GET /v1/models`, received within `timeout`. Failed pages are not retried.
+
+        Raises:
+            EndpointError: If the endpoint cannot be reached, or its list is invalid or endless.
+        """
         try:
             return list(self._models(time.monotonic() + self.timeout))
         except KeyboardInterrupt:
             raise KeyboardInterrupt from None  # without the frames below, which hold what the endpoint sent
-        except MiniMaxError as error:
-            raise self._faults.translate(error).with_traceback(None) from None
+        except EndpointError as error:
+            raise error.with_traceback(None) from None
 
     def _models(self, until: float) -> Iterator[dict[str, Any]]:
         query: dict[str, object] = {"limit": 100}
-        for _ in range(MOST_PAGES):
-            page = self._page(query, until)
+        for _ in range(MAX_MODEL_PAGES):
+            page = self._model_page(query, until)
             data = page.get("data") if isinstance(page, dict) else None
             if not isinstance(data, list):
-                raise ProtocolError("The endpoint's list of models is not one.", "Does the base URL end in /anthropic?")
+                raise ProtocolError("The endpoint's list of models is invalid.", "Does the base URL end in /anthropic?")
             yield from (entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str))
             if not data or not page.get("has_more") or page.get("last_id") == query.get("after_id"):
                 return
             query["after_id"] = page.get("last_id")
         raise _endless()
 
-    def _page(self, query: dict[str, object], until: float) -> Any:
-        """One page of the list, None if it is no JSON."""
-        exchange = Exchange(lambda each: self._get(query, each), self._faults.translate, self._cut)
+    def _model_page(self, query: dict[str, object], until: float) -> Any:
+        """Return one page of the list as JSON, None if it is not JSON."""
+        reader = self._reader(lambda sdk: _get_models(sdk, query), max_retries=0)
         body = bytearray()
         try:
-            exchange.begin()
+            reader.start()
             while True:
                 if (left := until - time.monotonic()) <= 0:
                     raise ConnectionFailedError(
-                        f"The endpoint's list of models did not come within {self.timeout:g} s.",
-                        "Ask for it again, or allow more: %minimax set timeout.",
+                        f"The endpoint's list of models did not arrive within {self.timeout:g} s.",
+                        "Try again, or allow more time with %minimax set timeout.",
                     )
-                match exchange.next(min(left, POLL_S)):
+                match reader.next(min(left, STOP_POLL_S)):
                     case Chunk(data):
                         body += data
-                        if len(body) > MOST_LIST:
+                        if len(body) > MAX_MODEL_PAGE_BYTES:
                             raise _endless()
-                    case Ended(error):
-                        if error is not None:
-                            raise error
+                    case Ended(None):
                         return json.loads(body)
+                    case Ended(Exception() as error):
+                        raise self._errors.translate(error)
         except (ValueError, RecursionError):
             return None
         finally:
-            exchange.close()
+            reader.close()
 
     def close(self) -> None:
-        self._cut()
+        """Close the connection. The next call opens a new one."""
+        if self._pool is not None:
+            self._pool.cut()
+        self._pool = None
 
-    def _sdk_client(self) -> anthropic.Anthropic:
-        with self._making:
+    def _reader(self, send: Callable[[anthropic.Anthropic], Any], max_retries: int) -> ResponseReader:
+        return ResponseReader(lambda: _Connection(self._usable_pool(), send), self._errors, max_retries)
+
+    def _usable_pool(self) -> _Pool:
+        if self._pool is None or self._pool.is_cut:
+            self._pool = _Pool(self.base_url, self.key, self.timeout)
+        return self._pool
+
+
+class _Pool:
+    """One SDK client and the sockets it has opened. Once cut, it sends nothing, even from a thread that is late."""
+
+    def __init__(self, base_url: str, key: Key, timeout: float) -> None:
+        self.is_cut = False
+        self._base_url, self._key, self._timeout = base_url, key, timeout
+        self._sdk: anthropic.Anthropic | None = None
+        self._sockets: list[socket.socket] = []
+        self._creating = threading.Lock()
+
+    def sdk(self) -> anthropic.Anthropic:
+        with self._creating:
             if self._sdk is None:
                 self._sdk = self._new_sdk_client()
             return self._sdk
+
+    def cut(self) -> None:
+        """Shut every socket: a thread that reads from one wakes up, and the endpoint stops generating."""
+        self.is_cut = True
+        for opened in self._sockets:
+            _shut(opened)
+        if self._sdk is not None:
+            self._sdk.close()
 
     def _new_sdk_client(self) -> anthropic.Anthropic:
         import_sdk()
         from anthropic import Anthropic
 
-        from mm_magics.endpoint.http_clients import RefusalReader
+        from mm_magics.endpoint.http_clients import BoundedErrorClient
 
-        http = http_options(self.base_url, self.timeout)
+        http = http_options(self._base_url, self._timeout)
         http["event_hooks"] = {"request": [self._before_request]}
-        return Anthropic(**sdk_options(self.base_url, self.timeout), http_client=RefusalReader(**http))
-
-    def _tried(self, body: bytes, exchange: Exchange) -> httpx2.Response:
-        """The response, after as many tries as it takes and the settings allow."""
-        import_sdk()
-        self._reader.exchange = exchange
-        for attempt in count(1):
-            try:
-                return self._post(body)
-            except Exception as error:
-                if attempt > self.max_retries or (seconds := pause_after(error, attempt)) is None:
-                    raise
-                exchange.waits(Retrying(attempt, self.max_retries, seconds, self._faults.translate(error).message))
-        raise AssertionError
-
-    def _post(self, body: bytes) -> httpx2.Response:
-        import anthropic
-        import httpx2
-
-        response: object = self._sdk_client().post(
-            "/v1/messages",
-            cast_to=httpx2.Response,
-            content=body,
-            options={
-                "headers": {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"},
-            },
-            stream=True,
-            stream_cls=anthropic.Stream[object],  # never made: the response itself is asked for
-        )
-        assert isinstance(response, httpx2.Response)
-        return response
-
-    def _get(self, query: dict[str, object], exchange: Exchange) -> httpx2.Response:
-        import_sdk()
-        import anthropic
-        import httpx2
-
-        self._reader.exchange = exchange
-        response: object = self._sdk_client().get(
-            "/v1/models",
-            cast_to=httpx2.Response,
-            options={"params": query},
-            stream=True,
-            stream_cls=anthropic.Stream[object],
-        )
-        assert isinstance(response, httpx2.Response)
-        return response
+        return Anthropic(**sdk_options(self._base_url, self._timeout), http_client=BoundedErrorClient(**http))
 
     def _before_request(self, request: httpx2.Request) -> None:
-        request.headers["Authorization"] = f"Bearer {self.key.reveal()}"
+        if self.is_cut:
+            raise ConnectionFailedError("The call was cancelled before it was sent.")
+        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
         request.extensions["trace"] = self._trace
-        if (exchange := self._exchange_here()) is not None:
-            exchange.starts()
-
-    def _exchange_here(self) -> Exchange | None:
-        """The exchange whose reader thread this is; None in any other."""
-        return getattr(self._reader, "exchange", None)
 
     def _trace(self, _event: str, info: Mapping[str, Any]) -> None:
-        """Remember each socket that is opened, so that a call can be cut at any moment."""
-        stream: Any = info.get("return_value")
-        if hasattr(stream, "get_extra_info") and (opened := stream.get_extra_info("socket")) is not None:
+        """Remember each socket as it opens, so that a call can be cut at any moment."""
+        if (opened := opened_socket(info)) is not None:
             self._sockets = [*(known for known in self._sockets if known.fileno() >= 0), opened]
-            if (exchange := self._exchange_here()) is not None and exchange.closed:
+            if self.is_cut:
                 _shut(opened)
 
-    def _cut(self) -> None:
-        """Shut every socket: a reader that waits on one wakes, and the endpoint stops generating."""
-        for opened in self._sockets:
-            _shut(opened)
-        if self._sdk is not None:
-            self._sdk.close()
-        self._sdk, self._sockets = None, []
+
+class _Connection:
+    """Sends one request over a pool; the `Connection` of a `ResponseReader`."""
+
+    def __init__(self, pool: _Pool, send: Callable[[anthropic.Anthropic], Any]) -> None:
+        self._pool, self._send = pool, send
+
+    def prepare(self) -> None:
+        self._pool.sdk()
+
+    def send(self) -> httpx2.Response:
+        return cast("httpx2.Response", self._send(self._pool.sdk()))
+
+    def cut(self) -> None:
+        self._pool.cut()
+
+
+def _post_message(sdk: anthropic.Anthropic, body: bytes) -> Any:
+    import anthropic
+
+    headers = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
+    return sdk.post(
+        "/v1/messages", content=body, options={"headers": headers}, **raw_response(anthropic.Stream[object])
+    )
+
+
+def _get_models(sdk: anthropic.Anthropic, query: dict[str, object]) -> Any:
+    import anthropic
+
+    return sdk.get("/v1/models", options={"params": query}, **raw_response(anthropic.Stream[object]))
 
 
 def _endless() -> ProtocolError:
-    return ProtocolError("The endpoint's list of models has no end.", "Any name can be tried: %minimax model NAME.")
-
-
-def sdk_options(base_url: str, timeout: float) -> dict[str, Any]:
-    """What every client of the SDK is made with. It knows no key, and looks for none."""
-    import anthropic
-
-    return {
-        "base_url": base_url,
-        "api_key": "-",  # the SDK shows what it holds, so the key is put into each request as it leaves
-        "timeout": _seconds(timeout),
-        "max_retries": 0,  # new tries are our own
-        "default_headers": {
-            "anthropic-version": API_VERSION,  # these outrank ANTHROPIC_CUSTOM_HEADERS, which may hold another key
-            "Authorization": "-",
-            "X-Api-Key": anthropic.Omit(),
-        },
-    }
-
-
-def http_options(base_url: str, timeout: float) -> dict[str, Any]:
-    """What every HTTP client is made with."""
-    from http.cookiejar import CookieJar, DefaultCookiePolicy
-
-    return {
-        "timeout": _seconds(timeout),
-        "follow_redirects": False,
-        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),  # one of a hostile endpoint stops all calls
-        "mounts": dict.fromkeys(NO_PROXY),
-        "verify": base_url.startswith("https:"),  # reading certificates takes 25 ms, and http has none
-    }
-
-
-def _seconds(timeout: float) -> Any:
-    """Half the time-out at most to connect, so that a host that is not there is told from one that is silent."""
-    import anthropic
-
-    return anthropic.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout / 2))
-
-
-def import_sdk() -> None:
-    """Import the SDK, if that is still to be done.
-
-    The import makes 130,000 objects that stay; not looking for garbage meanwhile saves a tenth of its time.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        import anthropic  # noqa: F401
-    finally:
-        if collecting:
-            gc.enable()
+    return ProtocolError(
+        "The endpoint's list of models does not end.", "You can use any model name: %minimax model NAME."
+    )
 
 
 def _shut(opened: socket.socket) -> None:
     try:
         opened.shutdown(socket.SHUT_RDWR)
-    except OSError:  # it is closed already
+    except OSError:  # already closed
         return

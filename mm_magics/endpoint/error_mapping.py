@@ -1,94 +1,89 @@
-"""Every fault of the HTTP library, the SDK and the endpoint as one of our errors, with what to do.
-
-Always true: what comes from here is in plain lines, and holds no key, should the endpoint have echoed it.
-"""
+"""Turn every exception of the HTTP library, the SDK and the endpoint into a `MiniMaxError` that says what to do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_body import error_from_body
 from mm_magics.endpoint.error_hints import status_hint, status_of
 from mm_magics.endpoint.keys import Key
-from mm_magics.endpoint.reader import silence
+from mm_magics.endpoint.sdk import underlying_error
 from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, ProtocolError, StatusError
 
 if TYPE_CHECKING:
     import httpx2
 
-MAX_ERROR_BODY = 2_000
+MAX_MESSAGE_CHARACTERS = 2_000
+MAX_EXCERPT_CHARACTERS = 120
+"""How much of a body that is not the Messages API's is quoted."""
+
+RUN_AGAIN = "The partial response is kept. Run the cell again."
 
 
-class Faults:
-    """The faults of one endpoint. `timeout` in seconds: what a silence is told as."""
+class ErrorMapper:
+    """Maps the errors of one endpoint. `timeout`, in seconds, is what a timeout error names."""
 
     def __init__(self, base_url: str, key: Key, timeout: float) -> None:
         self.base_url, self.key, self.timeout = base_url, key, timeout
 
     def translate(self, error: BaseException) -> MiniMaxError:
-        """Ours for theirs, with what to do; in plain lines, and without the key should the endpoint have echoed it."""
-        found = error if isinstance(error, MiniMaxError) else self._translated(error)
+        """Return the error as a `MiniMaxError` with a hint, in printable lines that never contain the key."""
+        found = error if isinstance(error, MiniMaxError) else self._mapped(error)
         if not found.hint:
-            found.hint = "What came is kept; run the cell again."
-            if isinstance(found, StatusError):  # it came with status 200: as an event, or as a body
+            found.hint = RUN_AGAIN
+            if isinstance(found, StatusError):  # reported with status 200: in an event, or in a body
                 found.hint = status_hint(status_of(found.type, found.message), found.message, self.base_url, self.key)
-        found.message, found.hint = self._plain(found.message), self._plain(found.hint)
+        found.message, found.hint = self._printable(found.message), self._printable(found.hint)
         found.args = (found.message,)
         if isinstance(found, StatusError):
-            found.type = found.type and self._plain(found.type)
-            found.request_id = found.request_id and self._plain(found.request_id)
+            found.type = found.type and self._printable(found.type)
+            found.request_id = found.request_id and self._printable(found.request_id)
         return found
 
-    def _plain(self, text: str) -> str:
-        line = " ".join(self.key.hide(text).split())[:MAX_ERROR_BODY]
+    def _printable(self, text: str) -> str:
+        line = " ".join(self.key.redact(text).split())[:MAX_MESSAGE_CHARACTERS]
         return line if line.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in line)
 
-    def _translated(self, error: BaseException) -> MiniMaxError:
+    def _mapped(self, error: BaseException) -> MiniMaxError:
         import anthropic
         import httpx2
 
         host = urlsplit(self.base_url).netloc
         if isinstance(error, anthropic.APIStatusError):
             return self._status_error(error.response)
-        cause = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else error
+        cause = underlying_error(error)
         if isinstance(cause, MiniMaxError):
             return cause
-        what = str(cause) if cause is not None and str(cause) else type(cause).__name__
+        reason = str(cause) if cause is not None and str(cause) else type(cause).__name__
         if isinstance(cause, httpx2.ConnectTimeout | httpx2.ConnectError):
             return ConnectionFailedError(
-                f"Nothing answers at {host} ({what}).",
-                "Is the base URL right, and the server up? %minimax doctor tells more.",
+                f"Cannot connect to {host} ({reason}).",
+                "Is the base URL right, and the server running? Run %minimax doctor to check.",
             )
         if isinstance(cause, httpx2.TimeoutException):
-            return silence(self.timeout)
+            return no_response(self.timeout)
         if isinstance(cause, httpx2.DecodingError):
-            return ProtocolError(
-                f"{host} sent a body that cannot be decompressed.", "What came is kept; run the cell again."
-            )
+            return ProtocolError(f"{host} sent a body that cannot be decompressed.", RUN_AGAIN)
         if isinstance(cause, httpx2.TransportError | OSError):
-            return ConnectionFailedError(
-                f"The connection to {host} broke ({what}).", "What came is kept; run the cell again."
-            )
-        return EndpointError(f"The call to {host} failed ({type(cause).__name__}: {what}).", "Run the cell again.")
+            return ConnectionFailedError(f"The connection to {host} broke ({reason}).", RUN_AGAIN)
+        return EndpointError(f"The call to {host} failed ({type(cause).__name__}: {reason}).", "Run the cell again.")
 
-    def _status_error(self, response: httpx2.Response) -> StatusError | ProtocolError:
+    def _status_error(self, response: httpx2.Response) -> StatusError:
         status = response.status_code
         if response.is_redirect:
             return StatusError(
-                f"{self.base_url} redirects elsewhere (HTTP {status}); that is not followed, the key is for this host.",
-                "Set MiniMax.base_url to the endpoint itself.",
+                f"{self.base_url} redirects to another URL (HTTP {status}), and the key must not be sent there.",
+                "Set MiniMax.base_url to the URL of the endpoint itself.",
                 status=status,
             )
-        try:
-            body = response.json()
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict) or not ("error" in body or "base_resp" in body):
-            text = " ".join(self.key.hide(response.text).split())[:120]
+        body = _json_object(response)
+        if body is None or not ("error" in body or "base_resp" in body):
+            text = " ".join(self.key.redact(response.text).split())[:MAX_EXCERPT_CHARACTERS]
             return StatusError(
-                f"{self.base_url} answered HTTP {status}, not in the Messages API's form: {text or 'an empty body'}",
+                f"{self.base_url} responded with HTTP {status}, but not as the Messages API does: "
+                f"{text or 'an empty body'}",
                 "Does the base URL end in /anthropic?",
                 status=status,
             )
@@ -96,33 +91,47 @@ class Faults:
             base = body["base_resp"] if isinstance(body["base_resp"], dict) else {}
             body = {"error": {"message": f"{base.get('status_msg')} ({base.get('status_code')})"}}
         found = error_from_body(body, status)
-        request_id = (
-            found.request_id or response.headers.get("minimax-request-id") or response.headers.get("request-id")
-        )
         hint = status_hint(status, found.message, self.base_url, self.key)
-        if (seconds := retries.asked(response.headers)) is not None and retries.passes(status):
-            hint = f"The endpoint asks to wait {retries.spoken(seconds)}; run the cell again after that."
+        if (seconds := retries.retry_after(response.headers)) is not None and retries.is_transient(status):
+            hint = f"The endpoint says to retry in {retries.format_duration(seconds)}. Run the cell again after that."
+        headers = response.headers
         return StatusError(
             f"{found.message} (HTTP {status}{f', {found.type}' if found.type else ''})",
             hint,
             status=status,
             type=found.type,
-            request_id=request_id,
+            request_id=found.request_id or headers.get("minimax-request-id") or headers.get("request-id"),
         )
 
 
-def pause_after(error: Exception, attempt: int) -> float | None:
-    """Seconds before this new try; None if there is to be none.
+def _json_object(response: httpx2.Response) -> dict[str, Any] | None:
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
 
-    A silence is not tried again: the endpoint may be at work on the answer, and the wait was long enough.
+
+def no_response(seconds: float) -> ConnectionFailedError:
+    """Return the error for a call without data from the endpoint for this many seconds."""
+    return ConnectionFailedError(
+        f"No response from the endpoint for {seconds:g} s.",
+        "The partial response is kept. Run the cell again, or allow more time with --timeout.",
+    )
+
+
+def retry_delay(error: Exception, attempt: int) -> float | None:
+    """Return the seconds to wait before retry number `attempt`; None if the error is not worth a retry.
+
+    A timeout is not retried: the endpoint may be generating the response, and the wait was long enough.
     """
     import anthropic
     import httpx2
 
     if isinstance(error, anthropic.APIStatusError):
-        wanted = retries.asked(error.response.headers)
-        if not retries.passes(error.status_code) or (wanted or 0.0) > retries.LONGEST_S:
+        requested = retries.retry_after(error.response.headers)
+        if not retries.is_transient(error.status_code) or (requested or 0.0) > retries.MAX_WAIT_S:
             return None
-        return retries.pause(attempt) if wanted is None else wanted
-    passing = (httpx2.NetworkError, httpx2.ConnectTimeout, httpx2.RemoteProtocolError)
-    return retries.pause(attempt) if isinstance(error.__cause__, passing) else None
+        return retries.backoff(attempt) if requested is None else requested
+    transient = (httpx2.NetworkError, httpx2.ConnectTimeout, httpx2.RemoteProtocolError)
+    return retries.backoff(attempt) if isinstance(underlying_error(error), transient) else None

@@ -1,8 +1,4 @@
-"""The SDK's HTTP clients, with a bound on what is read of an error body.
-
-At most MAX_ERROR_BODY_BYTES (decompressed) of it are read, for at most MAX_ERROR_BODY_S. It is decoded as UTF-8
-whatever encoding the headers name, because some of Python's codecs decompress.
-"""
+"""The SDK's HTTP clients, with a limit on how much of an error body they read."""
 
 from __future__ import annotations
 
@@ -14,60 +10,63 @@ import httpx2
 
 MAX_ERROR_BODY_BYTES = 1_000_000
 MAX_ERROR_BODY_S = 3.0
-_OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
-"""Headers that say how the body came over the line; what was read of it is not like that any more."""
+_BODY_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
+"""Headers that describe the body as it was transferred, which no longer holds for what was read of it."""
 
 
-class RefusalReader(anthropic.DefaultHttpxClient):
-    def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:
-        """The response: a success as a stream, anything else with its body."""
-        response = super().send(request, **{**how, "stream": True})
+class BoundedErrorClient(anthropic.DefaultHttpxClient):
+    """Returns a success with its body unread, and any other response with the first part of its body."""
+
+    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        response = super().send(request, **{**options, "stream": True})
         if response.is_success:
             return response
-        body = _Beginning()
+        body = _PartialBody()
         try:
             for data in response.iter_bytes():
-                if body.is_enough(data):
+                if body.is_full(data):
                     break
-        except httpx2.HTTPError:  # it was cut: the status alone says enough
+        except httpx2.HTTPError:  # the connection broke: the status and the first part say enough
             pass
         finally:
             response.close()
-        return body.read(response, request)
+        return body.response(response, request)
 
 
-class AsyncRefusalReader(anthropic.DefaultAsyncHttpxClient):
-    async def send(self, request: httpx2.Request, **how: Any) -> httpx2.Response:
-        """The response: a success as a stream, anything else with its body."""
-        response = await super().send(request, **{**how, "stream": True})
+class AsyncBoundedErrorClient(anthropic.DefaultAsyncHttpxClient):
+    """`BoundedErrorClient` for asynchronous calls."""
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        response = await super().send(request, **{**options, "stream": True})
         if response.is_success:
             return response
-        body = _Beginning()
+        body = _PartialBody()
         try:
             async for data in response.aiter_bytes():
-                if body.is_enough(data):
+                if body.is_full(data):
                     break
         except httpx2.HTTPError:
             pass
         finally:
             await response.aclose()
-        return body.read(response, request)
+        return body.response(response, request)
 
 
-class _Beginning:
-    """As much of a body as is read."""
+class _PartialBody:
+    """The first part of a body, limited in size and in the time it takes to arrive."""
 
     def __init__(self) -> None:
         self._until, self._data = time.monotonic() + MAX_ERROR_BODY_S, bytearray()
 
-    def is_enough(self, more: bytes) -> bool:
-        self._data += more
+    def is_full(self, data: bytes) -> bool:
+        """Add the data, and return whether reading must end."""
+        self._data += data
         return len(self._data) > MAX_ERROR_BODY_BYTES or time.monotonic() > self._until
 
-    def read(self, response: httpx2.Response, request: httpx2.Request) -> httpx2.Response:
-        """The response with this for its whole body."""
-        headers = [(name, value) for name, value in response.headers.raw if name.decode().lower() not in _OF_THE_BODY]
+    def response(self, original: httpx2.Response, request: httpx2.Request) -> httpx2.Response:
+        """Return the response with this part as its whole body."""
+        headers = [(name, value) for name, value in original.headers.raw if name.decode().lower() not in _BODY_HEADERS]
         content = bytes(self._data[:MAX_ERROR_BODY_BYTES])
-        made = httpx2.Response(response.status_code, headers=headers, content=content, request=request)
-        made.encoding = "utf-8"
+        made = httpx2.Response(original.status_code, headers=headers, content=content, request=request)
+        made.encoding = "utf-8"  # whatever the headers name: some of Python's codecs decompress
         return made

@@ -1,15 +1,15 @@
-"""Which key goes to which host, and where it was found.
+"""Find the API key for an endpoint.
 
-Always true: a key is only ever given out for the host that it was given for, and nothing here shows it:
-not `repr`, not `str`, not a pickle, not an error, not a traceback that shows variables (so no function that may raise
-holds a key, or the environment, in one).
+A key is only ever returned for the host it belongs to. The first match is used (`Keys.find`):
 
-Order, first match wins (`find`):
 1. a key entered in this process (`%minimax login`, `Session(api_key=…)`), for the host it was entered for;
 2. `MINIMAX_API_KEY`, for MiniMax's hosts and the host of `ANTHROPIC_BASE_URL`;
-3. `ANTHROPIC_API_KEY`, then `ANTHROPIC_AUTH_TOKEN`, for the host of `ANTHROPIC_BASE_URL` alone (without it they
-   are keys for somebody else);
+3. `ANTHROPIC_API_KEY`, then `ANTHROPIC_AUTH_TOKEN`, for the host of `ANTHROPIC_BASE_URL` only (without it, they belong
+   to another service);
 4. the OS keyring, under the host's name.
+
+No key appears in a `repr`, a pickle, an error, or a traceback that shows variables. Therefore no function here that
+may raise has a key, or the environment, in a local variable.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from mm_magics.errors import ConfigError, MissingKeyError
 
 MINIMAX_HOSTS = frozenset({"api.minimax.io", "api.minimaxi.com"})
 VARIABLES = ("MINIMAX_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-SERVICE = "mm-magics"
-SHORTEST_FORM = 6
-"""Characters of base64 below which it is too common a text to be taken for a key."""
+KEYRING_SERVICE = "mm-magics"
+MIN_BASE64_CHARACTERS = 6
+"""Shorter base64 text is too common to be recognized as a part of a key."""
 
 
 class Key:
-    """A key and where it came from. The value leaves only through `reveal()`, into a request's header."""
+    """An API key, the host it belongs to, and where it was found. Only `reveal()` returns its value."""
 
     __slots__ = ("_value", "host", "source")
 
@@ -41,17 +41,18 @@ class Key:
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             del value
             raise ConfigError(
-                f"The key from {source} holds characters that a key cannot have.", "Copy it again, without line breaks."
+                f"The key from {source} contains invalid characters.", "Copy it again, without line breaks."
             )
         self._value = value
         self.source = source
         self.host = host
 
     def reveal(self) -> str:
+        """Return the value, for the header of a request."""
         return self._value
 
-    def hide(self, text: str) -> str:
-        """The text with the key, should somebody have echoed it as it is or escaped, replaced."""
+    def redact(self, text: str) -> str:
+        """Replace the key in the text, also where it is escaped or encoded."""
         return re.sub(_pattern(self._value), "[key]", text)
 
     def __eq__(self, other: object) -> bool:
@@ -63,11 +64,11 @@ class Key:
         return f"<key for {self.host} from {self.source}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A key is not pickled.")
+        raise TypeError("A key cannot be pickled.")
 
 
 def host_of(base_url: str) -> str:
-    """`host` or `host:port`, lower case: what a key is given for; "" where there is none."""
+    """Return the `host` or `host:port` that a key belongs to, in lower case; "" if the URL has none."""
     try:
         return urlsplit(base_url).netloc.lower()
     except ValueError:
@@ -75,62 +76,62 @@ def host_of(base_url: str) -> str:
 
 
 class Keys:
-    """The keys of one session: those entered, and the places where one may be found."""
+    """The keys of one session: those entered, and those found in the environment and the OS keyring."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        self._given = environ  # None: the process's own, looked at when needed and never held, since it holds keys
+        self._environ = environ  # None: read `os.environ` when needed, and keep no copy of the keys in it
         self._entered: dict[str, Key] = {}
 
     def enter(self, base_url: str, value: str, source: str = "%minimax login") -> Key:
-        """Use this key for this host until the process ends. Raises `ConfigError` if it cannot be one."""
+        """Use this key for this host until the process ends. Raises `ConfigError` if it is not a valid key."""
         key = Key(value, source, host_of(base_url))
         self._entered[key.host] = key
         return key
 
-    def keep(self, key: Key) -> None:
-        """Put the key into the OS keyring. Raises `ConfigError` if there is none."""
+    def save(self, key: Key) -> None:
+        """Save the key in the OS keyring. Raises `ConfigError` if that fails."""
         keyring = _keyring()
         if keyring is None:
-            raise ConfigError("There is no OS keyring here.", "Install mm-magics[keyring], or set MINIMAX_API_KEY.")
+            raise ConfigError("No OS keyring is available.", "Install mm-magics[keyring], or set MINIMAX_API_KEY.")
         try:
-            keyring.set_password(SERVICE, key.host, key.reveal())
+            keyring.set_password(KEYRING_SERVICE, key.host, key.reveal())
         except Exception as error:
-            raise ConfigError(f"The OS keyring did not take the key ({type(error).__name__}).") from None
-        if _kept(key.host) != key.reveal():
-            raise ConfigError("The OS keyring did not keep the key.", "Set MINIMAX_API_KEY instead.")
+            raise ConfigError(f"The OS keyring refused the key ({type(error).__name__}).") from None
+        if _saved(key.host) != key.reveal():
+            raise ConfigError("The OS keyring did not save the key.", "Set MINIMAX_API_KEY instead.")
 
     def find(self, base_url: str) -> Key:
-        """The key for this endpoint. Raises `MissingKeyError`, saying which ones were passed over and why."""
+        """Return the key for this endpoint. Raises `MissingKeyError`, naming the keys that belong to other hosts."""
         host = host_of(base_url)
         if host in self._entered:
             return self._entered[host]
-        passed = []
-        given_for = host_of(self._variable("ANTHROPIC_BASE_URL"))
+        skipped = []
+        environment_host = host_of(self._variable("ANTHROPIC_BASE_URL"))
         for name in filter(self._variable, VARIABLES):
-            if host == given_for or (name == "MINIMAX_API_KEY" and host in MINIMAX_HOSTS):
+            if host == environment_host or (name == "MINIMAX_API_KEY" and host in MINIMAX_HOSTS):
                 return Key(self._variable(name), name, host)
-            passed.append(name)
-        if kept := _kept(host):
-            return Key(kept, "the OS keyring", host)
+            skipped.append(name)
+        if saved := _saved(host):
+            return Key(saved, "the OS keyring", host)
         hint = "Run %minimax login, or set MINIMAX_API_KEY."
-        if passed:
+        if skipped:
             hint = (
-                f"{' and '.join(passed)} {'is' if len(passed) == 1 else 'are'} set, but for another host: "
-                f"set ANTHROPIC_BASE_URL to this endpoint as well, or run %minimax login."
+                f"{' and '.join(skipped)} {'is' if len(skipped) == 1 else 'are'} set, but for another host. "
+                f"Set ANTHROPIC_BASE_URL to this endpoint as well, or run %minimax login."
             )
-        raise MissingKeyError(f"There is no key for {host}.", hint)
+        raise MissingKeyError(f"No API key found for {host}.", hint)
 
     def _variable(self, name: str) -> str:
-        return (os.environ if self._given is None else self._given).get(name, "").strip()
+        return (os.environ if self._environ is None else self._environ).get(name, "").strip()
 
 
 def _pattern(value: str) -> str:
-    """An expression for the key as it is, and as it stands within URLs, JSON, HTML, Python's literals and base64."""
+    """Return a regular expression for the key as it is, and inside URLs, JSON, HTML, Python literals and base64."""
     forms = ["".join(map(_character, value))]
-    for before in range(3):  # where it begins within base64's groups of three
+    for before in range(3):  # its offset in the groups of three bytes that base64 encodes
         inside = slice((0, 2, 3)[before], 8 * (before + len(value)) // 6)
         coded = base64.b64encode(b"\0" * before + value.encode())[inside].decode()
-        if len(coded) >= SHORTEST_FORM:
+        if len(coded) >= MIN_BASE64_CHARACTERS:
             forms.append(re.escape(coded).replace(r"\+", "[+-]").replace("/", "[/_]"))
     return "|".join(forms)
 
@@ -144,7 +145,7 @@ def _character(each: str) -> str:
 
 
 def _keyring() -> Any:
-    """The `keyring` module if it is installed and has a backend, else None."""
+    """Return the `keyring` module; None if it is not installed or has no backend."""
     try:
         import keyring
         from keyring.backends import fail
@@ -153,12 +154,12 @@ def _keyring() -> Any:
     return None if isinstance(keyring.get_keyring(), fail.Keyring) else keyring
 
 
-def _kept(host: str) -> str:
-    """The key in the OS keyring; "" if there is none."""
+def _saved(host: str) -> str:
+    """Return the key in the OS keyring; "" if it has none."""
     keyring = _keyring()
     if keyring is None:
         return ""
     try:
-        return keyring.get_password(SERVICE, host) or ""
-    except Exception:  # a locked or broken keyring is as good as none
+        return keyring.get_password(KEYRING_SERVICE, host) or ""
+    except Exception:  # a locked or broken keyring counts as empty
         return ""

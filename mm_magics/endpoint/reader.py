@@ -1,10 +1,8 @@
-"""One call of the endpoint, as news from a thread that reads.
+"""Send one request and read its response in a thread of its own.
 
-Threads: each `Exchange` has a reader thread, which alone touches the HTTP response and only ever puts into a queue;
-the caller's thread takes from that queue. So a KeyboardInterrupt never lands inside the HTTP library, and the caller
-can wait for news with a bound, whatever the socket does.
-
-Always true: the last news is `Ended`, and one answer brings no more than MOST_BYTES.
+A `ResponseReader` owns the attempts at one request. Its reader thread alone touches the HTTP response, and only ever
+puts events into a queue; the caller's thread takes them out. So a KeyboardInterrupt never lands inside the HTTP
+library, and the caller never waits longer than it chooses to, whatever the socket does.
 """
 
 from __future__ import annotations
@@ -12,27 +10,32 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mm_magics.endpoint import retries
-from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, ProtocolError
+from mm_magics.endpoint.error_mapping import ErrorMapper, retry_delay
+from mm_magics.errors import ConnectionFailedError, EndpointError, ProtocolError
 
 if TYPE_CHECKING:
     import httpx2
 
-MOST_BYTES = 256_000_000
-"""What one answer may have at most, unpacked: an endpoint that never ends fills no memory."""
+MAX_RESPONSE_BYTES = 256_000_000
+"""Limit for one decompressed response, so that an endless one does not fill the memory."""
+
+STOP_POLL_S = 0.1
+"""Longest wait for an event, so that Stop and Ctrl-C are noticed in time on every system."""
 
 
 class Opened(NamedTuple):
-    """The endpoint answered with 200; `content_type` without parameters. No other header is passed on."""
+    """The endpoint responded with 200. `content_type` has no parameters; no other header is passed on."""
 
     content_type: str
 
 
 class Retrying(NamedTuple):
-    """A try failed, `why` says how; the next one, counted from 1 `of` at most, comes in `seconds`."""
+    """An attempt failed for the reason `why`. Retry number `attempt`, of at most `of`, follows in `seconds`."""
 
     attempt: int
     of: int
@@ -40,117 +43,127 @@ class Retrying(NamedTuple):
     why: str
 
     def __str__(self) -> str:
-        return f"{self.why.rstrip('.')}; trying again in {retries.spoken(self.seconds)} ({self.attempt} of {self.of})"
+        delay = retries.format_duration(self.seconds)
+        return f"{self.why.rstrip('.')}; retrying in {delay} ({self.attempt} of {self.of})"
 
 
 class Chunk(NamedTuple):
+    """Bytes of the response body, decompressed."""
+
     data: bytes
 
 
 class Ended(NamedTuple):
-    """Nothing more comes; `error` says why, None where the answer simply ended."""
+    """The last event. `error` is the exception that ended the response, as raised; None if it is complete."""
 
-    error: MiniMaxError | None
-
-
-News = Opened | Retrying | Chunk | Ended
+    error: Exception | None
 
 
-def silence(seconds: float) -> ConnectionFailedError:
-    return ConnectionFailedError(
-        f"The endpoint said nothing for {seconds:g} s.",
-        "What came is kept; run the cell again, or give --timeout more.",
-    )
+ReaderEvent = Opened | Retrying | Chunk | Ended
 
 
-class Exchange:
-    """One call: `begin` sends it, `next` gives its news in order, `close` ends it from the caller's side at any moment.
+class Connection(Protocol):
+    """A connection that sends one request at a time, and can be cut from another thread."""
 
-    `translate` makes one of our errors, fit to be shown, of any error. `tried` is when (by `time.monotonic`) the last
-    try was sent, None where none is under way.
+    def prepare(self) -> None:
+        """Import and create what sending needs."""
+
+    def send(self) -> httpx2.Response:
+        """Send the request once, and return the response with its body unread."""
+
+    def cut(self) -> None:
+        """Shut the sockets. Nothing is sent afterwards. Can be repeated."""
+
+
+class ResponseReader:
+    """Reads the response to one request: `start` sends it, `next` returns its events, `close` cancels it.
+
+    `sent_at` is when (by `time.monotonic`) the current attempt was sent, None while no attempt is running.
     """
 
-    def __init__(
-        self,
-        post: Callable[[Exchange], httpx2.Response],
-        translate: Callable[[BaseException], MiniMaxError],
-        cut: Callable[[], None],
-    ) -> None:
-        self._news: SimpleQueue[News] = SimpleQueue()
-        self._post, self.translate, self._cut = post, translate, cut
-        self.tried: float | None = None
+    def __init__(self, connect: Callable[[], Connection], errors: ErrorMapper, max_retries: int) -> None:
+        self.errors = errors
+        self.sent_at: float | None = None
+        self._connect, self._max_retries = connect, max_retries
+        self._connection: Connection | None = None
+        self._events: SimpleQueue[ReaderEvent] = SimpleQueue()
         self._closed = threading.Event()
         self._ended = False
 
-    def begin(self) -> None:
-        """Send; once. Who calls this has the exchange already, so that an interrupt orphans none."""
-        threading.Thread(target=self._read, name="mm_magics-reader", daemon=True).start()
+    def start(self) -> None:
+        """Send the request. The caller already owns the reader, so an interrupt in here leaves no call behind."""
+        self._connection = self._connect()
+        threading.Thread(target=self._read, args=(self._connection,), name="mm_magics-reader", daemon=True).start()
 
-    def next(self, timeout: float) -> News | None:
-        """The next news, or None if there is none within `timeout` seconds; after `Ended` always `Ended(None)`."""
+    def next(self, timeout: float) -> ReaderEvent | None:
+        """Return the next event, or None if there is none within `timeout` seconds; `Ended(None)` after the end."""
         if self._ended:
             return Ended(None)
         try:
-            news = self._news.get(timeout=max(timeout, 0.0)) if timeout > 0 else self._news.get_nowait()
+            event = self._events.get(timeout=timeout) if timeout > 0 else self._events.get_nowait()
         except Empty:
             return None
-        self._ended = isinstance(news, Ended)
-        return news
+        self._ended = isinstance(event, Ended)
+        return event
 
     @property
-    def waiting(self) -> bool:
-        """Whether there is news already."""
-        return not self._news.empty()
-
-    @property
-    def closed(self) -> bool:
-        """Whether the caller has left."""
-        return self._closed.is_set()
+    def has_event(self) -> bool:
+        """Whether `next` would return an event at once."""
+        return not self._events.empty()
 
     def close(self) -> None:
-        """End the call; its connection is closed unless the whole answer was read. Can be repeated if interrupted."""
+        """Cancel the call. The connection is cut unless the whole response was read. Can be repeated if interrupted."""
         if not self._ended:
             self._closed.set()
-            self._cut()
+            if self._connection is not None:
+                self._connection.cut()
             self._ended = True
 
     # In the reader thread
 
-    def starts(self) -> None:
-        """A try is about to be sent. Raises if the caller has left meanwhile."""
-        if self._closed.is_set():
-            raise ConnectionFailedError("The call was ended before it was sent.")
-        self.tried = time.monotonic()
-
-    def waits(self, retrying: Retrying) -> None:
-        """Tell of the next try, and wait for its time, or until the caller leaves."""
-        self.tried = None
-        self._news.put(retrying)
-        self._closed.wait(retrying.seconds)
-
-    def _read(self) -> None:
-        ended = Ended(EndpointError("The call failed."))  # whatever happens here, the caller hears of the end
+    def _read(self, connection: Connection) -> None:
+        ended = Ended(EndpointError("The call failed."))  # the caller receives an end whatever happens here
         try:
-            self._receive()
+            self._receive(connection)
         except Exception as error:
-            ended = Ended(self.translate(error))
+            ended = Ended(error)
         else:
             ended = Ended(None)
         finally:
-            self._news.put(ended)
+            self._events.put(ended)
 
-    def _receive(self) -> None:
-        response = self._post(self)
+    def _receive(self, connection: Connection) -> None:
+        response = self._response(connection)
         try:
             content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            self._news.put(Opened(content_type))
+            self._events.put(Opened(content_type))
             size = 0
             for data in response.iter_bytes():
                 size += len(data)
-                if size > MOST_BYTES:
-                    raise ProtocolError(f"The answer went on past {MOST_BYTES // 1_000_000} MB, and was ended.")
-                self._news.put(Chunk(data))
+                if size > MAX_RESPONSE_BYTES:
+                    raise ProtocolError(
+                        f"The response exceeded {MAX_RESPONSE_BYTES // 1_000_000} MB and was cancelled."
+                    )
+                self._events.put(Chunk(data))
                 if self._closed.is_set():
                     break
         finally:
             response.close()
+
+    def _response(self, connection: Connection) -> httpx2.Response:
+        """Send until an attempt succeeds, fails for good, or is the last one allowed."""
+        connection.prepare()
+        for attempt in count(1):
+            if self._closed.is_set():
+                raise ConnectionFailedError("The call was cancelled before it was sent.")
+            self.sent_at = time.monotonic()
+            try:
+                return connection.send()
+            except Exception as error:
+                if attempt > self._max_retries or (seconds := retry_delay(error, attempt)) is None:
+                    raise
+                reason = self.errors.translate(error).message
+            self.sent_at = None
+            self._events.put(Retrying(attempt, self._max_retries, seconds, reason))
+            self._closed.wait(seconds)
+        raise AssertionError

@@ -1,7 +1,6 @@
-"""Whether a call that failed is tried again, and after how long.
+"""Decide whether and when a failed attempt is retried.
 
-Always true: no wait is longer than LONGEST_S; an endpoint that asks for a longer one is not asked again, and how long
-it asks for is said. Only what failed before an answer began is tried again, so that nothing is paid for twice.
+Only an attempt that failed before its response began is retried, so that no tokens are paid for twice.
 """
 
 from __future__ import annotations
@@ -12,18 +11,20 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
 
-LONGEST_S = 60.0
-FIRST_S = 0.5
-MOST_S = 8.0
+MAX_WAIT_S = 60.0
+"""An endpoint that asks for a longer wait is not retried; the error says how long it asks for."""
+
+FIRST_BACKOFF_S = 0.5
+MAX_BACKOFF_S = 8.0
 
 
-def passes(status: int) -> bool:
-    """Whether an error with this HTTP status may be gone at the next try."""
+def is_transient(status: int) -> bool:
+    """Return whether an error with this HTTP status may be gone at the next attempt."""
     return status in (408, 409, 429) or status >= 500
 
 
-def asked(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the endpoint asks to wait (`Retry-After`, as a number or a date); None if it asks for none."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that `Retry-After` (a number or a date) asks to wait; None without a usable value."""
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value)
@@ -36,15 +37,15 @@ def asked(headers: Mapping[str, str]) -> float | None:
     return seconds if isfinite(seconds) and seconds >= 0 else None
 
 
-def pause(attempt: int) -> float:
-    """Seconds before the n-th new try (from 1) where the endpoint asks for none: doubled each time, a little spread."""
-    return min(FIRST_S * 2.0 ** (attempt - 1), MOST_S) * random.uniform(0.75, 1.0)
+def backoff(attempt: int) -> float:
+    """Return the seconds to wait before retry number `attempt`, from 1: doubled each time, with some jitter."""
+    return min(FIRST_BACKOFF_S * 2.0 ** (attempt - 1), MAX_BACKOFF_S) * random.uniform(0.75, 1.0)
 
 
-def spoken(seconds: float) -> str:
-    """A length of time as it is said.
+def format_duration(seconds: float) -> str:
+    """Write a duration in hours or seconds.
 
-    >>> spoken(86_400), spoken(5_400), spoken(90), spoken(0.5)
+    >>> format_duration(86_400), format_duration(5_400), format_duration(90), format_duration(0.5)
     ('24 h', '1.5 h', '90 s', '0.5 s')
     """
     return f"{round(seconds / 3600, 1):g} h" if seconds >= 3600 else f"{round(seconds, 1):g} s"

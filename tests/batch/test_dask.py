@@ -198,7 +198,7 @@ def test_workers_without_a_key_make_one_error_of_one_line(client: Any) -> None:
         assert other.log == []
     (reason,) = {error.why for error in result.errors}
     assert reason.startswith("Not sent: The Dask worker tcp://")
-    assert "failed: There is no key for 127.0.0.1" in reason
+    assert "failed: No API key found for 127.0.0.1" in reason
     assert "\n" not in reason
 
 

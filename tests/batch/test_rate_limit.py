@@ -139,7 +139,7 @@ def test_a_requested_wait_of_a_day_ends_the_run(session: Session, endpoint: Simu
     assert len(not_sent(result)) == 100 - len(endpoint.log)
     assert not_sent(result)[0] == (
         "Not sent: usage limit exceeded (2056) (HTTP 429, rate_limit_error) "
-        "The endpoint asks to wait 24 h; run the cell again after that."
+        "The endpoint says to retry in 24 h. Run the cell again after that."
     )
 
 
@@ -184,7 +184,7 @@ def test_a_failed_call_is_retried_and_the_retry_is_shown(
     session.config.max_retries = 2
     assert map_prompts(ok_template("{{ row }}", fault=fault, times=1), ["a"], session=session).values == ["ok"]
     assert len(endpoint.log) == 2
-    assert "trying again in" in capsys.readouterr().err
+    assert "retrying in" in capsys.readouterr().err
 
 
 def test_a_call_is_retried_at_most_max_retries_times(session: Session, endpoint: Simulator) -> None:

@@ -93,11 +93,11 @@ def test_failed_rows_are_not_stored_and_are_sent_by_the_next_run(session: Sessio
         (Answer([text("")]), "The answer is empty.", False),
         (Answer([]), "The answer is empty.", False),
         (Answer([text("half")], fault="stop-error"), "The endpoint ended the answer with an error.", False),
-        (Answer([text("a")], fault="html"), "The endpoint answered with text/html", False),
+        (Answer([text("a")], fault="html"), "The endpoint responded with text/html", False),
         (Answer([text("a")], fault="base-resp"), "login fail: ", False),
         (Answer([text("a")], fault="input-sensitive"), "input new_sensitive (1026)", False),
         (Answer([text("a")], fault="cut-gzip"), "", False),
-        (Answer([text("a")], fault=Fault("redirect", to="http://127.0.0.1:9")), "redirects elsewhere", False),
+        (Answer([text("a")], fault=Fault("redirect", to="http://127.0.0.1:9")), "redirects to another URL", False),
     ],
     ids=lambda each: str(each)[:40],
 )
@@ -189,7 +189,7 @@ def test_replay_only_sends_nothing_and_reports_missing_answers(session: Session,
 
 def test_without_a_key_the_run_is_an_error_and_adds_no_turn(endpoint: Simulator) -> None:
     session = Session(base_url=endpoint.base_url)
-    with pytest.raises(MissingKeyError, match=r"There is no key for 127\.0\.0\.1"):
+    with pytest.raises(MissingKeyError, match=r"No API key found for 127\.0\.0\.1"):
         map_prompts(OK_TEMPLATE, ["a"], session=session)
     assert session.history.threads() == {}
 

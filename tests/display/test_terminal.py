@@ -70,7 +70,7 @@ def test_a_retry_is_said(session: Session, endpoint: Simulator) -> None:
     view, file = view_of()
     session.ask("hi [[simulator: fault=overloaded times=1 retry_after=0.01]]", view=view)
     said = file.getvalue().splitlines()[0]
-    assert "(HTTP 529, overloaded_error); trying again in 0 s (1 of 1)" in said
+    assert "(HTTP 529, overloaded_error); retrying in 0 s (1 of 1)" in said
 
 
 def test_a_stopped_turn_says_so_on_a_line_of_its_own(session: Session) -> None:

@@ -16,8 +16,9 @@ from mm_magics.batch import rate_limit
 from mm_magics.batch.engines import async_client, dask, sender
 from mm_magics.config import MiniMax
 from mm_magics.endpoint import http_clients, retries
-from mm_magics.endpoint.client import CONNECT_TIMEOUT, MOST_LIST, MOST_PAGES
-from mm_magics.endpoint.reader import MOST_BYTES
+from mm_magics.endpoint.client import MAX_MODEL_PAGE_BYTES, MAX_MODEL_PAGES
+from mm_magics.endpoint.reader import MAX_RESPONSE_BYTES
+from mm_magics.endpoint.sdk import CONNECT_TIMEOUT
 from mm_magics.ipython import commands
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
 
@@ -103,17 +104,20 @@ def test_the_limits_on_the_reliability_page_are_those_of_the_code():
     bounds = {
         "an answer's first event": f"| {config.timeout:g} s | `timeout`, `--timeout` |",
         "the whole": f"| {config.max_seconds:,.0f} s | `max_seconds` |",
-        "the size": f"| {MOST_BYTES // 1_000_000} MB |",
+        "the size": f"| {MAX_RESPONSE_BYTES // 1_000_000} MB |",
         "a refusal": (
             f"| {http_clients.MAX_ERROR_BODY_S:g} s after its headers, "
             f"{http_clients.MAX_ERROR_BODY_BYTES // 1_000_000} MB unpacked; "
         ),
-        "the list of models": f"{MOST_PAGES} pages of {MOST_LIST // 1_000_000} MB |",
+        "the list of models": f"{MAX_MODEL_PAGES} pages of {MAX_MODEL_PAGE_BYTES // 1_000_000} MB |",
         "a connection": f"| {CONNECT_TIMEOUT:g} s, or half of `timeout`",
         "a tool": f"| {config.tool_timeout:g} s a call, {config.max_rounds} rounds a turn |",
         "tries": f"| `max_retries`, {config.max_retries} |",
-        "pauses": f"| {retries.FIRST_S:g} s, then doubled up to {retries.MOST_S:g} s, or the value of `Retry-After` |",
-        "the longest pause": f"is reported instead of waited for | {retries.LONGEST_S:g} s |",
+        "pauses": (
+            f"| {retries.FIRST_BACKOFF_S:g} s, then doubled up to {retries.MAX_BACKOFF_S:g} s, "
+            "or the value of `Retry-After` |"
+        ),
+        "the longest pause": f"is reported instead of waited for | {retries.MAX_WAIT_S:g} s |",
     }
     assert [what for what, row in bounds.items() if row not in page] == []
 
@@ -130,7 +134,7 @@ def test_the_limits_on_the_many_prompts_page_are_those_of_the_code():
         f"chunks of {dask.REQUESTS_PER_CALL} requests",
     ]
     assert [each for each in bounds if each.lower() not in page.lower()] == []
-    assert (rate_limit.FIRST_PAUSE_S, retries.LONGEST_S, rate_limit.PATIENCE_S, dask.NO_WORKERS_S) == (
+    assert (rate_limit.FIRST_PAUSE_S, retries.MAX_WAIT_S, rate_limit.PATIENCE_S, dask.NO_WORKERS_S) == (
         1.0,
         60.0,
         600.0,

@@ -1,19 +1,19 @@
-"""The line: what leaves on the wire, to the byte, and what becomes of a connection."""
+"""The HTTP client: what it sends, byte for byte, and how it reuses and closes connections."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Key
-from mm_magics.endpoint.reader import Chunk, Ended, News, Opened, Retrying
+from mm_magics.endpoint.reader import Chunk, Ended, Opened, ReaderEvent, Retrying
 from mm_magics.endpoint.stream_events import Delta
-from mm_magics.errors import ConnectionFailedError, EndpointError, StatusError
+from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, StatusError
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from tests.recorder import Recorder, http, server, sse
@@ -25,14 +25,22 @@ def client_of(base_url: str, key: str = SECRET, timeout: float = 5.0, max_retrie
     return Client(base_url, Key(key, "here", "host"), timeout=timeout, max_retries=max_retries)
 
 
-def news_of(client: Client, body: bytes = b"{}") -> list[News]:
-    """All that a call brings, to its end."""
-    exchange = client.exchange(body)
-    exchange.begin()
-    out: list[News] = []
+def events_of(client: Client, body: bytes = b"{}") -> list[ReaderEvent]:
+    """All events of a call, to its end."""
+    reader = client.message_reader(body)
+    reader.start()
+    out: list[ReaderEvent] = []
     while not (out and isinstance(out[-1], Ended)):
-        out += [news] if (news := exchange.next(5.0)) else []
+        out += [event] if (event := reader.next(5.0)) else []
     return out
+
+
+def error_of(client: Client) -> MiniMaxError:
+    """The error that ends a call, translated."""
+    last = events_of(client)[-1]
+    assert isinstance(last, Ended)
+    assert last.error is not None
+    return client.message_reader(b"").errors.translate(last.error)
 
 
 def until(true: Callable[[], Any], seconds: float = 2.0) -> Any:
@@ -42,13 +50,7 @@ def until(true: Callable[[], Any], seconds: float = 2.0) -> Any:
     return value
 
 
-@pytest.fixture
-def recorder() -> Iterator[Recorder]:
-    with Recorder() as recorder:
-        yield recorder
-
-
-# What leaves ----------------------------------------------------------------------------------------------------
+# What is sent ----------------------------------------------------------------------------------------------------
 
 EVIL = [
     {},
@@ -61,13 +63,13 @@ EVIL = [
 
 
 @pytest.mark.parametrize("environ", EVIL)
-def test_one_key_leaves_in_one_header_whatever_the_environment_says(
+def test_one_key_is_sent_in_one_header_whatever_the_environment_contains(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
 ) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     client = client_of(recorder.base_url)
-    news_of(client)
+    events_of(client)
     client.close()
     (request,) = recorder.requests
     assert request.all("authorization", "x-api-key", "proxy-authorization", "cookie") == [f"Bearer {SECRET}"]
@@ -75,10 +77,10 @@ def test_one_key_leaves_in_one_header_whatever_the_environment_says(
     assert "evil" not in repr(request)
 
 
-def test_the_body_leaves_to_the_byte_at_the_messages_path(recorder: Recorder) -> None:
+def test_the_body_is_sent_byte_for_byte_to_the_messages_path(recorder: Recorder) -> None:
     body = '{ "b":1,\n\t"a": "é\\ud83d" , "a":2}'.encode()
     client = client_of(recorder.base_url)
-    news_of(client, body)
+    events_of(client, body)
     client.close()
     (request,) = recorder.requests
     assert request.line == "POST /anthropic/v1/messages HTTP/1.1"
@@ -88,7 +90,7 @@ def test_the_body_leaves_to_the_byte_at_the_messages_path(recorder: Recorder) ->
     assert request.all("host") == [recorder.host]
 
 
-def test_the_list_of_models_is_asked_for_with_the_same_one_header(
+def test_the_models_request_has_the_key_in_the_same_single_header(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Api-Key: evil")
@@ -101,7 +103,7 @@ def test_the_list_of_models_is_asked_for_with_the_same_one_header(
     assert request.all("authorization", "x-api-key") == [f"Bearer {SECRET}"]
 
 
-def test_every_setting_of_a_call_reaches_the_wire(recorder: Recorder) -> None:
+def test_every_setting_of_a_call_is_in_its_request(recorder: Recorder) -> None:
     with Session(base_url=recorder.base_url, api_key=SECRET, temperature=0.25, top_p=0.5) as session:
         assert session.ask("Grüße", max_tokens=77, user_id="u").text == "Hello"
     assert json.loads(recorder.requests[0].body) == {
@@ -116,20 +118,20 @@ def test_every_setting_of_a_call_reaches_the_wire(recorder: Recorder) -> None:
 
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary", "308 Gone"])
-def test_a_redirect_is_not_followed_and_the_key_not_sent_on(status: str) -> None:
+def test_a_redirect_is_not_followed_and_the_key_is_not_forwarded(status: str) -> None:
     with Recorder() as other:
         redirect = http("", f"location: {other.base_url}/v1/messages", status=status)
         with Recorder(redirect) as recorder, Session(base_url=recorder.base_url, api_key=SECRET) as session:
-            with pytest.raises(StatusError, match="redirects elsewhere") as caught:
+            with pytest.raises(StatusError, match="redirects to another URL") as caught:
                 session.ask("hi")
-            with pytest.raises(StatusError, match="redirects elsewhere"):
+            with pytest.raises(StatusError, match="redirects to another URL"):
                 session.client().models()
             assert len(recorder.requests) == 2
         assert other.connections == 0
     assert caught.value.status == int(status[:3])
 
 
-def test_no_proxy_of_the_environment_stands_between_this_machine_and_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_to_this_machine_use_no_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     with Recorder() as proxy, Recorder() as recorder:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, f"http://{proxy.host}")
@@ -141,14 +143,14 @@ def test_no_proxy_of_the_environment_stands_between_this_machine_and_itself(monk
 # Connections ----------------------------------------------------------------------------------------------------
 
 
-def test_one_connection_serves_call_after_call() -> None:
+def test_consecutive_calls_reuse_one_connection() -> None:
     with Recorder() as recorder, Session(base_url=recorder.base_url, api_key=SECRET) as session:
         for _ in range(3):
             session.ask("hi")
         assert (recorder.connections, len(recorder.requests)) == (1, 3)
 
 
-def test_a_changed_key_or_endpoint_gets_a_connection_of_its_own(recorder: Recorder) -> None:
+def test_a_changed_key_opens_a_new_connection(recorder: Recorder) -> None:
     with Session(base_url=recorder.base_url, api_key=SECRET) as session:
         session.ask("hi")
         session.keys.enter(recorder.base_url, "another")
@@ -157,7 +159,7 @@ def test_a_changed_key_or_endpoint_gets_a_connection_of_its_own(recorder: Record
 
 
 @pytest.mark.parametrize("prompt", ["[[simulator: deltas=100000 rate=200]]", "[[simulator: fault=silence]]"])
-def test_ending_a_call_early_closes_its_socket_at_the_server(endpoint: Simulator, prompt: str) -> None:
+def test_closing_a_call_early_closes_its_socket_at_the_server(endpoint: Simulator, prompt: str) -> None:
     with Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:
         answer = session.stream(prompt)
         for event in answer:
@@ -171,11 +173,11 @@ def test_ending_a_call_early_closes_its_socket_at_the_server(endpoint: Simulator
         assert [entry["id"] for entry in session.client().models()][:2] == ["MiniMax-M3", "MiniMax-M2.7"]
 
 
-def test_a_call_ended_before_anything_came_leaves_the_line_usable(endpoint: Simulator) -> None:
+def test_the_client_is_usable_after_a_call_was_closed_before_its_response(endpoint: Simulator) -> None:
     client = client_of(endpoint.base_url, endpoint.key)
-    exchange = client.exchange(b'{"x": 1}')
-    exchange.begin()
-    exchange.close()
+    reader = client.message_reader(b'{"x": 1}')
+    reader.start()
+    reader.close()
     assert len(client.models()) > 7
     client.close()
 
@@ -200,7 +202,7 @@ def test_the_list_of_models_is_read_to_its_end() -> None:
     ]
 
 
-def test_a_list_of_models_that_never_ends_is_given_up() -> None:
+def test_a_list_of_models_that_repeats_itself_is_read_no_further() -> None:
     with Recorder(http(json.dumps({"data": [{"id": "a"}], "has_more": True, "last_id": "a"}))) as recorder:
         client = client_of(recorder.base_url)
         assert {entry["id"] for entry in client.models()} == {"a"}
@@ -208,11 +210,11 @@ def test_a_list_of_models_that_never_ends_is_given_up() -> None:
     assert len(recorder.requests) == 2
 
 
-def test_a_list_of_models_with_ever_new_pages_is_given_up() -> None:
+def test_an_endless_list_of_models_is_an_error() -> None:
     pages = [{"data": [{"id": str(n)}], "has_more": True, "last_id": str(n)} for n in range(200)]
     with Recorder(*(http(json.dumps(page)) for page in pages)) as recorder:
         client = client_of(recorder.base_url)
-        with pytest.raises(EndpointError, match="has no end"):
+        with pytest.raises(EndpointError, match="does not end"):
             client.models()
         client.close()
     assert len(recorder.requests) == 100
@@ -222,27 +224,27 @@ JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
 
 @pytest.mark.parametrize(
-    ("sent", "every", "said"),
+    ("sent", "every", "message"),
     [
-        ([JSON + b"\r\n", b'{"data": [' + b" " * 1_000_000], 0.0, "has no end"),
-        ([JSON + b"\r\n", b'{"data": ['], 0.05, "did not come within 1 s"),
-        ([JSON, b"x: y\r\n"], 0.05, "did not come within 1 s"),
-        ([b""], 0.05, "did not come within 1 s"),
+        ([JSON + b"\r\n", b'{"data": [' + b" " * 1_000_000], 0.0, "does not end"),
+        ([JSON + b"\r\n", b'{"data": ['], 0.05, "did not arrive within 1 s"),
+        ([JSON, b"x: y\r\n"], 0.05, "did not arrive within 1 s"),
+        ([b""], 0.05, "did not arrive within 1 s"),
     ],
-    ids=["endless", "by little pieces", "headers by little pieces", "silence"],
+    ids=["endless", "in small pieces", "headers in small pieces", "silence"],
 )
-def test_a_list_of_models_is_waited_for_no_longer_than_the_time_out(sent: list[bytes], every: float, said: str) -> None:
+def test_the_list_of_models_arrives_within_the_timeout_or_fails(sent: list[bytes], every: float, message: str) -> None:
     with server(*sent, every=every, for_ever=True) as base_url:
         client = client_of(base_url, timeout=1.0)
         began = time.monotonic()
-        with pytest.raises(EndpointError, match=said):
+        with pytest.raises(EndpointError, match=message):
             client.models()
         assert time.monotonic() - began < 4
         client.close()
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", '{"data": 5}', '"x"', "<html>", "", "null"])
-def test_a_list_of_models_that_is_none_is_one_of_our_errors(body: str) -> None:
+def test_an_invalid_list_of_models_is_an_endpoint_error(body: str) -> None:
     with Recorder(http(body)) as recorder:
         client = client_of(recorder.base_url)
         with pytest.raises(EndpointError):
@@ -250,12 +252,12 @@ def test_a_list_of_models_that_is_none_is_one_of_our_errors(body: str) -> None:
         client.close()
 
 
-# News -----------------------------------------------------------------------------------------------------------
+# Events ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_call_brings_its_opening_its_bytes_and_its_end(recorder: Recorder) -> None:
+def test_a_call_yields_its_opening_its_bytes_and_its_end(recorder: Recorder) -> None:
     client = client_of(recorder.base_url)
-    first, *chunks, last = news_of(client)
+    first, *chunks, last = events_of(client)
     assert isinstance(first, Opened)
     assert first.content_type == "text/event-stream"
     assert b"".join(chunk.data for chunk in chunks if isinstance(chunk, Chunk)) == sse().partition(b"\r\n\r\n")[2]
@@ -263,19 +265,19 @@ def test_a_call_brings_its_opening_its_bytes_and_its_end(recorder: Recorder) -> 
     client.close()
 
 
-def test_waiting_for_news_is_bounded_and_after_the_end_there_is_nothing_more(endpoint: Simulator) -> None:
+def test_waiting_for_an_event_is_bounded_and_after_the_end_only_the_end_is_returned(endpoint: Simulator) -> None:
     client = client_of(endpoint.base_url, endpoint.key)
     body = {"model": "MiniMax-M2.7", "stream": True, "max_tokens": 99}
     silent = {"role": "user", "content": "[[simulator: fault=silence-before-headers]]"}
-    exchange = client.exchange(json.dumps({**body, "messages": [silent]}).encode())
-    exchange.begin()
+    reader = client.message_reader(json.dumps({**body, "messages": [silent]}).encode())
+    reader.start()
     began = time.monotonic()
-    assert exchange.next(0.05) is None
-    assert exchange.next(0) is None
-    assert exchange.next(-1) is None
+    assert reader.next(0.05) is None
+    assert reader.next(0) is None
+    assert reader.next(-1) is None
     assert time.monotonic() - began < 1
-    exchange.close()
-    assert exchange.next(5) == Ended(None)
+    reader.close()
+    assert reader.next(5) == Ended(None)
     client.close()
 
 
@@ -286,37 +288,37 @@ BUSY = http('{"error": {"type": "overloaded_error", "message": "busy"}}', QUICK,
 
 
 @pytest.mark.parametrize("status", ["408 X", "409 X", "429 X", "500 X", "502 X", "529 X"])
-def test_a_passing_fault_is_tried_again_with_the_same_bytes_and_said_so(status: str) -> None:
+def test_a_transient_error_is_retried_with_the_same_bytes_and_reported(status: str) -> None:
     fault = http('{"error": {"message": "busy"}}', QUICK, status=status)
     with Recorder(fault, fault, sse()) as recorder:
         client = client_of(recorder.base_url, max_retries=2)
-        news = news_of(client, b'{"n": 1}')
+        events = events_of(client, b'{"n": 1}')
         client.close()
-    why = f"busy (HTTP {status[:3]})"
-    assert [each for each in news if isinstance(each, Retrying)] == [Retrying(n, 2, 0.01, why) for n in (1, 2)]
-    assert news[-1] == Ended(None)
+    reason = f"busy (HTTP {status[:3]})"
+    assert [each for each in events if isinstance(each, Retrying)] == [Retrying(n, 2, 0.01, reason) for n in (1, 2)]
+    assert events[-1] == Ended(None)
     assert [request.body for request in recorder.requests] == [b'{"n": 1}'] * 3
 
 
 @pytest.mark.parametrize("status", ["400 X", "401 X", "402 X", "403 X", "404 X", "413 X", "422 X"])
-def test_a_lasting_fault_is_not_tried_again(status: str) -> None:
+def test_a_permanent_error_is_not_retried(status: str) -> None:
     with Recorder(http('{"error": {"message": "no"}}', QUICK, status=status), sse()) as recorder:
         client = client_of(recorder.base_url, max_retries=2)
-        assert isinstance(news_of(client)[-1].error, StatusError)  # type: ignore[union-attr]
+        assert isinstance(error_of(client), StatusError)
         client.close()
     assert len(recorder.requests) == 1
 
 
-def test_tries_come_to_an_end_with_the_last_fault() -> None:
+def test_retries_end_with_the_last_error() -> None:
     with Recorder(BUSY) as recorder:
         client = client_of(recorder.base_url, max_retries=1)
-        error = news_of(client)[-1].error  # type: ignore[union-attr]
+        error = error_of(client)
         client.close()
     assert isinstance(error, StatusError)
     assert (len(recorder.requests), error.status, error.type) == (2, 529, "overloaded_error")
 
 
-def test_a_connection_that_breaks_in_mid_answer_is_not_tried_again(endpoint: Simulator) -> None:
+def test_a_connection_that_breaks_during_the_response_is_not_retried(endpoint: Simulator) -> None:
     session = Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=2)
     with session, pytest.raises(ConnectionFailedError):
         session.ask("[[simulator: fault=reset]]")

@@ -36,7 +36,7 @@ def test_no_server_is_said_to_be_none() -> None:
         port = server.getsockname()[1]
     error = ended(f"http://127.0.0.1:{port}/anthropic")
     assert isinstance(error, ConnectionFailedError)
-    assert f"Nothing answers at 127.0.0.1:{port}" in error.message
+    assert f"Cannot connect to 127.0.0.1:{port}" in error.message
     assert "Is the base URL right" in error.hint
 
 
@@ -157,7 +157,7 @@ def test_a_key_of_another_region_gets_a_hint() -> None:
     ("status", "message", "said"),
     [
         (400, "invalid params, unknown model 'minimax-m2.7' (2013)", "Did you mean MiniMax-M2.7?"),
-        (400, "invalid params, unknown model 'gpt' (2013)", "%minimax models lists what there is."),
+        (400, "invalid params, unknown model 'gpt' (2013)", "Run %minimax models to list the models."),
         (400, "invalid params, context window exceeds limit (2013)", "--context N"),
         (402, "insufficient balance (1008)", "Top up"),
         (422, "input new_sensitive (1026)", "content filter"),

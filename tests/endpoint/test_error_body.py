@@ -17,9 +17,9 @@ from mm_magics.errors import StatusError
         ({"error": {"message": "no"}}, "no", None),
         ({"error": {"type": 5, "message": 7}}, "7", "5"),
         ({"error": "no"}, "no", None),
-        ({"error": ["no"]}, "The endpoint reported an error without saying which.", None),
-        ({"error": {}}, "The endpoint reported an error without saying which.", None),
-        ({}, "The endpoint reported an error without saying which.", None),
+        ({"error": ["no"]}, "The endpoint reported an error without a message.", None),
+        ({"error": {}}, "The endpoint reported an error without a message.", None),
+        ({}, "The endpoint reported an error without a message.", None),
     ],
 )
 def test_any_error_body_becomes_a_status_error_with_a_message(body: Any, message: str, type_: str | None) -> None:

@@ -112,7 +112,7 @@ def test_a_redirect_to_another_port_of_the_same_host_is_not_followed() -> None:
         redirect = http("", f"location: {other.base_url}/v1/messages", status="307 Temporary Redirect")
         with Recorder(redirect) as first, Session(base_url=first.base_url, api_key=SECRET) as session:
             assert first.host.partition(":")[0] == other.host.partition(":")[0]
-            with pytest.raises(StatusError, match="redirects elsewhere"):
+            with pytest.raises(StatusError, match="redirects to another URL"):
                 session.ask("Hello.")
         assert other.connections == 0
 

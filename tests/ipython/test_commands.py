@@ -148,7 +148,7 @@ def test_models_shows_the_catalogue_though_the_endpoint_cannot_be_asked(session:
     session.config.base_url = "http://127.0.0.1:9/anthropic"
     text = said(session, "models")
     assert "MiniMax-M2.1" in text
-    assert "The endpoint was not asked for more: There is no key" in text
+    assert "The endpoint was not asked for more: No API key found" in text
 
 
 def test_system_says_and_sets_it(session: Session) -> None:

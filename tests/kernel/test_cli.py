@@ -103,12 +103,12 @@ def test_the_simulator_says_how_to_point_a_client_at_it_and_ends_on_interrupt(tm
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({}, "There is no key for api.minimax.io."),
+        ({}, "No API key found for api.minimax.io."),
         ({"ANTHROPIC_API_KEY": "k" * 20}, "ANTHROPIC_API_KEY is set, but for another host"),
         ({"ANTHROPIC_BASE_URL": "nonsense"}, "The base URL is not an http or https URL."),
         (
             {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9/x", "ANTHROPIC_API_KEY": "k" * 20},
-            "Nothing answers at 127.0.0.1:9",
+            "Cannot connect to 127.0.0.1:9",
         ),
     ],
 )

@@ -147,7 +147,7 @@ def test_an_interrupt_in_a_terminal_keeps_what_came(terminal):
 def test_login_asks_unseen_and_leaves_no_trace(terminal, simulator, tmp_path):
     terminal.sendline("import os; os.environ.pop('ANTHROPIC_API_KEY') and None")
     terminal.expect(r"In \[\d+\]: $")
-    assert "There is no key for" in cell(terminal, "%%minimax\nHello.")
+    assert "No API key found for" in cell(terminal, "%%minimax\nHello.")
     terminal.sendline("%minimax login")
     terminal.expect("Key for .*: ")
     terminal.sendline(simulator.key)

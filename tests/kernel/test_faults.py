@@ -189,7 +189,7 @@ def test_no_connection_is_waited_for_longer_than_the_bound(kernel):
         began = time.monotonic()
         run = kernel.run("%%minimax --timeout 1\nHello.", "a")
         assert time.monotonic() - began < 1.5
-    assert "Nothing answers at 127.0.0.1" in lines_of(run)
+    assert "Cannot connect to 127.0.0.1" in lines_of(run)
 
 
 @pytest.mark.parametrize(
@@ -209,31 +209,31 @@ def test_what_is_no_event_is_no_progress(kernel, sent, every):
         began = time.monotonic()
         run = kernel.run("%%minimax --timeout 0.5\nHello.", "a")
         assert time.monotonic() - began < 1.5
-    assert lines_of(run).startswith("The endpoint said nothing for 0.5 s.\n")
+    assert lines_of(run).startswith("No response from the endpoint for 0.5 s.\n")
 
 
 def test_a_slow_first_byte_is_waited_for(kernel, simulator):
     assert met(kernel, simulator, "wait=0.4", "--timeout 1").error is None
-    assert "said nothing for 0.2 s" in lines_of(met(kernel, simulator, "wait=5", "--timeout 0.2"))
+    assert "No response from the endpoint for 0.2 s" in lines_of(met(kernel, simulator, "wait=5", "--timeout 0.2"))
 
 
 def test_the_whole_answer_has_its_time_too(kernel, simulator):
     kernel.run("%minimax set max_seconds 0.6")
     for directive in ("deltas=1000 rate=20", "fault=endless"):
         run = met(kernel, simulator, directive)
-        assert "not over after 0.6 s" in lines_of(run)
+        assert "not complete after 0.6 s" in lines_of(run)
         assert "max_seconds" in lines_of(run)
         assert run.turn["messages"][1:]
     with server(JSON, *bytewise(b" " * 1_000), every=0.02) as base_url:
         kernel.send_to(base_url)
-        assert "not over after 0.6 s" in lines_of(kernel.run("%%minimax --timeout 0.5\nHello.", "a"))
+        assert "not complete after 0.6 s" in lines_of(kernel.run("%%minimax --timeout 0.5\nHello.", "a"))
 
 
 def test_an_answer_without_end_fills_no_memory(kernel):
     with server(STREAM, *[(b": " + b"x" * 998 + b"\n") * 1_000] * 300) as base_url:
         kernel.send_to(base_url)
         run = kernel.run("%%minimax\nHello.", "a")
-    assert lines_of(run).startswith("The answer went on past 256 MB, and was ended.\n")
+    assert lines_of(run).startswith("The response exceeded 256 MB and was cancelled.\n")
 
 
 REFUSED = b"HTTP/1.1 500 X\r\ncontent-type: application/json\r\n"
@@ -263,7 +263,7 @@ def test_a_refusal_that_goes_on_and_on_is_cut_and_said(kernel, simulator, sent, 
         began = time.monotonic()
         run = kernel.run("%%minimax\nHello.", "a")
         assert time.monotonic() - began < 6
-        assert "answered HTTP 500, not in the Messages API's form" in lines_of(run)
+        assert "responded with HTTP 500, but not as the Messages API does" in lines_of(run)
         assert len(lines_of(run)) < 1_000
         began = time.monotonic()
         assert "The endpoint was not asked for more" in kernel.run("%minimax models").text
@@ -302,7 +302,7 @@ def test_an_answer_may_come_in_one_piece_of_10_mb(kernel):
 
 
 def said_of_tries(run: Any) -> list[str]:
-    return [op[1]["notes"][0] for op in run.ops if op[0] == "state" and "trying again" in str(op[1].get("notes"))]
+    return [op[1]["notes"][0] for op in run.ops if op[0] == "state" and "retrying in" in str(op[1].get("notes"))]
 
 
 def test_new_tries_are_shown_before_they_are_made(kernel, simulator):
@@ -311,7 +311,7 @@ def test_new_tries_are_shown_before_they_are_made(kernel, simulator):
     before = len(simulator.log)
 
     def trying(kind: str, content: dict[str, Any]) -> bool:
-        return "trying again" in str(content)
+        return "retrying in" in str(content)
 
     run = met(
         kernel,
@@ -324,7 +324,7 @@ def test_new_tries_are_shown_before_they_are_made(kernel, simulator):
     assert seen == [1]
     message = "High traffic detected. The service is busy at the moment, please try again later."
     assert said_of_tries(run) == [
-        f"{message} (HTTP 529, overloaded_error); trying again in 0.4 s ({n} of 2)" for n in (1, 2)
+        f"{message} (HTTP 529, overloaded_error); retrying in 0.4 s ({n} of 2)" for n in (1, 2)
     ]
     assert [record.status for record in simulator.log[before:]] == [529, 529, 200, 200]
 
@@ -349,7 +349,7 @@ def test_a_list_of_models_is_asked_for_once_and_what_is_wrong_is_said(kernel, si
     with Recorder(busy) as recorder:
         kernel.send_to(recorder.base_url)
         said = kernel.run("%minimax models").text
-        assert "busy (HTTP 529, overloaded_error) Wait a little, then run the cell again." in said
+        assert "busy (HTTP 529, overloaded_error) Wait a moment, then run the cell again." in said
         assert "busy (HTTP 529, overloaded_error)" in kernel.run("%minimax doctor").text
         assert len(recorder.requests) == 2
 
@@ -361,7 +361,7 @@ def test_a_refused_connection_is_tried_again_and_then_said(kernel):
     kernel.send_to(f"http://127.0.0.1:{port}/anthropic")
     run = kernel.run("%%minimax\nHello.", "a")
     assert len(said_of_tries(run)) == 1
-    assert f"Nothing answers at 127.0.0.1:{port}" in lines_of(run)
+    assert f"Cannot connect to 127.0.0.1:{port}" in lines_of(run)
     assert "%minimax doctor" in lines_of(run)
 
 
@@ -382,7 +382,7 @@ def test_a_days_wait_is_said_and_not_slept(kernel, simulator):
         before, began = len(simulator.log), time.monotonic()
         run = met(kernel, simulator, f"fault={name} retry_after={asked}")
         assert time.monotonic() - began < 5
-        assert run.error["traceback"][1] == f"The endpoint asks to wait {said}; run the cell again after that."
+        assert run.error["traceback"][1] == f"The endpoint says to retry in {said}. Run the cell again after that."
         assert len(simulator.log) - before == 1 + 1
 
 
@@ -410,7 +410,7 @@ def test_a_redirect_is_said_and_never_followed(kernel, simulator):
     with Recorder() as other:
         before = len(simulator.log)
         run = met(kernel, simulator, f"fault=redirect to={other.base_url}/v1/messages")
-        assert "redirects elsewhere (HTTP 307)" in lines_of(run)
+        assert "redirects to another URL (HTTP 307)" in lines_of(run)
         assert other.connections == 0
         assert len(simulator.log) - before == 1 + 1
     before = len(simulator.log)

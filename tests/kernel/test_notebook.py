@@ -134,7 +134,7 @@ def test_no_server_is_one_clear_line(kernel):
     )
     kernel.run("%config MiniMax.base_url = 'http://127.0.0.1:9/anthropic'\n%config MiniMax.max_retries = 0")
     run = kernel.run("%%minimax\nHello.", "a")
-    assert run.error["evalue"].startswith("Nothing answers at 127.0.0.1:9")
+    assert run.error["evalue"].startswith("Cannot connect to 127.0.0.1:9")
     assert run.turn["status"] == "failed"
 
 

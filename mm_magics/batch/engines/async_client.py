@@ -11,9 +11,9 @@ from typing import Any, Self
 from mm_magics.batch.engines.base import SendOptions
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.call import message_in
-from mm_magics.endpoint.client import http_options, import_sdk, sdk_options
-from mm_magics.endpoint.error_mapping import Faults
+from mm_magics.endpoint.error_mapping import ErrorMapper
 from mm_magics.endpoint.keys import Key
+from mm_magics.endpoint.sdk import http_options, import_sdk, raw_response, sdk_options
 from mm_magics.errors import MiniMaxError, ProtocolError
 
 MAX_ANSWER_BYTES = 64_000_000
@@ -29,16 +29,16 @@ class AsyncClient:
         import anthropic
         import httpx2
 
-        from mm_magics.endpoint.http_clients import AsyncRefusalReader
+        from mm_magics.endpoint.http_clients import AsyncBoundedErrorClient
 
         base_url, timeout = options.base_url, options.timeout
-        self._errors, self._key = Faults(base_url, key, timeout), key
+        self._errors, self._key = ErrorMapper(base_url, key, timeout), key
         http = http_options(base_url, timeout)
         http["limits"] = httpx2.Limits(max_connections=POOL_SIZE, max_keepalive_connections=POOL_SIZE)
         http["event_hooks"] = {"request": [self._authorize]}
         pools = -(-options.limits.concurrency // POOL_SIZE)
         self._pools = [
-            anthropic.AsyncAnthropic(**sdk_options(base_url, timeout), http_client=AsyncRefusalReader(**http))
+            anthropic.AsyncAnthropic(**sdk_options(base_url, timeout), http_client=AsyncBoundedErrorClient(**http))
             for _ in range(pools)
         ]
 
@@ -53,15 +53,12 @@ class AsyncClient:
             Exception: Whatever the SDK or the HTTP library raises; `translate` makes it one of our errors.
         """
         import anthropic
-        import httpx2
 
         response: Any = await self._pools[worker // POOL_SIZE].post(
             "/v1/messages",
-            cast_to=httpx2.Response,
             content=body,
             options={"headers": {"Content-Type": "application/json", "Accept": "application/json"}},
-            stream=True,
-            stream_cls=anthropic.AsyncStream[object],  # required by the SDK, but `cast_to` returns the response itself
+            **raw_response(anthropic.AsyncStream[object]),
         )
         try:
             data = bytearray()

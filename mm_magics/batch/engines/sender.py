@@ -23,7 +23,7 @@ from mm_magics.batch.progress import Throttled
 from mm_magics.batch.rate_limit import PauseGate, RateLimiter
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint import retries
-from mm_magics.endpoint.error_mapping import pause_after
+from mm_magics.endpoint.error_mapping import retry_delay
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import StatusError
 from mm_magics.tools.approval import Rules, deny_all
@@ -140,14 +140,14 @@ class Sender:
         translated = self._client.translate(error)
         status = translated.status if isinstance(translated, StatusError) else 0
         if status in THROTTLED_STATUSES:
-            requested = retries.asked(error.response.headers) if hasattr(error, "response") else None
-            seconds = None if (requested or 0.0) > retries.LONGEST_S else self._gate.close(requested)
+            requested = retries.retry_after(error.response.headers) if hasattr(error, "response") else None
+            seconds = None if (requested or 0.0) > retries.MAX_WAIT_S else self._gate.close(requested)
             if seconds is None:
                 raise error
             if seconds:
                 self._report(Throttled(seconds, translated.message))
             return 0
-        wait, max_retries = pause_after(error, attempt), self._options.max_retries
+        wait, max_retries = retry_delay(error, attempt), self._options.max_retries
         if wait is None or attempt > max_retries:
             raise error
         self._report(Retrying(attempt, max_retries, wait, translated.message))

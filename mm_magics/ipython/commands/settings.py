@@ -100,7 +100,7 @@ def login(session: Session, _shell: Any, rest: str) -> Table:
     base_url = checked_base_url(session.config.base_url)
     key = session.keys.enter(base_url, _typed(base_url))  # in no variable: a verbose traceback would show it
     if rest == "--keep":
-        session.keys.keep(key)
+        session.keys.save(key)
     where = "in the OS keyring" if rest == "--keep" else "until this kernel ends"
     return Table(lines=[f"The key for {key.host} is kept {where}."])
 
