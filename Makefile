@@ -10,6 +10,8 @@ FRONT := labextension/package.json labextension/yarn.lock labextension/build.mjs
 FUZZ_S ?= 60
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Each test worker and each kernel would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets

@@ -56,6 +56,8 @@ LIMIT_S = 5.0 * SLOWER
 
 def hidden(shown: str) -> list[str]:
     """Characters that act on a terminal, or disguise what is read."""
+    if sanitize.escape_controls(shown) == shown:
+        return []
     return [each for each in shown if sanitize.escape_controls(each) != each]
 
 

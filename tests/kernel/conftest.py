@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +18,13 @@ from mm_magics.simulator import Simulator
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A kernel of a test's own takes a second or two to start."""
+    """Mark tests that start a kernel as slow, and keep a file's tests of the shared kernel on one worker."""
     for item in items:
-        if "fresh_kernel" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "fresh_kernel" in fixtures:
             item.add_marker(pytest.mark.slow)
+        if "shared_kernel" in fixtures:
+            item.add_marker(pytest.mark.xdist_group(f"kernel of {item.path.name}"))
 
 
 @dataclass
@@ -112,42 +116,49 @@ class Kernel:
         self.client.stop_channels()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def simulator() -> Iterator[Simulator]:
     with Simulator() as endpoint:
         yield endpoint
 
 
-@pytest.fixture(scope="module")
-def shared_kernel(simulator: Simulator) -> Iterator[Kernel]:
+@contextmanager
+def loaded_kernel(simulator: Simulator) -> Iterator[Kernel]:
+    """A kernel that has loaded the extension and sends its prompts to the simulator."""
     kernel = Kernel({"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key})
-    kernel.run("%load_ext mm_magics")
+    kernel.run("import os\nget_ipython().first_folder = os.getcwd()\n%load_ext mm_magics")
     yield kernel
     kernel.close()
+
+
+@pytest.fixture(scope="session")
+def shared_kernel(simulator: Simulator) -> Iterator[Kernel]:
+    with loaded_kernel(simulator) as kernel:
+        yield kernel
 
 
 @pytest.fixture
 def fresh_kernel(simulator: Simulator) -> Iterator[Kernel]:
-    """A kernel of the test's own, the extension loaded."""
-    kernel = Kernel({"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key})
-    kernel.run("%load_ext mm_magics")
-    yield kernel
-    kernel.close()
+    """A kernel of the test's own."""
+    with loaded_kernel(simulator) as kernel:
+        yield kernel
 
 
-FRESH = """
+RESET = """
+import os
+os.chdir(get_ipython().first_folder)
 session = get_ipython().magics_manager.registry["MiniMaxMagics"].session
 for name in session.history.threads():
     session.history.clear(name)
 for name in session.config.class_trait_names(config=True):
     setattr(session.config, name, getattr(type(session.config)(), name))
-del session, name
+%reset_selective -f .
 """
+"""`%reset` would collect garbage as well, which takes a quarter of a second in each test."""
 
 
 @pytest.fixture
 def kernel(shared_kernel: Kernel) -> Kernel:
-    """The module's kernel, with an empty history and the settings it started with."""
-    shared_kernel.run("%reset -f")
-    assert shared_kernel.run(FRESH).error is None
+    """The shared kernel with no names, an empty history, the settings and the folder it started with."""
+    assert shared_kernel.run(RESET).error is None
     return shared_kernel

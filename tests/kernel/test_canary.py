@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Kernel
 
 from mm_magics.simulator import Simulator
 from tests.canary import CANARY, STEM, echoes, in_files, places
+from tests.kernel.conftest import Kernel
 from tests.recorder import Recorder, http, sse
 
 MANNERS = Path(__file__).parents[1] / "tools" / "mcp" / "servers" / "manners.py"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import Kernel, Run
 from nbclient import NotebookClient
 
 from mm_magics.history.turn import MIME_TYPE
+from tests.kernel.conftest import Kernel, Run
 
 NOTEBOOKS = [
     path

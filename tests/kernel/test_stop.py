@@ -11,7 +11,9 @@ import pytest
 
 from mm_magics.api.messages import problems
 from mm_magics.history.turn import MIME_TYPE
+from mm_magics.simulator import Simulator
 from mm_magics.simulator.answer import Answer, thinking, tool_use
+from tests.kernel.conftest import Kernel, loaded_kernel
 from tests.recorder import unanswered
 
 pytestmark = pytest.mark.slow
@@ -75,10 +77,16 @@ def wipe() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _untraced() -> Iterator[None]:
-    """Coverage traces no kernel here: it holds a lock that an interrupt may leave locked (`Collector.lock_data`)."""
+    """Keep coverage out of this kernel: an interrupt may leave its lock locked (`Collector.lock_data`)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
         yield
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(_untraced: None, simulator: Simulator) -> Iterator[Kernel]:
+    with loaded_kernel(simulator) as kernel:
+        yield kernel
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,16 @@ def test_a_function_of_the_notebook_is_a_tool_by_its_name(kernel, simulator):
     assert "Tool: add · done in" in html
 
 
+@pytest.fixture
+def short_wait_for_a_page(kernel):
+    """A page has one second in place of ten to show that it can draw the buttons."""
+    kernel.run("from mm_magics.display import widget as _widget\n_before, _widget.HERE_S = _widget.HERE_S, 1.0")
+    yield
+    kernel.run("_widget.HERE_S = _before\ndel _widget, _before")
+
+
 @pytest.mark.parametrize(("flags", "cell"), [("", None), ("", "a"), ("--quiet", None)])
-def test_a_tool_that_acts_is_denied_where_nobody_can_be_asked(kernel, flags, cell):
+def test_a_tool_that_acts_is_denied_where_nobody_can_be_asked(kernel, short_wait_for_a_page, flags, cell):
     run = kernel.run(f"%%minimax --tools python {flags}\nUse python, please.", cell)
     assert outcomes(run.turn) == ["denied"]
     assert "nobody to ask" in results(run.turn)[0]

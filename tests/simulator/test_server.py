@@ -76,6 +76,7 @@ def test_a_client_that_leaves_at_any_moment_is_noticed_quietly(
 
 
 def test_leaving_the_with_block_ends_every_answer_and_the_thread(caplog: pytest.LogCaptureFixture) -> None:
+    before = threading.enumerate()
     with Simulator() as endpoint, socket.socket() as connection:
         connection.connect(("127.0.0.1", endpoint.port))
         body = json.dumps(request("[[simulator: fault=endless]]", stream=True)).encode()
@@ -86,7 +87,8 @@ def test_leaving_the_with_block_ends_every_answer_and_the_thread(caplog: pytest.
         endpoint.__exit__()
         assert time.perf_counter() - started < 1
     assert [record.ended for record in endpoint.log] == ["broken"]
-    assert not [thread for thread in threading.enumerate() if thread.name == "minimax-simulator"]
+    started_here = [thread for thread in threading.enumerate() if thread not in before]
+    assert not [thread for thread in started_here if thread.name == "minimax-simulator"]
     assert repr(endpoint) == "<Simulator stopped>"
     with pytest.raises(RuntimeError, match="with"):
         endpoint.base_url  # noqa: B018
