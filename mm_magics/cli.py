@@ -77,11 +77,11 @@ def _simulator(options: argparse.Namespace) -> int:
 
 
 def _history(options: argparse.Namespace) -> int:
-    from mm_magics.history.notebook import read
+    from mm_magics.history.notebook import read_notebook
     from mm_magics.ipython.commands.threads import history
     from mm_magics.session import Session
 
-    document = read(options.notebook)
+    document = read_notebook(options.notebook)
     for fault in document.faults:
         print(fault, file=sys.stderr)
     if options.json:
@@ -96,14 +96,14 @@ def _history(options: argparse.Namespace) -> int:
 
 def _replay(options: argparse.Namespace) -> int:
     from mm_magics.display.table import Table
-    from mm_magics.history.notebook import read
-    from mm_magics.history.replay import check
+    from mm_magics.history.notebook import read_notebook
+    from mm_magics.history.replay import check_cells
 
     well = True
     for path in options.notebooks:
-        found = list(check(read(path)))
+        found = list(check_cells(read_notebook(path)))
         well = well and all(each.state == "recorded" for each in found)
-        rows = [(str(each.number), each.state, each.cell.source.partition("\n")[0], each.why) for each in found]
+        rows = [(str(each.number), each.state, each.cell.source.partition("\n")[0], each.reason) for each in found]
         print(repr(Table(str(path), ("cell", "state", "", ""), rows, () if rows else ("It has no prompt cells.",))))
     return 0 if well else 1
 

@@ -22,7 +22,7 @@ from mm_magics.events import Event
 from mm_magics.history.context import Context, prepared_messages
 from mm_magics.history.notebook import LiveNotebook, NotebookFile
 from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
-from mm_magics.history.replay import Recordings, replayable
+from mm_magics.history.replay import Recordings, is_replayable
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from mm_magics.tools.approval import Approve, Rules, deny_all
@@ -189,7 +189,7 @@ class Session:
 
     def refresh(self) -> None:
         """Follow the notebook if it was saved since the last time."""
-        document = self.notebook.news() if self.notebook else None
+        document = self.notebook.updated() if self.notebook else None
         if document is not None:
             self._restored += self.history.follow(document)
 
@@ -220,7 +220,9 @@ class Session:
         """The cell's own record for this request, else another one of this notebook, else one of `replay_from`."""
         own = self.history.turn_of_cell(prompt.thread, prompt.cell_id)
         known = [*([own] if own else []), *(turn for turns in self.history.threads().values() for turn in turns)]
-        here = next((turn for turn in known if turn.request_sha256 == prompt.request.sha256 and replayable(turn)), None)
+        here = next(
+            (turn for turn in known if turn.request_sha256 == prompt.request.sha256 and is_replayable(turn)), None
+        )
         return here or self._recordings.find(prompt.request.sha256, self.config.replay_from)
 
     def client(self, timeout: float | None = None) -> Client:

@@ -112,25 +112,25 @@ def test_any_turns_make_a_valid_request_and_a_file_that_can_be_read(given_: list
             raise
         assert problems(json.loads(prepared.request.encoded_body)["messages"]) == []
         assert len(prepared.context_turns) == len(seen)
-    export.markdown(turns).encode("utf-8", "replace")
-    assert json.loads(export.saved(turns))["turns"] == json.loads(json.dumps([turn.record() for turn in turns]))
+    export.to_markdown(turns).encode("utf-8", "replace")
+    assert json.loads(export.to_json(turns))["turns"] == json.loads(json.dumps([turn.record() for turn in turns]))
     if turns:
-        compile(export.script(turns, "https://e.org"), "script", "exec")
+        compile(export.to_script(turns, "https://e.org"), "script", "exec")
 
 
 @FEWER
 @given(NOTEBOOKS)
 def test_any_notebook_is_read_or_refused_and_its_turns_take_their_places(content: Any) -> None:
     try:
-        document = notebook.parse(json.dumps(content), "n.ipynb", 0.0)
+        document = notebook.parse_notebook(json.dumps(content), "n.ipynb", 0.0)
     except NotebookError:
         return
     history = History()
     history.follow(document)
     history.stale()
-    list(replay.check(document))
+    list(replay.check_cells(document))
     assert all("\n" not in fault for fault in document.faults)
-    notebook_context.told(notebook_context.above(document, {}, "b"), 100)
+    notebook_context.format_cells(notebook_context.cells_above(document, {}, "b"), 100)
 
 
 @given(st.text(st.sampled_from('{}[]",:\\ 0123e+-.untrfalsepcIN\n'), max_size=40))
@@ -141,7 +141,7 @@ def test_any_notebook_is_read_or_refused_and_its_turns_take_their_places(content
          + "[" * 100_000 + '"}}]}]}')  # fmt: skip
 def test_any_text_for_a_notebook_is_read_or_refused(text: str) -> None:
     with suppress(NotebookError):
-        notebook.parse(text, "n.ipynb", 0.0)
+        notebook.parse_notebook(text, "n.ipynb", 0.0)
 
 
 @FEWER

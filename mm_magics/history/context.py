@@ -19,7 +19,7 @@ def context_messages(turns: Sequence[Turn], prompt: Message) -> list[Message]:
 
 
 def prepared_messages(turns: Sequence[Turn], prompt: Message) -> list[PreparedMessage]:
-    """Return the array of `context_messages`, prepared. Only the prompt and what joining changes is prepared anew."""
+    """Return the array of `context_messages`, prepared. Only the prompt and what joining changes is prepared here."""
     joined, sources = messages.join_with_sources([*(turn.closed for turn in turns), [prompt]])
     prepared = [each for turn in turns for each in turn.prepared]
     return [

@@ -1,7 +1,4 @@
-"""A thread as a file: Markdown, HTML, the Messages API's array, a Python script, or turns that can be loaded again.
-
-Always true: a file is either whole or not there, also if the disk is full in the middle of it.
-"""
+"""A thread as a file: Markdown, the Messages API's array, a Python script, or turns that can be loaded again."""
 
 from __future__ import annotations
 
@@ -15,6 +12,8 @@ from typing import Any
 from mm_magics.api import messages
 from mm_magics.errors import RecordError, UsageError
 from mm_magics.history.turn import SCHEMA, Turn
+
+LOAD_HINT = "Load a file that %minimax save wrote."
 
 SCRIPT = '''"""The conversation so far, and the next question, with the anthropic SDK."""
 
@@ -36,8 +35,8 @@ with client.messages.stream(model={model!r}, messages=messages, {system}max_toke
 '''
 
 
-def markdown(turns: Sequence[Turn]) -> str:
-    """The conversation as Markdown: prompts as quotations, answers as they are."""
+def to_markdown(turns: Sequence[Turn]) -> str:
+    """Return the conversation as Markdown: prompts as block quotes, answers unchanged."""
     parts = []
     for turn in turns:
         quoted = "\n".join(f"> {line}".rstrip() for line in turn.prompt.splitlines())
@@ -45,13 +44,13 @@ def markdown(turns: Sequence[Turn]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def array(turns: Sequence[Turn]) -> str:
-    """The `messages` array that these turns are sent as, as JSON."""
+def to_messages_json(turns: Sequence[Turn]) -> str:
+    """Return the `messages` array that is sent for these turns, as JSON."""
     return json.dumps(messages.join([turn.closed for turn in turns]), ensure_ascii=False, indent=1) + "\n"
 
 
-def script(turns: Sequence[Turn], base_url: str) -> str:
-    """A Python script that holds the conversation and asks on."""
+def to_script(turns: Sequence[Turn], base_url: str) -> str:
+    """Return a Python script that contains the conversation and continues it."""
     last = turns[-1]
     return SCRIPT.format(
         base_url=base_url,
@@ -62,27 +61,36 @@ def script(turns: Sequence[Turn], base_url: str) -> str:
     )
 
 
-def saved(turns: Sequence[Turn]) -> str:
-    """The turns as JSON, for `loaded`."""
+def to_json(turns: Sequence[Turn]) -> str:
+    """Return the turns as JSON that `load_turns` reads."""
     records = [turn.record() for turn in turns]
     return json.dumps({"schema": SCHEMA, "turns": records}, ensure_ascii=False, indent=1) + "\n"
 
 
-def loaded(path: Path) -> list[Turn]:
-    """The turns of a file that `saved` wrote. Raises `UsageError` or `RecordError`."""
+def load_turns(path: Path) -> list[Turn]:
+    """Read the turns of a file that contains what `to_json` returned.
+
+    Raises:
+        UsageError: The file cannot be read.
+        RecordError: The file does not contain turns, or one of them is damaged.
+    """
     try:
         content: Any = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError):
-        raise RecordError(f"{path} is not JSON.", "%minimax save writes what can be loaded.") from None
+        raise RecordError(f"{path} is not JSON.", LOAD_HINT) from None
     if not isinstance(content, dict) or not isinstance(content.get("turns"), list):
-        raise RecordError(f"{path} holds no turns.", "%minimax save writes what can be loaded.")
+        raise RecordError(f"{path} contains no turns.", LOAD_HINT)
     return [Turn.from_record(record) for record in content["turns"]]
 
 
-def write(path: Path, text: str) -> None:
-    """Write the file in one step. Raises `UsageError` if it cannot be written; then nothing has changed."""
+def write_file(path: Path, text: str) -> None:
+    """Write the file in one step: it is complete or unchanged, even if the disk is full.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
     temporary = None
     try:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:

@@ -1,7 +1,7 @@
-"""A notebook document: the cells in their order, and the turns that their outputs hold.
+"""A notebook document: its cells in order, and the turns in their outputs.
 
-Always true: it is only ever read; what cannot be read is reported by cell and left as it is, and never stops the rest.
-A cell of format 4 is plain JSON by the format's specification, so that is how it is read; nbformat converts older ones.
+A document is only read, never written. A cell that cannot be read is reported and left out, and the others are used.
+Notebooks of format 4 are read as JSON, as the format specifies; nbformat converts older ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EXPLAIN = "%minimax explain"
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. `turn` is the last turn record in its output, `fault` what is wrong with it ("" if nothing)."""
+    """One cell. `turn` is the last turn record in its output; `fault` says why the cell is not used, if it is not."""
 
     id: str
     kind: str
@@ -39,16 +39,16 @@ class Cell:
 
 
 def is_prompt(source: str) -> bool:
-    """Whether running a cell with this source asks a model."""
+    """Return whether running a cell with this source sends a prompt."""
     return source.lstrip().startswith((MAGIC, EXPLAIN))
 
 
 @dataclass(frozen=True)
 class Document:
-    """A notebook as it was at `saved_at` (seconds since the epoch); `name` is how it is called in messages.
+    """A notebook as it was at `saved_at` (seconds since the epoch); `name` is its name in messages.
 
-    `pending` are the ids of cells that are about to run, or run: their outputs say nothing yet. `grace` (seconds): a
-    turn that much older than the document should be in it; if it is not, its output was cleared.
+    `pending` are the ids of cells that are running or queued: their outputs are not up to date. A turn that is more
+    than `grace` seconds older than the document is in it, unless its output was cleared.
     """
 
     name: str
@@ -59,34 +59,34 @@ class Document:
 
     @property
     def faults(self) -> list[str]:
-        """What was passed over, one line for each cell."""
+        """What is wrong with the cells that are not used, one line for each of them."""
         return [f"cell {number} ({cell.id}): {cell.fault}" for number, cell in enumerate(self.cells, 1) if cell.fault]
 
     def turns(self) -> Iterator[Turn]:
-        """The turns of the prompt cells, in document order, each with the id of the cell that it stands in."""
+        """Return the turns of the prompt cells in document order, each with the id of its cell."""
         return (cell.turn for cell in self.cells if cell.turn is not None and cell.is_prompt)
 
 
-def read(path: Path) -> Document:
-    """The notebook at this path. Raises `NotebookError` if it cannot be read as one."""
+def read_notebook(path: Path) -> Document:
+    """Read the notebook file. Raises `NotebookError` if it is not a notebook, or too large."""
     try:
         status = path.stat()
         if status.st_size > MAX_BYTES:
             size, limit = (f"{value / 1024 / 1024:,.0f} MB" for value in (status.st_size, MAX_BYTES))
-            raise NotebookError(f"{path.name} has {size}, more than the {limit} that are read.", "Clear large outputs.")
+            raise NotebookError(f"{path.name} has {size}; the limit is {limit}.", "Clear large outputs.")
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise NotebookError(f"{path} cannot be read: {reason}.") from None
-    return parse(text, path.name, status.st_mtime)
+    return parse_notebook(text, path.name, status.st_mtime)
 
 
-def parse(text: str, name: str, saved_at: float) -> Document:
-    """The notebook of this JSON text. Raises `NotebookError` if it is not one."""
+def parse_notebook(text: str, name: str, saved_at: float) -> Document:
+    """Parse the JSON text of a notebook. Raises `NotebookError` if it is not a notebook."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
-        raise NotebookError(f"{name} is not JSON.", "Is it a notebook? Was it cut?") from None
+        raise NotebookError(f"{name} is not JSON.", "Check that the file is a notebook, and complete.") from None
     if isinstance(content, dict) and "worksheets" in content:
         content = _converted(text, name)
     if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
@@ -99,8 +99,8 @@ def _converted(text: str, name: str) -> Any:
 
     try:
         return nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
-    except Exception as error:  # whatever an old or broken notebook makes of the converter
-        raise NotebookError(f"{name} is of an old format that cannot be converted ({type(error).__name__}).") from None
+    except Exception as error:  # an old or broken notebook can make the converter fail in any way
+        raise NotebookError(f"{name} has an old format that cannot be converted ({type(error).__name__}).") from None
 
 
 def _cells(cells: list[Any]) -> Iterator[Cell]:
@@ -113,7 +113,7 @@ def _cells(cells: list[Any]) -> Iterator[Cell]:
         id_ = given if isinstance(given, str) and given else f"cell-{number}"
         cell = Cell(id_, str(raw.get("cell_type")), _joined(raw.get("source")), _outputs(raw.get("outputs")))
         if id_ in seen:
-            yield replace(cell, id=f"{id_}-{number}", fault="its id stands twice; its turn is not used")
+            yield replace(cell, id=f"{id_}-{number}", fault="another cell has the same id; its turn is not used")
             continue
         seen.add(id_)
         yield _with_turn(cell)
@@ -130,15 +130,15 @@ def _joined(value: Any) -> str:
 
 
 def _with_turn(cell: Cell) -> Cell:
-    """The cell with the last record of its outputs. The turn belongs to the cell that it stands in."""
+    """Return the cell with the last record of its outputs. A copied turn belongs to the cell that contains it."""
     data = [output["data"] for output in cell.outputs if isinstance(output.get("data"), Mapping)]
     records = [each[MIME_TYPE] for each in data if MIME_TYPE in each]
     if not records:
         return cell
     if not cell.is_prompt:
-        return replace(cell, fault="it holds a turn, but is no prompt cell")
+        return replace(cell, fault="it contains a turn, but is not a prompt cell")
     record = records[-1]
-    if isinstance(record, list | str):  # nbformat splits what it takes for text into lines
+    if isinstance(record, list | str):  # nbformat splits text into lines
         try:
             record = json.loads(_joined(record))
         except (ValueError, RecursionError):
@@ -150,10 +150,10 @@ def _with_turn(cell: Cell) -> Cell:
 
 
 class LiveNotebook:
-    """The notebook as a front end describes it before each execution, unsaved edits included.
+    """The notebook as the front end describes it before each execution, with unsaved edits.
 
-    A description has `name`, `order` (all cell ids), `pending` (ids) and `changed` (cells by id, in the notebook
-    format: those that are not as in the description before).
+    A description has `name`, `order` (all cell ids), `pending` (ids) and `changed`: the cells that changed since the
+    last description, by id, in the notebook format.
     """
 
     def __init__(self) -> None:
@@ -161,13 +161,13 @@ class LiveNotebook:
         self.error: NotebookError | None = None
         self.document: Document | None = None
         self._cells: dict[str, Any] = {}
-        self._news: Document | None = None
+        self._updated: Document | None = None
 
     def receive(self, description: Mapping[str, Any]) -> None:
-        """Take a description; one that is not well formed is passed over, and `error` says so."""
+        """Apply a description. A malformed one is ignored, and `error` says so."""
         order, changed, pending = (description.get(key) for key in ("order", "changed", "pending"))
         if not isinstance(order, list) or not isinstance(changed, dict) or not isinstance(pending, list):
-            self.error = NotebookError("The front end described the notebook in a form that is not known.")
+            self.error = NotebookError("The front end sent an unknown description of the notebook.")
             return
         self.error = None
         self.name = str(description.get("name") or self.name)
@@ -175,37 +175,37 @@ class LiveNotebook:
         self._cells = {id_: self._cells[id_] for id_ in order if isinstance(id_, str) and id_ in self._cells}
         cells = _cells([{**cell, "id": id_} for id_, cell in self._cells.items() if isinstance(cell, Mapping)])
         waiting = frozenset(map(str, pending))
-        self._news = self.document = Document(self.name, time.time(), list(cells), waiting, grace=0.0)
+        self._updated = self.document = Document(self.name, time.time(), list(cells), waiting, grace=0.0)
 
-    def news(self) -> Document | None:
-        """The document if it was described since the last call, else None."""
-        news, self._news = self._news, None
-        return news
+    def updated(self) -> Document | None:
+        """Return the document if it was described since the last call."""
+        updated, self._updated = self._updated, None
+        return updated
 
 
 class NotebookFile:
-    """The file of the notebook that a kernel belongs to; read again whenever it was saved."""
+    """The file of the kernel's notebook. It is read again after every save, and never written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.name
         self.error: NotebookError | None = None
         self.document: Document | None = None
-        self._seen: tuple[int, int] | None = None
+        self._version: tuple[int, int] | None = None
 
-    def news(self) -> Document | None:
-        """The document if it was saved since the last call, else None. What is wrong with it is left in `error`."""
+    def updated(self) -> Document | None:
+        """Return the document if it was saved since the last call; `error` says why it cannot be read."""
         try:
             status = os.stat(self.path)
         except OSError:
-            self.error = NotebookError(f"{self.path} is not there (any more).")
+            self.error = NotebookError(f"{self.path} does not exist.")
             return None
         version = (status.st_mtime_ns, status.st_size)
-        if version == self._seen:
+        if version == self._version:
             return None
-        self._seen = version
+        self._version = version
         try:
-            self.document, self.error = read(self.path), None
+            self.document, self.error = read_notebook(self.path), None
         except NotebookError as error:
             self.error = error
             return None

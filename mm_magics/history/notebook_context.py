@@ -1,7 +1,7 @@
-"""What a model sees of the rest of a notebook (`--sees`): code cells and their text outputs, each marked and cut.
+"""What a model sees of the rest of the notebook (`--sees`): code cells and their text outputs, marked and cut.
 
-Always true: the same cells give the same text; nothing of our own outputs is in it; a cell's text cannot close the mark
-that it stands in.
+The same cells always give the same text. It contains none of our own outputs, and the text of a cell cannot close the
+mark that encloses it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ SYNTHETIC_ID_PREFIXES = ("vscode-", "In[")
 """Prefixes of cell ids that are not in the notebook file: VS Code's, and those made for cells without one."""
 
 _MARK = re.compile(r"<(?=(?:[^\w>]{0,20}/[^\w>]{0,20})?(?:cell|output)\b)", re.IGNORECASE)
-"""A mark of ours, or what a model may take for one: spaces and unseen characters stand in it."""
+"""One of our marks, or text that a model may take for one: with spaces or invisible characters in it."""
 _NOT_IN_ID = re.compile(r"[^\w\[\]().:#~-]+")
 
 
 @dataclass(frozen=True)
-class Ran:
-    """A code cell: its id, its source, and its outputs as the notebook format holds them."""
+class CellRun:
+    """A code cell as it was run: its id, its source, and its outputs in the notebook format."""
 
     id: str
     source: str
@@ -38,32 +38,32 @@ class Ran:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is a prompt or a command: what those show is not told."""
+        """Whether it is a prompt cell or a command: their outputs are not shown to the model."""
         return self.source.lstrip().startswith(("%%minimax", "%minimax"))
 
     @property
     def text(self) -> str:
-        """Its outputs as text; an answer of ours is none."""
+        """Its outputs as text, without answers of a model."""
         return "\n".join(filter(None, map(_output, self.outputs)))
 
 
-def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None) -> list[Ran]:
-    """The code cells above this one, in document order, each as it was last run in this kernel, else as it was saved.
+def cells_above(document: Document | None, runs: Mapping[str, CellRun], cell_id: str | None) -> list[CellRun]:
+    """Return the code cells above this one, each as it was last run in this kernel, else as it was saved.
 
-    Without a document: the cells that were run, in the order of their first runs.
+    They are in document order or, without a document, in the order of their first runs.
     """
-    others = [cell for id_, cell in ran.items() if id_ != cell_id]
+    others = [cell for id_, cell in runs.items() if id_ != cell_id]
     if document is None:
         return others
     by_source = {cell.source.rstrip(): cell for cell in others if cell.id.startswith(SYNTHETIC_ID_PREFIXES)}
-    cells: list[Ran] = []
+    cells: list[CellRun] = []
     for cell in document.cells:
         if cell.id == cell_id:
             break
         if cell.kind == "code":
-            saved = Ran(cell.id, cell.source, cell.outputs)
-            as_run = ran.get(cell.id) or by_source.get(cell.source.rstrip(), saved)
-            cells.append(Ran(cell.id, as_run.source, as_run.outputs))
+            saved = CellRun(cell.id, cell.source, cell.outputs)
+            as_run = runs.get(cell.id) or by_source.get(cell.source.rstrip(), saved)
+            cells.append(CellRun(cell.id, as_run.source, as_run.outputs))
     known = {cell.id for cell in document.cells}
     sources = {cell.source.rstrip() for cell in document.cells}
     new = [cell for cell in others if cell.id not in known]
@@ -72,35 +72,35 @@ def above(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None
     ]
 
 
-def others(document: Document | None, ran: Mapping[str, Ran], cell_id: str | None) -> list[Ran]:
-    """All cells but this one, text cells too, in the order of `above`: what a search looks at."""
-    found = {cell.id: cell for cell in above(document, ran, None)}
+def other_cells(document: Document | None, runs: Mapping[str, CellRun], cell_id: str | None) -> list[CellRun]:
+    """Return all cells but this one, text cells too, in the order of `cells_above`: the cells that a search covers."""
+    found = {cell.id: cell for cell in cells_above(document, runs, None)}
     if document is not None:
-        texts = {cell.id: Ran(cell.id, cell.source, ()) for cell in document.cells if cell.kind != "code"}
+        texts = {cell.id: CellRun(cell.id, cell.source, ()) for cell in document.cells if cell.kind != "code"}
         order = [*(cell.id for cell in document.cells), *found]
         found = {id_: cell for id_ in order if (cell := found.get(id_) or texts.get(id_))}
     return [cell for id_, cell in found.items() if id_ != cell_id]
 
 
-def since_prompt(cells: Sequence[Ran], prompts: Iterable[str]) -> list[Ran]:
-    """The cells after the last of those with these ids: what the thread has not seen yet."""
-    asked = set(prompts)
-    last = max((number for number, cell in enumerate(cells) if cell.id in asked), default=-1)
+def cells_since_prompt(cells: Sequence[CellRun], prompt_ids: Iterable[str]) -> list[CellRun]:
+    """Return the cells after the last prompt cell with one of these ids: those that the thread has not seen yet."""
+    ids = set(prompt_ids)
+    last = max((number for number, cell in enumerate(cells) if cell.id in ids), default=-1)
     return [cell for cell in cells[last + 1 :] if not cell.is_ours and cell.source.strip()]
 
 
-def told(cells: Iterable[Ran], limit: int) -> str:
-    """The cells as text for the model, each in a `<cell>` mark with its id; "" if there are none.
+def format_cells(cells: Iterable[CellRun], limit: int) -> str:
+    """Return the cells as text for the model, each in a `<cell>` mark with its id.
 
-    At most `limit` characters of each source and of each cell's outputs (0: all).
+    The source of a cell, and its outputs together, are cut at `limit` characters (0: no limit).
     """
-    return "\n".join(_cell(cell, limit) for cell in cells)
+    return "\n".join(_format_cell(cell, limit) for cell in cells)
 
 
-def _cell(cell: Ran, limit: int) -> str:
-    lines = [f'<cell id="{_NOT_IN_ID.sub("_", cell.id)}">', _inert(cut(_plain(cell.source), limit))]
+def _format_cell(cell: CellRun, limit: int) -> str:
+    lines = [f'<cell id="{_NOT_IN_ID.sub("_", cell.id)}">', _escape_marks(cut(_plain(cell.source), limit))]
     if output := cell.text:
-        lines += ["<output>", _inert(cut(output, limit)), "</output>"]
+        lines += ["<output>", _escape_marks(cut(output, limit)), "</output>"]
     return "\n".join([*lines, "</cell>"])
 
 
@@ -121,5 +121,5 @@ def _plain(text: Any) -> str:
     return strip_ansi(joined).strip("\n")
 
 
-def _inert(text: str) -> str:
+def _escape_marks(text: str) -> str:
     return _MARK.sub("‹", text)

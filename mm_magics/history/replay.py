@@ -1,7 +1,7 @@
-"""Replay: answering a request from a turn that was recorded for exactly the same request.
+"""Replay: answer a request with the turn that was recorded for exactly the same request.
 
-Always true: a recording is found by the request's hash alone, is only ever read, and replaying it runs nothing. Turns
-that were stopped or failed are no recordings.
+A recording is found by the hash of its request alone, and is only read. Turns that were stopped or failed are not
+recordings.
 """
 
 from __future__ import annotations
@@ -12,45 +12,41 @@ from pathlib import Path
 from typing import Literal
 
 from mm_magics.errors import MiniMaxError
-from mm_magics.history.notebook import Cell, Document, read
+from mm_magics.history.notebook import Cell, Document, read_notebook
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 
-Mode = Literal["off", "auto", "only"]
-MODES: tuple[Mode, ...] = ("off", "auto", "only")
+ReplayMode = Literal["off", "auto", "only"]
 
 
 class Recordings:
-    """The recordings of some notebooks and folders of notebooks, read when first asked for and when they change."""
+    """The recordings in notebooks and folders of notebooks. A file is read when it is needed and when it changed."""
 
     def __init__(self) -> None:
-        self._read: dict[Path, tuple[int, dict[str, Turn]]] = {}
+        self._cache: dict[Path, tuple[int, dict[str, Turn]]] = {}
 
     def find(self, request_sha256: str, sources: Iterable[str | Path]) -> Turn | None:
-        """The first recording for this request in these notebooks and folders; None if there is none."""
+        """Return the first recording for this request in the notebooks and folders of notebooks, if there is one."""
         for path in _notebooks(sources):
-            turn = self._of(path).get(request_sha256)
+            turn = self._turns_in(path).get(request_sha256)
             if turn is not None:
                 return turn
         return None
 
-    def _of(self, path: Path) -> dict[str, Turn]:
+    def _turns_in(self, path: Path) -> dict[str, Turn]:
+        """Return the recordings of a notebook by the hash of their request; {} if it cannot be read."""
         try:
             version = path.stat().st_mtime_ns
-            if path not in self._read or self._read[path][0] != version:
-                self._read[path] = (version, recorded(read(path).turns()))
+            if path not in self._cache or self._cache[path][0] != version:
+                turns = filter(is_replayable, read_notebook(path).turns())
+                self._cache[path] = (version, {turn.request_sha256: turn for turn in turns})
         except (MiniMaxError, OSError):
             return {}
-        return self._read[path][1]
+        return self._cache[path][1]
 
 
-def recorded(turns: Iterable[Turn]) -> dict[str, Turn]:
-    """The turns that can be replayed, by the hash of their request."""
-    return {turn.request_sha256: turn for turn in turns if replayable(turn)}
-
-
-def replayable(turn: Turn) -> bool:
-    """Whether the turn is a recording: one that the endpoint ended."""
+def is_replayable(turn: Turn) -> bool:
+    """Return whether the turn is a recording: the endpoint ended it."""
     return turn.status in ("complete", "truncated")
 
 
@@ -65,20 +61,20 @@ def _notebooks(sources: Iterable[str | Path]) -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What a prompt cell holds: `recorded`, `stale`, `missing` or `damaged`, with the reason for the last three."""
+class CellState:
+    """Whether a prompt cell has a recording that still applies; `reason` says why not."""
 
     number: int
     cell: Cell
     state: Literal["recorded", "stale", "missing", "damaged"]
-    why: str = ""
+    reason: str = ""
 
 
-def check(document: Document) -> Iterator[Checked]:
-    """The state of each prompt cell of a notebook, without running anything.
+def check_cells(document: Document) -> Iterator[CellState]:
+    """Yield the state of each prompt cell of a notebook, without running anything.
 
-    A cell is stale if the turns above it are no longer those it answered, or (where nothing is interpolated) if its
-    text is no longer what was asked.
+    A cell is stale if the turns above it changed since it was answered, or if its text changed (which can only be
+    checked where the text contains no expressions).
     """
     history = History()
     history.follow(document)
@@ -88,19 +84,19 @@ def check(document: Document) -> Iterator[Checked]:
             continue
         turn = cell.turn
         if cell.fault:
-            yield Checked(number, cell, "damaged", cell.fault)
+            yield CellState(number, cell, "damaged", cell.fault)
         elif turn is None:
-            yield Checked(number, cell, "missing", "its output holds no turn")
-        elif not replayable(turn):
-            yield Checked(number, cell, "missing", f"its turn is {turn.status}")
+            yield CellState(number, cell, "missing", "its output contains no turn")
+        elif not is_replayable(turn):
+            yield CellState(number, cell, "missing", f"its turn is {turn.status}")
         elif turn.place in stale:
-            yield Checked(number, cell, "stale", "the turns above it have changed")
-        elif _edited(cell, turn):
-            yield Checked(number, cell, "stale", "its text has changed")
+            yield CellState(number, cell, "stale", "the turns above it have changed")
+        elif _is_edited(cell, turn):
+            yield CellState(number, cell, "stale", "its text has changed")
         else:
-            yield Checked(number, cell, "recorded")
+            yield CellState(number, cell, "recorded")
 
 
-def _edited(cell: Cell, turn: Turn) -> bool:
+def _is_edited(cell: Cell, turn: Turn) -> bool:
     first, _, body = cell.source.lstrip().partition("\n")
     return "{{" not in body and "--sees" not in first and body.rstrip("\n") != turn.prompt

@@ -1,7 +1,7 @@
-"""A turn, and its record: the stored form, schema 1.
+"""A turn, and its stored form: the turn record, schema 1.
 
-Always true: a record holds what arrived, verbatim, finished or not; `Turn.closed` is what of it may be sent again.
-`turn.schema.json` beside this file is the contract of the stored form.
+A record contains what was received, verbatim, complete or not; `Turn.closed` is the part that may be sent again.
+`turn.schema.json` beside this file specifies the record.
 """
 
 from __future__ import annotations
@@ -36,13 +36,34 @@ def now() -> str:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one run of a prompt cell produced.
+    """Everything that one run of a prompt cell produced.
 
-    `messages` are this turn's only. `responses` has one entry per model call: `id`, `model`, `stop_reason`, `usage`
-    (verbatim), `first_token_s`, `thinking_s`, `seconds`; `calls` where it sums up so many; `unfinished` (the index of
-    the block that was cut) and `partial_json` (a cut tool input) where the answer was cut; `tools` (`id`, `outcome`,
-    `seconds` of each call) where it called some. `context` says which turns it was to see, if not
-    those above; `base` what the thread was forked from: `thread`, and the last `turn` (with its `cell`) of both.
+    >>> question = {"role": "user", "content": [{"type": "text", "text": "What is a reef?"}]}
+    >>> answer = {"role": "assistant", "content": [{"type": "text", "text": "A ridge near the surface of the sea."}]}
+    >>> turn = Turn("main", "complete", "MiniMax-M2.7", [question, answer])
+    >>> turn.prompt, turn.text
+    ('What is a reef?', 'A ridge near the surface of the sea.')
+    >>> Turn.from_record(turn.record()) == turn
+    True
+
+    Attributes:
+        thread: The thread that it belongs to.
+        status: `complete`, `stopped` by the user, `truncated` by a token limit, or `failed`.
+        model: The model that was requested.
+        messages: The messages of this turn only, the user's first.
+        system: The system prompt, if there was one.
+        params: The other parameters of the request: `max_tokens`, `temperature`, `tools` …
+        responses: One entry per model call: `id`, `model`, `stop_reason`, `usage` (verbatim), and the times
+            `first_token_s`, `thinking_s` and `seconds`. `calls` if it stands for several calls; `unfinished` (the index
+            of the block that was cut) and `partial_json` (a cut tool input) if the response was cut; `tools` (`id`,
+            `outcome` and `seconds` of each call) if it called tools.
+        request_sha256: The hash of the first request; replay finds the turn by it.
+        error: Why the turn failed.
+        cell_id: The prompt cell; None in a terminal or a script.
+        context: Which turns it sees: `above`, `all`, `none`, or the number of turns above.
+        base: Where the thread was forked from: `thread`, and the last shared `turn` with its `cell`.
+        id: A UUID.
+        created: When the request was sent, in UTC.
     """
 
     thread: str
@@ -62,7 +83,7 @@ class Turn:
 
     @cached_property
     def closed(self) -> list[Message]:
-        """The turn as context: valid by the API's rules, `[]` if nothing of an answer is left."""
+        """The turn as context, valid by the rules of the Messages API; `[]` if no part of the answer can be sent."""
         cut = (response.get("unfinished") for response in self.responses)
         return messages.closed(self.messages, (each if isinstance(each, int) else None for each in cut))
 
@@ -73,17 +94,17 @@ class Turn:
 
     @property
     def text(self) -> str:
-        """The answer's text; the JSON of it where it was given in a shape that was wanted."""
-        return messages.text_of(self.messages) or self._given()
+        """The text of the answer; its JSON if the answer is structured output."""
+        return messages.text_of(self.messages) or self._structured_output()
 
-    def _given(self) -> str:
+    def _structured_output(self) -> str:
         last = next((messages.blocks(each) for each in reversed(self.messages) if each["role"] == "assistant"), [])
-        given = [block.get("input") for block in last if block.get("name") == messages.ANSWER]
-        return json.dumps(given[0], ensure_ascii=False, indent=2, sort_keys=True) if given else ""
+        inputs = [block.get("input") for block in last if block.get("name") == messages.ANSWER]
+        return json.dumps(inputs[0], ensure_ascii=False, indent=2, sort_keys=True) if inputs else ""
 
     @property
     def prompt(self) -> str:
-        """The user's text: the last text of the first message (what `--sees` adds stands before it)."""
+        """The user's text: the last text of the first message, after what `--sees` adds."""
         texts = (
             [block for block in messages.blocks(self.messages[0]) if block.get("type") == "text"]
             if self.messages
@@ -93,11 +114,11 @@ class Turn:
 
     @property
     def place(self) -> tuple[str, str]:
-        """Its cell and its id: a copied cell has a turn of the same id."""
+        """Its cell and its id: a copied cell contains a turn with the same id."""
         return self.cell_id or "", self.id
 
     def record(self) -> dict[str, Any]:
-        """The stored form, keys in a fixed order."""
+        """Return the turn record, with its keys in a fixed order."""
         return {
             "schema": SCHEMA,
             "id": self.id,
@@ -118,29 +139,31 @@ class Turn:
 
     @classmethod
     def from_record(cls, record: object) -> Turn:
-        """The turn of a record. Raises `RecordError` for a damaged one and for one of a newer schema."""
+        """Return the turn of a record. Raises `RecordError` if it is damaged or has a newer schema."""
         if not isinstance(record, dict):
             raise RecordError("The turn record is not an object.")
         schema = record.get("schema")
         if isinstance(schema, int) and schema > SCHEMA:
-            raise RecordError(f"The record is of schema {schema}; this version reads {SCHEMA}.", "Update mm_magics.")
+            raise RecordError(
+                f"The record has schema {schema}; this version reads schema {SCHEMA}.", "Update mm_magics."
+            )
         wrong = [key for key, ok in _CHECKS.items() if not ok(record.get(key))]
         if schema != SCHEMA or wrong:
             raise RecordError(f"The turn record is damaged: {', '.join(wrong) or 'schema'}.")
         if not messages.is_writable(record):
-            raise RecordError("The turn record is damaged: it holds what JSON cannot hold, or is nested too deep.")
+            raise RecordError("The turn record is damaged: JSON cannot represent it, or it is nested too deeply.")
         return cls(**{key: value for key, value in record.items() if key in _FIELDS})
 
 
-def _strings(value: object) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _maybe(value: object) -> bool:
+def _is_text_or_none(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
-def _messages(value: object) -> bool:
+def _is_message_list(value: object) -> bool:
     return isinstance(value, list) and all(
         isinstance(each, dict)
         and each.get("role") in ("user", "assistant")
@@ -149,24 +172,24 @@ def _messages(value: object) -> bool:
     )
 
 
-def _base(value: object) -> bool:
+def _is_base(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("thread", "turn"))
 
 
 _CHECKS: dict[str, Callable[[Any], bool]] = {
-    "id": _strings,
-    "thread": _strings,
-    "cell_id": _maybe,
-    "created": _strings,
+    "id": _is_text,
+    "thread": _is_text,
+    "cell_id": _is_text_or_none,
+    "created": _is_text,
     "status": lambda value: value in STATUSES,
-    "model": _strings,
-    "system": _maybe,
+    "model": _is_text,
+    "system": _is_text_or_none,
     "params": lambda value: isinstance(value, dict),
-    "messages": _messages,
+    "messages": _is_message_list,
     "responses": lambda value: isinstance(value, list) and all(isinstance(each, dict) for each in value),
-    "request_sha256": _strings,
-    "error": _maybe,
+    "request_sha256": _is_text,
+    "error": _is_text_or_none,
     "context": lambda value: value in (None, "above", "all", "none") or type(value) is int,
-    "base": lambda value: value is None or _base(value),
+    "base": lambda value: value is None or _is_base(value),
 }
 _FIELDS = frozenset(_CHECKS)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mm_magics.errors import MiniMaxError
-from mm_magics.history.notebook_context import Ran
+from mm_magics.history.notebook_context import CellRun
 from mm_magics.ipython import frontend
 
 KEPT = 200_000
@@ -33,7 +33,7 @@ class Recorder:
     """The cells that were run in this shell, by id, in the order of their first runs."""
 
     def __init__(self, shell: Any) -> None:
-        self.cells: dict[str, Ran] = {}
+        self.cells: dict[str, CellRun] = {}
         self._shell = shell
         self._outputs: list[Output] = []
         self._size = 0
@@ -44,7 +44,7 @@ class Recorder:
                 place.register_hook(self._displayed)
 
     @property
-    def last_error(self) -> Ran | None:
+    def last_error(self) -> CellRun | None:
         """The last cell that ended with an error, if its last run did."""
         failed = [cell for cell in self.cells.values() if any(each["output_type"] == "error" for each in cell.outputs)]
         return failed[-1] if failed else None
@@ -85,7 +85,7 @@ class Recorder:
         elif result.result is not None and not hasattr(self._shell, "kernel"):
             self._outputs.append({"output_type": "execute_result", "data": {"text/plain": repr(result.result)[:KEPT]}})
         id_ = frontend.cell_id(self._shell) or f"In[{self._shell.execution_count}]"
-        self.cells[id_] = Ran(id_, info.raw_cell, list(self._outputs))
+        self.cells[id_] = CellRun(id_, info.raw_cell, list(self._outputs))
 
     def _traceback(self, error: BaseException) -> list[str]:
         if isinstance(error, MiniMaxError):  # what draws a traceback takes a second to import, and an interrupt waits

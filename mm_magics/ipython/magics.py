@@ -17,8 +17,8 @@ from mm_magics.api.models import CATALOGUE
 from mm_magics.config import MiniMax
 from mm_magics.display.answer_format import parse_answer
 from mm_magics.errors import UsageError
-from mm_magics.history import notebook_context as sees_text
-from mm_magics.history.notebook_context import Ran
+from mm_magics.history import notebook_context
+from mm_magics.history.notebook_context import CellRun
 from mm_magics.ipython import arguments, comms, frontend
 from mm_magics.ipython.cell_recorder import Recorder
 from mm_magics.ipython.live_page import LivePage
@@ -87,7 +87,7 @@ class MiniMaxMagics(Magics):
         flags = arguments.parse(line.partition("explain")[2])
         return self._ask(EXPLAIN, {**flags, "raw": True, "sees": "none"}, [failed])
 
-    def _ask(self, cell: str, flags: dict[str, Any], cells: Sequence[Ran] | None = None) -> None:
+    def _ask(self, cell: str, flags: dict[str, Any], cells: Sequence[CellRun] | None = None) -> None:
         config, shell = self.session.config, self.shell
         if "params" in flags:
             flags["params"] = {**config.params, **flags["params"]}
@@ -109,7 +109,7 @@ class MiniMaxMagics(Magics):
         if cells is None:
             cells = self._cells(sees, flags.get("thread", self.session.settings.value("thread")), cell_id)
         content = [{"type": "text", "text": cell.rstrip("\n")}]
-        if told := sees_text.told(cells, config.sees_limit):
+        if told := notebook_context.format_cells(cells, config.sees_limit):
             content.insert(0, {"type": "text", "text": told})
         ready = self.session.prepare(content, cell_id=cell_id, **flags)
         if dry_run:
@@ -145,21 +145,21 @@ class MiniMaxMagics(Magics):
         folder = folder_of(self.session.config.tools_folder, frontend.notebook_path(self.shell))
         return builtin_tools(self.shell.user_ns, folder, self._other_cells, self.shell)
 
-    def _other_cells(self) -> Sequence[Ran]:
+    def _other_cells(self) -> Sequence[CellRun]:
         document = self.session.notebook.document if self.session.notebook else None
         here = self.session.place(frontend.cell_id(self.shell), frontend.source(self.shell))
-        return sees_text.others(document, self.recorder.cells, here)
+        return notebook_context.other_cells(document, self.recorder.cells, here)
 
-    def _cells(self, sees: str | int, thread: str, cell_id: str | None) -> Sequence[Ran]:
+    def _cells(self, sees: str | int, thread: str, cell_id: str | None) -> Sequence[CellRun]:
         """The code cells that a prompt in this cell sees."""
         if sees in ("none", 0):
             return []
         document = self.session.notebook.document if self.session.notebook else None
-        above = sees_text.above(document, self.recorder.cells, cell_id)
+        above = notebook_context.cells_above(document, self.recorder.cells, cell_id)
         asked = [turn.cell_id for turn in self.session.history.context_turns(thread, cell_id)]
         if None in asked:
             asked += [cell.id for cell in above if cell.is_prompt]
-        fresh = sees_text.since_prompt(above, filter(None, asked))
+        fresh = notebook_context.cells_since_prompt(above, filter(None, asked))
         return fresh[-sees:] if isinstance(sees, int) else fresh
 
 

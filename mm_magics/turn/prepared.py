@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mm_magics.api.messages import Message
 from mm_magics.history.context import Context
-from mm_magics.history.replay import Mode
+from mm_magics.history.replay import ReplayMode
 from mm_magics.history.turn import Status, Turn
 from mm_magics.tools.loop import Toolbox
 
@@ -55,7 +55,7 @@ class PreparedPrompt:
     position: Position
     toolbox: Toolbox | None
     timeout: float
-    replay: Mode
+    replay: ReplayMode
     notes: list[str]
 
     @property

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mm_magics.errors import NotebookError
-from mm_magics.history.notebook import Document, NotebookFile, parse, read
-from mm_magics.history.replay import check
+from mm_magics.history.notebook import Document, NotebookFile, parse_notebook, read_notebook
+from mm_magics.history.replay import check_cells
 from mm_magics.history.thread import History
 from mm_magics.history.turn import MIME_TYPE, Turn
 
@@ -27,7 +27,9 @@ def cell(id_: str | None, record: Any = None, source: str = "%%minimax\nHello.",
 
 
 def document(*cells: Any) -> Document:
-    return parse(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}), "page.ipynb", 0.0)
+    return parse_notebook(
+        json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}), "page.ipynb", 0.0
+    )
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: str(record["cell_id"]))
@@ -49,13 +51,13 @@ def test_a_turn_belongs_to_the_cell_that_it_stands_in():
 def test_of_two_cells_with_one_id_the_second_is_passed_over_and_named():
     page = document(cell("a", RECORDS[0]), cell("a", RECORDS[1]))
     assert [turn.id for turn in page.turns()] == [RECORDS[0]["id"]]
-    assert page.faults == ["cell 2 (a-1): its id stands twice; its turn is not used"]
+    assert page.faults == ["cell 2 (a-1): another cell has the same id; its turn is not used"]
 
 
 def test_a_record_in_a_cell_that_is_no_prompt_cell_is_passed_over_and_named():
     page = document(cell("a", RECORDS[0], source="print(1)"))
     assert list(page.turns()) == []
-    assert page.faults == ["cell 1 (a): it holds a turn, but is no prompt cell"]
+    assert page.faults == ["cell 1 (a): it contains a turn, but is not a prompt cell"]
 
 
 @pytest.mark.parametrize("cut", ["messages", "status", "thread", "id", "params", "responses"])
@@ -93,25 +95,25 @@ def test_the_last_record_of_a_cell_counts():
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"cells": 3}', '{"nbformat": 3, "worksheets": 4}'])
 def test_what_is_no_notebook_is_one_clear_error(text):
     with pytest.raises(NotebookError, match=r"^page.ipynb "):
-        parse(text, "page.ipynb", 0.0)
+        parse_notebook(text, "page.ipynb", 0.0)
 
 
 def test_a_file_is_read_again_only_when_it_was_saved(tmp_path):
     path = tmp_path / "page.ipynb"
     path.write_text(json.dumps({"cells": [cell("a", RECORDS[0])]}))
     file = NotebookFile(path)
-    assert file.news() is not None
-    assert file.news() is None
+    assert file.updated() is not None
+    assert file.updated() is None
     path.write_text(json.dumps({"cells": [cell("b", RECORDS[0]), cell("c")]}))
-    news = file.news()
-    assert news is not None
-    assert [each.id for each in news.cells] == ["b", "c"]
+    document = file.updated()
+    assert document is not None
+    assert [each.id for each in document.cells] == ["b", "c"]
 
 
 def test_a_file_with_bytes_that_are_no_text_is_one_clear_error(tmp_path):
     (tmp_path / "page.ipynb").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(NotebookError, match="it is not UTF-8"):
-        read(tmp_path / "page.ipynb")
+        read_notebook(tmp_path / "page.ipynb")
 
 
 def test_threads_with_odd_names_are_kept_apart():
@@ -140,4 +142,4 @@ def test_the_check_tells_recorded_stale_missing_and_damaged():
         cell("e", {**RECORDS[0], "schema": 9}),
         cell("f", source="print(1)"),
     )
-    assert [each.state for each in check(page)] == ["recorded", "stale", "missing", "missing", "damaged"]
+    assert [each.state for each in check_cells(page)] == ["recorded", "stale", "missing", "missing", "damaged"]

@@ -139,7 +139,7 @@ def test_what_is_no_record_is_one_of_our_errors(record: Any) -> None:
 
 
 def test_a_newer_schema_is_said_to_be_one() -> None:
-    with pytest.raises(RecordError, match=r"schema 2.*reads 1") as caught:
+    with pytest.raises(RecordError, match=r"schema 2.*reads schema 1") as caught:
         Turn.from_record({**turn().record(), "schema": 2, "brand": "new"})
     assert "Update" in caught.value.hint
 

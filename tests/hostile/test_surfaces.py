@@ -21,7 +21,7 @@ from mm_magics.display.terminal import TerminalView
 from mm_magics.doctor import Finding, examine
 from mm_magics.errors import MiniMaxError, RecordError
 from mm_magics.history import notebook_context
-from mm_magics.history.notebook_context import Ran
+from mm_magics.history.notebook_context import CellRun
 from mm_magics.history.turn import Turn
 from mm_magics.ipython.commands import doctor_report, run
 from mm_magics.prompt import template
@@ -233,7 +233,7 @@ def test_a_seen_cell_cannot_close_its_mark(evil: str) -> None:
         {"output_type": "display_data", "data": {"text/plain": [evil]}},
         {"output_type": "error", "evalue": evil, "traceback": [evil]},
     ]
-    told = notebook_context.told([Ran(evil, f"x{evil}", outputs), Ran("b", "y", [])], limit=0)
+    told = notebook_context.format_cells([CellRun(evil, f"x{evil}", outputs), CellRun("b", "y", [])], limit=0)
     first, *rest = told.split("\n")
     assert re.fullmatch(r'<cell id="[^"<>\s]*">', first)
     assert CLOSING.findall("\n".join(rest)) == ["<output", "</output", "</cell", "<cell", "</cell"]
@@ -249,6 +249,6 @@ def test_an_interpolated_value_is_sent_as_it_is_and_not_read_again(evil: str) ->
 @bombs
 def test_no_bomb_holds_up_what_is_sent(bomb: str) -> None:
     began = time.process_time()
-    notebook_context.told([Ran("a", bomb, [{"output_type": "stream", "text": bomb}])], limit=0)
+    notebook_context.format_cells([CellRun("a", bomb, [{"output_type": "stream", "text": bomb}])], limit=0)
     template.render("{{ v }}", {"v": bomb})
     assert time.process_time() - began < LIMIT_S

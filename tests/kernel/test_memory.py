@@ -146,7 +146,7 @@ def test_what_cannot_be_read_is_reported_by_cell_and_passed_over(page):
     page.run("id3")
     assert page.sent() == ["Three", "Four"]
     doctor = page.kernel.run("%minimax doctor").text
-    assert "cell 2 (id0): The record is of schema 99" in doctor
+    assert "cell 2 (id0): The record has schema 99" in doctor
     assert "cell 3 (id1): The turn record is damaged: messages." in doctor
     assert page.path.read_bytes() == saved
 
@@ -156,8 +156,8 @@ def test_what_cannot_be_read_is_reported_by_cell_and_passed_over(page):
     [
         (b"no notebook", "page.ipynb is not JSON."),
         (b"[]", "page.ipynb is JSON, but not a notebook."),
-        (b" " * (100 * 1024 * 1024), "page.ipynb has 100 MB, more than the 64 MB that are read."),
-        (None, "is not there (any more)."),
+        (b" " * (100 * 1024 * 1024), "page.ipynb has 100 MB; the limit is 64 MB."),
+        (None, "does not exist."),
     ],
     ids=["not JSON", "not a notebook", "100 MB", "gone"],
 )

@@ -48,12 +48,12 @@ def fork(session: Session, shell: Any, rest: str) -> Table:
 
 def save(session: Session, _shell: Any, rest: str) -> Table:
     path, (thread, turns) = _path(rest, "save FILE.json"), _active_turns(session)
-    exports.write(path, exports.saved(turns))
+    exports.write_file(path, exports.to_json(turns))
     return Table(lines=[f"{len(turns)} turns of the thread {thread} are in {path}."])
 
 
 def load(session: Session, _shell: Any, rest: str) -> Table:
-    turns = exports.loaded(_path(rest, "load FILE.json"))
+    turns = exports.load_turns(_path(rest, "load FILE.json"))
     session.history.load(turns)
     threads = ", ".join(dict.fromkeys(turn.thread for turn in turns)) or "none"
     return Table(lines=[f"{len(turns)} turns were read, of these threads: {threads}."])
@@ -62,14 +62,14 @@ def load(session: Session, _shell: Any, rest: str) -> Table:
 def export(session: Session, _shell: Any, rest: str) -> Table:
     path, (thread, turns) = _path(rest, "export FILE.md, .html, .json or .py"), _active_turns(session)
     writers = {
-        ".md": lambda: exports.markdown(turns),
+        ".md": lambda: exports.to_markdown(turns),
         ".html": lambda: render_page(turns, thread, session.history.stale()),
-        ".json": lambda: exports.array(turns),
-        ".py": lambda: exports.script(turns, session.config.base_url),
+        ".json": lambda: exports.to_messages_json(turns),
+        ".py": lambda: exports.to_script(turns, session.config.base_url),
     }
     if path.suffix not in writers:
         raise ArgumentError(f"{path.name} ends in none of {', '.join(writers)}.", "The ending says what is written.")
-    exports.write(path, writers[path.suffix]())
+    exports.write_file(path, writers[path.suffix]())
     return Table(lines=[f"{len(turns)} turns of the thread {thread} are in {path}."])
 
 

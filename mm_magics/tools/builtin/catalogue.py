@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from mm_magics.tools.tool import Tool
 
 if TYPE_CHECKING:
-    from mm_magics.history.notebook_context import Ran
+    from mm_magics.history.notebook_context import CellRun
 
 TOOL_NAMES = ("python", "variables", "read_file", "list_files", "write_file", "shell", "search_cells")
 
 
 def builtin_tools(
-    namespace: dict[str, Any], folder: Path, cells: Callable[[], Iterable[Ran]], shell: Any = None
+    namespace: dict[str, Any], folder: Path, cells: Callable[[], Iterable[CellRun]], shell: Any = None
 ) -> dict[str, Tool]:
     """Make the built-in tools, by name.
 

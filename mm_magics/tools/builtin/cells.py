@@ -12,7 +12,7 @@ from mm_magics.tools.builtin.typed_function import builtin_tool
 from mm_magics.tools.tool import Tool
 
 if TYPE_CHECKING:
-    from mm_magics.history.notebook_context import Ran
+    from mm_magics.history.notebook_context import CellRun
 
 MAX_LINES = 50
 """Lines in one result."""
@@ -23,13 +23,13 @@ MAX_LINE = 200
 RISK = "The lines that contain the text, in the notebook's cells and their outputs, are sent to the endpoint."
 
 
-def search_cells_tool(cells: Callable[[], Iterable[Ran]]) -> Tool:
+def search_cells_tool(cells: Callable[[], Iterable[CellRun]]) -> Tool:
     """Make the tool `search_cells`; `cells` returns the cells to search when it is called."""
     return builtin_tool(search_cells, cells, risk=RISK)
 
 
 def search_cells(
-    cells: Callable[[], Iterable[Ran]],
+    cells: Callable[[], Iterable[CellRun]],
     text: Annotated[str, Field(strict=True, description="Text to find within one line; case is ignored.")],
 ) -> str:
     """Find a text in the other cells of the user's notebook: their source and their text output.
@@ -43,7 +43,7 @@ def search_cells(
     return "\n".join([*found[:MAX_LINES], *more]) or "No other cell contains this text."
 
 
-def _matches(cell: Ran, text: str) -> Iterator[str]:
+def _matches(cell: CellRun, text: str) -> Iterator[str]:
     for label, source in (("line", cell.source), ("output line", cell.text)):
         for number, line in enumerate(source.splitlines(), 1):
             if (start := line.casefold().find(text)) >= 0:

@@ -8,7 +8,7 @@ import pytest
 
 from mm_magics.errors import ToolInputError
 from mm_magics.history.notebook import Cell, Document
-from mm_magics.history.notebook_context import Ran, others
+from mm_magics.history.notebook_context import CellRun, other_cells
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.tools.builtin.cells import MAX_LINE, MAX_LINES, search_cells_tool
 
@@ -17,7 +17,7 @@ def stream(text: str) -> dict[str, Any]:
     return {"output_type": "stream", "text": text}
 
 
-def search(cells: list[Ran], text: str) -> str:
+def search(cells: list[CellRun], text: str) -> str:
     tool = search_cells_tool(lambda: cells)
     return str(tool.function(**tool.check({"text": text})))
 
@@ -25,9 +25,9 @@ def search(cells: list[Ran], text: str) -> str:
 def test_lines_of_sources_and_outputs_are_found_with_their_places() -> None:
     answer = {"output_type": "display_data", "data": {MIME_TYPE: {}, "text/plain": "alpha of ours"}}
     cells = [
-        Ran("a", "x = 1\nalpha = 2", []),
-        Ran("b", "print(1)", [stream("one\n\x1b[31mALPHA\x1b[0m\n")]),
-        Ran("c", "%%minimax\nWhat is alpha?", [answer]),
+        CellRun("a", "x = 1\nalpha = 2", []),
+        CellRun("b", "print(1)", [stream("one\n\x1b[31mALPHA\x1b[0m\n")]),
+        CellRun("c", "%%minimax\nWhat is alpha?", [answer]),
     ]
     assert search(cells, "Alpha").splitlines() == [
         "cell a, line 2: alpha = 2",
@@ -38,19 +38,19 @@ def test_lines_of_sources_and_outputs_are_found_with_their_places() -> None:
 
 
 def test_the_cells_are_those_at_the_time_of_the_call() -> None:
-    cells: list[Ran] = []
+    cells: list[CellRun] = []
     tool = search_cells_tool(lambda: cells)
-    cells.append(Ran("new", "alpha", []))
+    cells.append(CellRun("new", "alpha", []))
     assert tool.function(text="alpha") == "cell new, line 1: alpha"
 
 
 def test_a_long_line_is_cut_around_what_was_found_and_many_lines_are_counted() -> None:
     long = "x" * 10_000 + "alpha" + "y" * 10_000
-    line = search([Ran("a", long, [])], "alpha")
+    line = search([CellRun("a", long, [])], "alpha")
     assert "xalphay" in line
     assert len(line) < MAX_LINE + 40
-    assert "xalpha" in search([Ran("a", "x" * 300 + "alpha", [])], "alpha")
-    lines = search([Ran("a", "alpha\n" * (MAX_LINES + 7), [])], "alpha").splitlines()
+    assert "xalpha" in search([CellRun("a", "x" * 300 + "alpha", [])], "alpha")
+    lines = search([CellRun("a", "alpha\n" * (MAX_LINES + 7), [])], "alpha").splitlines()
     assert len(lines) == MAX_LINES + 1
     assert lines[-1] == "… [cut here: 7 more lines]"
 
@@ -58,7 +58,7 @@ def test_a_long_line_is_cut_around_what_was_found_and_many_lines_are_counted() -
 @pytest.mark.parametrize("text", ["", "  ", "a\nb"])
 def test_what_is_no_part_of_a_line_is_refused(text: str) -> None:
     with pytest.raises(ToolInputError):
-        search([Ran("a", "x", [])], text)
+        search([CellRun("a", "x", [])], text)
 
 
 def test_all_cells_but_the_running_one_are_searched_text_cells_and_those_below_too() -> None:
@@ -72,12 +72,12 @@ def test_all_cells_but_the_running_one_are_searched_text_cells_and_those_below_t
             Cell("below", "code", "alpha = 3", [stream("saved")]),
         ],
     )
-    ran = {"below": Ran("below", "alpha = 4", [stream("ran")]), "me": Ran("me", "%%minimax\nalpha?", [])}
-    ran["gone"] = Ran("gone", "alpha = 5", [])
-    assert [(cell.id, cell.source, cell.text) for cell in others(document, ran, "me")] == [
+    ran = {"below": CellRun("below", "alpha = 4", [stream("ran")]), "me": CellRun("me", "%%minimax\nalpha?", [])}
+    ran["gone"] = CellRun("gone", "alpha = 5", [])
+    assert [(cell.id, cell.source, cell.text) for cell in other_cells(document, ran, "me")] == [
         ("title", "# alpha", ""),
         ("code", "alpha = 1", ""),
         ("below", "alpha = 4", "ran"),
         ("gone", "alpha = 5", ""),
     ]
-    assert [cell.id for cell in others(None, ran, "me")] == ["below", "gone"]
+    assert [cell.id for cell in other_cells(None, ran, "me")] == ["below", "gone"]
