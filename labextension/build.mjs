@@ -1,6 +1,7 @@
-// Builds into the Python package: the widget (one ES module, runtime.js, and the stub), the prebuilt JupyterLab extension
-// (bundled into lib/ first, then federated by jupyter-builder), and with both the licences of what is in them.
-// Always minified and without source maps, so that a build holds no path of the machine that made it.
+// Builds the front end into the Python package: the widget (runtime.js, one ES module, and stub.js), and the prebuilt
+// JupyterLab extension (bundled into lib/ and then packaged by jupyter-builder). Both include the licenses of their
+// dependencies. Builds are minified and have no source maps, so they contain no paths of the build machine.
+// With --watch, it builds with source maps instead and rebuilds after each change of a source file.
 import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -40,7 +41,7 @@ await copyFile(here('src/widget/stub.js'), `${out}stub.js`);
 await writeFile(`${out}third-party-licenses.txt`, asText(await licences(metafile)));
 
 execFileSync('jupyter-builder', ['build', '.'], { cwd: here('.'), stdio: 'inherit' });
-// jupyter-builder saw one file of ours, not what is in it.
+// jupyter-builder sees only the one bundled file, not the packages in it.
 await writeFile(
   here('../mm_magics/labextension/static/third-party-licenses.json'),
   JSON.stringify({ packages: await licences(lab.metafile) }, null, 2),
@@ -50,7 +51,7 @@ const size = gzipSync(await readFile(`${out}runtime.js`), { level: 9 }).length;
 console.log(`runtime.js: ${size} bytes gzipped (limit ${GZIP_LIMIT})`);
 if (size > GZIP_LIMIT) process.exit(1);
 
-/** The packages that a bundle holds, with their licences, in the form of JupyterLab's licence viewer. */
+/** Return the packages in a bundle with their licenses, in the format of JupyterLab's license viewer. */
 async function licences({ inputs }) {
   const names = new Set(
     Object.keys(inputs)
@@ -64,7 +65,7 @@ async function licence(name) {
   const folder = here(`node_modules/${name}/`);
   const { version, license } = JSON.parse(await readFile(`${folder}package.json`, 'utf8'));
   const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file)).sort();
-  if (!files.length && !license) throw new Error(`${name} comes without a licence`);
+  if (!files.length && !license) throw new Error(`${name} has no license`);
   const texts = await Promise.all(files.map((file) => readFile(`${folder}${file}`, 'utf8')));
   return {
     name,

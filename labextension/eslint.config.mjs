@@ -1,4 +1,4 @@
-// Lint rules of the front end: typescript-eslint's strict set, type-checked for src and tests.
+// Lint rules of the front end: the strict, type-checked rules of typescript-eslint for src and tests.
 import js from '@eslint/js';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
@@ -11,9 +11,9 @@ export default tseslint.config(
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
-      // Numbers read well in template strings.
+      // Numbers need no conversion in template strings.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
-      // Control characters are exactly what some of our patterns look for.
+      // Some patterns match control characters on purpose.
       'no-control-regex': 'off',
     },
   },

@@ -1,4 +1,4 @@
-// Tests run in jsdom; CSS is imported as text, as esbuild does it for the bundle.
+// Tests run in jsdom. Style sheets are imported as text, as in the esbuild bundle.
 import { readFile } from 'node:fs/promises';
 import { defineConfig } from 'vitest/config';
 

@@ -1,4 +1,4 @@
-// Reproducible randomness for property-style tests, and texts cut in random places.
+// Reproducible random numbers for property-style tests, and random splits of a text.
 
 /** mulberry32 */
 export function seeded(seed: number): () => number {
@@ -11,7 +11,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** `text` in pieces of 1 to `longest` characters. */
+/** Split `text` into pieces of 1 to `longest` characters. */
 export function split(text: string, longest: number, random: () => number): string[] {
   const parts: string[] = [];
   for (let at = 0; at < text.length;) {

@@ -8,7 +8,7 @@ import type { JSONObject } from '@lumino/coreutils';
 import type { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 import { MIME_TYPE } from '../protocol';
-import { opsOf } from '../renderer/record-to-ops';
+import { recordToOps } from '../renderer/record-to-ops';
 import { EMPTY, isRecord, reduce } from '../renderer/turn-state';
 import { shareTranslation } from '../renderer/strings';
 import { TurnView } from '../renderer/turn-view';
@@ -46,7 +46,7 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     if (this.view && record === this.drawn) return;
     this.clear();
     try {
-      const ops = opsOf(model.data[MIME_TYPE]);
+      const ops = recordToOps(model.data[MIME_TYPE]);
       if (ops !== null) {
         this.draw([...ops, ['state', { notes }]], record.length);
         this.drawn = record;

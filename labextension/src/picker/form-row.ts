@@ -1,4 +1,4 @@
-// One labelled control, with room below it for a hint and for what is wrong with its value.
+// A row of the form: a labelled control, with a hint and an error message below it.
 
 export type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 

@@ -1,31 +1,31 @@
-// The notebook's own settings as a form. An empty field leaves its setting to the kernel.
-// Always true: it knows nothing of Jupyter; what does not hold is said beside its field and never handed on.
+// A form for the settings of a notebook. An empty field leaves its setting to the kernel.
+// It does not depend on Jupyter. An invalid value is reported beside its field and never saved.
 import { CATALOGUE, modelNamed } from '../renderer/model-catalogue';
 import type { Translation } from '../renderer/strings';
-import { figures, meaning } from './settings-summary';
+import { describeModel, describeSettings } from './settings-summary';
 import { Row, type Control } from './form-row';
-import { change, isValid, NAMES, parse, reset, write, type Name, type Settings } from './settings';
+import { change, isValid, NAMES, parse, reset, format, type Name, type Settings } from './settings';
 
-/** The choice, in the list of models, of one that is not in it. */
+/** The value of the list entry for a model that is not in the list. */
 const OTHER = '…';
 
 export class SettingsForm {
   readonly el = document.createElement('form');
   private readonly models: Row;
   private readonly rows: Readonly<Record<Name, Row>>;
-  private readonly line = document.createElement('div');
+  private readonly summary = document.createElement('div');
   private current: Settings = {};
 
-  /** `changed` is called with the settings after each change that holds. */
+  /** `onChange` is called with all settings after each valid change. */
   constructor(
     private readonly trans: Translation,
-    private readonly changed: (settings: Settings) => void,
+    private readonly onChange: (settings: Settings) => void,
   ) {
-    const unset = trans.__('as the kernel has it');
+    const unset = trans.__('set by the kernel');
     this.models = new Row(trans.__('Model'), select(...modelOptions(trans, unset)));
     this.models.control.autofocus = true;
     this.rows = {
-      model: new Row(trans.__('Model’s name'), input(trans.__('as the endpoint calls it'))),
+      model: new Row(trans.__('Model name'), input(trans.__('name at the endpoint'))),
       thinking: new Row(
         trans.__('Thinking'),
         select(
@@ -40,21 +40,21 @@ export class SettingsForm {
       system: new Row(trans.__('System prompt'), textarea(unset)),
       thread: new Row(trans.__('Thread'), input(unset)),
     };
-    this.line.className = 'mm-picker-meaning';
-    this.line.setAttribute('role', 'status');
+    this.summary.className = 'mm-picker-meaning';
+    this.summary.setAttribute('role', 'status');
     this.el.className = 'mm-picker-form';
     this.el.append(
       this.models.el,
       ...NAMES.map((name) => this.rows[name].el),
-      this.line,
-      this.foot(),
+      this.summary,
+      this.footer(),
     );
     this.models.control.addEventListener('change', () => {
-      this.choose(this.models.control.value);
+      this.chooseModel(this.models.control.value);
     });
     for (const name of NAMES)
       this.rows[name].control.addEventListener('change', () => {
-        this.take(name);
+        this.applyField(name);
       });
     this.show({});
   }
@@ -63,114 +63,115 @@ export class SettingsForm {
     return this.current;
   }
 
-  /** Fill every field with what is set. */
+  /** Show these settings in the form. */
   show(settings: Settings): void {
     this.current = settings;
     const { control } = this.rows.thinking;
-    const thinking = write(settings['thinking']);
-    if (control instanceof HTMLSelectElement && !offers(control, thinking)) {
+    const thinking = format(settings['thinking']);
+    if (control instanceof HTMLSelectElement && !hasOption(control, thinking)) {
       control.add(new Option(thinking));
     }
     for (const name of NAMES) {
       const value = settings[name];
-      this.rows[name].control.value = write(value);
-      this.rows[name].problem = value === undefined || isValid(name, value) ? '' : this.rule(name);
+      this.rows[name].control.value = format(value);
+      this.rows[name].problem =
+        value === undefined || isValid(name, value) ? '' : this.ruleOf(name);
     }
     const model = settings['model'];
     this.models.control.value = model === undefined ? '' : (modelNamed(model)?.name ?? OTHER);
-    this.tell();
+    this.updateDescriptions();
   }
 
-  private foot(): HTMLElement {
-    const foot = document.createElement('div');
+  private footer(): HTMLElement {
+    const footer = document.createElement('div');
     const note = document.createElement('div');
     const button = document.createElement('button');
     note.className = 'mm-picker-hint';
     note.textContent = this.trans.__(
-      'Kept in this notebook. What a cell or %minimax set says comes first.',
+      'Saved in this notebook. Cell flags and %minimax set override these settings.',
     );
     button.type = 'button';
     button.textContent = this.trans.__('Reset');
-    button.title = this.trans.__('Leave everything to the kernel');
+    button.title = this.trans.__('Clear all settings of this notebook');
     button.addEventListener('click', () => {
       this.show(reset(this.current));
-      this.changed(this.current);
+      this.onChange(this.current);
     });
-    foot.className = 'mm-picker-foot';
-    foot.append(note, button);
-    return foot;
+    footer.className = 'mm-picker-foot';
+    footer.append(note, button);
+    return footer;
   }
 
-  /** A model of the list, the kernel's, or one that is named next. */
-  private choose(name: string): void {
+  /** Apply the choice in the list of models. For `OTHER`, show the field for the name. */
+  private chooseModel(name: string): void {
     if (name !== OTHER) {
       this.rows.model.control.value = name;
-      this.take('model');
+      this.applyField('model');
     }
-    this.tell();
+    this.updateDescriptions();
   }
 
-  private take(name: Name): void {
+  private applyField(name: Name): void {
     const row = this.rows[name];
     const value = parse(name, row.control.value);
-    const holds = value === null || isValid(name, value);
-    row.problem = holds ? '' : this.rule(name);
-    if (!holds) return;
+    const valid = value === null || isValid(name, value);
+    row.problem = valid ? '' : this.ruleOf(name);
+    if (!valid) return;
     this.current = change(this.current, name, value);
-    this.changed(this.current);
-    this.tell();
+    this.onChange(this.current);
+    this.updateDescriptions();
   }
 
-  private tell(): void {
+  private updateDescriptions(): void {
     const chosen = this.models.control.value;
     const model = modelNamed(chosen);
-    this.models.hint = model ? figures(model, this.trans) : '';
+    this.models.hint = model ? describeModel(model, this.trans) : '';
     this.rows.model.el.hidden = chosen !== OTHER;
-    this.line.textContent = meaning(this.current, this.trans);
+    this.summary.textContent = describeSettings(this.current, this.trans);
   }
 
-  private rule(name: Name): string {
+  private ruleOf(name: Name): string {
     switch (name) {
       case 'temperature':
       case 'top_p':
-        return this.trans.__('Not used: it must be above 0 and at most 1, such as 0.7.');
+        return this.trans.__('Ignored: must be above 0 and at most 1, such as 0.7.');
       case 'max_tokens':
-        return this.trans.__('Not used: it must be a whole number from 1 upwards.');
+        return this.trans.__('Ignored: must be a whole number of at least 1.');
       case 'thinking':
-        return this.trans.__('Not used: it must be on, off or a number of tokens.');
+        return this.trans.__('Ignored: must be on, off or a number of tokens.');
       default:
-        return this.trans.__('Not used: it must be a text.');
+        return this.trans.__('Ignored: must be text.');
     }
   }
 }
 
 function modelOptions(trans: Translation, unset: string): HTMLOptionElement[] {
-  const known = CATALOGUE.map(
-    (model) => new Option(`${model.name} · ${figures(model, trans)}`, model.name),
+  const options = CATALOGUE.map(
+    (model) => new Option(`${model.name} · ${describeModel(model, trans)}`, model.name),
   );
-  return [new Option(unset, ''), ...known, new Option(trans.__('another…'), OTHER)];
+  return [new Option(unset, ''), ...options, new Option(trans.__('another…'), OTHER)];
 }
 
-function offers({ options }: HTMLSelectElement, value: string): boolean {
+function hasOption({ options }: HTMLSelectElement, value: string): boolean {
   return [...options].some((option) => option.value === value);
 }
 
 function select(...options: HTMLOptionElement[]): HTMLSelectElement {
-  const made = document.createElement('select');
-  made.append(...options);
-  return made;
+  const el = document.createElement('select');
+  el.append(...options);
+  return el;
 }
 
 function input(placeholder: string, inputMode = 'text'): HTMLInputElement {
-  const made = document.createElement('input');
-  made.type = 'text';
-  made.autocomplete = 'off';
-  made.spellcheck = false;
-  return Object.assign(made, { placeholder, inputMode });
+  const el = document.createElement('input');
+  el.type = 'text';
+  el.autocomplete = 'off';
+  el.spellcheck = false;
+  return Object.assign(el, { placeholder, inputMode });
 }
 
 function textarea(placeholder: string): Control {
-  const made = document.createElement('textarea');
-  made.rows = 3;
-  return Object.assign(made, { placeholder });
+  const el = document.createElement('textarea');
+  el.rows = 3;
+  return Object.assign(el, { placeholder });
 }

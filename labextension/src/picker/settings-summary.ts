@@ -1,11 +1,11 @@
-// What the settings mean, in words: what a model is, and how the next prompt cell is asked.
+// Describes in words a model, and what the next prompt cell uses.
 import { modelNamed, type Model } from '../renderer/model-catalogue';
 import { fill, type Translation } from '../renderer/strings';
 import { visible } from '../renderer/visible-characters';
 import { isValid, NAMES, type Name, type Settings } from './settings';
 
-/** `window 204,800 tokens · about 60 tokens/s · $0.30 in, $1.20 out per million`, as far as it is known. */
-export function figures({ window, speed, price }: Model, trans: Translation): string {
+/** Return `window 204,800 tokens · about 60 tokens/s · $0.30 in, $1.20 out per million`, without what is unknown. */
+export function describeModel({ window, speed, price }: Model, trans: Translation): string {
   const parts: string[] = [];
   if (window) {
     const tokens = window.toLocaleString('en-US');
@@ -19,23 +19,23 @@ export function figures({ window, speed, price }: Model, trans: Translation): st
   return parts.join(' · ');
 }
 
-/** What the settings mean for the next prompt cell; of those that do not hold nothing is said. */
-export function meaning(settings: Settings, trans: Translation): string {
-  const says: Record<Name, string> = {
-    model: trans.__('{value} answers'),
+/** Return what the next prompt cell uses. Invalid settings are not mentioned. */
+export function describeSettings(settings: Settings, trans: Translation): string {
+  const texts: Record<Name, string> = {
+    model: trans.__('model {value}'),
     thinking: trans.__('thinking {value}'),
     temperature: trans.__('temperature {value}'),
     top_p: trans.__('top_p {value}'),
     max_tokens: trans.__('at most {value} tokens'),
-    system: trans.__('this system prompt'),
-    thread: trans.__('it sees thread {value}'),
+    system: trans.__('the system prompt above'),
+    thread: trans.__('thread {value}'),
   };
-  const holds = NAMES.filter((name) => isValid(name, settings[name]));
-  if (!holds.length) return trans.__('The next prompt cell is asked as the kernel has it.');
-  const parts = holds.map((name) => fill(says[name], { value: visible(String(settings[name])) }));
-  const line = fill(trans.__('In the next prompt cell: {parts}.'), { parts: parts.join(', ') });
+  const valid = NAMES.filter((name) => isValid(name, settings[name]));
+  if (!valid.length) return trans.__('The next prompt cell uses the settings of the kernel.');
+  const parts = valid.map((name) => fill(texts[name], { value: visible(String(settings[name])) }));
+  const line = fill(trans.__('The next prompt cell uses {parts}.'), { parts: parts.join(', ') });
   const model = modelNamed(settings['model']);
   if (!model || settings['thinking'] !== 'off') return line;
-  const thinks = trans.__('{model} always thinks; the endpoint ignores “off”.');
-  return `${line} ${fill(thinks, { model: model.name })}`;
+  const alwaysThinks = trans.__('{model} always thinks; the endpoint ignores “off”.');
+  return `${line} ${fill(alwaysThinks, { model: model.name })}`;
 }

@@ -1,10 +1,9 @@
-// A notebook's own settings: what a text typed for one of them means, and which values hold.
-// Always true: what holds is what the kernel takes (`MiniMax` in mm_magics/config.py); it passes over the rest. Keys that
-// are not ours stay as they are.
+// Parses and validates the settings of a notebook.
+// A value is valid if the kernel accepts it (`MiniMax` in mm_magics/config.py); the kernel ignores others. Unknown keys in
+// the metadata are left unchanged.
+import type { NotebookSettings } from '../protocol';
 
-/** Those that a notebook may hold: `NOTEBOOK_SETTINGS` in mm_magics/config.py. */
-export type Name =
-  'model' | 'thinking' | 'temperature' | 'top_p' | 'max_tokens' | 'system' | 'thread';
+export type Name = keyof NotebookSettings;
 
 export type Settings = Readonly<Record<string, unknown>>;
 
@@ -17,7 +16,7 @@ export const NAMES: readonly Name[] = [
   'system',
   'thread',
 ];
-const TEXTS: ReadonlySet<Name> = new Set<Name>(['model', 'system', 'thread']);
+const TEXT_SETTINGS: ReadonlySet<Name> = new Set<Name>(['model', 'system', 'thread']);
 
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 1;
@@ -37,28 +36,28 @@ export function isValid(name: Name, value: unknown): boolean {
   }
 }
 
-/** The value that a text stands for, valid or not; null for none. */
+/** Return the value that the user typed, valid or not, or null if the field is empty. */
 export function parse(name: Name, text: string): string | number | null {
   const trimmed = text.trim();
   if (!trimmed) return null;
   if (name === 'system') return text;
-  return !TEXTS.has(name) && /^\d*\.?\d+$/.test(trimmed) ? Number(trimmed) : trimmed;
+  return !TEXT_SETTINGS.has(name) && /^\d*\.?\d+$/.test(trimmed) ? Number(trimmed) : trimmed;
 }
 
-/** The text that stands for a value. */
-export function write(value: unknown): string {
+/** Return the text to show for a value. */
+export function format(value: unknown): string {
   if (value === undefined) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** The settings with one of them changed; null leaves it to the kernel. */
+/** Return the settings with one changed; null removes it. */
 export function change(settings: Settings, name: Name, value: string | number | null): Settings {
   const others = Object.entries(settings).filter(([each]) => each !== name);
   return Object.fromEntries(value === null ? others : [...others, [name, value]]);
 }
 
-/** The settings with everything left to the kernel. */
+/** Return the settings without any of `NAMES`. */
 export function reset(settings: Settings): Settings {
-  const ours: readonly string[] = NAMES;
-  return Object.fromEntries(Object.entries(settings).filter(([name]) => !ours.includes(name)));
+  const names: readonly string[] = NAMES;
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)));
 }

@@ -1,12 +1,12 @@
-// When work on the DOM happens: at most one frame's worth at a time, per view.
-// A deadline of Infinity means: do all of it now (tests, a static page).
+// Schedules work on the DOM: each view gets a few milliseconds per frame.
+// A deadline of Infinity means to do all work now, as tests and saved turns do.
 
 export type Deadline = number;
 
-/** Milliseconds of work per frame; the rest of the frame is the browser's. */
-const BUDGET = 4;
+/** Milliseconds of work per frame. The rest of the frame belongs to the browser. */
+const BUDGET_MS = 4;
 
-/** Runs `work` once a frame for as long as it returns true or `request` is called again. */
+/** Runs `work` once per frame, as long as it returns true or `request` is called again. */
 export class FrameLoop {
   private handle: number | null = null;
 
@@ -15,11 +15,11 @@ export class FrameLoop {
   request(): void {
     this.handle ??= requestAnimationFrame(() => {
       this.handle = null;
-      if (this.work(performance.now() + BUDGET)) this.request();
+      if (this.work(performance.now() + BUDGET_MS)) this.request();
     });
   }
 
-  /** Do everything that is left, at once. */
+  /** Do all remaining work now. */
   flush(): void {
     this.cancel();
     while (this.work(Infinity));

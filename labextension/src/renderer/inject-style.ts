@@ -1,16 +1,16 @@
-// Puts our styles where a view is: into its document, or into its shadow root, once.
+// Adds our style sheets to the document, or to the shadow root, that contains a view.
 import frame from './turn.css';
 import text from './markdown/markdown.css';
 
 const MARK = 'data-mm-magics';
 
-/** Put in the sheet of that name; without one, a turn's. */
+/** Add the style sheet once per document or shadow root. The default is the style sheet of a turn. */
 export function injectStyle(el: HTMLElement, name = 'turn', sheet = frame + text): void {
   const root = el.getRootNode();
-  const home = root instanceof ShadowRoot ? root : document.head;
-  if (home.querySelector(`style[${MARK}="${name}"]`)) return;
+  const parent = root instanceof ShadowRoot ? root : document.head;
+  if (parent.querySelector(`style[${MARK}="${name}"]`)) return;
   const style = document.createElement('style');
   style.setAttribute(MARK, name);
   style.textContent = sheet;
-  home.append(style);
+  parent.append(style);
 }

@@ -1,5 +1,5 @@
-// What is known of MiniMax's models: the front end's copy of `mm_magics.api.models.CATALOGUE`, in its order.
-// A test of the Python package keeps the two equal.
+// The known MiniMax models: a copy of `mm_magics.api.models.CATALOGUE`, in the same order.
+// A Python test fails if the two differ.
 import table from './model-catalogue.json';
 
 /** US dollars per million tokens. */
@@ -10,7 +10,7 @@ export interface Price {
   readonly cache_write: number;
 }
 
-/** `window` in tokens, `speed` in tokens per second; null where it is not known. */
+/** `window` in tokens, `speed` in tokens per second; null if unknown. */
 export interface Model {
   readonly name: string;
   readonly window: number | null;
@@ -20,12 +20,12 @@ export interface Model {
 
 export const CATALOGUE: readonly Model[] = table;
 
-/** The catalogue's entry; undefined for a name of which nothing is known. */
+/** Return the model with this name, or undefined if it is not in the catalogue. */
 export function modelNamed(name: unknown): Model | undefined {
   return CATALOGUE.find((model) => model.name === name);
 }
 
-/** US dollars for one call by its `usage`: as `mm_magics.api.models.cost` counts them. */
+/** Return the cost of one call in US dollars, computed like `mm_magics.api.models.cost`. */
 export function costOf(usage: Readonly<Record<string, unknown>>, price: Price): number {
   const tokens = (name: string): number => {
     const value = usage[name];
@@ -40,8 +40,9 @@ export function costOf(usage: Readonly<Record<string, unknown>>, price: Price): 
   );
 }
 
-/** 0.00123 -> "≈ $0.0012", 1234.5 -> "≈ $1,234.50". */
+/** 0.00123 -> "≈ $0.0012", 0.00004 -> "< $0.0001", 1234.5 -> "≈ $1,234.50"; like `mm_magics.wording.dollars`. */
 export function dollars(cost: number): string {
+  if (cost < 0.0001) return cost > 0 ? '< $0.0001' : '$0';
   const digits = cost < 1 ? 4 : 2;
   const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return `≈ $${cost.toLocaleString('en', options)}`;

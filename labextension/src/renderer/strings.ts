@@ -1,12 +1,12 @@
-// Every text that the view shows, in one place, each in a literal call that gettext's tools find.
-// Always true: without a translation it is English. Placeholders are `{name}`, in a translation too.
+// Every text that a turn shows. Each is the literal argument of a `__` call, so that gettext's tools find it.
+// Without a translation the texts are English. Placeholders are written `{name}`, also in translations.
 
-/** As much of JupyterLab's `TranslationBundle` as is asked for. */
+/** The part of JupyterLab's `TranslationBundle` that we use. */
 export interface Translation {
   readonly __: (english: string) => string;
 }
 
-/** The number is the protocol's. The page has one slot, for the extension and the widget are bundled apart. */
+/** The extension and the widget are separate bundles, and share the translation through this slot of the page. */
 const KEY = Symbol.for('mm_magics.translation/1');
 
 const ENGLISH: Translation = { __: (english) => english };
@@ -22,10 +22,12 @@ const texts = (trans: Translation) => ({
   'status.refused': trans.__('refused by the model'),
   'status.failed': trans.__('failed'),
   'mark.stale': trans.__('stale'),
-  'mark.stale.why': trans.__('The turns above have changed since this was answered: ask again'),
+  'mark.stale.why': trans.__(
+    'A turn above has changed since this answer. Run the cell again to update it.',
+  ),
   'mark.replayed': trans.__('replayed'),
-  'mark.replayed.why': trans.__('Answered from its record: nothing was sent'),
-  'announce.asking': trans.__('a tool asks for permission'),
+  'mark.replayed.why': trans.__('Replayed from the saved record. Nothing was sent.'),
+  'announce.asking': trans.__('a tool call requires approval'),
   'announce.failed': trans.__('failed: {error}'),
   'time.seconds': trans.__('{seconds} s'),
   'time.minutes': trans.__('{minutes} min {seconds} s'),
@@ -39,7 +41,7 @@ const texts = (trans: Translation) => ({
   'thinking.closed.untimed': trans.__('Thought'),
   'thinking.redacted': trans.__('Thinking hidden by the provider'),
   'tool.call': trans.__('Tool'),
-  'tool.asking': trans.__('asks for permission'),
+  'tool.asking': trans.__('requires approval'),
   'tool.decided': trans.__('decided'),
   'tool.running': trans.__('running…'),
   'tool.done': trans.__('done'),
@@ -51,7 +53,7 @@ const texts = (trans: Translation) => ({
   'ask.once': trans.__('Allow once'),
   'ask.always': trans.__('Allow in this notebook'),
   'ask.deny': trans.__('Deny'),
-  'ask.reason': trans.__('Why not (told to the model)'),
+  'ask.reason': trans.__('Reason for denying (sent to the model)'),
   'tool.arguments': trans.__('Arguments'),
   'tool.result': trans.__('Result'),
   'tool.error': trans.__('Error'),
@@ -85,12 +87,12 @@ function slots(): Record<symbol, Translation | undefined> {
   return globalThis;
 }
 
-/** Give every renderer on this page its texts, whether it is loaded already or will be. */
+/** Set the translation for every renderer on this page, whether it is loaded already or later. */
 export function shareTranslation(trans: Translation): void {
   slots()[KEY] = trans;
 }
 
-/** The text of `key` with its placeholders filled in. */
+/** Return the text of `key` with its placeholders filled in. */
 export function t(key: StringKey, values: Record<string, string | number> = {}): string {
   const shared = slots()[KEY] ?? ENGLISH;
   if (shared !== source) {
@@ -100,7 +102,7 @@ export function t(key: StringKey, values: Record<string, string | number> = {}):
   return fill(table[key], values);
 }
 
-/** The text with the values in place of its `{name}`s. */
+/** Replace each `{name}` in the text by its value. */
 export function fill(text: string, values: Record<string, string | number>): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) =>
     name in values ? String(values[name]) : whole,

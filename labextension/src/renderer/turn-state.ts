@@ -1,19 +1,19 @@
-// The state of a turn as the kernel's ops build it: a pure reducer, no DOM, no clock.
-// It never throws on ops it does not know, and any split of the same `add`s gives the same state.
+// The state of a turn, built from the ops that the kernel sends: a pure reducer, without DOM or clock.
+// Unknown ops change nothing and throw nothing. The state does not depend on how text is split into `add` ops.
 
 import type { CallChange, CallStatus, Status, StateChange } from '../protocol';
 
-/** A content block as it was opened; its fields depend on its type. */
+/** A content block without its streamed text. Its fields depend on its type. */
 export type BlockHead = Readonly<Record<string, unknown>> & { readonly type: string };
 
 export interface Block {
   readonly key: number;
   readonly head: BlockHead;
-  /** Text, thinking, a tool's partial input JSON, or a result: whatever `add` appended. */
+  /** What `add` ops appended: text, thinking, the partial JSON of a tool's input, or a result. */
   readonly text: string;
-  /** The end of `text`, so that what is new is read without joining all of it in every frame. */
+  /** The end of `text`. Reading new text from it does not flatten all of `text` in every frame. */
   readonly recent: string;
-  /** Counts replacements of `text` by something that does not continue it. */
+  /** How often `text` was replaced by a text that does not continue it. */
   readonly revision: number;
   readonly closed: boolean;
   readonly seconds: number | null;
@@ -32,7 +32,7 @@ export interface TurnFields extends StateChange {
 
 export interface TurnState {
   readonly fields: TurnFields;
-  /** In the order of their opening. */
+  /** In the order in which they were opened. */
   readonly blocks: readonly Block[];
   /** By the id of the `tool_use` block. */
   readonly calls: ReadonlyMap<string, CallChange>;
@@ -64,8 +64,8 @@ export function isRunning(status: Status): boolean {
   return status === 'waiting' || status === 'thinking' || status === 'answering';
 }
 
-/** What the turn is said to be in: its status, or `refused` where the model declined to answer. */
-export function standing({ status, stop_reason }: TurnFields): Status | 'refused' {
+/** Return the status to show: `refused` if the model declined to answer, else the status of the turn. */
+export function displayedStatus({ status, stop_reason }: TurnFields): Status | 'refused' {
   return status === 'complete' && stop_reason === 'refusal' ? 'refused' : status;
 }
 
@@ -73,13 +73,13 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A tool result may be a list of blocks: its text, or the type of what is not text. */
+/** Return the text of one part of a tool result, or its type if it is not text. */
 function partText(part: unknown): string {
   if (!isRecord(part)) return '';
   return typeof part['text'] === 'string' ? part['text'] : `[${String(part['type'])}]`;
 }
 
-/** The text that a complete block holds, or null when it has none that `add` could have built. */
+/** Return the text of a complete block, or null if its type has none. */
 function textOf(block: Record<string, unknown>): string | null {
   for (const field of ['text', 'thinking', 'content']) {
     const value = block[field];
@@ -89,12 +89,12 @@ function textOf(block: Record<string, unknown>): string | null {
   return null;
 }
 
-const RECENT = 16_384;
+const RECENT_LENGTH = 16_384;
 
-/** The end of a text of `length` characters, of which `recent` holds the last; where it begins depends on `length` alone. */
+/** Shorten `recent`, the end of a text. The result depends only on the text and its `length`. */
 function endOf(recent: string, length: number): string {
-  const kept = length < 2 * RECENT ? length : RECENT + (length % RECENT);
-  return recent.length > kept ? recent.slice(-kept) : recent;
+  const size = length < 2 * RECENT_LENGTH ? length : RECENT_LENGTH + (length % RECENT_LENGTH);
+  return recent.length > size ? recent.slice(-size) : recent;
 }
 
 function appendText(block: Block, more: string): Block {
@@ -109,7 +109,7 @@ function replaceText(block: Block, text: string): Block {
   return { ...block, text, recent: endOf(text, text.length), revision };
 }
 
-function open(blocks: Block[], key: unknown, head: unknown): void {
+function openBlock(blocks: Block[], key: unknown, head: unknown): void {
   if (typeof key !== 'number' || !isRecord(head)) return;
   if (blocks.some((block) => block.key === key)) return;
   const type = typeof head['type'] === 'string' ? head['type'] : 'unknown';
@@ -125,7 +125,7 @@ function open(blocks: Block[], key: unknown, head: unknown): void {
   });
 }
 
-function close(block: Block, info: unknown): Block {
+function closeBlock(block: Block, info: unknown): Block {
   const fields = isRecord(info) ? info : {};
   const seconds = typeof fields['seconds'] === 'number' ? fields['seconds'] : block.seconds;
   let done: Block = { ...block, closed: true, seconds };
@@ -138,14 +138,17 @@ function close(block: Block, info: unknown): Block {
   return done;
 }
 
-function merge(fields: TurnFields, change: Record<string, unknown>): TurnFields {
+function mergeFields(fields: TurnFields, change: Record<string, unknown>): TurnFields {
   const { status, ...rest } = change;
-  const known = STATUSES.has(status) ? (status as Status) : fields.status;
-  return { ...fields, ...rest, status: known };
+  const valid = STATUSES.has(status) ? (status as Status) : fields.status;
+  return { ...fields, ...rest, status: valid };
 }
 
-function call(known: CallChange | undefined, change: Record<string, unknown>): CallChange | null {
-  const next = { ...known, ...change };
+function mergeCall(
+  current: CallChange | undefined,
+  change: Record<string, unknown>,
+): CallChange | null {
+  const next = { ...current, ...change };
   const { state, seconds, risk, always } = next;
   if (!CALL_STATES.has(state)) return null;
   return {
@@ -156,7 +159,7 @@ function call(known: CallChange | undefined, change: Record<string, unknown>): C
   };
 }
 
-/** The state after `ops`, of which each is checked: what is malformed or unknown changes nothing. */
+/** Return the state after `ops`. A malformed or unknown op changes nothing. */
 export function reduce(state: TurnState, ops: unknown): TurnState {
   if (!Array.isArray(ops)) return state;
   const blocks = [...state.blocks];
@@ -165,17 +168,18 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
     if (!Array.isArray(op)) continue;
     const [kind, key, value] = op as unknown[];
     if (kind === 'state') {
-      if (isRecord(key)) fields = merge(fields, key);
+      if (isRecord(key)) fields = mergeFields(fields, key);
     } else if (kind === 'tool') {
-      const next = typeof key === 'string' && isRecord(value) ? call(calls.get(key), value) : null;
+      const next =
+        typeof key === 'string' && isRecord(value) ? mergeCall(calls.get(key), value) : null;
       if (next) calls = new Map(calls).set(key as string, next);
     } else if (kind === 'open') {
-      open(blocks, key, value);
+      openBlock(blocks, key, value);
     } else if (kind === 'add' || kind === 'close') {
       const at = blocks.findLastIndex((block) => block.key === key);
       const block = blocks[at];
       if (block === undefined) continue;
-      if (kind === 'close') blocks[at] = close(block, value);
+      if (kind === 'close') blocks[at] = closeBlock(block, value);
       else if (typeof value === 'string') blocks[at] = appendText(block, value);
     }
   }

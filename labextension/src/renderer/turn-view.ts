@@ -1,22 +1,24 @@
-// One turn on the page: draws newer and newer states of it, touching only what has changed.
-// It never scrolls or takes the focus, announces only the boundaries, and works at most a slice per frame.
+// Draws one turn on the page. Each new state changes only the DOM nodes that differ.
+// It never scrolls or takes the focus. It tells assistive tools only when the status changes, and it limits its work per
+// frame.
 import type { BlockView } from './views/block-view';
-import { element, serveButtons } from './markdown/decorate-html';
+import { element } from './element';
+import { handleButtons } from './markdown/decorate-html';
 import { Footer } from './views/footer';
 import { Header } from './views/header';
 import { RedactedView, UnknownView } from './views/placeholder-views';
 import { FrameLoop, type Deadline } from './frame-loop';
-import { EMPTY, isRunning, standing, type Block, type TurnState } from './turn-state';
+import { EMPTY, isRunning, displayedStatus, type Block, type TurnState } from './turn-state';
 import { t } from './strings';
 import { injectStyle } from './inject-style';
 import { TextView } from './views/text-view';
 import { ThinkingView } from './views/thinking-view';
 import type { Decide } from './views/approval-view';
-import { LoneResultView, ToolView } from './views/tool-view';
+import { OrphanResultView, ToolView } from './views/tool-view';
 import { visible } from './visible-characters';
 
 export interface TurnViewOptions {
-  /** When the turn began, as a `performance.now()`. */
+  /** When the turn started, as a value of `performance.now()`. */
   readonly startedAt?: number;
   readonly onStop?: () => void;
   readonly onDecide?: Decide;
@@ -29,7 +31,7 @@ export class TurnView {
   private readonly footer = new Footer();
   private readonly announcer = element('div', 'mm-hidden');
   private readonly views = new Map<number, BlockView>();
-  private readonly wantedImages = new Set<string>();
+  private readonly requestedImages = new Set<string>();
   private readonly loop = new FrameLoop((deadline) => this.draw(deadline));
   private state: TurnState = EMPTY;
   private drawn: TurnState | null = null;
@@ -44,7 +46,7 @@ export class TurnView {
     this.el.setAttribute('aria-label', t('turn.label'));
     this.announcer.setAttribute('role', 'status');
     this.el.append(this.header.el, this.body, this.footer.el, this.announcer);
-    serveButtons(this.el, this.wantedImages);
+    handleButtons(this.el, this.requestedImages);
     root.append(this.el);
     injectStyle(this.el);
     this.loop.request();
@@ -77,41 +79,41 @@ export class TurnView {
     }
     let more = false;
     for (const view of this.views.values()) {
-      // In order: what stands first is complete first.
+      // In order, so the first blocks are complete first.
       if (!more && view.step(deadline)) more = true;
     }
     return more;
   }
 
-  private drawBlocks({ blocks, fields, calls: standing }: TurnState): void {
+  private drawBlocks({ blocks, fields, calls }: TurnState): void {
     const running = isRunning(fields.status);
-    const calls = new Set(blocks.map((block) => callId(block)).filter((id) => id !== null));
-    const results = groupResults(blocks, calls);
+    const callIds = new Set(blocks.map((block) => callId(block)).filter((id) => id !== null));
+    const results = groupResults(blocks, callIds);
     blocks.forEach((block, index) => {
-      if (isNested(block, calls)) return;
+      if (isNested(block, callIds)) return;
       this.viewOf(block).update(block, {
-        over: block.closed || !running,
-        passed: index < blocks.length - 1,
+        complete: block.closed || !running,
+        followed: index < blocks.length - 1,
         running,
         results: results.get(callId(block) ?? '') ?? [],
-        call: standing.get(callId(block) ?? ''),
+        call: calls.get(callId(block) ?? ''),
       });
     });
   }
 
   private viewOf(block: Block): BlockView {
-    const known = this.views.get(block.key);
-    if (known) return known;
-    const made = this.newView(block);
-    this.views.set(block.key, made);
-    this.body.append(made.el);
-    return made;
+    const existing = this.views.get(block.key);
+    if (existing) return existing;
+    const view = this.newView(block);
+    this.views.set(block.key, view);
+    this.body.append(view.el);
+    return view;
   }
 
   private newView(block: Block): BlockView {
     switch (block.head.type) {
       case 'text':
-        return new TextView(this.wantedImages);
+        return new TextView(this.requestedImages);
       case 'thinking':
         return new ThinkingView();
       case 'redacted_thinking':
@@ -119,24 +121,24 @@ export class TurnView {
       case 'tool_use':
         return new ToolView(block, this.onDecide);
       case 'tool_result':
-        return new LoneResultView(block);
+        return new OrphanResultView(block);
       default:
         return new UnknownView(block);
     }
   }
 
-  /** Tell assistive tools about a boundary; not about what was over before this view was there. */
+  /** Tell assistive tools when the status changes, but not about a turn that had ended before it was drawn. */
   private announce({ fields, calls }: TurnState): void {
     const { status, error } = fields;
-    const asks = [...calls.values()].some(({ state }) => state === 'asking');
+    const needsApproval = [...calls.values()].some(({ state }) => state === 'asking');
     const text =
       status === 'failed' && error
         ? t('announce.failed', { error: visible(error) })
-        : isRunning(status) && asks
+        : isRunning(status) && needsApproval
           ? t('announce.asking')
           : status === 'waiting' || status === 'thinking'
             ? ''
-            : t(`status.${standing(fields)}`);
+            : t(`status.${displayedStatus(fields)}`);
     const first = this.announced === null;
     if (text === this.announced) return;
     this.announced = text;
@@ -148,25 +150,25 @@ function callId({ head }: Block): string | null {
   return head.type === 'tool_use' && typeof head['id'] === 'string' ? head['id'] : null;
 }
 
-function resultOf({ head }: Block): string | null {
+function resultCallId({ head }: Block): string | null {
   const id = head['tool_use_id'];
   return head.type === 'tool_result' && typeof id === 'string' ? id : null;
 }
 
-function isNested(block: Block, calls: ReadonlySet<string>): boolean {
-  const id = resultOf(block);
-  return id !== null && calls.has(id);
+function isNested(block: Block, callIds: ReadonlySet<string>): boolean {
+  const id = resultCallId(block);
+  return id !== null && callIds.has(id);
 }
 
-/** The results of each call of this turn. */
+/** Return the results of each call of this turn, by call id. */
 function groupResults(
   blocks: readonly Block[],
-  calls: ReadonlySet<string>,
+  callIds: ReadonlySet<string>,
 ): ReadonlyMap<string, readonly Block[]> {
   const grouped = new Map<string, Block[]>();
   for (const block of blocks) {
-    const id = resultOf(block);
-    if (id === null || !calls.has(id)) continue;
+    const id = resultCallId(block);
+    if (id === null || !callIds.has(id)) continue;
     grouped.set(id, [...(grouped.get(id) ?? []), block]);
   }
   return grouped;

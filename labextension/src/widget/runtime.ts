@@ -1,5 +1,5 @@
-// The bundle that one hidden widget per kernel loads: it offers itself to every turn's stub on the page.
-// Loading it again (two notebooks, two kernels) changes nothing: the first one serves them all.
+// The main bundle of the turn widgets. One hidden widget per kernel loads it, and the stub of every turn uses it.
+// If it is loaded again (two notebooks, two kernels), the first copy serves all turns on the page.
 import { openTurn, type Connection, type Turn } from './turn-widget';
 
 export interface Runtime {
@@ -11,27 +11,27 @@ interface Slot {
   resolve?: (runtime: Runtime) => void;
 }
 
-/** The number is the protocol's: runtimes that speak another one have another slot. */
+/** The number is the version of the interface between stub and runtime. */
 const KEY = Symbol.for('mm_magics.runtime/1');
 
 function slot(): Slot {
   const global = globalThis as unknown as Record<symbol, Slot | undefined>;
-  const known = global[KEY];
-  if (known) return known;
-  const made: Slot = {};
-  made.ready = new Promise((resolve) => (made.resolve = resolve));
-  global[KEY] = made;
-  return made;
+  const existing = global[KEY];
+  if (existing) return existing;
+  const created: Slot = {};
+  created.ready = new Promise((resolve) => (created.resolve = resolve));
+  global[KEY] = created;
+  return created;
 }
 
 slot().resolve?.({ open: openTurn });
 
-// What anywidget asks of a module; the runtime's own widget shows nothing.
+// anywidget expects these functions. The widget that loads the runtime shows nothing.
 export default {
   initialize(): void {
-    // Being loaded is all it is for.
+    // Loading the module is enough.
   },
   render(): void {
-    // No visible view.
+    // Nothing to show.
   },
 };

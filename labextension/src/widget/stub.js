@@ -1,9 +1,9 @@
-// mm_magics: one turn's widget. It hands everything to the runtime, which one widget per kernel loads;
-// messages that come before the runtime does are kept, because they are sent only once.
+// mm_magics: the widget of one turn. It passes everything to the runtime, which one widget per kernel loads.
+// Messages that arrive before the runtime are stored, because the kernel sends them only once.
 const slot = (globalThis[Symbol.for('mm_magics.runtime/1')] ??= (() => {
-  const made = {};
-  made.ready = new Promise((resolve) => (made.resolve = resolve));
-  return made;
+  const created = {};
+  created.ready = new Promise((resolve) => (created.resolve = resolve));
+  return created;
 })());
 
 export default () => {
@@ -14,7 +14,7 @@ export default () => {
   return {
     initialize({ model }) {
       model.on('msg:custom', (content) => receive(content));
-      // Not awaited: anywidget gives up on a model that takes longer than two seconds.
+      // Not awaited: anywidget gives up on a model that is not ready within two seconds.
       turn = slot.ready.then((runtime) => {
         const opened = runtime.open({ send: (content) => model.send(content), startedAt });
         for (const content of early) opened.receive(content);

@@ -1,38 +1,38 @@
-// One turn's state on this page and all the views that show it.
-// The state lives here and not in a view: a view may come late, and there may be several.
+// The state of one turn on this page, and all views of it.
+// A turn can have several views, and a view can be created late, so the state is not kept in a view.
 import type { WidgetMessage } from '../protocol';
 import type { Decide } from '../renderer/views/approval-view';
 import { EMPTY, isRunning, reduce, type TurnState } from '../renderer/turn-state';
 import { TurnView } from '../renderer/turn-view';
 
-/** What the stub gives the runtime for a turn. */
+/** What the stub passes to the runtime for a turn. */
 export interface Connection {
   readonly send: (message: WidgetMessage) => void;
-  /** When the turn's model was made, as a `performance.now()`. */
+  /** When the widget model was created, as a value of `performance.now()`. */
   readonly startedAt: number;
 }
 
 export interface Turn {
   readonly receive: (content: unknown) => void;
-  /** Show the turn in `el`; returns what takes the view away again. */
+  /** Show the turn in `el`. Return a function that removes the view. */
   readonly render: (el: HTMLElement) => () => void;
   readonly close: () => void;
 }
 
-/** When what must be heard is said again, in milliseconds: a page's first messages may wait until the cell is over. */
-const AGAIN = [500, 1_000, 2_000, 4_000, 8_000];
+/** When an important message is repeated: the kernel may receive the first messages of a page only after the cell. */
+const REPEAT_AFTER_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
 export function openTurn({ send, startedAt }: Connection): Turn {
   let state: TurnState = EMPTY;
   const views = new Set<TurnView>();
-  const asked = new Set<string>();
+  const announcedCalls = new Set<string>();
 
-  const insist = (message: WidgetMessage, wanted: () => boolean): void => {
-    const say = (): void => {
-      if (views.size > 0 && wanted()) send(message);
+  const sendRepeatedly = (message: WidgetMessage, isNeeded: () => boolean): void => {
+    const sendIfNeeded = (): void => {
+      if (views.size > 0 && isNeeded()) send(message);
     };
-    say();
-    for (const wait of AGAIN) setTimeout(say, wait);
+    sendIfNeeded();
+    for (const delay of REPEAT_AFTER_MS) setTimeout(sendIfNeeded, delay);
   };
 
   const apply = (ops: unknown): void => {
@@ -42,7 +42,7 @@ export function openTurn({ send, startedAt }: Connection): Turn {
 
   const onStop = (): void => {
     if (state.fields.stopping === true) return;
-    insist({ type: 'stop' }, () => isRunning(state.fields.status));
+    sendRepeatedly({ type: 'stop' }, () => isRunning(state.fields.status));
     apply([['state', { stopping: true }]]);
   };
 
@@ -62,16 +62,16 @@ export function openTurn({ send, startedAt }: Connection): Turn {
       if (typeof content !== 'object' || content === null || !('ops' in content)) return;
       apply(content.ops);
       for (const [id, call] of state.calls) {
-        if (call.state !== 'asking' || asked.has(id)) continue;
-        asked.add(id);
-        insist({ type: 'here' }, () => state.calls.get(id)?.state === 'asking');
+        if (call.state !== 'asking' || announcedCalls.has(id)) continue;
+        announcedCalls.add(id);
+        sendRepeatedly({ type: 'here' }, () => state.calls.get(id)?.state === 'asking');
       }
     },
     render(el) {
       const view = new TurnView(el, { startedAt, onStop, onDecide });
       views.add(view);
       view.update(state);
-      // So that the kernel knows whom it can ask.
+      // The kernel asks for approval only where a page is present.
       send({ type: 'here' });
       return () => {
         remove(view);

@@ -1,4 +1,4 @@
-// What the plugin takes for a prompt cell, and for the code of an answer.
+// Which cells are prompt cells, and which code an answer contains.
 import { describe, expect, it } from 'vitest';
 import { codeBlocksOf, mentionsMiniMax, isPrompt } from '../../src/lab/prompt-cell';
 
@@ -14,7 +14,7 @@ describe('a prompt cell', () => {
   );
 });
 
-it('a notebook concerns us once a cell names us', () => {
+it('a notebook mentions MiniMax if one of its cells does', () => {
   expect(mentionsMiniMax(['x', '%load_ext mm_magics'])).toBe(true);
   expect(mentionsMiniMax(['x', 'MiniMax'])).toBe(true);
   expect(mentionsMiniMax(['x', 'min(max(y))'])).toBe(false);
@@ -24,12 +24,12 @@ describe('the code of an answer', () => {
   const code = (...contents: unknown[]): string[] =>
     codeBlocksOf({ messages: contents.map((content) => ({ role: 'assistant', content })) });
 
-  it('is every block of it, also in a list, indented, or left open at the end', () => {
+  it('is every code block, including those in lists, indented ones and an open one at the end', () => {
     const text = '```python\na\n```\n\n- x\n  ~~~\n  b\n  ~~~\n\n    c\n\n````\n```\nd';
     expect(code([{ type: 'text', text }])).toEqual(['a', 'b', '```\nd']);
   });
 
-  it('comes from texts of the model alone', () => {
+  it('comes only from text that the model wrote', () => {
     const fence = '```\nno\n```';
     expect(code([{ type: 'thinking', thinking: fence }, 7, null, {}], null, 7)).toEqual([]);
     expect(codeBlocksOf({ messages: [{ role: 'user', content: fence }, 7] })).toEqual([]);

@@ -1,16 +1,16 @@
-// The form of a notebook's settings, as a reader meets it, without Jupyter.
+// The settings form as a user sees it, without Jupyter.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SettingsForm } from '../../src/picker/settings-form';
 import type { Settings } from '../../src/picker/settings';
 import { CATALOGUE } from '../../src/renderer/model-catalogue';
 
 const english = { __: (text: string): string => text };
-let kept: Settings[];
+let saved: Settings[];
 let form: SettingsForm;
 
 beforeEach(() => {
-  kept = [];
-  form = new SettingsForm(english, (settings) => kept.push(settings));
+  saved = [];
+  form = new SettingsForm(english, (settings) => saved.push(settings));
   document.body.replaceChildren(form.el);
 });
 
@@ -26,13 +26,13 @@ function enter(label: string, value: string): void {
   control(label).dispatchEvent(new Event('change', { bubbles: true }));
 }
 
-/** What describes the control: its hint and its problem. */
-function described(label: string): string {
+/** Return the hint and the error message of a control. */
+function descriptionOf(label: string): string {
   const ids = control(label).getAttribute('aria-describedby')!.split(' ');
   return ids.map((id) => document.getElementById(id)!.textContent).join('');
 }
 
-const line = (): string => document.querySelector('[role="status"]')!.textContent;
+const summary = (): string => document.querySelector('[role="status"]')!.textContent;
 const resetAll = (): void => {
   [...document.querySelectorAll('button')].find((each) => each.textContent === 'Reset')!.click();
 };
@@ -47,9 +47,9 @@ describe('a field', () => {
     ['Thread', ' side ', { thread: 'side' }],
     ['Thinking', 'off', { thinking: 'off' }],
     ['Model', 'MiniMax-M2.5', { model: 'MiniMax-M2.5' }],
-  ])('%s with %j is kept', (label, text, settings) => {
+  ])('%s saves %j', (label, text, settings) => {
     enter(label, text);
-    expect(kept).toEqual([settings]);
+    expect(saved).toEqual([settings]);
     expect(control(label).getAttribute('aria-invalid')).not.toBe('true');
   });
 
@@ -57,34 +57,34 @@ describe('a field', () => {
     ['Temperature', ['0', '1.01', '-1', 'hot', '0,5', 'NaN', 'Infinity', '1e-1']],
     ['top_p', ['0', '2', '-0.5', '0x1']],
     ['Max tokens', ['0', '-5', '1.5', 'many', '99999999999999999999']],
-  ])('%s with a bad value says so beside it and is not kept', (label, values) => {
+  ])('%s reports an invalid value beside it and does not save it', (label, values) => {
     enter(label, '1');
     for (const value of values) {
       enter(label, value);
-      expect(described(label)).toMatch(/^Not used: it must be/);
+      expect(descriptionOf(label)).toMatch(/^Ignored: must be/);
       expect(control(label).getAttribute('aria-invalid')).toBe('true');
     }
-    expect(kept).toHaveLength(1);
+    expect(saved).toHaveLength(1);
     enter(label, '1');
-    expect(described(label)).toBe('');
+    expect(descriptionOf(label)).toBe('');
   });
 
-  it('that is empty leaves its setting to the kernel, and says so', () => {
+  it('that is empty leaves its setting to the kernel, and shows it', () => {
     form.show({ temperature: 0.4, system: 'x', model: 'MiniMax-M2', thinking: 'on' });
     enter('Temperature', '');
     enter('System prompt', ' \n');
     enter('Model', '');
     enter('Thinking', '');
-    expect(kept.at(-1)).toEqual({});
+    expect(saved.at(-1)).toEqual({});
     for (const label of ['Temperature', 'System prompt', 'Max tokens', 'top_p', 'Thread'])
-      expect(control(label).placeholder).toBe('as the kernel has it');
+      expect(control(label).placeholder).toBe('set by the kernel');
     for (const label of ['Model', 'Thinking'])
-      expect(control(label).selectedOptions[0]!.text).toBe('as the kernel has it');
+      expect(control(label).selectedOptions[0]!.text).toBe('set by the kernel');
   });
 });
 
-describe('what is set', () => {
-  it('is shown in every field', () => {
+describe('the settings', () => {
+  it('are shown in every field', () => {
     const settings = {
       model: 'MiniMax-M2.1',
       thinking: 'on',
@@ -108,46 +108,46 @@ describe('what is set', () => {
     expect(form.settings).toEqual(settings);
   });
 
-  it('and does not hold is shown as it is and said to be not used', () => {
+  it('that are invalid are shown unchanged and reported as ignored', () => {
     form.show({ temperature: 7, max_tokens: '5', thinking: 'maybe', model: 5, thread: [1] });
     expect(control('Temperature').value).toBe('7');
     expect(control('Thread').value).toBe('[1]');
-    for (const label of ['Temperature', 'Max tokens', 'Thinking', 'Model’s name', 'Thread'])
-      expect(described(label)).toMatch(/^Not used/);
-    expect(line()).toBe('The next prompt cell is asked as the kernel has it.');
+    for (const label of ['Temperature', 'Max tokens', 'Thinking', 'Model name', 'Thread'])
+      expect(descriptionOf(label)).toMatch(/^Ignored/);
+    expect(summary()).toBe('The next prompt cell uses the settings of the kernel.');
   });
 
-  it('may be a budget for thinking', () => {
+  it('may contain a thinking budget', () => {
     form.show({ thinking: 2000 });
     expect(control('Thinking').value).toBe('2000');
-    expect(described('Thinking')).toBe('');
+    expect(descriptionOf('Thinking')).toBe('');
     enter('Thinking', 'on');
     enter('Thinking', '2000');
-    expect(kept).toEqual([{ thinking: 'on' }, { thinking: 2000 }]);
+    expect(saved).toEqual([{ thinking: 'on' }, { thinking: 2000 }]);
   });
 
-  it('by others stays as it is, also when all is reset', () => {
+  it('with unknown keys are left unchanged, even by Reset', () => {
     form.show({ temperature: 0.4, later: { a: 1 } });
     enter('Thread', 'side');
     resetAll();
-    expect(kept).toEqual([
+    expect(saved).toEqual([
       { temperature: 0.4, later: { a: 1 }, thread: 'side' },
       { later: { a: 1 } },
     ]);
     expect(control('Temperature').value).toBe('');
   });
 
-  it('is not asked of a field that was left with a bad value once it is shown anew', () => {
+  it('replace an invalid value in a field when they are shown again', () => {
     form.show({ temperature: 0.4 });
     enter('Temperature', '7');
     form.show(form.settings);
     expect(control('Temperature').value).toBe('0.4');
-    expect(described('Temperature')).toBe('');
+    expect(descriptionOf('Temperature')).toBe('');
   });
 });
 
 describe('a model', () => {
-  it('of the catalogue is offered with its window, speed and price', () => {
+  it('in the catalogue is listed with its window, speed and price', () => {
     const options = [...control('Model').options].map((option) => option.text);
     expect(options.slice(1, -1)).toHaveLength(CATALOGUE.length);
     expect(options).toContain(
@@ -157,47 +157,47 @@ describe('a model', () => {
       'MiniMax-M2 · window 204,800 tokens · $0.30 in, $1.20 out per million',
     );
     enter('Model', 'MiniMax-M2.5-highspeed');
-    expect(described('Model')).toContain('about 100 tokens/s · $0.60 in, $2.40 out');
+    expect(descriptionOf('Model')).toContain('about 100 tokens/s · $0.60 in, $2.40 out');
   });
 
-  it('of any other name can be named', () => {
-    const name = control('Model’s name');
+  it('with another name can be entered', () => {
+    const name = control('Model name');
     expect(name.closest<HTMLElement>('.mm-picker-row')!.hidden).toBe(true);
     enter('Model', '…');
     expect(name.closest<HTMLElement>('.mm-picker-row')!.hidden).toBe(false);
-    expect(kept).toEqual([]);
-    enter('Model’s name', 'mine');
-    expect(kept).toEqual([{ model: 'mine' }]);
-    expect(described('Model')).toBe('');
+    expect(saved).toEqual([]);
+    enter('Model name', 'mine');
+    expect(saved).toEqual([{ model: 'mine' }]);
+    expect(descriptionOf('Model')).toBe('');
     form.show({ model: 'theirs' });
     expect([control('Model').value, name.value]).toEqual(['…', 'theirs']);
   });
 });
 
-describe('the line', () => {
-  it('says what holds in the next prompt cell', () => {
+describe('the summary', () => {
+  it('lists what the next prompt cell uses', () => {
     form.show({ model: 'MiniMax-M2.7', temperature: 0.3, system: 'x', thread: 'side', top_p: 9 });
-    expect(line()).toBe(
-      'In the next prompt cell: MiniMax-M2.7 answers, temperature 0.3, this system prompt, it sees thread side.',
+    expect(summary()).toBe(
+      'The next prompt cell uses model MiniMax-M2.7, temperature 0.3, the system prompt above, thread side.',
     );
   });
 
   it('follows each change', () => {
     enter('Max tokens', '50');
-    expect(line()).toBe('In the next prompt cell: at most 50 tokens.');
+    expect(summary()).toBe('The next prompt cell uses at most 50 tokens.');
     resetAll();
-    expect(line()).toBe('The next prompt cell is asked as the kernel has it.');
+    expect(summary()).toBe('The next prompt cell uses the settings of the kernel.');
   });
 
-  it('says that a model of the catalogue thinks all the same', () => {
+  it('mentions that a model in the catalogue always thinks', () => {
     form.show({ model: 'MiniMax-M2.7', thinking: 'off' });
-    expect(line()).toContain('MiniMax-M2.7 always thinks; the endpoint ignores “off”.');
+    expect(summary()).toContain('MiniMax-M2.7 always thinks; the endpoint ignores “off”.');
     form.show({ model: 'mine', thinking: 'off' });
-    expect(line()).not.toContain('always');
+    expect(summary()).not.toContain('always');
   });
 });
 
-it('every control has a label, and what describes it is there, in two forms on one page', () => {
+it('every control has one label and a unique id, with two forms on one page', () => {
   document.body.append(new SettingsForm(english, () => undefined).el);
   const controls = [...document.querySelectorAll<Control>('input, select, textarea')];
   expect(controls).toHaveLength(16);
@@ -205,12 +205,12 @@ it('every control has a label, and what describes it is there, in two forms on o
   for (const each of controls) expect(each.labels).toHaveLength(1);
 });
 
-it('its texts are the translation’s', () => {
-  const loud = (part: string): string => (part.startsWith('{') ? part : part.toUpperCase());
-  const shouting = { __: (text: string): string => text.replace(/\{\w+\}|[a-z]/g, loud) };
+it('all texts come from the translation', () => {
+  const shout = (part: string): string => (part.startsWith('{') ? part : part.toUpperCase());
+  const shouting = { __: (text: string): string => text.replace(/\{\w+\}|[a-z]/g, shout) };
   document.body.replaceChildren(new SettingsForm(shouting, () => undefined).el);
   enter('TEMPERATURE', '7');
   enter('TEMPERATURE', '0.7');
   expect(document.body.textContent.replace(/MiniMax-[\w.-]+/g, '')).not.toMatch(/[a-z]/);
-  expect(line()).toBe('IN THE NEXT PROMPT CELL: TEMPERATURE 0.7.');
+  expect(summary()).toBe('THE NEXT PROMPT CELL USES TEMPERATURE 0.7.');
 });

@@ -1,7 +1,7 @@
-// The hostile corpus in the renderer, whole and as it streams in random pieces: nothing runs, is fetched, or hangs.
+// Renders the hostile corpus, whole and streamed in random pieces: nothing runs, is fetched, or hangs.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { closedHtml, cut } from '../../src/renderer/markdown/split-blocks';
-import { opsOf } from '../../src/renderer/record-to-ops';
+import { closedHtml, splitBlocks } from '../../src/renderer/markdown/split-blocks';
+import { recordToOps } from '../../src/renderer/record-to-ops';
 import { EMPTY, reduce, type TurnState } from '../../src/renderer/turn-state';
 import { visible } from '../../src/renderer/visible-characters';
 import { TurnView } from '../../src/renderer/turn-view';
@@ -33,7 +33,7 @@ afterEach(() => {
   view.dispose();
 });
 
-/** What in the turn is not plainly inert. */
+/** Return everything in the turn that is not allowed to be there. */
 function dangers(): string[] {
   const found: string[] = [];
   for (const node of view.el.querySelectorAll('*')) {
@@ -54,13 +54,13 @@ function dangers(): string[] {
         found.push(own);
     }
   }
-  // Our own text has none of these.
+  // The texts of the view contain no such characters.
   if (visible(view.el.textContent) !== view.el.textContent) found.push('hidden characters');
   if ('hacked' in window) found.push('window.hacked');
   return found;
 }
 
-/** The ops of a turn that holds `text` wherever a model, a tool or an endpoint could have put it. */
+/** Return the ops of a turn with `text` in every place that a model, a tool or an endpoint controls. */
 function opsEverywhere(text: string): unknown[] {
   return [
     ['state', { status: 'answering', model: text, notes: [text] }],
@@ -82,7 +82,7 @@ function opsEverywhere(text: string): unknown[] {
   ];
 }
 
-describe('wherever it stands', () => {
+describe('in every place', () => {
   test.each(CASES)('%s', (_name, text) => {
     view.update(reduce(EMPTY, opsEverywhere(text)));
     view.flush();
@@ -90,7 +90,7 @@ describe('wherever it stands', () => {
   });
 });
 
-describe('in a record from a stranger', () => {
+describe('in a record from an untrusted file', () => {
   test.each(CASES)('%s', (_name, text) => {
     const block = { type: 'text', text };
     const record = {
@@ -111,7 +111,7 @@ describe('in a record from a stranger', () => {
       ],
       responses: [{ usage: { input_tokens: text, output_tokens: text }, stop_reason: text }],
     };
-    view.update(reduce(EMPTY, opsOf(record) ?? []));
+    view.update(reduce(EMPTY, recordToOps(record) ?? []));
     view.flush();
     expect(dangers()).toEqual([]);
   });
@@ -131,13 +131,13 @@ test.each(CASES)('streamed in random pieces: %s', (_name, text) => {
   expect(dangers()).toEqual([]);
 });
 
-/** Each takes under 1 s on a machine that is not busy; a hang takes minutes. */
+/** Each takes less than 1 s on an idle machine; a hang takes minutes. */
 const LIMIT_MS = 6000;
 
-test.each(BOMBS)('is read in time: %s', (_name, text) => {
-  const begun = performance.now();
-  const { pieces, links } = cut(text, {});
-  const html = pieces.map((piece) => closedHtml(piece, links, true)).join('');
-  expect(performance.now() - begun).toBeLessThan(LIMIT_MS);
+test.each(BOMBS)('is rendered in time: %s', (_name, text) => {
+  const started = performance.now();
+  const { blocks, links } = splitBlocks(text, {});
+  const html = blocks.map((block) => closedHtml(block, links, true)).join('');
+  expect(performance.now() - started).toBeLessThan(LIMIT_MS);
   expect(html.length).toBeLessThan(25 * text.length + 10_000);
 });

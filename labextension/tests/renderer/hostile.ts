@@ -1,4 +1,4 @@
-// The hostile corpus that the Python tests use too; it says itself where its kinds come from.
+// The hostile corpus, which the Python tests use as well. The file documents the sources of its texts.
 import { readFileSync } from 'node:fs';
 
 interface Corpus {

@@ -1,6 +1,6 @@
-// A record is drawn as the stream that made it was.
+// A saved record is drawn like the stream that it was made from.
 import { describe, expect, it } from 'vitest';
-import { opsOf } from '../../src/renderer/record-to-ops';
+import { recordToOps } from '../../src/renderer/record-to-ops';
 import { EMPTY, reduce } from '../../src/renderer/turn-state';
 import { TurnView } from '../../src/renderer/turn-view';
 
@@ -42,7 +42,7 @@ const RECORD = {
 function drawn(record: unknown): HTMLElement {
   const root = document.createElement('div');
   const view = new TurnView(root);
-  view.update(reduce(EMPTY, opsOf(record)));
+  view.update(reduce(EMPTY, recordToOps(record)));
   view.flush();
   return root;
 }
@@ -59,7 +59,7 @@ describe('a turn record', () => {
     expect(root.textContent).not.toContain('Hi.');
   });
 
-  it('says how it ended', () => {
+  it('shows how it ended', () => {
     expect(drawn({ ...RECORD, status: 'failed', error: 'It broke.' }).textContent).toContain(
       'It broke.',
     );
@@ -85,7 +85,7 @@ describe('a turn record', () => {
     expect(drawn(twice).textContent).toContain('15 tokens/s');
   });
 
-  it('says how each call of a tool ended', () => {
+  it('shows how each tool call ended', () => {
     const use = (id: string): unknown => ({
       type: 'tool_use',
       id,
@@ -118,7 +118,7 @@ describe('a turn record', () => {
     ]);
   });
 
-  it('says what it cost where the price is known', () => {
+  it('shows the cost if the price is known', () => {
     const usage = {
       input_tokens: 1_000,
       output_tokens: 2_000,
@@ -135,7 +135,7 @@ describe('a turn record', () => {
     expect(drawn(plain).querySelector('em')?.textContent).toBe('Yes');
   });
 
-  it('shows the arguments of a call that was cut as far as they came', () => {
+  it('shows the partial arguments of a truncated call', () => {
     const cut = {
       ...RECORD,
       status: 'truncated',
@@ -157,10 +157,10 @@ describe('a turn record', () => {
     { ...RECORD, status: 'answering' },
     { ...RECORD, status: null },
   ])('is refused if it is %j', (record) => {
-    expect(opsOf(record)).toBeNull();
+    expect(recordToOps(record)).toBeNull();
   });
 
-  it('survives odd parts', () => {
+  it('is drawn despite malformed parts', () => {
     const odd = {
       ...RECORD,
       responses: 7,

@@ -1,4 +1,4 @@
-// A translation reaches each copy of the renderer on the page, the extension's own and the widget's.
+// A translation reaches each copy of the renderer on the page: in the extension and in the widget.
 import { beforeEach, expect, test, vi } from 'vitest';
 
 type Strings = typeof import('../../src/renderer/strings');
@@ -11,13 +11,13 @@ const GERMAN: Readonly<Record<string, string>> = {
 };
 const german = { __: (english: string): string => GERMAN[english] ?? english };
 
-/** Another copy of the module, as each bundle has one. */
+/** Load another copy of the module, as in a separate bundle. */
 function copy(): Promise<Strings> {
   vi.resetModules();
   return import('../../src/renderer/strings');
 }
 
-/** What the widget's runtime shows for a turn that waits. */
+/** Return what the widget shows for a waiting turn. */
 async function streamed(): Promise<HTMLElement> {
   const { openTurn } = await import('../../src/widget/turn-widget');
   const el = document.createElement('div');
@@ -29,20 +29,20 @@ beforeEach(() => {
   Reflect.deleteProperty(globalThis, SLOT);
 });
 
-test('without a translation English stands', async () => {
+test('without a translation the texts are English', async () => {
   const { t } = await copy();
   expect(t('thinking.closed', { time: '3 s' })).toBe('Thought for 3 s');
   expect((await streamed()).querySelector('.mm-stop')?.textContent).toBe('Stop');
 });
 
-test('the extension’s translation reaches its own renderer', async () => {
+test('the translation reaches the renderer of the extension', async () => {
   const { shareTranslation, t } = await copy();
   shareTranslation(german);
   expect(t('thinking.closed', { time: '3 s' })).toBe('3 s lang nachgedacht');
   expect(t('thinking.open')).toBe('Thinking…');
 });
 
-test('it reaches a widget that is loaded later', async () => {
+test('the translation reaches a widget that is loaded later', async () => {
   (await copy()).shareTranslation(german);
   const widget = await copy();
   expect(widget.t('stop')).toBe('Anhalten');
@@ -50,7 +50,7 @@ test('it reaches a widget that is loaded later', async () => {
   expect(stop?.getAttribute('aria-label')).toBe('Diese Antwort anhalten');
 });
 
-test('it reaches a widget that was loaded, and has spoken, before', async () => {
+test('the translation reaches a widget that was loaded and drawn before', async () => {
   const widget = await copy();
   expect(widget.t('stop')).toBe('Stop');
   (await copy()).shareTranslation(german);

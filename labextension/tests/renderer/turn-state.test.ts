@@ -65,7 +65,7 @@ describe('state', () => {
   });
 });
 
-test('the end of a long text is at hand, and depends on the text alone', () => {
+test('the recent end of a long text does not depend on how the text was split', () => {
   const text = Array.from({ length: 12_000 }, (_, n) => `${n} `).join('');
   const opened = reduce(EMPTY, [['open', 0, { type: 'text', text: '' }]]);
   const whole = reduce(opened, [['add', 0, text]]);

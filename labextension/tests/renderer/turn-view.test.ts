@@ -1,4 +1,4 @@
-// A turn on the page, as a reader meets it.
+// A turn on the page, as a reader sees it.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { EMPTY, reduce, type TurnState } from '../../src/renderer/turn-state';
 import { TurnView } from '../../src/renderer/turn-view';
@@ -29,7 +29,7 @@ afterEach(() => {
 });
 
 describe('the header', () => {
-  test('names the model and the state, and ticks by itself while the turn runs', () => {
+  test('shows the model, the status and a running clock', () => {
     expect(text('.mm-model')).toBe('MiniMax-M2.7');
     expect(text('.mm-status')).toBe('waiting');
     vi.advanceTimersByTime(3000);
@@ -52,10 +52,10 @@ describe('the header', () => {
     expect(text('.mm-status')).toBe('stopped');
   });
 
-  test('says that a turn is stale or replayed, until it no longer is', () => {
+  test('shows whether a turn is stale or replayed', () => {
     apply(['state', { status: 'complete', marks: ['replayed', 'unknown', 'stale'] }]);
     expect(text('.mm-marks')).toBe('stalereplayed');
-    expect(find('.mm-stale')?.title).toContain('ask again');
+    expect(find('.mm-stale')?.title).toContain('Run the cell again');
     apply(['state', { marks: [] }]);
     expect(text('.mm-marks')).toBe('');
     apply(['state', { marks: 'stale' }]);
@@ -99,7 +99,7 @@ describe('thinking', () => {
   });
 });
 
-test('a tool call holds its name, its arguments as indented JSON, and its result', () => {
+test('a tool call shows its name, its arguments as indented JSON, and its result', () => {
   apply(
     ['open', 0, { type: 'tool_use', id: 't1', name: 'add' }],
     ['add', 0, '{"a":1,'],
@@ -119,14 +119,14 @@ test('a tool call holds its name, its arguments as indented JSON, and its result
   expect(text('summary')).toBe('Tool add {"a":1,"b":2} done in 0.4 s');
 });
 
-test('a call says how it stands, and asks nothing once the turn is over', () => {
+test('a call shows its status, and requests no approval after the turn has ended', () => {
   apply(
     ['open', 0, { type: 'tool_use', id: '__proto__', name: 'run', input: {} }],
     ['close', 0, {}],
   );
   apply(['tool', '__proto__', { state: 'asking' }]);
-  expect(text('summary')).toContain('asks for permission');
-  expect(text('[role=status]')).toBe('a tool asks for permission');
+  expect(text('summary')).toContain('requires approval');
+  expect(text('[role=status]')).toBe('a tool call requires approval');
   apply(
     ['tool', '__proto__', { state: 'running' }],
     ['tool', '__proto__', { state: 'unheard-of' }],
@@ -139,7 +139,7 @@ test('a call says how it stands, and asks nothing once the turn is over', () => 
   expect(find('.mm-ask')).toBeNull();
 });
 
-test('an answer in a shape that was wanted stands open', () => {
+test('an answer that matches a schema is unfolded', () => {
   apply(['open', 0, { type: 'tool_use', id: 'a', name: 'final_answer', input: { n: 1 } }]);
   apply(['close', 0, {}]);
   expect(view.el.querySelector('details')?.open).toBe(true);
@@ -161,7 +161,7 @@ test('results without their call, redacted thinking and unknown types are shown'
   expect(text('details .mm-plain')).toContain('"size": 3');
 });
 
-test('the footer gives tokens, cost, an unusual stop reason, notes and the error', () => {
+test('the footer shows tokens, cost, an unusual stop reason, notes and the error', () => {
   apply([
     'state',
     {
@@ -191,7 +191,7 @@ test('the footer gives tokens, cost, an unusual stop reason, notes and the error
   expect(text('.mm-facts')).not.toContain('stop reason');
 });
 
-test('a refusal is said in the header and announced, and not once more in the footer', () => {
+test('a refusal is shown in the header and announced, but not repeated in the footer', () => {
   apply(['state', { status: 'answering' }]);
   apply(['state', { status: 'complete', stop_reason: 'refusal', usage: { output_tokens: 3 } }]);
   expect(text('.mm-status')).toBe('refused by the model');

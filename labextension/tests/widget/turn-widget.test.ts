@@ -1,4 +1,4 @@
-// The stub and the runtime together, as anywidget drives them.
+// The stub and the runtime together, used as anywidget uses them.
 import { beforeEach, expect, test, vi } from 'vitest';
 
 interface Model {
@@ -40,7 +40,7 @@ beforeEach(() => {
   document.body.replaceChildren();
 });
 
-test('messages that come before the runtime are shown, in order', async () => {
+test('messages that arrive before the runtime are shown in order', async () => {
   const widget = await stub();
   const model = fakeModel();
   widget.initialize({ model });
@@ -76,7 +76,7 @@ test('Stop sends one message, and every view of the turn shows it', async () => 
   expect(two.querySelector('.mm-stop')?.textContent).toBe('stopping…');
 });
 
-test('a call that asks is answered once, by the button that was pressed, in whichever view', async () => {
+test('a call that requires approval is decided once, by the first button pressed in any view', async () => {
   await loadRuntime();
   const widget = await stub();
   const model = fakeModel();
@@ -113,7 +113,7 @@ test('a call that asks is answered once, by the button that was pressed, in whic
   expect(one.querySelector('summary')?.textContent).toContain('denied');
 });
 
-test('a page says again that it is there while a call asks, until it is answered', async () => {
+test('a page repeats that it is present until a call is decided', async () => {
   await loadRuntime();
   const widget = await stub();
   const model = fakeModel();
@@ -134,7 +134,7 @@ test('a page says again that it is there while a call asks, until it is answered
   vi.useRealTimers();
 });
 
-test('a view can be taken away and made again from the same state', async () => {
+test('a view can be removed and created again from the same state', async () => {
   await loadRuntime();
   const widget = await stub();
   const model = fakeModel();
@@ -174,7 +174,7 @@ test('two turns do not share their state', async () => {
   expect(document.querySelectorAll('.mm-text')).toHaveLength(1);
 });
 
-test('content that is not ours is ignored', async () => {
+test('unknown messages are ignored', async () => {
   await loadRuntime();
   const widget = await stub();
   const listeners: ((content: unknown) => void)[] = [];

@@ -1,40 +1,40 @@
-// Keeps a long row of blocks cheap: they stand in sections, and those in chapters, of a fixed size, and the
-// browser skips layout and painting of full ones that are out of sight. A block's place follows from its index.
-import { element } from './decorate-html';
+// Groups many blocks into sections, and sections into chapters, of a fixed size. The browser skips layout and painting
+// of full groups that are off screen. The index of a block determines its group.
+import { element } from '../element';
 
-/** Blocks in a section, sections in a chapter. */
+/** The number of blocks in a section, and of sections in a chapter. */
 const SIZE = 40;
 
-function skip(part: Element, how: 'auto' | ''): void {
-  if (part instanceof HTMLElement) part.style.contentVisibility = how;
+function setContentVisibility(group: Element, value: 'auto' | ''): void {
+  if (group instanceof HTMLElement) group.style.contentVisibility = value;
 }
 
-/** The child of `row` at `index`, made if it is missing; the one before it is then full. */
-function part(row: Element, index: number, className: string): Element {
-  const known = row.children[index];
-  if (known) return known;
-  const made = element('div', className);
-  row.append(made);
-  // Only now: what is full has been laid out, its height is known, and nothing jumps.
-  const full = made.previousElementSibling;
-  if (full) skip(full, 'auto');
-  // Each skipped part costs time in every frame; those inside one are skipped with it.
-  for (const inner of full?.children ?? []) skip(inner, '');
-  return made;
+/** Return the group at `index` in `parent`. If it does not exist, create it; the group before it is then full. */
+function groupAt(parent: Element, index: number, className: string): Element {
+  const existing = parent.children[index];
+  if (existing) return existing;
+  const group = element('div', className);
+  parent.append(group);
+  // A full group has been laid out, so its height is known and the page does not jump.
+  const full = group.previousElementSibling;
+  if (full) setContentVisibility(full, 'auto');
+  // Each group with this style costs time in every frame, and the inner ones are skipped with the outer one.
+  for (const inner of full?.children ?? []) setContentVisibility(inner, '');
+  return group;
 }
 
-export class Sections {
+export class BlockSections {
   constructor(private readonly el: HTMLElement) {}
 
-  /** Put `block` at `index`, which is at most the number of blocks placed so far. */
+  /** Put `block` at `index`, which must not exceed the number of blocks so far. */
   place(block: HTMLElement, index: number): void {
-    const chapter = part(this.el, Math.floor(index / SIZE / SIZE), 'mm-chapter');
-    const section = part(chapter, Math.floor(index / SIZE) % SIZE, 'mm-section');
-    const here = section.children[index % SIZE];
-    if (here !== block) section.insertBefore(block, here ?? null);
+    const chapter = groupAt(this.el, Math.floor(index / SIZE / SIZE), 'mm-chapter');
+    const section = groupAt(chapter, Math.floor(index / SIZE) % SIZE, 'mm-section');
+    const current = section.children[index % SIZE];
+    if (current !== block) section.insertBefore(block, current ?? null);
   }
 
-  /** Put all of `blocks` in their order; what is already in its place is not touched. */
+  /** Put `blocks` in order. A block that is already in its place is not touched. */
   arrange(blocks: readonly HTMLElement[]): void {
     blocks.forEach((block, index) => {
       this.place(block, index);

@@ -1,5 +1,5 @@
-// Source code to highlighted HTML: highlight.js with the languages that notebooks talk about.
-// Returns null rather than work on an unknown language or on a text so long that a frame would suffer.
+// Highlights source code with highlight.js, in the languages that are common in notebooks.
+// Code in other languages, and code too long to highlight within a frame, is not highlighted.
 import hljs from 'highlight.js/lib/core';
 import bash from 'highlight.js/lib/languages/bash';
 import c from 'highlight.js/lib/languages/c';
@@ -43,10 +43,10 @@ const LANGUAGES = {
 for (const [name, language] of Object.entries(LANGUAGES)) hljs.registerLanguage(name, language);
 hljs.registerAliases(['ipython', 'ipython3', 'py3'], { languageName: 'python' });
 
-/** Characters; a longer text stays plain. */
+/** In characters. Longer code is not highlighted. */
 export const HIGHLIGHT_LIMIT = 20_000;
 
-/** `code` as HTML with `hljs-*` spans, or null when it is to be shown as it is. */
+/** Return `code` as HTML with `hljs-*` spans, or null if it must be shown without highlighting. */
 export function highlight(code: string, language: string): string | null {
   if (code.length > HIGHLIGHT_LIMIT || !hljs.getLanguage(language)) return null;
   try {

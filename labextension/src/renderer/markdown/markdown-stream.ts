@@ -1,22 +1,23 @@
-// Markdown that arrives in pieces, as DOM: only the last, open blocks are ever rendered again.
-// Blocks before them keep their nodes, whatever comes later; at the end the whole is read once more and
-// only blocks that come out differently (a link defined further down, say) are changed.
-import { dressed, element } from './decorate-html';
-import { OpenFence } from './open-fence';
-import type { Links } from './markdown-to-html';
-import { morph } from './patch-dom';
-import { closedHtml, countStable, cut, openHtml, type Piece } from './split-blocks';
+// Renders Markdown that arrives in pieces. Only the last, open blocks are rendered again as text arrives.
+// The blocks before them keep their DOM nodes. At the end the whole source is parsed once more, and only blocks that come
+// out differently (a link that is defined further down, say) change.
 import type { Deadline } from '../frame-loop';
-import { Sections } from './block-sections';
+import { element } from '../element';
 import { Cleaner } from '../visible-characters';
+import { BlockSections } from './block-sections';
+import { toSafeNodes } from './decorate-html';
+import type { Links } from './markdown-to-html';
+import { OpenFence } from './open-fence';
+import { patchChildren } from './patch-dom';
+import { closedHtml, countStable, openHtml, splitBlocks, type SourceBlock } from './split-blocks';
 
-/** Characters taken in between two looks at the clock, at least. */
-const STEP = 256;
-/** An open part longer than this is drawn during at most one part in REST of the time. */
-const LONG = 8192;
-const REST = 8;
+/** The least number of characters to parse between two looks at the clock. */
+const MIN_STEP = 256;
+/** In characters. Drawing a longer open part takes at most one part in DRAW_INTERVAL of the time. */
+const LONG_TAIL = 8192;
+const DRAW_INTERVAL = 8;
 
-/** A block in the document; `final` once it is rendered as complete. */
+/** A block in the document. It is `final` once it is rendered as complete. */
 interface Block {
   readonly el: HTMLElement;
   raw: string;
@@ -29,7 +30,7 @@ function newBlock(): Block {
 }
 
 function makeFinal(block: Block): void {
-  // A finished block gets no mutation, not even that of a class it does not have.
+  // Never touch a finished block: even removing a class that it does not have is a mutation.
   if (block.final) return;
   block.final = true;
   block.el.classList.remove('mm-open');
@@ -38,71 +39,71 @@ function makeFinal(block: Block): void {
 export class MarkdownStream {
   private readonly cleaner = new Cleaner();
   private readonly source: string[] = [];
-  /** Text that has come but is not yet taken in. */
+  /** Text that has arrived and is not parsed yet. */
   private pending = '';
-  /** All blocks; those from `stable` on are what `tail` says. */
+  /** All blocks. `tail` is the source of those from `stable` on. */
   private blocks: Block[] = [];
   private stable = 0;
   private tail = '';
-  /** Set while the tail is one open fence; `tail` is then empty. */
+  /** Set while the tail is one open fence; `tail` is empty then. */
   private fence: OpenFence | null = null;
-  /** Definitions in the finished blocks, and those with the tail's. */
+  /** The link definitions in the finished blocks, and in all blocks. */
   private links: Links = {};
-  private openLinks: Links = {};
-  private open: readonly Piece[] = [];
-  private readonly sections: Sections;
+  private allLinks: Links = {};
+  private open: readonly SourceBlock[] = [];
+  private readonly sections: BlockSections;
   private ended = false;
-  /** At the end: blocks that are to be rendered once more. */
-  private unsettled: (() => void)[] | null = null;
+  /** After the end: the renderings that are still to do, the last one first. */
+  private finalRenders: (() => void)[] | null = null;
   private drawnAt = 0;
   private drawTime = 0;
 
   constructor(
     el: HTMLElement,
-    private readonly wantedImages: ReadonlySet<string> = new Set(),
+    private readonly requestedImages: ReadonlySet<string> = new Set(),
   ) {
-    this.sections = new Sections(el);
+    this.sections = new BlockSections(el);
   }
 
   push(text: string): void {
     this.pending += this.cleaner.clean(text);
   }
 
-  /** No more text will come. */
+  /** No more text will arrive. */
   end(): void {
     if (this.ended) return;
     this.pending += this.cleaner.end();
     this.ended = true;
   }
 
-  /** Work until `deadline`; true if there is more to do. */
+  /** Work until `deadline`. Return whether there is more to do. */
   step(deadline: Deadline): boolean {
-    if (this.isResting(deadline)) return true;
+    if (this.isWaiting(deadline)) return true;
     if (this.pending) {
       const begun = performance.now();
-      do this.take();
+      do this.parseStep();
       while (this.pending && performance.now() < deadline && !this.isLong(deadline));
-      this.drawOpen();
+      this.drawOpenBlocks();
       this.drawnAt = performance.now();
       this.drawTime = this.drawnAt - begun;
     }
     if (this.pending || performance.now() > deadline) return true;
-    return this.ended && this.settle(deadline);
+    return this.ended && this.finalize(deadline);
   }
 
-  /** The open part is so long that it is not drawn in every frame. */
+  /** Whether the open part is too long to draw in every frame. */
   private isLong(deadline: Deadline): boolean {
-    return deadline !== Infinity && this.tail.length >= LONG;
+    return deadline !== Infinity && this.tail.length >= LONG_TAIL;
   }
 
-  private isResting(deadline: Deadline): boolean {
+  private isWaiting(deadline: Deadline): boolean {
     if (this.ended || !this.isLong(deadline)) return false;
-    return this.pending !== '' && performance.now() - this.drawnAt < REST * this.drawTime;
+    return this.pending !== '' && performance.now() - this.drawnAt < DRAW_INTERVAL * this.drawTime;
   }
 
-  private take(): void {
-    let size = Math.max(STEP, this.tail.length >> 1);
-    // Never between the halves of a surrogate pair.
+  private parseStep(): void {
+    let size = Math.max(MIN_STEP, this.tail.length >> 1);
+    // Never split a surrogate pair.
     if (/[\ud800-\udbff]/.test(this.pending[size - 1] ?? '')) size++;
     const text = this.pending.slice(0, size);
     this.pending = this.pending.slice(size);
@@ -114,58 +115,57 @@ export class MarkdownStream {
       if (rest === null) return;
       this.finishFence(this.fence, rest);
     }
-    this.readTail();
+    this.splitTail();
   }
 
-  /** Find the blocks of the tail; what nothing to come can change is finished and leaves it. */
-  private readTail(): void {
-    const { pieces, links } = cut(this.tail, this.links);
-    const stable = countStable(pieces);
-    for (const piece of pieces.slice(0, stable)) this.finish(this.blockAt(this.stable++), piece);
-    this.tail = this.tail.slice(pieces[stable - 1]?.end ?? 0);
-    this.open = pieces.slice(stable);
-    this.openLinks = links;
+  /** Split the tail into blocks. Finish those that later text cannot change, and remove them from the tail. */
+  private splitTail(): void {
+    const { blocks, links } = splitBlocks(this.tail, this.links);
+    const stable = countStable(blocks);
+    for (const block of blocks.slice(0, stable)) this.finish(this.blockAt(this.stable++), block);
+    this.tail = this.tail.slice(blocks[stable - 1]?.end ?? 0);
+    this.open = blocks.slice(stable);
+    this.allLinks = links;
     if (this.open.length === 1 && this.open[0]?.kind === 'fence') this.openFence();
   }
 
-  /** Render the blocks that may still change. */
-  private drawOpen(): void {
+  /** Render the blocks that later text may change. */
+  private drawOpenBlocks(): void {
     if (this.fence) return;
-    const { open, openLinks: links } = this;
+    const { open, allLinks: links } = this;
     const last = open.at(-1);
-    open.forEach((piece, index) => {
+    open.forEach((source, index) => {
       const block = this.blockAt(this.stable + index);
-      const html = piece === last ? openHtml(piece, links) : closedHtml(piece, links, false);
-      this.draw(block, piece.raw, html);
+      const html = source === last ? openHtml(source, links) : closedHtml(source, links, false);
+      this.draw(block, source.raw, html);
     });
-    this.keep(this.stable + open.length);
+    this.removeBlocksFrom(this.stable + open.length);
   }
 
-  /** Take away the blocks after the first `count`. */
-  private keep(count: number): void {
-    for (const extra of this.blocks.splice(count)) extra.el.remove();
+  private removeBlocksFrom(index: number): void {
+    for (const extra of this.blocks.splice(index)) extra.el.remove();
   }
 
   private blockAt(index: number): Block {
-    const known = this.blocks[index];
-    if (known) return known;
-    const made = newBlock();
-    this.blocks[index] = made;
-    this.sections.place(made.el, index);
-    return made;
+    const existing = this.blocks[index];
+    if (existing) return existing;
+    const block = newBlock();
+    this.blocks[index] = block;
+    this.sections.place(block.el, index);
+    return block;
   }
 
   private openFence(): void {
     const start = /^\s*\n/.exec(this.tail)?.[0].length ?? 0;
     const raw = this.tail.slice(start);
-    const fence = OpenFence.open(raw);
+    const fence = OpenFence.parse(raw);
     if (!fence) return;
     const rest = fence.append(raw.slice(fence.raw.length));
     if (rest === null) {
       const block = this.blockAt(this.stable);
       block.html = '';
       block.el.replaceChildren(fence.el);
-      this.keep(this.stable + 1);
+      this.removeBlocksFrom(this.stable + 1);
       this.fence = fence;
       this.tail = '';
       this.open = [];
@@ -181,10 +181,10 @@ export class MarkdownStream {
     this.open = [];
   }
 
-  private finish(block: Block, piece: Omit<Piece, 'end'>): void {
-    const { raw } = piece;
-    this.draw(block, raw, closedHtml(piece, this.links, true));
-    if (raw.includes(']:')) this.links = { ...cut(raw, {}).links, ...this.links };
+  private finish(block: Block, source: Omit<SourceBlock, 'end'>): void {
+    const { raw } = source;
+    this.draw(block, raw, closedHtml(source, this.links, true));
+    if (raw.includes(']:')) this.links = { ...splitBlocks(raw, {}).links, ...this.links };
     makeFinal(block);
   }
 
@@ -192,43 +192,43 @@ export class MarkdownStream {
     block.raw = raw;
     if (block.html === html) return;
     block.html = html;
-    morph(block.el, dressed(html, this.wantedImages));
+    patchChildren(block.el, toSafeNodes(html, this.requestedImages));
   }
 
-  /** Read the whole once more; true if there is more to do after `deadline`. */
-  private settle(deadline: Deadline): boolean {
-    this.unsettled ??= this.reread();
-    while (this.unsettled.length > 0) {
-      this.unsettled.pop()?.();
+  /** Render the complete source once more, until `deadline`. Return whether there is more to do. */
+  private finalize(deadline: Deadline): boolean {
+    this.finalRenders ??= this.reparse();
+    while (this.finalRenders.length > 0) {
+      this.finalRenders.pop()?.();
       if (performance.now() > deadline) break;
     }
-    return this.unsettled.length > 0;
+    return this.finalRenders.length > 0;
   }
 
-  /** Make `blocks` match the whole source; returns the rendering that this leaves to do. */
-  private reread(): (() => void)[] {
-    const { pieces, links } = cut(this.source.join(''), {});
+  /** Make `blocks` match the complete source. Return the renderings that are left to do. */
+  private reparse(): (() => void)[] {
+    const { blocks: sources, links } = splitBlocks(this.source.join(''), {});
     this.links = links;
     this.fence = null;
-    const same = (at: number): boolean =>
-      this.blocks.at(at)?.raw.trimEnd() === pieces.at(at)?.raw.trimEnd();
-    const most = Math.min(this.blocks.length, pieces.length);
+    const isSame = (at: number): boolean =>
+      this.blocks.at(at)?.raw.trimEnd() === sources.at(at)?.raw.trimEnd();
+    const most = Math.min(this.blocks.length, sources.length);
     let head = 0;
-    while (head < most && same(head)) head++;
+    while (head < most && isSame(head)) head++;
     let foot = 0;
-    while (foot < most - head && same(-1 - foot)) foot++;
-    const gone = this.blocks.splice(head, this.blocks.length - foot - head);
-    for (const block of gone) block.el.remove();
-    this.blocks.splice(head, 0, ...pieces.slice(head, pieces.length - foot).map(newBlock));
+    while (foot < most - head && isSame(-1 - foot)) foot++;
+    const removed = this.blocks.splice(head, this.blocks.length - foot - head);
+    for (const block of removed) block.el.remove();
+    this.blocks.splice(head, 0, ...sources.slice(head, sources.length - foot).map(newBlock));
     this.sections.arrange(this.blocks.map(({ el }) => el));
-    const defines = Object.keys(links).length > 0;
-    return pieces.flatMap((piece, index) => {
-      const { raw } = piece;
+    const definesLinks = Object.keys(links).length > 0;
+    return sources.flatMap((source, index) => {
+      const { raw } = source;
       const block = this.blocks[index];
-      if (!block || (block.final && !(defines && raw.includes('[')))) return [];
+      if (!block || (block.final && !(definesLinks && raw.includes('[')))) return [];
       return [
         () => {
-          this.draw(block, raw, closedHtml(piece, links, true));
+          this.draw(block, raw, closedHtml(source, links, true));
           makeFinal(block);
         },
       ];

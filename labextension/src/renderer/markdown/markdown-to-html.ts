@@ -1,6 +1,6 @@
-// Markdown to an HTML string: marked with GFM and math, and nothing that needs the DOM.
-// The string is not safe by itself: everything goes through sanitize.ts before it is shown.
-// However hostile the source, the work is bounded: what would take too long is shown as its source.
+// Converts Markdown to an HTML string: marked with GFM and math. No DOM.
+// The HTML is not safe: sanitize.ts must clean it before it is shown.
+// The work is bounded even for hostile source: Markdown that would take too long to parse is shown as source.
 import {
   Lexer,
   Marked,
@@ -17,35 +17,35 @@ import { escapeHtml, mathExtension } from './math';
 
 export type { Links };
 
-/** Marks in one run of inline text (a paragraph, a cell), beyond which it is not read: that is quadratic. */
-const MOST_MARKS = 2000;
-const MARKS = /[*_~`[\]<$\\@]/g;
-/** Cells of one table; short rows are filled up, so that a few kilobytes could become megabytes. */
-const MOST_CELLS = 10_000;
-/** Characters of an address or a title that is written once and may be named many times. */
-const LONGEST_LINK = 2000;
+/** Inline text (a paragraph, a cell) with more markers is shown as source: parsing takes quadratic time. */
+const MAX_MARKERS = 2000;
+const MARKERS = /[*_~`[\]<$\\@]/g;
+/** Larger tables are shown as source: marked pads short rows, so a few kilobytes could become megabytes. */
+const MAX_TABLE_CELLS = 10_000;
+/** In characters. A link definition is written once but can be used many times. */
+const MAX_LINK_LENGTH = 2000;
 
 class BoundedTokenizer extends Tokenizer {
   override table(src: string): Tokens.Table | undefined {
     const raw = this.rules.block.table.exec(src)?.[0] ?? '';
     const columns = raw.slice(0, raw.indexOf('\n')).split('|').length;
-    return columns * raw.split('\n').length > MOST_CELLS ? undefined : super.table(src);
+    return columns * raw.split('\n').length > MAX_TABLE_CELLS ? undefined : super.table(src);
   }
 
   override def(src: string): Tokens.Def | undefined {
     const found = super.def(src);
-    return found && found.raw.length > LONGEST_LINK ? undefined : found;
+    return found && found.raw.length > MAX_LINK_LENGTH ? undefined : found;
   }
 }
 
-/** Quotations and lists in each other. */
-const DEEPEST = 50;
+/** The depth of nested quotes and lists. */
+const MAX_NESTING = 50;
 
 class BoundedLexer extends Lexer {
   private depth = 0;
 
   override blockTokens(src: string, tokens: Token[] = [], clipped?: boolean): TokensList {
-    if (this.depth > DEEPEST) {
+    if (this.depth > MAX_NESTING) {
       tokens.push({ type: 'text', raw: src, text: src, escaped: false });
       return tokens as TokensList;
     }
@@ -58,14 +58,14 @@ class BoundedLexer extends Lexer {
   }
 
   override inlineTokens(src: string, tokens: Token[] = []): Token[] {
-    if ((src.match(MARKS)?.length ?? 0) <= MOST_MARKS) return super.inlineTokens(src, tokens);
+    if ((src.match(MARKERS)?.length ?? 0) <= MAX_MARKERS) return super.inlineTokens(src, tokens);
     tokens.push({ type: 'text', raw: src, text: src, escaped: false });
     return tokens;
   }
 }
 
-/** A parser of the same Markdown, with code highlighted or left plain. */
-function flavour(highlighting: boolean): Marked['defaults'] {
+/** Return the options of a parser that highlights code blocks or leaves them plain. */
+function parserOptions(highlighting: boolean): Marked['defaults'] {
   const marked = new Marked(mathExtension, {
     gfm: true,
     renderer: {
@@ -80,33 +80,33 @@ function flavour(highlighting: boolean): Marked['defaults'] {
   return { ...marked.defaults, tokenizer: new BoundedTokenizer() };
 }
 
-const LIVE = flavour(false);
-const FINAL = flavour(true);
+const STREAMING = parserOptions(false);
+const COMPLETE = parserOptions(true);
 
 function lexer(links: Links): Lexer {
-  const made = new BoundedLexer(LIVE);
-  Object.assign(made.tokens.links, links);
-  return made;
+  const bounded = new BoundedLexer(STREAMING);
+  Object.assign(bounded.tokens.links, links);
+  return bounded;
 }
 
-/** The block tokens of `source`, their inline content left alone; `links` are known definitions. */
+/** Return the block tokens of `source`, without parsing their inline content. `links` holds known link definitions. */
 export function lexBlocks(source: string, links: Links): TokensList {
-  const made = lexer(links);
-  made.blockTokens(source, made.tokens);
-  return made.tokens;
+  const bounded = lexer(links);
+  bounded.blockTokens(source, bounded.tokens);
+  return bounded.tokens;
 }
 
-/** A text that is not to be read as Markdown, as HTML. */
-export function asSource(raw: string): string {
+/** Return the HTML that shows Markdown as source. */
+export function sourceHtml(raw: string): string {
   return `<pre><code>${escapeHtml(raw)}\n</code></pre>`;
 }
 
-/** HTML of `source`; `final` says that its text is complete. */
-export function toHtml(source: string, links: Links, final: boolean): string {
-  return Parser.parse(lexer(links).lex(source), final ? FINAL : LIVE);
+/** Convert `source` to HTML. Code is highlighted only if `complete`. */
+export function toHtml(source: string, links: Links, complete: boolean): string {
+  return Parser.parse(lexer(links).lex(source), complete ? COMPLETE : STREAMING);
 }
 
-/** The code of each code block of `source`, also of those in lists and quotes, in order. */
+/** Return the code of each code block, including those in lists and quotes, in order. */
 export function codeBlocks(source: string): string[] {
   const codes: string[] = [];
   void walkTokens(lexBlocks(source, {}), (token) => {

@@ -1,6 +1,6 @@
-// LaTeX in Markdown: marked extensions that find it, and Temml that turns it into MathML.
-// Prices are not math (an opening $ has no space after it, a closing one none before it and no digit
-// after it), code is never looked into, and LaTeX that does not parse is shown as its source.
+// LaTeX in Markdown: extensions for marked that find formulas, and Temml that converts them to MathML.
+// Prices are not formulas: an opening $ must not be followed by a space, and a closing $ must not be preceded by a space
+// or followed by a digit. Code never contains formulas. LaTeX that Temml cannot parse is shown as source.
 import type { MarkedExtension, Tokens } from 'marked';
 import temml from 'temml';
 
@@ -12,17 +12,17 @@ interface MathToken extends Tokens.Generic {
   block: boolean;
 }
 
-const LONGEST = 4000;
+const MAX_FORMULA_LENGTH = 4000;
 
-function blank(text: string): boolean {
+function isBlank(text: string): boolean {
   return text.trim() === '';
 }
 
-/** Where the math that starts `src` with `open` ends, or -1: at `close`, within one paragraph. */
+/** Return the index of `close` in the same paragraph, searching from `from`, or -1. */
 function findClose(src: string, from: number, close: string): number {
-  const end = Math.min(src.length, from + LONGEST);
+  const end = Math.min(src.length, from + MAX_FORMULA_LENGTH);
   for (let i = from; i < end; i++) {
-    if (src.startsWith(close, i)) return blank(src.slice(from, i)) ? -1 : i;
+    if (src.startsWith(close, i)) return isBlank(src.slice(from, i)) ? -1 : i;
     if (src[i] === '\\') i++;
     else if (src[i] === '\n' && /^[ \t]*(\n|$)/.test(src.slice(i + 1, i + 80))) return -1;
   }
@@ -33,7 +33,7 @@ function token(raw: string, tex: string, display: boolean, block = false): MathT
   return { type: 'math', raw, tex: tex.trim(), display, block };
 }
 
-/** `$$…$$`, `\[…\]`, `\(…\)` or `$…$` at the start of `src`. */
+/** Find `$$…$$`, `\[…\]`, `\(…\)` or `$…$` at the start of `src`. */
 function inlineMath(src: string, before: string): MathToken | undefined {
   const opener = /^(?:\$\$|\\\[|\\\(|\$)/.exec(src)?.[0];
   if (opener === undefined) return undefined;
@@ -49,11 +49,11 @@ function inlineMath(src: string, before: string): MathToken | undefined {
     return undefined;
   }
   const tex = src.slice(1, end);
-  // A backtick means code, and code wins.
+  // A backtick starts code, which takes precedence over math.
   return tex.includes('`') ? undefined : token(src.slice(0, end + 1), tex, false);
 }
 
-/** Display math that has lines of its own. */
+/** Find a display formula on its own lines at the start of `src`. */
 function blockMath(src: string): MathToken | undefined {
   const opener = /^ {0,3}(\$\$|\\\[)/.exec(src);
   if (!opener) return undefined;
@@ -65,23 +65,23 @@ function blockMath(src: string): MathToken | undefined {
   return token(src.slice(0, end + 2 + after[0].length), src.slice(from, end), true, true);
 }
 
-/** Where in the paragraph that `src` begins with display math has lines of its own. */
+/** Return where a display formula on its own lines starts in the first paragraph of `src`. */
 function nextBlockMath(src: string): number | undefined {
   for (const found of src.matchAll(/\n(?:[ \t]*\n|(?= {0,3}(?:\$\$|\\\[)))/g)) {
-    // `src` is all the rest, and is asked about for each paragraph.
+    // marked calls this for each paragraph with the whole rest of the source, so the search ends with the paragraph.
     if (found[0] !== '\n') return undefined;
     const at = found.index + 1;
-    if (blockMath(src.slice(at, at + LONGEST + 200))) return at;
+    if (blockMath(src.slice(at, at + MAX_FORMULA_LENGTH + 200))) return at;
   }
   return undefined;
 }
 
-/** Marks an element that holds LaTeX source, to be replaced by MathML. */
-export const MATH_HOLDER = 'data-mm-math';
+/** Marks an element that contains LaTeX and is replaced by MathML later. */
+export const MATH_ATTRIBUTE = 'data-mm-math';
 
-function holder(math: Tokens.Generic): string {
+function placeholderHtml(math: Tokens.Generic): string {
   const { tex, display, block } = math as MathToken;
-  const html = `<span ${MATH_HOLDER}="${display ? 'block' : 'inline'}">${escapeHtml(tex)}</span>`;
+  const html = `<span ${MATH_ATTRIBUTE}="${display ? 'block' : 'inline'}">${escapeHtml(tex)}</span>`;
   return block ? `<p>${html}</p>` : html;
 }
 
@@ -95,13 +95,16 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (char) => entities[char] ?? char);
 }
 
-/** Hides math from the search for `*` and `_`, which mean other things in LaTeX. */
-function mask(src: string): string {
+/** Hide formulas from the search for emphasis: `*` and `_` have other meanings in LaTeX. */
+function maskMath(src: string): string {
   let masked = '';
   let from = 0;
   for (const { index } of src.matchAll(/\$|\\[([]/g)) {
     if (index < from) continue;
-    const found = inlineMath(src.slice(index, index + LONGEST + 4), src.slice(from, index));
+    const found = inlineMath(
+      src.slice(index, index + MAX_FORMULA_LENGTH + 4),
+      src.slice(from, index),
+    );
     if (!found) continue;
     masked += src.slice(from, index) + 'a'.repeat(found.raw.length);
     from = index + found.raw.length;
@@ -109,9 +112,9 @@ function mask(src: string): string {
   return masked + src.slice(from);
 }
 
-/** Teaches marked to find math; it is rendered as an element that holds the LaTeX source. */
+/** Makes marked find formulas and render each as an element that contains its LaTeX source. */
 export const mathExtension: MarkedExtension = {
-  hooks: { emStrongMask: mask },
+  hooks: { emStrongMask: maskMath },
   extensions: [
     {
       name: 'mathBlock',
@@ -125,12 +128,12 @@ export const mathExtension: MarkedExtension = {
       level: 'inline',
       start: (src) => /\$|\\[([]/.exec(src)?.index,
       tokenizer: (src, tokens) => inlineMath(src, (tokens as { raw: string }[]).at(-1)?.raw ?? ''),
-      renderer: holder,
+      renderer: placeholderHtml,
     },
   ],
 };
 
-/** Where an unfinished display formula begins in an open block's text, or -1. */
+/** Return where an unfinished display formula starts in the text of an open block, or -1. */
 export function openMathAt(text: string): number {
   for (const [open, close] of [
     ['$$', '$$'],
@@ -144,8 +147,8 @@ export function openMathAt(text: string): number {
   return -1;
 }
 
-/** MathML for `tex`, or null when it does not parse. */
-export function mathml(tex: string, display: boolean): string | null {
+/** Convert LaTeX to MathML. Return null if it cannot be parsed. */
+export function toMathML(tex: string, display: boolean): string | null {
   try {
     return temml.renderToString(tex, {
       displayMode: display,

@@ -1,6 +1,7 @@
-// A top-level code fence while it is open: its lines are appended as they come, nothing is lexed.
-// A line that may turn out to be the closing fence is held back until it is known.
-import { codeFrame, element } from './decorate-html';
+// Shows a top-level code fence while it is open: it appends lines as they arrive and parses nothing.
+// A line that may be the closing fence is shown only once it is known not to be.
+import { element } from '../element';
+import { codeFrame } from './decorate-html';
 import { PlainText } from './plain-text';
 
 const OPENING = /^( {0,3})(`{3,}|~{3,})([^\n]*)\n/;
@@ -10,13 +11,13 @@ export class OpenFence {
   private readonly text: PlainText;
   private readonly closing: RegExp;
   private readonly parts: string[] = [];
-  /** The start of a line that is not yet shown. */
+  /** The start of a line that is not shown yet. */
   private line = '';
-  /** Whether the current line's beginning is already shown. */
+  /** Whether the start of the current line is already shown. */
   private midLine = false;
 
-  /** The fence that `raw` opens, or null if `raw` is no open fence with a complete first line. */
-  static open(raw: string): OpenFence | null {
+  /** Return the fence that `raw` opens, or null if `raw` is not an open fence with a complete first line. */
+  static parse(raw: string): OpenFence | null {
     const opening = OPENING.exec(raw);
     if (!opening) return null;
     const [first, , mark = '', info = ''] = opening;
@@ -33,20 +34,20 @@ export class OpenFence {
     this.parts.push(first);
   }
 
-  /** Everything of the fence so far. */
+  /** The Markdown of the fence so far. */
   get raw(): string {
     return this.parts.join('') + this.line;
   }
 
-  /** Show `text`; once the fence has closed, what follows it, else null. */
+  /** Append `text`. Return the text after the fence once it has closed, else null. */
   append(text: string): string | null {
     let shown = '';
     let at = 0;
     while (at < text.length) {
       const newline = text.indexOf('\n', at);
-      const piece = newline < 0 ? text.slice(at) : text.slice(at, newline + 1);
-      at += piece.length;
-      this.line += piece;
+      const part = newline < 0 ? text.slice(at) : text.slice(at, newline + 1);
+      at += part.length;
+      this.line += part;
       if (!this.midLine && newline >= 0 && this.closing.test(this.line.slice(0, -1))) {
         this.text.append(shown);
         this.line = this.line.slice(0, -1);

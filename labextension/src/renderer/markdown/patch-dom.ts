@@ -1,5 +1,5 @@
-// Makes one tree of nodes look like another while it keeps every node that is already right,
-// so that a selection, a focus or an opened <details> in the unchanged part survives.
+// Changes one DOM tree into another and keeps every node that is already correct, so a selection, the focus or an open
+// <details> in an unchanged part survives.
 
 function sameElement(a: Node, b: Node): boolean {
   return a instanceof Element && b instanceof Element && a.cloneNode().isEqualNode(b.cloneNode());
@@ -11,8 +11,8 @@ function updateText(a: Text, b: Text): void {
   else a.data = b.data;
 }
 
-/** Change the children of `from` into those of `to`, which is used up. */
-export function morph(from: Node, to: Node): void {
+/** Change the children of `from` into those of `to`. Nodes move out of `to`, so it cannot be used afterwards. */
+export function patchChildren(from: Node, to: Node): void {
   let a = from.firstChild;
   let b = to.firstChild;
   while (b) {
@@ -23,7 +23,7 @@ export function morph(from: Node, to: Node): void {
       const nextA: ChildNode | null = a.nextSibling;
       if (a instanceof Text && b instanceof Text) updateText(a, b);
       else if (a.isEqualNode(b)) /* keep */ void 0;
-      else if (sameElement(a, b)) morph(a, b);
+      else if (sameElement(a, b)) patchChildren(a, b);
       else from.replaceChild(b, a);
       a = nextA;
     }

@@ -1,11 +1,10 @@
-// Appends plain text to an element, in pieces of whole lines, so that the browser lays out only the last.
-// Where the pieces are cut depends on the text alone, never on how it arrived.
+// Appends plain text to an element, split into chunks of whole lines, so the browser lays out only the last chunk.
+// The chunks depend only on the text, not on how it arrived.
 
-const PIECE = 8192;
+const CHUNK_LENGTH = 8192;
 
 export class PlainText {
   private last: Text | null = null;
-  private piece: HTMLElement | null = null;
 
   constructor(private readonly host: HTMLElement) {}
 
@@ -13,18 +12,18 @@ export class PlainText {
     let rest = text;
     while (rest) {
       const size = this.last?.length ?? 0;
-      // A piece ends with the first newline at or after its PIECE-th character.
-      const cut = rest.indexOf('\n', Math.max(0, PIECE - size - 1)) + 1;
-      const part = cut > 0 ? rest.slice(0, cut) : rest;
+      // A chunk ends with the first newline at or after CHUNK_LENGTH characters.
+      const end = rest.indexOf('\n', Math.max(0, CHUNK_LENGTH - size - 1)) + 1;
+      const part = end > 0 ? rest.slice(0, end) : rest;
       this.write(part);
-      if (cut > 0) this.last = this.piece = null;
+      if (end > 0) this.last = null;
       rest = rest.slice(part.length);
     }
   }
 
   clear(): void {
     this.host.replaceChildren();
-    this.last = this.piece = null;
+    this.last = null;
   }
 
   private write(part: string): void {
@@ -33,9 +32,9 @@ export class PlainText {
       return;
     }
     this.last = document.createTextNode(part);
-    this.piece = document.createElement('span');
-    this.piece.className = 'mm-piece';
-    this.piece.append(this.last);
-    this.host.append(this.piece);
+    const chunk = document.createElement('span');
+    chunk.className = 'mm-piece';
+    chunk.append(this.last);
+    this.host.append(chunk);
   }
 }

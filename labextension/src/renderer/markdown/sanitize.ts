@@ -1,11 +1,12 @@
-// The one gate between text that a model wrote and the document: an allow-list, through DOMPurify.
-// What comes out is inert: no script, style, form, frame, SVG, id or handler; links only to http(s) and
-// mailto; images hold no `src` and are never fetched before somebody asks for them.
+// Sanitizes HTML made from text that a model wrote, with DOMPurify and an allow-list. Nothing else lets such HTML into
+// the document.
+// The result has no script, style, form, frame, SVG, id or event handler. Links lead only to http(s) and mailto URLs.
+// Images have no `src`, so none is fetched before the user loads it.
 import createDOMPurify, { type Config } from 'dompurify';
-import { MATH_HOLDER } from './math';
+import { MATH_ATTRIBUTE } from './math';
 import { visible } from '../visible-characters';
 
-/** Where an image's address waits until it is asked for. */
+/** Holds the URL of an image until the user loads it. */
 export const IMAGE_SOURCE = 'data-mm-src';
 
 const TAGS = (
@@ -15,7 +16,7 @@ const TAGS = (
 ).split(' ');
 const ATTRIBUTES = (
   'href title alt src align start reversed colspan rowspan open class ' +
-  `data-mm-lang ${MATH_HOLDER}`
+  `data-mm-lang ${MATH_ATTRIBUTE}`
 ).split(' ');
 const MATH_TAGS = (
   'math semantics mrow mi mn mo mtext mspace ms mfrac msqrt mroot mstyle merror mpadded mphantom ' +
@@ -34,10 +35,10 @@ const SAFE_STYLE =
   /^(?:[\s;]*(?:padding|padding-(?:left|right|top|bottom)|margin-(?:left|right)|width|min-width|text-align|vertical-align|math-depth|math-style|math-shift|display|color|background-color|border[\w-]*|font-weight|font-style|font-size)\s*:[\w\s.,#%()+-]*;?)*$/i;
 
 type Purifier = ReturnType<typeof createDOMPurify>;
-let markdownPurifier: Purifier | undefined;
-let mathPurifier: Purifier | undefined;
+let markdownCache: Purifier | undefined;
+let mathCache: Purifier | undefined;
 
-/** The address that may be linked to, spelled as the browser will use it; null for any other. */
+/** Return the URL as the browser normalizes it, or null if its scheme is not allowed. */
 export function safeUrl(address: string, schemes: readonly string[]): string | null {
   try {
     const url = new URL(address);
@@ -47,7 +48,7 @@ export function safeUrl(address: string, schemes: readonly string[]): string | n
   }
 }
 
-function tameLink(link: Element): void {
+function restrictLink(link: Element): void {
   const href = safeUrl(link.getAttribute('href') ?? '', ['http:', 'https:', 'mailto:']);
   if (href === null) {
     link.removeAttribute('href');
@@ -59,14 +60,14 @@ function tameLink(link: Element): void {
   link.setAttribute('target', '_blank');
 }
 
-function tameImage(image: Element): void {
+function restrictImage(image: Element): void {
   const src = safeUrl(image.getAttribute('src') ?? '', ['http:', 'https:']);
   image.removeAttribute('src');
   if (src !== null) image.setAttribute(IMAGE_SOURCE, src);
 }
 
-function forMarkdown(): Purifier {
-  if (markdownPurifier) return markdownPurifier;
+function markdownSanitizer(): Purifier {
+  if (markdownCache) return markdownCache;
   const purifier = createDOMPurify(window);
   purifier.setConfig(config(TAGS, ATTRIBUTES));
   purifier.addHook('uponSanitizeAttribute', (_node, data) => {
@@ -78,23 +79,23 @@ function forMarkdown(): Purifier {
       .join(' ');
     data.keepAttr = data.attrValue !== '';
   });
-  // In DOMPurify's own, inert document: nothing has been fetched yet.
+  // DOMPurify works in a document of its own, so nothing has been fetched yet.
   purifier.addHook('afterSanitizeAttributes', (node) => {
-    if (node.nodeName === 'A') tameLink(node);
-    if (node.nodeName === 'IMG') tameImage(node);
+    if (node.nodeName === 'A') restrictLink(node);
+    if (node.nodeName === 'IMG') restrictImage(node);
   });
-  return (markdownPurifier = purifier);
+  return (markdownCache = purifier);
 }
 
-function forMath(): Purifier {
-  if (mathPurifier) return mathPurifier;
+function mathSanitizer(): Purifier {
+  if (mathCache) return mathCache;
   const purifier = createDOMPurify(window);
   purifier.setConfig(config(MATH_TAGS, MATH_ATTRIBUTES));
   purifier.addHook('uponSanitizeAttribute', (_node, data) => {
     if (data.attrName !== 'style') return;
     data.keepAttr = SAFE_STYLE.test(data.attrValue) && !/url|var|attr|image/i.test(data.attrValue);
   });
-  return (mathPurifier = purifier);
+  return (mathCache = purifier);
 }
 
 function config(tags: string[], attributes: string[]): Config {
@@ -107,20 +108,20 @@ function config(tags: string[], attributes: string[]): Config {
   };
 }
 
-/** Rendered Markdown, as nodes that may go into the document. */
+/** Sanitize rendered Markdown. The returned nodes are safe to add to the document. */
 export function sanitize(html: string): DocumentFragment {
-  const nodes = forMarkdown().sanitize(html, { RETURN_DOM_FRAGMENT: true });
-  // What was written as an entity, `&#x202e;`, is a character only now.
+  const nodes = markdownSanitizer().sanitize(html, { RETURN_DOM_FRAGMENT: true });
+  // Entities such as `&#x202e;` have become characters only now.
   const texts = document.createTreeWalker(nodes, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const text = texts.currentNode as Text;
-    const seen = visible(text.data);
-    if (seen !== text.data) text.data = seen;
+    const shown = visible(text.data);
+    if (shown !== text.data) text.data = shown;
   }
   return nodes;
 }
 
-/** MathML that Temml made of a model's LaTeX, as nodes that may go into the document. */
+/** Sanitize MathML that Temml made from LaTeX. The returned nodes are safe to add to the document. */
 export function sanitizeMath(html: string): DocumentFragment {
-  return forMath().sanitize(html, { RETURN_DOM_FRAGMENT: true });
+  return mathSanitizer().sanitize(html, { RETURN_DOM_FRAGMENT: true });
 }

@@ -1,65 +1,67 @@
-// Cuts Markdown into its top-level blocks and says which of them later text cannot change. No DOM.
-// The pieces' raw texts and the blank space between them add up to the source.
+// Splits Markdown into its top-level blocks, and finds those that later text cannot change. No DOM.
+// The blocks and the whitespace between them add up to the source.
 import remend from 'remend';
-import { asSource, lexBlocks, toHtml, type Links } from './markdown-to-html';
+import { sourceHtml, lexBlocks, toHtml, type Links } from './markdown-to-html';
 import { openMathAt } from './math';
 
-export interface Piece {
+export interface SourceBlock {
   readonly raw: string;
-  /** Where the piece ends in the source. */
+  /** The index in the source where the block ends. */
   readonly end: number;
   readonly kind: 'fence' | 'code' | 'other';
 }
 
-/** A text longer than this is shown as it is while open: mending it would cost too much. */
-const MENDED = 8192;
+/** In characters. The unfinished syntax of a longer open block is not completed, because that takes too long. */
+const COMPLETION_LIMIT = 8192;
 const FENCE = /^ {0,3}(?:```|~~~)/;
 
-/** The blocks of `source` in order, and every link definition in or before it. */
-export function cut(source: string, known: Links): { pieces: Piece[]; links: Links } {
+/** Return the blocks of `source` in order, and all link definitions: the known ones and those in `source`. */
+export function splitBlocks(source: string, known: Links): { blocks: SourceBlock[]; links: Links } {
   const tokens = lexBlocks(source, known);
-  const pieces: Piece[] = [];
+  const blocks: SourceBlock[] = [];
   let end = 0;
   for (const { type, raw } of tokens) {
     end += raw.length;
     if (type === 'space') continue;
     const kind = type !== 'code' ? 'other' : FENCE.test(raw) ? 'fence' : 'code';
-    pieces.push({ raw, end, kind });
+    blocks.push({ raw, end, kind });
   }
-  return { pieces, links: tokens.links };
+  return { blocks, links: tokens.links };
 }
 
 /**
- * How many of `pieces` are complete for good. The last is open. The border before it is certain once
- * its first two lines are (a table is told by its second), or the first line, if that opens a fence;
- * and at once after a fence, which has closed if anything follows it.
+ * Return how many of the first blocks no later text can change. The last block is always open. The block before it is
+ * stable once the last one has two complete lines (the second line decides whether it is a table), or one line if that
+ * opens a fence, or at once if the block before it is a fence.
  */
-export function countStable(pieces: readonly Piece[]): number {
-  const last = pieces.at(-1);
+export function countStable(blocks: readonly SourceBlock[]): number {
+  const last = blocks.at(-1);
   if (!last) return 0;
   const lines = last.raw.split('\n', 3).length - 1;
-  const certain = lines >= (last.kind === 'fence' ? 1 : 2) || pieces.at(-2)?.kind === 'fence';
-  return Math.max(0, pieces.length - (certain ? 1 : 2));
+  const certain = lines >= (last.kind === 'fence' ? 1 : 2) || blocks.at(-2)?.kind === 'fence';
+  return Math.max(0, blocks.length - (certain ? 1 : 2));
 }
 
-/** A single block longer than this is shown as its source: reading it as Markdown stops the page. */
-const READABLE = 100_000;
+/** In characters. A longer block is shown as source: parsing it would freeze the page. */
+const PARSE_LIMIT = 100_000;
 
-/** HTML of a block that is complete, or at least no longer the last. */
+/** Render a block that is complete, or at least not the last one. */
 export function closedHtml(
-  { raw, kind }: Omit<Piece, 'end'>,
+  { raw, kind }: Omit<SourceBlock, 'end'>,
   links: Links,
-  final: boolean,
+  complete: boolean,
 ): string {
-  return kind === 'other' && raw.length > READABLE ? asSource(raw) : toHtml(raw, links, final);
+  return kind === 'other' && raw.length > PARSE_LIMIT
+    ? sourceHtml(raw)
+    : toHtml(raw, links, complete);
 }
 
-/** HTML of a block that is still growing, with what it leaves open closed, so that it reads well. */
-export function openHtml(piece: Piece, links: Links): string {
-  const { raw, kind } = piece;
-  if (kind !== 'other' || raw.length > MENDED) return closedHtml(piece, links, false);
+/** Render a block that is still growing. Unfinished syntax is completed, so `**bo` is shown in bold. */
+export function openHtml(block: SourceBlock, links: Links): string {
+  const { raw, kind } = block;
+  if (kind !== 'other' || raw.length > COMPLETION_LIMIT) return closedHtml(block, links, false);
   const math = openMathAt(raw);
   if (math < 0) return toHtml(remend(raw, { linkMode: 'text-only', katex: false }), links, false);
   const before = math > 0 ? toHtml(raw.slice(0, math), links, false) : '';
-  return before + asSource(raw.slice(math));
+  return before + sourceHtml(raw.slice(math));
 }

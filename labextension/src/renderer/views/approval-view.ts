@@ -1,6 +1,6 @@
-// The question whether a tool may be called, with the buttons that answer it.
-// Always true: it takes neither focus nor a default; nothing is allowed but by its own button.
-import { element } from '../markdown/decorate-html';
+// Asks the user whether a tool may be called, with a button for each answer.
+// It never takes the focus and has no default answer, so a call is allowed only by pressing its button.
+import { element } from '../element';
 import type { CallChange, DecideMessage } from '../../protocol';
 import { t } from '../strings';
 import { visible } from '../visible-characters';
@@ -10,13 +10,13 @@ export type Decision = Omit<DecideMessage, 'type' | 'id'>;
 export type Decide = (id: string, decision: Decision) => void;
 
 function button(text: string, act: () => void): HTMLButtonElement {
-  const made = element('button', 'mm-button', text);
-  made.type = 'button';
-  made.addEventListener('click', act);
-  return made;
+  const el = element('button', 'mm-button', text);
+  el.type = 'button';
+  el.addEventListener('click', act);
+  return el;
 }
 
-export class AskingView {
+export class ApprovalView {
   readonly el: HTMLElement;
   private readonly controls: readonly (HTMLButtonElement | HTMLInputElement)[];
 
@@ -25,21 +25,24 @@ export class AskingView {
     reason.type = 'text';
     reason.placeholder = t('ask.reason');
     reason.setAttribute('aria-label', t('ask.reason'));
-    const allow = (forGood: boolean) => (): void => {
-      decide({ allowed: true, always: forGood, reason: '' });
+    const allow = (allowAlways: boolean) => (): void => {
+      decide({ allowed: true, always: allowAlways, reason: '' });
     };
     const deny = (): void => {
       decide({ allowed: false, always: false, reason: reason.value.trim() });
     };
     reason.addEventListener('keydown', (event) => {
-      // The notebook has keys of its own.
+      // The notebook must not take these keys for shortcuts.
       event.stopPropagation();
       if (event.key === 'Enter') deny();
     });
-    const once = button(t('ask.once'), allow(false));
-    const forGood = button(always === undefined ? t('ask.always') : visible(always), allow(true));
-    const no = button(t('ask.deny'), deny);
-    this.controls = [once, forGood, no, reason];
+    const allowOnce = button(t('ask.once'), allow(false));
+    const allowAlways = button(
+      always === undefined ? t('ask.always') : visible(always),
+      allow(true),
+    );
+    const denyButton = button(t('ask.deny'), deny);
+    this.controls = [allowOnce, allowAlways, denyButton, reason];
     const question = element('p', 'mm-question', t('ask.question'));
     if (risk) question.append(` ${visible(risk)}`);
     this.el = element('div', 'mm-ask', question, element('div', 'mm-choices', ...this.controls));
@@ -47,8 +50,7 @@ export class AskingView {
     this.el.setAttribute('aria-label', t('ask.question'));
   }
 
-  /** Whether it can be answered (still). */
-  enable(enabled: boolean): void {
+  setEnabled(enabled: boolean): void {
     for (const control of this.controls) control.disabled = !enabled;
   }
 }

@@ -1,15 +1,15 @@
-// A turn's last lines: notes, the error, tokens, cost, and why it stopped when that is not a plain end.
-import { element } from '../markdown/decorate-html';
-import { isRecord, isRunning, standing, type TurnFields } from '../turn-state';
-import { t } from '../strings';
+// The footer of a turn: notes, the error, tokens, cost, and the stop reason unless the turn ended normally.
+import { element } from '../element';
+import { isRecord, isRunning, displayedStatus, type TurnFields } from '../turn-state';
+import { t, type StringKey } from '../strings';
 import { visible } from '../visible-characters';
 
 function usageParts(usage: unknown): string[] {
   if (!isRecord(usage) || !Object.values(usage).some((count) => Number(count) > 0)) return [];
   const parts: string[] = [];
-  const add = (field: string, key: Parameters<typeof t>[0], always: boolean): void => {
+  const add = (field: string, key: StringKey, showZero: boolean): void => {
     const tokens = usage[field];
-    if (typeof tokens !== 'number' || (tokens === 0 && !always)) return;
+    if (typeof tokens !== 'number' || (tokens === 0 && !showZero)) return;
     parts.push(t(key, { tokens: tokens.toLocaleString('en') }));
   };
   add('input_tokens', 'usage.input', true);
@@ -23,7 +23,7 @@ function facts(fields: TurnFields): string[] {
   const parts = usageParts(fields.usage);
   if (typeof fields.cost === 'string' && fields.cost) parts.push(visible(fields.cost));
   const reason = fields.stop_reason;
-  if (typeof reason === 'string' && reason && !isSaid(reason, fields)) {
+  if (typeof reason === 'string' && reason && !isShownElsewhere(reason, fields)) {
     parts.push(t('stop-reason', { reason: visible(reason) }));
   }
   if (typeof fields.thread === 'string' && fields.thread && fields.thread !== 'main') {
@@ -32,9 +32,9 @@ function facts(fields: TurnFields): string[] {
   return parts;
 }
 
-/** Whether the stop reason is nothing special, or the header says it. */
-function isSaid(reason: string, fields: TurnFields): boolean {
-  const shown = standing(fields);
+/** Whether the stop reason is the usual one, or the header shows it. */
+function isShownElsewhere(reason: string, fields: TurnFields): boolean {
+  const shown = displayedStatus(fields);
   if (reason === 'max_tokens') return shown === 'truncated';
   return reason === 'end_turn' || shown === 'refused';
 }

@@ -1,12 +1,12 @@
-// Text that is not Markdown and grows: thinking, a tool's arguments, a result.
-// Controls and bidi characters in it are always visible.
-import { Growth } from './block-view';
+// Shows plain text that grows: thinking, the arguments of a tool, a tool result.
+// Control and bidi characters are always visible.
+import { TextGrowth } from './block-view';
 import { PlainText } from '../markdown/plain-text';
 import type { Block } from '../turn-state';
 import { Cleaner } from '../visible-characters';
 
 export class GrowingText {
-  private readonly growth = new Growth();
+  private readonly growth = new TextGrowth();
   private readonly text: PlainText;
   private cleaner = new Cleaner();
 
@@ -23,7 +23,7 @@ export class GrowingText {
     if (text) this.text.append(this.cleaner.clean(text));
   }
 
-  /** Show `text` in place of what has grown. */
+  /** Show `text` instead of the text so far. */
   replace(text: string): void {
     this.text.clear();
     const cleaner = new Cleaner();

@@ -1,11 +1,11 @@
-// A turn's first line: model, state, marks, time, speed, Stop.
-// The clock ticks only while the turn runs, and by itself: the kernel sends no ticks.
-import { element } from '../markdown/decorate-html';
-import { isRunning, standing, type TurnFields } from '../turn-state';
+// The header of a turn: model, status, marks, time, speed, Stop.
+// The clock runs on the page while the turn runs; the kernel sends no updates for it.
+import { element } from '../element';
+import { isRunning, displayedStatus, type TurnFields } from '../turn-state';
 import { duration, t } from '../strings';
 import { visible } from '../visible-characters';
 
-const TICK = 200;
+const TICK_MS = 200;
 const MARKS = ['stale', 'replayed'] as const;
 
 export class Header {
@@ -18,7 +18,7 @@ export class Header {
   private readonly stop = element('button', 'mm-button mm-stop', t('stop'));
   private timer: ReturnType<typeof setInterval> | null = null;
   private shownMarks = '';
-  /** Seconds on the clock when it last ticked; kept when the kernel does not say. */
+  /** Seconds on the clock at the last tick, shown at the end if the kernel sends no duration. */
   private elapsed = 0;
 
   /** `startedAt` is a `performance.now()`. */
@@ -34,7 +34,7 @@ export class Header {
 
   update(fields: TurnFields): void {
     const running = isRunning(fields.status);
-    const shown = standing(fields);
+    const shown = displayedStatus(fields);
     this.el.dataset['status'] = shown;
     this.model.textContent = typeof fields.model === 'string' ? visible(fields.model) : '';
     this.status.textContent = t(`status.${shown}`);
@@ -60,9 +60,9 @@ export class Header {
     if (marks.join() === this.shownMarks) return;
     this.shownMarks = marks.join();
     const shown = marks.map((mark) => {
-      const each = element('span', `mm-mark mm-${mark}`, t(`mark.${mark}`));
-      each.title = t(`mark.${mark}.why`);
-      return each;
+      const el = element('span', `mm-mark mm-${mark}`, t(`mark.${mark}`));
+      el.title = t(`mark.${mark}.why`);
+      return el;
     });
     this.marks.replaceChildren(...shown);
   }
@@ -82,14 +82,14 @@ export class Header {
     if (running) {
       this.timer ??= setInterval(() => {
         this.tick();
-      }, TICK);
+      }, TICK_MS);
       this.tick();
       return;
     }
     if (this.timer !== null) this.tick();
     this.dispose();
-    const known = typeof seconds === 'number' ? seconds : this.elapsed;
-    this.time.textContent = known > 0 ? duration(known) : '';
+    const total = typeof seconds === 'number' ? seconds : this.elapsed;
+    this.time.textContent = total > 0 ? duration(total) : '';
   }
 
   private tick(): void {

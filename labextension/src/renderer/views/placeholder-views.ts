@@ -1,6 +1,6 @@
-// Blocks that are only named: redacted thinking, and types that this version does not know.
+// Views of blocks without readable content: redacted thinking, and types that this version does not know.
 import type { BlockView } from './block-view';
-import { element } from '../markdown/decorate-html';
+import { element } from '../element';
 import { GrowingText } from './growing-text';
 import type { Block } from '../turn-state';
 import { t } from '../strings';
@@ -10,7 +10,7 @@ export class RedactedView implements BlockView {
   readonly el = element('p', 'mm-redacted mm-muted', t('thinking.redacted'));
 
   update(): void {
-    // It never changes.
+    // A redacted block never changes.
   }
 
   step(): boolean {
@@ -34,11 +34,11 @@ export class UnknownView implements BlockView {
   }
 
   update(block: Block): void {
-    const before = this.shown;
+    const previous = this.shown;
     this.shown = block;
-    if (before?.text === block.text && before.head === block.head) return;
-    // While folded nobody sees it, so text that streams into it costs one rendering at the end.
-    if (before && !block.closed) return;
+    if (previous?.text === block.text && previous.head === block.head) return;
+    // The block is folded, so text that streams into it is drawn only once, at the end.
+    if (previous && !block.closed) return;
     const text = block.text ? `\n\n${block.text}` : '';
     this.text.replace(JSON.stringify(block.head, null, 2) + text);
   }

@@ -1,32 +1,32 @@
-// A text block: streaming Markdown.
-import { type BlockView, Growth, type Surroundings } from './block-view';
-import { element } from '../markdown/decorate-html';
+// Shows a text block as streaming Markdown.
+import { type BlockView, TextGrowth, type BlockContext } from './block-view';
+import { element } from '../element';
 import { MarkdownStream } from '../markdown/markdown-stream';
 import type { Deadline } from '../frame-loop';
 import type { Block } from '../turn-state';
 
 export class TextView implements BlockView {
   readonly el = element('div', 'mm-text');
-  private readonly growth = new Growth();
+  private readonly growth = new TextGrowth();
   private stream: MarkdownStream;
   private ended = false;
 
-  constructor(private readonly wantedImages: ReadonlySet<string>) {
-    this.stream = new MarkdownStream(this.el, wantedImages);
+  constructor(private readonly requestedImages: ReadonlySet<string>) {
+    this.stream = new MarkdownStream(this.el, requestedImages);
   }
 
-  update(block: Block, { over }: Surroundings): void {
+  update(block: Block, { complete }: BlockContext): void {
     const { text, restart } = this.growth.next(block);
-    // Text after the end is against the rules, but it is not lost.
+    // Text after the end of a block violates the protocol, but it is shown.
     if (restart || (text && this.ended)) {
       this.el.replaceChildren();
-      this.stream = new MarkdownStream(this.el, this.wantedImages);
+      this.stream = new MarkdownStream(this.el, this.requestedImages);
       this.ended = false;
       this.stream.push(block.text);
     } else if (text) {
       this.stream.push(text);
     }
-    if (over && !this.ended) {
+    if (complete && !this.ended) {
       this.stream.end();
       this.ended = true;
     }

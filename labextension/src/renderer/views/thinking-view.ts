@@ -1,7 +1,7 @@
-// A thinking block: open while it grows, then folded to its duration.
-// Once a reader has opened or closed it by hand it is never folded or opened for them.
-import type { BlockView, Surroundings } from './block-view';
-import { element } from '../markdown/decorate-html';
+// Shows a thinking block: open while it grows, then folded to its duration.
+// Once the reader has opened or closed it, it is never folded automatically.
+import type { BlockView, BlockContext } from './block-view';
+import { element } from '../element';
 import { GrowingText } from './growing-text';
 import type { Block } from '../turn-state';
 import { duration, t } from '../strings';
@@ -10,7 +10,7 @@ export class ThinkingView implements BlockView {
   readonly el = element('details', 'mm-thinking');
   private readonly summary = element('summary', 'mm-summary');
   private readonly text: GrowingText;
-  private byHand = false;
+  private toggledByUser = false;
   private folded = false;
 
   constructor() {
@@ -18,13 +18,13 @@ export class ThinkingView implements BlockView {
     this.text = new GrowingText(body);
     this.el.append(this.summary, body);
     this.el.open = true;
-    // A click on a summary is also what the keyboard and assistive tools make.
-    this.summary.addEventListener('click', () => (this.byHand = true));
+    // The keyboard and assistive tools also send a click to the summary.
+    this.summary.addEventListener('click', () => (this.toggledByUser = true));
   }
 
-  update(block: Block, { over, passed }: Surroundings): void {
+  update(block: Block, { complete, followed }: BlockContext): void {
     this.text.update(block);
-    const done = over || passed;
+    const done = complete || followed;
     this.summary.textContent = !done
       ? t('thinking.open')
       : block.seconds === null
@@ -32,7 +32,7 @@ export class ThinkingView implements BlockView {
         : t('thinking.closed', { time: duration(block.seconds) });
     if (done && !this.folded) {
       this.folded = true;
-      if (!this.byHand) this.el.open = false;
+      if (!this.toggledByUser) this.el.open = false;
     }
   }
 

@@ -1,20 +1,20 @@
-// A tool call with its arguments and results, folded unless it asks; and a result whose call is not here.
-// Arguments are shown as they come and, once complete, as indented JSON.
-import { AskingView, type Decide } from './approval-view';
-import type { BlockView, Surroundings } from './block-view';
-import { element } from '../markdown/decorate-html';
+// Shows a tool call with its arguments and results, folded unless it requires approval; and a result without its call.
+// Arguments are shown as they stream and, once complete, as indented JSON.
+import { ApprovalView, type Decide } from './approval-view';
+import type { BlockView, BlockContext } from './block-view';
+import { element } from '../element';
 import { GrowingText } from './growing-text';
 import type { Block } from '../turn-state';
 import { duration, t } from '../strings';
 import { visible } from '../visible-characters';
 
-const PREVIEW = 80;
-/** The tool by which a model gives an answer of a wanted shape. */
-const ANSWER = 'final_answer';
+const PREVIEW_LENGTH = 80;
+/** The model calls this tool to give an answer that matches a schema. */
+const FINAL_ANSWER_TOOL = 'final_answer';
 
 function scrollBox(label: string): HTMLElement {
   const box = element('div', 'mm-plain mm-box');
-  // What scrolls must be reachable by keyboard.
+  // A scrollable element must be reachable by keyboard.
   box.tabIndex = 0;
   box.setAttribute('role', 'group');
   box.setAttribute('aria-label', label);
@@ -25,8 +25,8 @@ function labelled(label: string, box: HTMLElement): HTMLElement {
   return element('div', 'mm-part', element('div', 'mm-label', label), box);
 }
 
-/** The complete arguments, or null if they are not JSON. */
-function parsed({ text, head }: Block): unknown {
+/** Parse the complete arguments. Return null if they are not JSON. */
+function parseArguments({ text, head }: Block): unknown {
   if (text.trim() === '') return head['input'] ?? {};
   try {
     return JSON.parse(text) as unknown;
@@ -63,7 +63,7 @@ export class ToolView implements BlockView {
   private readonly input: GrowingText;
   private readonly results = new Map<number, ResultView>();
   private complete = false;
-  private asking: AskingView | null = null;
+  private approval: ApprovalView | null = null;
   private shown = '';
 
   constructor(
@@ -74,12 +74,12 @@ export class ToolView implements BlockView {
     const box = scrollBox(label);
     this.input = new GrowingText(box);
     this.el.append(this.summary, labelled(label, box));
-    this.el.open = block.head['name'] === ANSWER;
+    this.el.open = block.head['name'] === FINAL_ANSWER_TOOL;
   }
 
-  update(block: Block, around: Surroundings): void {
-    if (!this.complete) this.updateInput(block, around.over);
-    for (const result of around.results) {
+  update(block: Block, context: BlockContext): void {
+    if (!this.complete) this.updateInput(block, context.complete);
+    for (const result of context.results) {
       let view = this.results.get(result.key);
       if (!view) {
         view = new ResultView(result);
@@ -88,45 +88,45 @@ export class ToolView implements BlockView {
       }
       view.update(result);
     }
-    this.ask(block, around);
-    this.summarise(block, around);
+    this.updateApproval(block, context);
+    this.updateSummary(block, context);
   }
 
   step(): boolean {
     return false;
   }
 
-  private updateInput(block: Block, over: boolean): void {
-    if (!over) {
+  private updateInput(block: Block, complete: boolean): void {
+    if (!complete) {
       this.input.update(block);
       return;
     }
     this.complete = true;
-    const value = parsed(block);
+    const value = parseArguments(block);
     this.input.replace(value === null ? block.text : JSON.stringify(value, null, 2));
   }
 
-  private ask({ head }: Block, { call, running }: Surroundings): void {
+  private updateApproval({ head }: Block, { call, running }: BlockContext): void {
     const id = head['id'];
-    const asks = running && (call?.state === 'asking' || call?.state === 'decided');
-    if (!asks || typeof id !== 'string') {
-      this.asking?.el.remove();
-      this.asking = null;
+    const needsApproval = running && (call?.state === 'asking' || call?.state === 'decided');
+    if (!needsApproval || typeof id !== 'string') {
+      this.approval?.el.remove();
+      this.approval = null;
       return;
     }
-    if (!this.asking) {
-      this.asking = new AskingView(call, (decision) => {
+    if (!this.approval) {
+      this.approval = new ApprovalView(call, (decision) => {
         this.decide(id, decision);
       });
-      this.el.append(this.asking.el);
+      this.el.append(this.approval.el);
       this.el.open = true;
     }
-    this.asking.enable(call.state === 'asking');
+    this.approval.setEnabled(call.state === 'asking');
   }
 
-  private summarise(block: Block, around: Surroundings): void {
-    const preview = around.over ? previewOf(block) : '';
-    const state = stateText(block, around);
+  private updateSummary(block: Block, context: BlockContext): void {
+    const preview = context.complete ? previewOf(block) : '';
+    const state = stateText(block, context);
     const content = JSON.stringify([block.head['name'], preview, state]);
     if (content === this.shown) return;
     this.shown = content;
@@ -140,14 +140,14 @@ export class ToolView implements BlockView {
 
 function previewOf({ text: streamed, head }: Block): string {
   const input = streamed || (head['input'] === undefined ? '' : JSON.stringify(head['input']));
-  const flat = visible(input.slice(0, PREVIEW * 2).replace(/\s+/g, ' '));
-  return flat.length > PREVIEW ? `${flat.slice(0, PREVIEW)}…` : flat;
+  const flat = visible(input.slice(0, PREVIEW_LENGTH * 2).replace(/\s+/g, ' '));
+  return flat.length > PREVIEW_LENGTH ? `${flat.slice(0, PREVIEW_LENGTH)}…` : flat;
 }
 
-function stateText(block: Block, { running, results, call }: Surroundings): string {
+function stateText(block: Block, { running, results, call }: BlockContext): string {
   const last = results.at(-1);
   const failed = results.some((result) => result.head['is_error'] === true);
-  // Nothing runs until the kernel says so: it may still ask about another call.
+  // A call without a status is not running yet: another call may be waiting for approval.
   const state = call?.state ?? (failed ? 'failed' : last?.closed ? 'done' : null);
   if (state === null) return '';
   if (state === 'running') return running ? t('tool.running') : '';
@@ -157,8 +157,8 @@ function stateText(block: Block, { running, results, call }: Surroundings): stri
   return t(`tool.${state}`);
 }
 
-/** A result that names no call of this turn. */
-export class LoneResultView implements BlockView {
+/** Shows a result whose call is not in this turn. */
+export class OrphanResultView implements BlockView {
   readonly el: HTMLElement;
   private readonly result: ResultView;
 

@@ -1,4 +1,4 @@
-// Markdown that is hard to stream: every border where a later line changes what an earlier one meant.
+// Markdown that is hard to stream: in each document a later line changes the meaning of an earlier one.
 
 export const DOCUMENTS: Record<string, string> = {
   plain:

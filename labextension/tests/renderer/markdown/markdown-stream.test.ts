@@ -1,4 +1,4 @@
-// Streaming Markdown: the end result never depends on the chunks, and what is done is left alone.
+// Streaming Markdown: the result does not depend on the chunks, and finished blocks are not touched again.
 import { describe, expect, test } from 'vitest';
 import { lexBlocks } from '../../../src/renderer/markdown/markdown-to-html';
 import { MarkdownStream } from '../../../src/renderer/markdown/markdown-stream';
@@ -21,7 +21,7 @@ function render(parts: readonly string[], look?: (el: HTMLElement) => void): HTM
 describe.each(Object.entries(DOCUMENTS))('%s', (_name, source) => {
   const whole = render([source]).innerHTML;
 
-  test('any chunking ends in the same DOM as one shot', () => {
+  test('gives the same DOM in chunks as in one piece', () => {
     expect(render(source.split('')).innerHTML).toBe(whole);
     expect(render(source.split(/(?<=\n)/)).innerHTML).toBe(whole);
     for (let seed = 1; seed <= 6; seed++) {
@@ -41,7 +41,7 @@ describe.each(Object.entries(DOCUMENTS))('%s', (_name, source) => {
   });
 });
 
-test('a long mixed document comes out the same however it is cut', () => {
+test('a long mixed document renders the same in any chunks', () => {
   const all = Object.values(DOCUMENTS).join('\n\n');
   const whole = render([all]).innerHTML;
   for (let seed = 1; seed <= 3; seed++) {
@@ -50,14 +50,14 @@ test('a long mixed document comes out the same however it is cut', () => {
   }
 });
 
-test('blocks that are complete keep their nodes, and the nodes in them', () => {
+test('complete blocks keep their nodes and the nodes inside them', () => {
   const source =
-    'First *one*.\n\n- a\n- b\n\n```python\nx = 1\n```\n\nLast paragraph, which goes on.\n';
+    'First *one*.\n\n- a\n- b\n\n```python\nx = 1\n```\n\nLast paragraph, which continues.\n';
   const seen: ChildNode[] = [];
   const random = seeded(5);
   const el = render(split(source.repeat(15), 9, random), (now) => {
     const blocks = [...now.querySelectorAll('.mm-block')];
-    // Two from the end on may still change.
+    // The last two may still change.
     for (const [index, block] of blocks.slice(0, -2).entries()) {
       seen[index] ??= block.firstChild!;
       expect(block.firstChild).toBe(seen[index]);
@@ -67,13 +67,13 @@ test('blocks that are complete keep their nodes, and the nodes in them', () => {
     expect(el.querySelectorAll('.mm-block')[index]?.firstChild).toBe(node);
 });
 
-test('the start of the open block keeps its nodes while the rest grows', () => {
+test('the start of an open block keeps its nodes while the block grows', () => {
   const el = document.createElement('div');
   const stream = new MarkdownStream(el);
   stream.push('- **first** item\n- second');
   stream.step(Infinity);
   const strong = el.querySelector('strong');
-  stream.push(' goes on\n- third');
+  stream.push(' continues\n- third');
   stream.step(Infinity);
   expect(el.querySelectorAll('li')).toHaveLength(3);
   expect(el.querySelector('strong')).toBe(strong);
@@ -96,7 +96,7 @@ test('an open code fence grows in place and is highlighted when it closes', () =
   expect(el.querySelector('.hljs-keyword')?.textContent).toBe('def');
 });
 
-test('a fence that comes whole is highlighted as soon as anything follows it', () => {
+test('a fence that arrives in one piece is highlighted as soon as text follows it', () => {
   const el = document.createElement('div');
   const stream = new MarkdownStream(el);
   stream.push('# Title\n\n```python\ndef f(): ...\n```\n\nThat');
@@ -104,7 +104,7 @@ test('a fence that comes whole is highlighted as soon as anything follows it', (
   expect(el.querySelector('.hljs-keyword')?.textContent).toBe('def');
 });
 
-test('unfinished emphasis, code and links read well meanwhile', () => {
+test('unfinished emphasis, code and links are shown completed', () => {
   const el = document.createElement('div');
   const stream = new MarkdownStream(el);
   stream.push('Some **bold te');
@@ -115,7 +115,7 @@ test('unfinished emphasis, code and links read well meanwhile', () => {
   expect(el.textContent.trim()).toBe('Some bold text and a link');
 });
 
-test('an unfinished display formula is shown as its source', () => {
+test('an unfinished display formula is shown as source', () => {
   const el = document.createElement('div');
   const stream = new MarkdownStream(el);
   stream.push('So\n\n$$\na_1 * b_2 *');
@@ -126,7 +126,7 @@ test('an unfinished display formula is shown as its source', () => {
   expect(el.querySelector('math')).not.toBeNull();
 });
 
-test('work stops at the deadline and goes on later', () => {
+test('work stops at the deadline and continues later', () => {
   const el = document.createElement('div');
   const stream = new MarkdownStream(el);
   stream.push('A paragraph of text.\n\n'.repeat(150));
@@ -137,23 +137,23 @@ test('work stops at the deadline and goes on later', () => {
   expect(el.querySelectorAll('.mm-block')).toHaveLength(150);
 });
 
-test('a code fence of 500 kB is appended to, and the time stays linear', () => {
+test('streaming a code fence of 500 kB takes linear time', () => {
   const time = (size: number): number => {
-    const begun = performance.now();
+    const started = performance.now();
     render(['```text\n', ...Array<string>(size).fill('x'.repeat(99) + '\n'), '```\n']);
-    return performance.now() - begun;
+    return performance.now() - started;
   };
   time(200);
   expect(time(5000)).toBeLessThan(Math.max(400, 60 * time(500)));
 });
 
-test('a single block too long to read is shown as its source', () => {
+test('a block that is too long to parse is shown as source', () => {
   const el = render(['*word* '.repeat(20_000), '\n\nafter *it*\n']);
   expect(el.querySelector('pre')?.textContent.startsWith('*word* *word*')).toBe(true);
   expect(el.querySelectorAll('em')).toHaveLength(1);
 });
 
-test('blocks stand in sections, in order, and a late change of their number keeps that', () => {
+test('blocks are grouped into sections in order, even if their number changes at the end', () => {
   const paragraphs = Array.from({ length: 100 }, (_, index) => `p${index}`);
   const el = render(paragraphs.map((text) => `${text}\n\n`));
   expect(el.querySelectorAll('.mm-section')).toHaveLength(3);

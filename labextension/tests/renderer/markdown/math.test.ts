@@ -1,11 +1,11 @@
-// Which dollars are math, and what becomes of it.
+// Which dollar signs are math, and how math is rendered.
 import { describe, expect, test } from 'vitest';
-import { dressed } from '../../../src/renderer/markdown/decorate-html';
+import { toSafeNodes } from '../../../src/renderer/markdown/decorate-html';
 import { toHtml } from '../../../src/renderer/markdown/markdown-to-html';
 
 function show(markdown: string): HTMLElement {
   const el = document.createElement('div');
-  el.append(dressed(toHtml(markdown, {}, true), new Set()));
+  el.append(toSafeNodes(toHtml(markdown, {}, true), new Set()));
   return el;
 }
 
@@ -28,7 +28,7 @@ describe('is math', () => {
     expect(show(markdown).querySelectorAll('math')).toHaveLength(count);
   });
 
-  test('and leaves emphasis around it whole', () => {
+  test('inside emphasis keeps the emphasis', () => {
     expect(show('**bold $x^*$ end**').querySelector('strong')?.textContent).toContain('end');
   });
 });
@@ -53,17 +53,17 @@ describe('is not math', () => {
   });
 });
 
-test('what does not parse is shown as its source', () => {
+test('LaTeX that cannot be parsed is shown as source', () => {
   const el = show('before $\\frac{a$ after');
   expect(el.querySelector('.mm-tex')?.textContent).toBe('\\frac{a');
   expect(el.textContent).toContain('after');
 });
 
-test('display math is marked as such', () => {
+test('display math has the attribute display=block', () => {
   expect(show('$$x$$').querySelector('math')?.getAttribute('display')).toBe('block');
 });
 
-test('macros do not leak from one formula into the next, nor loop', () => {
+test('macros do not leak into the next formula and do not loop', () => {
   const el = show('$\\def\\x{\\x\\x}\\x$ and $\\gdef\\y{1}\\y$ and $\\y$');
   expect(el.querySelectorAll('.mm-tex')).toHaveLength(2);
 });

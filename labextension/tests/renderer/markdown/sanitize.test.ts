@@ -1,12 +1,12 @@
-// A small hostile corpus: whatever a model writes, what reaches the document is inert.
+// A small hostile corpus: nothing that a model writes can run, style or fetch anything in the document.
 import { describe, expect, test } from 'vitest';
-import { dressed, serveButtons } from '../../../src/renderer/markdown/decorate-html';
+import { toSafeNodes, handleButtons } from '../../../src/renderer/markdown/decorate-html';
 import { toHtml } from '../../../src/renderer/markdown/markdown-to-html';
 import { IMAGE_SOURCE } from '../../../src/renderer/markdown/sanitize';
 
-function show(markdown: string, wanted = new Set<string>()): HTMLElement {
+function show(markdown: string, requested = new Set<string>()): HTMLElement {
   const el = document.createElement('div');
-  el.append(dressed(toHtml(markdown, {}, true), wanted));
+  el.append(toSafeNodes(toHtml(markdown, {}, true), requested));
   return el;
 }
 
@@ -39,7 +39,7 @@ const HOSTILE: Record<string, string> = {
     '<math><mtext><a href="javascript:1">x</a></mtext><maction actiontype="statusline" xlink:href="javascript:1">y</maction></math>',
   'mathml html annotation':
     '<math><annotation-xml encoding="text/html"><img src onerror=alert(1)></annotation-xml></math>',
-  'mXSS through mathml and style':
+  'mXSS through toMathML and style':
     '<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=alert(1)&gt;">',
   'mXSS through svg': '<svg></p><style><a id="</style><img src=1 onerror=alert(1)>">',
   'mXSS through noscript': '<noscript><p title="</noscript><img src=x onerror=alert(1)>">',
@@ -49,7 +49,7 @@ const HOSTILE: Record<string, string> = {
   clobbering: '<img name=body id=head><a id=location name=cookie href="https://a.example">x</a>',
   'host classes': '<div class="jp-Cell mm-stop mm-load">x</div>',
   'forged image button': '<button class="mm-load" data-mm-src="javascript:1">x</button>',
-  'LaTeX that wants more':
+  'LaTeX with links, images and styles':
     '$\\href{javascript:alert(1)}{x}$ $\\includegraphics{https://evil.example/x}$ $\\class{jp-x}{y}$ $\\style{position:fixed}{z}$',
   'LaTeX with HTML': '$\\text{<img src=x onerror=alert(1)>}$',
   'code with HTML': '```html\n<img src=x onerror=alert(1)><script>1</script>\n```',
@@ -62,7 +62,7 @@ const FORBIDDEN =
   'template,noscript,annotation-xml,maction,mglyph,img[src],[id],[name],[srcset],[srcdoc],[poster],[action]';
 
 describe.each(Object.entries(HOSTILE))('%s', (_name, markdown) => {
-  test('is inert', () => {
+  test('is sanitized', () => {
     const el = show(markdown);
     document.body.replaceChildren(el);
     expect(el.querySelectorAll(FORBIDDEN).length).toBe(0);
@@ -79,29 +79,31 @@ describe.each(Object.entries(HOSTILE))('%s', (_name, markdown) => {
   });
 });
 
-test('a link says where it leads and opens apart', () => {
+test('a link shows its target and opens in a new tab', () => {
   const link = show('[safe](https://example.com/a?b "a title")').querySelector('a')!;
   expect(link.rel).toBe('noopener noreferrer nofollow');
   expect(link.target).toBe('_blank');
   expect(link.title).toBe('https://example.com/a?b');
 });
 
-test('a link to a look-alike host shows the host as it is asked for', () => {
+test('a link to a look-alike host shows the real host name', () => {
   expect(show('[x](https://\u0430pple.com)').querySelector('a')?.title).toContain('xn--');
 });
 
-test('an image is fetched only after a click, and stays', () => {
-  const wanted = new Set<string>();
-  const el = show('![a cat](https://img.example/cat.png)', wanted);
-  serveButtons(el, wanted);
+test('an image is fetched only after a click, and remains after another rendering', () => {
+  const requested = new Set<string>();
+  const el = show('![a cat](https://img.example/cat.png)', requested);
+  handleButtons(el, requested);
   const button = el.querySelector('button')!;
   expect(button.textContent).toBe('Load image from img.example: a cat');
   expect(el.querySelector('img')).toBeNull();
   button.click();
   expect(el.querySelector('img')?.getAttribute('src')).toBe('https://img.example/cat.png');
   expect(el.querySelector('img')?.alt).toBe('a cat');
-  // Rendered anew, it is still there.
-  expect(show('![a cat](https://img.example/cat.png)', wanted).querySelector('img')).not.toBeNull();
+  // It is still shown after another rendering.
+  expect(
+    show('![a cat](https://img.example/cat.png)', requested).querySelector('img'),
+  ).not.toBeNull();
 });
 
 test('a forged image address is not loaded', () => {
@@ -109,7 +111,7 @@ test('a forged image address is not loaded', () => {
   expect(el.querySelector('button')).toBeNull();
 });
 
-test('GFM survives', () => {
+test('GFM is kept', () => {
   const el = show('| a |\n|--:|\n| ~~b~~ |\n\n- [x] done\n- [ ] open\n\nH<sub>2</sub>O');
   expect(el.querySelector('td')?.getAttribute('align')).toBe('right');
   expect(el.querySelector('del')?.textContent).toBe('b');
