@@ -1,7 +1,7 @@
 // Every message between the page and the kernel, typed once.
 // mm_magics/display/protocol.py is the Python twin of this file. tests/display/test_protocol.py reads both and fails when
 // they differ, so this file holds only constants, interfaces, unions of literals, and tuples.
-// These types describe what a correct sender sends. Whoever receives a message still checks it.
+// These types describe what a correct sender sends. The receiver of a message still checks it.
 
 // --- Shared values ---------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 `labextension/src/protocol.ts` is the TypeScript twin of this module and documents the fields.
 `tests/display/test_protocol.py` reads both and fails when they differ. These types describe what a correct sender
-sends. Whoever receives a message still checks it.
+sends. The receiver of a message still checks it.
 """
 
 from __future__ import annotations

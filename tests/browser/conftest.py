@@ -66,7 +66,7 @@ THEME = """async (theme) => {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They share a server, a browser and its processor time, so they run by themselves."""
+    """Run browser tests in one group: they share a server and a browser, and compete for the processor."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[BrowserContext]:
-    """One browser whose pages share a cache, so that JupyterLab is read once."""
+    """One browser whose pages share a cache, so JupyterLab is loaded once."""
     executable = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     with sync_playwright() as playwright:
         try:
@@ -186,7 +186,7 @@ def _server(home: Path, endpoint: Simulator, *, disabled: tuple[str, ...] = (), 
 
 
 class Notebook:
-    """One notebook, open in one page. Cells are named by their position."""
+    """One notebook, open in one page. Cells are numbered from 0."""
 
     def __init__(self, page: Page, path: Path) -> None:
         self.page, self.path = page, path
@@ -206,11 +206,11 @@ class Notebook:
             self.wait()
 
     def wait(self) -> None:
-        """Wait until the cell that was run last is done; one that never ends fails its test and no other."""
+        """Wait until the last cell has finished. A cell that never ends fails only its own test."""
         self.page.evaluate(RAN)
 
     def reload(self, wait_until: Literal["load", "commit"] = "load") -> None:
-        """Read the page anew, with this notebook and none that was open before it."""
+        """Reload the page with only this notebook open."""
         self.page.goto(f"{self.page.url.partition('?')[0]}?reset", wait_until=wait_until)
 
     def output(self, number: int) -> Locator:
@@ -236,7 +236,7 @@ class Notebook:
 
 @pytest.fixture
 def open_notebook(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A function that writes a notebook with these code cells and opens it; pages are closed at the end."""
+    """A function that writes a notebook with code cells and opens it. Pages are closed at the end."""
     yield from _opener(browser, lab, request)
 
 
@@ -244,13 +244,13 @@ def open_notebook(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequ
 def open_without_plugin(
     browser: BrowserContext, lab_without_plugin: Lab, request: pytest.FixtureRequest
 ) -> Iterator[Any]:
-    """The same in a JupyterLab where the plugin is disabled."""
+    """Like `open_notebook`, in a JupyterLab where the extension is disabled."""
     yield from _opener(browser, lab_without_plugin, request)
 
 
 @pytest.fixture
 def open_in_notebook7(browser: BrowserContext, notebook7: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The same in Notebook 7."""
+    """Like `open_notebook`, in Notebook 7."""
     yield from _opener(browser, notebook7, request)
 
 
@@ -291,14 +291,14 @@ def _opener(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -
 
 
 def _page_of(browser: BrowserContext, lab: Lab, name: str, fresh: bool) -> Page:
-    """A page that shows the notebook and no other: JupyterLab's own one, unless a fresh one is asked for."""
+    """A page that shows only this notebook: the page that the tests share, or a new one."""
     if lab.page and not fresh:
         lab.page.bring_to_front()  # a page behind another one draws no frames
         lab.page.evaluate(CLOSE)
         lab.page.evaluate(OPEN, name)
         return lab.page
     page = browser.new_page()
-    # Two pages of one workspace would send the second one elsewhere.
+    # JupyterLab gives a second page of the same workspace another workspace.
     tree = lab.tree.replace("lab/tree", "lab/workspaces/fresh/tree") if fresh else lab.tree
     page.goto(f"{lab.url}/{tree}/{name}?reset")
     if lab.tree == "lab/tree" and not fresh:
@@ -317,6 +317,6 @@ def ready(page: Page) -> None:
 
 @pytest.fixture
 def logged(simulator: Simulator) -> Any:
-    """The simulator's request bodies since the test began."""
+    """A function that returns the request bodies that the simulator received in this test."""
     before = len(simulator.log)
     return lambda: [json.loads(json.dumps(record.body)) for record in list(simulator.log)[before:]]

@@ -1,4 +1,4 @@
-"""Tools in a notebook: the question before a call, every answer to it, by mouse and by keyboard, and Stop."""
+"""Tool approval in a notebook: the question before a call, every answer by mouse and by keyboard, and Stop."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COUNT = "print(len(wiped))"
 
 
 def ask(notebook, number: int) -> Locator:
-    """Run the cell until its turn asks; the question."""
+    """Run the cell until its turn requires approval. Return the question."""
     notebook.run(number, wait=False)
     question = notebook.output(number).locator(".mm-ask")
     expect(question.get_by_role("button", name="Allow once")).to_be_enabled(timeout=20_000)
@@ -47,18 +47,18 @@ def outcomes(cell) -> list[str]:
 
 
 @pytest.mark.parametrize("opener", PAGES)
-def test_a_call_that_asks_is_shown_whole_and_every_answer_counts(opener, request, logged):
+def test_each_answer_to_an_approval_request_is_applied(opener, request, logged):
     notebook = request.getfixturevalue(opener)(LOAD, WIPE, WIPE, WIPE, PYTHON, COUNT)
     notebook.run(0)
     question, turn = ask(notebook, 1), notebook.output(1).locator(".mm-turn")
     expect(turn.locator(".mm-tool-name")).to_have_text("wipe")
     expect(turn.locator(".mm-tool .mm-box").first).to_contain_text('"what"')
     assert notebook.violations(".mm-turn") == []
-    question.get_by_label("Why not").fill("Not today.")
+    question.get_by_label("Reason for denying").fill("Not today.")
     question.get_by_role("button", name="Deny").click()
     notebook.wait()
-    told = logged()[-1]["messages"][-1]["content"][0]
-    assert (told["content"], told["is_error"]) == ("The user did not allow this call. Not today.", True)
+    result = logged()[-1]["messages"][-1]["content"][0]
+    assert (result["content"], result["is_error"]) == ("The user did not allow this call. Not today.", True)
 
     ask(notebook, 2).get_by_role("button", name="Allow once").click()
     notebook.wait()
@@ -105,7 +105,7 @@ def test_stop_ends_a_running_tool_within_a_second(opener, request):
         assert (cell.outputs[0].data[RECORD]["status"], outcomes(cell)) == ("stopped", ["interrupted"])
 
 
-def test_a_call_is_answered_from_the_keyboard_alone(open_notebook, logged):
+def test_a_call_can_be_decided_by_keyboard_only(open_notebook, logged):
     notebook = open_notebook(LOAD, WIPE, WIPE, theme="JupyterLab Dark")
     notebook.run(0)
     question = ask(notebook, 1)
@@ -114,15 +114,15 @@ def test_a_call_is_answered_from_the_keyboard_alone(open_notebook, logged):
     notebook.wait()
     assert logged()[-1]["messages"][-1]["content"][0]["content"] == "wiped 1"
     question = ask(notebook, 2)
-    field = question.get_by_label("Why not")
+    field = question.get_by_label("Reason for denying")
     tab_to(notebook, field)
     notebook.page.keyboard.type("abdd xx 00")
     expect(field).to_have_value("abdd xx 00")
     expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
     notebook.page.keyboard.press("Enter")
     notebook.wait()
-    told = logged()[-1]["messages"][-1]["content"][0]["content"]
-    assert told == "The user did not allow this call. abdd xx 00"
+    result = logged()[-1]["messages"][-1]["content"][0]["content"]
+    assert result == "The user did not allow this call. abdd xx 00"
 
 
 def tab_to(notebook, target: Locator) -> None:

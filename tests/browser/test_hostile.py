@@ -1,4 +1,4 @@
-"""The hostile corpus in a real browser: a stranger's notebook runs nothing and asks no other host, trusted or not."""
+"""The hostile corpus in a real browser: a hostile notebook runs nothing and contacts no other host, trusted or not."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.turns import turn
 
 LARGE = ("one line of 1 MB", "quotes in quotes", "hostile Perl")
 MATHJAX = ("cdnjs.cloudflare.com",)
-"""Where nbconvert's own page gets MathJax and RequireJS from."""
+"""The hosts from which nbconvert's HTML loads MathJax and RequireJS."""
 
 
 def stranger() -> Any:
-    """A notebook that somebody else made: every case in every place of a turn, and some bombs."""
+    """A notebook with every case of the corpus in every place of a turn, and some bombs."""
     cells = []
     for name, evil in [*CASES.items(), *((name, BOMBS[name]) for name in LARGE)]:
         made = everywhere(evil) if name in CASES else turn("hi", evil)
@@ -34,7 +34,7 @@ def stranger() -> Any:
 
 
 class Watched:
-    """What a page did that a hostile text could have made it do."""
+    """What a page did that a hostile text may have caused."""
 
     def __init__(self, page: Page, *known: str) -> None:
         self.page, self.known = page, known
@@ -58,7 +58,9 @@ class Watched:
         return self.did + (["ran"] if self.page.evaluate("() => 'hacked' in window") else [])
 
 
-def test_nbconverts_page_of_a_strangers_notebook_runs_and_asks_nothing(browser: BrowserContext, tmp_path: Path) -> None:
+def test_nbconvert_html_of_an_untrusted_notebook_runs_and_fetches_nothing(
+    browser: BrowserContext, tmp_path: Path
+) -> None:
     (tmp_path / "page.html").write_text(HTMLExporter().from_notebook_node(stranger())[0], encoding="utf-8")
     page = browser.new_page()
     page.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
@@ -85,7 +87,9 @@ def _opened(notebook: Any, saved: Any) -> tuple[Watched, float]:
 
 
 @pytest.mark.parametrize("opener", ["open_notebook", "open_without_plugin"])
-def test_a_strangers_notebook_runs_and_asks_nothing_trusted_or_not(request: pytest.FixtureRequest, opener: str) -> None:
+def test_a_hostile_notebook_runs_and_fetches_nothing_trusted_or_not(
+    request: pytest.FixtureRequest, opener: str
+) -> None:
     notebook = request.getfixturevalue(opener)("", fresh=True)
     watched, seconds = _opened(notebook, stranger())
     assert watched.found() == []

@@ -1,4 +1,4 @@
-"""A turn with no mouse: run it, stop it, unfold its thinking, copy and insert its code; what has the focus is seen."""
+"""A turn without a mouse: run and stop it, unfold its thinking, copy and insert its code. The focus is visible."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RING = "(el) => { const style = getComputedStyle(el); return [style.outlineStyle
 
 
 def tab_to(notebook, target: Locator) -> None:
-    """Press Tab until `target` has the focus, and see its ring."""
+    """Press Tab until `target` has the focus, and check its focus ring."""
     for _ in range(40):
         notebook.page.keyboard.press("Tab")
         if target.evaluate("(el) => el === document.activeElement"):
@@ -39,7 +39,7 @@ def run_by_keyboard(notebook, number: int) -> None:
     notebook.page.keyboard.press("Control+Enter")
 
 
-def test_an_answer_is_run_and_stopped_from_the_keyboard(open_notebook):
+def test_an_answer_can_be_run_and_stopped_by_keyboard(open_notebook):
     notebook = open_notebook(LOAD, SLOW)
     notebook.run(0)
     run_by_keyboard(notebook, 1)
@@ -50,7 +50,7 @@ def test_an_answer_is_run_and_stopped_from_the_keyboard(open_notebook):
     expect(output.locator(".mm-status")).to_have_text("stopped", timeout=5_000)
 
 
-def test_thinking_opens_and_code_is_copied_and_inserted_from_the_keyboard(open_notebook):
+def test_thinking_can_be_opened_and_code_copied_and_inserted_by_keyboard(open_notebook):
     notebook = open_notebook(LOAD, RICH)
     notebook.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     notebook.run(0)

@@ -1,4 +1,4 @@
-"""A prompt cell in JupyterLab, as a user sees it: streaming, thinking, Stop, memory, and what is saved."""
+"""A prompt cell in JupyterLab as a user sees it: streaming, thinking, Stop, memory, and the saved output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOAD = "%load_ext mm_magics"
 SLOW = "%%minimax\nTell me more. [[simulator: deltas=3000 size=8 rate=40]]"
 
 
-def test_an_answer_streams_with_thinking_and_ends_as_one_saved_bundle(open_notebook):
+def test_an_answer_streams_with_thinking_and_is_saved_as_one_bundle(open_notebook):
     notebook = open_notebook(LOAD, "%%minimax\nShow python code. [[simulator: rate=20]]")
     notebook.run(0)
     notebook.run(1, wait=False)
@@ -45,7 +45,7 @@ def test_rerunning_a_cell_replaces_its_turn(open_notebook, logged):
     assert bodies[1]["messages"] == bodies[2]["messages"]
 
 
-def test_stop_ends_the_answer_within_a_second_and_keeps_what_came(open_notebook):
+def test_stop_ends_the_answer_within_a_second_and_keeps_the_partial_response(open_notebook):
     notebook = open_notebook(LOAD, SLOW, "%%minimax\nAnd now?")
     notebook.run(0)
     notebook.run(1, wait=False)
@@ -63,7 +63,7 @@ def test_stop_ends_the_answer_within_a_second_and_keeps_what_came(open_notebook)
     expect(notebook.output(2)).to_contain_text("This is what reached me")
 
 
-def test_the_interrupt_button_ends_the_answer_and_keeps_what_came(open_notebook):
+def test_the_interrupt_button_ends_the_answer_and_keeps_the_partial_response(open_notebook):
     notebook = open_notebook(LOAD, SLOW)
     notebook.run(0)
     notebook.run(1, wait=False)
@@ -76,7 +76,7 @@ def test_the_interrupt_button_ends_the_answer_and_keeps_what_came(open_notebook)
     assert error.traceback == ["Interrupted.", "What came is kept."]
 
 
-def test_a_formula_and_a_table_are_shown_as_such_while_streaming_and_afterwards(open_notebook):
+def test_formulas_and_tables_are_rendered_while_streaming_and_when_saved(open_notebook):
     notebook = open_notebook(
         LOAD, "%%minimax\nWhich formula is it? [[simulator: rate=60]]", "%%minimax\nCompare a and b."
     )
@@ -89,7 +89,7 @@ def test_a_formula_and_a_table_are_shown_as_such_while_streaming_and_afterwards(
     expect(notebook.output(2).locator("table")).to_be_visible()
 
 
-def test_bad_input_is_one_clear_line_without_traceback(open_notebook, logged):
+def test_invalid_input_gives_a_one_line_message_without_traceback(open_notebook, logged):
     notebook = open_notebook(LOAD, "%%minimax --temprature 1\nHi.", "%%minimax\n{{ nothing }}")
     for number in range(3):
         notebook.run(number)
@@ -109,13 +109,13 @@ def test_tab_offers_flags(open_notebook):
 
 @pytest.fixture
 def slow(simulator):
-    """A simulator that takes its time, as a model does."""
+    """A simulator that answers as slowly as a model."""
     simulator.rate = 30
     yield
     simulator.rate = None
 
 
-def test_the_quick_start_in_pictures(open_notebook, slow):
+def test_the_quick_start_screenshots(open_notebook, slow):
     cells = [
         LOAD,
         "%%minimax\nHello! My name is Ada, and I am learning about sorting.",
@@ -134,7 +134,7 @@ def test_the_quick_start_in_pictures(open_notebook, slow):
         expect(notebook.output(2).locator("pre code")).to_be_visible()
 
 
-def test_running_all_again_in_auto_asks_nothing_and_leaves_the_file_as_it_was(open_notebook, logged):
+def test_running_all_again_in_auto_sends_nothing_and_does_not_change_the_file(open_notebook, logged):
     auto = "%config MiniMax.replay = 'auto'"
     notebook = open_notebook(LOAD, auto, "%%minimax\nMy name is Ada.", "%%minimax\nWhat is my name?")
     for number in range(4):

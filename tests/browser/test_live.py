@@ -1,4 +1,4 @@
-"""What a page and its kernel tell each other beside outputs: answers that ended while no page was there, and marks."""
+"""What the page and the kernel exchange beside outputs: answers that ended while no page was open, and marks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SLOW = "%%minimax\nMore. [[simulator: deltas=160 size=8 rate=40]]"
 
 
 @pytest.mark.parametrize("opener", ["open_notebook", "open_in_notebook7"])
-def test_a_page_reloaded_in_mid_stream_ends_with_the_whole_answer(request, opener):
+def test_a_page_reloaded_while_streaming_gets_the_whole_answer(request, opener):
     notebook = request.getfixturevalue(opener)(LOAD, SLOW, "%%minimax\nAnd?")
     notebook.run(0)
     notebook.run(1, wait=False)
@@ -26,7 +26,7 @@ def test_a_page_reloaded_in_mid_stream_ends_with_the_whole_answer(request, opene
     assert sorted(saved.data) == [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
 
 
-def test_a_page_opened_again_shows_the_answers_that_were_never_saved(open_notebook, logged):
+def test_a_page_that_is_opened_again_shows_unsaved_answers(open_notebook, logged):
     notebook = open_notebook(LOAD, "%%minimax\nMy name is Ada.", "%%minimax\nWhat is my name?")
     notebook.run(0)
     notebook.run(1)
@@ -38,7 +38,7 @@ def test_a_page_opened_again_shows_the_answers_that_were_never_saved(open_notebo
     assert len(logged()) == 2
 
 
-def test_what_was_said_of_a_run_stays_with_its_saved_turn(open_notebook):
+def test_the_notes_of_a_run_are_saved_with_its_turn(open_notebook):
     notebook = open_notebook(LOAD, "%%minimax --param top_k=3\nHello.")
     notebook.run(0)
     notebook.run(1)
@@ -48,7 +48,7 @@ def test_what_was_said_of_a_run_stays_with_its_saved_turn(open_notebook):
     expect(notebook.output(1).locator(".mm-rendered .mm-note")).to_be_visible(timeout=30_000)
 
 
-def test_turns_below_a_changed_one_say_that_they_are_stale_until_they_are_asked_again(open_notebook):
+def test_turns_below_a_changed_one_are_marked_stale_until_they_run_again(open_notebook):
     notebook = open_notebook(LOAD, "%%minimax\nOne. {{ word }}", "%%minimax\nTwo.", "%%minimax\nThree.", "word = 1")
     stale = notebook.page.locator(".mm-stale")
     for number in (4, 0, 1, 2, 3):
@@ -71,7 +71,7 @@ def test_turns_below_a_changed_one_say_that_they_are_stale_until_they_are_asked_
     expect(notebook.output(2).locator(".mm-stale")).to_have_count(1)
 
 
-def test_a_replayed_turn_says_so_in_the_page_and_not_in_the_file(open_notebook, logged):
+def test_a_replayed_turn_is_marked_on_the_page_but_not_in_the_file(open_notebook, logged):
     notebook = open_notebook(LOAD, "%%minimax --replay auto\nHello.")
     notebook.run(0)
     notebook.run(1)
@@ -84,7 +84,7 @@ def test_a_replayed_turn_says_so_in_the_page_and_not_in_the_file(open_notebook, 
     assert len(logged()) == 1
 
 
-def test_two_notebooks_at_once_stream_and_stop_each_for_itself(open_notebook):
+def test_two_notebooks_stream_and_stop_independently(open_notebook):
     one = open_notebook(LOAD, SLOW)
     two = open_notebook(LOAD, SLOW, fresh=True)
     for notebook in (one, two):

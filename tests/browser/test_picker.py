@@ -1,4 +1,4 @@
-"""The picker in JupyterLab: what is chosen there is what the next prompt cell uses, and the other way round."""
+"""The picker in JupyterLab: a choice changes the settings of the next prompt cell, and a changed setting is shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 
-def test_the_picker_and_the_settings_are_one(open_notebook, logged):
+def test_the_picker_changes_the_settings_and_follows_them(open_notebook, logged):
     notebook = open_notebook(
         "%load_ext mm_magics",
         "%minimax picker",
@@ -36,7 +36,7 @@ def test_the_picker_and_the_settings_are_one(open_notebook, logged):
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"], ids=["light", "dark"])
-def test_axe_finds_nothing_in_the_picker(open_notebook, theme):
+def test_the_picker_passes_axe(open_notebook, theme):
     notebook = open_notebook("%load_ext mm_magics", "%minimax picker", theme=theme)
     notebook.run(0)
     notebook.run(1)

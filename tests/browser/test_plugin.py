@@ -1,4 +1,4 @@
-"""The JupyterLab plugin: the saved turn's renderer, prompt cells as Markdown, the live document, Stop, commands."""
+"""The JupyterLab extension: the renderer, prompt cells as Markdown, the live document, Stop, and commands."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CODE = "%%minimax\nShow python code."
 SLOW = "%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=40]]"
 TWO_BLOCKS = "Do\n\n```python\none = 1\n```\n\nand\n\n- then\n\n  ```python\n  two = 2\n  ```\n"
 TWO = f"%%minimax\nGo. [[simulator: say={json.dumps(TWO_BLOCKS)}]]"
-LISTEN = """told = []
+LISTEN = """received = []
 def opened(comm, message):
     def take(each):
-        told.append(each["content"]["data"])
+        received.append(each["content"]["data"])
     comm.on_msg(take)
     take(message)
 get_ipython().kernel.comm_manager.register_target("mm_" "magics.document", opened)"""
@@ -57,17 +57,17 @@ def has_run(notebook, number: int) -> bool:
     )
 
 
-def told(notebook, number: int) -> list:
-    """What the kernel was told; cell `number` prints it."""
+def received(notebook, number: int) -> list:
+    """The descriptions that the kernel received. Cell `number` prints them."""
     notebook.run(number)
     return json.loads(notebook.output(number).inner_text())
 
 
-def eventually(probe, wanted) -> None:
+def eventually(probe, expected) -> None:
     deadline = time.monotonic() + 10
-    while (found := probe()) != wanted and time.monotonic() < deadline:
+    while (found := probe()) != expected and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert found == wanted
+    assert found == expected
 
 
 def texts(body) -> list[str]:
@@ -81,7 +81,7 @@ def test_the_extension_is_listed_as_ok():
     assert "OK" in line
 
 
-def test_a_saved_turn_is_drawn_as_it_streamed_after_a_reload_and_without_running(open_notebook):
+def test_after_a_reload_a_saved_turn_looks_as_it_did_while_streaming(open_notebook):
     notebook = open_notebook(LOAD, CODE)
     notebook.run(0)
     notebook.run(1)
@@ -95,7 +95,7 @@ def test_a_saved_turn_is_drawn_as_it_streamed_after_a_reload_and_without_running
     expect(output).to_contain_text("tokens in")
 
 
-def test_a_record_that_cannot_be_drawn_gives_way_to_the_outputs_other_types(open_notebook):
+def test_an_output_with_an_unreadable_record_is_shown_by_its_other_types(open_notebook):
     show = "from IPython.display import display\ndisplay({%r: %s, 'text/plain': 'plain'%s}, raw=True)"
     newer = show % (MIME_TYPE, {"schema": 2, "messages": []}, ", 'text/html': '<b>bold</b>'")
     damaged = show % (MIME_TYPE, {"schema": 1, "status": "lost", "messages": 7}, "")
@@ -107,7 +107,7 @@ def test_a_record_that_cannot_be_drawn_gives_way_to_the_outputs_other_types(open
     expect(notebook.page.locator(".mm-turn")).to_have_count(0)
 
 
-def test_a_turn_in_a_notebook_that_is_not_trusted_is_drawn_and_inert(open_notebook):
+def test_a_turn_in_an_untrusted_notebook_is_drawn_and_sanitized(open_notebook):
     notebook = open_notebook(LOAD, CODE)
     notebook.run(0)
     notebook.run(1)
@@ -122,7 +122,7 @@ def test_a_turn_in_a_notebook_that_is_not_trusted_is_drawn_and_inert(open_notebo
     expect(notebook.output(1).locator("img, script")).to_have_count(0)
 
 
-def test_the_texts_are_jupyterlabs_translation_while_streaming_and_saved(open_notebook):
+def test_streaming_and_saved_turns_use_the_translation_of_jupyterlab(open_notebook):
     notebook = open_notebook(LOAD, SLOW, fresh=True)
     notebook.evaluate(
         """() => {
@@ -141,7 +141,7 @@ def test_the_texts_are_jupyterlabs_translation_while_streaming_and_saved(open_no
     expect(notebook.output(1).locator(".mm-rendered .mm-status")).to_have_text("angehalten")
 
 
-def test_prompt_cells_are_markdown_live_while_typing(open_notebook):
+def test_a_cell_becomes_markdown_as_soon_as_it_is_a_prompt_cell(open_notebook):
     notebook = open_notebook("")
     notebook.page.locator(".jp-Notebook .jp-Cell .cm-content").first.click()
     notebook.page.keyboard.type("%%minima")
@@ -153,7 +153,7 @@ def test_prompt_cells_are_markdown_live_while_typing(open_notebook):
     eventually(lambda: notebook.evaluate(MIME), "text/x-ipython")
 
 
-def test_the_order_of_the_unsaved_page_is_what_the_model_sees(open_notebook, logged):
+def test_the_model_sees_the_cell_order_of_the_unsaved_page(open_notebook, logged):
     notebook = open_notebook(LOAD, "%%minimax\nOne", "%%minimax\nTwo", "%%minimax\nThree")
     for number in (0, 1, 3, 2):
         notebook.run(number)
@@ -170,7 +170,7 @@ def test_the_order_of_the_unsaved_page_is_what_the_model_sees(open_notebook, log
     assert texts(logged()[-1]) == ["One", "Three", "Two"]
 
 
-def test_a_restarted_kernel_has_the_turns_that_the_page_shows_unsaved(open_notebook, logged):
+def test_a_restarted_kernel_knows_the_unsaved_turns_on_the_page(open_notebook, logged):
     notebook = open_notebook(LOAD, "%%minimax\nMy name is Ada.", "%%minimax\nWhat is my name?")
     notebook.run(0)
     notebook.run(1)
@@ -181,7 +181,7 @@ def test_a_restarted_kernel_has_the_turns_that_the_page_shows_unsaved(open_noteb
     assert len(logged()[-1]["messages"]) == 3
 
 
-def test_clearing_an_output_forgets_its_turn_at_once(open_notebook, logged):
+def test_clearing_an_output_removes_its_turn_at_once(open_notebook, logged):
     notebook = open_notebook(LOAD, "%%minimax\nOne", "%%minimax\nTwo")
     notebook.run(0)
     notebook.run(1)
@@ -190,16 +190,16 @@ def test_clearing_an_output_forgets_its_turn_at_once(open_notebook, logged):
     assert texts(logged()[-1]) == ["Two"]
 
 
-def test_the_kernel_is_told_of_the_page_before_a_cell_runs_and_then_of_what_changed(open_notebook):
+def test_the_page_is_described_to_the_kernel_before_each_cell_and_then_only_the_changes(open_notebook):
     notebook = open_notebook(
         LISTEN,
         "from IPython.display import Image\nprint('printed')\nImage(b'', format='png')",
-        "import json; print(json.dumps(told))  # mm_magics",
+        "import json; print(json.dumps(received))  # mm_magics",
     )
     notebook.run(0)
     notebook.run(1)
-    first = told(notebook, 2)
-    second = told(notebook, 2)
+    first = received(notebook, 2)
+    second = received(notebook, 2)
     ids = notebook.evaluate("() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((c) => c.id)")
     assert [len(first), len(second)] == [2, 3]
     assert all(each["order"] == ids for each in second)
@@ -212,8 +212,8 @@ def test_the_kernel_is_told_of_the_page_before_a_cell_runs_and_then_of_what_chan
     assert abs(second[-1]["sent_at"] - time.time()) < 60
 
 
-def test_running_all_tells_the_kernel_as_soon_as_it_listens_and_anew_after_a_restart(open_notebook):
-    notebook = open_notebook(f"{LISTEN}  # mm_magics", "import json; print(json.dumps(told))")
+def test_run_all_describes_the_page_once_the_kernel_listens_and_again_after_a_restart(open_notebook):
+    notebook = open_notebook(f"{LISTEN}  # mm_magics", "import json; print(json.dumps(received))")
     for _ in range(2):
         notebook.evaluate("async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
         (only,) = json.loads(notebook.output(1).inner_text())
@@ -221,8 +221,8 @@ def test_running_all_tells_the_kernel_as_soon_as_it_listens_and_anew_after_a_res
         notebook.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }")
 
 
-def test_a_notebook_that_does_not_speak_of_us_is_left_alone(open_notebook):
-    notebook = open_notebook(LISTEN, "print(len(told))")
+def test_a_notebook_that_does_not_mention_minimax_is_left_alone(open_notebook):
+    notebook = open_notebook(LISTEN, "print(len(received))")
     for number in (0, 1):
         notebook.run(number)
     expect(notebook.output(1)).to_have_text("0")
@@ -242,7 +242,7 @@ def test_the_stop_command_ends_an_answer_within_a_second(open_notebook):
     assert saved.data[MIME_TYPE]["status"] == "stopped"
 
 
-def test_stop_interrupts_where_nothing_listens_and_when_it_is_asked_again(open_notebook):
+def test_stop_interrupts_the_kernel_if_it_does_not_listen_or_stop_is_repeated(open_notebook):
     sleep = "import time\nprint('asleep', flush=True)\ntime.sleep(60)"
     notebook = open_notebook(sleep, LOAD, sleep)
     notebook.run(0, wait=False)
@@ -272,7 +272,7 @@ def test_code_is_inserted_below_block_by_block_and_never_run(open_notebook):
     assert not any(has_run(notebook, number) for number in (2, 3))
 
 
-def test_each_code_block_has_a_button_that_inserts_it_streaming_and_saved(open_notebook):
+def test_each_code_block_can_be_inserted_by_its_button_while_streaming_and_saved(open_notebook):
     notebook = open_notebook(LOAD, TWO.replace("[[simulator: ", "[[simulator: rate=4 "), "x = 1")
     button = notebook.output(1).get_by_role("button", name="Insert this code in a new cell below")
     notebook.run(0)
@@ -289,7 +289,7 @@ def test_each_code_block_has_a_button_that_inserts_it_streaming_and_saved(open_n
     assert not any(has_run(notebook, number) for number in (2, 3))
 
 
-def test_a_new_prompt_cell_by_keyboard(open_notebook):
+def test_a_new_prompt_cell_can_be_inserted_by_keyboard(open_notebook):
     notebook = open_notebook("x = 1")
     notebook.page.locator(".jp-Notebook .jp-Cell").first.locator(".jp-InputPrompt").click()
     notebook.page.keyboard.press("Alt+m")
@@ -300,7 +300,7 @@ def test_a_new_prompt_cell_by_keyboard(open_notebook):
     eventually(lambda: sources(notebook)[1], "%%minimax\nHello")
 
 
-def test_ask_again_by_keyboard_asks_and_replaces(open_notebook, logged):
+def test_ask_again_by_keyboard_replaces_the_answer(open_notebook, logged):
     notebook = open_notebook(LOAD, "%%minimax\nOne")
     notebook.run(0)
     notebook.run(1)
@@ -311,7 +311,7 @@ def test_ask_again_by_keyboard_asks_and_replaces(open_notebook, logged):
     eventually(lambda: [texts(body) for body in logged()], [["One"], ["One"]])
 
 
-def test_fork_and_export_are_written_with_a_name_to_overtype_and_not_run(open_notebook):
+def test_fork_and_export_insert_a_command_with_its_name_selected_and_do_not_run_it(open_notebook):
     notebook = open_notebook("%minimax fork fork-1")
     command(notebook, "mm-magics:fork-here")
     eventually(lambda: notebook.evaluate(SELECTED), "fork-2")

@@ -1,4 +1,4 @@
-"""A prompt that runs over rows in JupyterLab: its progress, Stop, and what is saved."""
+"""A map run in JupyterLab: its progress, Stop, and the saved output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FRAME = "import pandas as pd\ndf = pd.DataFrame({'text': ['a', None, *(f't{n}' f
 MAP = '%%minimax --map df --into said\n{{ row.text }} [[simulator: thinking="" say="ok" wait=0.2]]'
 
 
-def test_progress_is_shown_and_stop_keeps_every_row_that_came(open_notebook):
+def test_progress_is_shown_and_stop_keeps_every_finished_row(open_notebook):
     notebook = open_notebook(LOAD.format("stopped"), FRAME, MAP, "print(df['said'].notna().sum())")
     for number in (0, 1):
         notebook.run(number)
@@ -37,7 +37,7 @@ def test_progress_is_shown_and_stop_keeps_every_row_that_came(open_notebook):
     assert saved.data[MIME_TYPE]["status"] == "stopped"
 
 
-def test_a_run_that_ends_shows_its_sum_and_its_figures(open_notebook):
+def test_a_finished_run_shows_its_summary_and_usage(open_notebook):
     notebook = open_notebook(LOAD.format("whole"), FRAME.replace("100", "8"), MAP.replace(" wait=0.2", ""))
     for number in range(3):
         notebook.run(number)

@@ -1,4 +1,4 @@
-"""Every state of a turn in JupyterLab, light and dark: what it says, what axe finds in it, and its picture."""
+"""Every state of a turn in JupyterLab, light and dark: its status, its accessibility (axe), and its screenshot."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ LONG = "Sorting is a matter of comparing. " * 40
 
 
 def prompt(question: str, *flags: str, **directives: object) -> str:
-    told = " ".join(f"{key}={json.dumps(value)}" for key, value in directives.items())
-    return f"{' '.join(['%%minimax', *flags])}\n{question} [[simulator: {told}]]"
+    options = " ".join(f"{key}={json.dumps(value)}" for key, value in directives.items())
+    return f"{' '.join(['%%minimax', *flags])}\n{question} [[simulator: {options}]]"
 
 
 def record(*messages: dict[str, object]) -> str:
-    """A cell that shows a turn with these messages as a prompt cell leaves it."""
+    """The source of a cell that shows a saved turn with these messages."""
     return f"""from mm_magics.display.bundle import make_bundle
 from mm_magics.history.turn import Turn
 response = {{"usage": {{"input_tokens": 412, "output_tokens": 58}}, "seconds": 2.4, "stop_reason": "end_turn"}}
@@ -73,7 +73,7 @@ def send_mail(to: str, subject: str) -> str:
 """
 ASKING = "%%minimax --tools send_mail,python\nUse send_mail and python, please."
 BELOW = prompt("Why so?", "--thread marked --replay auto", thinking="", say="Short words come first.", rate=40)
-SAYS = {
+STATUS_TEXTS = {
     "replayed": "done",
     "stale": "done",
     "complete": "done",
@@ -92,7 +92,7 @@ SAYS = {
 @pytest.mark.parametrize(
     ("theme", "name"), [("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")], ids=["light", "dark"]
 )
-def test_every_state_says_what_it_is_and_axe_finds_nothing_in_it(open_notebook, theme, name):
+def test_every_state_shows_its_status_and_passes_axe(open_notebook, theme, name):
     running, marked = (WAITING, THINKING, ANSWERING), ("word = 'by length'", ABOVE, BELOW, "word = 'by letter'")
     notebook = open_notebook(
         LOAD, *CELLS.values(), *running, *marked, TOOL, ASKING, "", theme=theme, width=900, height=1000
@@ -102,7 +102,7 @@ def test_every_state_says_what_it_is_and_axe_finds_nothing_in_it(open_notebook, 
         return notebook.output(number).locator(".mm-turn")
 
     def look(state: str, number: int) -> None:
-        expect(turn(number).locator(".mm-status")).to_have_text(SAYS[state], timeout=20_000)
+        expect(turn(number).locator(".mm-status")).to_have_text(STATUS_TEXTS[state], timeout=20_000)
         assert notebook.violations(".mm-turn") == []
         notebook.page.mouse.move(0, 0)
         turn(number).screenshot(path=IMAGES / f"{state}-{name}.png", animations="disabled")

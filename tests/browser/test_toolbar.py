@@ -1,4 +1,4 @@
-"""The settings of a notebook in its toolbar: chosen, kept in its metadata, and what its prompt cells then ask."""
+"""The settings of a notebook in its toolbar: how they are chosen, saved and used by its prompt cells."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def panel_of(notebook):
 
 
 def opened(notebook):
-    """The panel, opened by a click."""
+    """Open the panel by a click and return it."""
     button_of(notebook).click()
     expect(panel_of(notebook)).to_be_visible()
     return panel_of(notebook)
 
 
 def reached(notebook):
-    """The button, with the focus on it as the keyboard brings it there: the toolbar is one stop, arrows move in it."""
+    """Move the focus to the button by keyboard and return it. The toolbar is one tab stop; arrow keys move in it."""
     notebook.page.locator(".jp-NotebookPanel-toolbar jp-button").first.focus()
     for _ in range(20):
         notebook.page.keyboard.press("ArrowRight")
@@ -51,7 +51,7 @@ def enter(panel, label: str, value: str) -> None:
     panel.get_by_label(label, exact=True).press("Tab")
 
 
-def test_everything_is_chosen_by_keyboard_alone(open_notebook):
+def test_all_settings_can_be_chosen_by_keyboard_only(open_notebook):
     notebook = open_notebook(PROMPT)
     keyboard, panel = notebook.page.keyboard, panel_of(notebook)
     reached(notebook)
@@ -87,7 +87,7 @@ def test_everything_is_chosen_by_keyboard_alone(open_notebook):
     expect(panel.get_by_label("Model", exact=True)).to_be_focused()
 
 
-def test_the_panel_closes_by_tab_at_either_end_and_by_a_click_outside(open_notebook):
+def test_tab_past_either_end_and_a_click_outside_close_the_panel(open_notebook):
     notebook = open_notebook(PROMPT)
     keyboard, panel, button = notebook.page.keyboard, panel_of(notebook), reached(notebook)
     keyboard.press("Enter")
@@ -111,7 +111,7 @@ def test_the_panel_closes_by_tab_at_either_end_and_by_a_click_outside(open_noteb
     expect(panel).to_be_hidden()
 
 
-def test_what_is_typed_when_the_panel_is_closed_is_kept(open_notebook):
+def test_a_value_typed_before_the_panel_is_closed_is_saved(open_notebook):
     notebook = open_notebook(PROMPT)
     panel = opened(notebook)
     panel.get_by_label("Temperature").press_sequentially("0.3")
@@ -120,7 +120,7 @@ def test_what_is_typed_when_the_panel_is_closed_is_kept(open_notebook):
     assert notebook.evaluate(METADATA) == {"temperature": 0.3}
 
 
-def test_keys_typed_in_the_panel_are_no_shortcuts_and_do_not_reach_the_notebook(open_notebook):
+def test_keys_typed_in_the_panel_trigger_no_shortcuts_and_do_not_reach_the_notebook(open_notebook):
     notebook = open_notebook(PROMPT, "x = 1")
     notebook.page.locator(".jp-Notebook .jp-Cell").first.locator(".jp-InputPrompt").click()
     before = notebook.evaluate(SOURCES)
@@ -141,7 +141,7 @@ def test_keys_typed_in_the_panel_are_no_shortcuts_and_do_not_reach_the_notebook(
     expect(notebook.page.locator(".lm-CommandPalette:visible")).to_have_count(0)
 
 
-def test_what_is_chosen_is_saved_comes_back_and_leaves_the_rest_alone(open_notebook):
+def test_chosen_settings_are_saved_and_restored_and_unknown_keys_unchanged(open_notebook):
     notebook = open_notebook(PROMPT)
     notebook.evaluate(
         "() => window.jupyterapp.shell.currentWidget.content.model.setMetadata('minimax', {later: {a: 1}, top_p: 0.5})"
@@ -151,14 +151,14 @@ def test_what_is_chosen_is_saved_comes_back_and_leaves_the_rest_alone(open_noteb
     panel.get_by_label("Model", exact=True).select_option("MiniMax-M2.7-highspeed")
     panel.get_by_label("Thinking").select_option("on")
     enter(panel, "System prompt", "Be brief.")
-    wanted = {
+    expected = {
         "later": {"a": 1},
         "top_p": 0.5,
         "model": "MiniMax-M2.7-highspeed",
         "thinking": "on",
         "system": "Be brief.",
     }
-    assert notebook.save().metadata["minimax"] == wanted
+    assert notebook.save().metadata["minimax"] == expected
     notebook.reload()
     expect(button_of(notebook)).to_have_text("MiniMax-M2.7-highspeed · thinking ▾", timeout=30_000)
     panel = opened(notebook)
@@ -169,20 +169,20 @@ def test_what_is_chosen_is_saved_comes_back_and_leaves_the_rest_alone(open_noteb
     assert notebook.save().metadata["minimax"] == {"later": {"a": 1}}
 
 
-def test_what_is_chosen_is_what_is_asked(open_notebook, logged):
+def test_chosen_settings_are_sent_in_the_request(open_notebook, logged):
     notebook = open_notebook(LOAD, PROMPT, "%%minimax\nAgain.", "%%minimax -t 0.8\nMore.")
     notebook.run(0)
     notebook.run(1)
     panel = opened(notebook)
     panel.get_by_label("Model", exact=True).select_option("another…")
-    enter(panel, "Model’s name", "MiniMax-M2.1")
+    enter(panel, "Model name", "MiniMax-M2.1")
     enter(panel, "Temperature", "0.4")
     enter(panel, "Max tokens", "2048")
     enter(panel, "System prompt", "Be brief.")
     enter(panel, "Thread", "side")
     expect(panel.get_by_role("status")).to_have_text(
-        "In the next prompt cell: MiniMax-M2.1 answers, temperature 0.4, at most 2048 tokens, this system prompt, "
-        "it sees thread side."
+        "The next prompt cell uses model MiniMax-M2.1, temperature 0.4, at most 2048 tokens, the system prompt above, "
+        "thread side."
     )
     notebook.run(2)
     notebook.run(3)
@@ -195,28 +195,28 @@ def test_what_is_chosen_is_what_is_asked(open_notebook, logged):
     expect(notebook.output(2).locator(".mm-model")).to_have_text("MiniMax-M2.1")
 
 
-def test_a_bad_value_is_said_and_not_stored(open_notebook):
+def test_an_invalid_value_is_reported_and_not_saved(open_notebook):
     notebook = open_notebook(PROMPT)
     panel = opened(notebook)
     enter(panel, "Temperature", "0.4")
-    for label, value, says in (
+    for label, value, rule in (
         ("Temperature", "1.5", "above 0 and at most 1"),
         ("top_p", "much", "above 0 and at most 1"),
-        ("Max tokens", "0", "a whole number from 1 upwards"),
+        ("Max tokens", "0", "a whole number of at least 1"),
     ):
         enter(panel, label, value)
         field = panel.get_by_label(label)
         expect(field).to_have_attribute("aria-invalid", "true")
-        expect(panel.get_by_role("alert").filter(has_text=says).last).to_be_visible()
+        expect(panel.get_by_role("alert").filter(has_text=rule).last).to_be_visible()
     assert notebook.evaluate(METADATA) == {"temperature": 0.4}
-    expect(panel.get_by_role("status")).to_have_text("In the next prompt cell: temperature 0.4.")
+    expect(panel.get_by_role("status")).to_have_text("The next prompt cell uses temperature 0.4.")
     notebook.page.keyboard.press("Escape")
     expect(opened(notebook).get_by_label("Temperature")).to_have_value("0.4")
     expect(panel.get_by_label("Temperature")).to_have_attribute("aria-invalid", "false")
 
 
 @pytest.mark.parametrize(("theme", "name"), [("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")])
-def test_axe_finds_nothing_in_the_panel(open_notebook, theme, name):
+def test_the_panel_passes_axe(open_notebook, theme, name):
     notebook = open_notebook(LOAD, PROMPT, theme=theme, name=f"toolbar-{name}", height=620)
     panel = opened(notebook)
     assert notebook.violations(".mm-picker-panel") == []
@@ -250,7 +250,7 @@ def test_the_panel_fits_a_narrow_and_low_window(open_notebook):
     expect(panel).to_be_hidden()
 
 
-def test_a_closed_notebook_leaves_no_panel_behind(open_notebook):
+def test_closing_a_notebook_removes_its_panel(open_notebook):
     notebook = open_notebook(PROMPT)
     panels = notebook.page.locator(".mm-picker-panel")
     expect(panels).to_have_count(1)
@@ -263,7 +263,7 @@ def test_a_closed_notebook_leaves_no_panel_behind(open_notebook):
     expect(panels).to_have_count(1)
 
 
-def test_prompt_cells_are_not_markdown_while_the_settings_say_so(open_notebook):
+def test_markdown_in_prompt_cells_can_be_turned_off_in_the_settings(open_notebook):
     notebook = open_notebook(PROMPT)
     notebook.page.wait_for_function(HAS_MIME, arg="text/x-ipythongfm")
     for enabled, mime in ((False, "text/x-ipython"), (True, "text/x-ipythongfm")):

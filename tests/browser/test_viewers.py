@@ -1,4 +1,4 @@
-"""A saved answer where there is no extension: VS Code's colours, and PDF through nbconvert's HTML."""
+"""A saved answer without the extension: in the colors of VS Code, and as PDF through nbconvert's HTML."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def page(browser: BrowserContext):
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_the_saved_answer_can_be_read_in_vs_codes_colours(page: Page, theme: str) -> None:
+def test_a_saved_answer_is_readable_in_the_colors_of_vs_code(page: Page, theme: str) -> None:
     kind, colours = THEMES[theme]
     described = {"--vscode-descriptionForeground": {"light": "#717171", "dark": "#ccccccb3"}.get(theme, "#ffffffb3")}
     link = {"--vscode-textLink-foreground": {"light": "#006ab1", "dark": "#3794ff"}.get(theme, "#3794ff")}
@@ -70,7 +70,7 @@ def test_the_saved_answer_can_be_read_in_vs_codes_colours(page: Page, theme: str
     assert [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]] == []
 
 
-def test_a_pdf_through_html_holds_the_answer_with_its_thinking_folded(page: Page, tmp_path: Path) -> None:
+def test_a_pdf_through_html_contains_the_answer_with_folded_thinking(page: Page, tmp_path: Path) -> None:
     cell = nbformat.v4.new_code_cell(
         "%%minimax\nSort.", outputs=[nbformat.v4.new_output("display_data", make_bundle(answered()))]
     )

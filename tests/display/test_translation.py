@@ -1,4 +1,4 @@
-"""The front end's texts can be translated: gettext's tools find every one of them."""
+"""The texts of the front end can be translated: gettext's tools find every one of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_text_of_the_renderer_is_extracted() -> None:
     assert len(extracted(path)) == len(rows) > 40
 
 
-def test_every_call_for_a_translation_is_a_literal_that_is_extracted() -> None:
+def test_every_translated_text_is_a_literal_that_is_extracted() -> None:
     paths = [path for path in SOURCE.rglob("*.ts") if "trans.__(" in path.read_text()]
     assert paths
     for path in paths:

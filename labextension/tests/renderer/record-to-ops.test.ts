@@ -156,7 +156,7 @@ describe('a turn record', () => {
     { ...RECORD, messages: 7 },
     { ...RECORD, status: 'answering' },
     { ...RECORD, status: null },
-  ])('is refused if it is %j', (record) => {
+  ])('is rejected if it is %j', (record) => {
     expect(recordToOps(record)).toBeNull();
   });
 

@@ -28,19 +28,19 @@ test('any split of the adds, and of the messages, gives the same state', () => {
 });
 
 test.each<[string, unknown]>([
-  ['no list', 'nonsense'],
+  ['a string', 'nonsense'],
   ['null', null],
-  ['an op that is no list', [1, null, {}, 'add']],
+  ['an op that is not a list', [1, null, {}, 'add']],
   ['an empty op', [[]]],
   ['an unknown op', [['dance', 1, 2]]],
   ['an add to an unknown key', [['add', 9, 'x']]],
   ['a close of an unknown key', [['close', 9, {}]]],
-  ['an add of no text', [['add', 0, 5]]],
+  ['an add without text', [['add', 0, 5]]],
   ['an open without a block', [['open', 1]]],
-  ['an open with no number', [['open', 'x', { type: 'text' }]]],
+  ['an open without a number', [['open', 'x', { type: 'text' }]]],
   ['a repeated open', [['open', 0, { type: 'thinking' }]]],
   [
-    'a state of no object',
+    'a state that is not an object',
     [
       ['state', null],
       ['state', [1]],

@@ -200,26 +200,26 @@ test('a refusal is shown in the header and announced, but not repeated in the fo
   expect(text('.mm-footer')).not.toContain('refusal');
 });
 
-test('what max_tokens cut off is said once, and tokens that nobody counted not at all', () => {
+test('a truncated turn shows max_tokens once, and no token counts of zero', () => {
   const usage = { input_tokens: 0, output_tokens: 0 };
   apply(['state', { status: 'truncated', stop_reason: 'max_tokens', usage }]);
   expect(text('.mm-status')).toBe('cut off by max_tokens');
   expect(text('.mm-footer')).toBe('');
 });
 
-test('only the boundaries are announced, and nothing else is live', () => {
-  const said = (): string => text('[role=status]');
-  expect(said()).toBe('');
+test('only status changes are announced', () => {
+  const announced = (): string => text('[role=status]');
+  expect(announced()).toBe('');
   apply(['state', { status: 'answering' }]);
-  expect(said()).toBe('answering');
+  expect(announced()).toBe('answering');
   apply(['open', 0, { type: 'text' }], ['add', 0, 'words']);
-  expect(said()).toBe('answering');
+  expect(announced()).toBe('answering');
   apply(['state', { status: 'failed', error: 'no key' }]);
-  expect(said()).toBe('failed: no key');
+  expect(announced()).toBe('failed: no key');
   expect(view.el.querySelectorAll('[aria-live], [role=alert], [role=status]')).toHaveLength(1);
 });
 
-test('a view made after the end shows everything and announces nothing', () => {
+test('a view that is created after the end shows everything and announces nothing', () => {
   apply(['open', 0, { type: 'text' }], ['add', 0, 'Hello'], ['state', { status: 'complete' }]);
   const late = new TurnView(document.body);
   late.update(state);
@@ -229,7 +229,7 @@ test('a view made after the end shows everything and announces nothing', () => {
   late.dispose();
 });
 
-test('a text whose complete block differs is drawn anew', () => {
+test('a text that differs from its complete block is replaced', () => {
   apply(['open', 0, { type: 'text' }], ['add', 0, 'Helo']);
   apply(['close', 0, { block: { type: 'text', text: 'Hello **you**' } }]);
   expect(text('.mm-text').trim()).toBe('Hello you');
@@ -253,7 +253,7 @@ test('control and bidi characters are visible everywhere', () => {
   expect(text('.mm-error')).toBe('e␀');
 });
 
-test('the style sheet is put into the document once', () => {
+test('the style sheet is added to the document once', () => {
   new TurnView(document.body).dispose();
   expect(document.querySelectorAll('style[data-mm-magics]')).toHaveLength(1);
 });
@@ -269,7 +269,7 @@ test('a code block can be copied', async () => {
 });
 
 test.each(['```python\nx = 1\n', '- so:\n  ```python\n  x = 1\n'])(
-  'only the code of a finished block is offered for a new cell: %j',
+  'code can be inserted only after its block is finished: %j',
   (text) => {
     apply(['open', 0, { type: 'text' }], ['add', 0, text]);
     expect(find('.mm-open .mm-insert')).not.toBeNull();
@@ -279,12 +279,12 @@ test.each(['```python\nx = 1\n', '- so:\n  ```python\n  x = 1\n'])(
   },
 );
 
-test('a code block asks the host for a new cell', () => {
-  const asked: unknown[] = [];
-  const ask = (event: Event): number => asked.push((event as CustomEvent).detail);
-  document.body.addEventListener('mm-insert-code', ask, { once: true });
+test('Insert below requests a new cell from the host', () => {
+  const requested: unknown[] = [];
+  const request = (event: Event): number => requested.push((event as CustomEvent).detail);
+  document.body.addEventListener('mm-insert-code', request, { once: true });
   apply(['open', 0, { type: 'text' }], ['add', 0, '```python\nx = 1\n```'], ['close', 0, {}]);
   find('.mm-insert')?.click();
-  expect(asked).toEqual(['x = 1']);
+  expect(requested).toEqual(['x = 1']);
   expect(text('.mm-insert')).toBe('Inserted');
 });
