@@ -14,7 +14,7 @@ from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_t
 
 import pytest
 
-from mm_magics import session
+from mm_magics import config
 from mm_magics.display import protocol
 
 SOURCE = (Path(__file__).parents[2] / "labextension" / "src" / "protocol.ts").read_text("utf-8")
@@ -206,8 +206,8 @@ def test_both_sides_define_the_same_constants() -> None:
     assert constants == {name: getattr(protocol, name) for name in constants}
 
 
-def test_the_settings_of_a_notebook_are_the_ones_that_the_session_reads() -> None:
-    assert set(session.OF_NOTEBOOK) == protocol.NotebookSettings.__optional_keys__
+def test_the_settings_of_a_notebook_are_those_that_the_kernel_reads() -> None:
+    assert set(config.NOTEBOOK_SETTINGS) == protocol.NotebookSettings.__optional_keys__
 
 
 @pytest.mark.parametrize(
