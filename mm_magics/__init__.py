@@ -1,44 +1,126 @@
-"""mm_magics: think with MiniMax's models in a Jupyter notebook. `%load_ext mm_magics`, then `%%minimax`.
+"""mm_magics: MiniMax models in Jupyter notebooks. Load it with `%load_ext mm_magics`, then write `%%minimax` cells.
 
-From a script: `from mm_magics import Session`. Nothing heavy is imported before it is used.
+In a script, use `from mm_magics import Session`. Importing the package imports none of its modules: each public name
+is imported when it is first used.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mm_magics.batch.api import map_prompts
     from mm_magics.config import MiniMax
+    from mm_magics.errors import (
+        ArgumentError,
+        ConfigError,
+        ConnectionFailedError,
+        EndpointError,
+        MCPServerError,
+        MiniMaxError,
+        MissingKeyError,
+        NotebookError,
+        NotRecordedError,
+        PromptError,
+        ProtocolError,
+        RecordError,
+        RequestError,
+        StatusError,
+        StoreError,
+        ToolError,
+        ToolInputError,
+        TurnInterruptedError,
+        UsageError,
+    )
+    from mm_magics.events import (
+        ApprovalRequested,
+        BlockStart,
+        BlockStop,
+        Delta,
+        Event,
+        Idle,
+        MessageStart,
+        MessageStop,
+        OtherEvent,
+        PromptSent,
+        Retrying,
+        ToolFinished,
+        ToolStarted,
+        TurnEnd,
+    )
+    from mm_magics.history.turn import Turn
     from mm_magics.session import Session
     from mm_magics.tools.schema.functions import minimax_tool
+    from mm_magics.tools.tool import Tool
 
 __version__ = "0.1.0"
-__all__ = ["MiniMax", "Session", "__version__", "load_ipython_extension", "map_prompts", "minimax_tool"]
+__all__ = [
+    "ApprovalRequested",
+    "ArgumentError",
+    "BlockStart",
+    "BlockStop",
+    "ConfigError",
+    "ConnectionFailedError",
+    "Delta",
+    "EndpointError",
+    "Event",
+    "Idle",
+    "MCPServerError",
+    "MessageStart",
+    "MessageStop",
+    "MiniMax",
+    "MiniMaxError",
+    "MissingKeyError",
+    "NotRecordedError",
+    "NotebookError",
+    "OtherEvent",
+    "PromptError",
+    "PromptSent",
+    "ProtocolError",
+    "RecordError",
+    "RequestError",
+    "Retrying",
+    "Session",
+    "StatusError",
+    "StoreError",
+    "Tool",
+    "ToolError",
+    "ToolFinished",
+    "ToolInputError",
+    "ToolStarted",
+    "Turn",
+    "TurnEnd",
+    "TurnInterruptedError",
+    "UsageError",
+    "__version__",
+    "load_ipython_extension",
+    "map_prompts",
+    "minimax_tool",
+]
+
+_MODULES = {
+    "MiniMax": "mm_magics.config",
+    "Session": "mm_magics.session",
+    "Tool": "mm_magics.tools.tool",
+    "Turn": "mm_magics.history.turn",
+    "map_prompts": "mm_magics.batch.api",
+    "minimax_tool": "mm_magics.tools.schema.functions",
+}
+"""Where a public name is defined, unless it is an error or an event."""
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What `%load_ext mm_magics` calls."""
+    """Register the magics. IPython calls this for `%load_ext mm_magics`."""
     from mm_magics.ipython.magics import load
 
     load(shell)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Session":
-        from mm_magics.session import Session
-
-        return Session
-    if name == "MiniMax":
-        from mm_magics.config import MiniMax
-
-        return MiniMax
-    if name == "map_prompts":
-        from mm_magics.batch.api import map_prompts
-
-        return map_prompts
-    if name == "minimax_tool":
-        from mm_magics.tools.schema.functions import minimax_tool
-
-        return minimax_tool
-    raise AttributeError(f"module 'mm_magics' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    default = "mm_magics.errors" if name.endswith("Error") else "mm_magics.events"
+    value = getattr(import_module(_MODULES.get(name, default)), name)
+    globals()[name] = value
+    return value

@@ -1,6 +1,6 @@
-"""The settings: one `Configurable`, set by `%config MiniMax.…`, `ipython_config.py` or the environment.
+"""The settings, as one `Configurable`: set with `%config MiniMax.…`, `ipython_config.py` or the environment.
 
-Always true: no key is a setting, so none is ever shown by `%config`; a base URL that could leak one is refused.
+No API key is a setting, so `%config` never shows one. A base URL that could leak a key is invalid.
 """
 
 from __future__ import annotations
@@ -10,105 +10,115 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import isfinite
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
 from traitlets.config import Configurable
 
 from mm_magics.api.models import DEFAULT_MODEL
+from mm_magics.api.urls import parse_http_url, require_encryption
 from mm_magics.errors import ConfigError
 from mm_magics.prompt.values import VALUE_LIMIT
 
 DEFAULT_BASE_URL = "https://api.minimax.io/anthropic"
 SEES_LIMIT = 20_000
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def checked_base_url(url: str) -> str:
-    """The URL without a slash at its end. Raises `ConfigError` if no key may be sent there."""
-    hint = f"It looks like {DEFAULT_BASE_URL}."
+    """Return the URL without a trailing slash. Raises `ConfigError` if no key may be sent there."""
+    hint = f"A base URL looks like {DEFAULT_BASE_URL}."
     url = url.strip()
-    if not url.isprintable() or " " in url or "\\" in url:  # what urlsplit and the HTTP library read differently
-        raise ConfigError("The base URL is not a URL.", hint)
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ConfigError("The base URL is not a URL.", hint) from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError("The base URL is not an http or https URL.", hint)
+    parts = parse_http_url(url, "The base URL", ConfigError, hint)
     if "@" in parts.netloc or "?" in url or "#" in url:
-        raise ConfigError("The base URL holds more than a host and a path.", hint)
-    if parts.scheme == "http" and host not in LOOPBACK:
-        raise ConfigError(f"{host} is not this machine: a key is not sent there in the clear.", "Use https.")
+        raise ConfigError("The base URL has more than a host and a path.", hint)
+    require_encryption(parts, "an API key", ConfigError)
     return url.rstrip("/")
 
 
 class MiniMax(Configurable):
-    """What holds for every prompt cell of this kernel, unless a flag says otherwise for one."""
+    """The settings of all prompt cells in this kernel. A flag overrides a setting for one cell."""
 
-    base_url = Unicode(help="The endpoint, up to and not including /v1/messages.").tag(config=True)
-    model = Unicode(help="The model's name.").tag(config=True)
-    system = Unicode(None, allow_none=True, help="The system prompt; None for the endpoint's own.").tag(config=True)
-    max_tokens = Int(65_536, min=1, help="Tokens at most in one answer, thinking included.").tag(config=True)
-    temperature = Float(1.0, allow_none=True, help="Above 0, at most 1; None for the endpoint's own.").tag(config=True)
-    top_p = Float(None, allow_none=True, help="Above 0, at most 1; None for the endpoint's own.").tag(config=True)
-    thinking = Union(
-        [Enum(["on", "off"]), Int(min=1)], default_value=None, allow_none=True, help="on, off, or a budget in tokens."
+    base_url = Unicode(help="URL of the endpoint, up to but not including `/v1/messages`.").tag(config=True)
+    model = Unicode(help="Model name.").tag(config=True)
+    system = Unicode(None, allow_none=True, help="System prompt. None: endpoint default.").tag(config=True)
+    max_tokens = Int(65_536, min=1, help="Maximum output tokens, including thinking.").tag(config=True)
+    temperature = Float(
+        1.0, allow_none=True, help="Sampling temperature, above 0 and at most 1. None: endpoint default."
     ).tag(config=True)
-    user_id = Unicode(None, allow_none=True, help="metadata.user_id: an opaque id of the user.").tag(config=True)
-    params = Dict(key_trait=Unicode(), help="Any other fields of the request.").tag(config=True)
-    tools = List(Unicode(), help="Names of the tools that every prompt offers: functions, built-in ones, servers.").tag(
-        config=True
-    )
-    tool_choice = Unicode(None, allow_none=True, help="auto, any, none or a tool's name; None is auto.").tag(
-        config=True
-    )
-    max_rounds = Int(25, min=1, help="Messages with calls of tools in one turn; then an answer without them.").tag(
-        config=True
-    )
-    max_cost = Float(None, allow_none=True, min=0.0, help="US dollars after which a turn calls no more tools.").tag(
-        config=True
-    )
-    tool_timeout = Float(120.0, min=0.1, help="Seconds that one call of a tool may take.").tag(config=True)
-    tool_limit = Int(20_000, min=0, help="Characters of one tool's result that are sent; 0: all.").tag(config=True)
-    thread = Unicode("main", help="The thread that prompt cells belong to.").tag(config=True)
+    top_p = Float(
+        None, allow_none=True, help="Nucleus sampling probability, above 0 and at most 1. None: endpoint default."
+    ).tag(config=True)
+    thinking = Union(
+        [Enum(["on", "off"]), Int(min=1)],
+        default_value=None,
+        allow_none=True,
+        help="Thinking: `on`, `off`, or a budget in tokens. None: endpoint default.",
+    ).tag(config=True)
+    user_id = Unicode(
+        None, allow_none=True, help="Opaque ID of the user, sent as `metadata.user_id`. None: not sent."
+    ).tag(config=True)
+    params = Dict(key_trait=Unicode(), help="Additional request fields, passed through unchanged.").tag(config=True)
+    tools = List(
+        Unicode(), help="Tools the model may call in every prompt: functions, built-in tools, MCP servers."
+    ).tag(config=True)
+    tool_choice = Unicode(
+        None, allow_none=True, help="`auto`, `any`, `none`, or the name of a tool. None: `auto`."
+    ).tag(config=True)
+    max_rounds = Int(
+        25, min=1, help="Maximum messages with tool calls in one turn. After them the model must answer without tools."
+    ).tag(config=True)
+    max_cost = Float(
+        None, allow_none=True, min=0.0, help="Cost in US dollars after which a turn makes no more tool calls."
+    ).tag(config=True)
+    tool_timeout = Float(120.0, min=0.1, help="Time limit for one tool call, in seconds.").tag(config=True)
+    tool_limit = Int(
+        20_000, min=0, help="Maximum characters of one tool result that are sent to the model. 0: no limit."
+    ).tag(config=True)
+    thread = Unicode("main", help="Thread that prompt cells belong to.").tag(config=True)
     context = Union(
         [Enum(["above", "all", "none"]), Int(min=0)],
         default_value="above",
-        help="Turns that a prompt sees: those above, all, none, or the last N above.",
+        help="Turns sent as context: those `above` the cell, `all` of the thread, `none`, or the last N above.",
     ).tag(config=True)
     replay = Enum(
         ["off", "auto", "only"],
-        help="off: ask; auto: an unchanged request is answered from its record; only: never ask.",
+        help="`off`: always send the request. `auto`: use the recorded answer if the request is unchanged. "
+        "`only`: never send a request.",
     ).tag(config=True)
-    replay_from = List(Unicode(), help="Notebooks and folders of notebooks that hold more records.").tag(config=True)
+    replay_from = List(Unicode(), help="More notebooks, or folders of notebooks, with recorded answers.").tag(
+        config=True
+    )
     sees = Union(
         [Enum(["none", "above"]), Int(min=0)],
         default_value="none",
-        help="What a prompt sees of the code cells above it: none, all since the thread's last prompt, or the last N.",
+        help="Code cells sent with a prompt: `none`, all `above` it since the thread's previous prompt, or the last N.",
     ).tag(config=True)
-    sees_limit = Int(SEES_LIMIT, min=0, help="Characters of one cell that are seen; 0: all.").tag(config=True)
-    timeout = Float(120.0, min=0.1, help="Seconds without any news from the endpoint, after which it is given up.").tag(
+    sees_limit = Int(SEES_LIMIT, min=0, help="Maximum characters of one code cell that are sent. 0: no limit.").tag(
+        config=True
+    )
+    timeout = Float(120.0, min=0.1, help="Give up after this many seconds without data from the endpoint.").tag(
         config=True
     )
     max_seconds = Float(
-        3600.0, min=0.1, help="Seconds that one answer of the model may take in all, new tries included."
+        3600.0, min=0.1, help="Time limit for one response of the model, including retries, in seconds."
     ).tag(config=True)
-    max_retries = Int(2, min=0, help="New tries after a failed connection, 408, 409, 429 or 5xx.").tag(config=True)
-    concurrency = Int(16, min=1, help="Calls at once when a prompt runs over rows (--map).").tag(config=True)
-    requests_per_minute = Float(None, allow_none=True, help="Calls a minute of such a run; None: no bound.").tag(
-        config=True
-    )
-    tokens_per_minute = Float(None, allow_none=True, help="Tokens a minute of such a run; None: no bound.").tag(
-        config=True
-    )
-    store = Unicode("minimax-answers.sqlite", help="The file that keeps the answers of such runs.").tag(config=True)
-    value_limit = Int(VALUE_LIMIT, min=0, help="Characters of one {{ value }} that are sent; 0: all.").tag(config=True)
+    max_retries = Int(
+        2, min=0, help="Maximum retries after a failed connection or HTTP status 408, 409, 429 or 5xx."
+    ).tag(config=True)
+    concurrency = Int(16, min=1, help="Maximum concurrent requests of a map run (`--map`).").tag(config=True)
+    requests_per_minute = Float(
+        None, allow_none=True, help="Maximum requests per minute of a map run. None: no limit."
+    ).tag(config=True)
+    tokens_per_minute = Float(
+        None, allow_none=True, help="Maximum tokens per minute of a map run. None: no limit."
+    ).tag(config=True)
+    store = Unicode("minimax-answers.sqlite", help="SQLite file that stores the answers of map runs.").tag(config=True)
+    value_limit = Int(
+        VALUE_LIMIT, min=0, help="Maximum characters of one `{{ value }}` that are sent. 0: no limit."
+    ).tag(config=True)
     tools_folder = Unicode(
-        help="The folder that the built-in tools work in; empty: the notebook's, else the current one."
+        help="Folder that the built-in tools work in. Empty: the notebook's folder, or else the current folder."
     ).tag(config=True)
-    quiet = Bool(False, help="Show one folded line instead of the answer.").tag(config=True)
+    quiet = Bool(False, help="Show one folded line instead of the whole answer.").tag(config=True)
 
     @default("base_url")
     def _base_url_from_environment(self) -> str:

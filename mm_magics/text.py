@@ -1,4 +1,4 @@
-"""Text from models, tools and programs: escape sequences, code fences and one-line excerpts."""
+"""Text from models, tools and programs: escape sequences, surrogates, code fences and one-line excerpts."""
 
 from __future__ import annotations
 
@@ -47,3 +47,30 @@ def excerpt(text: str, limit: int) -> str:
     """
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def join_surrogates(text: str) -> str:
+    r"""Join the two halves of a character that arrived separately; lone surrogates stay as they are.
+
+    >>> join_surrogates("\ud83d" + "\ude00") == "\U0001f600"
+    True
+    """
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+
+
+def replace_surrogates(text: str) -> str:
+    r"""Replace lone surrogates, which UTF-8 cannot encode, with U+FFFD.
+
+    >>> replace_surrogates("half \ud83d")
+    'half �'
+    """
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether UTF-8 can encode the text, which is so unless it contains lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -90,7 +90,7 @@ def test_a_bad_base_url_in_the_environment_is_one_of_our_errors_before_anything_
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://api.minimax.io/anthropic")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
-    with pytest.raises(ConfigError, match="in the clear"):
+    with pytest.raises(ConfigError, match="must not be sent unencrypted"):
         Session().ask("hi")
 
 

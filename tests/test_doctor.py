@@ -64,7 +64,7 @@ def test_what_is_not_well_is_named_with_what_to_do(
 
 def test_a_bad_base_url_in_the_environment_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://api.minimax.io")
-    assert "in the clear" in found(Session())["endpoint"].detail
+    assert "must not be sent unencrypted" in found(Session())["endpoint"].detail
 
 
 def test_an_endpoint_that_cannot_be_right_is_found(endpoint: Simulator) -> None:

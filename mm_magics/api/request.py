@@ -15,6 +15,7 @@ from typing import Any
 
 from mm_magics.api import messages, models
 from mm_magics.errors import RequestError
+from mm_magics.text import is_utf8
 
 NOT_IN_HASH = frozenset({"metadata", "stream"})
 
@@ -133,15 +134,7 @@ def encode(request: Mapping[str, Any], prepared: Iterable[PreparedMessage] | Non
 def json_of(value: Any) -> str:
     """The value as JSON that UTF-8 can hold, lone surrogates as escapes. Raises `RequestError` for NaN and the like."""
     text = _json(value, ensure_ascii=False, allow_nan=False)
-    return text if text.isascii() or _is_utf8(text) else _json(value, allow_nan=False)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text if text.isascii() or is_utf8(text) else _json(value, allow_nan=False)
 
 
 def canonical(value: Any) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import narwhals
 
 from mm_magics.errors import UsageError
+from mm_magics.text import replace_surrogates
 
 FRAMES = ("pandas", "polars", "pyarrow", "modin", "cudf")
 """Packages whose eager data frames are read as data frames."""
@@ -170,9 +171,7 @@ def _valid_text(value: Any) -> Any:
     """Replace lone surrogates, which UTF-8 cannot encode, in a text or in a list of texts."""
     if isinstance(value, list):
         return [_valid_text(item) for item in value]
-    if not isinstance(value, str) or value.isascii():
-        return value
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return replace_surrogates(value) if isinstance(value, str) else value
 
 
 def _json(value: Any) -> str:

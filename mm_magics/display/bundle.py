@@ -19,7 +19,7 @@ from mm_magics.display.answer_format import AnswerFormat, format_answer
 from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.sanitize import escape_controls
 from mm_magics.history.turn import MIME_TYPE, Turn
-from mm_magics.text import fence
+from mm_magics.text import fence, is_utf8, replace_surrogates
 
 PLAIN_LIMIT = 1_500
 """Characters of `text/plain`."""
@@ -70,7 +70,7 @@ def make_bundle(
         bundle["text/markdown"] = _cut(bundle["text/markdown"])
     if not _fits(bundle, turn):
         bundle["text/html"] = _page(f"{_folded('Answer', text, open_=True)}<footer>{footer}</footer>")
-    return _replace_surrogates(bundle)
+    return _valid_bundle(bundle)
 
 
 def output_metadata(notes: Sequence[str]) -> dict[str, Any]:
@@ -86,14 +86,13 @@ def _escape(text: str) -> str:
     return escape(escape_controls(text), quote=False)
 
 
-def _replace_surrogates(bundle: dict[str, Any]) -> dict[str, Any]:
+def _valid_bundle(bundle: dict[str, Any]) -> dict[str, Any]:
     """Replace lone surrogates, which UTF-8 cannot encode: the notebook could not be saved."""
     written = json.dumps(bundle, ensure_ascii=False)
-    try:
-        written.encode()
-    except UnicodeEncodeError:
-        bundle = json.loads(written.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    return bundle
+    if is_utf8(written):
+        return bundle
+    valid: dict[str, Any] = json.loads(replace_surrogates(written))
+    return valid
 
 
 def _fits(bundle: dict[str, Any], turn: Turn) -> bool:

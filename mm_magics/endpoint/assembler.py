@@ -24,6 +24,7 @@ from mm_magics.endpoint.stream_events import (
     StreamEvent,
 )
 from mm_magics.errors import ProtocolError
+from mm_magics.text import join_surrogates, replace_surrogates
 
 _DELTAS = {
     "text_delta": ("text", "text"),
@@ -98,7 +99,7 @@ class Assembler:
             yield BlockStart(index, {key: value for key, value in block.items() if key not in ("text", "thinking")})
             for kind in ("text", "thinking"):
                 if isinstance(block.get(kind), str):
-                    yield Delta(index, kind, _writable(block[kind]))
+                    yield Delta(index, kind, replace_surrogates(block[kind]))
             yield BlockStop(index, block)
         yield self._stop()
 
@@ -156,7 +157,7 @@ class Assembler:
         text = delta.get("partial_json" if kind == "input" else kind)
         if isinstance(text, str):
             _add(block, parts, field or "partial_json", text)
-            yield Delta(index, kind, _writable(text))
+            yield Delta(index, kind, replace_surrogates(text))
         if len(delta) > 2:
             _merge_unknown(block, parts, {k: v for k, v in delta.items() if k not in ("type", field, "partial_json")})
 
@@ -166,7 +167,7 @@ class Assembler:
         position, block, parts = self._open[index]  # taken out last: an interrupt may come at any line of this
         for field, texts in parts.items():
             if field != "partial_json":
-                block[field] = _paired("".join(texts))
+                block[field] = join_surrogates("".join(texts))
         raw = "".join(parts.get("partial_json", ()))
         try:
             if raw.strip():
@@ -211,16 +212,6 @@ def _add(block: Block, parts: dict[str, list[str]], field: str, text: str) -> No
     """More text for a field of an open block, after what the block started with."""
     start = block.get(field)
     parts.setdefault(field, [start if isinstance(start, str) else ""]).append(text)
-
-
-def _paired(text: str) -> str:
-    """The text with the two halves of a character (JSON's surrogates) that came in two deltas as one character."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-
-
-def _writable(text: str) -> str:
-    """The text for a view, which cannot write half a character."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _merge_unknown(block: Block, parts: dict[str, list[str]], delta: dict[str, Any]) -> None:

@@ -95,7 +95,7 @@ def test_every_command_of_the_help_is_one(session: Session, monkeypatch: pytest.
         ("set temperature 5", "temperature must be above 0 and at most 1", "temperature:"),
         ("set temperature 0", "temperature must be above 0", ""),
         ("set temperature hot", "The 'temperature' trait", ""),
-        ("set max_tokens 0", "", "max_tokens: Tokens at most"),
+        ("set max_tokens 0", "", "max_tokens: Maximum output tokens"),
         ("set max_tokens 1.5", "", ""),
         ("set max_tokens none", "", ""),
         ("set timeout NaN", "timeout must be a number of seconds", ""),
@@ -103,7 +103,7 @@ def test_every_command_of_the_help_is_one(session: Session, monkeypatch: pytest.
         ("set context below", "", "context:"),
         ("set params [1]", "", ""),
         ("set base_url http://example.org", "example.org is not this machine", "base_url:"),
-        ("set base_url https://u:hunter2@example.org", "The base URL holds more", ""),
+        ("set base_url https://u:hunter2@example.org", "The base URL has more", ""),
         ("set quiet maybe", "", ""),
         ("login now", "%minimax login takes only --keep.", ""),
         ("undo", "The thread main has no turns", ""),
@@ -303,7 +303,7 @@ def test_login_asks_for_a_key_and_uses_it_for_this_host(endpoint: Simulator, mon
 
 def test_login_keep_says_if_there_is_no_keyring(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "getpass", lambda _: SECRET)
-    with pytest.raises(ConfigError, match="no OS keyring") as caught:
+    with pytest.raises(ConfigError, match="No OS keyring") as caught:
         commands.run(session, SHELL, "login --keep")
     assert SECRET not in str(caught.value)
 

@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 from mm_magics.errors import ToolInputError
+from mm_magics.text import is_utf8
 from mm_magics.tools.schema.functions import tool_of
 from mm_magics.tools.tool import Tool
 
@@ -38,14 +39,6 @@ def _template(function: Callable[..., Any], bound: int) -> Tool:
 def _check(template: Tool, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """Check as for any function, but refuse lone surrogates: what is written or run is exactly what was approved."""
     for name, value in arguments.items():
-        if isinstance(value, str) and not _is_utf8(value):
+        if isinstance(value, str) and not is_utf8(value):
             raise ToolInputError(f"{name}: it contains half a character (a lone surrogate).", "Send it without.")
     return template.check(arguments)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -16,9 +16,8 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from mm_magics.config import LOOPBACK
+from mm_magics.api.urls import parse_http_url, require_encryption
 from mm_magics.errors import UsageError
 from mm_magics.tools.mcp import redact
 from mm_magics.tools.tool import Tool, ToolOutput
@@ -232,20 +231,11 @@ def _checked_command(command: Sequence[str]) -> tuple[str, ...]:
 
 
 def _checked_url(url: str, bearer: str) -> str:
-    hint = "It looks like https://example.org/mcp."
-    if not url.isprintable() or " " in url or "\\" in url:  # what urlsplit and the HTTP library read differently
-        raise UsageError("The server's URL is not a URL.", hint)
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise UsageError("The server's URL is not a URL.", hint) from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError("The server's URL is not an http or https URL.", hint)
+    parts = parse_http_url(url, "The server's URL", UsageError, "It looks like https://example.org/mcp.")
     if "@" in parts.netloc:
-        raise UsageError("The server's URL holds a name or password.", "--bearer VAR sends a token instead.")
-    if bearer and parts.scheme == "http" and host not in LOOPBACK:
-        raise UsageError(f"{host} is not this machine: a token is not sent there in the clear.", "Use https.")
+        raise UsageError("The server's URL contains a name or password.", "To send a token, use --bearer VAR.")
+    if bearer:
+        require_encryption(parts, "a token", UsageError)
     if bearer and not re.fullmatch(r"[!-~]+", os.environ[bearer].strip()):
         raise UsageError(f"{bearer} holds characters that a token cannot have.", "Copy it again, without line breaks.")
     return url

@@ -17,7 +17,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from mm_magics.errors import ToolInputError
-from mm_magics.text import excerpt
+from mm_magics.text import excerpt, replace_surrogates
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -76,18 +76,13 @@ def validate(adapter: TypeAdapter[Any], value: Any, names: Collection[str] = ())
     from pydantic import ValidationError
 
     try:
-        return adapter.validate_json(_as_utf8(json.dumps(value, ensure_ascii=False)))
+        return adapter.validate_json(replace_surrogates(json.dumps(value, ensure_ascii=False)).encode())
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False)
         raise ToolInputError(join_problems(errors, partial(_problem, names=names))) from None
     except Exception as error:  # in the user's validator, or JSON that is nested too deep
         problem = f"It could not be checked: {type(error).__name__}: {error}"
         raise ToolInputError(excerpt(problem, MAX_LINE)) from error
-
-
-def _as_utf8(text: str) -> bytes:
-    """The text as UTF-8 with � for lone surrogates, which pydantic refuses."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def join_problems(problems: Sequence[T], describe: Callable[[T], str]) -> str:
