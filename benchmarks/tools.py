@@ -24,7 +24,7 @@ from mm_magics.tools.approval import Rules
 from mm_magics.tools.runtime.runner import ToolFinished, ToolLimits, ToolRunner
 from mm_magics.tools.schema.functions import minimax_tool, tool_of
 from mm_magics.tools.tool import ToolCall
-from mm_magics.turn.request_body import Body
+from mm_magics.turn.request_body import RequestBody
 
 ROUNDS = (10, 25, 50, 100)
 FEW, MANY = 10, 50
@@ -95,7 +95,7 @@ def _bodies(turn: list[Message]) -> Iterator[bytes]:
     body: dict[str, Any] = {"model": "MiniMax-M2.7", "max_tokens": 65_536, "messages": turn[:1]}
     content = encode(body)
     yield content
-    growing = Body(body, content, [])
+    growing = RequestBody(body, content, [])
     for end in range(3, len(turn), 2):
         yield growing.next(turn[:end], [None] * (end // 2), None)
 

@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from mm_magics import interrupts
-from mm_magics.api import models
 from mm_magics.api.messages import Message
+from mm_magics.api.usage import total_cost
 from mm_magics.endpoint.call import Call, CallEvent, Wake
 from mm_magics.errors import EndpointError, MiniMaxError
 from mm_magics.history.thread import History
@@ -25,7 +25,7 @@ from mm_magics.tools.approval import Approve, deny_all
 from mm_magics.tools.loop import LoopStep, ToolLoop
 from mm_magics.tools.runtime.runner import ToolEvent
 from mm_magics.turn.prepared import PreparedPrompt, PromptSent, TurnEnd
-from mm_magics.turn.request_body import Body
+from mm_magics.turn.request_body import RequestBody
 
 STOP_REASONS = (
     "end_turn",
@@ -69,7 +69,7 @@ class Answer:
         body = prompt.body
         self._loop = ToolLoop(prompt.toolbox, body.get("tool_choice") or {}, stop) if prompt.toolbox else None
         self._model_calls = [_ModelCall(call(prompt.request.encoded_body))]
-        self._body: Body | None = None
+        self._body: RequestBody | None = None
         self._id, self._created = new_id(), now()
 
     def __iter__(self) -> Iterator[TurnEvent]:
@@ -138,14 +138,13 @@ class Answer:
         if self._body is None:
             request = self.prompt.request
             context = [turn.closed for turn in self.prompt.context_turns]
-            self._body = Body(request.body, request.encoded_body, context)
+            self._body = RequestBody(request.body, request.encoded_body, context)
         unfinished = [each.call.assembler.unfinished for each in self._model_calls]
         return self._body.next(self._messages(), unfinished, self._loop.choice if self._loop else None)
 
     def _cost(self) -> float | None:
         """The cost of the turn so far in US dollars; None if a price is unknown."""
-        costs = [models.cost(self.prompt.model, each.response()["usage"]) for each in self._model_calls]
-        return None if None in costs else sum(filter(None, costs))
+        return total_cost(self.prompt.model, (each.response()["usage"] for each in self._model_calls))
 
     def _outcome(self) -> tuple[Status, EndpointError | None]:
         reason = self._model_calls[-1].call.assembler.message.get("stop_reason")
@@ -161,10 +160,10 @@ class Answer:
             str(block.get("text", "")).strip() if block.get("type") == "text" else block.get("type") not in thoughts
             for block in message["content"]
         ):
-            yield "The endpoint's answer says nothing; run the cell again, or word it differently."
+            yield "The answer is empty. Run the cell again, or rephrase the prompt."
         reason = message.get("stop_reason")
         if reason and reason not in STOP_REASONS:
-            yield f"The endpoint stopped for a reason that is not known here: {str(reason)[:100]}. What came is kept."
+            yield f"Unknown stop reason: {str(reason)[:100]}. The partial response is kept."
 
     def _settle(self, status: Status, error: MiniMaxError | None = None) -> Turn:
         """End the call, and make and store the turn. An interrupt waits until this is done."""

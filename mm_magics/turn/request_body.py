@@ -1,7 +1,7 @@
-"""The requests of one turn with tools: each is the one before it with a round more at its end.
+"""The encoded requests of one turn with tools: each one is the one before it with another round of messages.
 
-Always true: what is sent is, to the byte, what would be sent if the whole past were joined, checked and written anew.
-Only a round in which something is left out or renamed makes that necessary; of any other one, it alone is worked on.
+Every request is, byte for byte, what joining, checking and encoding all messages again would produce. That is only
+done when a round drops or renames something; otherwise only the new messages are encoded.
 """
 
 from __future__ import annotations
@@ -13,38 +13,50 @@ from mm_magics.api import messages, request
 from mm_magics.api.messages import Message
 
 
-class Body:
-    """`body` and its bytes, `content`, are the turn's first request; `past` the turns that it sees, closed."""
+class RequestBody:
+    """The request of one turn, extended round by round.
 
-    def __init__(self, body: Mapping[str, Any], content: bytes, past: Iterable[Sequence[Message]]) -> None:
+    Args:
+        body: The first request of the turn.
+        encoded: The same as JSON.
+        context: The earlier turns that are sent with it, closed.
+    """
+
+    def __init__(self, body: Mapping[str, Any], encoded: bytes, context: Iterable[Sequence[Message]]) -> None:
         self._fields = {key: value for key, value in body.items() if key not in ("messages", "tool_choice")}
-        self._past = past
-        self._array = bytearray(content[len(request.encode({**body, "messages": []})) - 2 : -2])
-        self._used = messages.tool_ids(body["messages"])
+        self._context = context
+        self._array = bytearray(encoded[len(request.encode({**body, "messages": []})) - 2 : -2])
+        self._tool_ids = messages.tool_ids(body["messages"])
 
     def next(
         self, turn: Sequence[Message], unfinished: Sequence[int | None], choice: Mapping[str, Any] | None
     ) -> bytes:
-        """The bytes of the next request, once a round was added to the turn. Raises `RequestError`.
+        """Return the next request, after a round was added to the turn.
 
-        `turn` are its messages, the user's last; `unfinished` as `messages.closed` takes it.
+        Args:
+            turn: All messages of the turn, the user's last.
+            unfinished: For each response, the index of the block that was cut, as `messages.closed` takes it.
+            choice: The request's `tool_choice`.
+
+        Raises:
+            RequestError: The request breaks the endpoint's contract.
         """
         fields = {**self._fields, **({"tool_choice": dict(choice)} if choice else {})}
         alone = messages.closed([turn[0], *turn[-2:]], unfinished[-1:])
         ids = messages.tool_ids(alone)
-        if len(alone) == 3 and not ids & self._used:
+        if len(alone) == 3 and not ids & self._tool_ids:
             request.check({**fields, "messages": alone})
             self._array += b"".join(b"," + request.json_of(each).encode() for each in alone[1:])
-            self._used |= ids
+            self._tool_ids |= ids
         else:
             array = self._joined(turn, unfinished)
             request.check({**fields, "messages": array})
             self._array = bytearray(b",".join(request.json_of(each).encode() for each in array))
-            self._used = messages.tool_ids(array)
+            self._tool_ids = messages.tool_ids(array)
         head = request.encode({**fields, "messages": []})
         return b"".join((head[:-2], self._array, head[-2:]))
 
     def _joined(self, turn: Sequence[Message], unfinished: Sequence[int | None]) -> list[Message]:
-        """All that is sent; of a turn in which nothing of an answer can be, what the user says in it."""
+        """Return all messages; of a turn without a sendable answer, only those of the user."""
         closed = messages.closed(turn, unfinished) or [each for each in turn if each["role"] == "user"]
-        return messages.join([*self._past, closed])
+        return messages.join([*self._context, closed])

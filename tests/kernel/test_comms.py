@@ -93,8 +93,8 @@ def test_a_new_kernel_has_the_turns_that_the_front_end_shows(fresh_kernel, share
     front_end.describe(page, ["b"])
     run = fresh_kernel.run("%%minimax\nTwo", "b")
     assert sent(simulator) == ["One", "Two"]
-    assert "1 turns restored from page.ipynb." in run.outputs[0]["data"]["text/html"]
-    assert run.outputs[0]["metadata"] == {MIME_TYPE: {"notes": ["1 turns restored from page.ipynb."]}}
+    assert "1 turn restored from page.ipynb." in run.outputs[0]["data"]["text/html"]
+    assert run.outputs[0]["metadata"] == {MIME_TYPE: {"notes": ["1 turn restored from page.ipynb."]}}
     assert turn["data"][MIME_TYPE]["status"] == "complete"
 
 

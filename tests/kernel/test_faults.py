@@ -125,10 +125,10 @@ def test_an_error_event_says_the_same_as_the_status_it_stands_for(kernel, simula
 def test_an_answer_that_says_nothing_or_stops_strangely_is_said_to(kernel, simulator):
     for name in ("empty-content", "blank-text", "only-thinking"):
         run = met(kernel, simulator, f"fault={name}")
-        assert "answer says nothing; run the cell again" in run.outputs[0]["data"]["text/html"], name
+        assert "The answer is empty. Run the cell again" in run.outputs[0]["data"]["text/html"], name
     run = met(kernel, simulator, "fault=stop-unknown")
-    assert "reason that is not known here: moon_phase" in run.outputs[0]["data"]["text/html"]
-    assert "not known here" not in met(kernel, simulator, "fault=no-usage").outputs[0]["data"]["text/html"]
+    assert "Unknown stop reason: moon_phase" in run.outputs[0]["data"]["text/html"]
+    assert "Unknown stop reason" not in met(kernel, simulator, "fault=no-usage").outputs[0]["data"]["text/html"]
 
 
 TOOL_FAULTS = [

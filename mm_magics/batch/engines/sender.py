@@ -30,7 +30,7 @@ from mm_magics.tools.approval import Rules, deny_all
 from mm_magics.tools.loop import Toolbox, ToolLoop
 from mm_magics.tools.runtime.runner import ToolLimits
 from mm_magics.tools.schema.output_schema import OutputSchema
-from mm_magics.turn.request_body import Body
+from mm_magics.turn.request_body import RequestBody
 
 THROTTLED_STATUSES = (429, 529)
 FATAL_STATUSES = (401, 402, 403, 404)
@@ -164,7 +164,7 @@ class _SchemaDialog:
     def __init__(self, body: bytes, schema: OutputSchema) -> None:
         request: dict[str, Any] = json.loads(body)
         *context, self._prompt = request["messages"]
-        self._body = Body(request, body, [context])
+        self._body = RequestBody(request, body, [context])
         toolbox = Toolbox({}, Rules(), ToolLimits(0.0, 0), SCHEMA_ATTEMPTS, output_schema=schema)
         self._loop = ToolLoop(toolbox, request.get("tool_choice") or {}, threading.Event())
 
