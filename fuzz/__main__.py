@@ -30,7 +30,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     record = test_outside.test_any_turn_is_shown_inert_and_can_be_saved
     notebook = test_outside.test_any_notebook_is_read_or_refused_and_its_turns_take_their_places
     stream = inner(test_outside.test_any_bytes_for_a_stream_do_too)
-    typed = inner(test_arguments.test_whatever_is_typed_gives_flags_or_one_of_our_errors)
+    typed = inner(test_arguments.test_any_text_is_parsed_or_raises_an_argument_error)
     template = inner(test_outside.test_any_template_is_rendered_or_the_expression_is_named)
     return {
         "sse": lambda data: stream(data, [len(data) // 2]),

@@ -1,6 +1,6 @@
-"""`mm-magics demo │ simulator │ history │ replay │ doctor`: what can be done from a shell, without a notebook.
+"""The command `mm-magics`: demo, simulator, history, replay and doctor, for use in a shell without a notebook.
 
-Always true: one of our errors ends with its own two lines on stderr and status 1, never with a traceback.
+One of our errors exits with status 1 and prints its two lines to stderr, never a traceback.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mm_magics.errors import MiniMaxError, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The entry point; the exit status."""
+    """Run the command line and return its exit status."""
     options = _parser().parse_args(argv)
     try:
         status: int = options.run(options)
@@ -29,34 +29,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mm-magics", description="%%minimax without a notebook.")
+    parser = argparse.ArgumentParser(prog="mm-magics", description="Work with mm_magics from a shell.")
     parser.add_argument("--version", action="version", version=f"mm-magics {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="run a notebook and print the conversation as it streams")
-    demo.add_argument("notebook", type=Path, help="the notebook; it is not changed")
-    demo.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for what it made")
+    demo = commands.add_parser("demo", help="run a notebook and print its conversation while it streams")
+    demo.add_argument("notebook", type=Path, help="the notebook to run; the file is not changed")
+    demo.add_argument("--output", type=Path, default=Path("demo-output"), help="output folder (default: %(default)s)")
     demo.set_defaults(run=_demo)
 
-    simulator = commands.add_parser("simulator", help="serve the bundled endpoint until interrupted")
-    simulator.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    simulator.add_argument("--port", type=int, default=0, help="0: a free one")
-    simulator.add_argument("--key", help="the key that it takes; a random one if not given")
-    simulator.add_argument("--rate", type=float, help="deltas a second; as fast as it can if not given")
-    simulator.add_argument("--log", type=Path, help="write what was asked, one JSON object a line")
+    simulator = commands.add_parser("simulator", help="serve the bundled offline endpoint until interrupted")
+    simulator.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
+    simulator.add_argument("--port", type=int, default=0, help="port to listen on (default: any free port)")
+    simulator.add_argument("--key", help="API key to accept (default: a random one)")
+    simulator.add_argument("--rate", type=float, help="deltas per second (default: as fast as possible)")
+    simulator.add_argument("--log", type=Path, help="write each request to this file, one JSON object per line")
     simulator.set_defaults(run=_simulator)
 
-    history = commands.add_parser("history", help="the conversations of a notebook")
-    history.add_argument("notebook", type=Path)
-    history.add_argument("--json", action="store_true", help="the turn records, as JSON")
+    history = commands.add_parser("history", help="list the conversations of a notebook")
+    history.add_argument("notebook", type=Path, help="the notebook to read")
+    history.add_argument("--json", action="store_true", help="print the turn records as JSON")
     history.set_defaults(run=_history)
 
-    replay = commands.add_parser("replay", help="whether notebooks can be run without a call")
-    replay.add_argument("action", choices=["check"])
-    replay.add_argument("notebooks", type=Path, nargs="+", metavar="notebook")
+    replay = commands.add_parser("replay", help="check whether notebooks can run without calling the endpoint")
+    replay.add_argument("action", choices=["check"], help="check the recorded answers; exit with 1 if any is missing")
+    replay.add_argument("notebooks", type=Path, nargs="+", metavar="notebook", help="the notebooks to check")
     replay.set_defaults(run=_replay)
 
-    doctor = commands.add_parser("doctor", help="whether all is well; the exit status says so too")
+    doctor = commands.add_parser("doctor", help="check the setup; exit with 1 if there is a problem")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -65,7 +65,8 @@ def _demo(options: argparse.Namespace) -> int:
     try:
         from mm_magics.demo import run
     except ModuleNotFoundError as error:
-        raise UsageError(f"The demo needs {error.name}.", "pip install 'mm-magics[lab]'") from None
+        hint = "Run: pip install 'mm-magics[lab]'"
+        raise UsageError(f"The demo needs the package {error.name}.", hint) from None
     return run(options.notebook, options.output)
 
 
@@ -78,7 +79,7 @@ def _simulator(options: argparse.Namespace) -> int:
 
 def _history(options: argparse.Namespace) -> int:
     from mm_magics.history.notebook import read_notebook
-    from mm_magics.ipython.commands.threads import history
+    from mm_magics.ipython.commands import Context, threads
     from mm_magics.session import Session
 
     document = read_notebook(options.notebook)
@@ -90,7 +91,7 @@ def _history(options: argparse.Namespace) -> int:
     session = Session()
     session.history.follow(document)
     for name in session.history.threads():
-        print(repr(history(session, None, name)))
+        print(repr(threads.history(Context(session), name)))
     return 0
 
 
@@ -99,21 +100,22 @@ def _replay(options: argparse.Namespace) -> int:
     from mm_magics.history.notebook import read_notebook
     from mm_magics.history.replay import check_cells
 
-    well = True
+    complete = True
     for path in options.notebooks:
-        found = list(check_cells(read_notebook(path)))
-        well = well and all(each.state == "recorded" for each in found)
-        rows = [(str(each.number), each.state, each.cell.source.partition("\n")[0], each.reason) for each in found]
-        print(repr(Table(str(path), ("cell", "state", "", ""), rows, () if rows else ("It has no prompt cells.",))))
-    return 0 if well else 1
+        results = list(check_cells(read_notebook(path)))
+        complete = complete and all(result.state == "recorded" for result in results)
+        rows = [(str(each.number), each.state, each.cell.source.partition("\n")[0], each.reason) for each in results]
+        columns = ("cell", "status", "source", "reason")
+        print(repr(Table(str(path), columns, rows, () if rows else ("This notebook has no prompt cells.",))))
+    return 0 if complete else 1
 
 
 def _doctor(_: argparse.Namespace) -> int:
     from mm_magics import doctor
-    from mm_magics.ipython.commands import doctor_report
+    from mm_magics.ipython.commands.doctor import findings_table
     from mm_magics.session import Session
 
     with Session() as session:
-        found = list(doctor.examine(session, "the shell"))
-    print(repr(doctor_report(found)))
-    return int(any(finding.well is False for finding in found))
+        findings = list(doctor.examine(session, "none (shell)"))
+    print(repr(findings_table(findings)))
+    return int(any(finding.ok is False for finding in findings))

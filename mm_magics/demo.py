@@ -1,7 +1,7 @@
-"""`mm-magics demo`: a notebook run in a real kernel, its conversation printed as it streams.
+"""`mm-magics demo`: run a notebook in a real kernel, and print its conversation while it streams.
 
-Always true: the kernel is asked as a notebook's front end asks it (with cell ids), so what is printed is what the
-widget is told; the notebook that is given is not changed.
+The kernel gets the same requests as from a notebook's front end (with cell ids), so the printed answer comes from the
+messages that the page would receive. The given notebook is not changed.
 """
 
 from __future__ import annotations
@@ -23,38 +23,41 @@ from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.simulator import Simulator
 
 RATE = 120.0
-"""Deltas a second of the simulator, so that one sees it stream."""
+"""Deltas per second from the simulator, slow enough to watch."""
 
-KINDS = {"text": "text", "thinking": "thinking", "tool_use": "input"}
+DELTA_KINDS = {"text": "text", "thinking": "thinking", "tool_use": "input"}
 
 
 def run(notebook: Path, output: Path) -> int:
-    """Run the notebook against MiniMax if `MINIMAX_API_KEY` is set, else against the simulator; the exit status.
+    """Run the notebook and return the exit status. The executed notebook and an HTML page are written to `output`.
 
-    Writes the executed notebook and an HTML page into `output`. Raises `UsageError` if the notebook cannot be read.
+    The endpoint is MiniMax if `MINIMAX_API_KEY` is set, else the simulator.
+
+    Raises:
+        UsageError: The notebook cannot be read.
     """
     try:
         document: Any = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, nbformat.ValidationError) as error:
-        raise UsageError(f"{notebook} cannot be read as a notebook: {error}") from None
+        raise UsageError(f"Cannot read the notebook {notebook}: {error}") from None
     output.mkdir(parents=True, exist_ok=True)
     live = bool(os.environ.get("MINIMAX_API_KEY"))
-    with nullcontext() if live else Simulator(rate=RATE) as endpoint:
+    with nullcontext() if live else Simulator(rate=RATE) as simulator:
         env = dict(os.environ)
-        if endpoint is not None:
-            env |= {"ANTHROPIC_BASE_URL": endpoint.base_url, "ANTHROPIC_API_KEY": endpoint.key}
+        if simulator is not None:
+            env |= {"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key}
         view = TerminalView(console())
-        view.say(f"endpoint: {'MiniMax' if live else 'the bundled simulator'}")
+        view.write_line(f"endpoint: {'MiniMax' if live else 'the bundled simulator'}")
         status = _execute(document, notebook.parent, env, view)
     paths = [output / notebook.name, output / notebook.with_suffix(".html").name]
     nbformat.write(document, paths[0])  # type: ignore[no-untyped-call]
-    paths[1].write_text(_page(document), "utf-8")
-    print("\nThe executed notebook and the same as a page:", *paths, sep="\n  ")
+    paths[1].write_text(_html(document), "utf-8")
+    print("\nWrote the executed notebook and an HTML page:", *paths, sep="\n  ")
     return status
 
 
 def _execute(document: Any, folder: Path, env: dict[str, str], view: TerminalView) -> int:
-    client = _FrontEnd(document, view, resources={"metadata": {"path": str(folder)}})
+    client = _StreamingClient(document, view, resources={"metadata": {"path": str(folder)}})
     try:
         client.execute(env=env)
     except CellExecutionError as error:
@@ -63,38 +66,25 @@ def _execute(document: Any, folder: Path, env: dict[str, str], view: TerminalVie
     return 0
 
 
-def _page(document: Any) -> str:
+def _html(document: Any) -> str:
     from nbconvert import HTMLExporter
 
     body, _ = HTMLExporter().from_notebook_node(document)  # type: ignore[no-untyped-call]
     return str(body)
 
 
-class _FrontEnd(NotebookClient):
-    """nbclient that names its cells, as notebooks' front ends do, and passes on what the widget is told."""
+class _StreamingClient(NotebookClient):
+    """An nbclient that sends cell ids, as a notebook's front end does, and shows what the turn's widget receives."""
 
     def __init__(self, document: Any, view: TerminalView, **settings: Any) -> None:
         settings |= {"kernel_name": "python3", "store_widget_state": False, "timeout": 600}
         super().__init__(document, extra_arguments=["--log-level=ERROR"], **settings)
         self._view = view
-        self._cell_id = ""
         self._kinds: dict[int, str] = {}
-        self.on_cell_execute = self._starts
+        self.on_cell_execute = self._start_cell
 
-    async def async_start_new_kernel_client(self) -> Any:
-        client = await super().async_start_new_kernel_client()
-        send = client.shell_channel.send
-
-        def named(message: dict[str, Any]) -> None:
-            if message["header"]["msg_type"] == "execute_request":
-                message["metadata"]["cellId"] = self._cell_id
-            send(message)
-
-        client.shell_channel.send = named
-        return client
-
-    def _starts(self, cell: Any, **_: Any) -> None:
-        self._cell_id = cell.id
+    def _start_cell(self, cell: Any, **_: Any) -> None:
+        send_cell_id(self.kc, cell.id)
         print()
         for number, line in enumerate(cell.source.splitlines()):
             print("... " if number else ">>> ", line, sep="")
@@ -108,7 +98,7 @@ class _FrontEnd(NotebookClient):
     def _show(self, op: list[Any]) -> None:
         match op:
             case ["open", key, block]:
-                self._kinds[key] = KINDS.get(block["type"], "text")
+                self._kinds[key] = DELTA_KINDS.get(block["type"], "text")
                 self._view.show(BlockStart(key, block))
             case ["add", key, text]:
                 self._view.show(Delta(key, self._kinds[key], text))
@@ -125,3 +115,8 @@ class _FrontEnd(NotebookClient):
         elif msg["msg_type"] == "execute_result":
             print(data.get("text/plain", ""))
         return super().process_message(msg, cell, cell_index)
+
+
+def send_cell_id(client: Any, cell_id: str) -> None:
+    """Add the cell id to the metadata of the client's next requests: nbclient itself sends none."""
+    client.session.metadata = {"cellId": cell_id}

@@ -1,6 +1,6 @@
-"""Whether all is well: versions, key, endpoint, front end, history. Each finding says what to do.
+"""Check the setup: packages, front end, endpoint, key, model, notebook and history. Each problem comes with a fix.
 
-Always true: a key's source is named, its value never; nothing is sent to the endpoint but a list of models asked for.
+The source of a key is shown, never its value. The only request to the endpoint is for its list of models.
 """
 
 from __future__ import annotations
@@ -20,38 +20,86 @@ from mm_magics.errors import MiniMaxError
 from mm_magics.history.context import context_messages
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
+from mm_magics.wording import counted
 
-NEEDED = ("anthropic", "anywidget", "ipython")
-USEFUL = ("ipykernel", "jupyterlab", "notebook", "keyring")
+REQUIRED = ("anthropic", "anywidget", "ipython")
+OPTIONAL = ("ipykernel", "jupyterlab", "notebook", "keyring")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `well` is False for what keeps prompts from working, None for what is just worth knowing."""
+    """The result of one check.
 
-    what: str
-    well: bool | None
+    Args:
+        subject: What was checked.
+        ok: False if prompts cannot work, None for information.
+        detail: What was found.
+        hint: How to fix the problem.
+    """
+
+    subject: str
+    ok: bool | None
     detail: str
     hint: str = ""
 
     @property
-    def mark(self) -> Literal["ok", "no", "--"]:
-        return "--" if self.well is None else "ok" if self.well else "no"
+    def mark(self) -> Literal["ok", "error", "info"]:
+        return "info" if self.ok is None else "ok" if self.ok else "error"
 
 
 def examine(session: Session, front_end: str) -> Iterator[Finding]:
-    """All findings, the endpoint's last but one because it may take a while."""
+    """Run all checks.
+
+    Args:
+        session: Its settings, keys, notebook and history are checked.
+        front_end: The name of the front end, which is shown.
+    """
     yield Finding("Python", True, f"{python_version()} at {sys.prefix}")
-    for name in ("mm-magics", *NEEDED, *USEFUL):
-        yield _version(name)
+    for name in ("mm-magics", *REQUIRED, *OPTIONAL):
+        yield _package(name)
     yield Finding("front end", True, front_end)
-    yield _bundle()
+    yield _widget()
     yield from _endpoint(session)
     yield from _notebook(session)
     for thread, turns in session.history.threads().items():
-        broken = problems(context_messages(turns, {"role": "user", "content": "?"}))
-        said = f"{len(turns)} turns, valid{'; '.join(['', *_mended(turns)])}"
-        yield Finding(f"thread {thread}", not broken, str(broken[0]) if broken else said)
+        yield _thread(thread, turns)
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, version(name))
+    except PackageNotFoundError:
+        if name in OPTIONAL:
+            return Finding(name, None, "not installed")
+        return Finding(name, False, "not installed", f"Run: pip install {name}")
+
+
+def _widget() -> Finding:
+    if (files("mm_magics.display") / "static" / "runtime.js").is_file():
+        return Finding("widget", True, "its JavaScript is installed")
+    return Finding(
+        "widget", False, "its JavaScript is missing", "Install the wheel, or build the front end with `make`."
+    )
+
+
+def _endpoint(session: Session) -> Iterator[Finding]:
+    try:
+        base_url = checked_base_url(session.config.base_url)
+        yield Finding("base URL", True, base_url)
+        key = session.keys.find(base_url)
+        yield Finding("key", True, f"from {key.source}, for {key.host}")
+        offered = frozenset(entry["id"] for entry in session.client().models())
+        yield Finding("endpoint", True, f"reachable, offers {counted(len(offered), 'model')}")
+    except MiniMaxError as error:
+        yield Finding("endpoint", False, error.message, error.hint)
+        return
+    name = session.settings.value("model")
+    if name in offered or (not offered and name in CATALOGUE):
+        yield Finding("model", True, name)
+    else:
+        similar = nearest(name, offered)
+        hint = f"Did you mean {similar}?" if similar else "%minimax models lists the models."
+        yield Finding("model", False, f"{name} is not offered by the endpoint.", hint)
 
 
 def _notebook(session: Session) -> Iterator[Finding]:
@@ -62,46 +110,20 @@ def _notebook(session: Session) -> Iterator[Finding]:
     elif session.notebook.document is not None:
         yield Finding("notebook", True, session.notebook.name)
         for fault in session.notebook.document.faults:
-            yield Finding("notebook", None, f"passed over: {fault}")
+            yield Finding("notebook", None, f"skipped: {fault}")
 
 
-def _mended(turns: list[Turn]) -> Iterator[str]:
-    """What is not sent as it was recorded, and why."""
+def _thread(name: str, turns: list[Turn]) -> Finding:
+    invalid = problems(context_messages(turns, {"role": "user", "content": "?"}))
+    if invalid:
+        return Finding(f"thread {name}", False, str(invalid[0]))
+    return Finding(f"thread {name}", True, "; ".join([f"{counted(len(turns), 'turn')}, valid", *_repairs(turns)]))
+
+
+def _repairs(turns: list[Turn]) -> Iterator[str]:
+    """Describe the turns that are not sent as they were recorded."""
     for number, turn in enumerate(turns, 1):
         if not turn.closed:
-            yield f"turn {number} is not sent, it holds no answer ({turn.status})"
+            yield f"turn {number} is not sent: it has no answer ({turn.status})"
         elif turn.closed != [{**message, "content": blocks(message)} for message in turn.messages]:
-            yield f"turn {number} is sent without what was cut or blank, every tool call answered ({turn.status})"
-
-
-def _version(name: str) -> Finding:
-    try:
-        return Finding(name, True, version(name))
-    except PackageNotFoundError:
-        needed = name not in USEFUL
-        return Finding(name, False if needed else None, "not installed", f"pip install {name}" if needed else "")
-
-
-def _bundle() -> Finding:
-    there = (files("mm_magics.display") / "static" / "runtime.js").is_file()
-    hint = "" if there else "Install the wheel, or build the front end with make."
-    return Finding("widget", there, "its code is there" if there else "its code is missing", hint)
-
-
-def _endpoint(session: Session) -> Iterator[Finding]:
-    try:
-        base_url = checked_base_url(session.config.base_url)
-        yield Finding("base URL", True, base_url)
-        key = session.keys.find(base_url)
-        yield Finding("key", True, f"from {key.source}, for {key.host}")
-        known = frozenset(entry["id"] for entry in session.client().models())
-        yield Finding("endpoint", True, f"answers, and offers {len(known)} models")
-    except MiniMaxError as error:
-        yield Finding("endpoint", False, error.message, error.hint)
-        return
-    name = session.settings.value("model")
-    if name in known or (not known and name in CATALOGUE):
-        yield Finding("model", True, name)
-    else:
-        like = nearest(name, known)
-        yield Finding("model", False, f"{name} is not offered", f"Did you mean {like}?" if like else "%minimax models")
+            yield f"turn {number} is sent without incomplete or blank blocks, and with all tool results ({turn.status})"

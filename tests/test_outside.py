@@ -87,7 +87,7 @@ def check_shown(turn: Turn, form: AnswerFormat, quiet: bool) -> None:
     assert dangers(made["text/html"].replace("<style>", "").replace("</style>", "")) == []
     html_page.render_page([turn], turn.thread)
     terminal.TerminalView(terminal.console()).show(TurnEnd(turn))
-    json.dumps(widget.ended(turn), allow_nan=False)
+    json.dumps(widget.final_state(turn), allow_nan=False)
 
 
 PICTURE = [{"role": "user", "content": [{"type": "image"}]}, {"role": "assistant", "content": "0"}]
@@ -151,10 +151,10 @@ def test_any_text_for_a_notebook_is_read_or_refused(text: str) -> None:
 def test_any_description_from_a_page_is_taken_or_passed_over(descriptions: list[dict[str, Any]]) -> None:
     session = Session()
     live = LivePage(session)
-    live.shown("a", Turn("main", "complete", "M", []), lambda: {"text/plain": "x"}, replayed=True)
+    live.record_output("a", Turn("main", "complete", "M", []), lambda: {"text/plain": "x"}, replayed=True)
     sent: list[Any] = []
     for description in descriptions:
-        live.described(description, sent.append)
+        live.receive(description, sent.append)
         with suppress(MiniMaxError):
             session.prepare("And now?", cell_id="b")
     json.dumps(sent)
@@ -177,7 +177,7 @@ class FrontEnd:
 @given(st.sampled_from([DOCUMENT_COMM, CONTROL_COMM]), st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
 def test_any_data_on_a_comm_is_taken_or_passed_over(target: str, data: list[Any]) -> None:
     front = FrontEnd()
-    comms.listen(front, LivePage(Session()).described, lambda: None)
+    comms.register_comms(front, LivePage(Session()).receive, lambda: None)
     front.targets[target](front, {"content": {}})
     for each in data:
         front.take({"content": {"data": each}})
@@ -199,7 +199,7 @@ def test_any_message_of_a_widget_is_a_press_of_a_button_or_nothing(contents: lis
     stop = threading.Event()
     view = widget.WidgetView(stop)
     for content in contents:
-        view._received(None, content, [])
+        view._receive(None, content, [])
     assert stop.is_set() == any(isinstance(each, dict) and each.get("type") == "stop" for each in contents)
     view.finish({}, {})
 

@@ -13,7 +13,7 @@ import pytest
 import mm_magics
 from mm_magics import doctor
 from mm_magics.config import NOTEBOOK_SETTINGS, MiniMax, Settings
-from mm_magics.display.picker import meaning, picker
+from mm_magics.display.picker import describe_next_prompt, make_picker
 from mm_magics.ipython import commands
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
@@ -54,16 +54,16 @@ def notebook(session: Session) -> Session:
 
 
 def output(session: Session, line: str) -> str:
-    return repr(commands.run(session, SHELL, line))
+    return repr(commands.run(commands.Context(session, SHELL), line))
 
 
 def controls(session: Session) -> dict[str, Any]:
-    box = picker(session)
+    box = make_picker(session)
     return {control.description.lower().replace(" ", "_"): control for control in box.children[:-1]}
 
 
 def findings(session: Session) -> str:
-    return "\n".join(f"{each.what}: {each.detail}" for each in doctor.examine(session, "plain"))
+    return "\n".join(f"{each.subject}: {each.detail}" for each in doctor.examine(session, "plain"))
 
 
 def test_every_setting_of_a_notebook_is_tested_here() -> None:
@@ -106,7 +106,7 @@ def test_the_picker_shows_the_notebooks_value(notebook: Session, name: str) -> N
 
 
 def test_the_picker_describes_the_next_prompt_with_the_notebooks_settings(notebook: Session) -> None:
-    text = meaning(notebook)
+    text = describe_next_prompt(notebook)
     assert "MiniMax-M2.1" in text
     assert "work: 1 turn " in text
 

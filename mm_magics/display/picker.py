@@ -1,6 +1,6 @@
-"""`%minimax picker`: the settings as controls, and what a change means for the next prompt cell.
+"""`%minimax picker`: controls for the settings, and a line that describes the next prompt.
 
-Always true: the controls and the settings of `MiniMax` are bound both ways; nothing is sent by it.
+Controls and settings are bound in both directions. The picker itself sends nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +19,18 @@ from mm_magics.errors import MiniMaxError
 from mm_magics.session import Session
 from mm_magics.tools.resolve import resolve_tools
 from mm_magics.tools.tool import Tool, ToolCall
+from mm_magics.wording import counted
 
-ENDPOINTS_OWN = 0.0
-"""What the field of a fraction shows for None: the endpoint's own value."""
+ENDPOINT_DEFAULT = 0.0
+"""The value of a number control that stands for None: the endpoint default."""
 
 
-def described(entry: Model) -> str:
-    """`MiniMax-M2.7 · 204,800 tokens · about 60 tokens/s · $0.30 / 1.20 per million`, as far as it is known."""
+def describe_model(entry: Model) -> str:
+    """Describe a model, as far as it is known.
+
+    >>> describe_model(model("MiniMax-M2"))
+    'MiniMax-M2 · 204,800 tokens · $0.30 / 1.20 per million in / out'
+    """
     parts = [entry.name]
     if entry.window:
         parts.append(f"{entry.window:,} tokens")
@@ -36,17 +41,17 @@ def described(entry: Model) -> str:
     return " · ".join(parts)
 
 
-def picker(session: Session) -> ipywidgets.VBox:
-    """The controls, bound to the session's settings."""
-    says = ipywidgets.HTML()
+def make_picker(session: Session) -> ipywidgets.VBox:
+    """Return the controls, bound to the session's settings."""
+    description = ipywidgets.HTML()
     controls: dict[str, Any] = {
         "model": ipywidgets.Combobox(options=list(CATALOGUE), ensure_option=False, description="Model"),
-        "system": ipywidgets.Textarea(placeholder="the endpoint's own", rows=2, description="System"),
+        "system": ipywidgets.Textarea(placeholder="endpoint default", rows=2, description="System"),
         "temperature": ipywidgets.BoundedFloatText(min=0.0, max=1.0, step=0.05, description="Temperature"),
         "top_p": ipywidgets.BoundedFloatText(min=0.0, max=1.0, step=0.05, description="top_p"),
         "max_tokens": ipywidgets.BoundedIntText(min=1, max=10_000_000, description="Max tokens"),
         "thinking": ipywidgets.Dropdown(
-            options=[("the endpoint's own", ""), ("on", "on"), ("off", "off")], description="Thinking"
+            options=[("endpoint default", ""), ("on", "on"), ("off", "off")], description="Thinking"
         ),
         "thread": ipywidgets.Combobox(
             options=list(session.history.threads()), ensure_option=False, description="Thread"
@@ -64,64 +69,63 @@ def picker(session: Session) -> ipywidgets.VBox:
         else:
             _bind(session.settings, name, control)
 
-    def tell() -> None:
-        says.value = f"<div role='status'>{escape(escape_controls(meaning(session)))}</div>"
+    def update_description() -> None:
+        description.value = f"<div role='status'>{escape(escape_controls(describe_next_prompt(session)))}</div>"
 
-    session.settings.observe(tell)
-    tell()
-    box = ipywidgets.VBox([*controls.values(), says])
+    session.settings.observe(update_description)
+    update_description()
+    box = ipywidgets.VBox([*controls.values(), description])
     box.add_class("mm-picker")
     return box
 
 
-def meaning(session: Session) -> str:
-    """What the settings mean for the next prompt cell, in a line."""
+def describe_next_prompt(session: Session) -> str:
+    """Describe in one line what the settings mean for the next prompt."""
     name, thread = session.settings.value("model"), session.settings.value("thread")
-    count = len(session.history.turns(thread))
-    turns = "1 turn" if count == 1 else f"{count} turns"
+    turns = counted(len(session.history.turns(thread)), "turn")
     return (
-        f"The next prompt goes to {described(model(name))}. Thread {thread}: {turns} so far. "
-        f"Temperature or top_p 0 leaves it to the endpoint. {_of_tools(session)}"
+        f"The next prompt goes to {describe_model(model(name))}. Thread {thread}: {turns} so far. "
+        f"0 for temperature or top_p means the endpoint default. {_describe_tools(session)}"
     )
 
 
-def _of_tools(session: Session) -> str:
-    """What the chosen tools mean: which ask before each call. No server is started to find out."""
-    said: dict[str, list[str]] = {"ask": [], "allow": [], "deny": [], "server": []}
+def _describe_tools(session: Session) -> str:
+    """Describe which of the selected tools require approval, without starting an MCP server."""
+    groups: dict[str, list[str]] = {"ask": [], "allow": [], "deny": [], "server": []}
     for name in session.settings.value("tools"):
         if name.partition("__")[0] in session.servers.names:
-            said["server"].append(name)
+            groups["server"].append(name)
             continue
         try:
             found = resolve_tools([name], session.namespace, session.builtin(), session.servers)
         except MiniMaxError as error:
-            return f"These tools cannot be offered: {error}"
+            return f"These tools cannot be used: {error}"
         for tool in found.values():
-            said[_verdict(session, tool)].append(tool.name)
+            groups[_verdict(session, tool)].append(tool.name)
     texts = {
-        "ask": "asked before each call: {}",
-        "allow": "without a question: {}",
-        "deny": "a rule forbids {}",
-        "server": "asked unless a rule says otherwise, the tools of {}",
+        "ask": "require approval: {}",
+        "allow": "run without approval: {}",
+        "deny": "denied by a rule: {}",
+        "server": "require approval unless a rule allows them: the tools of {}",
     }
-    parts = [texts[kind].format(", ".join(names)) for kind, names in said.items() if names]
-    return f"Tools: {'; '.join(parts)}." if parts else "No tools are offered."
+    parts = [texts[kind].format(", ".join(names)) for kind, names in groups.items() if names]
+    return f"Tools: {'; '.join(parts)}." if parts else "No tools are selected."
 
 
 def _verdict(session: Session, tool: Tool) -> str:
-    """What holds for every call of it; rules for some arguments only are left out."""
+    """Return the verdict for all calls of the tool; rules for certain arguments do not count."""
     return session.rules.verdict(tool, ToolCall("", tool.name, {}))
 
 
 def _bind_tools(session: Session, control: Any) -> None:
-    """Bind the list of names and its text; the names to choose from go on with what is chosen."""
+    """Bind the list of names to its text. Each suggestion is the current text with one more name."""
     settings = session.settings
 
     def to_control() -> None:
-        chosen = [*settings.value("tools")]
-        more = [name for name in (*session.builtin(), *session.servers.names) if name not in chosen]
-        control.options = [", ".join([*chosen, name]) for name in more]
-        control.value = ", ".join(chosen)
+        selected = [*settings.value("tools")]
+        more = [name for name in (*session.builtin(), *session.servers.names) if name not in selected]
+        control.options = [", ".join([*selected, name]) for name in more]
+        control.value = ", ".join(selected)
 
     def to_setting(change: dict[str, Any]) -> None:
         names = list(dict.fromkeys(re.findall(r"[^\s,]+", change["new"])))
@@ -135,11 +139,11 @@ def _bind_tools(session: Session, control: Any) -> None:
 
 
 def _bind(settings: Settings, name: str, control: Any) -> None:
-    """Bind one control and one setting; a value that the setting refuses puts the control back."""
+    """Bind one control to one setting. If the setting rejects a value, the control is reset."""
 
-    def shown(value: Any) -> Any:
+    def control_value(value: Any) -> Any:
         if isinstance(control, ipywidgets.BoundedFloatText):
-            return ENDPOINTS_OWN if value is None else value
+            return ENDPOINT_DEFAULT if value is None else value
         if value is None:
             return ""
         if isinstance(control, ipywidgets.Dropdown) and value not in dict(control.options).values():
@@ -147,13 +151,13 @@ def _bind(settings: Settings, name: str, control: Any) -> None:
         return value
 
     def to_control() -> None:
-        control.value = shown(settings.value(name))
+        control.value = control_value(settings.value(name))
 
     def to_setting(change: dict[str, Any]) -> None:
         value = change["new"]
-        if value in ("", ENDPOINTS_OWN) and MiniMax.class_traits()[name].allow_none:
+        if value in ("", ENDPOINT_DEFAULT) and MiniMax.class_traits()[name].allow_none:
             value = None
-        if value == settings.value(name):  # the control shows what was assigned elsewhere
+        if value == settings.value(name):  # the control shows a value that was assigned elsewhere
             return
         try:
             settings.assign(name, value)

@@ -1,7 +1,8 @@
-"""The view that shows nothing while it streams: for nbclient, nbconvert, papermill and nbval."""
+"""The view that shows nothing while a turn streams: for nbclient, nbconvert, papermill and nbval."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mm_magics.batch.progress import MapEvent
@@ -9,15 +10,17 @@ from mm_magics.tools.approval import deny_all
 
 
 class PlainView:
+    """Shows only the final bundle."""
+
     due: float | None = None
 
     def show(self, event: MapEvent) -> None:
-        """Nothing: the final bundle says it all."""
+        """Do nothing: the final bundle shows everything."""
 
     approve = staticmethod(deny_all)
 
-    def finish(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Show the final bundle."""
+    def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """Display the final bundle."""
         from IPython.display import display
 
         display(bundle, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]

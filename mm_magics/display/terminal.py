@@ -1,17 +1,18 @@
-"""The view for a terminal: text as it comes, thinking dimmed.
+"""The view for terminals: it writes text as it streams, with dimmed thinking.
 
-Always true: it only ever appends, a line of progress aside, which takes the place of the one before; no character from
-the model can move the cursor or change the terminal's state.
+It only appends; a line of progress replaces the one before it. No character from the model can move the cursor or
+change the terminal's state.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
-from mm_magics.display.approval_prompt import by_input
+from mm_magics.display.approval_prompt import prompt_for_approval
 from mm_magics.display.sanitize import escape_controls
 from mm_magics.events import BlockStart, BlockStop, Delta, PromptSent, Retrying, ToolFinished, ToolStarted, TurnEnd
 from mm_magics.prompt.values import cut
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-SHOWN = 2_000
+MAX_RESULT = 2_000
 """Characters of a tool's result that are shown."""
 
 FLUSH_S = 1 / 30
-"""The longest that text stays in a buffer: in a kernel, standard output has one of its own."""
+"""Seconds after which buffered text is flushed: in a kernel, stdout has a buffer of its own."""
 
 
 def console(*, styled: bool | None = None) -> Console:
-    """A console on `sys.stdout` as it is now; `styled` None means: where that is a terminal."""
+    """Return a console on the current `sys.stdout`. By default it uses styles if that is a terminal."""
     from rich.console import Console
 
     return Console(
@@ -39,7 +40,7 @@ def console(*, styled: bool | None = None) -> Console:
 
 
 class TerminalView:
-    """Writes to a `rich` console."""
+    """Writes a turn to a `rich` console. `due` is when buffered text must be flushed."""
 
     def __init__(self, console: Console) -> None:
         self.due: float | None = None
@@ -47,14 +48,15 @@ class TerminalView:
         self._at_line_start = True
 
     def show(self, event: MapEvent) -> None:
+        """Write what the event adds."""
         match event:
             case PromptSent(prompt):
                 for note in prompt.notes:
-                    self.say(note)
+                    self.write_line(note)
             case Retrying() | Throttled():
-                self.say(str(event))
+                self.write_line(str(event))
             case Progress():
-                self._over(str(event))
+                self._write_progress(str(event))
             case BlockStart(_, {"type": "tool_use", "name": name}):
                 self._write(f"[{name}] ", "cyan")
             case Delta(_, kind, text):
@@ -62,34 +64,34 @@ class TerminalView:
             case BlockStop():
                 self._end_line()
             case ToolStarted(call):
-                self.say(f"{call.name} runs")
+                self.write_line(f"{call.name} is running")
             case ToolFinished(call, result):
-                self.say(f"{call.name} {result.outcome} in {result.seconds:.1f} s")
-                self._write(cut(str(result.block["content"]), SHOWN), "cyan")
+                self.write_line(f"{call.name} {result.outcome} in {result.seconds:.1f} s")
+                self._write(cut(str(result.block["content"]), MAX_RESULT), "cyan")
                 self._end_line()
             case TurnEnd(turn):
-                self.say(usage_line.summary_line(turn))
+                self.write_line(usage_line.summary_line(turn))
         if self.due is not None and (time.monotonic() >= self.due or isinstance(event, TurnEnd)):
             self._console.file.flush()
             self.due = None
 
     def approve(self, call: ToolCall) -> Decision:
-        """What is typed."""
+        """Ask for approval with a text prompt."""
         self._end_line()
         self._console.file.flush()
-        return by_input(call)
+        return prompt_for_approval(call)
 
-    def finish(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Nothing: what was written stays."""
+    def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """Do nothing: the answer is written already."""
 
-    def say(self, line: str) -> None:
-        """A line of our own, dimmed."""
+    def write_line(self, line: str) -> None:
+        """Write a line that is not part of the answer, dimmed."""
         self._end_line()
         self._write(line, "dim")
         self._end_line()
 
-    def _over(self, line: str) -> None:
-        """A line of our own in the place of the one before it, on a terminal alone."""
+    def _write_progress(self, line: str) -> None:
+        """Replace the last line of progress; only terminals can."""
         if self._console.is_terminal:
             self._console.file.write(f"\r{line[: self._console.width - 1]}\x1b[K")
             self._console.file.flush()

@@ -1,8 +1,8 @@
-"""The view for notebooks: an anywidget that is told what changed, at most FLUSHES_PER_S times a second.
+"""The view for notebooks: an anywidget that receives changes at most `FLUSHES_PER_S` times a second.
 
-Always true: text is sent once (appended, never repeated), the first of it and of the thinking at once, the rest within
-1/FLUSHES_PER_S s of its arrival; the code of the front end is sent once per kernel (the runtime), each turn's widget
-being a stub that finds it; the output cell ends with the final bundle in the widget's place.
+Each piece of text is sent once, and the page appends it. The first text and the first thinking are sent immediately,
+the rest within `1 / FLUSHES_PER_S` seconds. The front end's code is sent once per kernel, by the runtime widget; the
+widget of a turn is a stub that finds it. At the end the final bundle replaces the widget in the output.
 
 `mm_magics.display.protocol` defines the messages in both directions.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Unpack
@@ -23,7 +24,8 @@ from ipywidgets import Layout
 
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
-from mm_magics.display.approval_prompt import by_input
+from mm_magics.display.approval_prompt import prompt_for_approval
+from mm_magics.display.ipykernel_compat import receive_while_busy
 from mm_magics.display.protocol import (
     AddOp,
     CallChange,
@@ -55,9 +57,9 @@ from mm_magics.tools.approval import Decision, standing_rule_label
 from mm_magics.tools.tool import ToolCall
 
 FLUSHES_PER_S = 28
-_GAP_S = 1 / FLUSHES_PER_S
-HERE_S = 10.0
-"""How long a page may take to draw the turn's widget, before it counts as one that cannot be asked."""
+_FLUSH_INTERVAL_S = 1 / FLUSHES_PER_S
+PAGE_TIMEOUT_S = 10.0
+"""Seconds for the page to draw the turn's widget. After that, approval is asked for with a text prompt."""
 POLL_S = 0.05
 
 
@@ -67,13 +69,13 @@ def _source(name: str) -> str:
 
 
 class Runtime(anywidget.AnyWidget):
-    """The front end's code, never shown; one per kernel, kept alive as long as the kernel is."""
+    """Sends the front end's code. It is never displayed, and lives as long as the kernel."""
 
     _esm = traitlets.Unicode().tag(sync=True)
 
 
 class TurnWidget(anywidget.AnyWidget):
-    """One turn's place in a notebook; its state is what the messages made of it."""
+    """The widget of one turn. Its state on the page comes from the messages it receives."""
 
     _esm = traitlets.Unicode().tag(sync=True)
 
@@ -84,105 +86,134 @@ def _runtime() -> tuple[Runtime, Layout]:
     return Runtime(_esm=_source("runtime.js"), layout=layout), layout
 
 
-class WidgetView:
-    """Shows one turn in a widget; `stop` is set when its Stop button is pressed.
+class _OpQueue:
+    """The ops that are not sent yet. Consecutive texts for a block are joined into one op."""
 
-    Its messages come on a thread of their own, and are only noted there.
+    def __init__(self) -> None:
+        self._ops: list[TurnOp] = []
+        self._text: list[str] = []
+        self._key = -1
+
+    def __bool__(self) -> bool:
+        return bool(self._ops or self._text)
+
+    def put(self, op: TurnOp) -> None:
+        self._join_text()
+        self._ops.append(op)
+
+    def put_text(self, key: int, text: str) -> None:
+        if key != self._key:
+            self._join_text()
+            self._key = key
+        self._text.append(text)
+
+    def take(self) -> list[TurnOp]:
+        """Return all ops and empty the queue."""
+        self._join_text()
+        ops, self._ops = self._ops, []
+        return ops
+
+    def _join_text(self) -> None:
+        if self._text:
+            self._ops.append(AddOp("add", self._key, "".join(self._text)))
+        self._text, self._key = [], -1
+
+
+class WidgetView:
+    """Shows one turn in a widget. Its Stop button sets `stop`; `due` is when queued ops must be sent.
+
+    Messages from the page arrive on another thread, which only records them.
     """
 
     def __init__(self, stop: threading.Event) -> None:
         self.due: float | None = None
         self._stop = stop
-        self._ops: list[TurnOp] = []
-        self._added: list[str] = []
-        self._added_to = -1
-        self._flushed = 0.0
+        self._queue = _OpQueue()
+        self._flushed_at = 0.0
         self._keys: dict[int, int] = {}
-        self._began: dict[int, float] = {}
-        self._count = 0
-        self._begun: set[str] = set()
-        self._wait: list[str] = []
+        """The key of each block of the current message: keys count the blocks of the turn."""
+        self._started_at: dict[int, float] = {}
+        self._block_count = 0
+        self._kinds_shown: set[str] = set()
+        self._wait_notes: list[str] = []
         self._waits_until = 0.0
-        self._here = threading.Event()
-        self._decided: queue.SimpleQueue[tuple[str, Decision]] = queue.SimpleQueue()
+        self._page_is_here = threading.Event()
+        self._decisions: queue.SimpleQueue[tuple[str, Decision]] = queue.SimpleQueue()
         _, layout = _runtime()
         self._widget = TurnWidget(_esm=_source("stub.js"), layout=layout)
-        self._widget.on_msg(self._received)
-        if hasattr(self._widget.comm, "_reply_subshell_for"):
-            # ipykernel 7.4 sends a widget's messages to the busy main shell; without this they come at once.
-            self._widget.comm._reply_subshell_for = None
+        self._widget.on_msg(self._receive)
+        receive_while_busy(self._widget.comm)
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         handle.display(self._widget)
         self._handle = handle
-        self._displayed = time.monotonic()
+        self._displayed_at = time.monotonic()
 
     def show(self, event: MapEvent) -> None:
+        """Send what the event changes, now or soon."""
         if isinstance(event, Delta):
-            self._add(self._keys.get(event.number, -1), event.text)
-            at_once = event.kind not in self._begun  # the first of its kind is what the reader waits for
-            if at_once:
-                self._begun.add(event.kind)
+            self._queue.put_text(self._keys.get(event.number, -1), event.text)
+            urgent = event.kind not in self._kinds_shown
+            self._kinds_shown.add(event.kind)
         else:
-            at_once = self._note(event)
-        if at_once:
+            urgent = self._put_event(event)
+        due = self._flushed_at + _FLUSH_INTERVAL_S
+        if urgent or (self._queue and time.monotonic() >= due):
             self._flush()
-        elif self._ops:
-            due = self._flushed + _GAP_S
-            if time.monotonic() >= due:
-                self._flush()
-            else:
-                self.due = due
+        elif self._queue:
+            self.due = due
 
     def approve(self, call: ToolCall) -> Decision:
-        """What the buttons in the turn say; where no message comes from the page while a cell runs, what is typed."""
-        while not self._here.wait(POLL_S):
+        """Return the decision made with the buttons in the turn.
+
+        If no message from the page arrives while a cell runs, ask with a text prompt. Raises `StoppedError`.
+        """
+        while not self._page_is_here.wait(POLL_S):
             if self._stop.is_set():
                 raise StoppedError
-            if time.monotonic() - self._displayed >= HERE_S:
-                self._put_call(call.id, {"state": "decided"})  # a page that comes late shows no dead buttons
+            if time.monotonic() - self._displayed_at >= PAGE_TIMEOUT_S:
+                self._put_call(call.id, {"state": "decided"})  # a page that connects late must not show the buttons
                 self._flush()
-                return by_input(call)
+                return prompt_for_approval(call)
         while True:
             if self._stop.is_set():
                 raise StoppedError
             try:
-                id_, decision = self._decided.get(timeout=POLL_S)
+                id_, decision = self._decisions.get(timeout=POLL_S)
             except queue.Empty:
                 continue
             if id_ == call.id:
                 return decision
 
-    def finish(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Put the final bundle into the widget's place."""
+    def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """Replace the widget with the final bundle."""
         self._flush()
         self._handle.update(bundle, raw=True, metadata=metadata)
         self._widget.close()
 
-    def _note(self, event: MapEvent) -> bool:
-        """Queue what the event changes; whether it is a boundary that the reader should see at once."""
+    def _put_event(self, event: MapEvent) -> bool:
+        """Queue what the event changes. Return whether the user should see it immediately."""
         match event:
             case PromptSent(prompt):
                 self._put_state(status="waiting", model=prompt.model, thread=prompt.thread, notes=prompt.notes)
                 return True
             case Retrying() | Throttled():
-                self._wait, self._waits_until = [str(event)], time.monotonic() + event.seconds
-                self._put_state(status="waiting", notes=self._wait)
+                self._wait_notes, self._waits_until = [str(event)], time.monotonic() + event.seconds
+                self._put_state(status="waiting", notes=self._wait_notes)
                 return True
             case Progress():
-                waiting = self._wait if time.monotonic() < self._waits_until else []
+                waiting = self._wait_notes if time.monotonic() < self._waits_until else []
                 self._put_state(status="waiting", notes=[str(event), *waiting])
                 return True
             case MessageStart():
                 self._keys = {}
             case BlockStart(number, block):
-                self._keys[number] = self._count
-                self._began[number] = time.monotonic()
-                self._put(OpenOp("open", self._count, block))
+                self._keys[number] = self._next_key()
+                self._started_at[number] = time.monotonic()
+                self._queue.put(OpenOp("open", self._keys[number], block))
                 self._put_state(status="answering" if block.get("type") == "text" else "thinking")
-                self._count += 1
             case BlockStop(number, _):
-                seconds = time.monotonic() - self._began.get(number, time.monotonic())
-                self._put(CloseOp("close", self._keys.get(number, -1), {"seconds": round(seconds, 1)}))
+                seconds = time.monotonic() - self._started_at.get(number, time.monotonic())
+                self._queue.put(CloseOp("close", self._keys.get(number, -1), {"seconds": round(seconds, 1)}))
             case ApprovalRequested(call, tool):
                 self._put_call(call.id, {"state": "asking", "risk": tool.risk, "always": standing_rule_label(call)})
                 self._put_state(status="waiting")
@@ -191,59 +222,42 @@ class WidgetView:
                 self._put_call(call.id, {"state": "running"})
                 return True
             case ToolFinished(call, result):
-                self._put(OpenOp("open", self._count, {**result.block, "content": ""}))
-                self._put(CloseOp("close", self._count, {"block": result.block}))
+                key = self._next_key()
+                self._queue.put(OpenOp("open", key, {**result.block, "content": ""}))
+                self._queue.put(CloseOp("close", key, {"block": result.block}))
                 self._put_call(call.id, {"state": result.outcome, "seconds": result.seconds})
-                self._count += 1
                 return True
             case TurnEnd(turn):
-                self._put(StateOp("state", ended(turn)))
+                self._queue.put(StateOp("state", final_state(turn)))
                 return True
         return False
 
-    def _add(self, key: int, text: str) -> None:
-        """Text for the block goes into the last op if that is its own already."""
-        last = self._ops[-1] if self._ops else None
-        if isinstance(last, AddOp) and last.key == key:
-            self._added.append(text)
-        else:
-            self._settle()
-            self._added, self._added_to = [text], key
-            self._ops.append(AddOp("add", key, ""))
-
-    def _put(self, op: TurnOp) -> None:
-        self._settle()
-        self._ops.append(op)
+    def _next_key(self) -> int:
+        self._block_count += 1
+        return self._block_count - 1
 
     def _put_state(self, **change: Unpack[StateChange]) -> None:
-        self._put(StateOp("state", change))
+        self._queue.put(StateOp("state", change))
 
     def _put_call(self, id_: str, change: CallChange) -> None:
-        self._put(ToolOp("tool", id_, change))
-
-    def _settle(self) -> None:
-        if self._added:
-            self._ops[-1] = AddOp("add", self._added_to, "".join(self._added))
-            self._added = []
+        self._queue.put(ToolOp("tool", id_, change))
 
     def _flush(self) -> None:
-        self._settle()
-        if self._ops:
-            self._widget.send(turn_message(self._ops))
-        self._ops = []
-        self._flushed = time.monotonic()
+        if ops := self._queue.take():
+            self._widget.send(turn_message(ops))
+        self._flushed_at = time.monotonic()
         self.due = None
 
-    def _received(self, _widget: object, content: object, _buffers: object) -> None:
-        self._here.set()  # whatever it says, it is there
+    def _receive(self, _widget: object, content: object, _buffers: object) -> None:
+        self._page_is_here.set()
         if is_stop(content):
             self._stop.set()
         elif decide := decision_in(content):
-            self._decided.put((decide["id"], Decision(decide["allowed"], decide["reason"], decide["always"])))
+            self._decisions.put((decide["id"], Decision(decide["allowed"], decide["reason"], decide["always"])))
 
 
-def ended(turn: Turn) -> StateChange:
-    """The state of a turn that is over, as the front end takes it."""
+def final_state(turn: Turn) -> StateChange:
+    """Return the state of a turn that has ended."""
     usage = usage_line.usage_of([turn])
     return {
         "status": turn.status,

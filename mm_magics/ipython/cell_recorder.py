@@ -1,7 +1,7 @@
-"""Notes what each cell of this kernel prints, shows and raises, so that a prompt can see it (`--sees`).
+"""Record what each cell prints, displays and raises, for `--sees`, `%minimax explain` and the notebook tools.
 
-Always true: it changes nothing that a cell does, keeps at most KEPT characters a cell, and what it notes never leaves
-the kernel unless a prompt asks for it.
+Recording does not change what a cell does. At most `MAX_OUTPUT` characters are kept for each cell, and only prompts
+send them anywhere.
 """
 
 from __future__ import annotations
@@ -14,64 +14,64 @@ from mm_magics.errors import MiniMaxError
 from mm_magics.history.notebook_context import CellRun
 from mm_magics.ipython import frontend
 
-KEPT = 200_000
+MAX_OUTPUT = 200_000
 
 Output = dict[str, Any]
 
 
 class _Echo:
-    """What a kernel's standard stream repeats all it gets to."""
+    """Receives a copy of everything written to a kernel's stdout or stderr."""
 
-    def __init__(self, note: Callable[[str], None]) -> None:
-        self.write = note
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.write = write
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: there is no buffer."""
 
 
-class Recorder:
-    """The cells that were run in this shell, by id, in the order of their first runs."""
+class CellRecorder:
+    """The cells that ran in this shell, by id, in the order of their first runs."""
 
     def __init__(self, shell: Any) -> None:
         self.cells: dict[str, CellRun] = {}
         self._shell = shell
         self._outputs: list[Output] = []
         self._size = 0
-        shell.events.register("pre_run_cell", self._begins)
-        shell.events.register("post_run_cell", self._ends)
-        for place in (shell.display_pub, shell.displayhook):
-            if hasattr(place, "register_hook"):
-                place.register_hook(self._displayed)
+        shell.events.register("pre_run_cell", self._start_cell)
+        shell.events.register("post_run_cell", self._finish_cell)
+        for publisher in (shell.display_pub, shell.displayhook):
+            if hasattr(publisher, "register_hook"):
+                publisher.register_hook(self._record_display)
 
     @property
     def last_error(self) -> CellRun | None:
-        """The last cell that ended with an error, if its last run did."""
+        """The last of the cells whose last run raised an error."""
         failed = [cell for cell in self.cells.values() if any(each["output_type"] == "error" for each in cell.outputs)]
         return failed[-1] if failed else None
 
-    def _begins(self, _info: Any) -> None:
+    def _start_cell(self, _info: Any) -> None:
         self._outputs, self._size = [], 0
         for stream in (sys.stdout, sys.stderr):
             if getattr(stream, "echo", self) is None:
-                stream.echo = _Echo(self._printed)  # type: ignore[union-attr]
+                stream.echo = _Echo(self._record_text)  # type: ignore[union-attr]
 
-    def _printed(self, text: str) -> None:
+    def _record_text(self, text: str) -> None:
         last = self._outputs[-1] if self._outputs else {}
         if last.get("output_type") != "stream":
             last = {"output_type": "stream", "text": ""}
             self._outputs.append(last)
-        last["text"] += text[: max(0, KEPT - self._size)]
+        last["text"] += text[: max(0, MAX_OUTPUT - self._size)]
         self._size += len(text)
 
-    def _displayed(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _record_display(self, message: dict[str, Any]) -> dict[str, Any]:
         data = message.get("content", {}).get("data")
-        if data and message.get("header", {}).get("msg_type") != "update_display_data" and self._size < KEPT:
+        if data and message.get("header", {}).get("msg_type") != "update_display_data" and self._size < MAX_OUTPUT:
             texts = {kind: text for kind, text in data.items() if kind in ("text/plain", "text/markdown")}
             self._outputs.append({"output_type": "display_data", "data": texts})
             self._size += sum(len(str(text)) for text in texts.values())
         return message
 
-    def _ends(self, result: Any) -> None:
+    def _finish_cell(self, result: Any) -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(getattr(stream, "echo", None), _Echo):
                 stream.echo = None  # type: ignore[union-attr]
@@ -83,15 +83,16 @@ class Recorder:
             self._outputs.append({"output_type": "error", "evalue": f"{type(error).__name__}: {error}"})
             self._outputs[-1]["traceback"] = self._traceback(error)
         elif result.result is not None and not hasattr(self._shell, "kernel"):
-            self._outputs.append({"output_type": "execute_result", "data": {"text/plain": repr(result.result)[:KEPT]}})
+            text = repr(result.result)[:MAX_OUTPUT]
+            self._outputs.append({"output_type": "execute_result", "data": {"text/plain": text}})
         id_ = frontend.cell_id(self._shell) or f"In[{self._shell.execution_count}]"
         self.cells[id_] = CellRun(id_, info.raw_cell, list(self._outputs))
 
     def _traceback(self, error: BaseException) -> list[str]:
-        if isinstance(error, MiniMaxError):  # what draws a traceback takes a second to import, and an interrupt waits
+        if isinstance(error, MiniMaxError):  # importing the traceback formatter takes a second and delays an interrupt
             return error._render_traceback_()
         try:
             lines = self._shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
-        except Exception:  # a traceback that cannot be drawn is still an error that can be named
+        except Exception:  # without a traceback the error still has a name
             return []
         return [str(line) for line in lines]

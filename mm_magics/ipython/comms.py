@@ -1,8 +1,8 @@
-"""The comms with the JupyterLab extension: the document as it stands, unsaved edits included, and Stop.
+"""Receive messages from the JupyterLab extension: descriptions of the notebook, and Stop.
 
-Always true: both are opened by the front end. On the control comm the kernel only receives, so that ipykernel hands
-Stop to a subshell at once, while a cell runs; a description of the document waits its turn, and may be answered.
-Without the extension nothing here is ever called.
+The page opens both comms; without the extension nothing here is called. The kernel never sends on the control comm, so
+that ipykernel handles Stop in a subshell at once, while a cell runs. A description of the notebook waits until the
+kernel is idle, and can be answered.
 """
 
 from __future__ import annotations
@@ -13,32 +13,40 @@ from typing import Any
 from mm_magics.display.protocol import CONTROL_COMM, DOCUMENT_COMM, DocumentAnswer, is_stop
 
 Send = Callable[[DocumentAnswer], None]
-Received = Callable[[dict[str, Any], Send], None]
+Receive = Callable[[dict[str, Any], Send], None]
 
 
-def listen(shell: Any, document: Received, stop: Callable[[], None]) -> None:
-    """Call `document` with each description of the notebook and what answers it, and `stop` when Stop is asked for."""
+def register_comms(shell: Any, receive_document: Receive, stop: Callable[[], None]) -> None:
+    """Register the comm targets with the kernel.
+
+    Args:
+        shell: The IPython shell; without a kernel nothing is registered.
+        receive_document: Called with each description of the notebook and a function that answers it.
+        stop: Called for each Stop.
+    """
     manager = getattr(getattr(shell, "kernel", None), "comm_manager", None)
     if manager is None:
         return
 
-    def control(data: dict[str, Any], _send: Send) -> None:
+    def receive_control(data: dict[str, Any], _send: Send) -> None:
         if is_stop(data):
             stop()
 
-    for target, received in ((DOCUMENT_COMM, document), (CONTROL_COMM, control)):
-        manager.register_target(target, _opened(received))
+    for target, receive in ((DOCUMENT_COMM, receive_document), (CONTROL_COMM, receive_control)):
+        manager.register_target(target, _target(receive))
 
 
-def _opened(received: Received) -> Callable[[Any, dict[str, Any]], None]:
-    def opened(comm: Any, message: dict[str, Any]) -> None:
-        def take(message: dict[str, Any]) -> None:
+def _target(receive: Receive) -> Callable[[Any, dict[str, Any]], None]:
+    """Return the function that the comm manager calls with each new comm and its first message."""
+
+    def open_comm(comm: Any, message: dict[str, Any]) -> None:
+        def handle(message: dict[str, Any]) -> None:
             data = message.get("content", {}).get("data")
             if isinstance(data, dict) and data:
-                received(data, send)
+                receive(data, send)
 
         send = comm.send
-        comm.on_msg(take)
-        take(message)
+        comm.on_msg(handle)
+        handle(message)
 
-    return opened
+    return open_comm

@@ -1,9 +1,8 @@
-"""The page that shows the notebook, where the extension connects it: what it cannot know of the turns it shows.
+"""Keep the page that shows the notebook up to date with what only the kernel knows.
 
-Always true: without the extension nothing is ever sent; all that is sent can be worked out again at any time.
-
-`DocumentAnswer` in `mm_magics.display.protocol` is what the page is sent: the answers that ended while no page was
-there, and the marks of all turns that have one, whenever those have changed.
+That is the answers that ended while no page was connected, and the marks of turns (stale, replayed). They are sent as
+`DocumentAnswer`s (`mm_magics.display.protocol`), only to pages with the extension. Nothing sent is needed later: all of
+it can be computed again.
 """
 
 from __future__ import annotations
@@ -20,69 +19,75 @@ Send = Callable[[DocumentAnswer], None]
 Marks = dict[str, dict[str, list[Mark]]]
 
 
-class _Shown(NamedTuple):
-    turn: str
+class _Output(NamedTuple):
+    """The final output of a cell. `make` makes it again."""
+
+    turn_id: str
     ended_at: float
-    output: Callable[[], CellOutput]
+    make: Callable[[], CellOutput]
 
 
 class LivePage:
-    """One session's page. A second page of the same notebook takes the place of the first one."""
+    """The page of one session. If a second page opens the same notebook, it replaces the first one."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._send: Send | None = None
-        self._told: Marks = {}
-        self._shown: dict[str, _Shown] = {}
+        self._sent_marks: Marks = {}
+        self._outputs: dict[str, _Output] = {}
         self._replayed: set[tuple[str, str]] = set()
 
-    def described(self, description: Mapping[str, Any], send: Send) -> None:
-        """The page says how the notebook stands; one that has just been opened says since when (`since`) it knows."""
-        missed = self._missed(description)
+    def receive(self, description: Mapping[str, Any], send: Send) -> None:
+        """Receive a `DocumentDescription` from the page, and send what the page is missing.
+
+        The first description after a page is opened has `since`: the time up to which the page knows the outputs.
+        """
+        missing = self._missing_outputs(description)
         pending = description.get("pending")
-        if missed and isinstance(pending, list):
-            description = {**description, "pending": [*pending, *missed]}
+        if missing and isinstance(pending, list):
+            description = {**description, "pending": [*pending, *missing]}
         self._session.receive(description)
         if send != self._send:
-            self._send, self._told = send, {}
-        if missed:
-            send({"outputs": missed})
+            self._send, self._sent_marks = send, {}
+        if missing:
+            send({"outputs": missing})
         self._session.refresh()
-        self.tell()
+        self.send_marks()
 
-    def shown(self, cell_id: str | None, turn: Turn, output: Callable[[], CellOutput], *, replayed: bool) -> None:
-        """The cell now has this output, if anybody was there to take it."""
+    def record_output(self, cell_id: str | None, turn: Turn, make: Callable[[], CellOutput], *, replayed: bool) -> None:
+        """Record the final output of a cell, in case no page was connected to receive it."""
         if cell_id:
-            self._shown[cell_id] = _Shown(turn.id, time.time(), output)
+            self._outputs[cell_id] = _Output(turn.id, time.time(), make)
         if replayed:
             self._replayed.add(turn.place)
 
-    def tell(self) -> None:
-        """Tell the page which turns are stale or replayed, if it does not know."""
+    def send_marks(self) -> None:
+        """Send the marks of all turns if they have changed."""
         if self._send is None:
             return
         stale = self._session.history.stale()
         marks: Marks = {}
-        for cell, turn in sorted(stale | self._replayed):
-            has: dict[Mark, bool] = {"stale": (cell, turn) in stale, "replayed": (cell, turn) in self._replayed}
-            marks.setdefault(cell, {})[turn] = [mark for mark, given in has.items() if given]
-        if marks != self._told:
-            self._told = marks
+        for cell_id, turn_id in sorted(stale | self._replayed):
+            place = (cell_id, turn_id)
+            has: dict[Mark, bool] = {"stale": place in stale, "replayed": place in self._replayed}
+            marks.setdefault(cell_id, {})[turn_id] = [mark for mark, present in has.items() if present]
+        if marks != self._sent_marks:
+            self._sent_marks = marks
             self._send({"marks": marks})
 
-    def _missed(self, description: Mapping[str, Any]) -> dict[str, CellOutput]:
+    def _missing_outputs(self, description: Mapping[str, Any]) -> dict[str, CellOutput]:
         since, order, cells = (description.get(key) for key in ("since", "order", "changed"))
         if not isinstance(since, int | float) or not isinstance(order, list) or not isinstance(cells, dict):
             return {}
         return {
-            id_: shown.output()
-            for id_, shown in self._shown.items()
-            if id_ in order and shown.ended_at > since and shown.turn != _turn_of(cells.get(id_))
+            cell_id: output.make()
+            for cell_id, output in self._outputs.items()
+            if cell_id in order and output.ended_at > since and output.turn_id != _turn_id(cells.get(cell_id))
         }
 
 
-def _turn_of(cell: Any) -> str | None:
-    """The id of the turn that a cell of the page holds."""
+def _turn_id(cell: Any) -> str | None:
+    """Return the id of the turn in the outputs of a cell, as the page describes it."""
     outputs = cell.get("outputs") if isinstance(cell, dict) else None
     outputs = outputs if isinstance(outputs, list) else []
     data = [each["data"] for each in outputs if isinstance(each, dict) and isinstance(each.get("data"), dict)]

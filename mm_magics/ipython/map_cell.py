@@ -16,8 +16,9 @@ from mm_magics.batch.job import MapJob, MapOptions, build_job
 from mm_magics.batch.map_run import MapRun
 from mm_magics.batch.result import MapResult
 from mm_magics.errors import UsageError
-from mm_magics.ipython import frontend
 from mm_magics.ipython.live_page import LivePage
+from mm_magics.ipython.namespace import lookup
+from mm_magics.ipython.turn_output import show_turn
 from mm_magics.prompt import template
 from mm_magics.session import Session
 
@@ -70,7 +71,7 @@ class MapCells:
         earlier = self._session.history.turn_of_cell(job.prompt.thread, cell_id)
         run = MapRun(job, self._session.history, stop)
         try:
-            frontend.perform(run, self._shell, stop, quiet=quiet, earlier=earlier, page=self._page)
+            show_turn(run, self._shell, stop, quiet=quiet, earlier=earlier, page=self._page)
         finally:
             if run.result is not None and run.has_content:
                 with interrupts.deferred():
@@ -104,8 +105,4 @@ class MapCells:
             names[result_name] = result
 
     def _variable(self, name: str | None, hint: str) -> Any:
-        if name is None:
-            return None
-        if name not in self._shell.user_ns:
-            raise UsageError(f"`{name}` is not defined in this notebook.", hint)
-        return self._shell.user_ns[name]
+        return None if name is None else lookup(self._shell.user_ns, name, hint)

@@ -73,7 +73,7 @@ def test_the_interrupt_button_ends_the_answer_and_keeps_the_partial_response(ope
     bundle, error = notebook.save().cells[1].outputs
     assert bundle.data["application/vnd.minimax.turn+json"]["status"] == "stopped"
     assert error.ename == "TurnInterruptedError"
-    assert error.traceback == ["Interrupted.", "What came is kept."]
+    assert error.traceback == ["Interrupted.", "The partial response is kept."]
 
 
 def test_formulas_and_tables_are_rendered_while_streaming_and_when_saved(open_notebook):
@@ -93,7 +93,7 @@ def test_invalid_input_gives_a_one_line_message_without_traceback(open_notebook,
     notebook = open_notebook(LOAD, "%%minimax --temprature 1\nHi.", "%%minimax\n{{ nothing }}")
     for number in range(3):
         notebook.run(number)
-    expect(notebook.output(1)).to_have_text("There is no flag --temprature.\nDid you mean --temperature?")
+    expect(notebook.output(1)).to_have_text("Unknown flag --temprature.\nDid you mean --temperature?")
     expect(notebook.output(2)).to_contain_text("{{ nothing }} failed with NameError")
     assert logged() == []
 

@@ -1,4 +1,4 @@
-"""The picker: bound both ways to the settings, and what it says of the next prompt."""
+"""The picker: its controls are bound to the settings, and it describes the next prompt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from mm_magics import minimax_tool
 from mm_magics.api.models import CATALOGUE, Model
-from mm_magics.display.picker import described, picker
+from mm_magics.display.picker import describe_model, make_picker
 from mm_magics.session import Session
 
 
@@ -20,8 +20,8 @@ def session() -> Session:
 
 
 def controls(session: Session) -> dict[str, Any]:
-    *found, says = picker(session).children
-    return {control.description: control for control in found} | {"says": says}
+    *found, description = make_picker(session).children
+    return {control.description: control for control in found} | {"description": description}
 
 
 def test_a_control_changes_its_setting(session: Session) -> None:
@@ -43,7 +43,7 @@ def test_a_setting_changes_its_control(session: Session) -> None:
     assert (shown["Model"].value, shown["top_p"].value, shown["Thinking"].value) == ("MiniMax-M2", 0.9, 2000)
 
 
-def test_nothing_chosen_is_the_endpoints_own(session: Session) -> None:
+def test_an_empty_control_means_the_endpoint_default(session: Session) -> None:
     shown = controls(session)
     shown["Temperature"].value = 0.0
     shown["System"].value = "x"
@@ -52,30 +52,30 @@ def test_nothing_chosen_is_the_endpoints_own(session: Session) -> None:
     assert session.config.system is None
 
 
-def test_thinking_left_to_the_endpoint_again_is_shown_as_such(session: Session) -> None:
+def test_resetting_thinking_shows_the_endpoint_default(session: Session) -> None:
     thinking = controls(session)["Thinking"]
     for value, label in (
         ("on", "on"),
-        (None, "the endpoint's own"),
+        (None, "endpoint default"),
         (2000, "budget 2000"),
-        (None, "the endpoint's own"),
+        (None, "endpoint default"),
     ):
         session.config.thinking = value
         assert thinking.label == label
     thinking.value = "off"
-    thinking.label = "the endpoint's own"
+    thinking.label = "endpoint default"
     assert session.config.thinking is None
 
 
-def test_it_says_what_a_change_means_for_the_next_prompt(session: Session) -> None:
+def test_it_describes_the_next_prompt(session: Session) -> None:
     shown = controls(session)
     session.config.model = "MiniMax-M2.5-highspeed"
-    assert "204,800 tokens · about 100 tokens/s · $0.60 / 2.40" in shown["says"].value
+    assert "204,800 tokens · about 100 tokens/s · $0.60 / 2.40" in shown["description"].value
     session.config.model = "<b>new</b>"
-    assert "<b>" not in shown["says"].value
+    assert "<b>" not in shown["description"].value
 
 
-def test_tools_are_bound_both_ways_and_offered_by_name(session: Session) -> None:
+def test_tools_are_bound_in_both_directions_and_suggested_by_name(session: Session) -> None:
     tools = controls(session)["Tools"]
     tools.value = "python  variables,python"
     assert session.config.tools == ["python", "variables"]
@@ -87,9 +87,9 @@ def test_tools_are_bound_both_ways_and_offered_by_name(session: Session) -> None
     assert session.config.tools == []
 
 
-def test_it_says_which_tools_ask_first(session: Session) -> None:
+def test_it_lists_the_tools_that_require_approval(session: Session) -> None:
     shown = controls(session)
-    assert "No tools are offered." in shown["says"].value
+    assert "No tools are selected." in shown["description"].value
     session.namespace["lookup"] = minimax_tool(lambda word: word)
     session.namespace["wipe"] = minimax_tool(asks=True)(lambda: None)
     for name in ("lookup", "wipe"):
@@ -97,22 +97,22 @@ def test_it_says_which_tools_ask_first(session: Session) -> None:
     session.rules.add("allow", "shell")
     session.rules.add("allow", "python", {"code": "1"})
     shown["Tools"].value = "python wipe lookup shell"
-    said = "Tools: asked before each call: python, wipe; without a question: lookup, shell."
-    assert said in shown["says"].value
+    text = "Tools: require approval: python, wipe; run without approval: lookup, shell."
+    assert text in shown["description"].value
     shown["Tools"].value = "pyton"
-    assert "There is no tool named pyton. Did you mean python?" in shown["says"].value.replace("\n", " ")
+    assert "There is no tool named pyton. Did you mean python?" in shown["description"].value.replace("\n", " ")
 
 
-def test_a_server_is_not_started_by_the_picker(session: Session, tmp_path: Path) -> None:
+def test_the_picker_does_not_start_a_server(session: Session, tmp_path: Path) -> None:
     started = tmp_path / "started"
     session.servers.add("files", [sys.executable, "-c", f"open({str(started)!r}, 'w')"])
     shown = controls(session)
     assert "files" in shown["Tools"].options
     shown["Tools"].value = "files"
-    assert "Tools: asked unless a rule says otherwise, the tools of files." in shown["says"].value
+    assert "Tools: require approval unless a rule allows them: the tools of files." in shown["description"].value
     assert not started.exists()
 
 
-def test_what_is_not_known_of_a_model_is_left_out() -> None:
-    assert described(Model("new")) == "new"
-    assert described(CATALOGUE["MiniMax-M2"]) == "MiniMax-M2 · 204,800 tokens · $0.30 / 1.20 per million in / out"
+def test_unknown_facts_about_a_model_are_left_out() -> None:
+    assert describe_model(Model("new")) == "new"
+    assert describe_model(CATALOGUE["MiniMax-M2"]) == "MiniMax-M2 · 204,800 tokens · $0.30 / 1.20 per million in / out"

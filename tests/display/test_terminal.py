@@ -119,7 +119,7 @@ def test_no_character_from_a_model_reaches_the_terminals_controls(evil: str, sty
         *(Delta(2, "text", each) for each in evil),
     ):
         view.show(event)
-    view.say(evil)
+    view.write_line(evil)
     written = SGR.sub("", file.getvalue())
     assert all(each == "\n" or each.isprintable() for each in written), repr(written)
     written.encode()

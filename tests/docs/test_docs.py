@@ -49,7 +49,7 @@ def test_the_rules_on_the_approval_page_are_valid_commands():
     lines = re.findall(r"^%minimax (tools.*)$", page, re.MULTILINE)
     session = Session()
     for line in lines:
-        commands.run(session, SimpleNamespace(user_ns={}), line)
+        commands.run(commands.Context(session, SimpleNamespace(user_ns={})), line)
     assert len(lines) == 8
     assert list(session.rules) == []
 

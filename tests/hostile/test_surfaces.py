@@ -14,7 +14,7 @@ from mm_magics.config import MiniMax
 from mm_magics.display import markdown, sanitize
 from mm_magics.display.bundle import STYLE, make_bundle
 from mm_magics.display.html_page import render_page
-from mm_magics.display.picker import meaning, picker
+from mm_magics.display.picker import describe_next_prompt, make_picker
 from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.table import Table
 from mm_magics.display.terminal import TerminalView
@@ -23,7 +23,8 @@ from mm_magics.errors import MiniMaxError, RecordError
 from mm_magics.history import notebook_context
 from mm_magics.history.notebook_context import CellRun
 from mm_magics.history.turn import Turn
-from mm_magics.ipython.commands import doctor_report, run
+from mm_magics.ipython.commands import Context, run
+from mm_magics.ipython.commands.doctor import findings_table
 from mm_magics.prompt import template
 from mm_magics.session import Session
 from tests.display.html import dangers, elements, text
@@ -181,7 +182,7 @@ def written(made: Turn) -> str:
         for kind in ("thinking", "text", "input"):
             view.show(Delta(index, kind, made.prompt))  # type: ignore[arg-type]
         view.show(BlockStop(index, block))  # type: ignore[arg-type]
-    view.say(made.prompt)
+    view.write_line(made.prompt)
     view.show(TurnEnd(made))
     return out.getvalue()
 
@@ -196,11 +197,14 @@ def test_a_terminal_keeps_its_state(evil: str) -> None:
 def test_the_picker_and_the_doctor_say_it_as_text(evil: str) -> None:
     session = Session(MiniMax(model=evil.strip() or "x", thread=evil.strip() or "x"))
     session.history.load([everywhere(evil)])
-    said = picker(session).children[-1].value
-    assert dangers(said.replace(" role='status'", "")) == []
-    assert hidden(said) == []
-    assert sanitize.escape_controls(evil.strip()) in sanitize.escape_controls(meaning(session))
-    for report in (doctor_report([*examine(session, evil), Finding(evil, False, evil, evil)]), run(session, None, "")):
+    description = make_picker(session).children[-1].value
+    assert dangers(description.replace(" role='status'", "")) == []
+    assert hidden(description) == []
+    assert sanitize.escape_controls(evil.strip()) in sanitize.escape_controls(describe_next_prompt(session))
+    for report in (
+        findings_table([*examine(session, evil), Finding(evil, False, evil, evil)]),
+        run(Context(session), ""),
+    ):
         assert hidden(repr(report)) == hidden(report._repr_markdown_()) == []
 
 

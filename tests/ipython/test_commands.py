@@ -1,4 +1,4 @@
-"""What `%minimax` says and does, without a kernel: every command, and what is typed wrong."""
+"""The commands of `%minimax`, without a kernel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keyring.backends import fail
 
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, ConfigError, EndpointError, MiniMaxError, UsageError
-from mm_magics.ipython import arguments, commands
+from mm_magics.ipython import commands
 from mm_magics.ipython.commands import settings
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
@@ -29,69 +29,76 @@ def _no_keyring() -> Any:
     keyring.set_keyring(before)
 
 
-def said(session: Session, line: str) -> str:
-    report = commands.run(session, SHELL, line)
-    assert isinstance(report, Table)
-    assert report._repr_markdown_().strip()
-    return repr(report)
+def run(session: Session, line: str) -> Any:
+    return commands.run(commands.Context(session, SHELL), line)
 
 
-# Where things stand, help ---------------------------------------------------------------------------------------
+def output(session: Session, line: str) -> str:
+    table = run(session, line)
+    assert isinstance(table, Table)
+    assert table._repr_markdown_().strip()
+    return repr(table)
 
 
-def test_alone_it_says_where_things_stand(session: Session, endpoint: Simulator) -> None:
+# Status and help ------------------------------------------------------------------------------------------------
+
+
+def test_without_a_command_the_status_is_shown(session: Session, endpoint: Simulator) -> None:
     session.ask("hi")
-    stands = said(session, "")
-    for part in ("MiniMax-M2.7", endpoint.base_url, "from api_key", "endpoint default", "main: 1 turns", "1 calls"):
-        assert part in stands
-    assert endpoint.key not in stands
+    status = output(session, "")
+    for part in ("MiniMax-M2.7", endpoint.base_url, "from api_key", "endpoint default", "main: 1 turn,", "1 call,"):
+        assert part in status
+    assert endpoint.key not in status
     assert len(endpoint.log) == 1
 
 
-def test_without_a_key_it_says_what_to_do(endpoint: Simulator) -> None:
-    assert "none: Run %minimax login" in said(Session(base_url=endpoint.base_url), "")
+def test_the_status_says_what_to_do_without_a_key(endpoint: Simulator) -> None:
+    assert "missing: Run %minimax login" in output(Session(base_url=endpoint.base_url), "")
 
 
 def test_stale_turns_are_counted(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.extend(["a1", "b1", "a2"])
     for cell in "aba":
         session.ask(f"{cell}?", cell_id=cell)
-    assert "main: 2 turns, in the order first run, 1 stale" in said(session, "")
-    assert "complete, stale" in said(session, "history")
+    assert "main: 2 turns, in the order of their first runs, 1 stale" in output(session, "")
+    assert "complete, stale" in output(session, "history")
 
 
-def test_help_lists_every_command_and_says_more_of_one(session: Session) -> None:
-    text = said(session, "help")
-    for command in arguments.COMMANDS:
+def test_help_lists_every_command_and_describes_one(session: Session) -> None:
+    text = output(session, "help")
+    for command in commands.COMMANDS:
         assert f"%minimax {command.name}" in text
-        assert command.help in said(session, f"help {command.name}")
-    assert "--temperature" in said(session, "help %%minimax")
-    assert "--temperature" in said(session, "help --model")
-    assert said(session, "--help") == said(session, "-h") == text
+        assert command.help in output(session, f"help {command.name}")
+    assert "--temperature" in output(session, "help %%minimax")
+    assert "--temperature" in output(session, "help --model")
+    assert output(session, "--help") == output(session, "-h") == text
 
 
-def test_every_command_of_the_help_is_one(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_runs_or_raises_one_of_our_errors(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "getpass", lambda _: SECRET)
-    for command in arguments.COMMANDS:
-        if command.name == "explain":  # asks a model: the magics do it, since they show an answer
-            continue
-        told = ""
+    for command in commands.COMMANDS:
+        message = ""
         try:
-            commands.run(session, SHELL, command.name)
+            run(session, command.name)
         except MiniMaxError as error:
-            told = str(error)
-        assert "There is no command" not in told
+            message = str(error)
+        assert "Unknown command" not in message
+
+
+def test_explain_needs_an_error(session: Session) -> None:
+    with pytest.raises(UsageError, match="No cell of this kernel ended with an error"):
+        run(session, "explain")
 
 
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("modle", "There is no command 'modle'.", "Did you mean %minimax model?"),
-        ("zzz", "There is no command 'zzz'.", "%minimax help"),
-        ("What is up?", "There is no command 'What'.", ""),
-        ("help zzz", "There is no command 'zzz'.", "%minimax help"),
-        ("set zzz 1", "There is no setting 'zzz'.", "%minimax set"),
-        ("set temprature 1", "There is no setting 'temprature'.", "Did you mean temperature?"),
+        ("modle", "Unknown command 'modle'.", "Did you mean %minimax model?"),
+        ("zzz", "Unknown command 'zzz'.", "%minimax help"),
+        ("What is up?", "Unknown command 'What'.", ""),
+        ("help zzz", "Unknown command 'zzz'.", "%minimax help"),
+        ("set zzz 1", "Unknown setting 'zzz'.", "%minimax set"),
+        ("set temprature 1", "Unknown setting 'temprature'.", "Did you mean temperature?"),
         ("set temperature 5", "temperature must be above 0 and at most 1", "temperature:"),
         ("set temperature 0", "temperature must be above 0", ""),
         ("set temperature hot", "The 'temperature' trait", ""),
@@ -107,19 +114,19 @@ def test_every_command_of_the_help_is_one(session: Session, monkeypatch: pytest.
         ("set quiet maybe", "", ""),
         ("login now", "%minimax login takes only --keep.", ""),
         ("undo", "The thread main has no turns", ""),
-        ("save", "A file's name is needed.", ""),
-        ("load", "A file's name is needed.", ""),
-        ("export", "A file's name is needed.", ""),
-        ("fork", "A fork needs a name.", ""),
+        ("save", "A file name is required.", ""),
+        ("load", "A file name is required.", ""),
+        ("export", "A file name is required.", ""),
+        ("fork", "The new thread needs a name.", ""),
         ("fork side", "The thread main has no turns", ""),
     ],
 )
-def test_what_is_typed_wrong_is_refused_and_changes_nothing(
+def test_an_invalid_command_is_rejected_and_changes_nothing(
     session: Session, line: str, message: str, hint: str
 ) -> None:
     before = session.config.trait_values(config=True)
     with pytest.raises(UsageError) as caught:
-        commands.run(session, SHELL, line)
+        run(session, line)
     assert caught.value.message.startswith(message)
     assert hint in caught.value.hint
     assert "hunter2" not in str(caught.value)
@@ -130,32 +137,32 @@ def test_what_is_typed_wrong_is_refused_and_changes_nothing(
 # Settings -------------------------------------------------------------------------------------------------------
 
 
-def test_model_says_and_sets_it(session: Session) -> None:
-    assert said(session, "model").startswith("The model is MiniMax-M2.7, window 204,800 tokens")
-    assert said(session, "model MiniMax-M9") == "The model is MiniMax-M9 (set in this kernel)."
+def test_model_shows_and_changes_the_model(session: Session) -> None:
+    assert output(session, "model").startswith("The model is MiniMax-M2.7, context window 204,800 tokens")
+    assert output(session, "model MiniMax-M9") == "The model is MiniMax-M9 (set in this kernel)."
     assert session.config.model == "MiniMax-M9"
 
 
-def test_models_shows_the_catalogue_and_what_is_new_at_the_endpoint(session: Session) -> None:
-    rows = said(session, "models").splitlines()
+def test_models_lists_the_catalogue_and_new_models_of_the_endpoint(session: Session) -> None:
+    rows = output(session, "models").splitlines()
     row = next(each for each in rows if each.startswith("MiniMax-M2.7-highspeed"))
     assert row.split()[1:7] == ["204,800", "about", "100", "0.60", "/", "2.40"]
     assert any(each.startswith("MiniMax-M3") and each.endswith("new at the endpoint") for each in rows)
     assert "offers 8 models" in rows[-1]
 
 
-def test_models_shows_the_catalogue_though_the_endpoint_cannot_be_asked(session: Session) -> None:
+def test_models_lists_the_catalogue_if_the_endpoint_fails(session: Session) -> None:
     session.config.base_url = "http://127.0.0.1:9/anthropic"
-    text = said(session, "models")
+    text = output(session, "models")
     assert "MiniMax-M2.1" in text
-    assert "The endpoint was not asked for more: No API key found" in text
+    assert "Could not list the endpoint's models: No API key found" in text
 
 
-def test_system_says_and_sets_it(session: Session) -> None:
-    assert "endpoint default" in said(session, "system")
-    assert "Be brief." in said(session, "system 'Be brief.'")
+def test_system_shows_and_changes_the_system_prompt(session: Session) -> None:
+    assert "endpoint default" in output(session, "system")
+    assert "Be brief." in output(session, "system 'Be brief.'")
     assert session.config.system == "Be brief."
-    said(session, "system none")
+    output(session, "system none")
     assert session.config.system is None
 
 
@@ -179,17 +186,17 @@ def test_system_says_and_sets_it(session: Session) -> None:
         ("set thread side", "thread", "side"),
     ],
 )
-def test_set_changes_a_setting_from_now_on(session: Session, line: str, name: str, value: Any) -> None:
-    assert said(session, line) == f"{name} is {value!r} (set in this kernel)."
+def test_set_changes_a_setting(session: Session, line: str, name: str, value: Any) -> None:
+    assert output(session, line) == f"{name} is {value!r} (set in this kernel)."
     assert getattr(session.config, name) == value
 
 
-def test_set_alone_lists_every_setting_with_its_value_and_help(session: Session) -> None:
-    lines = said(session, "set").splitlines()
+def test_set_without_arguments_lists_every_setting(session: Session) -> None:
+    lines = output(session, "set").splitlines()
     for name, trait in session.config.class_traits(config=True).items():
         (line,) = [each for each in lines if each.split()[0] == name]
         assert " ".join(str(trait.help).split()) in line
-    assert said(session, "set temperature") == "temperature is 1.0 (default)."
+    assert output(session, "set temperature") == "temperature is 1.0 (default)."
 
 
 # History --------------------------------------------------------------------------------------------------------
@@ -199,34 +206,34 @@ def test_history_lists_the_turns_of_a_thread(session: Session, endpoint: Simulat
     endpoint.answers.extend(["the first answer", "x" * 200])
     session.ask("first\nquestion")
     session.ask("second", thread="side")
-    text = said(session, "history")
+    text = output(session, "history")
     assert "Thread main" in text
     assert "first question" in text
     assert "the first answer" in text
-    side = said(session, "history side")
+    side = output(session, "history side")
     assert "x" * 59 + "…" in side
-    assert "threads that have: main, side" in said(session, "history none")
+    assert "Threads with turns: main, side" in output(session, "history none")
 
 
-def test_clear_forgets_a_thread_alone(session: Session) -> None:
+def test_clear_removes_the_turns_of_one_thread(session: Session) -> None:
     session.ask("a")
     session.ask("b", thread="side")
-    assert "1 turns of the thread side are forgotten" in said(session, "clear side")
+    assert "Removed 1 turn of the thread side" in output(session, "clear side")
     assert list(session.history.threads()) == ["main"]
-    said(session, "clear")
+    output(session, "clear")
     assert session.history.threads() == {}
 
 
-def test_undo_forgets_the_last_turn(session: Session) -> None:
+def test_undo_removes_the_last_turn(session: Session) -> None:
     first = session.ask("a")
     session.ask("b")
-    assert "'b'" in said(session, "undo")
+    assert "'b'" in output(session, "undo")
     assert session.history.turns("main") == [first]
 
 
-def test_a_fork_shares_the_past_and_goes_its_own_way(session: Session, endpoint: Simulator) -> None:
+def test_a_fork_shares_earlier_turns_but_not_later_ones(session: Session, endpoint: Simulator) -> None:
     session.ask("shared")
-    assert "shares the 1 turns of main" in said(session, "fork side")
+    assert "shares 1 turn with main" in output(session, "fork side")
     session.ask("apart")
     assert len(session.history.turns("side")) == 2
     assert len(session.history.turns("main")) == 1
@@ -234,31 +241,31 @@ def test_a_fork_shares_the_past_and_goes_its_own_way(session: Session, endpoint:
 
 
 def test_usage_sums_by_model(session: Session, endpoint: Simulator) -> None:
-    assert said(session, "usage") == "Nothing was asked yet."
+    assert output(session, "usage") == "No prompt was sent yet."
     session.ask("a")
     session.ask("b", model="MiniMax-M2")
-    rows = [line.split() for line in said(session, "usage").splitlines()]
+    rows = [line.split() for line in output(session, "usage").splitlines()]
     assert [row[0] for row in rows] == ["model", "MiniMax-M2", "MiniMax-M2.7", "all"]
     counts = [record.usage or {} for record in endpoint.log]
     assert rows[3][3].replace(",", "") == str(sum(each["input_tokens"] for each in counts))
     assert rows[3][4].replace(",", "") == str(sum(each["output_tokens"] for each in counts))
 
 
-def test_what_was_saved_is_loaded_into_another_session(session: Session, tmp_path: Path) -> None:
+def test_saved_turns_can_be_loaded_into_another_session(session: Session, tmp_path: Path) -> None:
     turn = session.ask("Grüße 🦪")
     file = tmp_path / "turns.json"
-    assert str(file) in said(session, f"save {file}")
+    assert str(file) in output(session, f"save {file}")
     with Session(base_url=session.config.base_url, api_key="x") as other:
-        assert "1 turns were read" in said(other, f"load {file}")
+        assert "Loaded 1 turn." in output(other, f"load {file}")
         assert [each.messages for each in other.history.turns("main")] == [turn.messages]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "5", '{"a": 1}', "\xff"])
-def test_a_file_that_save_did_not_write_is_refused(session: Session, tmp_path: Path, content: str) -> None:
+def test_loading_another_file_is_rejected(session: Session, tmp_path: Path, content: str) -> None:
     file = tmp_path / "turns.json"
     file.write_bytes(content.encode("latin-1"))
     try:
-        commands.run(session, SHELL, f"load {file}")
+        run(session, f"load {file}")
     except MiniMaxError as error:
         refused = str(error)
     else:
@@ -266,23 +273,23 @@ def test_a_file_that_save_did_not_write_is_refused(session: Session, tmp_path: P
     assert session.history.threads() == {}
     assert refused or content == "[]"
     with pytest.raises(MiniMaxError):
-        commands.run(session, SHELL, f"load {tmp_path / 'nowhere.json'}")
+        run(session, f"load {tmp_path / 'nowhere.json'}")
 
 
 @pytest.mark.parametrize("ending", [".md", ".html", ".json", ".py"])
-def test_a_conversation_is_exported(session: Session, tmp_path: Path, ending: str) -> None:
+def test_a_thread_is_exported(session: Session, tmp_path: Path, ending: str) -> None:
     session.ask("hello there")
     file = tmp_path / f"talk{ending}"
-    said(session, f"export {file}")
+    output(session, f"export {file}")
     assert "hello there" in file.read_text("utf-8")
-    with pytest.raises(ArgumentError, match="ends in none of"):
-        commands.run(session, SHELL, f"export {tmp_path / 'talk.docx'}")
+    with pytest.raises(ArgumentError, match=r"Cannot export to talk\.docx"):
+        run(session, f"export {tmp_path / 'talk.docx'}")
 
 
-def test_an_exported_page_marks_the_stale_turns(session: Session, tmp_path: Path) -> None:
+def test_an_exported_page_marks_stale_turns(session: Session, tmp_path: Path) -> None:
     for word, cell in (("one", "a"), ("two", "b"), ("other", "a")):
         session.ask(word, cell_id=cell)
-    said(session, f"export {tmp_path / 'talk.html'}")
+    output(session, f"export {tmp_path / 'talk.html'}")
     _, other, two = (tmp_path / "talk.html").read_text("utf-8").split('<div class="prompt">')
     assert ("stale" in other, "stale" in two) == (False, True)
 
@@ -290,42 +297,40 @@ def test_an_exported_page_marks_the_stale_turns(session: Session, tmp_path: Path
 # Keys -----------------------------------------------------------------------------------------------------------
 
 
-def test_login_asks_for_a_key_and_uses_it_for_this_host(endpoint: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_asks_for_a_key_and_uses_it(endpoint: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(settings, "getpass", lambda prompt: asked.append(prompt) or endpoint.key)
     with Session(base_url=endpoint.base_url) as session:
-        text = said(session, "login")
+        text = output(session, "login")
         assert endpoint.base_url in asked[0]
         assert "until this kernel ends" in text
         assert endpoint.key not in text
         assert session.ask("hi").status == "complete"
 
 
-def test_login_keep_says_if_there_is_no_keyring(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_keep_fails_without_a_keyring(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "getpass", lambda _: SECRET)
-    with pytest.raises(ConfigError, match="No OS keyring") as caught:
-        commands.run(session, SHELL, "login --keep")
+    with pytest.raises(ConfigError, match="No OS keyring is available") as caught:
+        run(session, "login --keep")
     assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize("typed", ["", "  ", "a b", "schlüssel"])
-def test_login_refuses_what_can_be_no_key(session: Session, monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+def test_login_rejects_an_invalid_key(session: Session, monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     before = session.keys.find(session.config.base_url)
     monkeypatch.setattr(settings, "getpass", lambda _: typed)
     with pytest.raises(ConfigError):
-        commands.run(session, SHELL, "login")
+        run(session, "login")
     assert session.keys.find(session.config.base_url) is before
 
 
-def test_login_where_nobody_can_be_asked_is_one_of_our_errors(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def nobody(_: str) -> str:
+def test_login_without_input_raises_a_config_error(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_input(_: str) -> str:
         raise RuntimeError("no stdin")
 
-    monkeypatch.setattr(settings, "getpass", nobody)
-    with pytest.raises(ConfigError, match="cannot be asked for here"):
-        commands.run(session, SHELL, "login")
+    monkeypatch.setattr(settings, "getpass", no_input)
+    with pytest.raises(ConfigError, match="cannot ask for a key"):
+        run(session, "login")
 
 
 def test_no_command_shows_a_key(session: Session, endpoint: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,6 +339,6 @@ def test_no_command_shows_a_key(session: Session, endpoint: Simulator, monkeypat
     with pytest.raises(EndpointError):
         session.ask("hi [[simulator: fault=invalid-key]]")
     for command in ("", "model", "models", "system", "set", "history", "usage", "thread", "doctor", "help"):
-        text = said(session, command) + commands.run(session, SHELL, command)._repr_markdown_()
+        text = output(session, command) + run(session, command)._repr_markdown_()
         assert SECRET not in text
         assert endpoint.key not in text

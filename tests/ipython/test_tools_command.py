@@ -1,4 +1,4 @@
-"""`%minimax tools`: what it lists, which rules it makes, and what is typed wrong."""
+"""`%minimax tools`: its list, and the rules that it adds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mm_magics.errors import ArgumentError, UsageError
-from mm_magics.ipython import arguments, commands
+from mm_magics.ipython import commands
+from mm_magics.ipython.completion import completions
 from mm_magics.session import Session
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES
 from mm_magics.tools.tool import Tool, ToolCall
@@ -16,68 +17,72 @@ from mm_magics.tools.tool import Tool, ToolCall
 SHELL: Any = SimpleNamespace(user_ns={})
 
 
-def said(session: Session, line: str) -> str:
-    report = commands.run(session, SHELL, line)
-    assert report._repr_markdown_().strip()
-    return repr(report)
+def output(session: Session, line: str) -> str:
+    table = commands.run(commands.Context(session, SHELL), line)
+    assert table._repr_markdown_().strip()
+    return repr(table)
 
 
 def verdict(session: Session, name: str, **given: Any) -> str:
     return session.rules.verdict(Tool(name, "", {}, print, asks=True), ToolCall("1", name, given))
 
 
-def test_it_lists_the_tools_with_their_risks_the_folder_and_the_rules(tmp_path: Any) -> None:
+def test_tools_lists_the_tools_the_folder_and_the_rules(tmp_path: Any) -> None:
     session = Session(tools_folder=str(tmp_path))
-    text = said(session, "tools")
+    text = output(session, "tools")
     rows = {words[0]: words[1:] for words in map(str.split, text.splitlines())}
     assert all(name in rows for name in TOOL_NAMES)
-    assert rows["shell"][:5] == ["asks", "Runs", "any", "command", "as"]
-    assert rows["variables"][:3] == ["runs", "Names,", "types"]
-    assert f"Files are those of {tmp_path.resolve()}." in text
+    assert rows["shell"][:5] == ["ask", "Runs", "any", "command", "as"]
+    assert rows["variables"][:3] == ["allow", "Names,", "types"]
+    assert f"File tools work in {tmp_path.resolve()}." in text
     assert "There are no rules." in text
-    said(session, "tools allow shell 'command=git status*' timeout=5")
-    assert "Rule: allow shell 'command=git status*' timeout=5" in said(session, "tools")
+    output(session, "tools allow shell 'command=git status*' timeout=5")
+    assert "Rule: allow shell 'command=git status*' timeout=5" in output(session, "tools")
 
 
-def test_a_rule_that_is_typed_holds_until_it_is_forgotten() -> None:
+def test_a_rule_applies_until_it_is_removed() -> None:
     session = Session()
-    assert "Until this kernel ends: allow shell 'command=git *'." in said(session, "tools allow shell 'command=git *'")
+    assert "Until this kernel ends: allow shell 'command=git *'." in output(
+        session, "tools allow shell 'command=git *'"
+    )
     assert verdict(session, "shell", command="git log") == "allow"
     assert verdict(session, "shell", command="rm -r x") == "ask"
-    said(session, "tools deny sh*")
+    output(session, "tools deny sh*")
     assert verdict(session, "shell", command="git log") == "deny"
-    assert said(session, "tools forget sh*") == "1 rule is forgotten."
+    assert output(session, "tools forget sh*") == "Removed 1 rule."
     assert verdict(session, "shell", command="git log") == "allow"
-    said(session, "tools ask *")
-    assert said(session, "tools forget all") == "2 rules are forgotten."
+    output(session, "tools ask *")
+    assert output(session, "tools forget all") == "Removed 2 rules."
     assert list(session.rules) == []
 
 
-def test_what_a_listed_rule_says_can_be_typed_again() -> None:
+def test_a_listed_rule_can_be_typed_again() -> None:
     session = Session()
     line = """tools allow shell "command=echo 'it''s' \\"two  words\\" [*]" """
-    said(session, line)
+    output(session, line)
     (rule,) = session.rules
-    (listed,) = [each for each in said(session, "tools").splitlines() if each.startswith("Rule: ")]
-    said(session, "tools forget all")
-    said(session, f"tools {listed.removeprefix('Rule: ')}")
+    (listed,) = [each for each in output(session, "tools").splitlines() if each.startswith("Rule: ")]
+    output(session, "tools forget all")
+    output(session, f"tools {listed.removeprefix('Rule: ')}")
     assert list(session.rules) == [rule]
 
 
-def test_it_says_if_a_rule_is_for_no_tool_that_is_known() -> None:
+def test_a_rule_for_an_unknown_tool_gets_a_note() -> None:
     session = Session()
-    assert "No tool is called shel yet: did you mean shell?" in said(session, "tools deny shel")
-    assert "No tool is called zzz yet." in said(session, "tools deny zzz")
+    assert "There is no tool shel yet: did you mean shell?" in output(session, "tools deny shel")
+    assert "There is no tool zzz yet." in output(session, "tools deny zzz")
     session.namespace["zzz"] = print
-    assert said(session, "tools allow zzz") == "Until this kernel ends: allow zzz."
-    assert "No tool is" not in said(session, "tools deny shell") + said(session, "tools deny mcp_*")
+    assert output(session, "tools allow zzz") == "Until this kernel ends: allow zzz."
+    assert "There is no tool" not in output(session, "tools deny shell") + output(session, "tools deny mcp_*")
 
 
-def test_it_warns_that_a_pattern_of_commands_matches_text() -> None:
+def test_a_pattern_for_a_command_gets_a_warning() -> None:
     session = Session()
-    assert "also allows 'git log; rm -r *'" in said(session, "tools allow shell 'command=git *'")
+    assert "also allows 'git log; rm -r *'" in output(session, "tools allow shell 'command=git *'")
     assert verdict(session, "shell", command="git log; rm -r *") == "allow"
-    assert "Mind" not in said(session, "tools allow shell command=ls") + said(session, "tools deny shell command=*rm*")
+    assert "Note that" not in output(session, "tools allow shell command=ls") + output(
+        session, "tools deny shell command=*rm*"
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,43 +91,43 @@ def test_it_warns_that_a_pattern_of_commands_matches_text() -> None:
         ("alow shell", "'alow' is not allow, ask, deny or forget.", "Did you mean allow?"),
         ("shell", "'shell' is not allow, ask, deny or forget.", ""),
         ("zzz", "'zzz' is not", "%minimax tools allow|ask|deny NAME"),
-        ("allow", "A rule needs a tool's name.", "%minimax tools allow NAME"),
-        ("deny command=rm*", "'command=rm*' cannot be a tool's name.", ""),
-        ("deny a.b", "'a.b' cannot be a tool's name.", ""),
-        ("deny ''", "'' cannot be a tool's name.", ""),
-        ("deny naïve", "'naïve' cannot be a tool's name.", ""),
+        ("allow", "A rule needs a tool name.", "%minimax tools allow NAME"),
+        ("deny command=rm*", "'command=rm*' is not a valid tool name.", ""),
+        ("deny a.b", "'a.b' is not a valid tool name.", ""),
+        ("deny ''", "'' is not a valid tool name.", ""),
+        ("deny naïve", "'naïve' is not a valid tool name.", ""),
         ("allow shell git status", "'git' is not ARGUMENT=PATTERN.", "quotes"),
         ("allow shell =x", "'=x' is not ARGUMENT=PATTERN.", ""),
-        ("allow shell cmd=ls", "shell has no argument 'cmd'.", "It has: command, timeout."),
-        ("allow shell command=a command=b", "command is given twice.", "two rules"),
+        ("allow shell cmd=ls", "shell has no argument 'cmd'.", "Its arguments are: command, timeout."),
+        ("allow shell command=a command=b", "command is given twice.", "Add a rule for each pattern."),
         ("allow shell 'command=git", "A quote is not closed.", ""),
         ("allow shell command=\x1b[31m", "control characters", ""),
         ("allow shell\tcommand=x", "control characters", ""),
         ("allow shell command=a\u202eb", "control characters", ""),
-        ("forget", "forget takes one name", "%minimax tools"),
-        ("forget a b", "forget takes one name", ""),
+        ("forget", "forget takes the tool name", "%minimax tools"),
+        ("forget a b", "forget takes the tool name", ""),
         ("forget shell", "There is no rule for 'shell'.", "%minimax tools"),
         ("forget all", "There is no rule for 'all'.", ""),
     ],
 )
-def test_what_is_typed_wrong_changes_nothing_and_is_said_in_a_line(line: str, message: str, hint: str) -> None:
+def test_an_invalid_rule_is_rejected_and_changes_nothing(line: str, message: str, hint: str) -> None:
     session = Session()
     with pytest.raises(ArgumentError) as caught:
-        commands.run(session, SHELL, f"tools {line}")
+        commands.run(commands.Context(session, SHELL), f"tools {line}")
     assert message in caught.value.message
     assert hint in caught.value.hint
     assert len(str(caught.value).splitlines()) <= 2
     assert list(session.rules) == []
 
 
-def test_a_folder_that_is_none_is_said() -> None:
+def test_a_folder_that_is_none_is_output() -> None:
     session = Session(tools_folder="nowhere/at/all")
     with pytest.raises(UsageError, match="is not a folder") as caught:
-        commands.run(session, SHELL, "tools")
+        commands.run(commands.Context(session, SHELL), "tools")
     assert "%minimax set tools_folder" in caught.value.hint
 
 
-def test_a_notebook_from_elsewhere_sets_no_rule_and_no_folder() -> None:
+def test_a_notebook_cannot_set_rules_or_the_folder() -> None:
     session = Session()
     rules = [{"verdict": "allow", "pattern": "*", "arguments": []}]
     session.receive(
@@ -144,5 +149,5 @@ def test_a_notebook_from_elsewhere_sets_no_rule_and_no_folder() -> None:
         ("%minimax tools allow shell ", []),
     ],
 )
-def test_tab_completes_verdicts_and_names(before: str, offered: list[str]) -> None:
-    assert arguments.completions(before, [], []) == offered
+def test_tab_completes_verdicts_and_tool_names(before: str, offered: list[str]) -> None:
+    assert completions(before) == offered

@@ -34,7 +34,7 @@ def test_the_demo_prints_the_conversation_and_writes_a_notebook_and_a_page(tmp_p
     done = run("demo", str(QUICKSTART), "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "Your name is **Ada**" in done.stdout
-    notebook, page = done.stdout.split("same as a page:")[1].split()
+    notebook, page = done.stdout.split("and an HTML page:")[1].split()
     executed = nbformat.read(notebook, as_version=4)
     turns = [cell for cell in executed.cells if cell.source.startswith("%%minimax")]
     assert all(cell.outputs[0].data[MIME_TYPE]["status"] == "complete" for cell in turns)
@@ -46,7 +46,7 @@ def test_the_demo_of_something_that_is_no_notebook_is_one_clear_line(tmp_path):
     (tmp_path / "x.ipynb").write_text("no")
     done = run("demo", str(tmp_path / "x.ipynb"), "--output", str(tmp_path))
     assert done.returncode == 1
-    assert "cannot be read as a notebook" in done.stderr
+    assert "Cannot read the notebook" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -63,7 +63,7 @@ def test_the_demo_says_what_it_lacks(tmp_path):
     command = [sys.executable, "-c", without, "demo", str(QUICKSTART), "--output", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert done.stderr == "The demo needs nbclient.\npip install 'mm-magics[lab]'\n"
+    assert done.stderr == "The demo needs the package nbclient.\nRun: pip install 'mm-magics[lab]'\n"
 
 
 def test_history_tells_a_notebooks_conversations_as_a_table_and_as_records(tmp_path):
@@ -96,7 +96,7 @@ def test_the_simulator_says_how_to_point_a_client_at_it_and_ends_on_interrupt(tm
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
     assert doctor.returncode == 0, doctor.stdout
-    assert "All is well." in doctor.stdout
+    assert "No problems found." in doctor.stdout
     assert "k" * 20 not in doctor.stdout
 
 

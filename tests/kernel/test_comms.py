@@ -73,7 +73,7 @@ def test_the_live_document_gives_order_and_turns_before_it_is_saved(fresh_kernel
     front_end.describe(page, ["d"])
     kernel.run("%%minimax\nFour", "d")
     assert sent(simulator) == ["Three", "Two", "Four"]
-    assert "page.ipynb, as the front end holds it" in kernel.run("%minimax").text
+    assert "page.ipynb, live from the front end" in kernel.run("%minimax").text
 
 
 def test_cells_that_are_about_to_run_keep_their_turns(fresh_kernel, simulator):

@@ -139,7 +139,7 @@ def test_an_interrupt_in_a_terminal_keeps_what_came(terminal):
     terminal.sendline("%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=50]]\n\n")
     terminal.expect(r"\x1b\[0m\r?\n")
     terminal.sendintr()
-    terminal.expect("What came is kept.")
+    terminal.expect("The partial response is kept.")
     terminal.expect(r"In \[\d+\]: $")
     assert "stopped" in cell(terminal, "%minimax history")
 

@@ -129,8 +129,8 @@ def test_a_schema_makes_columns_and_a_budget_of_zero_makes_errors(mapping, simul
     ("flags", "said"),
     [
         ("--map nope", "`nope` is not defined in this notebook."),
-        ("--into x", "--into is for a run over rows."),
-        ("--budget 2", "--budget is for a run over rows."),
+        ("--into x", "--into needs --map."),
+        ("--budget 2", "--budget needs --map."),
         ("--map df --as json", "--as cannot be combined with --map."),
         ("--map df --sees above", "--sees cannot be combined with --map."),
         ("--map df --raw", "--raw cannot be combined with --map."),
@@ -168,7 +168,7 @@ def test_after_an_interrupt_every_finished_row_is_kept_and_the_cell_can_continue
         then=mapping.interrupt,
     )
     assert run.error["ename"] == "TurnInterruptedError"
-    assert run.error["traceback"] == ["Interrupted.", "What came is kept."]
+    assert run.error["traceback"] == ["Interrupted.", "The partial response is kept."]
     assert run.turn["status"] == "stopped"
     assert broken_rules(run.turn) == []
     done = int(value(mapping, "df['said'].notna().sum()"))
@@ -188,7 +188,7 @@ def test_an_interrupt_before_the_first_answer_changes_nothing(mapping):
         mapping.interrupt()
 
     run = mapping.run(silent, "a", when=lambda kind, _: kind == "comm_msg", then=later)
-    assert run.error["traceback"] == ["Interrupted.", "Nothing had come."]
+    assert run.error["traceback"] == ["Interrupted.", "No response was received."]
     assert value(mapping, "list(df.columns)") == "['text']"
     assert "0 turns" in mapping.run("%minimax").text
 

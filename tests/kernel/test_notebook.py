@@ -67,7 +67,7 @@ def test_an_interrupt_keeps_what_came_and_the_next_request_is_valid(kernel, simu
     assert run.turn["status"] == "stopped"
     assert sorted(bundle["data"]) == MIMES
     assert error["ename"] == "TurnInterruptedError"
-    assert error["traceback"] == ["Interrupted.", "What came is kept."]
+    assert error["traceback"] == ["Interrupted.", "The partial response is kept."]
     kept = run.turn["messages"][1]["content"][-1]["text"]
     assert kernel.run("%%minimax\nGo on.", "b").turn["status"] == "complete"
     sent = simulator.log[-1].body["messages"]
@@ -80,7 +80,7 @@ def test_an_interrupt_before_anything_came_keeps_the_earlier_turn(kernel):
     waiting = "%%minimax\nHello again. [[simulator: wait=20]]"
     run = kernel.run(waiting, "a", when=told("waiting"), then=kernel.interrupt)
     assert run.turn == first
-    assert run.error["traceback"] == ["Interrupted.", "Nothing had come."]
+    assert run.error["traceback"] == ["Interrupted.", "No response was received."]
     assert "this is the earlier answer" in run.outputs[0]["data"]["text/html"]
 
 
@@ -97,7 +97,7 @@ def test_rerunning_a_cell_replaces_its_turn(kernel, simulator):
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("%%minimax --temprature 1\nHi.", "There is no flag --temprature.\nDid you mean --temperature?"),
+        ("%%minimax --temprature 1\nHi.", "Unknown flag --temprature.\nDid you mean --temperature?"),
         ("%%minimax -t 0\nHi.", "temperature must be above 0 and at most 1, not 0.0.\n1.0 is recommended."),
         ("%%minimax -m MiniMax-M27\nHi.", "Did you mean MiniMax-M2.7?"),
         ("%%minimax\n \n", "The prompt is empty.\nWrite the question below the %%minimax line."),
@@ -195,7 +195,7 @@ def test_a_dry_run_shows_the_request_and_sends_nothing(kernel, simulator):
     shown, _ = json.JSONDecoder().raw_decode(run.text)
     assert shown["temperature"] == 0.3
     assert len(shown["messages"]) == 3
-    assert "Nothing was sent. 1 earlier turns would be seen." in run.text
+    assert "Nothing was sent. The context has 1 earlier turn." in run.text
     assert len(simulator.log) == calls
 
 

@@ -1,132 +1,93 @@
-"""What `%minimax` does: one function a command, each giving a `Table`.
+"""The commands of `%minimax`.
 
-Always true: a command changes nothing unless its whole line was understood.
+To add one, write its function in a module of this folder and add a line to `COMMANDS`: help, completion and the
+reference page follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
-from mm_magics import doctor
-from mm_magics.config import checked_base_url
-from mm_magics.display import usage_line
 from mm_magics.display.table import Table
-from mm_magics.errors import ArgumentError, MiniMaxError, UsageError
-from mm_magics.history.notebook import LiveNotebook
+from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.ipython import arguments, frontend
-from mm_magics.ipython.commands import mcp, settings, threads, tools
-from mm_magics.session import Session
+from mm_magics.ipython.commands import doctor, explain, mcp, settings, status, threads, tools
+from mm_magics.ipython.commands.command import Command, Context
+
+__all__ = ["COMMANDS", "Command", "Context", "run"]
+
+_SEE_HELP = "%minimax help lists the commands."
 
 
-def run(session: Session, shell: Any, line: str) -> Table:
-    """Do what the line says. Raises `ArgumentError` for a command that there is not."""
+def run(context: Context, line: str) -> Any:
+    """Run the command on this line; without one, show the status.
+
+    Raises:
+        ArgumentError: The command is unknown, or its arguments are invalid.
+    """
     name, _, rest = line.strip().partition(" ")
-    rest = rest.strip()
     if not name:
-        return _standing(session)
+        return status.show_status(context)
     if name in ("-h", "--help"):
         name = "help"
-    command = _COMMANDS.get(name)
-    if command is None:
-        like = get_close_matches(name, _COMMANDS, 1, 0.5)
-        hint = f"Did you mean %minimax {like[0]}?" if like else "%minimax help lists the commands."
-        raise ArgumentError(f"There is no command {name!r}.", hint)
-    return command(session, shell, rest)
+    for command in COMMANDS:
+        if command.name == name:
+            return command.run(context, rest.strip())
+    similar = get_close_matches(name, [command.name for command in COMMANDS], 1, 0.5)
+    raise ArgumentError(f"Unknown command {name!r}.", f"Did you mean %minimax {similar[0]}?" if similar else _SEE_HELP)
 
 
-def _standing(session: Session) -> Table:
-    settings = session.settings
-    thread = settings.value("thread")
-    turns = session.history.turns(thread)
-    try:
-        key = session.keys.find(checked_base_url(settings.value("base_url")))
-        key_is = f"from {key.source}"
-    except MiniMaxError as error:
-        key_is = f"none: {error.hint}"
-    order = "in document order" if session.history.has_document else "in the order first run"
-    stale = len(session.history.stale() & {turn.place for turn in turns})
-    stale_too = f", {stale} stale" if stale else ""
-    rows = [
-        ("model", settings.describe("model")),
-        ("endpoint", settings.describe("base_url")),
-        ("key", key_is),
-        ("system prompt", settings.describe("system")),
-        ("thread", f"{thread}: {len(turns)} turns, {order}{stale_too} ({settings.source('thread')})"),
-        ("notebook", _notebook(session)),
-        ("replay", settings.describe("replay")),
-        ("spent", _spent(usage_line.usage_of(turns))),
-    ]
-    return Table("mm_magics", ("what", "how it stands"), rows, ("%minimax help lists the commands.",))
-
-
-def _notebook(session: Session) -> str:
-    if session.notebook is None:
-        return "not known: this kernel remembers, no file"
-    if session.notebook.error is not None:
-        return str(session.notebook.error).replace("\n", " ")
-    faults = session.notebook.document.faults if session.notebook.document else []
-    passed = f"; {len(faults)} records passed over: %minimax doctor" if faults else ""
-    live = ", as the front end holds it" if isinstance(session.notebook, LiveNotebook) else ", as it was saved"
-    return f"{session.notebook.name}{live}{passed}"
-
-
-def _spent(usage: usage_line.Usage) -> str:
-    tokens = sum(usage.tokens.values())
-    return f"{usage.calls} calls, {tokens:,} tokens {usage_line.cost_text(usage)}".rstrip()
-
-
-def _help(_session: Session, _shell: Any, rest: str) -> Table:
-    if rest.lstrip("%") in ("minimax", "%minimax") or rest.startswith("-"):
+def _help(_context: Context, name: str) -> Table:
+    if name.lstrip("%") in ("minimax", "%minimax") or name.startswith("-"):
         return Table(lines=arguments.help_text().splitlines())
-    known = [command for command in arguments.COMMANDS if not rest or command.name == rest]
-    if not known:
-        raise ArgumentError(f"There is no command {rest!r}.", "%minimax help lists the commands.")
-    rows = [(f"%minimax {each.name} {each.usage}".rstrip(), each.help) for each in known]
-    return Table(
-        "", ("command", "what it does"), rows, () if rest else ("%%minimax --help lists the flags of a cell.",)
-    )
+    selected = [command for command in COMMANDS if not name or command.name == name]
+    if not selected:
+        raise ArgumentError(f"Unknown command {name!r}.", _SEE_HELP)
+    rows = [(f"%minimax {command.name} {command.usage}".rstrip(), command.help) for command in selected]
+    lines = () if name else ("%%minimax --help lists the flags of a prompt cell.",)
+    return Table("", ("command", "what it does"), rows, lines)
 
 
-def _picker(session: Session, shell: Any, _rest: str) -> Any:
-    if frontend.kind(shell) in ("terminal", "console"):
+def _picker(context: Context, _rest: str) -> Any:
+    if frontend.detect(context.shell) in ("terminal", "console"):
         raise UsageError("The picker needs a notebook.", "%minimax set lists the settings here.")
-    from mm_magics.display.picker import picker
+    from mm_magics.display.picker import make_picker
 
-    return picker(session)
-
-
-def _doctor(session: Session, shell: Any, _rest: str) -> Table:
-    found = list(doctor.examine(session, frontend.kind(shell)))
-    return doctor_report(found)
+    return make_picker(context.session)
 
 
-def doctor_report(found: list[doctor.Finding]) -> Table:
-    """The findings as a table, and what to do about each that is not well."""
-    bad = [finding for finding in found if finding.well is False]
-    lines = [f"{finding.what}: {finding.detail} {finding.hint}" for finding in bad] or ["All is well."]
-    return Table("", ("", "what", "found"), [(each.mark, each.what, each.detail) for each in found], lines)
-
-
-_COMMANDS: dict[str, Callable[[Session, Any, str], Table]] = {
-    "help": _help,
-    "picker": _picker,
-    "model": settings.model_,
-    "models": settings.models,
-    "system": settings.system,
-    "set": settings.set_,
-    "login": settings.login,
-    "history": threads.history,
-    "undo": threads.undo,
-    "clear": threads.clear,
-    "thread": threads.thread,
-    "fork": threads.fork,
-    "save": threads.save,
-    "load": threads.load,
-    "export": threads.export,
-    "usage": threads.usage,
-    "tools": tools.tools,
-    "mcp": mcp.mcp,
-    "doctor": _doctor,
-}
+COMMANDS = (
+    Command("help", "[NAME]", "list the commands, or describe one command or the flags", _help),
+    Command("model", "[NAME]", "show or change the model", settings.model),
+    Command(
+        "models", "", "list the models with context window, speed and price; queries the endpoint", settings.models
+    ),
+    Command("system", "[TEXT]", "show or change the system prompt (`none`: endpoint default)", settings.system),
+    Command("set", "[NAME VALUE]", "list the settings, or change one for this kernel", settings.change),
+    Command("picker", "", "show controls for model, system prompt, temperature and other settings", _picker),
+    Command("history", "[THREAD]", "list the turns of the thread", threads.history),
+    Command("undo", "", "remove the thread's last turn from this kernel's history", threads.undo),
+    Command("thread", "[NAME]", "list the threads, or switch to one", threads.thread),
+    Command("fork", "NAME", "continue in a new thread that shares the turns so far", threads.fork),
+    Command("save", "FILE.json", "save the thread's turns to a file", threads.save),
+    Command("load", "FILE.json", "load turns from a file written by save", threads.load),
+    Command("export", "FILE", "export the thread: .md, .html, .json (Messages API) or .py", threads.export),
+    Command(
+        "tools",
+        "[allow|ask|deny|forget NAME [ARGUMENT=PATTERN …]]",
+        "list the built-in tools and their risks, or change which calls are allowed, require approval or are denied",
+        tools.tools,
+    ),
+    Command("explain", "[FLAGS]", "explain the last error, with the cell that raised it", explain.explain),
+    Command("clear", "[THREAD]", "remove the thread's turns from this kernel's history", threads.clear),
+    Command("usage", "", "show calls, tokens, seconds and cost so far", threads.usage),
+    Command(
+        "mcp",
+        "[add NAME [--env VAR] -- COMMAND | add NAME [--bearer VAR] URL | …]",
+        f"manage MCP servers and their tools: {', '.join(mcp.SUBCOMMANDS)}",
+        mcp.mcp,
+    ),
+    Command("login", "[--keep]", "enter an API key; --keep stores it in the OS keyring", settings.login),
+    Command("doctor", "", "check the setup and say how to fix problems", doctor.doctor),
+)

@@ -1,60 +1,71 @@
-"""`%minimax mcp`: the MCP servers of this kernel, whose tools prompt cells may be offered.
+"""`%minimax mcp`: the MCP servers of this kernel, whose tools prompt cells may use.
 
-Always true: a server is added by what was typed in a cell and by nothing else; nothing of a server is shown that is
-not inert.
+Only this command adds servers. Everything a server sends is escaped before it is shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError
 from mm_magics.ipython import arguments
-from mm_magics.session import Session
+from mm_magics.ipython.commands.command import Context
+from mm_magics.text import excerpt
 from mm_magics.tools.mcp.servers import Servers
-from mm_magics.tools.tool import Tool
+from mm_magics.wording import counted
 
 USAGE = "%minimax mcp add NAME [--env VAR] -- COMMAND, or %minimax mcp add NAME [--bearer VAR] https://…"
 
 
-def mcp(session: Session, _shell: Any, rest: str) -> Table:
-    """Do what the words after `%minimax mcp` say; alone, they list the servers."""
+def mcp(context: Context, rest: str) -> Table:
+    """Run a subcommand; without one, list the servers."""
     name, *words = arguments.split(rest) or ["list"]
-    command = _COMMANDS.get(name)
-    if command is None:
-        raise ArgumentError(f"There is no command 'mcp {name}'.", f"There are: {', '.join(_COMMANDS)}.")
-    return command(session.servers, words)
+    if name not in SUBCOMMANDS:
+        raise ArgumentError(f"Unknown command 'mcp {name}'.", f"Use one of: {', '.join(SUBCOMMANDS)}.")
+    return SUBCOMMANDS[name](context.session.servers, words)
+
+
+class _NewServer(NamedTuple):
+    name: str
+    source: str | list[str]
+    env: list[str]
+    bearer: str
 
 
 def _add(servers: Servers, words: list[str]) -> Table:
-    options, dashes, command = _parted(words)
+    server = _parse_add(words)
+    servers.add(server.name, server.source, server.env, server.bearer)
+    return _running(servers, server.name)
+
+
+def _parse_add(words: list[str]) -> _NewServer:
+    options, has_command, command = _split_command(words)
     variables: dict[str, list[str]] = {"--env": [], "--bearer": []}
-    plain: list[str] = []
-    left = iter(options)
-    for word in left:
+    positional: list[str] = []
+    remaining = iter(options)
+    for word in remaining:
         if word in variables:
-            variables[word].append(_variable(word, next(left, "")))
+            variables[word].append(_variable(word, next(remaining, "")))
         elif word.startswith("-"):
-            raise ArgumentError(f"There is no flag {word.partition('=')[0]}.", USAGE)
+            raise ArgumentError(f"Unknown flag {word.partition('=')[0]}.", USAGE)
         else:
-            plain.append(word)
-    if not plain:
+            positional.append(word)
+    if not positional:
         raise ArgumentError("An MCP server needs a name.", USAGE)
-    name, *urls = plain
+    name, *urls = positional
     if len(variables["--bearer"]) > 1:
-        raise ArgumentError("One token is sent, not several.", USAGE)
-    if dashes and urls:
-        raise ArgumentError("A server has a command or a URL, not both.", USAGE)
-    if not dashes and len(urls) != 1:
-        raise ArgumentError("A command stands after --." if urls else "A server needs a command or a URL.", USAGE)
-    bearer = variables["--bearer"][0] if variables["--bearer"] else ""
-    servers.add(name, command if dashes else urls[0], variables["--env"], bearer)
-    return _running(servers, name)
+        raise ArgumentError("--bearer is given more than once.", USAGE)
+    if has_command and urls:
+        raise ArgumentError("A server has either a command or a URL.", USAGE)
+    if not has_command and len(urls) != 1:
+        raise ArgumentError("A command must follow --." if urls else "A server needs a command or a URL.", USAGE)
+    return _NewServer(name, command if has_command else urls[0], variables["--env"], "".join(variables["--bearer"]))
 
 
-def _parted(words: list[str]) -> tuple[list[str], bool, list[str]]:
+def _split_command(words: list[str]) -> tuple[list[str], bool, list[str]]:
+    """Split the words at `--`: the options, whether there is a command, and the command."""
     if "--" not in words:
         return words, False, []
     place = words.index("--")
@@ -64,7 +75,7 @@ def _parted(words: list[str]) -> tuple[list[str], bool, list[str]]:
 def _variable(flag: str, word: str) -> str:
     if "=" in word:
         raise ArgumentError(
-            f"{flag} takes the name of an environment variable, not its value.", "A secret is not to stand in a cell."
+            f"{flag} takes the name of an environment variable, not its value.", "Do not write secrets into a cell."
         )
     if not word.isidentifier():
         raise ArgumentError(f"{flag} needs the name of an environment variable.", USAGE)
@@ -72,58 +83,55 @@ def _variable(flag: str, word: str) -> str:
 
 
 def _running(servers: Servers, name: str) -> Table:
-    count = len(servers.tools(name))
-    lines = [f"The MCP server {name} is running and offers {count} tools.", *servers.status(name).notes]
+    tools = counted(len(servers.tools(name)), "tool")
+    lines = [f"The MCP server {name} is running and offers {tools}.", *servers.status(name).notes]
     return Table(lines=[*lines, f"%minimax mcp tools {name} lists them."])
 
 
 def _list(servers: Servers, words: list[str]) -> Table:
     if words:
-        raise ArgumentError("%minimax mcp list takes nothing else.", "%minimax mcp tools NAME lists a server's tools.")
-    stands = [servers.status(name) for name in servers.names]
-    if not stands:
+        raise ArgumentError("%minimax mcp list takes no arguments.", "%minimax mcp tools NAME lists a server's tools.")
+    statuses = [servers.status(name) for name in servers.names]
+    if not statuses:
         return Table(lines=["There are no MCP servers.", USAGE])
     rows = [
         (each.name, each.where, each.state, "not listed yet" if each.tools is None else str(each.tools))
-        for each in stands
+        for each in statuses
     ]
-    notes = [line for each in stands for line in (*filter(None, [each.fault]), *each.notes)]
+    notes = [line for each in statuses for line in (*filter(None, [each.fault]), *each.notes)]
     return Table("MCP servers", ("name", "command or URL", "state", "tools"), rows, notes)
 
 
 def _tools(servers: Servers, words: list[str]) -> Table:
-    names = [_one(words)] if words else servers.names
+    names = [_server_name(words)] if words else servers.names
     if not names:
         return _list(servers, [])
-    rows = [(tool.name, _first_sentence(tool)) for name in names for tool in servers.tools(name)]
+    rows = [
+        (tool.name, excerpt(tool.description.partition(": ")[2], 100)) for name in names for tool in servers.tools(name)
+    ]
     notes = [line for name in names for line in servers.status(name).notes]
-    return Table("", ("tool", "what the server says it does"), rows, notes if rows else [*notes, "There are no tools."])
-
-
-def _first_sentence(tool: Tool) -> str:
-    text = " ".join(tool.description.partition(": ")[2].split())
-    return text if len(text) <= 100 else f"{text[:99]}…"
+    return Table("", ("tool", "the server's description"), rows, notes if rows else [*notes, "There are no tools."])
 
 
 def _restart(servers: Servers, words: list[str]) -> Table:
-    name = _one(words)
+    name = _server_name(words)
     servers.restart(name)
     return _running(servers, name)
 
 
 def _remove(servers: Servers, words: list[str]) -> Table:
-    name = _one(words)
+    name = _server_name(words)
     servers.remove(name)
-    return Table(lines=[f"The MCP server {name} has ended and is forgotten."])
+    return Table(lines=[f"Stopped and removed the MCP server {name}."])
 
 
-def _one(words: list[str]) -> str:
+def _server_name(words: list[str]) -> str:
     if len(words) != 1:
-        raise ArgumentError("The name of one MCP server is needed.", "%minimax mcp list lists them.")
+        raise ArgumentError("The name of one MCP server is required.", "%minimax mcp list lists the servers.")
     return words[0]
 
 
-_COMMANDS: dict[str, Callable[[Servers, list[str]], Table]] = {
+SUBCOMMANDS: dict[str, Callable[[Servers, list[str]], Table]] = {
     "add": _add,
     "list": _list,
     "tools": _tools,

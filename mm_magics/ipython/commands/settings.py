@@ -1,4 +1,4 @@
-"""`%minimax model`, `models`, `system`, `set`, `login`: what holds for the kernel from now on."""
+"""`%minimax model`, `models`, `system`, `set` and `login`: settings and keys of this kernel."""
 
 from __future__ import annotations
 
@@ -9,32 +9,38 @@ from typing import Any
 
 from traitlets import TraitError
 
-from mm_magics.api.models import CATALOGUE, Model, model
+from mm_magics.api import models as catalogue
+from mm_magics.api.models import CATALOGUE, Model
 from mm_magics.config import checked_base_url
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, ConfigError, MiniMaxError
+from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
+from mm_magics.wording import counted
 
 
-def model_(session: Session, _shell: Any, rest: str) -> Table:
-    if rest:
-        _assign(session, "model", rest)
-    entry = model(session.settings.value("model"))
-    window = f", window {entry.window:,} tokens" if entry.window else ""
-    remarks = "; ".join(filter(None, [entry.note, session.settings.source("model")]))
+def model(context: Context, name: str) -> Table:
+    """Show the model, after changing it if a name is given."""
+    if name:
+        _assign(context.session, "model", name)
+    settings = context.session.settings
+    entry = catalogue.model(settings.value("model"))
+    window = f", context window {entry.window:,} tokens" if entry.window else ""
+    remarks = "; ".join(filter(None, [entry.note, settings.source("model")]))
     return Table(lines=[f"The model is {entry.name}{window} ({remarks})."])
 
 
-def models(session: Session, _shell: Any, _rest: str) -> Table:
+def models(context: Context, _rest: str) -> Table:
+    """List the known models and those that the endpoint adds."""
     rows = [_model_row(entry) for entry in CATALOGUE.values()]
+    base_url = context.session.settings.value("base_url")
     try:
-        offered = [entry["id"] for entry in session.client().models()]
+        offered = [entry["id"] for entry in context.session.client().models()]
         rows += [(name, "", "", "", "new at the endpoint") for name in offered if name not in CATALOGUE]
-        lines = [f"{session.config.base_url} offers {len(offered)} models; any other name can be tried as well."]
+        lines = [f"{base_url} offers {counted(len(offered), 'model')}; you can also try any other name."]
     except MiniMaxError as error:
-        lines = [f"The endpoint was not asked for more: {error.message} {error.hint}"]
-    columns = ("model", "window", "tokens/s", "$ per million in / out", "")
-    return Table("", columns, rows, lines)
+        lines = [f"Could not list the endpoint's models: {error.message} {error.hint}"]
+    return Table("", ("model", "context window", "tokens/s", "$ per million in / out", ""), rows, lines)
 
 
 def _model_row(entry: Model) -> tuple[str, ...]:
@@ -43,33 +49,38 @@ def _model_row(entry: Model) -> tuple[str, ...]:
     return entry.name, f"{entry.window:,}" if entry.window else "", speed, price, entry.note
 
 
-def system(session: Session, _shell: Any, rest: str) -> Table:
-    if rest:
-        session.settings.assign("system", None if rest == "none" else _unquoted(rest))
-    return Table(lines=[f"The system prompt is {session.settings.describe('system')}."])
+def system(context: Context, text: str) -> Table:
+    """Show the system prompt, after changing it if a text is given."""
+    settings = context.session.settings
+    if text:
+        settings.assign("system", None if text == "none" else _unquote(text))
+    return Table(lines=[f"The system prompt is {settings.describe('system')}."])
 
 
-def _unquoted(text: str) -> str:
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
-
-
-def set_(session: Session, _shell: Any, rest: str) -> Table:
-    settings = session.config.class_traits(config=True)
+def change(context: Context, rest: str) -> Table:
+    """List the settings, show one, or change one."""
+    settings = context.session.settings
+    traits = context.session.config.class_traits(config=True)
     if not rest:
         rows = [
-            (name, repr(session.settings.value(name)), session.settings.source(name), trait.help)
-            for name, trait in sorted(settings.items())
+            (name, repr(settings.value(name)), settings.source(name), trait.help)
+            for name, trait in sorted(traits.items())
         ]
-        return Table("", ("setting", "value", "source", "what it is"), rows, ("%minimax set NAME VALUE changes one.",))
+        columns = ("setting", "value", "source", "description")
+        return Table("", columns, rows, ("%minimax set NAME VALUE changes a setting.",))
     name, _, value = rest.replace("=", " ", 1).partition(" ")
     name = name.replace("-", "_")
-    if name not in settings:
-        like = get_close_matches(name, settings, 1, 0.5)
-        hint = f"Did you mean {like[0]}?" if like else "%minimax set lists them."
-        raise ArgumentError(f"There is no setting {name!r}.", hint)
+    if name not in traits:
+        similar = get_close_matches(name, traits, 1, 0.5)
+        hint = f"Did you mean {similar[0]}?" if similar else "%minimax set lists the settings."
+        raise ArgumentError(f"Unknown setting {name!r}.", hint)
     if value.strip():
-        _assign(session, name, _literal(_unquoted(value.strip())))
-    return Table(lines=[f"{name} is {session.settings.value(name)!r} ({session.settings.source(name)})."])
+        _assign(context.session, name, _literal(_unquote(value.strip())))
+    return Table(lines=[f"{name} is {settings.value(name)!r} ({settings.source(name)})."])
+
+
+def _unquote(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def _literal(text: str) -> Any:
@@ -82,7 +93,7 @@ def _literal(text: str) -> Any:
 
 
 def _assign(session: Session, name: str, value: Any) -> None:
-    """Set a trait; text that is wanted as text stays text, and `none` is the word none where None is not taken."""
+    """Set a trait from a typed value: names stay text, and None becomes "none" where the trait does not take None."""
     trait = session.config.class_traits()[name]
     if name in ("model", "system", "thread", "user_id") and value is not None:
         value = str(value)
@@ -94,22 +105,24 @@ def _assign(session: Session, name: str, value: Any) -> None:
         raise ArgumentError(str(error).splitlines()[0], f"{name}: {trait.help}") from None
 
 
-def login(session: Session, _shell: Any, rest: str) -> Table:
+def login(context: Context, rest: str) -> Table:
+    """Ask for a key and use it for the endpoint's host."""
     if rest not in ("", "--keep"):
-        raise ArgumentError("%minimax login takes only --keep.", "The key is asked for, and typed unseen.")
-    base_url = checked_base_url(session.config.base_url)
-    key = session.keys.enter(base_url, _typed(base_url))  # in no variable: a verbose traceback would show it
+        raise ArgumentError("%minimax login takes only --keep.", "It asks for the key, which is not shown as you type.")
+    keys = context.session.keys
+    base_url = checked_base_url(context.session.settings.value("base_url"))
+    key = keys.enter(base_url, _typed_key(base_url))  # not in a variable: a verbose traceback would show it
     if rest == "--keep":
-        session.keys.save(key)
-    where = "in the OS keyring" if rest == "--keep" else "until this kernel ends"
-    return Table(lines=[f"The key for {key.host} is kept {where}."])
+        keys.save(key)
+    where = "is stored in the OS keyring" if rest == "--keep" else "is used until this kernel ends"
+    return Table(lines=[f"The key for {key.host} {where}."])
 
 
-def _typed(base_url: str) -> str:
+def _typed_key(base_url: str) -> str:
     try:
         value = getpass(f"Key for {base_url}: ")
-    except Exception:  # no one to ask: nbclient and the like raise an error of their own
-        raise ConfigError("A key cannot be asked for here.", "Set MINIMAX_API_KEY in the environment.") from None
+    except Exception:  # no input is possible: nbclient and others raise errors of their own
+        raise ConfigError("This front end cannot ask for a key.", "Set MINIMAX_API_KEY in the environment.") from None
     if not value.strip():
         raise ConfigError("No key was entered.", "Run %minimax login again.")
     return value

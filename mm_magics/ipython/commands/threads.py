@@ -1,11 +1,10 @@
-"""`%minimax history`, `undo`, `clear`, `thread`, `fork`, `save`, `load`, `export`, `usage`: working on the threads."""
+"""`%minimax history`, `undo`, `clear`, `thread`, `fork`, `save`, `load`, `export` and `usage`: commands for threads."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from mm_magics.api.usage import TOKEN_COUNTERS
+from mm_magics.api.usage import TOKEN_COUNTERS, input_tokens
 from mm_magics.display import usage_line
 from mm_magics.display.html_page import render_page
 from mm_magics.display.table import Table
@@ -13,118 +12,141 @@ from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history import export as exports
 from mm_magics.history.turn import Turn
 from mm_magics.ipython import frontend
+from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
+from mm_magics.text import excerpt
+from mm_magics.wording import counted
+
+EXCERPT = 60
+"""Characters of a prompt or an answer in a list of turns."""
 
 
-def undo(session: Session, _shell: Any, _rest: str) -> Table:
+def history(context: Context, name: str) -> Table:
+    """List the turns of a thread."""
+    session = context.session
+    thread = name or session.settings.value("thread")
+    turns = session.history.turns(thread)
+    if not turns:
+        others = ", ".join(session.history.threads()) or "none"
+        return Table(lines=[f"The thread {thread} has no turns. Threads with turns: {others}."])
+    stale = session.history.stale()
+    rows = [_turn_row(number, turn, turn.place in stale) for number, turn in enumerate(turns, 1)]
+    return Table(f"Thread {thread}", ("", "prompt", "answer", "status", "tokens in / out"), rows)
+
+
+def _turn_row(number: int, turn: Turn, stale: bool) -> tuple[str, ...]:
+    tokens = usage_line.usage_of([turn]).tokens
+    status = ", ".join([turn.status, *(["stale"] if stale else [])])
+    counts = f"{input_tokens(tokens):,} / {tokens['output_tokens']:,}"
+    return str(number), excerpt(turn.prompt, EXCERPT), excerpt(turn.text, EXCERPT), status, counts
+
+
+def undo(context: Context, _rest: str) -> Table:
+    """Remove the last turn of the thread from the kernel's history."""
+    session = context.session
     thread = session.settings.value("thread")
     turns = session.history.turns(thread)
     if not turns:
         raise UsageError(f"The thread {thread} has no turns: there is nothing to undo.")
     session.history.forget(turns[-1])
-    return Table(lines=[f"The turn that began with {_short(turns[-1].prompt)!r} is forgotten in this kernel."])
+    prompt = excerpt(turns[-1].prompt, EXCERPT)
+    return Table(lines=[f"Removed the turn {prompt!r} from this kernel's history."])
 
 
-def thread(session: Session, _shell: Any, rest: str) -> Table:
-    if rest:
-        session.settings.assign("thread", rest)
-    threads, active = session.history.threads(), session.settings.value("thread")
-    names = dict.fromkeys([active, *threads])
-    rows = [("*" if name == active else "", name, str(len(threads.get(name, ())))) for name in names]
-    return Table(
-        "", ("", "thread", "turns"), rows, [f"Prompts go to the thread {session.settings.describe('thread')}."]
-    )
+def clear(context: Context, name: str) -> Table:
+    """Remove all turns of a thread from the kernel's history."""
+    thread = name or context.session.settings.value("thread")
+    count = context.session.history.clear(thread)
+    return Table(lines=[f"Removed {counted(count, 'turn')} of the thread {thread} from this kernel's history."])
 
 
-def fork(session: Session, shell: Any, rest: str) -> Table:
-    if not rest:
-        raise ArgumentError("A fork needs a name.", "%minimax fork NAME")
+def thread(context: Context, name: str) -> Table:
+    """List the threads, after switching to one if a name is given."""
+    session = context.session
+    if name:
+        session.settings.assign("thread", name)
+    current = session.settings.value("thread")
+    threads = session.history.threads()
+    names = dict.fromkeys([current, *threads])
+    rows = [("*" if name == current else "", name, str(len(threads.get(name, ())))) for name in names]
+    lines = [f"Prompts go to the thread {session.settings.describe('thread')}."]
+    return Table("", ("", "thread", "turns"), rows, lines)
+
+
+def fork(context: Context, name: str) -> Table:
+    """Copy the thread's turns up to this cell into a new thread, and switch to it."""
+    if not name:
+        raise ArgumentError("The new thread needs a name.", "%minimax fork NAME")
+    session, shell = context.session, context.shell
     cell_id = session.place(frontend.cell_id(shell), frontend.source(shell))
-    before = session.settings.value("thread")
-    shared = session.history.fork(before, rest, cell_id)
-    session.settings.assign("thread", rest)
-    return Table(lines=[f"Prompts now go to the thread {rest}, which shares the {shared} turns of {before} so far."])
+    original = session.settings.value("thread")
+    turns = counted(session.history.fork(original, name, cell_id), "turn")
+    session.settings.assign("thread", name)
+    return Table(lines=[f"Prompts now go to the thread {name}, which shares {turns} with {original}."])
 
 
-def save(session: Session, _shell: Any, rest: str) -> Table:
-    path, (thread, turns) = _path(rest, "save FILE.json"), _active_turns(session)
+def save(context: Context, rest: str) -> Table:
+    """Save the thread's turns to a file."""
+    path = _path(rest, "save FILE.json")
+    thread, turns = _current_turns(context.session)
     exports.write_file(path, exports.to_json(turns))
-    return Table(lines=[f"{len(turns)} turns of the thread {thread} are in {path}."])
+    return _written(turns, thread, path)
 
 
-def load(session: Session, _shell: Any, rest: str) -> Table:
+def load(context: Context, rest: str) -> Table:
+    """Load turns from a file written by `save`."""
     turns = exports.load_turns(_path(rest, "load FILE.json"))
-    session.history.load(turns)
+    context.session.history.load(turns)
     threads = ", ".join(dict.fromkeys(turn.thread for turn in turns)) or "none"
-    return Table(lines=[f"{len(turns)} turns were read, of these threads: {threads}."])
+    return Table(lines=[f"Loaded {counted(len(turns), 'turn')}. Threads: {threads}."])
 
 
-def export(session: Session, _shell: Any, rest: str) -> Table:
-    path, (thread, turns) = _path(rest, "export FILE.md, .html, .json or .py"), _active_turns(session)
+def export(context: Context, rest: str) -> Table:
+    """Write the thread to a file in the format that its extension names."""
+    session = context.session
+    path = _path(rest, "export FILE.md, .html, .json or .py")
+    thread, turns = _current_turns(session)
     writers = {
         ".md": lambda: exports.to_markdown(turns),
         ".html": lambda: render_page(turns, thread, session.history.stale()),
         ".json": lambda: exports.to_messages_json(turns),
-        ".py": lambda: exports.to_script(turns, session.config.base_url),
+        ".py": lambda: exports.to_script(turns, session.settings.value("base_url")),
     }
     if path.suffix not in writers:
-        raise ArgumentError(f"{path.name} ends in none of {', '.join(writers)}.", "The ending says what is written.")
+        raise ArgumentError(f"Cannot export to {path.name}.", f"Use one of these extensions: {', '.join(writers)}.")
     exports.write_file(path, writers[path.suffix]())
-    return Table(lines=[f"{len(turns)} turns of the thread {thread} are in {path}."])
+    return _written(turns, thread, path)
+
+
+def _written(turns: list[Turn], thread: str, path: Path) -> Table:
+    return Table(lines=[f"Wrote {counted(len(turns), 'turn')} of the thread {thread} to {path}."])
 
 
 def _path(rest: str, usage: str) -> Path:
     if not rest:
-        raise ArgumentError("A file's name is needed.", f"%minimax {usage}")
+        raise ArgumentError("A file name is required.", f"%minimax {usage}")
     return Path(rest).expanduser()
 
 
-def _active_turns(session: Session) -> tuple[str, list[Turn]]:
+def _current_turns(session: Session) -> tuple[str, list[Turn]]:
     """Return the name and the turns of the thread that prompts go to. Raises `UsageError` if it has none."""
     thread = session.settings.value("thread")
     turns = session.history.turns(thread)
     if not turns:
-        raise UsageError(f"The thread {thread} has no turns.", "%minimax thread lists those that have.")
+        raise UsageError(f"The thread {thread} has no turns.", "%minimax thread lists the threads.")
     return thread, turns
 
 
-def history(session: Session, _shell: Any, rest: str) -> Table:
-    thread = rest or session.settings.value("thread")
-    turns = session.history.turns(thread)
-    if not turns:
-        others = ", ".join(session.history.threads()) or "none"
-        return Table(lines=[f"The thread {thread} has no turns; threads that have: {others}."])
-    stale = session.history.stale()
-    rows = [_turn_row(number, turn, turn.place in stale) for number, turn in enumerate(turns, 1)]
-    return Table(f"Thread {thread}", ("", "asked", "answered", "state", "tokens in / out"), rows)
-
-
-def _turn_row(number: int, turn: Turn, stale: bool) -> tuple[str, ...]:
-    usage = usage_line.usage_of([turn]).tokens
-    state = ", ".join([turn.status, *(["stale"] if stale else [])])
-    total = sum(usage.values()) - usage["output_tokens"]
-    return str(number), _short(turn.prompt), _short(turn.text), state, f"{total:,} / {usage['output_tokens']:,}"
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else f"{line[:59]}…"
-
-
-def clear(session: Session, _shell: Any, rest: str) -> Table:
-    thread = rest or session.settings.value("thread")
-    return Table(lines=[f"{session.history.clear(thread)} turns of the thread {thread} are forgotten in this kernel."])
-
-
-def usage(session: Session, _shell: Any, _rest: str) -> Table:
+def usage(context: Context, _rest: str) -> Table:
+    """Show the usage of each model, over all threads."""
     rows = []
-    every = [turn for turns in session.history.threads().values() for turn in turns]
-    for name in sorted({turn.model for turn in every}):
-        rows.append(_usage_row(name, usage_line.usage_of(turn for turn in every if turn.model == name)))
+    turns = [turn for turns in context.session.history.threads().values() for turn in turns]
+    for name in sorted({turn.model for turn in turns}):
+        rows.append(_usage_row(name, usage_line.usage_of(turn for turn in turns if turn.model == name)))
     if len(rows) > 1:
-        rows.append(_usage_row("all", usage_line.usage_of(every)))
+        rows.append(_usage_row("all", usage_line.usage_of(turns)))
     columns = ("model", "calls", "seconds", "tokens in", "out", "cache read", "cache written", "cost")
-    return Table("", columns, rows, () if rows else ("Nothing was asked yet.",))
+    return Table("", columns, rows, () if rows else ("No prompt was sent yet.",))
 
 
 def _usage_row(name: str, usage: usage_line.Usage) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`%minimax tools`: the built-in tools with their risks, and the rules of which calls need a yes."""
+"""`%minimax tools`: the built-in tools with their risks, and the rules that decide which calls require approval."""
 
 from __future__ import annotations
 
@@ -6,96 +6,103 @@ import re
 import shlex
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError
 from mm_magics.ipython import frontend
 from mm_magics.ipython.arguments import split
+from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
 from mm_magics.tools.approval import VERDICTS, Rule, Verdict
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
+from mm_magics.wording import counted
 
 USAGE = "%minimax tools allow|ask|deny NAME [ARGUMENT=PATTERN …], or forget NAME|all"
 
-_PATTERN = re.compile(r"[a-zA-Z0-9_\-*?\[\]!]+")
-_SHOWN = 100
+RULE_LENGTH = 100
+"""Characters of a rule in the list."""
+
+_NAME_PATTERN = re.compile(r"[a-zA-Z0-9_\-*?\[\]!]+")
 
 
-def tools(session: Session, shell: Any, rest: str) -> Table:
+def tools(context: Context, rest: str) -> Table:
+    """Add or remove a rule; without arguments, list the tools and the rules."""
     if not rest.isprintable():
-        raise ArgumentError("A rule cannot hold control characters.", "Write * or ? for them.")
+        raise ArgumentError("A rule cannot contain control characters.", "Write * or ? instead.")
     verb, *words = split(rest) or [""]
     for verdict in VERDICTS:
         if verb == verdict:
-            return _add(session, verdict, words)
+            return _add(context.session, verdict, words)
     if verb == "forget":
-        return _forget(session, words)
+        return _forget(context.session, words)
     if verb:
-        like = get_close_matches(verb, (*VERDICTS, "forget"), 1, 0.5)
-        raise ArgumentError(
-            f"{verb!r} is not allow, ask, deny or forget.", f"Did you mean {like[0]}?" if like else USAGE
-        )
-    return _listed(session, shell)
+        similar = get_close_matches(verb, (*VERDICTS, "forget"), 1, 0.5)
+        hint = f"Did you mean {similar[0]}?" if similar else USAGE
+        raise ArgumentError(f"{verb!r} is not allow, ask, deny or forget.", hint)
+    return _list(context)
 
 
-def _listed(session: Session, shell: Any) -> Table:
-    folder = folder_of(session.config.tools_folder, frontend.notebook_path(shell))
-    rows = [(name, "asks" if tool.asks else "runs", tool.risk) for name, tool in _builtin().items()]
-    rules = [f"Rule: {_line(rule)}" for rule in session.rules] or ["There are no rules."]
-    return Table("", ("tool", "unless a rule matches", "risk"), rows, (f"Files are those of {folder}.", *rules, USAGE))
+def _list(context: Context) -> Table:
+    session = context.session
+    folder = folder_of(session.config.tools_folder, frontend.notebook_path(context.shell))
+    rows = [(name, "ask" if tool.asks else "allow", tool.risk) for name, tool in _builtin().items()]
+    rules = [f"Rule: {_rule_text(rule)}" for rule in session.rules] or ["There are no rules."]
+    return Table("", ("tool", "default", "risk"), rows, (f"File tools work in {folder}.", *rules, USAGE))
 
 
 def _add(session: Session, verdict: Verdict, words: list[str]) -> Table:
     if not words:
-        raise ArgumentError("A rule needs a tool's name.", f"%minimax tools {verdict} NAME; * matches every name.")
+        raise ArgumentError("A rule needs a tool name.", f"%minimax tools {verdict} NAME; * matches every name.")
     name, *pairs = words
-    if not _PATTERN.fullmatch(name):
-        raise ArgumentError(f"{name!r} cannot be a tool's name.", USAGE)
-    arguments = _arguments(name, pairs)
-    lines = [f"Until this kernel ends: {_line(session.rules.add(verdict, name, arguments))}."]
-    known = (
-        name in TOOL_NAMES or callable(session.namespace.get(name)) or name.partition("__")[0] in session.servers.names
-    )
-    if not known and not set(name) & set("*?["):
-        like = get_close_matches(name, TOOL_NAMES, 1, 0.7)
-        lines.append(f"No tool is called {name} yet{f': did you mean {like[0]}?' if like else '.'}")
-    if verdict == "allow" and "*" in arguments.get("command", "") + arguments.get("code", ""):
-        lines.append("Mind that a pattern matches text: 'git *' also allows 'git log; rm -r *'.")
+    if not _NAME_PATTERN.fullmatch(name):
+        raise ArgumentError(f"{name!r} is not a valid tool name.", USAGE)
+    patterns = _patterns(name, pairs)
+    lines = [f"Until this kernel ends: {_rule_text(session.rules.add(verdict, name, patterns))}."]
+    if not _exists(session, name) and not set(name) & set("*?["):
+        similar = get_close_matches(name, TOOL_NAMES, 1, 0.7)
+        lines.append(f"There is no tool {name} yet{f': did you mean {similar[0]}?' if similar else '.'}")
+    if verdict == "allow" and "*" in patterns.get("command", "") + patterns.get("code", ""):
+        lines.append("Note that a pattern matches text: 'git *' also allows 'git log; rm -r *'.")
     return Table(lines=lines)
 
 
-def _arguments(name: str, pairs: list[str]) -> dict[str, str]:
+def _exists(session: Session, name: str) -> bool:
+    server = name.partition("__")[0]
+    return name in TOOL_NAMES or callable(session.namespace.get(name)) or server in session.servers.names
+
+
+def _patterns(name: str, pairs: list[str]) -> dict[str, str]:
+    """Parse ARGUMENT=PATTERN words for the tool."""
     known = _builtin()[name].schema["properties"] if name in TOOL_NAMES else None
-    found: dict[str, str] = {}
+    patterns: dict[str, str] = {}
     for pair in pairs:
         argument, equals, pattern = pair.partition("=")
         if not equals or not argument:
-            raise ArgumentError(f"{pair!r} is not ARGUMENT=PATTERN.", "Put quotes around one with spaces.")
-        if argument in found:
-            raise ArgumentError(f"{argument} is given twice.", "One pattern for each argument; give two rules.")
+            raise ArgumentError(f"{pair!r} is not ARGUMENT=PATTERN.", "Put quotes around a pattern with spaces.")
+        if argument in patterns:
+            raise ArgumentError(f"{argument} is given twice.", "Add a rule for each pattern.")
         if known is not None and argument not in known:
-            raise ArgumentError(f"{name} has no argument {argument!r}.", f"It has: {', '.join(known)}.")
-        found[argument] = pattern
-    return found
+            raise ArgumentError(f"{name} has no argument {argument!r}.", f"Its arguments are: {', '.join(known)}.")
+        patterns[argument] = pattern
+    return patterns
 
 
 def _forget(session: Session, words: list[str]) -> Table:
     if len(words) != 1:
-        raise ArgumentError("forget takes one name, as the rule has it, or all.", "%minimax tools lists the rules.")
+        raise ArgumentError("forget takes the tool name of a rule, or all.", "%minimax tools lists the rules.")
     count = session.rules.clear() if words == ["all"] else session.rules.remove(words[0])
     if not count:
         raise ArgumentError(f"There is no rule for {words[0]!r}.", "%minimax tools lists the rules.")
-    return Table(lines=[f"{count} rule{'s are' if count > 1 else ' is'} forgotten."])
+    return Table(lines=[f"Removed {counted(count, 'rule')}."])
 
 
-def _line(rule: Rule) -> str:
-    """The rule as it is typed, on one line, cut if it is long."""
+def _rule_text(rule: Rule) -> str:
+    """Return the rule as it is typed, on one line, shortened if it is long."""
     words = [rule.pattern, *(f"{name}={pattern}" for name, pattern in rule.arguments)]
     line = f"{rule.verdict} {' '.join(map(shlex.quote, words))}"
-    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+    return line if len(line) <= RULE_LENGTH else f"{line[: RULE_LENGTH - 1]}…"
 
 
 def _builtin() -> dict[str, Tool]:

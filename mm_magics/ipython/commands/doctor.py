@@ -1,0 +1,22 @@
+"""`%minimax doctor`: the results of all checks as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mm_magics import doctor as checks
+from mm_magics.display.table import Table
+from mm_magics.ipython import frontend
+from mm_magics.ipython.commands.command import Context
+
+
+def doctor(context: Context, _rest: str) -> Table:
+    """Run all checks."""
+    return findings_table(list(checks.examine(context.session, frontend.detect(context.shell))))
+
+
+def findings_table(findings: Sequence[checks.Finding]) -> Table:
+    """Show the findings as a table, with a line for each problem that says how to fix it."""
+    problems = [finding for finding in findings if finding.ok is False]
+    lines = [f"{finding.subject}: {finding.detail} {finding.hint}" for finding in problems] or ["No problems found."]
+    return Table("", ("", "check", "result"), [(each.mark, each.subject, each.detail) for each in findings], lines)

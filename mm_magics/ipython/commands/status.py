@@ -1,0 +1,61 @@
+"""`%minimax` without a command: the status of the session."""
+
+from __future__ import annotations
+
+from mm_magics.config import checked_base_url
+from mm_magics.display import usage_line
+from mm_magics.display.table import Table
+from mm_magics.errors import MiniMaxError
+from mm_magics.history.notebook import LiveNotebook
+from mm_magics.ipython.commands.command import Context
+from mm_magics.session import Session
+from mm_magics.wording import counted
+
+
+def show_status(context: Context) -> Table:
+    """Show the model, the endpoint, the key, the thread, the notebook and the usage so far."""
+    session = context.session
+    settings = session.settings
+    thread = settings.value("thread")
+    turns = session.history.turns(thread)
+    rows = [
+        ("model", settings.describe("model")),
+        ("endpoint", settings.describe("base_url")),
+        ("key", _key(session)),
+        ("system prompt", settings.describe("system")),
+        ("thread", f"{thread}: {_turns(session, thread)} ({settings.source('thread')})"),
+        ("notebook", _notebook(session)),
+        ("replay", settings.describe("replay")),
+        ("usage", _usage(usage_line.usage_of(turns))),
+    ]
+    return Table("mm_magics", ("", "status"), rows, ("%minimax help lists the commands.",))
+
+
+def _key(session: Session) -> str:
+    try:
+        return f"from {session.keys.find(checked_base_url(session.settings.value('base_url'))).source}"
+    except MiniMaxError as error:
+        return f"missing: {error.hint}"
+
+
+def _turns(session: Session, thread: str) -> str:
+    turns = session.history.turns(thread)
+    order = "in document order" if session.history.has_document else "in the order of their first runs"
+    stale = len(session.history.stale() & {turn.place for turn in turns})
+    return ", ".join([counted(len(turns), "turn"), order, *([f"{stale} stale"] if stale else [])])
+
+
+def _notebook(session: Session) -> str:
+    if session.notebook is None:
+        return "unknown: turns are kept in this kernel only"
+    if session.notebook.error is not None:
+        return str(session.notebook.error).replace("\n", " ")
+    faults = session.notebook.document.faults if session.notebook.document else []
+    source = "live from the front end" if isinstance(session.notebook, LiveNotebook) else "as last saved"
+    skipped = f"; {counted(len(faults), 'record')} skipped: %minimax doctor" if faults else ""
+    return f"{session.notebook.name}, {source}{skipped}"
+
+
+def _usage(usage: usage_line.Usage) -> str:
+    tokens = counted(sum(usage.tokens.values()), "token")
+    return ", ".join(filter(None, [counted(usage.calls, "call"), tokens, usage_line.cost_text(usage)]))

@@ -1,0 +1,149 @@
+"""Run a prompt cell: build the prompt from its text and flags, send it, and show the answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mm_magics.display.answer_format import parse_answer
+from mm_magics.errors import UsageError
+from mm_magics.history import notebook_context
+from mm_magics.history.notebook_context import CellRun
+from mm_magics.ipython import arguments, frontend
+from mm_magics.ipython.cell_recorder import CellRecorder
+from mm_magics.ipython.live_page import LivePage
+from mm_magics.ipython.namespace import lookup
+from mm_magics.ipython.turn_output import show_turn
+from mm_magics.prompt import template
+from mm_magics.session import Session
+from mm_magics.tools.builtin.catalogue import builtin_tools
+from mm_magics.tools.builtin.paths import folder_of
+from mm_magics.tools.tool import Tool
+from mm_magics.turn.prepared import PreparedPrompt
+from mm_magics.wording import counted
+
+if TYPE_CHECKING:
+    from mm_magics.ipython.map_cell import MapCells
+
+MAP_FLAGS = frozenset({"into", "budget", "figures", "engine"})
+"""Flags that need `--map`."""
+
+
+class PromptCells:
+    """The prompt cells of one kernel: they share a session and can be stopped from the page."""
+
+    def __init__(self, session: Session, shell: Any, page: LivePage, recorder: CellRecorder) -> None:
+        self.recorder = recorder
+        self._session, self._shell, self._page = session, shell, page
+        self._stop = threading.Event()
+        self._map_cells: MapCells | None = None
+        session.namespace, session.builtin = shell.user_ns, self._builtin_tools
+
+    def stop(self) -> None:
+        """Stop the cell that is running."""
+        self._stop.set()
+
+    def run(self, text: str, flags: dict[str, Any], visible_cells: Sequence[CellRun] | None = None) -> None:
+        """Send the text of a prompt cell to the model and show the answer.
+
+        Args:
+            text: The text below the magic.
+            flags: The parsed flags.
+            visible_cells: The code cells sent with the prompt. By default `--sees` selects them.
+        """
+        config, names = self._session.config, self._shell.user_ns
+        if flags.pop("help", False):
+            print(arguments.help_text())
+            return
+        if "params" in flags:
+            flags["params"] = {**config.params, **flags["params"]}
+        if "map" in flags:
+            self._run_map(text, flags)
+            return
+        if misplaced := MAP_FLAGS & flags.keys():
+            raise UsageError(f"--{min(misplaced)} needs --map.", "Name a data frame or a list with --map.")
+        out, answer_format = flags.pop("out", None), flags.pop("as", "markdown")
+        quiet, dry_run = flags.pop("quiet", config.quiet), flags.pop("dry_run", False)
+        if not flags.pop("raw", False):
+            text = template.render(text, names, config.value_limit)
+            if "system" in flags:
+                flags["system"] = template.render(flags["system"], names, config.value_limit)
+        if "schema" in flags:
+            flags["schema"] = lookup(
+                names, flags["schema"], "--schema takes the name of a Pydantic model, a dataclass or a JSON schema."
+            )
+        cell_id = self._cell_id()
+        sees = flags.pop("sees", config.sees)
+        if visible_cells is None:
+            visible_cells = self._visible_cells(
+                sees, flags.get("thread", self._session.settings.value("thread")), cell_id
+            )
+        prompt = self._session.prepare(self._content(text, visible_cells), cell_id=cell_id, **flags)
+        if dry_run:
+            _show_request(prompt)
+            return
+        stop = self._stop = threading.Event()
+        earlier = self._session.history.turn_of_cell(prompt.thread, cell_id)
+        turn = show_turn(
+            self._session.stream(prompt, stop=stop),
+            self._shell,
+            stop,
+            answer_format=answer_format,
+            quiet=quiet,
+            earlier=earlier,
+            page=self._page,
+        )
+        if "schema" in flags:
+            value = self._session.value(turn, flags["schema"])
+        elif out:
+            value = parse_answer(turn.text, answer_format)
+        if out:
+            names[out] = value
+
+    def _run_map(self, text: str, flags: dict[str, Any]) -> None:
+        if self._map_cells is None:
+            from mm_magics.ipython.map_cell import MapCells
+
+            self._map_cells = MapCells(self._session, self._shell, self._page)
+        cell_id = self._cell_id()
+        stop = self._stop = threading.Event()
+        self._map_cells.run(text, flags, cell_id, stop)
+
+    def _cell_id(self) -> str | None:
+        """Return the id that the running cell has in the notebook."""
+        return self._session.place(frontend.cell_id(self._shell), frontend.source(self._shell))
+
+    def _content(self, text: str, visible_cells: Sequence[CellRun]) -> list[dict[str, Any]]:
+        content = [{"type": "text", "text": text.rstrip("\n")}]
+        if cells := notebook_context.format_cells(visible_cells, self._session.config.sees_limit):
+            content.insert(0, {"type": "text", "text": cells})
+        return content
+
+    def _visible_cells(self, sees: str | int, thread: str, cell_id: str | None) -> Sequence[CellRun]:
+        """Return the code cells that `--sees` selects for a prompt in this cell."""
+        if sees in ("none", 0):
+            return []
+        document = self._session.notebook.document if self._session.notebook else None
+        above = notebook_context.cells_above(document, self.recorder.cells, cell_id)
+        prompts = [turn.cell_id for turn in self._session.history.context_turns(thread, cell_id)]
+        if None in prompts:
+            prompts += [cell.id for cell in above if cell.is_prompt]
+        new = notebook_context.cells_since_prompt(above, filter(None, prompts))
+        return new[-sees:] if isinstance(sees, int) else new
+
+    def _builtin_tools(self) -> Mapping[str, Tool]:
+        folder = folder_of(self._session.config.tools_folder, frontend.notebook_path(self._shell))
+        return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell)
+
+    def _other_cells(self) -> Sequence[CellRun]:
+        document = self._session.notebook.document if self._session.notebook else None
+        return notebook_context.other_cells(document, self.recorder.cells, self._cell_id())
+
+
+def _show_request(prompt: PreparedPrompt) -> None:
+    print(json.dumps(prompt.body, ensure_ascii=False, indent=2))
+    turns = counted(len(prompt.context_turns), "earlier turn")
+    for note in [f"Nothing was sent. The context has {turns}.", *prompt.notes]:
+        print(note)

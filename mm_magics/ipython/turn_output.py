@@ -1,0 +1,89 @@
+"""Show a turn in the output of its cell, from the first event to the final bundle.
+
+However a turn ends, its cell ends with exactly one final bundle. It is displayed before an error or an interrupt
+propagates.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from mm_magics import interrupts
+from mm_magics.batch.progress import MapEvent
+from mm_magics.display.answer_format import AnswerFormat
+from mm_magics.display.approval_prompt import prompt_for_approval
+from mm_magics.display.bundle import make_bundle, output_metadata
+from mm_magics.display.protocol import CellOutput
+from mm_magics.errors import TurnInterruptedError
+from mm_magics.history.turn import Turn
+from mm_magics.ipython import frontend
+from mm_magics.ipython.frontend import TurnView
+from mm_magics.ipython.live_page import LivePage
+from mm_magics.tools.approval import Approve
+from mm_magics.turn.driver import TurnStream, drive
+from mm_magics.turn.replayed import ReplayedAnswer
+
+
+def show_turn(
+    stream: TurnStream[MapEvent],
+    shell: Any,
+    stop: threading.Event,
+    *,
+    answer_format: AnswerFormat = "markdown",
+    quiet: bool = False,
+    earlier: Turn | None = None,
+    page: LivePage | None = None,
+) -> Turn:
+    """Show a turn while it streams, end its cell with the final bundle, and return the turn.
+
+    Args:
+        stream: The turn, not yet entered.
+        shell: The IPython shell of the cell.
+        stop: Set by the view's Stop button.
+        answer_format: How the answer's text is displayed.
+        quiet: Show one folded line instead of the answer.
+        earlier: The cell's current turn; it is shown again if nothing is received.
+        page: The live page, which learns the cell's output.
+
+    Raises:
+        EndpointError: The endpoint failed.
+        TurnInterruptedError: The user interrupted the kernel.
+    """
+    view: TurnView | None = None
+    approve: Approve = prompt_for_approval
+    replayed = isinstance(stream, ReplayedAnswer)
+    notes: Sequence[str] = stream.notes
+    try:
+        with stream:
+            if not quiet and not replayed:
+                view = frontend.view_for(shell, stop)
+                approve = view.approve
+            drive(stream, view, approve)
+    except KeyboardInterrupt:
+        partial = "The partial response is kept." if stream.has_content else "No response was received."
+        raise TurnInterruptedError("Interrupted.", partial) from None
+    finally:
+        with interrupts.deferred():
+            turn = stream.close()
+            if not stream.has_content and earlier is not None:
+                turn, notes = earlier, [*notes, "No response was received this time; this is the earlier answer."]
+
+            def output() -> CellOutput:
+                bundle = make_bundle(turn, answer_format=answer_format, quiet=quiet, notes=notes)
+                return {"data": bundle, "metadata": output_metadata(notes)}
+
+            _finish(view, shell, output())
+            if page is not None:
+                page.record_output(stream.prompt.cell_id, turn, output, replayed=replayed)
+    return turn
+
+
+def _finish(view: TurnView | None, shell: Any, output: CellOutput) -> None:
+    if view is None and frontend.detect(shell) != "terminal":
+        from mm_magics.display.plain import PlainView
+
+        view = PlainView()
+    if view is not None:
+        view.finish(output["data"], output["metadata"])
