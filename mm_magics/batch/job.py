@@ -17,7 +17,7 @@ from mm_magics.batch.engines.local import LocalEngine
 from mm_magics.batch.rate_limit import RateLimits
 from mm_magics.batch.row_results import columns_of
 from mm_magics.batch.row_template import RowTemplate
-from mm_magics.batch.rows import NoColumn, Rows
+from mm_magics.batch.rows import MissingColumnError, Rows
 from mm_magics.config import checked_base_url
 from mm_magics.errors import PromptError, UsageError
 from mm_magics.session import Session
@@ -84,7 +84,7 @@ class MapJob:
             try:
                 self.template(row)
             except PromptError as error:
-                if isinstance(error.__cause__, NoColumn):
+                if isinstance(error.__cause__, MissingColumnError):
                     raise UsageError(error.message, "Nothing was sent.") from None
             break
 

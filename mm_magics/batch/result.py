@@ -16,7 +16,7 @@ class MapResult:
 
     Attributes:
         frame: The data with its new columns, of the type that was passed in; for an iterable, a list.
-        values: The answers in the order of the rows, None where there is none. With a schema they are its values.
+        values: The answers in the order of the rows; None for a row without one. With a schema, they are its values.
         errors: The rows without a complete answer, as `RowError(row, why)`.
         asked: How many calls were made.
         stored: How many rows were answered from the store.

@@ -1,4 +1,4 @@
-"""The results of a map run, row by row: a value, or the reason why there is none.
+"""The results of a map run, row by row: a value, or the reason why it is missing.
 
 Every row has a value, an error, or is still open. The usage of each call is counted once, however many rows share its
 answer; stored answers are not counted.

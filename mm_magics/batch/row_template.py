@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mm_magics.batch.rows import NoValue, is_missing
+from mm_magics.batch.rows import MissingValueError, is_missing
 from mm_magics.errors import PromptError
 from mm_magics.prompt.template import Template
 from mm_magics.prompt.values import as_text
@@ -45,5 +45,5 @@ class RowTemplate:
 
     def _value_text(self, value: Any) -> str:
         if is_missing(value):
-            raise NoValue("it has no value in this row")
+            raise MissingValueError("it has no value in this row")
         return as_text(value, self._limit)

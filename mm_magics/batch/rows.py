@@ -20,14 +20,14 @@ READ_ROWS = 4_096
 """Rows of a data frame that are converted to Python values at a time."""
 
 
-class NoColumn(AttributeError, KeyError):
+class MissingColumnError(AttributeError, KeyError):
     """A column that does not exist."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
-class NoValue(ValueError):
+class MissingValueError(ValueError):
     """A missing value of a row: None, NaN, NaT or NA."""
 
 
@@ -48,7 +48,9 @@ class Row(Mapping[str, Any]):
         try:
             value = self._values[name]
         except KeyError:
-            raise NoColumn(f"there is no column {name}; the columns are {', '.join(map(str, self._values))}") from None
+            raise MissingColumnError(
+                f"there is no column {name}; the columns are {', '.join(map(str, self._values))}"
+            ) from None
         return None if is_missing(value) else value
 
     def __getattr__(self, name: str) -> Any:

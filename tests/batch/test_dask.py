@@ -212,7 +212,7 @@ def test_rows_of_a_worker_without_a_key_are_sent_by_another_worker(
     assert result.values == ["ok"] * 100
 
 
-def test_the_death_of_a_worker_is_told_from_an_exception_of_its_task() -> None:
+def test_the_death_of_a_worker_is_not_taken_for_an_exception_of_its_task() -> None:
     import dask
     from distributed import Client, LocalCluster
 

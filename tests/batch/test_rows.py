@@ -120,7 +120,7 @@ MISSING = {
 def test_a_missing_value_is_an_error_of_its_row_only(session: Session, endpoint: Simulator, kind: str) -> None:
     result = map_prompts(ok_template("{{ row.x }}"), MISSING[kind], session=session)
     assert [(error.row, error.why) for error in result.errors] == [
-        (1, "{{ row.x }} failed with NoValue: it has no value in this row.")
+        (1, "{{ row.x }} failed with MissingValueError: it has no value in this row.")
     ]
     assert result.values == ["ok", None]
     assert column_of(result.frame, "answer_error")[1] == result.errors[0].why
@@ -151,7 +151,9 @@ def error_of(session: Session, endpoint: Simulator, template: Any, data: Any, **
 
 def test_a_missing_column_is_an_error_before_anything_is_sent(session: Session, endpoint: Simulator, make: Any) -> None:
     error = error_of(session, endpoint, "{{ row.txet }}", make({"text": ["a"], "n": [1]}))
-    assert error.startswith("{{ row.txet }} failed with NoColumn: there is no column txet; the columns are text, n.")
+    assert error.startswith(
+        "{{ row.txet }} failed with MissingColumnError: there is no column txet; the columns are text, n."
+    )
     assert error.endswith("Nothing was sent.")
     assert "no column nope" in error_of(session, endpoint, lambda row: row["nope"], make({"text": ["a"]}))
 

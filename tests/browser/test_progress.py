@@ -43,7 +43,7 @@ def test_a_finished_run_shows_its_summary_and_usage(open_notebook):
         notebook.run(number)
     output = notebook.output(2)
     expect(output).to_contain_text("9 answered, 1 not (9 calls, 0 answers from the store)")
-    expect(output).to_contain_text("row 1: {{ row.text }} failed with NoValue")
+    expect(output).to_contain_text("row 1: {{ row.text }} failed with MissingValueError")
     expect(output).to_contain_text("tokens in")
     expect(output).to_contain_text("done")
     assert len(notebook.save().cells[2].outputs) == 1

@@ -60,7 +60,7 @@ class Engine(Protocol):
         """Queue a request."""
 
     def next(self, timeout: float) -> SenderEvent | None:
-        """Return the next event; None if there is none within `timeout` seconds."""
+        """Return the next event; None if nothing happens for `timeout` seconds."""
 
     def close(self) -> None:
         """Cancel all calls in flight. Events that are already there can still be taken with `next`."""
