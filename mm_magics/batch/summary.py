@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mm_magics.api.messages import Message
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.row_results import RowResults
 from mm_magics.history.turn import Status, Turn
-from mm_magics.prompt.values import cut
+from mm_magics.text import excerpt
+from mm_magics.wording import counted
 
 EXAMPLES = 3
 """How many answers and errors a summary shows."""
 EXAMPLE_LENGTH = 200
+"""Characters of each."""
 
 
 def summary_turn(job: MapJob, results: RowResults, status: Status) -> Turn:
@@ -33,18 +33,15 @@ def summary_turn(job: MapJob, results: RowResults, status: Status) -> Turn:
 
 def summary_text(job: MapJob, results: RowResults) -> str:
     """Return the summary as Markdown."""
-    rows, errors = len(results.values), len(results.errors)
-    asked = f"{results.calls:,} calls, {results.stored:,} answers from the store"
+    values, errors = results.values, results.errors
+    calls = f"{counted(results.calls, 'call')}, {counted(results.stored, 'answer')} from the store"
     lines = [
-        f"Run over the {rows:,} rows of {job.options.data_name}: {rows - errors:,} answered, {errors:,} not ({asked})."
+        f"Map run over {counted(len(values), 'row')} of {job.options.data_name}: "
+        f"{len(values) - len(errors):,} answered, {len(errors):,} failed ({calls})."
     ]
-    answered = [row for row, value in enumerate(results.values) if value is not None and row not in results.errors]
-    lines += [f"- row {row}: {_shorten(results.values[row])}" for row in answered[:EXAMPLES]]
-    lines += [f"- row {row}: {_shorten(reason)}" for row, reason in sorted(results.errors.items())[:EXAMPLES]]
-    if (more := len(answered[EXAMPLES:]) + max(0, errors - EXAMPLES)) > 0:
-        lines.append(f"- … {more:,} more rows")
+    answered = [row for row, value in enumerate(values) if value is not None and row not in errors]
+    examples = [(row, str(values[row])) for row in answered[:EXAMPLES]] + sorted(errors.items())[:EXAMPLES]
+    lines += [f"- row {row}: {excerpt(text, EXAMPLE_LENGTH)}" for row, text in examples]
+    if (more := len(answered) + len(errors) - len(examples)) > 0:
+        lines.append(f"- … {counted(more, 'more row')}")
     return "\n".join([lines[0], "", *lines[1:]]) if lines[1:] else lines[0]
-
-
-def _shorten(value: Any) -> str:
-    return cut(" ".join(str(value).split()), EXAMPLE_LENGTH).replace("\n", " ")

@@ -207,7 +207,7 @@ def test_a_run_adds_one_turn_that_summarizes_it(session: Session) -> None:
     (turn,) = session.history.turns("main")
     assert broken_rules(turn.record()) == []
     assert turn.text.startswith(
-        "Run over the 3 rows of the data: 2 answered, 1 not (2 calls, 0 answers from the store)."
+        "Map run over 3 rows of the data: 2 answered, 1 failed (2 calls, 0 answers from the store)."
     )
     assert "- row 0: ok" in turn.text
     assert "- row 2: {{ row }} failed" in turn.text

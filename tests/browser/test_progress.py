@@ -29,7 +29,7 @@ def test_progress_is_shown_and_stop_keeps_every_finished_row(open_notebook):
     notebook.wait()
     assert time.monotonic() - pressed < 1.0
     expect(output).to_contain_text("stopped")
-    expect(output).to_contain_text("Run over the 102 rows of df:")
+    expect(output).to_contain_text("Map run over 102 rows of df:")
     notebook.run(3)
     assert 1 <= int(notebook.output(3).inner_text()) < 101
     (saved,) = notebook.save().cells[2].outputs
@@ -42,7 +42,7 @@ def test_a_finished_run_shows_its_summary_and_usage(open_notebook):
     for number in range(3):
         notebook.run(number)
     output = notebook.output(2)
-    expect(output).to_contain_text("9 answered, 1 not (9 calls, 0 answers from the store)")
+    expect(output).to_contain_text("9 answered, 1 failed (9 calls, 0 answers from the store)")
     expect(output).to_contain_text("row 1: {{ row.text }} failed with MissingValueError")
     expect(output).to_contain_text("tokens in")
     expect(output).to_contain_text("done")

@@ -51,7 +51,7 @@ def test_the_frame_gets_its_answers_and_the_cell_one_bundle(mapping, simulator):
     assert len(simulator.log) == before + 3
     assert broken_rules(run.turn) == []
     assert run.turn["responses"][0]["calls"] == 3
-    assert "Run over the 3 rows of `df`: 3 answered, 0 not" in output["data"]["text/markdown"]
+    assert "Map run over 3 rows of `df`: 3 answered, 0 failed" in output["data"]["text/markdown"]
     states = [op[1] for op in run.ops if op[0] == "state"]
     assert any("3 of 3 rows" in note for state in states for note in state.get("notes", []))
     assert states[-1]["status"] == "complete"
@@ -64,7 +64,7 @@ def test_a_run_adds_one_turn_and_usage_counts_its_calls(mapping, simulator):
     sent = simulator.log[-1].body["messages"]
     assert [message["role"] for message in sent] == ["user", "assistant", "user"]
     assert sent[0]["content"][0]["text"] == OK
-    assert sent[1]["content"][0]["text"].startswith("Run over the 3 rows")
+    assert sent[1]["content"][0]["text"].startswith("Map run over 3 rows")
 
 
 def test_running_again_replaces_its_own_column_and_sends_nothing(mapping, simulator):
@@ -204,7 +204,7 @@ def test_a_pause_is_shown_beside_the_progress(mapping):
 def test_a_console_shows_one_line_of_progress_and_the_summary(mapping):
     run = mapping.run(MAP, stdin=True)
     assert "\r████████████████████ 3 of 3 rows" in run.text
-    assert "Run over the 3 rows of `df`: 3 answered" in run.text
+    assert "Map run over 3 rows of `df`: 3 answered" in run.text
 
 
 @pytest.mark.slow
