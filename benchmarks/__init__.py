@@ -1,1 +1,1 @@
-"""What measures mm_magics: `python -m benchmarks`. Every figure of speed is a ratio to the raw SDK in the same run."""
+"""Benchmarks of mm_magics: `python -m benchmarks`. Speed is measured as a ratio to the raw SDK in the same run."""

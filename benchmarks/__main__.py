@@ -1,7 +1,6 @@
-"""`python -m benchmarks`: measure everything but the long runs, print the table, exit with 1 if something asked does
-not hold.
+"""`python -m benchmarks`: measure all groups but the long ones and print the table; exit with 1 if a limit is exceeded.
 
-`python -m benchmarks throughput latency …` measures the groups named only.
+`python -m benchmarks throughput latency …` only measures the named groups.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import crowd, frames, latency, long, many, memory, rows, startup, stop, throughput, tools
 from benchmarks.endpoint import EndpointProcess
-from benchmarks.figures import Figure, table
+from benchmarks.measurements import Measurement, table
 
 GROUPS = {
     "throughput": throughput.measure,
@@ -30,13 +29,13 @@ GROUPS = {
     "rows": rows.measure,
     "crowd": crowd.measure,
 }
-BY_NAME = ("long", "rows", "crowd")
-"""Groups that take so long that they are run by name only."""
+ONLY_BY_NAME = ("long", "rows", "crowd")
+"""Groups that take minutes."""
 VERSIONS = ("anthropic", "httpx2", "ipykernel", "ipython", "anywidget", "ipywidgets", "markdown-it-py", "jiter")
 
 
 def machine() -> str:
-    """The machine and the versions, in two lines."""
+    """Describe the machine and the versions, in two lines."""
     cpu = platform.processor() or platform.machine()
     if (info := Path("/proc/cpuinfo")).exists():
         names = [
@@ -52,20 +51,20 @@ def machine() -> str:
 
 def main(names: list[str]) -> int:
     if unknown := set(names) - GROUPS.keys():
-        print(f"no such group: {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}", file=sys.stderr)
+        print(f"no such group: {', '.join(sorted(unknown))}; the groups are {', '.join(GROUPS)}", file=sys.stderr)
         return 2
     began = time.monotonic()
     print(machine(), flush=True)
-    figures: list[Figure] = []
+    measurements: list[Measurement] = []
     with EndpointProcess() as endpoint:
-        for name in names or [each for each in GROUPS if each not in BY_NAME]:
+        for name in names or [each for each in GROUPS if each not in ONLY_BY_NAME]:
             print(f"measuring {name} …", file=sys.stderr, flush=True)
-            figures += GROUPS[name](endpoint)
-    print(f"\n{table(figures)}\n")
-    failed = [figure.name for figure in figures if not figure.holds]
-    print(f"{len(failed)} of {sum(figure.asked is not None for figure in figures)} asked figures do not hold", end="; ")
-    print(f"{time.monotonic() - began:.0f} s")
-    return int(bool(failed))
+            measurements += GROUPS[name](endpoint)
+    print(f"\n{table(measurements)}\n")
+    exceeded = sum(not each.is_met for each in measurements)
+    limits = sum(each.limit is not None for each in measurements)
+    print(f"{exceeded} of {limits} limits exceeded; {time.monotonic() - began:.0f} s")
+    return int(exceeded > 0)
 
 
 if __name__ == "__main__":

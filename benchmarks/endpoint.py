@@ -1,7 +1,7 @@
-"""The simulator as a process of its own, told over stdin what to say next: `python -m benchmarks.endpoint`.
+"""The simulator in its own process, controlled over stdin: `python -m benchmarks.endpoint`.
 
-Its first line of output is where it listens and its key, as JSON; then it answers every line it is given (`Asked`, as
-JSON) with an empty one, when the next request will get that answer. It ends with its input.
+Its first line of output is its address and key as JSON. Each line of input describes the next answer as JSON; an empty
+line of output says that the answer is ready. The process ends when its input ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class EndpointProcess:
-    """The other side: starts that process and speaks to it."""
+    """Starts the simulator's process and controls it."""
 
     def __init__(self) -> None:
         environment = {**os.environ, "PYTHONPATH": ROOT}
@@ -39,7 +39,10 @@ class EndpointProcess:
         self.key: str = first["key"]
 
     def prepare(self, deltas: int, size: int, **more: float) -> str:
-        """The next answer: so many deltas of so many characters; `rate`, `stall` and `after` as in a directive."""
+        """Prepare the next answer and return its text: `deltas` deltas of `size` characters.
+
+        `rate`, `stall` and `after` mean the same as in a directive of the simulator.
+        """
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"deltas": deltas, "size": size, **more}) + "\n")
         self._process.stdin.flush()
@@ -65,16 +68,16 @@ def main() -> None:
     with Simulator() as simulator:
         print(json.dumps({"base_url": simulator.base_url, "key": simulator.key}), flush=True)
         for line in sys.stdin:
-            asked = json.loads(line)
-            blocks = [thinking("Let me write that down."), text(markdown(asked["deltas"] * asked["size"]))]
+            answer = json.loads(line)
+            blocks = [thinking("Let me write that down."), text(markdown(answer["deltas"] * answer["size"]))]
             simulator.answers.append(
                 Answer(
                     blocks,
-                    size=asked["size"],
+                    size=answer["size"],
                     thinking_size=None,
-                    rate=asked.get("rate"),
-                    stall=asked.get("stall", 0.0),
-                    spot=Spot(asked["after"]) if "after" in asked else None,
+                    rate=answer.get("rate"),
+                    stall=answer.get("stall", 0.0),
+                    spot=Spot(answer["after"]) if "after" in answer else None,
                 )
             )
             print(flush=True)

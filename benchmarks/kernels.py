@@ -1,7 +1,7 @@
-"""Real ipykernels, driven as JupyterLab drives them, and what each cell cost and sent.
+"""Real ipykernels, driven as JupyterLab drives them, with the CPU time and the messages of each cell.
 
-Always true: the process time of a cell is that of its whole kernel process, all threads, from just before the request
-is sent until `SETTLE_S` after the kernel said it is idle, so that work put off until then is counted too.
+The CPU time of a cell is that of the whole kernel process, all threads, from just before the request is sent until
+`SETTLE_S` after the kernel is idle, so that postponed work is counted too.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from benchmarks.endpoint import ROOT
 SETTLE_S = 0.15
 LIMIT_S = 120.0
 RUNTIME_BYTES = 100_000
-"""An iopub message that opens a comm and is larger than this is the front end's runtime, sent once per kernel."""
+"""A message that opens a comm and is larger than this is the front end's runtime, which is sent once per kernel."""
 
-NOT_PASSED_ON = ("ANTHROPIC", "JPY", "MINIMAX", "PYTHONDONTWRITEBYTECODE")
-"""What a kernel does not get of this process's environment; bytecode is written, as an installed package has it."""
+REMOVED_VARIABLES = ("ANTHROPIC", "JPY", "MINIMAX", "PYTHONDONTWRITEBYTECODE")
+"""Variables of this process that a kernel does not inherit. It writes bytecode, which an installed package has too."""
 
 CELL = {"cellId": "prompt", "trusted": True, "deletedCells": [], "recordTiming": False}
-"""What JupyterLab sends with a cell; always the same one, so that it sees no turn above it."""
+"""The metadata that JupyterLab sends with a cell. It is always the same cell, so there is no turn above it."""
 
 _DELIMITER = b"<IDS|MSG>"
 
 
 @dataclass(frozen=True)
 class Message:
-    """One iopub message: when it came (`time.monotonic`), its bytes on the wire, what it says."""
+    """One iopub message: when it arrived (`time.monotonic`), its bytes on the wire, and its content."""
 
     at: float
     size: int
@@ -50,7 +50,7 @@ class Message:
 
     @cached_property
     def text(self) -> str:
-        """The answer's text that it brings (blocks from the second on; the first is the thinking)."""
+        """The part of the answer's text in this message: that of all blocks but the first, which is the thinking."""
         data = self.content.get("data") or {}
         if self.type != "comm_msg" or data.get("method") != "custom":
             return ""
@@ -67,7 +67,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Run:
-    """One cell's run: `sent` and `idle` by `time.monotonic`, `cpu` in seconds, its iopub messages in order."""
+    """One execution of a cell: `sent` and `idle` by `time.monotonic`, `cpu` in seconds, its iopub messages in order."""
 
     sent: float
     idle: float
@@ -80,7 +80,7 @@ class Run:
 
     @cached_property
     def until_final(self) -> list[Message]:
-        """All messages before the final bundle, the runtime left out."""
+        """All messages before the final bundle, without the runtime."""
         place = next(number for number, message in enumerate(self.messages) if message.is_final)
         return [message for message in self.messages[:place] if not message.is_runtime]
 
@@ -104,20 +104,20 @@ class Run:
 
 
 class Kernel:
-    """A fresh ipykernel process. Raises `RuntimeError` for a cell that fails."""
+    """A new ipykernel process. A cell that fails raises `RuntimeError`."""
 
     def __init__(self, base_url: str, key: str, setup: str = "") -> None:
         self._folder = tempfile.TemporaryDirectory()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_PASSED_ON)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(REMOVED_VARIABLES)}
         environment = {
-            **kept,
+            **inherited,
             "PYTHONPATH": ROOT,
             "IPYTHONDIR": self._folder.name,
             "ANTHROPIC_BASE_URL": base_url,
             "ANTHROPIC_API_KEY": key,
         }
-        only_own = KernelSpecManager(kernel_dirs=[])  # the kernel of this Python, whatever others are installed
-        self._manager = KernelManager(kernel_name="python3", kernel_spec_manager=only_own)
+        this_python = KernelSpecManager(kernel_dirs=[])  # ignores kernels that are installed elsewhere
+        self._manager = KernelManager(kernel_name="python3", kernel_spec_manager=this_python)
         self._manager.start_kernel(env=environment, cwd=self._folder.name, stderr=subprocess.DEVNULL)
         self._client: BlockingKernelClient = self._manager.client()
         self._client.start_channels()
@@ -127,36 +127,36 @@ class Kernel:
             self.run(setup)
 
     def run(self, code: str, metadata: Mapping[str, Any] | None = None, settle: float = SETTLE_S) -> Run:
-        """Run the cell to its end, taking every iopub message as it comes; its CPU counts for `settle` seconds more."""
+        """Run the cell and collect its iopub messages. CPU time is measured until `settle` seconds after its end."""
         cpu, sent = self.cpu(), time.monotonic()
-        wanted = self._send(code, metadata)
-        taken: list[tuple[float, list[bytes]]] = []
+        request_id = self._send(code, metadata)
+        received: list[tuple[float, list[bytes]]] = []
         while True:
             at, frames = self._take(sent)
-            if json.loads(frames[2]).get("msg_id") != wanted:
+            if json.loads(frames[2]).get("msg_id") != request_id:
                 continue
-            taken.append((at, frames))
+            received.append((at, frames))
             if json.loads(frames[1])["msg_type"] == "status" and json.loads(frames[4])["execution_state"] == "idle":
                 break
         time.sleep(settle)
         spent = self.cpu() - cpu
-        messages = [_message(at, frames) for at, frames in taken]
+        messages = [_message(at, frames) for at, frames in received]
         for message in messages:
             if message.type == "error":
                 raise RuntimeError(f"{message.content['ename']}: {message.content['evalue']}")
-        return Run(sent, taken[-1][0], spent, messages)
+        return Run(sent, received[-1][0], spent, messages)
 
     def ask(self, prompt: str, flags: str = "") -> Run:
-        """Run a prompt cell as JupyterLab runs it."""
+        """Run a prompt cell as JupyterLab does."""
         return self.run(f"%%minimax {flags}\n{prompt}", CELL)
 
     def stop(self, prompt: str, flags: str, sign: str, press: Callable[[], None]) -> float:
-        """Run a prompt cell and press Stop SETTLE_S after `sign` was told; the seconds from there to idle."""
+        """Run a prompt cell, press Stop SETTLE_S after a message contains `sign`, and return the seconds until idle."""
         sent, pressed = time.monotonic(), None
-        wanted = self._send(f"%%minimax {flags}\n{prompt}", CELL)
+        request_id = self._send(f"%%minimax {flags}\n{prompt}", CELL)
         while True:
             at, frames = self._take(sent)
-            if json.loads(frames[2]).get("msg_id") != wanted:
+            if json.loads(frames[2]).get("msg_id") != request_id:
                 continue
             if pressed is None and json.dumps(sign).encode() in frames[4]:
                 time.sleep(SETTLE_S)
@@ -164,14 +164,14 @@ class Kernel:
                 press()
             if json.loads(frames[1])["msg_type"] == "status" and json.loads(frames[4])["execution_state"] == "idle":
                 if pressed is None:
-                    raise RuntimeError(f"a cell ended before it told of {sign}")
+                    raise RuntimeError(f"a cell ended before a message contained {sign}")
                 return at - pressed
 
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()
 
     def button(self) -> Callable[[], None]:
-        """What presses Stop as the JupyterLab extension does: on a comm of its own, over a subshell."""
+        """Return a function that presses Stop as the JupyterLab extension does: on its own comm, over a subshell."""
         client, comm_id = self._client, "stop"
         content = {"comm_id": comm_id, "target_name": "mm_magics.control", "data": {}}
         client.shell_channel.send(client.session.msg("comm_open", content))
@@ -186,7 +186,7 @@ class Kernel:
         return press
 
     def _send(self, code: str, metadata: Mapping[str, Any] | None) -> str:
-        """Send the cell; the id of the request."""
+        """Send the cell and return the id of the request."""
         content = {
             "code": code,
             "silent": False,
@@ -200,11 +200,11 @@ class Kernel:
         return str(request["header"]["msg_id"])
 
     def value(self, expression: str) -> Any:
-        """What a JSON-able expression is worth in the kernel."""
+        """Return the value of an expression in the kernel, which must be serializable as JSON."""
         return json.loads(self.run(f"import json; print(json.dumps({expression}))").output)
 
     def cpu(self) -> float:
-        """Seconds that the process has computed: user and system, all its threads, ended ones too."""
+        """Return the CPU seconds of the process: user and system, of all threads, including ended ones."""
         if sys.platform == "linux":
             return time.clock_gettime((~self.pid << 3) | 2)  # the process's own CPU clock, in nanoseconds
         times = psutil.Process(self.pid).cpu_times()
@@ -219,7 +219,7 @@ class Kernel:
         self._folder.cleanup()
 
     def _take(self, since: float) -> tuple[float, list[bytes]]:
-        """The next iopub message: signature, header, parent header, metadata, content, buffers."""
+        """Receive the next iopub message: signature, header, parent header, metadata, content, buffers."""
         socket = self._client.iopub_channel.socket
         assert socket is not None
         if not socket.poll(int(1000 * max(0.0, since + LIMIT_S - time.monotonic()))):

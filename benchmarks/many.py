@@ -1,6 +1,6 @@
-"""Many prompts: rows a second beside a bare loop over the HTTP library, and how fast stored rows come back.
+"""Map runs: rows per second compared with a bare loop over the HTTP library, and how fast stored rows are read.
 
-Always true: both sides send the same bytes to the same simulator, by turns, and no row of a round was asked before.
+Both sides send the same bytes to the same simulator, in alternation, and no row is sent twice.
 """
 
 from __future__ import annotations
@@ -17,87 +17,85 @@ from statistics import median
 from typing import Any
 
 from benchmarks.endpoint import EndpointProcess
-from benchmarks.figures import Figure
+from benchmarks.measurements import Measurement
 from mm_magics import Session, map_prompts
 from mm_magics.api import request
 from mm_magics.config import MiniMax
 
-AT_ONCE = 256
+CONCURRENCY = 256
 ROWS, ROUNDS = 2_000, 5
 STORED = 20_000
 POOL = 16
 TEMPLATE = "Which language is this? {{ row.text }}"
-SAID = "[[simulator: deltas=12 size=8]]"
-"""What the simulator then says: 96 characters and a short thinking."""
+ANSWER = "[[simulator: deltas=12 size=8]]"
+"""Makes the simulator answer with 96 characters and a short thinking block."""
 
 
-def measure(endpoint: EndpointProcess) -> Iterator[Figure]:
-    yield from _asking(endpoint)
+def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
+    yield from _sending(endpoint)
     yield from _stored(endpoint)
 
 
 def session_of(base_url: str, key: str) -> Session:
-    return Session(MiniMax(base_url=base_url, concurrency=AT_ONCE), api_key=key)
+    return Session(MiniMax(base_url=base_url, concurrency=CONCURRENCY), api_key=key)
 
 
 def rows_of(number: int, name: str = "") -> list[dict[str, str]]:
-    return [{"text": f"Sentence {name}-{each}. {SAID}"} for each in range(number)]
+    return [{"text": f"Sentence {name}-{each}. {ANSWER}"} for each in range(number)]
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run took of this process: seconds on the clock and of its processor time."""
+    """The wall-clock and CPU seconds of one run in this process."""
 
     seconds: float
     cpu: float
 
 
-def _asking(endpoint: EndpointProcess) -> Iterator[Figure]:
+def _sending(endpoint: EndpointProcess) -> Iterator[Measurement]:
     ours, bare, pooled = [], [], []
     with tempfile.TemporaryDirectory() as folder, session_of(endpoint.base_url, endpoint.key) as session:
         for each in range(ROUNDS):
-            bare.append(_bare(endpoint, session, f"bare{each}", AT_ONCE))
+            bare.append(_bare(endpoint, session, f"bare{each}", CONCURRENCY))
             ours.append(_ours(session, rows_of(ROWS, f"ours{each}"), Path(folder) / "answers.sqlite"))
             pooled.append(_bare(endpoint, session, f"pooled{each}", POOL))
     yield _ratio(
-        f"{ROWS:,} rows, {AT_ONCE} in flight: time ÷ a bare loop's with one httpx2 client", ours, bare, 1 / 0.6
+        f"{ROWS:,} rows, {CONCURRENCY} in flight: time ÷ a bare loop's with one httpx2 client", ours, bare, 1 / 0.6
     )
     yield _ratio(f"the same ÷ a bare loop's with a client for each {POOL} calls", ours, pooled, None)
 
 
-def _ratio(name: str, ours: list[Spent], theirs: list[Spent], asked: float | None) -> Figure:
+def _ratio(name: str, ours: list[Spent], theirs: list[Spent], limit: float | None) -> Measurement:
     pairs = [one.seconds / other.seconds for one, other in zip(ours, theirs, strict=True)]
     speeds = " against ".join(f"{ROWS / median(each.seconds for each in runs):,.0f}" for runs in (ours, theirs))
     costs = " against ".join(f"{median(each.cpu for each in runs) / ROWS * 1e3:.2f}" for runs in (ours, theirs))
-    note = (
-        f"{speeds} rows/s; {min(pairs):.2f} to {max(pairs):.2f}; {costs} ms of CPU a row, the simulator's not counted"
-    )
-    return Figure(name, median(pairs), asked, note=note)
+    note = f"{speeds} rows/s; {min(pairs):.2f} to {max(pairs):.2f}; {costs} ms of CPU per row, without the simulator"
+    return Measurement(name, median(pairs), limit, note=note)
 
 
-def _stored(endpoint: EndpointProcess) -> Iterator[Figure]:
+def _stored(endpoint: EndpointProcess) -> Iterator[Measurement]:
     with tempfile.TemporaryDirectory() as folder, session_of(endpoint.base_url, endpoint.key) as session:
         rows, store = rows_of(STORED, "stored"), Path(folder) / "answers.sqlite"
         _ours(session, rows, store)
         size = store.stat().st_size / STORED
         times = [_ours(session, rows, store, stored=True).seconds for _ in range(5)]
     best = min(times) / STORED
-    note = f"{1 / best:,.0f} rows/s, median {STORED / median(times):,.0f}; {size / 1000:.1f} kB a row on disk"
-    yield Figure(f"a row from the store, of {STORED:,}", best * 1e6, 50, "{:.0f} µs", note)
+    note = f"{1 / best:,.0f} rows/s, median {STORED / median(times):,.0f}; {size / 1000:.1f} kB per row on disk"
+    yield Measurement(f"one of {STORED:,} rows from the store", best * 1e6, 50, "{:.0f} µs", note)
 
 
 def _ours(session: Session, rows: list[dict[str, str]], store: Path, *, stored: bool = False) -> Spent:
-    """One run, which is checked."""
+    """Make one map run and check its result."""
     began, cpu = time.perf_counter(), time.process_time()
-    mapped: Any = map_prompts(TEMPLATE, rows, session=session, store=store, progress=False)
+    result: Any = map_prompts(TEMPLATE, rows, session=session, store=store, progress=False)
     spent = Spent(time.perf_counter() - began, time.process_time() - cpu)
-    if mapped.errors or mapped.asked != (0 if stored else len(rows)):
-        raise RuntimeError(f"{mapped}: {mapped.errors[:3]}")
+    if result.errors or result.asked != (0 if stored else len(rows)):
+        raise RuntimeError(f"{result}: {result.errors[:3]}")
     return spent
 
 
 def _bare(endpoint: EndpointProcess, session: Session, name: str, pool: int) -> Spent:
-    """A plain loop that gets as many answers, and reads them."""
+    """Get as many answers with a plain loop over the HTTP library, and parse them."""
     bodies = []
     for row in rows_of(ROWS, name):
         text = TEMPLATE.replace("{{ row.text }}", row["text"])
@@ -117,12 +115,13 @@ async def _loop(endpoint: EndpointProcess, bodies: list[bytes], pool: int) -> Sp
     }
     limits = httpx2.Limits(max_connections=pool, max_keepalive_connections=pool)
     clients = [
-        httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False, headers=headers) for _ in range(AT_ONCE // pool)
+        httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False, headers=headers)
+        for _ in range(CONCURRENCY // pool)
     ]
     waiting = iter(bodies)
     answered = count()
 
-    async def ask(client: httpx2.AsyncClient) -> None:
+    async def send_all(client: httpx2.AsyncClient) -> None:
         for body in waiting:
             response = await client.post(url, content=body)
             response.raise_for_status()
@@ -130,7 +129,7 @@ async def _loop(endpoint: EndpointProcess, bodies: list[bytes], pool: int) -> Sp
             next(answered)
 
     began, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(ask(clients[each % len(clients)]) for each in range(AT_ONCE)))
+    await asyncio.gather(*(send_all(clients[each % len(clients)]) for each in range(CONCURRENCY)))
     spent = Spent(time.perf_counter() - began, time.process_time() - cpu)
     for client in clients:
         await client.aclose()

@@ -1,4 +1,4 @@
-"""A long thread: building a request from 1,000 turns, restoring them from a file, and what the file weighs."""
+"""A long thread: building a request from 1,000 turns, restoring them from a file, and the size of the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.endpoint import EndpointProcess
-from benchmarks.figures import Figure
+from benchmarks.measurements import Measurement
 from benchmarks.texts import markdown
 from mm_magics.display.bundle import make_bundle
 from mm_magics.history.turn import Turn
@@ -22,13 +22,13 @@ TURNS = 1_000
 CHARACTERS = 4_000
 
 
-def measure(_endpoint: EndpointProcess) -> Iterator[Figure]:
+def measure(_endpoint: EndpointProcess) -> Iterator[Measurement]:
     with tempfile.TemporaryDirectory() as folder:
         whole, half = (_notebook(Path(folder), count) for count in (TURNS, TURNS // 2))
         reading = _best(lambda: json.loads(whole.read_text("utf-8")))
         restoring = _best(lambda: _session(whole))
         size = f"{whole.stat().st_size / 1e6:.1f} MB"
-        yield Figure(
+        yield Measurement(
             f"restoring {TURNS:,} turns of 4 kB from a notebook",
             restoring * 1000,
             500,
@@ -38,11 +38,11 @@ def measure(_endpoint: EndpointProcess) -> Iterator[Figure]:
         fresh = _session(whole)
         first = _seconds(lambda: _request(fresh))
         building, smaller = (_best(partial(_request, _session(path))) for path in (whole, half))
-        note = f"its bytes included; {first * 1000:.0f} ms the first time"
-        yield Figure(f"building the request of {TURNS:,} turns", building * 1000, 20, "{:.1f} ms", note)
-        yield Figure(f"the same ÷ {TURNS // 2:,} turns", building / smaller, 3.0, note=f"{smaller * 1000:.1f} ms")
+        note = f"encoding included; {first * 1000:.0f} ms the first time"
+        yield Measurement(f"building the request of {TURNS:,} turns", building * 1000, 20, "{:.1f} ms", note)
+        yield Measurement(f"the same ÷ {TURNS // 2:,} turns", building / smaller, 3.0, note=f"{smaller * 1000:.1f} ms")
         weight = (whole.stat().st_size - 3_000 * TURNS) / (CHARACTERS * TURNS)
-        yield Figure("(a saved notebook - 3 kB a turn) ÷ its text", weight, 4, note=size)
+        yield Measurement("(a saved notebook - 3 kB per turn) ÷ its text", weight, 4, note=size)
 
 
 def _best(function: Callable[[], object], times: int = 7) -> float:
@@ -67,7 +67,7 @@ def _request(session: Session) -> PreparedPrompt:
 
 
 def _notebook(folder: Path, count: int) -> Path:
-    """A notebook of so many prompt cells, each with an answer of 4,000 characters, as it is saved."""
+    """Write a notebook of this many prompt cells, each with an answer of 4,000 characters, as JupyterLab saves it."""
     text = markdown(CHARACTERS * count)
     cells: list[dict[str, Any]] = []
     for number in range(count):

@@ -1,6 +1,6 @@
-"""What everything is compared with: the raw SDK's `messages.stream` loop, with no output, in a kernel too.
+"""The reference: cells with the raw SDK's `messages.stream` loop, without output, for a kernel.
 
-Cells, to be run in a kernel whose environment holds ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY.
+The kernel's environment must contain ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY.
 """
 
 from __future__ import annotations

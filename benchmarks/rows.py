@@ -1,7 +1,8 @@
-"""100,000 rows in one run: memory beyond what the results hold, and rows a second. Takes minutes; run by name only.
+"""100,000 rows in one map run: memory beyond the results, and rows per second.
 
-Always true: the run is made in a process of its own (`python -m benchmarks.rows URL KEY ROWS`), in which its resident
-memory is read at a fifth of the rows and at the last one, before the data with its answers is put together.
+This takes minutes, so it only runs by name. The run has its own process
+(`python -m benchmarks.rows URL KEY ROWS`). Its resident memory is read after a fifth of the rows and after the last
+row, before the data with the answers is built.
 """
 
 from __future__ import annotations
@@ -21,26 +22,28 @@ from typing import Any
 import psutil
 
 from benchmarks.endpoint import ROOT, EndpointProcess
-from benchmarks.figures import Figure
-from benchmarks.many import AT_ONCE, TEMPLATE, rows_of, session_of
+from benchmarks.many import CONCURRENCY, TEMPLATE, rows_of, session_of
+from benchmarks.measurements import Measurement
 
 ROWS = 100_000
 
 
-def measure(endpoint: EndpointProcess) -> Iterator[Figure]:
+def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
     before = endpoint.process.memory_info().rss
     command = [sys.executable, "-m", "benchmarks.rows", endpoint.base_url, endpoint.key, str(ROWS)]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": ROOT}, capture_output=True, check=True)
     seen = json.loads(done.stdout)
     rows = seen["rows"] - seen["first"]
     grown, held = (seen["rss"][1] - seen["rss"][0]) / rows, seen["held"] / rows
-    note = f"{grown / 1000:.2f} kB grown, {held / 1000:.2f} kB the answers; {_mb(seen['rss'])}"
-    name = f"{ROWS:,} rows, {AT_ONCE} in flight"
-    yield Figure(f"{name}: resident memory a row beyond its answer", (grown - held) / 1000, 0.25, "{:.2f} kB", note)
+    note = f"{grown / 1000:.2f} kB growth, {held / 1000:.2f} kB of answers; {_mb(seen['rss'])}"
+    name = f"{ROWS:,} rows, {CONCURRENCY} in flight"
+    yield Measurement(
+        f"{name}: resident memory per row beyond its answer", (grown - held) / 1000, 0.25, "{:.2f} kB", note
+    )
     log = (endpoint.process.memory_info().rss - before) / 1e6
     speeds = f"the first fifth {seen['speeds'][0]:,.0f} rows/s, the rest {seen['speeds'][1]:,.0f}"
     note = f"{speeds}; the simulator's log grew by {log:,.0f} MB"
-    yield Figure(f"{name}: rows/s", seen["rows"] / seen["seconds"], None, "{:,.0f}", note)
+    yield Measurement(f"{name}: rows/s", seen["rows"] / seen["seconds"], None, "{:,.0f}", note)
 
 
 def _mb(sizes: list[int]) -> str:
@@ -48,7 +51,7 @@ def _mb(sizes: list[int]) -> str:
 
 
 def run(base_url: str, key: str, number: int) -> dict[str, Any]:
-    """One run, and what was seen of it."""
+    """Make one map run and return its measurements."""
     from mm_magics.batch.job import MapOptions, build_job
     from mm_magics.batch.map_run import MapRun
     from mm_magics.batch.progress import Progress

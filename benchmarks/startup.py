@@ -1,7 +1,7 @@
-"""Group 3: fresh kernels. What `%load_ext` takes and imports, and when the first prompt's answer starts.
+"""New kernels: the time and the imports of `%load_ext`, and when the answer to the first prompt starts.
 
-A new kernel for every value, by turns with the SDK's; the first of each, which may have to compile what it imports,
-does not count.
+Each value has its own kernel, in alternation with kernels of the SDK. The first kernel of each kind does not count,
+since it may compile bytecode.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from statistics import median
 
 from benchmarks import reference
 from benchmarks.endpoint import EndpointProcess
-from benchmarks.figures import Figure
 from benchmarks.kernels import Kernel
-from benchmarks.throughput import asked
+from benchmarks.measurements import Measurement
+from benchmarks.throughput import run_prompt
 
 KERNELS = 9
 HEAVY = [
@@ -35,7 +35,7 @@ HEAVY = [
     "pydantic",
     "rich",
 ]
-"""Not to be imported before they are used."""
+"""Modules that must not be imported before they are used."""
 
 _LOAD = f"""
 import sys, time
@@ -47,7 +47,7 @@ heavy = sorted({set(HEAVY)!r} & (set(sys.modules) - before))
 """
 
 
-def measure(endpoint: EndpointProcess) -> Iterator[Figure]:
+def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
     loading: list[float] = []
     ours: list[float] = []
     theirs: list[float] = []
@@ -62,14 +62,14 @@ def measure(endpoint: EndpointProcess) -> Iterator[Figure]:
             kernel.run(_LOAD)
             loading.append(kernel.value("took"))
             heavy |= set(kernel.value("heavy"))
-            run = asked(endpoint, kernel, 20, 4)
+            run = run_prompt(endpoint, kernel, 20, 4)
             ours.append(run.first_text - run.sent)
     del loading[0], ours[0], theirs[0]
-    yield Figure(
+    yield Measurement(
         "%load_ext in a fresh kernel", median(loading) * 1e3, 60, "{:.0f} ms", f"at least {min(loading) * 1e3:.0f} ms"
     )
-    yield Figure("heavy modules imported by it", len(heavy), 0, "{:.0f}", ", ".join(sorted(heavy)))
-    yield Figure(
+    yield Measurement("heavy modules imported by it", len(heavy), 0, "{:.0f}", ", ".join(sorted(heavy)))
+    yield Measurement(
         "first prompt in a fresh kernel: first text after the SDK's import and first text",
         (min(ours) - min(theirs)) * 1e3,
         0,

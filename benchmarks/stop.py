@@ -1,6 +1,6 @@
-"""Group 6: Stop. From the press, of the button or of an interrupt, to the cell's end, in every state of a turn.
+"""Stop: the time from pressing the button, or from an interrupt, to the end of the cell, in every state of a turn.
 
-A new kernel for each way, so that the first press of each is one of those that count; of all presses the worst does.
+The button and the interrupt each have a new kernel, so that the first press counts too. The worst press counts.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ from collections.abc import Iterator
 from statistics import median
 
 from benchmarks.endpoint import EndpointProcess
-from benchmarks.figures import Figure
 from benchmarks.kernels import Kernel
+from benchmarks.measurements import Measurement
 
 PRESSES = 5
 STATES = {
     "before the first byte": ("[[simulator: fault=silence-before-headers]]", "", "waiting"),
     "after the headers": ("[[simulator: fault=silence-after-headers]]", "", "waiting"),
-    "while it thinks": ('[[simulator: thinking="Let me think of it." rate=5]]', "", "thinking"),
-    "while it answers": ("[[simulator: deltas=2000 rate=100]]", "", "answering"),
-    "in a silence of the answer": ("[[simulator: deltas=50 fault=silence after=20]]", "", "answering"),
-    "in a flood": ('[[simulator: say="Again." fault=endless]]', "", "answering"),
-    "between two tries": ("[[simulator: fault=overloaded retry_after=30]]", "", "waiting"),
+    "while the model thinks": ('[[simulator: thinking="Let me think of it." rate=5]]', "", "thinking"),
+    "while the model answers": ("[[simulator: deltas=2000 rate=100]]", "", "answering"),
+    "while the answer pauses": ("[[simulator: deltas=50 fault=silence after=20]]", "", "answering"),
+    "during an endless answer": ('[[simulator: say="Again." fault=endless]]', "", "answering"),
+    "between two attempts": ("[[simulator: fault=overloaded retry_after=30]]", "", "waiting"),
     "in a synchronous tool": ("Use sleep, please.", "--tools sleep", "running"),
     "in an asynchronous tool": ("Use doze, please.", "--tools doze", "running"),
-    "in a loop of Python": ("Use spin, please.", "--tools spin", "running"),
-    "while a tool asks": ("Use wipe, please.", "--tools wipe", "asking"),
+    "in a Python loop of a tool": ("Use spin, please.", "--tools spin", "running"),
+    "while a tool waits for approval": ("Use wipe, please.", "--tools wipe", "asking"),
 }
-"""What is asked, with which flags, and the state that the widget is told of before Stop is pressed."""
+"""The prompt, its flags, and the state that the widget must show before Stop is pressed."""
 
 SETUP = """
 %load_ext mm_magics
@@ -45,7 +45,7 @@ def wipe() -> None:
 """
 
 
-def measure(endpoint: EndpointProcess) -> Iterator[Figure]:
+def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
     with (
         Kernel(endpoint.base_url, endpoint.key, SETUP) as pressed,
         Kernel(endpoint.base_url, endpoint.key, SETUP) as interrupted,
@@ -59,4 +59,4 @@ def measure(endpoint: EndpointProcess) -> Iterator[Figure]:
                 for way, (kernel, press) in ways.items()
             }
             note = ", ".join(f"{way} {median(times):.0f} ms, worst {max(times):.0f}" for way, times in took.items())
-            yield Figure(f"Stop {name}: the cell is over", max(map(max, took.values())), 500, "{:.0f} ms", note)
+            yield Measurement(f"Stop {name}: until the cell ends", max(map(max, took.values())), 500, "{:.0f} ms", note)

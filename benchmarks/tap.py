@@ -1,7 +1,7 @@
-"""A tap on the line: a loopback proxy that writes down when which bytes went through.
+"""A tap on the connection: a loopback proxy that records when each chunk of bytes passed.
 
-Always true: a chunk's time is taken before it is passed on, so that what is measured from it holds the way through the
-client's socket. Threads: one for each direction of each connection; read what was written down when all is quiet.
+The time of a chunk is taken before it is passed on, so a measurement includes the way through the client's socket. Each
+direction of each connection has its own thread; read the recorded chunks only when no request is in progress.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _DELTA = b'data: {"type":"content_block_delta"'
 
 
 class Chunk(NamedTuple):
-    """Bytes that came from the endpoint, and when (`time.monotonic`)."""
+    """Bytes from the endpoint, and when they arrived (`time.monotonic`)."""
 
     at: float
     data: bytes
 
 
 class Tap:
-    """Listens on a loopback port and passes all on to the endpoint; `base_url` is what to give a client."""
+    """Listens on a loopback port and passes everything on to the endpoint. A client connects to `base_url`."""
 
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
@@ -38,17 +38,17 @@ class Tap:
         self._chunks: list[Chunk] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def forget(self) -> None:
-        """Begin anew, before a request. `requested` is then when its first bytes came."""
+    def reset(self) -> None:
+        """Forget everything, before a request. `requested` is then set to the time of its first bytes."""
         self.requested, self._chunks = 0.0, []
 
     @property
     def last(self) -> float:
-        """When the last byte came."""
+        """When the last byte arrived."""
         return self._chunks[-1].at
 
     def arrivals(self) -> list[tuple[float, int]]:
-        """When how many characters of the answer's text had come, delta by delta."""
+        """Return for each delta when it arrived, and how many characters of the answer's text had arrived by then."""
         found: list[tuple[float, int]] = []
         total, waiting = 0, b""
         for at, data in self._chunks:
@@ -79,27 +79,27 @@ class Tap:
             threading.Thread(target=self._down, args=(server, client), daemon=True).start()
 
     def _up(self, client: socket.socket, server: socket.socket) -> None:
-        while data := _received(client):
+        while data := _receive(client):
             self.requested = self.requested or time.monotonic()
             server.sendall(data)
-        _ended(server)
+        _shut_down(server)
 
     def _down(self, server: socket.socket, client: socket.socket) -> None:
-        while data := _received(server):
+        while data := _receive(server):
             self._chunks.append(Chunk(time.monotonic(), data))
             client.sendall(data)
-        _ended(client)
+        _shut_down(client)
 
 
-def _received(end: socket.socket) -> bytes:
+def _receive(end: socket.socket) -> bytes:
     try:
         return end.recv(65_536)
     except OSError:
         return b""
 
 
-def _ended(end: socket.socket) -> None:
+def _shut_down(end: socket.socket) -> None:
     try:
         end.shutdown(socket.SHUT_WR)
-    except OSError:  # it is gone already
+    except OSError:  # closed already
         return

@@ -1,7 +1,7 @@
-"""The text that is streamed: Markdown as a model writes it, of any length, the same for the same length.
+"""The text that is streamed: Markdown as a model writes it, of any length, and always the same for the same length.
 
-Always true: prose, lists, tables, code in two languages, LaTeX and some letters beyond ASCII come in turn, no two
-sections are alike, and every code fence is closed unless the end falls into it.
+It contains prose, lists, tables, code in two languages, LaTeX and some letters beyond ASCII. No two sections are alike,
+and every code fence is closed, unless the text ends inside it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ depends on naïve façade größer café résumé coefficient matrix baseline ex
 of throughput
 """
 _VOCABULARY = tuple(_WORDS.split())
-_ASIDES = (
+_INSERTIONS = (
     "`np.mean(x)`",
     "**not** the median",
     "*in expectation*",
@@ -49,7 +49,7 @@ $ grep -c "error" {name}.txt
 
 
 def markdown(length: int) -> str:
-    """Markdown of exactly that many characters."""
+    """Return Markdown of exactly `length` characters."""
     parts: list[str] = []
     size = 0
     for part in _sections(random.Random(20_261_124)):
@@ -86,8 +86,8 @@ def _phrase(rng: random.Random, words: int) -> str:
 
 
 def _sentence(rng: random.Random) -> str:
-    aside = f" {rng.choice(_ASIDES)}" if rng.random() < 0.25 else ""
-    return f"{_phrase(rng, rng.randint(5, 14)).capitalize()}{aside}, {_phrase(rng, rng.randint(2, 6))}."
+    insertion = f" {rng.choice(_INSERTIONS)}" if rng.random() < 0.25 else ""
+    return f"{_phrase(rng, rng.randint(5, 14)).capitalize()}{insertion}, {_phrase(rng, rng.randint(2, 6))}."
 
 
 def _paragraph(rng: random.Random) -> str:

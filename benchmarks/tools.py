@@ -1,6 +1,6 @@
-"""Group 6: tools. What a turn costs as its rounds grow, in a notebook and below a long thread, and what one call costs.
+"""Tools: how the cost of a turn grows with its rounds, in a notebook and below a long thread, and the cost of one call.
 
-Always true: every call that is measured was made and answered; the function called does nothing but add one.
+Every measured call is checked. The function that is called only adds one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from statistics import median
 from typing import Any
 
 from benchmarks.endpoint import EndpointProcess
-from benchmarks.figures import Figure
 from benchmarks.kernels import Kernel
+from benchmarks.measurements import Measurement
 from benchmarks.memory import TURNS, turn_of
 from benchmarks.texts import markdown
 from benchmarks.throughput import LOAD
@@ -31,59 +31,59 @@ FEW, MANY = 10, 50
 TIMES = 5
 BATCHES, CALLS = 10, 50
 SHORT = 400
-"""Characters of an answer of the long thread: a thousand of them fit into a model's window."""
+"""Characters of an answer of the long thread: a thousand of them fit the context window."""
 
 TICK = """
 def tick(number: int = 0) -> int:
-    "The next number."
+    "Return the next number."
     return number + 1
 """
 
 
-def measure(endpoint: EndpointProcess) -> Iterator[Figure]:
+def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
     yield from _growth(endpoint)
     yield from _below_a_long_thread(endpoint)
     yield from _one_call()
 
 
-def _growth(endpoint: EndpointProcess) -> Iterator[Figure]:
-    """The whole cell, in a kernel: calls, requests, widget and final bundle; the least of some runs."""
+def _growth(endpoint: EndpointProcess) -> Iterator[Measurement]:
+    """Measure whole cells in a kernel: calls, requests, widget and final bundle. The best of some runs counts."""
     spent: dict[int, float] = dict.fromkeys(ROUNDS, float("inf"))
     turns: dict[int, list[Message]] = {}
     with Kernel(endpoint.base_url, endpoint.key, LOAD) as kernel:
         kernel.run(TICK)
-        _asked(kernel, 2)
+        _run_rounds(kernel, 2)
         for _ in range(TIMES):
             for rounds in ROUNDS:
-                cpu, turns[rounds] = _asked(kernel, rounds)
+                cpu, turns[rounds] = _run_rounds(kernel, rounds)
                 spent[rounds] = min(spent[rounds], cpu)
     for rounds in ROUNDS:
         if rounds != FEW:
-            yield Figure(
+            yield Measurement(
                 f"a turn of {rounds} rounds ÷ {FEW}: CPU",
                 spent[rounds] / spent[FEW],
                 1.1 * rounds / FEW if rounds == MANY else None,
                 note=f"{spent[rounds] * 1e3:.0f} ms against {spent[FEW] * 1e3:.0f} ms; "
-                f"{spent[rounds] / rounds * 1e3:.1f} ms a round",
+                f"{spent[rounds] / rounds * 1e3:.1f} ms per round",
             )
     bodies = {rounds: list(_bodies(turns[rounds])) for rounds in (FEW, MANY)}
     many, few = (sum(map(len, bodies[rounds])) for rounds in (MANY, FEW))
     making = min(_seconds(lambda: list(_bodies(turns[MANY]))) for _ in range(TIMES))
-    yield Figure(
+    yield Measurement(
         f"a turn of {MANY} rounds ÷ {FEW}: bytes of its requests",
         many / few,
-        note=f"{many / 1e3:.0f} kB against {few / 1e3:.0f} kB: each request has all rounds before it",
+        note=f"{many / 1e3:.0f} kB against {few / 1e3:.0f} kB: each request contains all rounds before it",
     )
-    yield Figure(
-        f"a turn of {MANY} rounds: making these bytes ÷ the turn's CPU",
+    yield Measurement(
+        f"a turn of {MANY} rounds: encoding them ÷ the turn's CPU",
         making / spent[MANY],
         form="{:.3f}",
         note=f"{making * 1e3:.1f} ms",
     )
 
 
-def _asked(kernel: Kernel, rounds: int) -> tuple[float, list[Message]]:
-    """The processor time of such a turn, and its messages."""
+def _run_rounds(kernel: Kernel, rounds: int) -> tuple[float, list[Message]]:
+    """Run a turn of this many rounds; return its CPU time and its messages."""
     run = kernel.ask(f"Use tick. [[simulator: rounds={rounds}]]", f"--tools tick --max-rounds {rounds + 1}")
     record = next(value for kind, value in run.final.items() if kind.endswith("turn+json"))
     assert [each["tools"][0]["outcome"] for each in record["responses"][:-1]] == ["done"] * rounds
@@ -91,7 +91,7 @@ def _asked(kernel: Kernel, rounds: int) -> tuple[float, list[Message]]:
 
 
 def _bodies(turn: list[Message]) -> Iterator[bytes]:
-    """The requests of a turn, made again."""
+    """Encode the requests of a turn again."""
     body: dict[str, Any] = {"model": "MiniMax-M2.7", "max_tokens": 65_536, "messages": turn[:1]}
     content = encode(body)
     yield content
@@ -100,19 +100,19 @@ def _bodies(turn: list[Message]) -> Iterator[bytes]:
         yield growing.next(turn[:end], [None] * (end // 2), None)
 
 
-def _below_a_long_thread(endpoint: EndpointProcess) -> Iterator[Figure]:
-    """A round more, in a script: this process's time for turns of few and of many rounds, by what one more costs."""
-    each = {count: _a_round_more(endpoint, count) for count in (0, TURNS)}
+def _below_a_long_thread(endpoint: EndpointProcess) -> Iterator[Measurement]:
+    """Measure one more round of a script's turn, from turns of few and of many rounds."""
+    each = {count: _round_seconds(endpoint, count) for count in (0, TURNS)}
     sent = SHORT * TURNS / 1e6
-    yield Figure(
-        f"a round more below {TURNS:,} turns: CPU",
+    yield Measurement(
+        f"one more round below {TURNS:,} turns: CPU",
         each[TURNS] * 1e3,
         form="{:.1f} ms",
-        note=f"{each[0] * 1e3:.1f} ms with nothing above; more than {sent:.1f} MB are sent in each",
+        note=f"{each[0] * 1e3:.1f} ms with no turns above; each request has more than {sent:.1f} MB",
     )
 
 
-def _a_round_more(endpoint: EndpointProcess, turns: int) -> float:
+def _round_seconds(endpoint: EndpointProcess, turns: int) -> float:
     tick = tool_of(_tick)
     text = markdown(SHORT * turns)
     with Session(base_url=endpoint.base_url, api_key=endpoint.key, model="MiniMax-M2.7") as session:
@@ -130,30 +130,30 @@ def _a_round_more(endpoint: EndpointProcess, turns: int) -> float:
     return (many - few) / 10
 
 
-def _one_call() -> Iterator[Figure]:
-    """What is around one call, in this process: the check, a rule that allows it, its threads, its result."""
+def _one_call() -> Iterator[Measurement]:
+    """Measure everything around one call in this process: validation, the rule that allows it, threads, the result."""
     for what, function in (
-        ("a call of a tool that does nothing", _tick),
-        ("a call of an asynchronous one", _tick_later),
+        ("tool call", _tick),
+        ("asynchronous tool call", _tick_later),
     ):
         batches = [sorted(_call_seconds(function) * 1e3 for _ in range(CALLS)) for _ in range(BATCHES)]
         times = min(batches, key=median)
-        yield Figure(
-            f"the harness around {what}, the median",
+        yield Measurement(
+            f"overhead of one {what}, median",
             median(times),
             1.0,
             "{:.2f} ms",
-            f"least {times[0]:.2f} ms; medians of all batches up to {max(map(median, batches)):.2f} ms",
+            f"best {times[0]:.2f} ms; batch medians up to {max(map(median, batches)):.2f} ms",
         )
 
 
 def _tick(number: int = 0) -> int:
-    """The next number."""
+    """Return the next number."""
     return number + 1
 
 
 async def _tick_later(number: int = 0) -> int:
-    """The next number."""
+    """Return the next number."""
     return number + 1
 
 
