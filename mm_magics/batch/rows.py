@@ -170,7 +170,7 @@ def _fits_int64(value: Any) -> bool:
 
 
 def _valid_text(value: Any) -> Any:
-    """Replace lone surrogates, which UTF-8 cannot encode, in a text or in a list of texts."""
+    """Replace lone surrogates in a text or in a list of texts."""
     if isinstance(value, list):
         return [_valid_text(item) for item in value]
     return replace_surrogates(value) if isinstance(value, str) else value
