@@ -57,7 +57,7 @@ def test_a_job_shows_no_key_and_a_key_cannot_be_pickled(session: Session) -> Non
     job = build_job(session, OK_TEMPLATE, ["a"], MapOptions())
     assert places(repr(job) + repr(job.prompt)) == []
     map_prompts(OK_TEMPLATE, ["a"], session=session)
-    with pytest.raises(TypeError, match="A key is not pickled"):
+    with pytest.raises(TypeError, match="A key cannot be pickled"):
         pickle.dumps(session.keys.find(session.config.base_url))
 
 
