@@ -1,4 +1,4 @@
-"""The conversation: what goes back to the endpoint, what a cell sees, and how a turn may end."""
+"""A session: what is sent back to the endpoint, what a cell sees, and how a turn can end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ODD: list[Any] = [
 ]
 
 
-def test_every_assistant_message_goes_back_as_it_came(session: Session, endpoint: Simulator) -> None:
+def test_every_assistant_message_is_sent_back_verbatim(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.extend([Answer(ODD), "second", Answer([text("no thinking")]), Answer(ODD[2:], size=1)])
     for number in range(5):
         session.ask(f"question {number}")
@@ -51,13 +51,15 @@ def test_every_assistant_message_goes_back_as_it_came(session: Session, endpoint
 @pytest.mark.parametrize(
     "fault", ["unknown-block", "unknown-fields", "unsigned-thinking", "only-thinking", "think-tags", "tool-xml", "json"]
 )
-def test_what_nobody_has_heard_of_goes_back_as_it_came(session: Session, endpoint: Simulator, fault: str) -> None:
+def test_unknown_blocks_and_fields_are_sent_back_verbatim(session: Session, endpoint: Simulator, fault: str) -> None:
     session.ask(f"Hello. [[simulator: fault={fault}]]")
     session.ask("And now?")
     assert [each.unchanged for each in endpoint.log[-1].replayed] == [True]
 
 
-def test_calls_go_back_with_their_thinking_and_an_answer_for_each(session: Session, endpoint: Simulator) -> None:
+def test_tool_calls_are_sent_back_with_their_thinking_and_a_result_for_each(
+    session: Session, endpoint: Simulator
+) -> None:
     endpoint.answers.append(Answer([thinking("hm"), tool_use("lookup", {"query": "a"}), tool_use("lookup", {"n": 1})]))
     turn = session.ask("Look it up.", params={"tools": [TOOL]})
     session.ask("And now?")
@@ -68,7 +70,7 @@ def test_calls_go_back_with_their_thinking_and_an_answer_for_each(session: Sessi
     assert all(block["is_error"] for block in array[2]["content"][:2])
 
 
-def test_an_answer_that_max_tokens_cut_goes_back_as_far_as_it_came(session: Session, endpoint: Simulator) -> None:
+def test_an_answer_that_max_tokens_cut_is_sent_back_as_it_is(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.append(Answer([thinking("short"), text("x" * 4_000)]))
     turn = session.ask("Hello", max_tokens=100)
     assert turn.status == "truncated"
@@ -110,7 +112,9 @@ def test_a_cell_sees_the_turns_above_it_and_rerunning_replaces_its_own(session: 
         (0, [["new"]]),
     ],
 )
-def test_context_says_which_turns_are_sent(session: Session, endpoint: Simulator, context: Any, seen: Any) -> None:
+def test_context_selects_the_turns_that_are_sent(
+    session: Session, endpoint: Simulator, context: Any, seen: Any
+) -> None:
     endpoint.answers.extend(["a1", "b1", "c1", "d1"])
     for cell in "abcd":
         session.ask(f"{cell}?", cell_id=cell)
@@ -129,7 +133,7 @@ def test_threads_do_not_see_each_other(session: Session, endpoint: Simulator) ->
     assert sent(endpoint, 2) == [["a?"], ["a1"], ["b?"]]
 
 
-def test_without_cells_the_order_is_that_of_asking(session: Session, endpoint: Simulator) -> None:
+def test_without_cells_turns_are_in_the_order_of_the_prompts(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.extend(["1", "2"])
     for question in ("q1", "q2", "q3"):
         session.ask(question)
@@ -143,13 +147,13 @@ def test_clearing_a_thread_makes_the_next_prompt_the_first(session: Session, end
     assert sent(endpoint) == [["b?"]]
 
 
-def test_preparing_sends_nothing_and_remembers_nothing(session: Session, endpoint: Simulator) -> None:
+def test_prepare_sends_nothing_and_leaves_the_history_unchanged(session: Session, endpoint: Simulator) -> None:
     prompt = session.prepare("hi", cell_id="a")
     assert (endpoint.log, session.history.threads()) == ([], {})
     assert prompt.body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
 
 
-def test_settings_changed_later_hold_for_the_next_call(session: Session, endpoint: Simulator) -> None:
+def test_a_changed_setting_applies_to_the_next_call(session: Session, endpoint: Simulator) -> None:
     session.ask("hi")
     session.config.model, session.config.temperature, session.config.thread = "MiniMax-M2", 0.5, "other"
     session.ask("hi")
@@ -161,19 +165,19 @@ def test_settings_changed_later_hold_for_the_next_call(session: Session, endpoin
 # Events ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_events_of_a_turn_tell_it_in_order(session: Session, endpoint: Simulator) -> None:
+def test_the_events_of_a_turn_are_in_order(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.append(Answer([thinking("hmm"), text("Hello")], thinking_size=None, size=5))
     events = [event for event in session.stream("hi") if not isinstance(event, Idle)]
-    told = [type(event) for event in events if type(event).__name__ != "OtherEvent"]
+    types = [type(event) for event in events if type(event).__name__ != "OtherEvent"]
     block = [BlockStart, Delta, BlockStop]
-    assert told == [PromptSent, MessageStart, *block, *block, MessageStop, TurnEnd]
+    assert types == [PromptSent, MessageStart, *block, *block, MessageStop, TurnEnd]
     end = events[-1]
     assert isinstance(end, TurnEnd)
     assert end.turn is session.history.turns("main")[0]
     assert (end.turn.text, end.turn.status) == ("Hello", "complete")
 
 
-def test_a_turn_has_its_figures(session: Session, endpoint: Simulator) -> None:
+def test_a_turn_records_usage_and_times(session: Session, endpoint: Simulator) -> None:
     turn = session.ask("hi [[simulator: wait=0.05 rate=200 deltas=10]]")
     (response,) = turn.responses
     assert response["usage"] == endpoint.log[0].usage
@@ -183,7 +187,7 @@ def test_a_turn_has_its_figures(session: Session, endpoint: Simulator) -> None:
     assert len(response["id"]) == 32
 
 
-def test_usage_that_is_none_does_not_spoil_the_record() -> None:
+def test_malformed_usage_gives_a_valid_record() -> None:
     start = {"type": "message_start", "message": {"content": [], "usage": "many", "model": 5}}
     block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "a"}}
     stop = {"type": "message_stop"}
@@ -192,7 +196,7 @@ def test_usage_that_is_none_does_not_spoil_the_record() -> None:
     assert broken_rules(turn.record()) == []
 
 
-def test_a_view_is_shown_every_event_and_woken_when_it_wants(session: Session, endpoint: Simulator) -> None:
+def test_a_view_is_shown_every_event_and_woken_when_it_is_due(session: Session, endpoint: Simulator) -> None:
     class Impatient:
         def __init__(self) -> None:
             self.due: float | None = None
@@ -212,7 +216,7 @@ def test_a_view_is_shown_every_event_and_woken_when_it_wants(session: Session, e
     assert len(view.idle) >= 8
 
 
-def test_an_idle_comes_within_a_tenth_of_a_second_though_nobody_asks_for_it(session: Session) -> None:
+def test_an_idle_event_follows_within_a_tenth_of_a_second_of_silence(session: Session) -> None:
     began = time.monotonic()
     for event in session.stream("[[simulator: fault=silence-before-headers]]"):
         if isinstance(event, Idle):
@@ -220,12 +224,12 @@ def test_an_idle_comes_within_a_tenth_of_a_second_though_nobody_asks_for_it(sess
     assert time.monotonic() - began < 0.5
 
 
-# How a turn may end ---------------------------------------------------------------------------------------------
+# How a turn can end ---------------------------------------------------------------------------------------------
 
 LONG = "[[simulator: deltas=100000 rate=500]]"
 
 
-def test_stop_ends_the_turn_with_what_came(session: Session, endpoint: Simulator) -> None:
+def test_stop_keeps_the_partial_response(session: Session, endpoint: Simulator) -> None:
     stop = threading.Event()
     deltas = 0
     for event in session.stream(LONG, stop=stop, cell_id="a"):
@@ -254,7 +258,7 @@ def test_stop_is_noticed_within_a_tenth_of_a_second_whatever_the_socket_does(ses
     timer.join()
 
 
-def test_leaving_the_loop_keeps_what_came_as_a_stopped_turn(session: Session) -> None:
+def test_leaving_the_loop_keeps_the_partial_response_as_a_stopped_turn(session: Session) -> None:
     with session.stream(LONG) as answer:
         for event in answer:
             if isinstance(event, Delta) and event.kind == "text":
@@ -265,7 +269,7 @@ def test_leaving_the_loop_keeps_what_came_as_a_stopped_turn(session: Session) ->
     assert answer.close() is answer.turn
 
 
-def test_an_error_in_the_view_keeps_what_came_and_goes_on(session: Session) -> None:
+def test_an_error_in_the_view_keeps_the_partial_response_and_is_raised(session: Session) -> None:
     class Broken:
         due = None
 
@@ -279,7 +283,7 @@ def test_an_error_in_the_view_keeps_what_came_and_goes_on(session: Session) -> N
     assert session.ask("And now?").status == "complete"
 
 
-def test_a_turn_in_which_nothing_came_leaves_the_history_as_it_was(session: Session, endpoint: Simulator) -> None:
+def test_a_turn_without_content_leaves_the_history_unchanged(session: Session, endpoint: Simulator) -> None:
     first = session.ask("hi", cell_id="a")
     with pytest.raises(EndpointError) as caught:
         session.ask("hi [[simulator: fault=overloaded]]", cell_id="a", timeout=5)
@@ -288,7 +292,7 @@ def test_a_turn_in_which_nothing_came_leaves_the_history_as_it_was(session: Sess
     assert caught.value.turn.messages[1:] == []
 
 
-def test_a_failed_rerun_replaces_the_turn_with_what_came(session: Session) -> None:
+def test_a_failed_rerun_replaces_the_turn_with_the_partial_response(session: Session) -> None:
     session.ask("hi", cell_id="a")
     with pytest.raises(EndpointError):
         session.ask("hi [[simulator: fault=reset after=9]]", cell_id="a")
@@ -296,18 +300,20 @@ def test_a_failed_rerun_replaces_the_turn_with_what_came(session: Session) -> No
     assert turn.status == "failed"
 
 
-def test_no_key_is_said_before_anything_is_sent(endpoint: Simulator) -> None:
+def test_a_missing_key_is_reported_before_anything_is_sent(endpoint: Simulator) -> None:
     with Session(base_url=endpoint.base_url) as session, pytest.raises(MissingKeyError, match="No API key found for"):
         session.ask("hi")
     assert endpoint.log == []
 
 
-def test_a_setting_that_does_not_exist_is_a_type_error(session: Session) -> None:
+def test_an_unknown_setting_raises_a_type_error(session: Session) -> None:
     with pytest.raises(TypeError, match="temprature"):
         session.ask("hi", temprature=1)
 
 
-def test_a_base_url_that_went_bad_is_one_of_our_errors(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_base_url_in_the_environment_raises_a_config_error(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "nonsense")
     with pytest.raises(ConfigError, match="not an http"):
         Session().ask("hi")
@@ -317,7 +323,7 @@ def test_a_base_url_that_went_bad_is_one_of_our_errors(session: Session, monkeyp
 
 
 @pytest.mark.parametrize("fault", ["silence-before-headers", "silence-after-headers", "silence", "pings"])
-def test_an_endpoint_that_says_nothing_is_given_up_after_the_timeout(session: Session, fault: str) -> None:
+def test_a_silent_endpoint_is_given_up_after_the_timeout(session: Session, fault: str) -> None:
     began = time.monotonic()
     with pytest.raises(ConnectionFailedError, match=r"No response from the endpoint for 0\.2 s") as caught:
         session.ask(f"[[simulator: fault={fault}]]", timeout=0.2)
@@ -325,12 +331,12 @@ def test_an_endpoint_that_says_nothing_is_given_up_after_the_timeout(session: Se
     assert "--timeout" in caught.value.hint
 
 
-def test_an_answer_that_takes_longer_than_the_timeout_is_not_given_up_while_it_comes(session: Session) -> None:
+def test_a_long_answer_is_not_given_up_while_it_streams(session: Session) -> None:
     assert session.ask("[[simulator: deltas=20 rate=40]]", timeout=0.2).status == "complete"
 
 
-def test_the_timeout_does_not_count_what_happens_before_sending(endpoint: Simulator) -> None:
-    """The first call imports the SDK, which can take longer than a short time-out."""
+def test_the_timeout_starts_when_the_request_is_sent(endpoint: Simulator) -> None:
+    """The first call imports the SDK, which can take longer than a short timeout."""
     import subprocess
     import sys
 
@@ -345,14 +351,14 @@ def test_the_timeout_does_not_count_what_happens_before_sending(endpoint: Simula
     assert run.stdout.strip() == "complete", run.stderr
 
 
-def test_a_session_can_be_used_after_it_was_closed(session: Session) -> None:
+def test_a_closed_session_can_be_used_again(session: Session) -> None:
     session.ask("hi")
     session.close()
     session.close()
     assert session.ask("hi").status == "complete"
 
 
-def test_the_history_is_valid_after_all_of_it(session: Session) -> None:
+def test_the_history_is_valid_after_stops_and_faults(session: Session) -> None:
     for prompt in ("hi", LONG, "[[simulator: fault=reset after=5]]", "[[simulator: fault=only-thinking]]"):
         with session.stream(prompt) as answer:
             try:

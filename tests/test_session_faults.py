@@ -1,4 +1,4 @@
-"""Everything that has been seen to go wrong, by name: what came is kept, the error is clear, the next call works."""
+"""Every fault of the simulator: the partial response is kept, the error is clear, and the next call works."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ENDS: dict[str, Any] = {
     "bad-chunk": ConnectionFailedError,
     "cut-gzip": ProtocolError,
 }
-"""How a turn ends that meets a fault: with an error of that class, or with that status."""
+"""How a turn with the fault ends: with an error of that class, or with that status."""
 
 SAME = {
     "stop-error",
@@ -87,7 +87,7 @@ SAME = {
     "unknown-block",
     "unknown-fields",
 }
-"""Faults under which the whole text still arrives."""
+"""Faults despite which the whole text is received."""
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def session_settings() -> dict[str, Any]:
 
 
 def run(session: Session, prompt: str, **flags: Any) -> tuple[Any, list[Delta], MiniMaxError | None]:
-    """The turn, the deltas that a view was told of, and the error."""
+    """The turn, the deltas that were yielded, and the error."""
     deltas: list[Delta] = []
     error: MiniMaxError | None = None
     answer = session.stream(prompt, **flags)
@@ -114,13 +114,15 @@ def run(session: Session, prompt: str, **flags: Any) -> tuple[Any, list[Delta], 
 
 
 def check(session: Session, endpoint: Simulator, turn: Any, deltas: list[Delta], error: MiniMaxError | None) -> None:
-    """What is true of any turn, however it ended."""
+    """Check what is true of any turn, however it ended."""
     assert broken_rules(turn.record()) == []
     assert turn.error == (str(error) if error else turn.error)
     content = blocks(turn.messages[1]) if turn.messages[1:] else []
     for kind in ("text", "thinking"):
-        told = "".join(delta.text for delta in deltas if delta.kind == kind)
-        assert sorted(told) == sorted("".join(block.get(kind, "") for block in content)), "what came is not all kept"
+        streamed = "".join(delta.text for delta in deltas if delta.kind == kind)
+        assert sorted(streamed) == sorted("".join(block.get(kind, "") for block in content)), (
+            "part of the response is missing"
+        )
     assert session.history.turns("main") == ([turn] if content else [])
     if error is not None:
         assert error.message.strip()
@@ -137,7 +139,7 @@ def check(session: Session, endpoint: Simulator, turn: Any, deltas: list[Delta],
 
 
 @pytest.mark.parametrize("name", catalogue.NAMES)
-def test_after_any_fault_what_came_is_kept_and_the_next_call_is_answered(
+def test_after_any_fault_the_partial_response_is_kept_and_the_next_call_works(
     session: Session, endpoint: Simulator, name: str
 ) -> None:
     turn, deltas, error = run(session, f'Hello. [[simulator: fault={name} say="{SAID}"]]')
@@ -176,9 +178,7 @@ WITH_TOOLS = [
 
 
 @pytest.mark.parametrize("fault", WITH_TOOLS)
-def test_after_any_fault_in_a_call_of_a_tool_the_history_is_valid(
-    session: Session, endpoint: Simulator, fault: str
-) -> None:
+def test_after_any_fault_in_a_tool_call_the_history_is_valid(session: Session, endpoint: Simulator, fault: str) -> None:
     prompt = f"lookup MiniMax [[simulator: fault={fault} fragments=2]]"
     turn, deltas, error = run(session, prompt, params={"tools": [TOOL]})
     check(session, endpoint, turn, deltas, error)
@@ -191,15 +191,13 @@ def test_after_any_fault_in_a_call_of_a_tool_the_history_is_valid(
 
 @pytest.mark.parametrize("spot", ["after=0", "at=message_start part=after", "at=content_block_stop", "after=5"])
 @pytest.mark.parametrize("name", ["overloaded", "unknown-error", "reset", "end", "output-sensitive"])
-def test_a_fault_may_come_at_any_place_of_the_stream(
-    session: Session, endpoint: Simulator, name: str, spot: str
-) -> None:
+def test_a_fault_can_occur_anywhere_in_the_stream(session: Session, endpoint: Simulator, name: str, spot: str) -> None:
     turn, deltas, error = run(session, f'Hello. [[simulator: fault={name} {spot} say="{SAID}"]]')
     assert error is not None
     check(session, endpoint, turn, deltas, error)
 
 
-def test_a_fault_that_passes_is_got_over(endpoint: Simulator) -> None:
+def test_a_temporary_fault_is_retried(endpoint: Simulator) -> None:
     with Session(base_url=endpoint.base_url, api_key=endpoint.key, max_retries=1) as session:
         turn = session.ask("Hello. [[simulator: fault=overloaded times=1 retry_after=0.01]]")
     assert turn.status == "complete"

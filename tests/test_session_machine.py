@@ -1,4 +1,4 @@
-"""Any order of runs, re-runs, stops, faults and clearings: each request is valid and holds the turns above."""
+"""After any sequence of runs, reruns, stops, faults and clears, each request is valid and contains the turns above."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FAULTS = st.sampled_from(
 
 
 class Conversation(RuleBasedStateMachine):
-    """The model: in which order cells were first kept, and which turn each has in each thread."""
+    """The expected state: the order of the cells' first runs, and the turn of each cell in each thread."""
 
     endpoint: ClassVar[Simulator]
 
@@ -60,7 +60,7 @@ class Conversation(RuleBasedStateMachine):
         self.session.close()
 
     def expected(self, thread: str, key: str, context: Any) -> list[str]:
-        """The prompts that a request must hold, by the design's rules."""
+        """The prompts that a request must contain."""
         order = self.order[: self.order.index(key)] if key in self.order else self.order
         if context == "all":
             order = [each for each in self.order if each != key]
@@ -96,8 +96,8 @@ class Conversation(RuleBasedStateMachine):
         assert record.problems == () or record.fault, "the endpoint refused the request"
         array = record.body["messages"]
         assert problems(array) == []
-        said = [block["text"] for message in array[::2] for block in blocks(message) if block["type"] == "text"]
-        assert said == expected
+        texts = [block["text"] for message in array[::2] for block in blocks(message) if block["type"] == "text"]
+        assert texts == expected
         if answer.has_content:
             if key not in self.order:
                 self.order.append(key)
@@ -129,9 +129,9 @@ class Conversation(RuleBasedStateMachine):
     @invariant()
     def each_thread_has_its_turns_in_order(self) -> None:
         for thread in ("main", "other"):
-            kept = [self.turns[thread, key] for key in self.order if (thread, key) in self.turns]
-            assert self.session.history.turns(thread) == kept
-            assert [broken_rules(turn.record()) for turn in kept] == [[]] * len(kept)
+            expected = [self.turns[thread, key] for key in self.order if (thread, key) in self.turns]
+            assert self.session.history.turns(thread) == expected
+            assert [broken_rules(turn.record()) for turn in expected] == [[]] * len(expected)
 
 
 @pytest.fixture
@@ -141,6 +141,6 @@ def conversation(endpoint: Simulator) -> Iterator[type[Conversation]]:
     del Conversation.endpoint
 
 
-def test_whatever_is_done_in_whatever_order_each_request_is_valid(conversation: type[Conversation]) -> None:
+def test_each_request_is_valid_after_any_sequence_of_actions(conversation: type[Conversation]) -> None:
     few = settings(max_examples=6, stateful_step_count=15, suppress_health_check=list(HealthCheck), deadline=None)
     run_state_machine_as_test(conversation, settings=few)

@@ -1,4 +1,4 @@
-"""A notebook's own settings: every command and surface uses and shows the effective value and its source."""
+"""The settings of a notebook: every command and surface uses and shows the effective value and its source."""
 
 from __future__ import annotations
 

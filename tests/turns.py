@@ -1,4 +1,4 @@
-"""Turns to test with, and the JSON Schema that every record keeps."""
+"""Turns for tests, and the JSON Schema that every record matches."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ RESPONSE = {
 
 
 def broken_rules(record: object) -> list[str]:
-    """What of the schema the record breaks; [] if it keeps it."""
+    """Return the rules of the schema that the record breaks."""
     return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(record)]
 
 
 def turn(prompt: str = "hi", answer: Any = "hello", above: list[Turn] | None = None, **fields: Any) -> Turn:
-    """A turn that was asked with these turns above it."""
+    """Make a turn that was answered with these turns above it."""
     content = [{"type": "text", "text": answer}] if isinstance(answer, str) else answer
     messages: list[Any] = [
         {"role": "user", "content": [{"type": "text", "text": prompt}]},

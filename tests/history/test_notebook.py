@@ -1,4 +1,4 @@
-"""Reading a notebook: what is a turn, what is passed over and said, and that old records stay readable."""
+"""Reading a notebook: its turns, what is reported and left out, and records of schema 1."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def document(*cells: Any) -> Document:
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: str(record["cell_id"]))
-def test_records_of_schema_1_are_read_and_written_as_they_were(record):
+def test_schema_1_records_are_read_and_written_unchanged(record):
     turn = Turn.from_record(record)
     assert turn.record() == record
     assert turn.closed
 
 
-def test_a_turn_belongs_to_the_cell_that_it_stands_in():
+def test_a_turn_belongs_to_the_cell_that_contains_it():
     page = document(cell("a", RECORDS[0]), cell("b", RECORDS[0]))
     assert [turn.cell_id for turn in page.turns()] == ["a", "b"]
     history = History()
@@ -48,20 +48,20 @@ def test_a_turn_belongs_to_the_cell_that_it_stands_in():
     assert page.faults == []
 
 
-def test_of_two_cells_with_one_id_the_second_is_passed_over_and_named():
+def test_the_second_cell_with_the_same_id_is_reported_and_not_used():
     page = document(cell("a", RECORDS[0]), cell("a", RECORDS[1]))
     assert [turn.id for turn in page.turns()] == [RECORDS[0]["id"]]
     assert page.faults == ["cell 2 (a-1): another cell has the same id; its turn is not used"]
 
 
-def test_a_record_in_a_cell_that_is_no_prompt_cell_is_passed_over_and_named():
+def test_a_record_outside_a_prompt_cell_is_reported_and_not_used():
     page = document(cell("a", RECORDS[0], source="print(1)"))
     assert list(page.turns()) == []
     assert page.faults == ["cell 1 (a): it contains a turn, but is not a prompt cell"]
 
 
 @pytest.mark.parametrize("cut", ["messages", "status", "thread", "id", "params", "responses"])
-def test_a_damaged_record_is_named_and_the_rest_is_read(cut):
+def test_a_damaged_record_is_reported_and_the_others_are_read(cut):
     damaged = {**RECORDS[0], cut: 7}
     page = document(cell("a", damaged), cell("b", RECORDS[1]))
     assert [turn.cell_id for turn in page.turns()] == ["b"]
@@ -71,12 +71,12 @@ def test_a_damaged_record_is_named_and_the_rest_is_read(cut):
 @pytest.mark.parametrize(
     "odd", [7, None, "text", [], {"cell_type": "code"}, {"cell_type": "code", "outputs": 7, "source": 3}]
 )
-def test_cells_that_are_none_do_not_stop_the_others(odd):
+def test_malformed_cells_do_not_affect_the_others(odd):
     page = document(odd, cell("b", RECORDS[0]))
     assert [turn.cell_id for turn in page.turns()] == ["b"]
 
 
-def test_cells_without_ids_have_their_places_as_ids():
+def test_cells_without_ids_are_numbered():
     page = document(cell(None, RECORDS[0]), cell(None, RECORDS[1]))
     assert [turn.cell_id for turn in page.turns()] == ["cell-0", "cell-1"]
 
@@ -86,19 +86,19 @@ def test_a_record_that_was_split_into_lines_is_read():
     assert [turn.id for turn in document(cell("a", lines)).turns()] == [RECORDS[0]["id"]]
 
 
-def test_the_last_record_of_a_cell_counts():
+def test_the_last_record_of_a_cell_is_used():
     both = cell("a", RECORDS[0])
     both["outputs"] += cell("a", RECORDS[1])["outputs"]
     assert [turn.id for turn in document(both).turns()] == [RECORDS[1]["id"]]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"cells": 3}', '{"nbformat": 3, "worksheets": 4}'])
-def test_what_is_no_notebook_is_one_clear_error(text):
+def test_a_text_that_is_not_a_notebook_raises_a_notebook_error(text):
     with pytest.raises(NotebookError, match=r"^page.ipynb "):
         parse_notebook(text, "page.ipynb", 0.0)
 
 
-def test_a_file_is_read_again_only_when_it_was_saved(tmp_path):
+def test_a_file_is_read_again_only_after_a_save(tmp_path):
     path = tmp_path / "page.ipynb"
     path.write_text(json.dumps({"cells": [cell("a", RECORDS[0])]}))
     file = NotebookFile(path)
@@ -110,13 +110,13 @@ def test_a_file_is_read_again_only_when_it_was_saved(tmp_path):
     assert [each.id for each in document.cells] == ["b", "c"]
 
 
-def test_a_file_with_bytes_that_are_no_text_is_one_clear_error(tmp_path):
+def test_a_file_that_is_not_utf_8_raises_a_notebook_error(tmp_path):
     (tmp_path / "page.ipynb").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(NotebookError, match="it is not UTF-8"):
         read_notebook(tmp_path / "page.ipynb")
 
 
-def test_threads_with_odd_names_are_kept_apart():
+def test_threads_with_unusual_names_are_separate():
     names = ["main", "a b", "<script>", "\u202e", "", "x" * 500]
     page = document(*(cell(f"c{n}", {**RECORDS[0], "thread": name}) for n, name in enumerate(names)))
     history = History()
@@ -125,7 +125,7 @@ def test_threads_with_odd_names_are_kept_apart():
     assert all(len(turns) == 1 for turns in history.threads().values())
 
 
-def test_a_circle_of_forks_in_a_file_ends():
+def test_forks_that_form_a_circle_do_not_recurse_forever():
     one = {**RECORDS[0], "thread": "one", "base": {"thread": "two", "turn": "x"}}
     two = {**RECORDS[1], "thread": "two", "base": {"thread": "one", "turn": "y"}}
     history = History()
@@ -133,7 +133,7 @@ def test_a_circle_of_forks_in_a_file_ends():
     assert {name: len(turns) for name, turns in history.threads().items()} == {"one": 1, "two": 2}
 
 
-def test_the_check_tells_recorded_stale_missing_and_damaged():
+def test_check_cells_reports_recorded_stale_missing_and_damaged():
     page = document(
         cell("a", RECORDS[0], source=f"%%minimax\n{RECORDS[0]['messages'][0]['content'][0]['text']}"),
         cell("b", {**RECORDS[0], "request_sha256": "0" * 64}),

@@ -1,4 +1,4 @@
-"""Whatever is done to a page, the next prompt sees exactly the turns above it that the page shows."""
+"""After any sequence of actions on a page, a prompt sees exactly the turns that the page shows above it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAULTS = ("close after=3", "cut-tool-json", "overloaded", "silence after=4", "on
 
 
 class PageMachine(RuleBasedStateMachine):
-    """A page of prompt cells, kept as a front end keeps it and saved after each step."""
+    """A page of prompt cells as a front end has it, saved after each step."""
 
     endpoint: Simulator
 
@@ -83,7 +83,7 @@ class PageMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99), deltas=st.integers(1, 12))
     def stop(self, which: int, deltas: int) -> None:
         id_ = self.cells[which % len(self.cells)]
-        # On a machine that is busy the answer may be silent for longer than this session waits.
+        # On a busy machine the answer can be silent for longer than this session's timeout.
         answer = self.session.stream(f"{id_} says {self.clock}", cell_id=id_)
         with suppress(EndpointError), answer:
             for number, _ in enumerate(answer):
@@ -108,7 +108,7 @@ class PageMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 99), rerun=st.booleans())
     def fork(self, which: int, rerun: bool) -> None:
-        """A fork shares the turns above the cell, and goes on sharing the last one's place when that is asked again."""
+        """A fork shares the turns above the cell, also after the last of them is run again."""
         id_ = self.cells[which % len(self.cells)]
         above = [each for each in self.cells[: self.cells.index(id_)] if each in self.shown]
         if not above:
@@ -129,7 +129,7 @@ class PageMachine(RuleBasedStateMachine):
         self.save()
 
     @invariant()
-    def each_cell_sees_what_stands_above_it(self) -> None:
+    def each_cell_sees_the_turns_above_it(self) -> None:
         for place, id_ in enumerate(self.cells):
             prompt = self.session.prepare("?", cell_id=id_)
             above = [self.shown[each] for each in self.cells[:place] if each in self.shown]
@@ -144,6 +144,6 @@ class PageMachine(RuleBasedStateMachine):
         assert [record.problems for record in self.endpoint.log if record.problems and not record.fault] == []
 
 
-def test_a_prompt_sees_what_the_page_shows_above_it(endpoint: Simulator) -> None:
+def test_a_prompt_sees_the_turns_that_the_page_shows_above_it(endpoint: Simulator) -> None:
     machine = type("Machine", (PageMachine,), {"endpoint": endpoint})
     run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None))

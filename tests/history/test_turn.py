@@ -1,4 +1,4 @@
-"""The turn record: the stored form, its schema, and what of a file is read back."""
+"""The turn record: its schema, and reading it back from a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.turns import RESPONSE, SCHEMA, broken_rules, turn
 ODD = "Grüße 🦪 \u2028 \x00 \r\n </script>"
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_of_the_record_is_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert broken_rules({}) != []
 
@@ -34,7 +34,7 @@ def test_the_schema_is_one() -> None:
         "[[simulator: fault=json]]",
     ],
 )
-def test_the_record_of_a_turn_keeps_the_schema(session: Session, prompt: str) -> None:
+def test_the_record_of_a_turn_matches_the_schema(session: Session, prompt: str) -> None:
     made = session.ask(prompt, system=ODD, user_id="u", thinking="on", cell_id="c1")
     assert broken_rules(made.record()) == []
     assert made.record()["messages"][0] == {"role": "user", "content": [{"type": "text", "text": prompt}]}
@@ -42,7 +42,7 @@ def test_the_record_of_a_turn_keeps_the_schema(session: Session, prompt: str) ->
 
 
 @pytest.mark.parametrize("prompt", ["[[simulator: fault=close after=9]]", "[[simulator: fault=bad-json]]"])
-def test_the_record_of_a_turn_that_failed_keeps_the_schema_and_says_why(session: Session, prompt: str) -> None:
+def test_the_record_of_a_failed_turn_matches_the_schema_and_contains_the_error(session: Session, prompt: str) -> None:
     with pytest.raises(EndpointError) as caught:
         session.ask(prompt)
     assert caught.value.turn is not None
@@ -52,7 +52,7 @@ def test_the_record_of_a_turn_that_failed_keeps_the_schema_and_says_why(session:
     assert record["responses"][0]["unfinished"] == 0
 
 
-def test_the_record_of_a_call_that_max_tokens_cut_keeps_the_cut_input(session: Session) -> None:
+def test_the_record_contains_the_input_of_a_call_that_max_tokens_cut(session: Session) -> None:
     tool = {"name": "lookup", "input_schema": {"type": "object", "properties": {"query": {"type": "string"}}}}
     made = session.ask("lookup MiniMax [[simulator: fault=cut-tool-json]]", params={"tools": [tool]})
     record = made.record()
@@ -64,14 +64,14 @@ def test_the_record_of_a_call_that_max_tokens_cut_keeps_the_cut_input(session: S
         json.loads(last["partial_json"])
 
 
-def test_a_record_has_its_keys_in_one_order_and_only_those_of_the_schema() -> None:
+def test_a_record_has_the_keys_of_the_schema_in_order() -> None:
     assert list(turn().record()) == SCHEMA["required"]
     forked = turn(base={"thread": "main", "turn": "t1"}, context=3).record()
     assert set(forked) == set(SCHEMA["properties"])
     assert broken_rules(forked) == []
 
 
-def test_a_record_comes_back_as_the_same_turn() -> None:
+def test_a_record_is_read_back_as_the_same_turn() -> None:
     block = {"type": "hologram", "depth": [1, {"n": None}], "text": ODD}
     made = turn(ODD, [{"type": "thinking", "thinking": ODD, "signature": "5" * 64}, block], error=ODD, cell_id="c")
     stored = json.loads(json.dumps(made.record()))
@@ -81,7 +81,7 @@ def test_a_record_comes_back_as_the_same_turn() -> None:
     assert back.closed == made.closed
 
 
-def test_every_turn_has_an_id_of_its_own_and_a_time() -> None:
+def test_every_turn_has_its_own_id_and_a_time() -> None:
     one, two = turn(), turn()
     assert one.id != two.id
     assert one.created.endswith("Z")
@@ -116,7 +116,7 @@ DAMAGE: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "value"), DAMAGE)
-def test_a_damaged_record_is_one_of_our_errors_naming_the_damage(key: str, value: Any) -> None:
+def test_a_damaged_record_raises_a_record_error_that_names_the_field(key: str, value: Any) -> None:
     record = {**turn().record(), key: value}
     before = copy.deepcopy(record)
     with pytest.raises(RecordError, match=f"damaged: .*{key}"):
@@ -125,7 +125,7 @@ def test_a_damaged_record_is_one_of_our_errors_naming_the_damage(key: str, value
 
 
 @pytest.mark.parametrize("key", [key for key in SCHEMA["required"] if key not in ("cell_id", "system", "error")])
-def test_a_record_without_a_needed_key_is_damaged(key: str) -> None:
+def test_a_record_without_a_required_key_is_damaged(key: str) -> None:
     record = turn().record()
     del record[key]
     with pytest.raises(RecordError, match="damaged"):
@@ -133,23 +133,23 @@ def test_a_record_without_a_needed_key_is_damaged(key: str) -> None:
 
 
 @pytest.mark.parametrize("record", [None, [], "x", 5, {}])
-def test_what_is_no_record_is_one_of_our_errors(record: Any) -> None:
+def test_a_value_that_is_not_a_record_raises_a_record_error(record: Any) -> None:
     with pytest.raises(RecordError):
         Turn.from_record(record)
 
 
-def test_a_newer_schema_is_said_to_be_one() -> None:
+def test_a_record_of_a_newer_schema_asks_for_an_update() -> None:
     with pytest.raises(RecordError, match=r"schema 2.*reads schema 1") as caught:
         Turn.from_record({**turn().record(), "schema": 2, "brand": "new"})
     assert "Update" in caught.value.hint
 
 
-def test_fields_that_a_later_version_of_this_schema_added_are_passed_over() -> None:
+def test_unknown_fields_of_a_record_are_ignored() -> None:
     assert Turn.from_record({**turn().record(), "x_later": 5}).text == "hello"
 
 
 @pytest.mark.parametrize("unfinished", [None, 0, 1, 99, -1, "1", True, [0]])
-def test_any_unfinished_index_in_a_file_still_makes_a_valid_context(unfinished: Any) -> None:
+def test_any_unfinished_index_of_a_record_gives_a_valid_context(unfinished: Any) -> None:
     from mm_magics.api.messages import problems
     from mm_magics.history.context import context_messages
 

@@ -1,4 +1,4 @@
-"""The requests of a turn with tools: each one is the whole past, joined anew, whatever the rounds were like."""
+"""The requests of a turn with tools: each one equals all messages, joined again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def call(id_: str = "", **more: Any) -> Answer:
 
 
 def joined(turn: Turn, past: Turn, rounds: int) -> list[Any]:
-    """What the request after so many rounds is by the rules, worked out from the whole past."""
+    """The messages of the request after so many rounds, joined from all messages."""
     cut = [each.get("unfinished") for each in turn.responses]
     return join([past.closed, closed(turn.messages[: 2 * rounds + 1], cut)])
 
@@ -41,7 +41,7 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
-def test_each_request_is_to_the_byte_the_whole_past_joined_anew(
+def test_each_request_equals_all_messages_joined_again_byte_for_byte(
     session: Session, endpoint: Simulator, script: list[Answer]
 ) -> None:
     endpoint.answers.extend([call("past"), "It is 3.", *script, "Done."])
@@ -57,7 +57,7 @@ def test_each_request_is_to_the_byte_the_whole_past_joined_anew(
     assert [json.loads(record.raw)["tool_choice"]["type"] for record in records] == ["any", *["auto"] * len(script)]
 
 
-def test_an_answer_that_is_one_unreadable_call_is_asked_for_again(session: Session, endpoint: Simulator) -> None:
+def test_an_unreadable_tool_call_is_requested_again(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.extend([Answer([tool_use("add", {"a": 1, "b": 2})], fault=Fault("cut-tool-json")), "Done."])
     turn = session.ask("Add, please.", model="MiniMax-M3", tools=[add])
     assert turn.text == "Done."
