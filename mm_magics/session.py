@@ -29,7 +29,7 @@ from mm_magics.tools.approval import Approve, Rules, deny_all
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.loop import Toolbox
-from mm_magics.tools.mcp.servers import Servers
+from mm_magics.tools.mcp.servers import MCPServers
 from mm_magics.tools.resolve import resolve_tools
 from mm_magics.tools.runtime.runner import ToolLimits
 from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
@@ -79,7 +79,7 @@ class Session:
         self.namespace: dict[str, Any] = {}
         self.builtin: Callable[[], Mapping[str, Tool]] = self._builtin
         self.rules = Rules()
-        self.servers = Servers()
+        self.servers = MCPServers()
         self.notebook: NotebookFile | LiveNotebook | None = None
         self._recordings = Recordings()
         self._restored = 0

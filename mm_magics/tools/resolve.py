@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from mm_magics.errors import UsageError
-from mm_magics.tools.mcp.servers import Servers
+from mm_magics.tools.mcp.servers import MCPServers
 from mm_magics.tools.schema.functions import tool_of
 from mm_magics.tools.tool import Tool
 
@@ -19,7 +19,7 @@ ToolLike = str | Tool | Callable[..., Any]
 
 
 def resolve_tools(
-    chosen: Iterable[ToolLike], namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers
+    chosen: Iterable[ToolLike], namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: MCPServers
 ) -> dict[str, Tool]:
     """Return the tools by the names the model calls them by, in order.
 
@@ -41,7 +41,9 @@ def resolve_tools(
     return found
 
 
-def _lookup(each: ToolLike, namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: Servers) -> list[Tool]:
+def _lookup(
+    each: ToolLike, namespace: Mapping[str, Any], builtin: Mapping[str, Tool], servers: MCPServers
+) -> list[Tool]:
     if not isinstance(each, str):
         return [_as_tool(each)]
     server = each.partition("__")[0]
@@ -65,7 +67,7 @@ def _lookup(each: ToolLike, namespace: Mapping[str, Any], builtin: Mapping[str, 
     raise UsageError(f"There is no tool named {each}.", f"Did you mean {similar[0]}?" if similar else built_in)
 
 
-def _server_tools(servers: Servers, server: str, name: str) -> list[Tool]:
+def _server_tools(servers: MCPServers, server: str, name: str) -> list[Tool]:
     """All tools of a server, or the one that is named."""
     tools = servers.tools(server)
     if name == server:

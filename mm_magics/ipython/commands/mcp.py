@@ -13,7 +13,7 @@ from mm_magics.errors import ArgumentError
 from mm_magics.ipython import arguments
 from mm_magics.ipython.commands.command import Context
 from mm_magics.text import excerpt
-from mm_magics.tools.mcp.servers import Servers
+from mm_magics.tools.mcp.servers import MCPServers
 from mm_magics.wording import counted
 
 USAGE = "%minimax mcp add NAME [--env VAR] -- COMMAND, or %minimax mcp add NAME [--bearer VAR] https://…"
@@ -34,7 +34,7 @@ class _NewServer(NamedTuple):
     bearer: str
 
 
-def _add(servers: Servers, words: list[str]) -> Table:
+def _add(servers: MCPServers, words: list[str]) -> Table:
     server = _parse_add(words)
     servers.add(server.name, server.source, server.env, server.bearer)
     return _running(servers, server.name)
@@ -82,27 +82,27 @@ def _variable(flag: str, word: str) -> str:
     return word
 
 
-def _running(servers: Servers, name: str) -> Table:
+def _running(servers: MCPServers, name: str) -> Table:
     tools = counted(len(servers.tools(name)), "tool")
     lines = [f"The MCP server {name} is running and offers {tools}.", *servers.status(name).notes]
     return Table(lines=[*lines, f"%minimax mcp tools {name} lists them."])
 
 
-def _list(servers: Servers, words: list[str]) -> Table:
+def _list(servers: MCPServers, words: list[str]) -> Table:
     if words:
         raise ArgumentError("%minimax mcp list takes no arguments.", "%minimax mcp tools NAME lists a server's tools.")
     statuses = [servers.status(name) for name in servers.names]
     if not statuses:
         return Table(lines=["There are no MCP servers.", USAGE])
     rows = [
-        (each.name, each.where, each.state, "not listed yet" if each.tools is None else str(each.tools))
+        (each.name, each.address, each.state, "not listed yet" if each.tools is None else str(each.tools))
         for each in statuses
     ]
-    notes = [line for each in statuses for line in (*filter(None, [each.fault]), *each.notes)]
+    notes = [line for each in statuses for line in (*filter(None, [each.error]), *each.notes)]
     return Table("MCP servers", ("name", "command or URL", "state", "tools"), rows, notes)
 
 
-def _tools(servers: Servers, words: list[str]) -> Table:
+def _tools(servers: MCPServers, words: list[str]) -> Table:
     names = [_server_name(words)] if words else servers.names
     if not names:
         return _list(servers, [])
@@ -113,13 +113,13 @@ def _tools(servers: Servers, words: list[str]) -> Table:
     return Table("", ("tool", "the server's description"), rows, notes if rows else [*notes, "There are no tools."])
 
 
-def _restart(servers: Servers, words: list[str]) -> Table:
+def _restart(servers: MCPServers, words: list[str]) -> Table:
     name = _server_name(words)
     servers.restart(name)
     return _running(servers, name)
 
 
-def _remove(servers: Servers, words: list[str]) -> Table:
+def _remove(servers: MCPServers, words: list[str]) -> Table:
     name = _server_name(words)
     servers.remove(name)
     return Table(lines=[f"Stopped and removed the MCP server {name}."])
@@ -131,7 +131,7 @@ def _server_name(words: list[str]) -> str:
     return words[0]
 
 
-SUBCOMMANDS: dict[str, Callable[[Servers, list[str]], Table]] = {
+SUBCOMMANDS: dict[str, Callable[[MCPServers, list[str]], Table]] = {
     "add": _add,
     "list": _list,
     "tools": _tools,

@@ -1,7 +1,7 @@
-"""The connection to one MCP server, while there is one: a process of ours, or a URL.
+"""The connection to one MCP server: a process that is started, or a URL.
 
-Always true: all coroutines here run in one event loop, the portal's. A connection is opened and closed by one task of
-its own; one that was lost is never used again.
+All coroutines here run in the portal's event loop. A connection is opened and closed by its own task. A lost connection
+is never used again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -29,31 +29,32 @@ from mcp_types import Implementation, Tool, ToolListChangedNotification
 
 from mm_magics import __version__
 from mm_magics.tools.mcp import redact, watchdog
+from mm_magics.tools.mcp.sdk_details import invalid_line, tool_list, unwrap
 
-logging.getLogger("mcp").addHandler(logging.NullHandler())  # else its tracebacks go to the kernel's stderr
+logging.getLogger("mcp").addHandler(logging.NullHandler())  # else its tracebacks are printed to the kernel's stderr
 
-CONNECT = 30.0
-"""Seconds for starting a server and shaking hands."""
+CONNECT_S = 30.0
+"""Seconds for starting a server and the handshake."""
 
-CLOSE = 8.0
-"""Seconds for ending it; the SDK's own steps need at most 6.5."""
+CLOSE_S = 8.0
+"""Seconds for closing it; the SDK needs at most 6.5."""
 
-TAIL = 10
+STDERR_LINES = 10
 """Lines of stderr that are shown."""
 
-LINE = 300
+MAX_LINE = 300
 """Characters of each of them."""
 
-SCHEMA = 50_000
+MAX_SCHEMA = 50_000
 """Characters of a tool's schema, as JSON, above which the tool is left out."""
 
-PASSED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
-"""Variables that a server sees beside those that the SDK passes on: HOME, LOGNAME, PATH, SHELL, TERM and USER."""
+PASSED_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+"""Variables that a server gets besides those that the SDK passes: HOME, LOGNAME, PATH, SHELL, TERM and USER."""
 
 
 @dataclass(frozen=True)
-class Spec:
-    """A server as it was added: a command, or a URL. `env` and `bearer` are names of environment variables."""
+class ServerSpec:
+    """How a server was added: a command, or a URL. `env` and `bearer` are names of environment variables."""
 
     name: str
     command: tuple[str, ...] = ()
@@ -63,15 +64,15 @@ class Spec:
 
     @property
     def secret(self) -> tuple[str, ...]:
-        """The variables whose values are never shown."""
+        """The variables whose values must never be shown."""
         return (*self.env, *filter(None, [self.bearer]))
 
 
-class Stderr:
-    """The last lines that a process wrote, read from a pipe by a thread, so that no flood fills a disk or blocks it."""
+class StderrTail:
+    """The last lines that a process wrote to stderr. A thread reads the pipe, so that the process never blocks."""
 
     def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=TAIL)
+        self._lines: deque[str] = deque(maxlen=STDERR_LINES)
         self.ended = threading.Event()
         read, write = os.pipe()
         self.file = os.fdopen(write, "w")
@@ -82,8 +83,10 @@ class Stderr:
         with os.fdopen(descriptor, "rb", buffering=0) as pipe:
             while chunk := pipe.read(65536):
                 *lines, rest = (rest + chunk).split(b"\n")
-                self._lines.extend(line.decode("utf-8", "replace") for line in lines[-TAIL:] if line.strip())
-                rest = rest[: 4 * LINE]  # from its start, so that no half of a secret is left to be shown
+                self._lines.extend(line.decode("utf-8", "replace") for line in lines[-STDERR_LINES:] if line.strip())
+                rest = rest[
+                    : 4 * MAX_LINE
+                ]  # the start of the line, so that a secret is not cut in its middle and missed
         if rest.strip():
             self._lines.append(rest.decode("utf-8", "replace"))
         self.ended.set()
@@ -93,15 +96,15 @@ class Stderr:
         return list(self._lines)
 
 
-class Watched:
-    """A stream of messages, `heard` being called with each, with None when there will be no more.
+class ObservedStream:
+    """A stream of messages that passes each one to `observe` first, and None at the end.
 
-    The SDK tells only those who call that a connection was lost, and refuses a whole list for one bad tool in it.
+    The SDK reports a lost connection only to a caller, and refuses a whole list of tools if one of them is invalid.
     """
 
-    def __init__(self, stream: Any, heard: Callable[[Any], None]) -> None:
+    def __init__(self, stream: Any, observe: Callable[[Any], None]) -> None:
         self._stream = stream
-        self._heard = heard
+        self._observe = observe
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -113,9 +116,9 @@ class Watched:
         try:
             message = await self._stream.__anext__()
         except (StopAsyncIteration, anyio.ClosedResourceError):
-            self._heard(None)
+            self._observe(None)
             raise
-        self._heard(message)
+        self._observe(message)
         return message
 
     async def __aenter__(self) -> Self:
@@ -128,29 +131,41 @@ class Watched:
 
 
 class Connection:
-    """An open line to a server; `lost` once it can carry no call. `fault` is what broke it, if that is known."""
+    """A connection to a server.
 
-    def __init__(self, spec: Spec, changed: Callable[[], None]) -> None:
+    Args:
+        spec: How the server was added.
+        changed: Called when the server reports that its list of tools has changed.
+
+    Attributes:
+        lost: Whether it can no longer be used.
+        error: What broke it, if that is known.
+        invalid_line: The first line of stdout that was not a message.
+        left_out: A line for each listed tool that cannot be used.
+        status: The HTTP status of the last response if it was an error, else 0.
+    """
+
+    def __init__(self, spec: ServerSpec, changed: Callable[[], None]) -> None:
         self.spec = spec
         self.lost = False
-        self.fault: Exception | None = None
-        self.stderr: Stderr | None = None
-        self.garbage = ""  # the first line of stdout that was no message
+        self.error: Exception | None = None
+        self.stderr: StderrTail | None = None
+        self.invalid_line = ""
         self.left_out: list[str] = []
-        self.status = 0  # the HTTP status of the last answer, if that was an error
+        self.status = 0
         self.client = Client(
             self._transport(),
             client_info=Implementation(name="mm_magics", version=__version__),
-            message_handler=self._noted,
+            message_handler=self._on_notification,
         )
         self._changed = changed
         self._scope = anyio.CancelScope()
         self._end = anyio.Event()
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._hold())
+        self._task = asyncio.create_task(self._keep_open())
 
-    async def opened(self) -> None:
-        """Wait for the handshake. Raises what went wrong with it."""
+    async def wait_opened(self) -> None:
+        """Wait for the handshake and raise its error, if any."""
         try:
             await asyncio.shield(self._ready)
         except asyncio.CancelledError:
@@ -161,15 +176,15 @@ class Connection:
     async def close(self) -> None:
         self.lost = True
         self._end.set()
-        with anyio.move_on_after(CLOSE):
+        with anyio.move_on_after(CLOSE_S):
             await asyncio.wait([self._task])
         self._scope.cancel()
 
-    async def _hold(self) -> None:
-        """A client's scopes must be left by the task that entered them: this one, which waits in between."""
+    async def _keep_open(self) -> None:
+        """Open the client, wait for `close`, and close it: its scopes must be exited by the task that entered them."""
         try:
             with self._scope:
-                self._scope.deadline = anyio.current_time() + CONNECT
+                self._scope.deadline = anyio.current_time() + CONNECT_S
                 async with self.client:
                     self._scope.deadline = inf
                     self._ready.set_result(None)
@@ -177,30 +192,31 @@ class Connection:
             if not self._ready.done():
                 raise TimeoutError
         except Exception as error:
-            self.fault = first(error)
+            self.error = unwrap(error)
         finally:
             self.lost = True
             if not self._ready.done():
-                self._ready.set_exception(self.fault or TimeoutError())
-                self._ready.exception()  # read here, in case that nobody waits any more
+                self._ready.set_exception(self.error or TimeoutError())
+                self._ready.exception()  # read here, because nobody may be waiting any more
 
     @asynccontextmanager
     async def _transport(self) -> AsyncIterator[tuple[Any, Any]]:
         opened = self._process() if self.spec.command else self._http()
         async with opened as (read, write):
-            yield Watched(read, self._hear), write
+            yield ObservedStream(read, self._on_message), write
 
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[tuple[Any, Any]]:
-        command, *arguments = guarded(self.spec.command)
-        seen = {name: os.environ[name] for name in (*PASSED, *self.spec.env) if name in os.environ}
-        self.stderr = Stderr()
+        command, *arguments = with_watchdog(self.spec.command)
+        variables = (*PASSED_VARIABLES, *self.spec.env)
+        environment = {name: os.environ[name] for name in variables if name in os.environ}
+        self.stderr = StderrTail()
         with self.stderr.file as file:
             parameters = StdioServerParameters(
-                command=command, args=arguments, env=seen, encoding_error_handler="replace"
+                command=command, args=arguments, env=environment, encoding_error_handler="replace"
             )
             async with stdio_client(parameters, errlog=file) as streams:
-                file.close()  # the server's copy is the last, so that the pipe ends with it
+                file.close()  # now only the server has it open, so the pipe ends when the server does
                 yield streams
 
     @asynccontextmanager
@@ -208,80 +224,68 @@ class Connection:
         headers = {"Authorization": f"Bearer {os.environ[self.spec.bearer].strip()}"} if self.spec.bearer else {}
         async with (
             httpx2.AsyncClient(
-                headers=headers, timeout=httpx2.Timeout(CONNECT, read=300), event_hooks={"response": [self._answered]}
+                headers=headers,
+                timeout=httpx2.Timeout(CONNECT_S, read=300),
+                event_hooks={"response": [self._on_response]},
             ) as http,
             streamable_http_client(self.spec.url, http_client=http) as streams,
         ):
             yield streams
 
-    async def _answered(self, response: httpx2.Response) -> None:
-        if response.request.method == "POST":  # that there is nothing to GET is no error
+    async def _on_response(self, response: httpx2.Response) -> None:
+        if response.request.method == "POST":  # a server need not support GET
             self.status = response.status_code if response.is_error else 0
 
-    async def _noted(self, message: Any) -> None:
+    async def _on_notification(self, message: Any) -> None:
         if isinstance(message, ToolListChangedNotification):
             self._changed()
 
-    def _hear(self, message: Any) -> None:
+    def _on_message(self, message: Any) -> None:
         if message is None:
             self.lost = True
         elif isinstance(message, Exception):
-            self.garbage = self.garbage or _garbage(message)
-        elif isinstance(result := getattr(message.message, "result", None), dict) and "tools" in result:
-            result["tools"], left_out = fit(result["tools"])
+            self.invalid_line = self.invalid_line or redact.printable_line(invalid_line(message), 100)
+        elif result := tool_list(message):
+            result["tools"], left_out = usable_tools(result["tools"])
             self.left_out += left_out
 
 
-def program(name: str) -> str | None:
-    """The path of a command: on the PATH, else where pip puts those of this kernel's own environment; else None."""
+def find_program(name: str) -> str | None:
+    """Find a command on the PATH, or among the scripts that pip installed in this kernel's environment."""
     return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
 
 
-def guarded(command: tuple[str, ...]) -> list[str]:
-    """The command, run so that it ends with this process. On Windows the SDK's job object does that."""
-    found = [program(command[0]) or command[0], *command[1:]]
-    guard = [sys.executable, "-I", "-S", str(Path(watchdog.__file__)), str(os.getpid())]
-    return found if os.name == "nt" else guard + found
+def with_watchdog(command: tuple[str, ...]) -> list[str]:
+    """The command line that ends when this process does. On Windows the SDK's job object ensures that."""
+    found = [find_program(command[0]) or command[0], *command[1:]]
+    prefix = [sys.executable, "-I", "-S", str(Path(watchdog.__file__)), str(os.getpid())]
+    return found if os.name == "nt" else prefix + found
 
 
-def fit(tools: Any) -> tuple[list[Any], list[str]]:
-    """Those of the listed tools that can be sent to a model, and a line for each other one."""
-    good: list[Any] = []
+def usable_tools(tools: Any) -> tuple[list[Any], list[str]]:
+    """Split a list of tools into those that can be offered to a model and a line for each other one."""
+    usable: list[Any] = []
     left_out: list[str] = []
     for tool in tools if isinstance(tools, list) else []:
-        if fault := _unfit(tool):
+        if problem := _problem(tool):
             name = tool.get("name") if isinstance(tool, dict) else None
-            left_out.append(f"{redact.line(str(name or 'A tool'), 64)} is left out: {fault}.")
+            left_out.append(f"{redact.printable_line(str(name or 'A tool'), 64)} is left out: {problem}.")
         else:
-            tool.pop("outputSchema", None)  # else the SDK checks by it what is read as text, and imports for seconds
-            good.append(tool)
-    return good, left_out
+            tool.pop("outputSchema", None)  # else the SDK checks results with it, which takes seconds to import
+            usable.append(tool)
+    return usable, left_out
 
 
-def _unfit(tool: Any) -> str:
-    """Why a tool cannot be sent; "" if it can."""
+def _problem(tool: Any) -> str:
+    """Why a tool cannot be offered; "" if it can."""
     schema = tool.get("inputSchema") if isinstance(tool, dict) else None
     if not isinstance(schema, dict) or schema.get("type") != "object":
-        return "its schema is not that of an object"
+        return "its schema is not an object schema"
     try:
         Tool.model_validate(tool)
     except ValueError:
-        return "it is not described as a tool is"
+        return "its description does not follow the protocol"
     if not isinstance(schema.get("properties", {}), dict) or not isinstance(schema.get("required", []), list):
-        return "its schema is broken"
+        return "its schema is invalid"
     size = len(json.dumps(schema, ensure_ascii=False))
-    return f"its schema is {size:,} characters long" if size > SCHEMA else ""
-
-
-def _garbage(error: Exception) -> str:
-    """The line of stdout that was no message."""
-    with suppress(Exception):
-        return redact.line(repr(error.errors()[0]["input"]), 100)  # type: ignore[attr-defined]
-    return redact.line(str(error), 100)
-
-
-def first(error: Exception) -> Exception:
-    """The error itself, of one that a group of tasks wrapped."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    return f"its schema is {size:,} characters long" if size > MAX_SCHEMA else ""

@@ -1,7 +1,6 @@
-"""Making text from a program that may know a secret fit to be shown: secrets masked, control characters inert.
+"""Makes text from an MCP server safe to show: secrets are redacted, control characters are replaced.
 
-Always true: what leaves `masked` holds no value of an environment variable that is named like a key, paths aside; what
-leaves `plain` holds no character that a terminal would obey.
+A value is a secret if its environment variable is named like a key, unless it is the path of a file.
 """
 
 from __future__ import annotations
@@ -10,52 +9,58 @@ import os
 import re
 from collections.abc import Iterable
 
+from mm_magics.text import excerpt, strip_ansi
+
+MIN_SECRET = 6
+"""Characters below which a value is too common a text to be a secret."""
+
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)", re.IGNORECASE)
 _OPTION = re.compile(
     r"(?i)((?:key|token|secret|passw(?:or)?d|credentials?|auth|bearer|authorization:?)\b['\"]?(?:\s*[=:]\s*|\s+))(\S+)"
 )
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
-SHORTEST = 6
-"""Characters of a value below which it is too common a text to be a secret."""
 
 
-def masked(text: str, names: Iterable[str] = ()) -> str:
-    """The text with `[NAME]` for the value of each variable that is named like a key, or is one of `names`."""
-    given = set(names)
+def redact(text: str, names: Iterable[str] = ()) -> str:
+    """Replace secrets by `[NAME]`, the name of their environment variable.
+
+    Args:
+        text: Any text from a server.
+        names: Variables whose values are secrets whatever they are named.
+    """
+    also = set(names)
     secrets = [
         (value, name)
         for name, value in os.environ.items()
-        if (name in given or _SECRET.search(name))
-        and len(value) >= SHORTEST
+        if (name in also or _SECRET.search(name))
+        and len(value) >= MIN_SECRET
         and value in text
-        and not os.path.exists(value)  # a path is no secret, and a model that is to use it must read it
+        and not os.path.exists(value)  # a path is not a secret, and the model needs it to read the file
     ]
     for value, name in sorted(secrets, key=lambda each: -len(each[0])):
         text = text.replace(value, f"[{name}]")
     return text
 
 
-def masked_command(text: str, names: Iterable[str] = ()) -> str:
-    """A command's text, also with what follows an option that is named like a key masked.
+def redact_command(text: str, names: Iterable[str] = ()) -> str:
+    """Redact a command line, including the values of options that are named like a key.
 
-    >>> masked_command("serve --api-key abc --port 1")
+    >>> redact_command("serve --api-key abc --port 1")
     'serve --api-key […] --port 1'
     """
-    return _OPTION.sub(r"\1[…]", masked(text, names))
+    return _OPTION.sub(r"\1[…]", redact(text, names))
 
 
-def plain(text: str) -> str:
-    """The text without terminal sequences, and with � for each other character that is not seen.
+def printable(text: str) -> str:
+    """Remove terminal sequences and replace each other unprintable character by �.
 
-    >>> plain("\\x1b[31mred\\x1b[0m\\u202e\\x07")
+    >>> printable("\\x1b[31mred\\x1b[0m\\u202e\\x07")
     'red��'
     """
     return "".join(
-        each if each.isprintable() or each in "\n\t" else "\N{REPLACEMENT CHARACTER}" for each in _ESCAPE.sub("", text)
+        each if each.isprintable() or each in "\n\t" else "\N{REPLACEMENT CHARACTER}" for each in strip_ansi(text)
     )
 
 
-def line(text: str, limit: int) -> str:
-    """The text as one plain line, cut visibly."""
-    flat = " ".join(plain(text).split())
-    return flat if len(flat) <= limit else f"{flat[:limit]}…"
+def printable_line(text: str, limit: int) -> str:
+    """Return the printable text on one line of at most `limit` characters."""
+    return excerpt(printable(text), limit)

@@ -1,7 +1,6 @@
-"""One MCP server: started when it is needed, asked for its tools, called; and what is said when it gives no answer.
+"""One MCP server: starts it when it is needed, lists its tools, calls them, and describes its failures.
 
-Always true: all coroutines here run in one event loop, the portal's. A call is never sent twice, unless the server
-refused to read it.
+All coroutines here run in the portal's event loop. A call is sent again only if the server refused to read it.
 """
 
 from __future__ import annotations
@@ -17,140 +16,148 @@ from mcp import Client, MCPError
 
 from mm_magics.errors import MCPServerError
 from mm_magics.tools.mcp import redact
-from mm_magics.tools.mcp.connection import CONNECT, LINE, Connection, Spec, first
+from mm_magics.tools.mcp.connection import CONNECT_S, MAX_LINE, Connection, ServerSpec
+from mm_magics.tools.mcp.sdk_details import is_http_error, unwrap
 from mm_magics.tools.tool import ToolOutput
 
 if TYPE_CHECKING:
     import mcp_types
 
-LIST = 30.0
+LIST_S = 30.0
 """Seconds for listing its tools, all pages."""
 
-PAGES = 100
-"""Pages of tools that are read at most."""
+MAX_PAGES = 100
+"""Pages of tools that are read."""
 
-NO_ANSWER = ("Session terminated", "Server returned an error response")
-"""What the SDK says where an HTTP status came in place of an answer."""
-
-FORGOTTEN = (400, 404)
-"""The statuses by which a server that was restarted refuses a session it does not know, before it does anything."""
+UNKNOWN_SESSION = (400, 404)
+"""Statuses with which a restarted server refuses a session it does not know, before it does anything."""
 
 
-class Listing(NamedTuple):
-    """The tools that a server offers, and a line for each that cannot be used."""
+class ToolListing(NamedTuple):
+    """The tools that a server offers, and a line for each tool that cannot be used."""
 
     tools: tuple[mcp_types.Tool, ...]
     left_out: tuple[str, ...]
 
 
-class Server:
+class MCPServer:
     """A server that is started when it is first needed, and again when it is needed after it ended."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: ServerSpec) -> None:
         self.spec = spec
-        self.fault: MCPServerError | None = None
+        self.error: MCPServerError | None = None
         self._connection: Connection | None = None
-        self._listed: Listing | None = None
+        self._listing: ToolListing | None = None
         self._opening = asyncio.Lock()
 
     @property
     def is_listed(self) -> bool:
-        return self._listed is not None
+        return self._listing is not None
 
     @property
     def state(self) -> str:
         """`not started`, `running`, `ended`, or `failed`."""
-        if self.fault is not None:
+        if self.error is not None:
             return "failed"
         if self._connection is None:
             return "not started"
         return "ended" if self._connection.lost else "running"
 
-    async def listed(self) -> Listing:
-        """The tools that it offers, asked for once. Raises `MCPServerError`."""
-        if self._listed is None:
+    async def list_tools(self) -> ToolListing:
+        """Return the tools that it offers; the list is requested once.
+
+        Raises:
+            MCPServerError: If it cannot be started or does not answer.
+        """
+        if self._listing is None:
             connection = await self._connected()
             connection.left_out.clear()
             try:
-                with anyio.fail_after(LIST):
+                with anyio.fail_after(LIST_S):
                     tools = await _all_tools(connection.client)
             except Exception as error:
-                raise await self._failed(connection, error, f"did not list its tools within {LIST:g} s") from None
-            self._listed = Listing(tuple(tools), tuple(connection.left_out))
-        return self._listed
+                raise await self._failed(connection, error, f"did not list its tools within {LIST_S:g} s") from None
+            self._listing = ToolListing(tuple(tools), tuple(connection.left_out))
+        return self._listing
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> ToolOutput:
-        """What the tool gives; whatever goes wrong with the server is an error that the model reads."""
+        """Call a tool and return its output. A failure of the server becomes an error that the model reads."""
         try:
-            result = await self._called(tool, dict(arguments))
+            result = await self._send_call(tool, dict(arguments))
         except MCPServerError as error:
             return ToolOutput(str(error), is_error=True)
-        return ToolOutput(redact.masked(text_of(result), self.spec.secret), result.is_error)
+        return ToolOutput(redact.redact(result_text(result), self.spec.secret), result.is_error)
 
-    async def _called(self, tool: str, arguments: dict[str, Any]) -> mcp_types.CallToolResult:
+    async def _send_call(self, tool: str, arguments: dict[str, Any]) -> mcp_types.CallToolResult:
         for last in (False, True):
             connection = await self._connected()
             try:
                 return await connection.client.call_tool(tool, arguments)
             except Exception as error:
-                if isinstance(error, MCPError) and error.message in NO_ANSWER:
+                if is_http_error(error):
                     connection.lost = True
-                    if connection.status in FORGOTTEN and not last:
+                    if connection.status in UNKNOWN_SESSION and not last:
                         continue
                 if isinstance(error, MCPError) and not connection.lost:
                     http = f" (HTTP {connection.status})" if connection.status else ""
-                    raise MCPServerError(self._line(f"answered {tool} with an error{http}: {error.message}")) from None
+                    raise MCPServerError(
+                        self._sentence(f"answered {tool} with an error{http}: {error.message}")
+                    ) from None
                 raise await self._failed(connection, error, "did not answer") from None
         raise AssertionError  # the second round returns or raises
 
     async def close(self) -> None:
-        """End it, and forget its tools."""
-        connection, self._connection, self._listed, self.fault = self._connection, None, None, None
+        """End the server and forget its tools."""
+        connection, self._connection, self._listing, self.error = self._connection, None, None, None
         if connection is not None:
             await connection.close()
 
     async def _connected(self) -> Connection:
         async with self._opening:
             if self._connection is not None and not self._connection.lost:
-                self.fault = None
+                self.error = None
                 return self._connection
             if self._connection is not None:
                 await self._connection.close()
             self._connection = connection = Connection(self.spec, self._forget)
             try:
-                await connection.opened()
+                await connection.wait_opened()
             except Exception as error:
-                raise await self._failed(connection, error, f"did not answer within {CONNECT:g} s") from None
-            self.fault = None
+                raise await self._failed(connection, error, f"did not answer within {CONNECT_S:g} s") from None
+            self.error = None
             return connection
 
     def _forget(self) -> None:
-        self._listed = None
+        self._listing = None
 
     async def _failed(self, connection: Connection, error: Exception, too_late: str) -> MCPServerError:
-        """What is said of a server that gave no answer; `too_late` if it is only slow."""
+        """Return the error for a server that did not answer; `too_late` describes one that is only slow."""
         tail: list[str] = []
         if connection.stderr is not None:
             if connection.lost:
-                with anyio.move_on_after(0.5):  # what a dead process wrote last may still be in the pipe
+                with anyio.move_on_after(0.5):  # the last lines of a dead process may still be in the pipe
                     while not connection.stderr.ended.is_set():
                         await anyio.sleep(0.01)
-            tail = [redact.line(redact.masked(each, self.spec.secret), LINE) for each in connection.stderr.lines]
+            tail = [
+                redact.printable_line(redact.redact(each, self.spec.secret), MAX_LINE)
+                for each in connection.stderr.lines
+            ]
         reason = _reason(connection, error) or too_late
-        if connection.garbage:
-            reason += f"; it wrote what is no MCP message to stdout: {connection.garbage}"
-        self.fault = MCPServerError(self._line(reason), tail=tail)
-        return self.fault
+        if connection.invalid_line:
+            reason += f"; it wrote a line to stdout that is not an MCP message: {connection.invalid_line}"
+        self.error = MCPServerError(self._sentence(reason), tail=tail)
+        return self.error
 
-    def _line(self, what: str) -> str:
-        said = redact.line(redact.masked(f"The MCP server {self.spec.name} {what}", self.spec.secret), 2 * LINE)
-        return said if said.endswith((".", "…")) else f"{said}."
+    def _sentence(self, what: str) -> str:
+        text = redact.redact(f"The MCP server {self.spec.name} {what}", self.spec.secret)
+        sentence = redact.printable_line(text, 2 * MAX_LINE)
+        return sentence if sentence.endswith((".", "…")) else f"{sentence}."
 
 
 async def _all_tools(client: Client) -> list[mcp_types.Tool]:
     found: list[mcp_types.Tool] = []
     cursor = None
-    for _ in range(PAGES):
+    for _ in range(MAX_PAGES):
         page = await client.list_tools(cursor=cursor, cache_mode="refresh" if cursor is None else "use")
         found += page.tools
         cursor = page.next_cursor
@@ -159,14 +166,14 @@ async def _all_tools(client: Client) -> list[mcp_types.Tool]:
     return found
 
 
-def text_of(result: mcp_types.CallToolResult) -> str:
-    """The text of a result; what is no text is named, with its kind and size. Structure alone is given as JSON."""
+def result_text(result: mcp_types.CallToolResult) -> str:
+    """Return a result as text: content of another kind is named with its size, structure alone is JSON."""
     if not result.content and result.structured_content is not None:
         return json.dumps(result.structured_content, ensure_ascii=False)
-    return "\n".join(filter(None, map(_said, result.content))) or "(nothing)"
+    return "\n".join(filter(None, map(_block_text, result.content))) or "(nothing)"
 
 
-def _said(block: mcp_types.ContentBlock) -> str:
+def _block_text(block: mcp_types.ContentBlock) -> str:
     if block.type == "text":
         return block.text
     if block.type == "resource_link":
@@ -185,9 +192,9 @@ def _bytes(base64: str) -> str:
 
 def _reason(connection: Connection, error: Exception) -> str:
     """What went wrong, as the end of a sentence; "" if it only took too long."""
-    error = first(error)
-    if isinstance(error, MCPError) and connection.fault is not None:
-        error = connection.fault
+    error = unwrap(error)
+    if isinstance(error, MCPError) and connection.error is not None:
+        error = connection.error
     if isinstance(error, TimeoutError):
         return ""
     if connection.status and isinstance(error, MCPError | httpx2.HTTPError):

@@ -1,8 +1,8 @@
-"""Runs an MCP server's command, and ends all that it started, once it ended or the kernel that wanted it is gone.
+"""Runs an MCP server's command and kills everything it started once the server ends or the kernel is gone.
 
-Always true: it imports nothing of the package, since it is run as a script, `mcp_guard.py KERNEL_PID COMMAND…`, in a
-process group of its own. A kernel that is killed can end nothing itself, not every server reads to the end of its
-input, and one that ends may leave children behind.
+A killed kernel cannot do that itself, a server may ignore that its input was closed, and one that exits may leave
+children behind. The module is run as a script in its own process group, `watchdog.py KERNEL_PID COMMAND…`, so it
+imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import threading
 import time
 
 INTERVAL = 1.0
-"""Seconds between two looks at whether the kernel lives."""
+"""Seconds between two checks that the kernel is alive."""
 
 GRACE = 2.0
-"""Seconds that a server has to end itself, once it was asked to."""
+"""Seconds that a server has to exit after SIGTERM."""
 
-REST = 0.1
-"""Seconds that its children have, once it ended."""
+CHILDREN_GRACE = 0.1
+"""Seconds that its children have after it exited."""
 
 
 def main(kernel: int, command: list[str]) -> None:
@@ -30,23 +30,23 @@ def main(kernel: int, command: list[str]) -> None:
     except OSError as error:
         print(f"[{command[0]} cannot be run: {error.strerror}]", file=sys.stderr)
         return
-    signal.signal(signal.SIGTERM, lambda *_: None)  # it goes to the whole group, and the group is ended here
-    os.close(0)  # the server alone holds its ends of the pipes, so that what it closes is seen as closed
+    signal.signal(signal.SIGTERM, lambda *_: None)  # it is sent to the whole group, including this process
+    os.close(0)  # only the server has the pipes open, so the kernel notices when it closes them
     os.close(1)
     threading.Thread(target=_watch, args=(kernel,), daemon=True).start()
     if status := server.wait():
         print(f"[ended with status {status}]", file=sys.stderr, flush=True)
-    _end(REST)
+    _kill_group(CHILDREN_GRACE)
 
 
 def _watch(kernel: int) -> None:
     while os.getppid() == kernel:
         time.sleep(INTERVAL)
-    _end(GRACE)
+    _kill_group(GRACE)
 
 
-def _end(grace: float) -> None:
-    """Ask every process of the group to end, then end them, this one too."""
+def _kill_group(grace: float) -> None:
+    """Send SIGTERM to every process of the group, then kill them, including this one."""
     os.killpg(0, signal.SIGTERM)
     time.sleep(grace)
     os.killpg(0, signal.SIGKILL)

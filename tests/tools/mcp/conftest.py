@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mm_magics.tools.mcp.servers import Servers
+from mm_magics.tools.mcp.servers import MCPServers
 from mm_magics.tools.tool import ToolOutput
 
 collect_ignore = ["servers"]
@@ -29,7 +29,7 @@ MANNERS = [sys.executable, str(HERE / "servers" / "manners.py")]
 RUDE = [sys.executable, "-S", str(HERE / "servers" / "rude.py")]
 
 
-def call(servers: Servers, tool: str, *, within: float = 30, **arguments: Any) -> ToolOutput:
+def call(servers: MCPServers, tool: str, *, within: float = 30, **arguments: Any) -> ToolOutput:
     """Call a tool as the tool loop does: on an event loop of the caller's own. Raises `TimeoutError` after `within`."""
     found = {each.name: each for each in servers.tools(tool.partition("__")[0])}
     return asyncio.run(asyncio.wait_for(found[tool].function(**arguments), within))
@@ -53,16 +53,16 @@ def until(true: Callable[[], Any], seconds: float = 15) -> Any:
 
 
 @pytest.fixture
-def servers() -> Iterator[Servers]:
-    held = Servers()
+def servers() -> Iterator[MCPServers]:
+    held = MCPServers()
     yield held
     held.close()
 
 
 @pytest.fixture(scope="module")
-def manners() -> Iterator[Servers]:
+def manners() -> Iterator[MCPServers]:
     """The server with bad manners, shared by a module: it is started again whenever it died."""
-    held = Servers()
+    held = MCPServers()
     held.add("bad", MANNERS)
     yield held
     held.close()

@@ -14,7 +14,7 @@ import pytest
 
 from mm_magics.errors import MCPServerError, UsageError
 from mm_magics.tools.mcp import connection, server
-from mm_magics.tools.mcp.servers import Servers
+from mm_magics.tools.mcp.servers import MCPServers
 from mm_magics.tools.tool import TOOL_NAME, ToolOutput
 from tests.tools.mcp.conftest import MANNERS, RUDE, alive, call, until
 
@@ -43,10 +43,10 @@ def test_a_tool_with_a_broken_schema_costs_no_other_tool(servers):
     servers.add("rude", [*RUDE, "broken"])
     assert [tool.name for tool in servers.tools("rude")] == ["rude__t0"]
     assert servers.status("rude").notes == (
-        "b0 is left out: its schema is not that of an object.",
-        "b1 is left out: its schema is not that of an object.",
-        "b2 is left out: its schema is broken.",
-        "b3 is left out: its schema is broken.",
+        "b0 is left out: its schema is not an object schema.",
+        "b1 is left out: its schema is not an object schema.",
+        "b2 is left out: its schema is invalid.",
+        "b3 is left out: its schema is invalid.",
     )
 
 
@@ -194,14 +194,15 @@ def test_calls_run_side_by_side(manners):
         ("mute", "The MCP server rude did not list its tools within 1 s."),
         (
             "only-garbage",
-            "The MCP server rude did not answer within 1 s; it wrote what is no MCP message to stdout: "
+            "The MCP server rude did not answer within 1 s; it wrote a line to stdout that is not an MCP message: "
             "'Starting server…\\x1b[31m'.",
         ),
     ],
 )
 def test_a_server_that_does_not_answer_is_given_up_in_time(servers, monkeypatch, how, line):
-    monkeypatch.setattr(connection, "CONNECT", 1)
-    monkeypatch.setattr(server, "LIST", 1)
+    monkeypatch.setattr(connection, "CONNECT_S", 1)
+    monkeypatch.setattr(server, "CONNECT_S", 1)
+    monkeypatch.setattr(server, "LIST_S", 1)
     servers.add("rude", [*RUDE, how])
     start = time.monotonic()
     with pytest.raises(MCPServerError) as caught:
@@ -211,7 +212,7 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(servers, monkeypatch,
 
 
 def test_a_url_that_takes_the_connection_and_says_nothing_is_given_up_in_time(servers, monkeypatch):
-    monkeypatch.setattr(connection, "CONNECT", 1)
+    monkeypatch.setattr(connection, "CONNECT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         servers.add("mute", f"http://127.0.0.1:{silent.getsockname()[1]}/mcp")
         start = time.monotonic()
@@ -254,7 +255,7 @@ def test_a_path_from_the_environment_can_be_read(servers, monkeypatch, tmp_path)
 
 def test_closing_ends_a_server_that_will_not_end_and_its_children(tmp_path):
     note = tmp_path / "pids"
-    servers = Servers()
+    servers = MCPServers()
     servers.add("rude", [*RUDE, "stay", f"pid={note}"])
     servers.tools("rude")
     running = pids(note)
@@ -276,7 +277,7 @@ def test_servers_can_be_added_after_closing(servers):
 
 
 def test_closing_twice_and_closing_what_was_never_started_is_no_error():
-    servers = Servers()
+    servers = MCPServers()
     servers.close()
     servers.add("rude", RUDE)
     servers.close()
@@ -297,7 +298,7 @@ def test_restart_and_remove_end_the_process(servers, tmp_path):
     assert second[0] != first[0]
     servers.remove("rude")
     assert not alive(second[0])
-    with pytest.raises(UsageError, match="There is no MCP server 'rude'"):
+    with pytest.raises(UsageError, match="There is no MCP server named 'rude'"):
         servers.tools("rude")
 
 
@@ -317,28 +318,33 @@ def test_adding_the_same_again_changes_nothing_and_another_one_replaces_it(serve
 @pytest.mark.parametrize(
     ("name", "command", "options", "message"),
     [
-        ("a b", ["cat"], {}, "'a b' cannot be an MCP server's name."),
-        ("", ["cat"], {}, "'' cannot be an MCP server's name."),
-        ("a__b", ["cat"], {}, "'a__b' cannot be an MCP server's name."),
-        ("a_", ["cat"], {}, "'a_' cannot be an MCP server's name."),
-        ("ä", ["cat"], {}, "'ä' cannot be an MCP server's name."),
-        ("x" * 33, ["cat"], {}, f"'{'x' * 33}' cannot be an MCP server's name."),
-        ("x\n", ["cat"], {}, r"'x\n' cannot be an MCP server's name."),
+        ("a b", ["cat"], {}, "'a b' is not a valid name for an MCP server."),
+        ("", ["cat"], {}, "'' is not a valid name for an MCP server."),
+        ("a__b", ["cat"], {}, "'a__b' is not a valid name for an MCP server."),
+        ("a_", ["cat"], {}, "'a_' is not a valid name for an MCP server."),
+        ("ä", ["cat"], {}, "'ä' is not a valid name for an MCP server."),
+        ("x" * 33, ["cat"], {}, f"'{'x' * 33}' is not a valid name for an MCP server."),
+        ("x\n", ["cat"], {}, r"'x\n' is not a valid name for an MCP server."),
         ("a", [], {}, "A server needs a command or a URL."),
         ("a", [""], {}, "A server needs a command or a URL."),
-        ("a", ["no-such-command-4711"], {}, "There is no command 'no-such-command-4711'."),
-        ("a", ["cat", "\x1b[31m"], {}, "The command holds control characters."),
-        ("a", ["cat"], {"env": ["NO_SUCH_4711"]}, "There is no environment variable NO_SUCH_4711."),
-        ("a", ["cat"], {"bearer": "HOME"}, "A command takes no token."),
+        ("a", ["no-such-command-4711"], {}, "The command 'no-such-command-4711' is not found."),
+        ("a", ["cat", "\x1b[31m"], {}, "The command contains control characters."),
+        ("a", ["cat"], {"env": ["NO_SUCH_4711"]}, "The environment variable NO_SUCH_4711 is not set."),
+        ("a", ["cat"], {"bearer": "HOME"}, "A command gets no token."),
         ("a", "ftp://example.org", {}, "The server's URL is not an http or https URL."),
         ("a", "https://", {}, "The server's URL is not an http or https URL."),
-        ("a", "https://x:y@example.org", {}, "The server's URL holds a name or password."),
+        ("a", "https://x:y@example.org", {}, "The server's URL contains a name or password."),
         ("a", "https://example.org\\@evil.org", {}, "The server's URL is not a valid URL."),
         ("a", "https://[", {}, "The server's URL is not a valid URL."),
         ("a", "https://example.org:port/", {}, "The server's URL is not a valid URL."),
-        ("a", "http://example.org/mcp", {"bearer": "HOME"}, "example.org is not this machine:"),
-        ("a", "https://example.org/mcp", {"bearer": "BROKEN"}, "BROKEN holds characters that a token cannot have."),
-        ("a", "https://example.org/mcp", {"env": ["HOME"]}, "A URL sees no environment variables."),
+        (
+            "a",
+            "http://example.org/mcp",
+            {"bearer": "HOME"},
+            "example.org is not this machine, and a token must not be sent",
+        ),
+        ("a", "https://example.org/mcp", {"bearer": "BROKEN"}, "BROKEN contains characters that a token cannot have."),
+        ("a", "https://example.org/mcp", {"env": ["HOME"]}, "A URL gets no environment variables."),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(servers, monkeypatch, name, command, options, message):
