@@ -32,7 +32,8 @@ RUDE = [sys.executable, "-S", str(HERE / "servers" / "rude.py")]
 def call(servers: MCPServers, tool: str, *, within: float = 30, **arguments: Any) -> ToolOutput:
     """Call a tool as the tool loop does: on an event loop of the caller's own. Raises `TimeoutError` after `within`."""
     found = {each.name: each for each in servers.tools(tool.partition("__")[0])}
-    return asyncio.run(asyncio.wait_for(found[tool].function(**arguments), within))
+    given = found[tool].check(arguments)
+    return asyncio.run(asyncio.wait_for(found[tool].function(**given), within))
 
 
 def alive(pid: int) -> bool:

@@ -38,6 +38,11 @@ def test_a_server_from_pypi_offers_its_tools_and_answers(servers):
     assert "Mars" in wrong.text
 
 
+def test_a_lone_surrogate_in_an_argument_does_not_break_the_connection(servers):
+    servers.add("all", [*EVERYTHING, "stdio"])
+    assert call(servers, "all__echo", message="half \ud83d") == ToolOutput("Echo: half �")
+
+
 def test_a_command_that_pip_installed_beside_this_python_needs_no_path(servers, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     servers.add("git", ["mcp-server-git"])
