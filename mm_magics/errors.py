@@ -30,7 +30,7 @@ from typing import Any
 
 
 class MiniMaxError(Exception):
-    """Base of all errors here. `message` says what happened, `hint` what to do about it ("" if nothing)."""
+    """Base class. `message` says what happened, `hint` what to do about it ("" if nothing)."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -41,24 +41,24 @@ class MiniMaxError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback: where in our code it happened helps nobody."""
+        """Return what IPython shows instead of a traceback, which would only show code of this package."""
         return str(self).splitlines()
 
 
 class UsageError(MiniMaxError):
-    """What was typed cannot be done; nothing was sent."""
+    """The cell or command asks for something that cannot be done. Nothing was sent."""
 
 
 class ArgumentError(UsageError):
-    """An unknown flag, or a value that a flag does not take."""
+    """An unknown flag, or a value that the flag does not accept."""
 
 
 class PromptError(UsageError):
-    """The prompt is empty, or one of its expressions failed."""
+    """The prompt is empty, or one of its expressions fails."""
 
 
 class NotRecordedError(UsageError):
-    """`replay` is `only`, and there is no record for exactly this request."""
+    """`replay` is `only`, and no record matches this request."""
 
 
 class ConfigError(MiniMaxError):
@@ -66,29 +66,29 @@ class ConfigError(MiniMaxError):
 
 
 class MissingKeyError(ConfigError):
-    """There is no key that was given for this endpoint's host."""
+    """No API key was found for this endpoint's host."""
 
 
 class RequestError(MiniMaxError):
-    """The request breaks the endpoint's contract; it was not sent."""
+    """The request breaks the endpoint's contract. It was not sent."""
 
 
 class EndpointError(MiniMaxError):
-    """The endpoint answered with a fault, or could not be reached. `turn` is what came before it, None outside one."""
+    """The endpoint failed or could not be reached. `turn` is the partial turn, None outside a turn."""
 
     turn: Any = None
     """The partial `Turn`; typed `Any` because `history` is a higher layer."""
 
 
 class ConnectionFailedError(EndpointError):
-    """No connection, a connection that broke, or one that fell silent."""
+    """No connection, a broken connection, or a timeout."""
 
 
 class StatusError(EndpointError):
-    """An error body from the endpoint, with an HTTP status or as an `error` event in mid-stream.
+    """An error that the endpoint reported, with an HTTP error status or as an `error` event during the stream.
 
-    `status` is the HTTP status (200 for an event), `type` the API's error type (None where there was none),
-    `request_id` what the endpoint calls this request (None where it does not say).
+    `status` is the HTTP status (200 for an event), `type` the API's error type, and `request_id` the endpoint's ID of
+    the request; the last two are None if the endpoint does not report them.
     """
 
     def __init__(
@@ -101,19 +101,19 @@ class StatusError(EndpointError):
 
 
 class ProtocolError(EndpointError):
-    """An answer that is not the Messages API's: HTML, empty, or cut."""
+    """A response that does not follow the Messages API: HTML, empty, or cut off."""
 
 
 class ToolError(MiniMaxError):
-    """A call of a tool that failed for a reason that can be said in a line; it becomes an `is_error` result."""
+    """A tool call failed. The model receives the message as an `is_error` result."""
 
 
 class ToolInputError(ToolError):
-    """A model's arguments do not fit the tool's schema; the message says which and why."""
+    """The model's arguments do not match the tool's schema. The message says which and why."""
 
 
 class MCPServerError(MiniMaxError):
-    """An MCP server that cannot be started, or does not answer. `tail`: the last lines of its stderr, harmless."""
+    """An MCP server cannot be started or does not respond. `tail` has the last lines of its stderr, escaped."""
 
     def __init__(self, message: str, hint: str = "", *, tail: Sequence[str] = ()) -> None:
         super().__init__(message, hint)
@@ -124,18 +124,18 @@ class MCPServerError(MiniMaxError):
 
 
 class RecordError(MiniMaxError):
-    """A turn record that is damaged, or of a newer schema."""
+    """A turn record is damaged, or has a newer schema."""
 
 
 class NotebookError(MiniMaxError):
-    """A notebook file that cannot be read as one."""
+    """A file cannot be read as a notebook."""
 
 
 class StoreError(MiniMaxError):
-    """A store of answers that is none, is damaged, of another schema, or cannot be written; it is left as it is."""
+    """The answer store is damaged, incompatible or read-only. It is never modified."""
 
 
 class TurnInterruptedError(MiniMaxError):
-    """The user interrupted the turn; what came is kept. `result` is what a run over rows has brought, else None."""
+    """The user interrupted the turn. The partial response is kept; `result` is the partial result of a map run."""
 
     result: Any = None

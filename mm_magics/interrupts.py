@@ -1,7 +1,4 @@
-"""Stop, and holding an interrupt back for the few milliseconds in which a turn is written down.
-
-Always true: an interrupt that came meanwhile is delivered at the end, never lost.
-"""
+"""The exception for Stop, and a way to defer an interrupt for the few milliseconds in which a turn is saved."""
 
 from __future__ import annotations
 
@@ -13,21 +10,21 @@ from types import FrameType
 
 
 class StoppedError(Exception):
-    """Somebody pressed Stop."""
+    """The user pressed Stop."""
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """SIGINT waits until the block is left. Off the main thread, where no interrupt can arrive, nothing is done."""
+    """Deliver a SIGINT that arrives in the block at its end. Other threads than the main one receive none anyway."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[tuple[int, FrameType | None]] = []
+    received: list[tuple[int, FrameType | None]] = []
     before = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    signal.signal(signal.SIGINT, lambda number, frame: received.append((number, frame)))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
-        if came and callable(before):
-            before(*came[0])
+        if received and callable(before):
+            before(*received[0])

@@ -120,7 +120,7 @@ class Session:
         position = Position(thread, cell_id, valid_context(context), self.history.base(thread))
         turns = self.history.context_turns(thread, cell_id, position.context)
         prepared = prepared_messages(turns, message)
-        body = request.body(model, [each.message for each in prepared], system, params)
+        body = request.build_body(model, [each.message for each in prepared], system, params)
         request.check(body)
         return PreparedPrompt(
             message=message,
@@ -137,7 +137,7 @@ class Session:
             toolbox=toolbox,
             timeout=chosen["timeout"],
             replay=chosen["replay"],
-            notes=request.notes(body),
+            notes=request.describe_ignored_fields(body),
         )
 
     def stream(

@@ -1,21 +1,20 @@
-"""The Messages API's shapes, the rules of a valid `messages` array, and how any past is made to keep them.
+"""The types of the Messages API, the rules of a valid `messages` array, and the repair of turns that break them.
 
-Always true: `problems([*join(closed turns), new user message]) == []`, whatever the turns hold.
-Blocks are plain dicts and are never copied field by field, so fields and types nobody here has heard of survive.
+For any turns, `problems(join_turns([*map(repair_turn, turns), [user_message]])) == []`. Blocks are plain dicts and are
+never copied field by field, so that unknown fields and block types are kept.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, cast
+from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 Block = dict[str, Any]
-"""A content block as it stands on the wire: `{"type": …, …}`."""
-
+"""A content block as it is sent and received: `{"type": …, …}`."""
 
 ANSWER = "final_answer"
-"""The tool by which a model gives an answer of a wanted shape."""
+"""The tool that a model calls to give a structured answer."""
 
 
 class Message(TypedDict):
@@ -23,20 +22,11 @@ class Message(TypedDict):
     content: str | list[Block]
 
 
-class Usage(TypedDict):
-    """Tokens of one call, as the endpoint counts them."""
-
-    input_tokens: int
-    output_tokens: int
-    cache_read_input_tokens: NotRequired[int]
-    cache_creation_input_tokens: NotRequired[int]
-
-
 Rule = Literal["empty", "role", "order", "shape", "tool_use", "tool_result", "last"]
 
 
 class Problem(NamedTuple):
-    """One broken rule: `where` is a path such as `messages.2.content.0`, `subject` a role or tool id ("" if none)."""
+    """A broken rule. `where` is a path such as `messages.2.content.0`; `subject` is a role, a tool id or ""."""
 
     where: str
     rule: Rule
@@ -47,14 +37,14 @@ class Problem(NamedTuple):
         return f"{self.where}: {self.text}"
 
 
-DEPTH = 200
-"""Levels of nesting up to which JSON is taken; deeper, reading, showing and writing it break in different places."""
+MAX_JSON_DEPTH = 200
+"""Deeper JSON is invalid here, because reading, displaying and writing it fail at different depths."""
 
 INTERRUPTED = "The call was interrupted before it had a result."
 
 
 def blocks(message: Mapping[str, Any]) -> list[Block]:
-    """The message's content as a list of blocks; a string stands for one text block."""
+    """Return the message's content as a list of blocks; a string is one text block."""
     content = message.get("content")
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
@@ -62,7 +52,7 @@ def blocks(message: Mapping[str, Any]) -> list[Block]:
 
 
 def text_of(messages: Iterable[Mapping[str, Any]], role: str = "assistant") -> str:
-    """The text blocks of all messages of that role, blank ones aside, with blank lines between them."""
+    """Return the text of the messages with that role: their text blocks that are not blank, as paragraphs."""
     texts = (
         block["text"]
         for message in messages
@@ -74,12 +64,12 @@ def text_of(messages: Iterable[Mapping[str, Any]], role: str = "assistant") -> s
 
 
 def is_writable(value: object) -> bool:
-    """Whether what was read as JSON can be written as JSON again: numbers are finite, nesting at most DEPTH deep."""
+    """Return whether a value that was read as JSON can be written as JSON: finite numbers, nesting within limits."""
     try:
         written = json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         return False
-    return written.count("[") + written.count("{") <= DEPTH or _is_flat(value, DEPTH)
+    return written.count("[") + written.count("{") <= MAX_JSON_DEPTH or _is_flat(value, MAX_JSON_DEPTH)
 
 
 def _is_flat(value: object, depth: int) -> bool:
@@ -91,7 +81,7 @@ def _is_flat(value: object, depth: int) -> bool:
 
 
 def problems(messages: object) -> list[Problem]:
-    """Every rule of the API that this `messages` array breaks, in order; an empty list if it is valid."""
+    """Return every rule of the API that this `messages` array breaks, in order; an empty list if it is valid."""
     if not isinstance(messages, list) or not messages:
         return [Problem("messages", "empty", "there are no messages")]
     found: list[Problem] = []
@@ -105,7 +95,9 @@ def problems(messages: object) -> list[Problem]:
             found.append(Problem(where, "role", f"the role is {role!r}, not user or assistant", str(role)))
             continue
         if role != expected:
-            found.append(Problem(where, "order", f"a {role} message where one from the {expected} is due", role))
+            found.append(
+                Problem(where, "order", f"a {role} message where a message from the {expected} must follow", role)
+            )
         expected = "assistant" if role == "user" else "user"
         content: Any = message.get("content")
         if isinstance(content, str):
@@ -179,21 +171,28 @@ def _tool_problems(where: str, role: str, content: list[Any], open_ids: list[str
             elif not isinstance(block.get("input"), dict):
                 found.append(Problem(where, "shape", f"the input of tool_use {use} is not an object", use))
             elif use in seen:
-                found.append(Problem(where, "tool_use", f"tool_use id {use} stands twice", use))
+                found.append(Problem(where, "tool_use", f"tool_use id {use} is used twice", use))
             seen.add(str(use))
     return found
 
 
-# Making a past valid --------------------------------------------------------------------------------------------
+# Repairing turns ------------------------------------------------------------------------------------------------
 
 
-def closed(messages: Iterable[Message], unfinished: Iterable[int | None] = ()) -> list[Message]:
-    """One turn's messages, made fit to be context; the input is not changed, and intact blocks are the same objects.
+def repair_turn(messages: Iterable[Message], unfinished: Iterable[int | None] = ()) -> list[Message]:
+    """Return the messages of one turn, made valid as context.
 
-    `unfinished` has, for each assistant message in order, the index of the block that was cut, or None; text is kept,
-    anything else dropped. Blank texts and misplaced or doubled tool blocks go; a tool id that a later message uses
-    again becomes a new one; an unanswered `tool_use` gets an `is_error` result. If no assistant content is left, the
-    turn is not context at all: `[]`.
+    Removed are blank texts, and misplaced or duplicate tool blocks. A tool id that a later message uses again is
+    replaced, and a `tool_use` without a result gets an `is_error` result. The input is not changed; intact blocks are
+    the same objects in the output.
+
+    Args:
+        messages: The messages of the turn.
+        unfinished: For each assistant message, the index of the block that was cut off, or None. Such a block is kept
+            if it is text, and removed otherwise.
+
+    Returns:
+        The messages; `[]` if no assistant content is left, because such a turn is not part of the context.
     """
     cut = iter(unfinished)
     rounds: list[list[Message]] = [[]]
@@ -210,12 +209,12 @@ def closed(messages: Iterable[Message], unfinished: Iterable[int | None] = ()) -
             rounds.append([])
         content = [block for block in content if _fits(block, role, seen)]
         rounds[-1].append(cast(Message, {"role": role, "content": content}))
-    kept = _answered(join(rounds))
-    return kept if any(message["role"] == "assistant" for message in kept) else []
+    repaired = _answered(join_turns(rounds))
+    return repaired if any(message["role"] == "assistant" for message in repaired) else []
 
 
 def _fits(block: Block, role: str, seen: set[str]) -> bool:
-    """Whether the block may stand in a message of that role; notes the tool_use ids it lets through."""
+    """Return whether the block is valid in a message of that role, and add the id of a valid `tool_use` to `seen`."""
     kind = block.get("type")
     if not isinstance(kind, str) or not kind:
         return False
@@ -235,7 +234,7 @@ def _fits(block: Block, role: str, seen: set[str]) -> bool:
 
 
 def _answered(messages: list[Message]) -> list[Message]:
-    """Every tool_use with exactly one result, first in the next user message; starts with the user."""
+    """Give every `tool_use` exactly one result, first in the next user message; drop what precedes the first user."""
     out: list[Message] = []
     for number, message in enumerate(messages):
         if message["role"] == "assistant" and not out:
@@ -255,20 +254,20 @@ def _answered(messages: list[Message]) -> list[Message]:
         answers = [results.get(id_) or _interrupted(id_) for id_ in due]
         if answers + rest:
             out.append({"role": "user", "content": answers + rest})
-    return join([out])
+    return join_turns([out])
 
 
 def _interrupted(id_: str) -> Block:
     return {"type": "tool_result", "tool_use_id": id_, "content": INTERRUPTED, "is_error": True}
 
 
-def join(turns: Iterable[Sequence[Message]]) -> list[Message]:
+def join_turns(turns: Iterable[Sequence[Message]]) -> list[Message]:
     """Join turns into one valid array: drop empty messages, merge neighbors of one role, rename reused tool ids."""
     return join_with_sources(turns)[0]
 
 
 def join_with_sources(turns: Iterable[Sequence[Message]]) -> tuple[list[Message], list[int | None]]:
-    """Join turns as `join` does, and tell where each message comes from.
+    """Join turns as `join_turns` does, and return where each message comes from.
 
     Returns:
         The messages, and for each of them its index among the messages of all turns, or None if joining changed it.
@@ -296,7 +295,7 @@ def join_with_sources(turns: Iterable[Sequence[Message]]) -> tuple[list[Message]
 
 
 def tool_ids(messages: Iterable[Message]) -> set[str]:
-    """The ids of all calls in these messages."""
+    """Return the ids of all tool calls in these messages."""
     return {
         str(block.get("id"))
         for message in messages
@@ -307,7 +306,7 @@ def tool_ids(messages: Iterable[Message]) -> set[str]:
 
 
 def _renamed(turn: Sequence[Message], used: set[str]) -> Sequence[Message]:
-    """The turn with tool ids that earlier turns used replaced throughout; notes the ids it uses."""
+    """Replace the tool ids that earlier turns used, and add the turn's ids to `used`."""
     ids = tool_ids(turn)
     if not ids:
         return turn

@@ -1,7 +1,7 @@
-"""The catalogue: what each model is, what the endpoint supports, ignores and refuses.
+"""The catalogue of models, and the parameters that the endpoint supports, ignores or refuses.
 
-Source: MiniMax's compatibility page (the contract) and, where it is silent, MiniMax's later API reference.
-Always true: a name that is not in the catalogue is as usable as one that is; nothing is known about it, that is all.
+A model that is not in the catalogue can be used like any other; only its window, speed and price are unknown. Source:
+MiniMax's compatibility page and, where that is silent, MiniMax's later API reference.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. `window` in tokens, `speed` in tokens per second; None where it is not known."""
+    """A model. `window` is in tokens, `speed` in tokens per second; None if unknown."""
 
     name: str
     window: int | None = None
@@ -56,18 +56,18 @@ CATALOGUE: Mapping[str, Model] = {
         Model("MiniMax-M2", 204_800, None, Price(0.30, 1.20, 0.03, 0.375), "agentic, advanced reasoning"),
     )
 }
-"""The seven models of the page. Sources differ on M2.1-highspeed's input price; the higher one stands here."""
+"""The seven models of the compatibility page. Sources differ on M2.1-highspeed's input price; this is the higher."""
 
 DEFAULT_MODEL = "MiniMax-M2.7"
 
 
 def model(name: str) -> Model:
-    """The catalogue's entry, or a `Model` of that name of which nothing else is known."""
+    """Return the catalogue's entry; for an unknown name, a `Model` with nothing but the name."""
     return CATALOGUE.get(name) or Model(name)
 
 
 def nearest(name: str, known: frozenset[str] = frozenset()) -> str | None:
-    """The known model name most like `name`, whatever its case; None if none is like it.
+    """Return the known model name that is most similar to `name`, ignoring case; None if none is similar.
 
     >>> nearest("minimax-m2.7-higspeed")
     'MiniMax-M2.7-highspeed'
@@ -77,19 +77,18 @@ def nearest(name: str, known: frozenset[str] = frozenset()) -> str | None:
     return names[found[0]] if found else None
 
 
-COUNTABLE = 10**15
-"""A number of tokens or seconds from here on is none that anybody has counted."""
+MAX_COUNT = 10**15
+"""A number of tokens or seconds from here on cannot be a real count."""
 
 
 def cost(name: str, usage: Mapping[str, Any]) -> float | None:
-    """US dollars for one call, from the `usage` it reported; None where the price is not known.
+    """Return the cost of one call in US dollars, from the `usage` it reported; None if the price is unknown.
 
-    Total input is `input_tokens` + `cache_read_input_tokens` + `cache_creation_input_tokens`.
+    The total input is `input_tokens` + `cache_read_input_tokens` + `cache_creation_input_tokens`.
     """
     price = model(name).price
     if price is None:
         return None
-
     return (
         tokens(usage, "input_tokens") * price.input
         + tokens(usage, "output_tokens") * price.output
@@ -99,11 +98,11 @@ def cost(name: str, usage: Mapping[str, Any]) -> float | None:
 
 
 def tokens(usage: Mapping[str, Any], counter: str) -> int:
-    """What a call's `usage` counts under this name; 0 where that is no number of tokens."""
+    """Return the number of tokens that `usage` reports under this name; 0 if it is not a valid count."""
     return int(plausible_number(usage.get(counter)))
 
 
 def plausible_number(value: Any) -> float:
     """Return the value if it is a plausible count or time, else 0: usage comes from an endpoint or a stored record."""
-    plausible = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < COUNTABLE
+    plausible = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_COUNT
     return float(value) if plausible else 0.0

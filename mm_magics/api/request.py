@@ -1,8 +1,7 @@
-"""The request body: built, checked against the endpoint's contract, and identified by its hash.
+"""Build the request body, check it against the endpoint's contract, and compute its hash.
 
-Always true: nothing that the contract refuses is sent, and nothing that the endpoint ignores is sent unsaid.
-The hash covers all that can change the answer (model, system, parameters, messages) and nothing else: no key,
-no host, no time-out, not who asked.
+The hash covers everything that can change the answer (model, system prompt, parameters, messages) and nothing else:
+not the key, host, timeout or user.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from mm_magics.text import is_utf8
 NOT_IN_HASH = frozenset({"metadata", "stream"})
 
 
-def thinking(value: str | int | None, max_tokens: int) -> dict[str, Any] | None:
-    """The `thinking` field for `on`, `off`, or a budget in tokens; None where nothing was asked for.
+def thinking_field(value: str | int | None, max_tokens: int) -> dict[str, Any] | None:
+    """Return the `thinking` field for `on`, `off`, or a budget in tokens; None without a value.
 
-    Raises `RequestError` for anything else.
+    Raises `RequestError` for any other value.
 
-    >>> thinking("off", 8192)
+    >>> thinking_field("off", 8192)
     {'type': 'disabled'}
     """
     if value is None or value == "":
@@ -39,14 +38,14 @@ def thinking(value: str | int | None, max_tokens: int) -> dict[str, Any] | None:
     except (TypeError, ValueError):
         budget = 0
     if budget < 1:
-        raise RequestError(f"thinking is on, off or a number of tokens, not {value!r}.")
+        raise RequestError(f"thinking must be on, off or a number of tokens, not {value!r}.")
     return {"type": "enabled", "budget_tokens": budget}
 
 
-def body(
+def build_body(
     model: str, messages_: Sequence[messages.Message], system: str | None, params: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The request body as it goes out, `stream` included."""
+    """Return the request body, including `stream`."""
     fields: dict[str, Any] = {"model": model, **params, "messages": list(messages_), "stream": True}
     if system:
         fields["system"] = system
@@ -54,19 +53,19 @@ def body(
 
 
 def check(request: Mapping[str, Any]) -> None:
-    """Raise `RequestError` for the first thing in the body that the endpoint is known to refuse."""
+    """Raise `RequestError` for the first part of the body that the endpoint is known to refuse."""
     name = request.get("model")
     if not isinstance(name, str) or not name.strip():
-        raise RequestError("The request names no model.", "Choose one with %minimax model NAME.")
+        raise RequestError("The request has no model.", "Choose one with %minimax model NAME.")
     _check_number(request, "temperature", *models.TEMPERATURE_RANGE, "1.0 is recommended")
     _check_number(request, "top_p", 0.0, 1.0, "0.95 is recommended")
     tokens = request.get("max_tokens")
     if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
-        raise RequestError(f"max_tokens is a whole number from 1 upwards, not {tokens!r}.")
+        raise RequestError(f"max_tokens must be a whole number of at least 1, not {tokens!r}.")
     _check_media(request)
     broken = messages.problems(request.get("messages"))
     if broken:
-        raise RequestError(f"The messages are not valid: {broken[0]}.", "%minimax doctor tells more.")
+        raise RequestError(f"The messages are not valid: {broken[0]}.", "Run %minimax doctor for details.")
 
 
 def _check_number(request: Mapping[str, Any], name: str, low: float, high: float, advice: str) -> None:
@@ -88,17 +87,17 @@ def _check_media(request: Mapping[str, Any]) -> None:
             kinds = {str(each.get("type")) for each in messages.blocks(block)} if kind == "tool_result" else {kind}
             for found in sorted(kinds & refused):
                 raise RequestError(
-                    f"{model.name} takes no {found}.",
-                    "Send text, leave out the turn above that holds one (--context), or choose a model that does (-m).",
+                    f"{model.name} does not accept a block of type {found}.",
+                    "Send text, leave out the turn that contains it (--context), or choose another model (-m).",
                 )
 
 
-def notes(request: Mapping[str, Any]) -> list[str]:
-    """One line for each field of the body that the endpoint accepts and does not act on."""
+def describe_ignored_fields(request: Mapping[str, Any]) -> list[str]:
+    """Return one line for each field of the body that the endpoint accepts but ignores."""
     lines = [f"{name} is ignored by the endpoint." for name in sorted(models.IGNORED_PARAMETERS & request.keys())]
-    asked = request.get("thinking")
-    if isinstance(asked, dict) and asked.get("type") == "disabled" and str(request["model"]) in models.CATALOGUE:
-        lines.append(f"{request['model']} always thinks: thinking off is accepted and ignored by the endpoint.")
+    field = request.get("thinking")
+    if isinstance(field, dict) and field.get("type") == "disabled" and str(request["model"]) in models.CATALOGUE:
+        lines.append(f"{request['model']} always thinks: the endpoint accepts thinking off, but ignores it.")
     return lines
 
 
@@ -132,13 +131,13 @@ def encode(request: Mapping[str, Any], prepared: Iterable[PreparedMessage] | Non
 
 
 def json_of(value: Any) -> str:
-    """The value as JSON that UTF-8 can hold, lone surrogates as escapes. Raises `RequestError` for NaN and the like."""
+    """Return the value as JSON, with lone surrogates as escapes. Raises `RequestError` for NaN, and other non-JSON."""
     text = _json(value, ensure_ascii=False, allow_nan=False)
     return text if text.isascii() or is_utf8(text) else _json(value, allow_nan=False)
 
 
-def canonical(value: Any) -> bytes:
-    """One spelling for equal JSON values: sorted keys, no spaces, ASCII. Raises as `encode` does."""
+def canonical_json(value: Any) -> bytes:
+    """Return JSON that is the same for equal values: sorted keys, no spaces, ASCII. Raises as `encode` does."""
     return _json(value, sort_keys=True).encode()
 
 
@@ -150,22 +149,22 @@ def _json(value: Any, **options: bool) -> str:
 
 
 def message_sha256(message: Mapping[str, Any]) -> str:
-    """The hash of one message; a string as content is the same as one text block of it."""
+    """Return the hash of a message. A string as content has the same hash as one text block."""
     plain = {"role": message["role"], "content": messages.blocks(message)}
-    return hashlib.sha256(canonical(plain)).hexdigest()
+    return hashlib.sha256(canonical_json(plain)).hexdigest()
 
 
 def request_sha256(model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]) -> str:
-    """The hash of a request, over the hashes of its messages (so that those of a long past can be kept).
+    """Return the hash of a request, from the hashes of its messages, so that a long context is hashed only once.
 
     >>> one = request_sha256("MiniMax-M2", None, {"max_tokens": 8, "metadata": {"user_id": "a"}}, [])
     >>> one == request_sha256("MiniMax-M2", "", {"max_tokens": 8}, [])
     True
     """
-    return hashlib.sha256(hashed(model, system, params, message_hashes)).hexdigest()
+    return hashlib.sha256(hash_input(model, system, params, message_hashes)).hexdigest()
 
 
-def hashed(model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]) -> bytes:
-    """What the hash of a request is taken of."""
+def hash_input(model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]) -> bytes:
+    """Return the bytes that the hash of a request is computed from."""
     known = {key: value for key, value in params.items() if key not in NOT_IN_HASH}
-    return canonical({"model": model, "system": system or None, "params": known, "messages": list(message_hashes)})
+    return canonical_json({"model": model, "system": system or None, "params": known, "messages": list(message_hashes)})

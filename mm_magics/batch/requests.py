@@ -24,7 +24,7 @@ class RequestBuilder:
         body = {**prepared.body, "stream": False, "messages": prepared.body["messages"][:-1]}
         context = [request.message_sha256(message) for message in body["messages"]]
         placeholder = token_hex(32)
-        hashed = request.hashed(prepared.model, prepared.system, prepared.params, [*context, placeholder])
+        hashed = request.hash_input(prepared.model, prepared.system, prepared.params, [*context, placeholder])
         before, _, self._after_hash = hashed.partition(placeholder.encode())
         self._before_hash = hashlib.sha256(before)
         encoded = request.encode(body)

@@ -37,8 +37,12 @@ _OPENED_BY = {"text": "text", "thinking": "thinking", "input": "tool_use", "sign
 class Assembler:
     """Rebuilds one assistant message from its events.
 
-    `message` holds it as far as it has come. `unfinished` is the index in `content` of the block that is still open
-    (or whose input is not whole JSON), None if there is none; `stopped` says whether the endpoint ended the message.
+    Attributes:
+        message: The message as received so far.
+        started: Whether `message_start` was received.
+        stopped: Whether the endpoint ended the message.
+        unfinished: Index in `content` of the block that is still open, or whose input is incomplete JSON; else None.
+        partial_json: The incomplete input of that block; else None.
     """
 
     def __init__(self) -> None:
@@ -55,7 +59,12 @@ class Assembler:
         return found
 
     def feed(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
-        """The turn events of one event. Raises `StatusError` for an `error` event, `ProtocolError` for nonsense."""
+        """Yield the events for one event of the stream.
+
+        Raises:
+            StatusError: For an `error` event.
+            ProtocolError: For an event that the Messages API does not allow.
+        """
         kind = event.get("type")
         if kind == "content_block_delta":
             yield from self._delta(event)
@@ -81,16 +90,16 @@ class Assembler:
             yield OtherEvent(event)
 
     def close(self) -> Iterator[StreamEvent]:
-        """End every block that is still open; the last of them counts as unfinished."""
+        """Stop every block that is still open. The last of them is `unfinished`."""
         for index in sorted(self._open):
             self._unfinish(self._open[index][0])
             yield from self._stop_block(index)
 
     def whole(self, message: dict[str, Any]) -> Iterator[StreamEvent]:
-        """The same events for a message that came in one piece."""
+        """Yield the same events for a message that was received as a whole."""
         content = message.get("content")
         if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
-            raise ProtocolError("The endpoint's answer has no content.")
+            raise ProtocolError("The endpoint's response has no content.")
         _check(message)
         self.message = message
         self.started = True
@@ -113,7 +122,7 @@ class Assembler:
     def _start(self, event: dict[str, Any]) -> None:
         message = event.get("message")
         if not isinstance(message, dict):
-            raise ProtocolError("The endpoint started a message that is not one.")
+            raise ProtocolError("The endpoint started an invalid message.")
         _check(message)
         self.message = {**message, "content": [*blocks(message), *self.content]}
         self.started = True
@@ -130,7 +139,7 @@ class Assembler:
     def _start_block(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
         index, block = _index(event), event.get("content_block")
         if not isinstance(block, dict):
-            raise ProtocolError("The endpoint started a content block that is not one.")
+            raise ProtocolError("The endpoint started an invalid content block.")
         _check(block)
         if index in self._open:
             yield from self._stop_block(index)
@@ -144,7 +153,7 @@ class Assembler:
     def _delta(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
         delta, index = event.get("delta"), _index(event)
         if not isinstance(delta, dict):
-            raise ProtocolError("The endpoint sent a delta that is not one.")
+            raise ProtocolError("The endpoint sent an invalid delta.")
         kind, field = _DELTAS.get(str(delta.get("type")), (None, None))
         if index not in self._open:
             default = {"type": _OPENED_BY.get(kind or "", "text" if "signature" not in delta else "thinking")}
@@ -164,7 +173,7 @@ class Assembler:
     def _stop_block(self, index: int) -> Iterator[StreamEvent]:
         if index not in self._open:
             return
-        position, block, parts = self._open[index]  # taken out last: an interrupt may come at any line of this
+        position, block, parts = self._open[index]  # removed last, because an interrupt can occur at any line
         for field, texts in parts.items():
             if field != "partial_json":
                 block[field] = join_surrogates("".join(texts))
@@ -183,7 +192,7 @@ class Assembler:
         yield BlockStop(index, block)
 
     def _unfinish(self, position: int) -> None:
-        """Name the block as unfinished. Only one is: a call that was cut before it is left without input instead."""
+        """Mark the block as unfinished. Only one can be: a tool call that was marked before loses its input instead."""
         if self.unfinished is not None and self.unfinished != position:
             self.content[self.unfinished].pop("input", None)
         self.unfinished = position
@@ -197,25 +206,25 @@ def _index(event: dict[str, Any]) -> int:
 
 
 def _check(part: dict[str, Any]) -> None:
-    """Refuse what could be read, but never be written again."""
+    """Refuse JSON that can be read but not written."""
     if not is_writable(part):
-        raise ProtocolError("The endpoint sent a number that JSON cannot hold, or JSON that is nested too deep.")
+        raise ProtocolError("The endpoint sent a number that JSON cannot represent, or JSON that is nested too deeply.")
 
 
 def _finite(number: str) -> float:
-    """The number, refused if it is too large to be written as JSON again."""
+    """Return the number. Raises `ValueError` if it is too large to be written as JSON."""
     value = float(number)
     return reject_constant(number) if isinf(value) else value
 
 
 def _add(block: Block, parts: dict[str, list[str]], field: str, text: str) -> None:
-    """More text for a field of an open block, after what the block started with."""
+    """Append text to a field of an open block, after the text that the block started with."""
     start = block.get(field)
     parts.setdefault(field, [start if isinstance(start, str) else ""]).append(text)
 
 
 def _merge_unknown(block: Block, parts: dict[str, list[str]], delta: dict[str, Any]) -> None:
-    """A delta of an unknown kind: strings are appended, a citation is added to the list of them, the rest is set."""
+    """Apply a delta of an unknown kind: append strings, add a citation to the list of citations, set other fields."""
     _check(delta)
     for key, value in delta.items():
         if key == "type":

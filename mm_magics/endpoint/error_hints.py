@@ -33,7 +33,7 @@ def status_of(type: str | None, message: str) -> int:
 
 
 def status_hint(status: int, message: str, base_url: str, key: Key) -> str:
-    """Return what to do about an error status. The message is the endpoint's own."""
+    """Return what to do about an error status. `message` is the text of the endpoint."""
     if status == 401:
         if "2049" in message and key.host in MINIMAX_HOSTS:
             (other,) = MINIMAX_HOSTS - {key.host}

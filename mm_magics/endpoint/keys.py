@@ -37,6 +37,7 @@ class Key:
     __slots__ = ("_value", "host", "source")
 
     def __init__(self, value: str, source: str, host: str) -> None:
+        self.source, self.host = source, host  # first: a traceback that shows variables calls `__repr__`
         value = value.strip()
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             del value
@@ -44,8 +45,6 @@ class Key:
                 f"The key from {source} contains invalid characters.", "Copy it again, without line breaks."
             )
         self._value = value
-        self.source = source
-        self.host = host
 
     def reveal(self) -> str:
         """Return the value, for the header of a request."""

@@ -96,7 +96,7 @@ class ResponseReader:
         threading.Thread(target=self._read, args=(self._connection,), name="mm_magics-reader", daemon=True).start()
 
     def next(self, timeout: float) -> ReaderEvent | None:
-        """Return the next event, or None if there is none within `timeout` seconds; `Ended(None)` after the end."""
+        """Return the next event, or None if none arrives within `timeout` seconds; `Ended(None)` after the end."""
         if self._ended:
             return Ended(None)
         try:

@@ -15,7 +15,7 @@ from mm_magics.errors import ProtocolError
 
 
 class SSEDecoder:
-    """Bytes in, the data of whole server-sent events out. Bytes that do not end an event wait for the next ones."""
+    """Takes bytes and returns the data of complete events. The bytes of an incomplete event wait for more."""
 
     def __init__(self) -> None:
         self._waiting: list[bytes] = []
@@ -24,8 +24,9 @@ class SSEDecoder:
         self._ends_in_return = False
 
     def decode(self, chunk: bytes) -> list[bytes]:
+        """Return the data of the events that the chunk completes."""
         if b"\r" in chunk or self._ends_in_return:
-            chunk = self._one_kind_of_newline(chunk)
+            chunk = self._normalize_newlines(chunk)
         if not chunk:
             return []
         closes = b"\n\n" in chunk or (self._ends_in_newline and chunk[:1] == b"\n")
@@ -36,25 +37,25 @@ class SSEDecoder:
         *frames, rest = b"".join(self._waiting).split(b"\n\n")
         self._waiting = [rest] if rest else []
         self._ends_in_newline = rest[-1:] == b"\n"
-        return [data for frame in self._unmarked(frames) if (data := _data(frame))]
+        return [data for frame in self._without_bom(frames) if (data := _data(frame))]
 
     def flush(self) -> list[bytes]:
-        """What is left when the bytes end: a last event without its blank line counts if its data is a whole event."""
-        (rest,), self._waiting = self._unmarked([b"".join(self._waiting)]), []
+        """Return, at the end of the stream, a last event with complete data but no blank line after it."""
+        (rest,), self._waiting = self._without_bom([b"".join(self._waiting)]), []
         data = _data(rest)
         try:
             return [data] if data and parse(data) else []
         except ProtocolError:
             return []
 
-    def _unmarked(self, frames: list[bytes]) -> list[bytes]:
-        """The frames, the stream's very first one without a byte order mark."""
+    def _without_bom(self, frames: list[bytes]) -> list[bytes]:
+        """Remove a byte order mark from the first frame of the stream."""
         if self._begun:
             return frames
         self._begun = True
         return [frames[0].removeprefix(BOM_UTF8), *frames[1:]]
 
-    def _one_kind_of_newline(self, chunk: bytes) -> bytes:
+    def _normalize_newlines(self, chunk: bytes) -> bytes:
         if not chunk:
             return chunk
         follows_return, self._ends_in_return = self._ends_in_return, chunk.endswith(b"\r")
@@ -64,16 +65,16 @@ class SSEDecoder:
 
 
 def _data(frame: bytes) -> bytes:
-    """The frame's data without the spaces around it; empty where there is no event."""
+    """Return the frame's data without surrounding whitespace; empty if it has none."""
     return b"\n".join([line[5:] for line in frame.split(b"\n") if line[:5] == b"data:"]).strip()
 
 
 def parse(data: bytes) -> dict[str, Any]:
-    """One event's data as JSON. Raises `ProtocolError` if it is not an object."""
+    """Parse the data of an event. Raises `ProtocolError` if it is not a JSON object."""
     try:
         event = jiter.from_json(data, allow_inf_nan=False)
     except ValueError:
-        try:  # what jiter refuses and json takes: lone surrogates, and bytes that are not UTF-8
+        try:  # json accepts what jiter refuses: lone surrogates, and bytes that are not UTF-8
             event = json.loads(data.decode("utf-8", "replace"), parse_constant=reject_constant)
         except (ValueError, RecursionError):
             raise ProtocolError("The endpoint sent an event that is not JSON.") from None
@@ -83,4 +84,5 @@ def parse(data: bytes) -> dict[str, Any]:
 
 
 def reject_constant(constant: str) -> NoReturn:
+    """Refuse a constant that is not JSON, such as NaN; for `json.loads(parse_constant=…)`."""
     raise ValueError(constant)

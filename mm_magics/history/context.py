@@ -15,7 +15,7 @@ Context = str | int
 
 def context_messages(turns: Sequence[Turn], prompt: Message) -> list[Message]:
     """Return the `messages` array of a request: the turns, closed, then the new user message."""
-    return messages.join([*(turn.closed for turn in turns), [prompt]])
+    return messages.join_turns([*(turn.closed for turn in turns), [prompt]])
 
 
 def prepared_messages(turns: Sequence[Turn], prompt: Message) -> list[PreparedMessage]:

@@ -46,7 +46,7 @@ def to_markdown(turns: Sequence[Turn]) -> str:
 
 def to_messages_json(turns: Sequence[Turn]) -> str:
     """Return the `messages` array that is sent for these turns, as JSON."""
-    return json.dumps(messages.join([turn.closed for turn in turns]), ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(messages.join_turns([turn.closed for turn in turns]), ensure_ascii=False, indent=1) + "\n"
 
 
 def to_script(turns: Sequence[Turn], base_url: str) -> str:
@@ -54,7 +54,7 @@ def to_script(turns: Sequence[Turn], base_url: str) -> str:
     last = turns[-1]
     return SCRIPT.format(
         base_url=base_url,
-        messages=json.dumps(messages.join([turn.closed for turn in turns])),
+        messages=json.dumps(messages.join_turns([turn.closed for turn in turns])),
         model=last.model,
         system=f"system={last.system!r}, " if last.system else "",
         max_tokens=last.params.get("max_tokens", 8192),

@@ -85,7 +85,7 @@ class Turn:
     def closed(self) -> list[Message]:
         """The turn as context, valid by the rules of the Messages API; `[]` if no part of the answer can be sent."""
         cut = (response.get("unfinished") for response in self.responses)
-        return messages.closed(self.messages, (each if isinstance(each, int) else None for each in cut))
+        return messages.repair_turn(self.messages, (each if isinstance(each, int) else None for each in cut))
 
     @cached_property
     def prepared(self) -> list[PreparedMessage]:

@@ -1,7 +1,6 @@
-"""The cell's text: `{{ expr }}` interpolation, and how Python values become prompt text.
+"""Fill in the `{{ expr }}` of a prompt cell's text.
 
-Always true: single braces, `$`, `%`, JSON and LaTeX pass through untouched; a value's own text is never
-interpolated again; whatever is cut says so in the text itself.
+Single braces, `$`, `%`, JSON and LaTeX are left unchanged, and the text of a value is never filled in again.
 """
 
 from __future__ import annotations
@@ -13,31 +12,46 @@ from typing import Any
 
 from mm_magics.errors import PromptError
 from mm_magics.prompt.values import VALUE_LIMIT, as_text
+from mm_magics.text import excerpt
 
-LITERAL_HINT = 'To send two braces as they are, write {{ "{{" }} or use --raw.'
+LITERAL_HINT = 'To send two braces unchanged, write {{ "{{" }} or use --raw.'
+
+MAX_EXPRESSION_CHARACTERS = 10_000
+"""How far to look for the end of an expression."""
+
+MAX_QUOTED_CHARACTERS = 120
+"""How much of an expression or of its error is quoted in a message."""
 
 
 class Template:
-    """A text whose `{{ expr }}` are read once, to be filled from any number of namespaces.
+    """A text with `{{ expr }}`, compiled once to be filled in with any number of namespaces.
 
-    Raises `PromptError`, naming the expression, if one is not Python.
+    Raises:
+        PromptError: If an expression is not valid Python. The message quotes it.
     """
 
     def __init__(self, text: str) -> None:
         self._parts = list(_parts(text))
 
-    def fill(self, namespace: dict[str, Any], said: Callable[[Any], str] = as_text) -> str:
-        """The text with each expression replaced by what `said` makes of its value.
+    def fill(self, namespace: dict[str, Any], to_text: Callable[[Any], str] = as_text) -> str:
+        """Return the text with each expression replaced by its value.
 
-        Raises `PromptError`, naming the expression, if one fails.
+        Args:
+            namespace: The names that expressions can use.
+            to_text: Writes a value as text.
+
+        Raises:
+            PromptError: If an expression fails. The message quotes it.
         """
-        return "".join(part if code is None else _value(part, code, namespace, said) for part, code in self._parts)
+        return "".join(
+            part if code is None else _evaluate(part, code, namespace, to_text) for part, code in self._parts
+        )
 
 
 def render(text: str, namespace: Mapping[str, Any], limit: int = VALUE_LIMIT) -> str:
-    """The text with each `{{ expr }}` replaced by its value in the namespace, at most `limit` characters of each.
+    """Return the text with each `{{ expr }}` replaced by its value, of at most `limit` characters (0: no limit).
 
-    Raises `PromptError`, naming the expression, if one is not Python or fails.
+    Raises `PromptError` if an expression is not valid Python or fails. The message quotes it.
 
     >>> render("{{ 6 * 7 }} is {not} 100% of ${{ price }}", {"price": 5})
     '42 is {not} 100% of $5'
@@ -46,7 +60,7 @@ def render(text: str, namespace: Mapping[str, Any], limit: int = VALUE_LIMIT) ->
 
 
 def _parts(text: str) -> Iterator[tuple[str, CodeType | None]]:
-    """Literal text as (text, None), expressions as (source, code), in order."""
+    """Yield literal text as (text, None) and expressions as (source, code), in order."""
     position = 0
     while (start := text.find("{{", position)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
         source, code, end = _expression(text, start, end)
@@ -57,37 +71,36 @@ def _parts(text: str) -> Iterator[tuple[str, CodeType | None]]:
 
 
 def _expression(text: str, start: int, end: int) -> tuple[str, CodeType, int]:
-    """The shortest Python expression between `{{` at start and a `}}`: a dict may hold braces of its own."""
+    """Find the shortest Python expression between `{{` and a `}}`. A dict in it may have braces of its own."""
     first: Exception | None = None
     shortest = text[start + 2 : end].strip()
     while end >= 0:
         source = text[start + 2 : end].strip()
         try:
             return source, compile(ast.parse(source, mode="eval"), "<{{ }}>", "eval"), end + 2
-        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:  # the latter two for deep nesting
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:  # the last two for deep nesting
             first = first or error
-        end = text.find("}}", end + 1) if end - start < 10_000 else -1
+        end = text.find("}}", end + 1) if end - start < MAX_EXPRESSION_CHARACTERS else -1
     reason = first.msg if isinstance(first, SyntaxError) else str(first) or type(first).__name__
     raise PromptError(f"{{{{ {_short(shortest)} }}}} is not a Python expression: {reason}.", LITERAL_HINT)
 
 
-def _value(source: str, code: CodeType, namespace: dict[str, Any], said: Callable[[Any], str]) -> str:
+def _evaluate(source: str, code: CodeType, namespace: dict[str, Any], to_text: Callable[[Any], str]) -> str:
     try:
-        return said(eval(code, namespace))  # noqa: S307  the user's own expression
+        return to_text(eval(code, namespace))  # noqa: S307  the user's own expression
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        what = _short(f"{type(error).__name__}: {_said(error)}".removesuffix(": "))
-        raise PromptError(f"{{{{ {_short(source)} }}}} failed with {what}.", "Nothing was sent.") from error
+        reason = _short(f"{type(error).__name__}: {_message(error)}".removesuffix(": "))
+        raise PromptError(f"{{{{ {_short(source)} }}}} failed with {reason}.", "Nothing was sent.") from error
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # an error whose own text fails
+    except Exception:  # an exception whose `__str__` fails
         return ""
 
 
 def _short(source: str) -> str:
-    one_line = " ".join("".join(each if each.isprintable() else " " for each in source).split())
-    return one_line if len(one_line) <= 120 else one_line[:117] + "…"
+    return excerpt("".join(each if each.isprintable() else " " for each in source), MAX_QUOTED_CHARACTERS)

@@ -9,14 +9,14 @@ from typing import Any
 
 HEAD_ROWS = 10
 VALUE_LIMIT = 100_000
-"""Characters of one value that go into the prompt."""
+"""Characters of one value that are sent, unless a setting says otherwise."""
 
 
 def as_text(value: Any, limit: int = VALUE_LIMIT) -> str:
-    """How a Python value is said to the model, at most `limit` characters of it (0: all).
+    """Write a value as prompt text, of at most `limit` characters (0: no limit).
 
-    Strings as they are; data frames (pandas, Polars, PyArrow) as a Markdown head with shape and dtypes; then
-    `_ai_repr_`, `_repr_markdown_`, `str`.
+    A string is used unchanged. Then the first of these that a value has: `_ai_repr_`, `_repr_markdown_`, the first rows
+    of a data frame (pandas, Polars, PyArrow) as a Markdown table with its shape and dtypes, `str`.
     """
     return cut(_text(value), limit)
 
@@ -27,22 +27,22 @@ def _text(value: Any) -> str:
     for name in ("_ai_repr_", "_repr_markdown_"):
         method = getattr(type(value), name, None)
         if method is not None:
-            said = method(value)
-            said = said[0] if isinstance(said, tuple) else said
-            if said is not None:
-                return str(said)
+            text = method(value)
+            text = text[0] if isinstance(text, tuple) else text
+            if text is not None:
+                return str(text)
     return _frame_text(value) or str(value)
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` characters of the text (0: all), and how many more there were."""
+    """Return at most `limit` characters of the text (0: no limit), followed by how many were cut."""
     if not limit or len(text) <= limit:
         return text
     return f"{text[:limit]}\n… [cut here: {len(text) - limit:,} more characters]"
 
 
 def _frame_text(value: Any) -> str | None:
-    """A data frame's shape, dtypes and first rows as Markdown; None for anything else."""
+    """Return a data frame's shape, dtypes and first rows as Markdown; None for any other value."""
     if type(value).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow"):
         return None
     import narwhals
@@ -67,7 +67,7 @@ def _frame_text(value: Any) -> str | None:
 
 
 def _indexed(value: Any) -> Any:
-    """A pandas object with an index that says something as columns, and no two columns of one name."""
+    """Return a pandas object with a meaningful index as columns, and with unique column names."""
     if type(getattr(value, "index", None)).__name__ != "RangeIndex" and hasattr(value, "reset_index"):
         value = value.reset_index(allow_duplicates=True)
     names = list(getattr(value, "columns", ()))

@@ -184,7 +184,7 @@ class LoopStep:
 
 def calls_in(content: Sequence[Block], unfinished: int | None) -> list[ToolCall]:
     """Return the calls of a message that can be answered: those that remain when the turn is closed."""
-    turn = messages.closed(
+    turn = messages.repair_turn(
         [{"role": "user", "content": "?"}, {"role": "assistant", "content": list(content)}], [unfinished]
     )
     blocks = turn[1]["content"] if len(turn) > 1 else []

@@ -35,14 +35,14 @@ class RequestBody:
 
         Args:
             turn: All messages of the turn, the user's last.
-            unfinished: For each response, the index of the block that was cut, as `messages.closed` takes it.
+            unfinished: For each response, the index of the block that was cut, as `messages.repair_turn` takes it.
             choice: The request's `tool_choice`.
 
         Raises:
             RequestError: The request breaks the endpoint's contract.
         """
         fields = {**self._fields, **({"tool_choice": dict(choice)} if choice else {})}
-        alone = messages.closed([turn[0], *turn[-2:]], unfinished[-1:])
+        alone = messages.repair_turn([turn[0], *turn[-2:]], unfinished[-1:])
         ids = messages.tool_ids(alone)
         if len(alone) == 3 and not ids & self._tool_ids:
             request.check({**fields, "messages": alone})
@@ -58,5 +58,5 @@ class RequestBody:
 
     def _joined(self, turn: Sequence[Message], unfinished: Sequence[int | None]) -> list[Message]:
         """Return all messages; of a turn without a sendable answer, only those of the user."""
-        closed = messages.closed(turn, unfinished) or [each for each in turn if each["role"] == "user"]
-        return messages.join([*self._context, closed])
+        closed = messages.repair_turn(turn, unfinished) or [each for each in turn if each["role"] == "user"]
+        return messages.join_turns([*self._context, closed])

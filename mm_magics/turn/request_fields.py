@@ -61,6 +61,6 @@ def request_params(settings: Mapping[str, Any]) -> dict[str, Any]:
     if own := {"model", "system", "messages", "stream"} & settings["params"].keys():
         raise UsageError(f"params cannot contain {min(own)}.", "Use the setting of that name instead.")
     fields: dict[str, Any] = {name: settings[name] for name in ("max_tokens", "temperature", "top_p")}
-    fields["thinking"] = request.thinking(settings["thinking"], settings["max_tokens"])
+    fields["thinking"] = request.thinking_field(settings["thinking"], settings["max_tokens"])
     fields["metadata"] = {"user_id": settings["user_id"]} if settings["user_id"] else None
     return {**{name: value for name, value in fields.items() if value is not None}, **settings["params"]}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mm_magics.api.messages import INTERRUPTED, blocks, closed, join, problems, text_of
+from mm_magics.api.messages import INTERRUPTED, blocks, join_turns, problems, repair_turn, text_of
 from mm_magics.history.context import context_messages
 from mm_magics.history.turn import Turn
 
@@ -112,21 +112,21 @@ def test_each_broken_rule_is_named_with_its_place(array: Any, rule: str, where: 
 def test_a_finished_turn_is_its_own_context_with_the_same_objects() -> None:
     thought = {"type": "thinking", "thinking": " a\u00a0b\r\n", "signature": "f" * 64, "x": [1]}
     turn: Any = [user(), assistant(thought, {"type": "hologram", "depth": 3}, text())]
-    out = closed(turn)
+    out = repair_turn(turn)
     assert out == turn
     assert all(a is b for m, n in zip(turn, out, strict=True) for a, b in zip(m["content"], n["content"], strict=True))
 
 
 def test_an_unfinished_thinking_block_and_an_unfinished_tool_use_are_dropped_and_text_is_kept() -> None:
     turn: Any = [user(), assistant({"type": "thinking", "thinking": "hm"}, text("so"), use("a"))]
-    assert closed(turn, unfinished=[2])[1]["content"] == turn[1]["content"][:2]
-    assert closed(turn, unfinished=[1])[1]["content"] == turn[1]["content"]
-    assert closed([user(), assistant({"type": "thinking", "thinking": "hm"})], unfinished=[0]) == []  # type: ignore[list-item]
+    assert repair_turn(turn, unfinished=[2])[1]["content"] == turn[1]["content"][:2]
+    assert repair_turn(turn, unfinished=[1])[1]["content"] == turn[1]["content"]
+    assert repair_turn([user(), assistant({"type": "thinking", "thinking": "hm"})], unfinished=[0]) == []  # type: ignore[list-item]
 
 
 def test_an_unanswered_tool_use_gets_an_error_result() -> None:
     turn: Any = [user(), assistant(use("a"), use("b")), user(result("b"), text("and"))]
-    (answers,) = [message["content"] for message in closed(turn)[2:]]
+    (answers,) = [message["content"] for message in repair_turn(turn)[2:]]
     assert answers == [
         {"type": "tool_result", "tool_use_id": "a", "content": INTERRUPTED, "is_error": True},
         result("b"),
@@ -142,13 +142,13 @@ def test_a_turn_that_ends_in_a_call_gets_its_result_before_the_next_prompt() -> 
 
 
 def test_a_turn_with_nothing_left_of_its_answer_is_no_context() -> None:
-    assert closed([user(), assistant(text("  "))]) == []  # type: ignore[list-item]
-    assert closed([user()]) == []  # type: ignore[list-item]
+    assert repair_turn([user(), assistant(text("  "))]) == []  # type: ignore[list-item]
+    assert repair_turn([user()]) == []  # type: ignore[list-item]
 
 
 def test_an_id_used_in_two_turns_gets_a_new_name_with_its_result() -> None:
     turn: Any = [user(), assistant(use("a")), user(result("a")), assistant()]
-    array = join([closed(turn), closed(turn), [USER]])
+    array = join_turns([repair_turn(turn), repair_turn(turn), [USER]])
     assert problems(array) == []
     ids = [block["id"] for message in array for block in blocks(message) if block["type"] == "tool_use"]
     assert ids == ["a", "a_2"]
@@ -156,12 +156,12 @@ def test_an_id_used_in_two_turns_gets_a_new_name_with_its_result() -> None:
 
 def test_of_two_calls_with_one_id_the_first_is_kept() -> None:
     turn: Any = [user(), assistant(use("a", input_={"n": 1}), use("a", input_={"n": 2})), user(result("a"))]
-    assert [block.get("input") for block in blocks(closed(turn)[1])] == [{"n": 1}]
+    assert [block.get("input") for block in blocks(repair_turn(turn)[1])] == [{"n": 1}]
 
 
 def test_of_two_answers_to_one_call_the_first_is_kept() -> None:
     turn: Any = [user(), assistant(use("a")), user(result("a"), {**result("a"), "content": "43"}), assistant()]
-    assert closed(turn)[2]["content"] == [result("a")]
+    assert repair_turn(turn)[2]["content"] == [result("a")]
 
 
 def test_a_string_is_one_text_block() -> None:
@@ -223,7 +223,7 @@ def test_intact_blocks_are_the_same_objects_and_nothing_is_made_up(turns: list[t
     given_ = {id(b) for messages, _ in turns for m in messages if isinstance(m.get("content"), list) for b in blocks(m)}
     strings = [m["content"] for messages, _ in turns for m in messages if isinstance(m.get("content"), str)]
     for messages, unfinished in turns:
-        for message in closed(messages, [unfinished]):
+        for message in repair_turn(messages, [unfinished]):
             for block in blocks(message):
                 made = block.get("content") == INTERRUPTED or block.get("text") in strings
                 assert id(block) in given_ or made
@@ -244,5 +244,5 @@ def test_thinking_stays_to_the_byte_in_every_array(turns: list[tuple[list[Any], 
 @given(st.lists(TURNS, min_size=1, max_size=4))
 def test_closing_what_is_closed_changes_nothing(turns: list[tuple[list[Any], int | None]]) -> None:
     for turn in turns:
-        once = closed(turn[0], [turn[1]])
-        assert closed(once) == once
+        once = repair_turn(turn[0], [turn[1]])
+        assert repair_turn(once) == once

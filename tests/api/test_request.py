@@ -81,7 +81,7 @@ def test_no_key_no_host_and_no_timeout_is_in_the_hash() -> None:
 @pytest.mark.fuzz
 @given(st.recursive(st.one_of(st.none(), st.integers(), st.text(st.characters(exclude_categories=()))), st.lists))
 def test_the_canonical_form_is_ascii_json_of_the_same_value(value: Any) -> None:
-    written = request.canonical(value)
+    written = request.canonical_json(value)
     assert written.isascii()
     assert json.loads(written) == value
 
@@ -196,7 +196,7 @@ def test_what_the_endpoint_ignores_is_named_and_still_sent(session: Session, end
 
 def test_thinking_off_is_named_as_ignored_for_models_that_always_think(session: Session) -> None:
     assert session.prepare("hi", thinking="off").notes == [
-        "MiniMax-M2.7 always thinks: thinking off is accepted and ignored by the endpoint."
+        "MiniMax-M2.7 always thinks: the endpoint accepts thinking off, but ignores it."
     ]
     assert session.prepare("hi", thinking="off", model="MiniMax-M3").notes == []
     assert session.prepare("hi", thinking="on").notes == []
@@ -210,7 +210,7 @@ def test_images_and_documents_are_refused_before_sending_naming_the_model(
     media: Any = {"type": kind, "source": {"type": "url", "url": "https://example.org/x"}}
     if where == "result":
         call = {"type": "tool_use", "id": "a", "name": "f", "input": {}}
-        body = request.body(
+        body = request.build_body(
             MODEL,
             [
                 {"role": "user", "content": "hi"},
@@ -220,10 +220,10 @@ def test_images_and_documents_are_refused_before_sending_naming_the_model(
             None,
             {"max_tokens": 9},
         )
-        with pytest.raises(RequestError, match=f"{MODEL} takes no {kind}"):
+        with pytest.raises(RequestError, match=f"{MODEL} does not accept a block of type {kind}"):
             request.check(body)
     else:
-        with pytest.raises(RequestError, match=f"{MODEL} takes no {kind}"):
+        with pytest.raises(RequestError, match=f"{MODEL} does not accept a block of type {kind}"):
             session.ask([{"type": "text", "text": "look"}, media])  # type: ignore[arg-type]
     assert endpoint.log == []
 
@@ -288,6 +288,6 @@ def test_a_request_nested_too_deep_to_be_written_is_one_of_our_errors() -> None:
     deep: Any = []
     for _ in range(5_000):
         deep = [deep]
-    for write in (request.encode, request.canonical):
+    for write in (request.encode, request.canonical_json):
         with pytest.raises(RequestError, match="cannot be written as JSON"):
             write({"x": deep})

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mm_magics.api.messages import closed, join, problems
+from mm_magics.api.messages import join_turns, problems, repair_turn
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.sse import SSEDecoder, parse
 from mm_magics.endpoint.stream_events import (
@@ -147,7 +147,7 @@ def test_a_stream_cut_at_any_byte_leaves_what_came_and_says_what_is_unfinished(e
     assert assembler.unfinished == open_
     assert assembler.stopped == (arrived == len(events))
     turn: Any = [USER, {"role": "assistant", "content": assembler.content}]
-    array = join([closed(turn, [assembler.unfinished]), [USER]])
+    array = join_turns([repair_turn(turn, [assembler.unfinished]), [USER]])
     assert problems(array) == []
     for number, block in enumerate(assembler.content):
         kept = any(block is each for message in array for each in message["content"])
@@ -212,14 +212,14 @@ def test_a_tools_input_is_put_together_from_its_fragments(pieces: list[str], inp
 def test_a_tools_input_that_is_no_object_is_unfinished_and_kept_as_it_came(written: str) -> None:
     assembler, _ = fed(started(), *call(0, written), *ended("tool_use"))
     assert (assembler.unfinished, assembler.partial_json) == (0, written)
-    assert closed([USER, {"role": "assistant", "content": assembler.content}], [0]) == []
+    assert repair_turn([USER, {"role": "assistant", "content": assembler.content}], [0]) == []
 
 
 def test_of_two_cut_calls_neither_becomes_context() -> None:
     thought = [opened(0, type="thinking", thinking="a"), stopped(0)]
     assembler, _ = fed(started(), *thought, *call(1, '{"a": '), *call(2, '{"b": '), *ended("tool_use"))
     turn: Any = [USER, {"role": "assistant", "content": assembler.content}]
-    assert [block["type"] for block in closed(turn, [assembler.unfinished])[1]["content"]] == ["thinking"]  # type: ignore
+    assert [block["type"] for block in repair_turn(turn, [assembler.unfinished])[1]["content"]] == ["thinking"]  # type: ignore
 
 
 def test_parallel_calls_come_out_in_order_though_their_deltas_are_mixed() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mm_magics import Session
 from mm_magics.api import request
-from mm_magics.api.messages import closed, join
+from mm_magics.api.messages import join_turns, repair_turn
 from mm_magics.history.turn import Turn
 from mm_magics.simulator import Answer, Fault, Simulator, text, thinking, tool_use
 
@@ -27,7 +27,7 @@ def call(id_: str = "", **more: Any) -> Answer:
 def joined(turn: Turn, past: Turn, rounds: int) -> list[Any]:
     """The messages of the request after so many rounds, joined from all messages."""
     cut = [each.get("unfinished") for each in turn.responses]
-    return join([past.closed, closed(turn.messages[: 2 * rounds + 1], cut)])
+    return join_turns([past.closed, repair_turn(turn.messages[: 2 * rounds + 1], cut)])
 
 
 SCRIPTS = {
