@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
 import subprocess
 import sys
@@ -31,8 +32,14 @@ def test_the_generated_reference_is_up_to_date():
 
 
 def test_relative_links_lead_to_files():
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks/README.md"]:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text("utf-8")):
+    pages = {page: page.read_text("utf-8") for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]}
+    pages[ROOT / "benchmarks/README.md"] = (ROOT / "benchmarks/README.md").read_text("utf-8")
+    for notebook in ROOT.glob("notebooks/*.ipynb"):
+        cells = json.loads(notebook.read_text("utf-8"))["cells"]
+        pages[notebook] = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    assert len(pages) > 70
+    for page, text in pages.items():
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
