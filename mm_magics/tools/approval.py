@@ -43,7 +43,7 @@ Approve = Callable[[ToolCall], bool | Decision]
 
 def deny_all(_call: ToolCall) -> Decision:
     """Deny the call: the `Approve` of a front end where nobody can be asked."""
-    return Decision(False, "There was nobody to ask.")
+    return Decision(False, "There was no one to ask for approval.")
 
 
 @dataclass(frozen=True)

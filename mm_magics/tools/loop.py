@@ -16,9 +16,9 @@ from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.tools.schema.structured_output import StructuredOutput
 from mm_magics.tools.tool import Tool, ToolCall, ToolOutput, ToolResult
 
-LIMIT_REACHED = "No more tools can be called: {reason}. Say now what you have found, and what is left to do."
-UNREADABLE_CALL = "A call could not be read: its arguments are no JSON object. Call it again."
-NOT_RUN = ToolOutput("Not run: the final answer was given beside it.", is_error=True)
+LIMIT_REACHED = "No more tools can be called: {reason}. Answer now with what you have found and what is left to do."
+UNREADABLE_CALL = "A tool call could not be read: its arguments are not a JSON object. Call the tool again."
+NOT_RUN = ToolOutput("Not run: the final answer was given in the same message.", is_error=True)
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,9 @@ class ToolLoop:
         self._rounds += 1
         reason = ""
         if self._rounds >= self.toolbox.max_rounds:
-            reason = f"{self._rounds} rounds of calls are the limit"
+            reason = f"{self._rounds} rounds of tool calls are the limit"
         elif self.toolbox.max_cost is not None and spent is not None and spent >= self.toolbox.max_cost:
-            reason = f"the turn has cost ${spent:.4f}, and ${self.toolbox.max_cost:.4f} are the limit"
+            reason = f"the turn has cost ${spent:.4f}, and the limit is ${self.toolbox.max_cost:.4f}"
         if not reason:
             return ""
         self.notes.append(f"No more tools were called: {reason}.")

@@ -117,7 +117,7 @@ def test_json_in_a_text_answer_is_read_and_an_answer_without_json_is_corrected(
     endpoint.answers.extend(["No idea.", Answer([text(fenced)])])
     result = map_prompts(TEMPLATE, [{"text": "a"}], schema=Data, session=one_by_one)
     assert result.values == [Data("a", 3)]
-    assert "fits this JSON schema" in endpoint.log[1].body["messages"][2]["content"][0]["text"]
+    assert "matches this JSON schema" in endpoint.log[1].body["messages"][2]["content"][0]["text"]
 
 
 def test_a_corrected_answer_is_stored_with_all_its_messages(one_by_one: Session, endpoint: Simulator) -> None:

@@ -52,7 +52,7 @@ def short_wait_for_a_page(kernel):
 def test_a_tool_that_acts_is_denied_where_nobody_can_be_asked(kernel, short_wait_for_a_page, flags, cell):
     run = kernel.run(f"%%minimax --tools python {flags}\nUse python, please.", cell)
     assert outcomes(run.turn) == ["denied"]
-    assert "nobody to ask" in results(run.turn)[0]
+    assert "no one to ask" in results(run.turn)[0]
     assert len(run.outputs) == 1, "the question was printed although nobody could answer it"
 
 

@@ -110,7 +110,7 @@ def test_a_failing_tool_is_an_error_result_and_the_model_goes_on(session: Sessio
         (tool_use("add", {"a": "two", "b": 3}), "a"),
         (tool_use("add", {"a": 1}), "b"),
         (tool_use("add", {"a": 1, "b": 2, "c": 3}), "c"),
-        (tool_use("subtract", {"a": 1}), "There is no tool 'subtract'.\nThere are: add."),
+        (tool_use("subtract", {"a": 1}), "There is no tool named 'subtract'.\nThe tools are: add."),
     ],
 )
 def test_a_call_that_does_not_fit_is_told_so_and_nothing_runs(
@@ -136,7 +136,7 @@ def test_a_call_whose_arguments_are_cut_never_runs(session: Session, endpoint: S
     turn = session.ask("Go.", tools=[add])
     assert results(turn) == []
     said = [block["text"] for block in blocks(turn.messages[2]) if block["type"] == "text"]
-    assert said == ["A call could not be read: its arguments are no JSON object. Call it again."]
+    assert said == ["A tool call could not be read: its arguments are not a JSON object. Call the tool again."]
     assert turn.text == "Again, then."
     sent = endpoint.log[-1].body["messages"]
     assert problems(sent) == []
@@ -179,8 +179,8 @@ def test_after_the_last_round_an_answer_without_tools_is_asked_for(session: Sess
     assert answer.turn.text == "This is what I have."
     assert endpoint.log[-1].body["tool_choice"] == {"type": "none"}
     last = blocks(endpoint.log[-1].body["messages"][-1])
-    assert last[-1]["text"].startswith("No more tools can be called: 3 rounds of calls are the limit.")
-    assert answer.notes == ["No more tools were called: 3 rounds of calls are the limit."]
+    assert last[-1]["text"].startswith("No more tools can be called: 3 rounds of tool calls are the limit.")
+    assert answer.notes == ["No more tools were called: 3 rounds of tool calls are the limit."]
     valid(endpoint)
 
 
@@ -219,7 +219,7 @@ def test_a_tool_that_asks_runs_only_after_a_yes(session: Session, endpoint: Simu
     assert results(turn) == [("The user did not allow this call. Not today.", True)]
     assert (ran, outcomes(turn)) == ([], ["denied"])
     script(endpoint, calls(tool_use("wipe")), "Nobody there.")
-    assert "There was nobody to ask." in results(session.ask("Go.", tools=[tool]))[0][0]
+    assert "There was no one to ask for approval." in results(session.ask("Go.", tools=[tool]))[0][0]
     script(endpoint, calls(tool_use("wipe")), calls(tool_use("wipe")), "Done.")
     session.ask("Go.", tools=[tool], approve=lambda call: Decision(not ran, always=True))
     assert ran == ["wiped", "wiped"], "a yes for good was not remembered"
@@ -269,10 +269,10 @@ async def sleeps_aside() -> None:
 @pytest.mark.parametrize(
     ("function", "says"),
     [
-        (asks_the_user, "input() has nobody to ask while a tool runs."),
+        (asks_the_user, "input() is not available while a tool runs."),
         (leaves, "SystemExit: 3"),
-        (sleeps, "It took longer than 0.2 s and was ended."),
-        (sleeps_aside, "It took longer than 0.2 s and was ended."),
+        (sleeps, "It took longer than 0.2 s and was stopped."),
+        (sleeps_aside, "It took longer than 0.2 s and was stopped."),
     ],
 )
 def test_a_tool_that_misbehaves_is_an_error_result(
@@ -306,7 +306,7 @@ def test_stop_ends_a_tool_at_once_and_keeps_the_results_so_far(
     assert answer.turn is not None
     assert answer.turn.status == "stopped"
     assert outcomes(answer.turn) == ["done", "interrupted"]
-    assert results(answer.turn) == [("2", False), ("Interrupted by the user before it was over.", True)]
+    assert results(answer.turn) == [("2", False), ("Interrupted by the user before it finished.", True)]
     session.ask("Go on.")
     valid(endpoint)
 

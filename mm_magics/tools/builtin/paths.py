@@ -55,13 +55,15 @@ def confined(root: Path, path: str) -> Path:
     if not place.is_relative_to(root):
         raise ToolError(f"{path!r} leads out of the folder.", "Only files inside it can be used.")
     if os.path.isabs(path) or os.path.normpath(path) != path:
-        raise ToolError(f"{path!r} is not plain.", "Write it relative to the folder, without '..', './' and '//'.")
+        raise ToolError(
+            f"{path!r} is not in normal form.", "Write it relative to the folder, without '..', './' and '//'."
+        )
     parts = place.relative_to(root).parts
     if any(part.startswith(".") for part in parts):
-        raise ToolError(f"{path!r} is hidden: such files are not used.", "Ask the user for what is needed of it.")
+        raise ToolError(f"{path!r} is hidden, so it cannot be used.", "Ask the user for what you need from it.")
     if any(_is_key_file(part) for part in parts):
         raise ToolError(
-            f"{path!r} looks like a file of keys: it is not used.", "Ask the user for what is needed of it."
+            f"{path!r} looks like a file with keys, so it cannot be used.", "Ask the user for what you need from it."
         )
     return place
 

@@ -48,7 +48,7 @@ async def _with_timeout(coroutine: Coroutine[Any, Any, Any], seconds: float) -> 
         async with asyncio.timeout(seconds):
             return await coroutine
     except TimeoutError:
-        raise ToolError(f"It took longer than {seconds:g} s and was ended.") from None
+        raise ToolError(f"It took longer than {seconds:g} s and was stopped.") from None
 
 
 class _LoopThread(threading.Thread):

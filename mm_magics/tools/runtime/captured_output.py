@@ -84,4 +84,4 @@ def route_output() -> Iterator[None]:
 
 
 def _refuse_input(_prompt: Any = "") -> NoReturn:
-    raise ToolError("input() has nobody to ask while a tool runs.")
+    raise ToolError("input() is not available while a tool runs.")

@@ -57,7 +57,9 @@ def output_of(value: Any, limit: int = LIMIT) -> ToolOutput:
             raise
         except BaseException as error:  # SystemExit too: values run their own code here
             reason = _message(error)
-    return ToolOutput(cut(f"The tool gave a {type(value).__name__} that cannot be said as text: {reason}", limit), True)
+    return ToolOutput(
+        cut(f"The tool returned a {type(value).__name__} that cannot be converted to text: {reason}", limit), True
+    )
 
 
 def failure_of(error: BaseException, limit: int = LIMIT) -> ToolOutput:
@@ -103,7 +105,7 @@ def _json(value: Any, limit: int, inside: tuple[int, ...]) -> str:
         written.append(piece)
         length += len(piece)
         if limit and length > limit and next(pieces, None) is not None:
-            return f"{''.join(written)[:limit]}\n… [cut here: it holds {len(value):,} in all]"
+            return f"{''.join(written)[:limit]}\n… [cut here: {len(value):,} items in all]"
     return cut("".join(written), limit)
 
 
@@ -111,9 +113,9 @@ def _pieces(value: Any, limit: int, inside: tuple[int, ...]) -> Iterator[str]:
     """Yield the value as JSON in pieces, so that the caller can stop early."""
     plain = _plain(value, limit)
     if id(value) in inside:
-        yield '"[holds itself]"'
+        yield '"[circular reference]"'
     elif len(inside) > MAX_DEPTH:
-        yield '"[too deep]"'
+        yield '"[nested too deep]"'
     elif isinstance(plain, Mapping):
         yield "{"
         for n, (key, each) in enumerate(plain.items()):

@@ -24,7 +24,7 @@ from mm_magics.tools.runtime.results import NO_VALUE, failure_of, output_of
 from mm_magics.tools.runtime.timeout import POLL_S, ToolTimeout
 from mm_magics.tools.tool import Tool, ToolCall, ToolOutcome, ToolOutput, ToolResult
 
-INTERRUPTED = ToolOutput("Interrupted by the user before it was over.", is_error=True)
+INTERRUPTED = ToolOutput("Interrupted by the user before it finished.", is_error=True)
 
 
 class ApprovalRequested(NamedTuple):
@@ -118,18 +118,18 @@ class ToolRunner:
     def _check(self, call: ToolCall) -> tuple[Tool, Mapping[str, Any]]:
         tool = self._tools.get(call.name)
         if tool is None:
-            raise ToolError(f"There is no tool {call.name!r}.", f"There are: {', '.join(self._tools)}.")
+            raise ToolError(f"There is no tool named {call.name!r}.", f"The tools are: {', '.join(self._tools)}.")
         try:
             return tool, tool.check(call.input)
         except ToolError:
             raise
         except Exception as error:  # a tool's own check may raise anything
-            raise ToolInputError(f"The arguments do not fit: {type(error).__name__}.") from None
+            raise ToolInputError(f"The arguments are invalid: {type(error).__name__}.") from None
 
     def _decide(self, call: ToolCall, tool: Tool) -> Generator[ToolEvent, None, Decision]:
         verdict = self._rules.verdict(tool, call)
         if verdict != "ask":
-            return Decision(verdict == "allow", "A rule of the user's forbids it." if verdict == "deny" else "")
+            return Decision(verdict == "allow", "A rule set by the user forbids it." if verdict == "deny" else "")
         yield ApprovalRequested(call, tool)
         answer = self._approve(call)
         decision = answer if isinstance(answer, Decision) else Decision(bool(answer))

@@ -60,7 +60,7 @@ class ToolTimeout:
             return
         if self._reason == "stop":
             raise StoppedError from None
-        raise ToolError(f"It took longer than {self._seconds:g} s and was ended.") from None
+        raise ToolError(f"It took longer than {self._seconds:g} s and was stopped.") from None
 
     def _finish(self) -> None:
         with self._lock:

@@ -58,7 +58,7 @@ def embedded(text: str) -> list[Any]:
             position = max(error.pos, start.end())  # a bracket in a sentence
         except (ValueError, RecursionError) as error:
             raise ToolInputError(f"The JSON in the answer cannot be read: {error}.") from error
-    raise ToolInputError("The answer holds too many brackets to look for JSON; give JSON alone.")
+    raise ToolInputError("The answer contains too many brackets to search for JSON. Answer with JSON only.")
 
 
 def scalars(text: str) -> list[Any]:

@@ -91,7 +91,7 @@ def _checked_copy(validator: Any, value: Any) -> Any:
         copied = json.loads(json.dumps(value))  # the model's own value goes into the history unchanged
         errors = list(islice(validator.iter_errors(copied), MAX_ERRORS))
     except Exception as error:  # JSON that is nested too deep, a schema that refers to itself without end
-        raise ToolInputError(f"It could not be checked: {type(error).__name__}.") from error
+        raise ToolInputError(f"The value could not be checked: {type(error).__name__}.") from error
     if errors:
         raise ToolInputError(join_problems(errors, _problem))
     return copied

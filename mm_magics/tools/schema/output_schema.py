@@ -44,7 +44,7 @@ class OutputSchema:
         if not self.wrapped:
             return self.check(given)
         if not isinstance(given, Mapping) or set(given) != {KEY}:
-            raise ToolInputError(f"The input must be an object with {KEY} alone.")
+            raise ToolInputError(f"The input must be an object with only the property {KEY}.")
         return self.check(given[KEY])
 
     def parse_text(self, text: str) -> Any:
@@ -64,10 +64,10 @@ class OutputSchema:
                 except ToolInputError as error:
                     mismatch = mismatch or (None if find is _as_string else error)
             if len(matching) > 1:
-                raise ToolInputError(f"The answer holds {len(matching)} values that fit; give one alone.")
+                raise ToolInputError(f"The answer contains {len(matching)} values that match. Give only one.")
             if matching:
                 return matching.popitem()[1]
-        raise mismatch or ToolInputError("The answer holds no JSON that fits.")
+        raise mismatch or ToolInputError("The answer contains no JSON that matches the schema.")
 
     def _unwrap(self, found: Any) -> Any:
         try:
@@ -106,7 +106,7 @@ def output_schema_of(thing: Any) -> OutputSchema:
 def _wrap(schema: dict[str, Any], check: Callable[[Any], Any]) -> OutputSchema:
     """Make the schema an object, as the input of a tool must be."""
     instruction = (
-        "Answer with JSON alone, no words around it, that fits this JSON schema:\n"
+        "Answer with JSON only, without any other text, that matches this JSON schema:\n"
         f"{json.dumps(schema, ensure_ascii=False)}"
     )
     wrapped = schema.get("type") != "object" or any(each in schema for each in ("anyOf", "oneOf", "allOf"))

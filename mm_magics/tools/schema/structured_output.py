@@ -28,7 +28,7 @@ class StructuredOutput:
     @property
     def definition(self) -> dict[str, Any]:
         """The tool that takes the answer, as an item of the request's `tools`."""
-        description = "Give the final answer. Call it once, when all else is done."
+        description = "Give the final answer. Call this tool once, when everything else is done."
         return {"name": ANSWER, "description": description, "input_schema": dict(self._schema.schema)}
 
     @property
@@ -42,7 +42,7 @@ class StructuredOutput:
         except ToolInputError as error:
             return ToolOutput(self._correction(error), is_error=True)
         self._is_valid = True
-        return ToolOutput("Taken as the answer.")
+        return ToolOutput("The answer is accepted.")
 
     def take_text(self, text: str) -> str:
         """Check an answer in words. Return what to reply to the model, "" if the answer matches the schema."""
@@ -55,7 +55,7 @@ class StructuredOutput:
 
     def _correction(self, error: ToolInputError) -> str:
         self._corrections += 1
-        return f"The answer does not fit:\n{error}"
+        return f"The answer does not match the schema:\n{error}"
 
 
 def value_of(turn: Sequence[Message], schema: OutputSchema) -> Any:

@@ -81,7 +81,7 @@ def validate(adapter: TypeAdapter[Any], value: Any, names: Collection[str] = ())
         errors = error.errors(include_url=False, include_context=False)
         raise ToolInputError(join_problems(errors, partial(_problem, names=names))) from None
     except Exception as error:  # in the user's validator, or JSON that is nested too deep
-        problem = f"It could not be checked: {type(error).__name__}: {error}"
+        problem = f"The value could not be checked: {type(error).__name__}: {error}"
         raise ToolInputError(excerpt(problem, MAX_LINE)) from error
 
 
@@ -105,10 +105,10 @@ def path_text(path: Iterable[str | int]) -> str:
 def _problem(error: ErrorDetails, names: Collection[str]) -> str:
     at = path_text(error["loc"])
     if error["type"] == "missing":
-        return f"{at}: it is missing."
+        return f"{at}: required, but missing."
     if error["type"] == "extra_forbidden":
-        known = f"; there is {', '.join(names)}" if len(error["loc"]) == 1 and names else ""
-        return f"{at}: there is no such name{known}."
+        known = f"; the names are {', '.join(names)}" if len(error["loc"]) == 1 and names else ""
+        return f"{at}: unknown name{known}."
     if error["type"] == "json_invalid":
         return f"{error['msg']}."
     return f"{at}: {error['msg']}, not {reprlib.repr(error['input'])}.".removeprefix(": ")

@@ -109,13 +109,13 @@ def test_what_is_no_regular_file_is_refused_at_once(folder: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
-        ("read_file", {}, "path: it is missing"),
+        ("read_file", {}, "path: required, but missing"),
         ("read_file", {"path": 5}, "path: Input should be a valid string"),
         ("read_file", {"path": "a", "start_line": 0}, "start_line: Input should be greater than or equal to 1"),
         ("read_file", {"path": "a", "start_line": 1.5}, "start_line: Input should be a valid integer"),
         ("read_file", {"path": "a", "lines": True}, "lines: Input should be a valid integer"),
-        ("read_file", {"path": "a", "encoding": "x"}, "encoding: there is no such name"),
-        ("write_file", {"path": "a"}, "text: it is missing"),
+        ("read_file", {"path": "a", "encoding": "x"}, "encoding: unknown name"),
+        ("write_file", {"path": "a"}, "text: required, but missing"),
         ("list_files", {"path": None}, "path: Input should be a valid string"),
     ],
 )

@@ -146,7 +146,7 @@ def test_a_huge_value_is_cut_visibly_and_costs_little(value: Any) -> None:
 
 
 def test_a_cut_list_says_how_many_it_holds() -> None:
-    assert output_of(list(range(1_000_000)), 10).text == "[0, 1, 2, \n… [cut here: it holds 1,000,000 in all]"
+    assert output_of(list(range(1_000_000)), 10).text == "[0, 1, 2, \n… [cut here: 1,000,000 items in all]"
     assert output_of([1, 2, 3], 9) == ToolOutput("[1, 2, 3]")
 
 
@@ -163,16 +163,16 @@ def test_what_holds_itself_or_is_too_deep_says_so() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    assert output_of(ring).text == '[1, {"again": "[holds itself]"}]'
-    assert output_of(point).text == '{"x": 1, "parts": ["[holds itself]"]}'
-    assert '"[too deep]"' in output_of(deep).text
+    assert output_of(ring).text == '[1, {"again": "[circular reference]"}]'
+    assert output_of(point).text == '{"x": 1, "parts": ["[circular reference]"]}'
+    assert '"[nested too deep]"' in output_of(deep).text
 
 
 @pytest.mark.parametrize("value", [Broken(), [Broken()], Leaves(), 10**10_000], ids=["repr", "inner", "exit", "int"])
 def test_a_value_that_cannot_be_said_is_an_error_and_raises_nothing(value: Any) -> None:
     output = output_of(value)
     assert output.is_error
-    assert f"a {type(value).__name__} that cannot be said as text: " in output.text
+    assert f"a {type(value).__name__} that cannot be converted to text: " in output.text
 
 
 @pytest.mark.fuzz
@@ -234,7 +234,7 @@ def test_a_cell_of_a_notebook_is_called_a_cell() -> None:
 
 def test_a_tool_error_is_what_it_says_alone() -> None:
     assert failure_of(ToolError("No such file.", "List the folder.")).text == "No such file.\nList the folder."
-    assert failure_of(ToolInputError("a: it is missing.")).text == "a: it is missing."
+    assert failure_of(ToolInputError("a: required, but missing.")).text == "a: required, but missing."
 
 
 class Mute(Exception):

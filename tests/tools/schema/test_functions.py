@@ -269,8 +269,8 @@ def test_what_does_not_fit_is_said_in_a_line_each_without_links() -> None:
     assert str(error.value).splitlines() == [
         "colour: Input should be 'red' or 'green', not 'blue'.",
         "point.x: Input should be a valid integer, unable to parse string as an integer, not 'w'.",
-        "a: it is missing.",
-        "b: there is no such name; there is colour, point, a.",
+        "a: required, but missing.",
+        "b: unknown name; the names are colour, point, a.",
     ]
 
 

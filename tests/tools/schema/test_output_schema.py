@@ -91,7 +91,7 @@ def test_a_tool_and_a_text_give_a_value_of_the_shape(thing: Any, given: Any, val
 
 def test_the_instruction_asks_for_json_alone_and_holds_the_schema() -> None:
     text = output_schema_of(list[Point]).instruction
-    assert text.startswith("Answer with JSON alone")
+    assert text.startswith("Answer with JSON only")
     schema = json.loads(text.split("\n", 1)[1])
     jsonschema.validate([{"x": 1}], schema)
     assert "title" not in text
@@ -143,13 +143,13 @@ def test_a_word_or_a_number_is_found_in_an_answer(thing: Any, text: str, value: 
 @pytest.mark.parametrize(
     ("thing", "text", "said"),
     [
-        (int, "In 2024 it was 42", "2 values that fit"),
+        (int, "In 2024 it was 42", "2 values that match"),
         (int, "It is 1,000", "no JSON"),
         (int, "42%", "no JSON"),
         (int, "2026-01-02 at 10:30", "no JSON"),
         (int, "[42]", "Input should be a valid integer, not [42]"),
-        (City, f'{CITY} or {{"name": "B", "people": 2}}', "2 values that fit"),
-        (City, f'```\n{CITY}\n```\n```\n{{"name": "B", "people": 2}}\n```', "2 values that fit"),
+        (City, f'{CITY} or {{"name": "B", "people": 2}}', "2 values that match"),
+        (City, f'```\n{CITY}\n```\n```\n{{"name": "B", "people": 2}}\n```', "2 values that match"),
         (City, '{"name": "A", "people": -1}', "people: Input should be greater than or equal to 0, not -1"),
         (City, '{"name": "A"', "broken at line 1, column 13"),
         (City, '{"name": "root", "people": 1, "near": [{"name": "A", "people": 1}],}', "broken at line 1, column 68"),
@@ -169,9 +169,9 @@ def test_what_does_not_fit_or_might_be_two_things_goes_back_as_a_problem(thing: 
 
 
 def test_input_that_is_not_wrapped_as_asked_is_refused() -> None:
-    with pytest.raises(ToolInputError, match="an object with value alone"):
+    with pytest.raises(ToolInputError, match="an object with only the property value"):
         output_schema_of(int).parse_input({"answer": 3})
-    with pytest.raises(ToolInputError, match="it is missing"):
+    with pytest.raises(ToolInputError, match="required, but missing"):
         output_schema_of(Point).parse_input({})
 
 

@@ -57,7 +57,7 @@ def test_what_is_wrong_goes_back_and_a_better_answer_is_taken(
     endpoint.answers.extend([wrong, given(**ADA)])
     turn = session.ask("Who?", schema=Person)
     assert session.value(turn, Person) == Person("Ada", 36)
-    assert "does not fit" in str(endpoint.log[1].body["messages"][-1]["content"])
+    assert "does not match the schema" in str(endpoint.log[1].body["messages"][-1]["content"])
     assert problems(endpoint.log[1].body["messages"]) == []
 
 
@@ -85,8 +85,8 @@ def test_other_tools_may_be_used_before_the_answer(session: Session, endpoint: S
     assert session.value(turn, Person) == Person("Ada", 36)
     last = turn.messages[-1]["content"]
     assert [block["content"] for block in last] == [  # type: ignore[index]
-        "Not run: the final answer was given beside it.",
-        "Taken as the answer.",
+        "Not run: the final answer was given in the same message.",
+        "The answer is accepted.",
     ]
     session.ask("And now?")
     assert problems(endpoint.log[-1].body["messages"]) == []
