@@ -29,18 +29,18 @@ FENCED = "Here:\n```python\nx = 1\n```\nand\n~~~~\ny\n```\nz\n~~~~\ndone"
         ("null", "json", None),
     ],
 )
-def test_out_gets_what_the_form_says(text: str, form: Any, got: Any) -> None:
+def test_out_gets_the_value_of_the_format(text: str, form: Any, got: Any) -> None:
     assert parse_answer(text, form) == got
 
 
 @pytest.mark.parametrize("text", ["", "no", "{", "```json\n{\n```", "[" * 100_000, "{'a': 1}", "[1] [2]"])
-def test_what_is_no_json_is_one_of_our_errors_and_still_shown_as_it_came(text: str) -> None:
+def test_invalid_json_raises_a_protocol_error_and_is_shown_as_received(text: str) -> None:
     with pytest.raises(ProtocolError, match="not JSON"):
         parse_answer(text, "json")
     assert format_answer(text, "json") == text
 
 
-def test_json_is_shown_indented_with_its_characters() -> None:
+def test_json_is_formatted_without_escaping_its_characters() -> None:
     assert format_answer('{"a":["é"]}', "json") == '{\n  "a": [\n    "é"\n  ]\n}'
     assert format_answer("x", "text") == "x"
     assert format_answer(FENCED, "code").startswith("x = 1")

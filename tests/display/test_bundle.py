@@ -26,7 +26,7 @@ def size(value: object) -> int:
 
 @pytest.mark.parametrize("status", ["complete", "stopped", "truncated", "failed"])
 @pytest.mark.parametrize("answer", ["hello", [], [{"type": "thinking", "thinking": "hm"}]])
-def test_it_holds_the_record_and_three_texts_and_no_widget(status: Any, answer: Any) -> None:
+def test_the_bundle_contains_the_record_and_three_texts_but_no_widget(status: Any, answer: Any) -> None:
     made = turn("hi", answer, status=status)
     shown = make_bundle(made)
     assert set(shown) == KINDS
@@ -34,7 +34,7 @@ def test_it_holds_the_record_and_three_texts_and_no_widget(status: Any, answer: 
     assert all(shown[kind].strip() for kind in ("text/html", "text/plain"))
 
 
-def test_thinking_is_folded_above_the_answer_and_says_how_long_it_took() -> None:
+def test_thinking_is_folded_above_the_answer_with_its_duration() -> None:
     content = [{"type": "thinking", "thinking": "Let me *see*.\n1 < 2"}, {"type": "text", "text": "**Yes**"}]
     html = make_bundle(turn("hi", content, responses=[{**RESPONSE, "thinking_s": 3.21}]))["text/html"]
     assert "<details><summary>Thought for 3.2 s</summary><pre>Let me *see*.\n1 &lt; 2</pre></details>" in html
@@ -42,7 +42,7 @@ def test_thinking_is_folded_above_the_answer_and_says_how_long_it_took() -> None
     assert not any("open" in attributes for tag, attributes in elements(html) if tag == "details")
 
 
-def test_each_thinking_has_the_time_of_its_own_response() -> None:
+def test_each_thinking_block_shows_the_duration_of_its_own_response() -> None:
     thinking = [{"type": "thinking", "thinking": "hm"}]
     made = turn("hi", thinking, responses=[{**RESPONSE, "thinking_s": 1.0}, {**RESPONSE, "thinking_s": 2.5}])
     made.messages.append({"role": "assistant", "content": thinking})
@@ -50,7 +50,7 @@ def test_each_thinking_has_the_time_of_its_own_response() -> None:
     assert html.index("Thought for 1.0 s") < html.index("Thought for 2.5 s")
 
 
-def test_a_call_and_its_result_are_folded_together() -> None:
+def test_a_tool_call_and_its_result_are_folded_together() -> None:
     made = turn("hi", [{"type": "tool_use", "id": "a", "name": "lookup", "input": {"q": "é"}}])
     made.messages.append({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "42"}]})
     html = make_bundle(made)["text/html"]
@@ -60,19 +60,19 @@ def test_a_call_and_its_result_are_folded_together() -> None:
 
 
 @pytest.mark.parametrize("name", ["lookup", "final_answer"])
-def test_a_record_that_a_file_has_sorted_gives_the_same_bundle(name: str) -> None:
+def test_a_record_with_sorted_keys_makes_the_same_bundle(name: str) -> None:
     made = turn("hi", [{"type": "tool_use", "id": "a", "name": name, "input": {"value": 1, "by": {"z": 2, "b": 3}}}])
     stored = json.loads(json.dumps(made.record(), sort_keys=True))  # as nbformat writes it
     assert make_bundle(Turn.from_record(stored)) == make_bundle(made)
 
 
-def test_a_block_that_nobody_knows_is_shown_as_what_it_is() -> None:
+def test_a_block_of_an_unknown_type_is_shown_as_json() -> None:
     html = make_bundle(turn("hi", [{"type": "hologram", "depth": 3}]))["text/html"]
     assert "Block of type hologram" in text(html)
     assert '"depth": 3' in text(html)
 
 
-def test_the_foot_has_the_figures_then_the_error_and_the_notes() -> None:
+def test_the_footer_shows_the_summary_the_error_and_the_notes() -> None:
     html = make_bundle(turn(status="failed", error="It broke.\nRun it again."), notes=["top_k is ignored."])[
         "text/html"
     ]
@@ -98,7 +98,7 @@ def test_quiet_folds_everything_behind_one_line() -> None:
         ("code", "<pre><code>**x** = 1</code></pre>", "```\n**x** = 1\n```"),
     ],
 )
-def test_the_form_says_how_the_text_is_shown(form: Any, html: str, markdown: str) -> None:
+def test_the_format_decides_how_the_text_is_shown(form: Any, html: str, markdown: str) -> None:
     shown = make_bundle(turn("hi", "Here:\n```python\n**x** = 1\n```\n**x**"), answer_format=form)
     assert html in shown["text/html"]
     if form != "text":
@@ -106,7 +106,7 @@ def test_the_form_says_how_the_text_is_shown(form: Any, html: str, markdown: str
 
 
 @pytest.mark.parametrize("form", ["text", "code", "json"])
-def test_in_markdown_a_text_with_fences_stays_in_its_own(form: Any) -> None:
+def test_text_with_code_fences_stays_in_one_fence(form: Any) -> None:
     from markdown_it import MarkdownIt
 
     said = "a\n```\nb\n```\n[x](https://e.org) ~~~\n````\nc"
@@ -130,7 +130,7 @@ def test_plain_text_is_cut_visibly_and_never_empty() -> None:
     assert make_bundle(turn("hi", []))["text/plain"].startswith("MiniMax-M2.7")
 
 
-def test_a_notebook_with_it_can_be_written_even_if_the_text_holds_half_a_character() -> None:
+def test_a_bundle_with_lone_surrogates_can_be_saved() -> None:
     made = turn("a file named \udcff", [{"type": "text", "text": "half \ud83d."}, {"type": "x", "y": "\ude00"}])
     shown = make_bundle(made, notes=["\udcff"])
     json.dumps(shown, ensure_ascii=False).encode()
@@ -180,7 +180,7 @@ SAMPLES = {
 @pytest.mark.parametrize("length", [100, 3_000, 20_000])
 @pytest.mark.parametrize("share", [0.0, 0.5], ids=["no thinking", "half of it thinking"])
 @pytest.mark.parametrize("name", SAMPLES)
-def test_it_is_at_most_four_times_the_text_and_three_kilobytes(name: str, share: float, length: int) -> None:
+def test_a_bundle_is_at_most_four_times_the_text_plus_three_kilobytes(name: str, share: float, length: int) -> None:
     said = (SAMPLES[name] * (length // len(SAMPLES[name]) + 1))[:length]
     cut = int(length * share)
     content = [{"type": "thinking", "thinking": said[:cut], "signature": "5" * 64}] if share else []
@@ -189,7 +189,7 @@ def test_it_is_at_most_four_times_the_text_and_three_kilobytes(name: str, share:
 
 
 @pytest.mark.parametrize("name", ["prose", "code", "latex", "cjk", "lists", "json"])
-def test_ordinary_text_is_not_cut_to_fit_and_is_formatted(name: str) -> None:
+def test_ordinary_text_is_formatted_and_not_cut(name: str) -> None:
     said = SAMPLES[name] * 20
     shown = make_bundle(turn("hi", said))
     assert shown["text/markdown"] == said
@@ -197,7 +197,7 @@ def test_ordinary_text_is_not_cut_to_fit_and_is_formatted(name: str) -> None:
 
 
 @pytest.mark.parametrize("rounds", [1, 3, 25])
-def test_a_turn_of_many_short_calls_shows_them_and_keeps_to_a_kilobyte_a_call(endpoint: Simulator, rounds: int) -> None:
+def test_a_turn_with_many_short_calls_takes_a_kilobyte_per_call(endpoint: Simulator, rounds: int) -> None:
     def add(a: int, b: int) -> int:
         """The sum."""
         return a + b
@@ -211,6 +211,6 @@ def test_a_turn_of_many_short_calls_shows_them_and_keeps_to_a_kilobyte_a_call(en
 
 
 @pytest.mark.parametrize("form", ["code", "text", "json"])
-def test_other_forms_keep_to_the_size_too(form: Any) -> None:
+def test_every_format_respects_the_size_limit(form: Any) -> None:
     for said in (CODE * 30, json.dumps([[1], {"a": [[]]}] * 400), SENTENCES * 60):
         assert size(make_bundle(turn("hi", said), answer_format=form)) <= 4 * len(said.encode()) + 3_000

@@ -103,7 +103,7 @@ def on_github(html: str) -> str:
     )
 
 
-def test_a_saved_answer_reads_well_where_neither_style_nor_class_is_let_through() -> None:
+def test_a_saved_answer_is_readable_without_styles_and_classes() -> None:
     kept = on_github(make_bundle(turn("hi", ANSWER))["text/html"])
     tags = [tag for tag, _ in elements(kept)]
     assert tags[:4] == ["div", "details", "summary", "pre"]
@@ -116,13 +116,13 @@ def test_a_saved_answer_reads_well_where_neither_style_nor_class_is_let_through(
 
 
 @pytest.mark.parametrize("evil", CASES.values(), ids=CASES)
-def test_githubs_rules_take_no_text_from_a_hostile_answer(evil: str) -> None:
+def test_githubs_sanitizer_removes_no_text_from_a_hostile_answer(evil: str) -> None:
     html = make_bundle(everywhere(evil))["text/html"]
     without_style = html[html.index("</style>") + 8 :]
     assert text(on_github(html)) == text(without_style)
 
 
-def test_vs_code_shows_the_html_and_has_the_markdown_and_the_text_to_fall_back_on() -> None:
+def test_vs_code_shows_the_html_and_can_fall_back_to_markdown_and_text() -> None:
     made = make_bundle(turn("hi", ANSWER))
     assert [kind for kind in VS_CODE if kind in made] == ["text/html", "text/markdown", "text/plain"]
     assert next(kind for kind in VS_CODE_READ_ALOUD if kind in made) == "text/markdown"

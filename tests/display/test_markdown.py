@@ -27,7 +27,7 @@ from tests.display.html import elements, text
         ("a  \nb", "<p>a<br>\nb</p>"),
     ],
 )
-def test_markdown_becomes_its_html(source: str, html: str) -> None:
+def test_markdown_is_rendered(source: str, html: str) -> None:
     assert markdown.render_html(source).strip() == html
 
 
@@ -36,25 +36,25 @@ def test_a_table_keeps_its_alignment() -> None:
     assert [tag for tag, _ in table] == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "td"]
 
 
-def test_a_task_list_shows_what_is_done_and_cannot_be_clicked() -> None:
+def test_a_task_list_has_disabled_checkboxes() -> None:
     boxes = [attributes for tag, attributes in elements(markdown.render_html("- [x] a\n- [ ] b")) if tag == "input"]
     assert ["checked" in each for each in boxes] == [True, False]
     assert all("disabled" in each for each in boxes)
 
 
 @pytest.mark.parametrize("source", ["It costs $5 or $6.", "$ a $", "a $5 b", "US$ and $x", "`$x$` and \\$5"])
-def test_dollars_that_mean_money_are_no_formula(source: str) -> None:
+def test_dollar_amounts_are_not_formulas(source: str) -> None:
     html = markdown.render_html(source)
     assert "\\(" not in html
     assert text(html).strip() == source.replace("\\$", "$").replace("`", "")
 
 
 @pytest.mark.parametrize("source", ["$$\na = b\n$$", "$$a = b$$", "text $$a = b$$ text"])
-def test_display_formulas_stand_between_mathjaxs_marks(source: str) -> None:
+def test_display_formulas_get_mathjax_delimiters(source: str) -> None:
     assert "\\[a = b\\]" in markdown.render_html(source)
 
 
-def test_code_is_coloured_with_the_shortest_tags() -> None:
+def test_code_is_highlighted_with_short_tags() -> None:
     source = (
         "def transformed(number, other_number):  # why\n    result = transform(number, other_number)\n"
         '    remember(result, transformed)\n    return "a<b" if result and 1.5 else result\n'
@@ -66,12 +66,12 @@ def test_code_is_coloured_with_the_shortest_tags() -> None:
 
 
 @pytest.mark.parametrize("language", ["python", "no-such-language", "", "text"])
-def test_code_reads_the_same_coloured_or_not(language: str) -> None:
+def test_highlighting_does_not_change_the_text_of_code(language: str) -> None:
     source = "x = {'a': [1, 2]}\n\n\n  # <i>\n\t&amp;  "
     assert text(markdown.render_code(source, language)).removesuffix("\n") == source
 
 
-def test_a_code_block_that_is_very_long_is_not_coloured() -> None:
+def test_a_very_long_code_block_is_not_highlighted() -> None:
     source = "x = 1  # one\n" * 4_000
     html = markdown.render_code(source, "python")
     assert "<i>" not in html
@@ -82,5 +82,5 @@ def test_a_code_block_that_is_very_long_is_not_coloured() -> None:
     "source",
     ["[" * 3_000, "![" * 2_000, "*a_" * 2_000, "> " * 2_000 + "x", "- " * 2_000 + "x", "`" * 3_000, "$" * 3_000],
 )
-def test_nesting_without_end_is_still_shown(source: str) -> None:
+def test_extreme_nesting_is_still_rendered(source: str) -> None:
     assert markdown.render_html(source).strip()

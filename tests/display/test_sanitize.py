@@ -70,13 +70,13 @@ EVIL = [
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_hostile_markdown_becomes_inert_html(evil: str) -> None:
+def test_hostile_markdown_is_rendered_as_safe_html(evil: str) -> None:
     assert dangers(markdown.render_html(evil)) == []
     assert dangers(markdown.render_html(f"before\n\n{evil}\n\nafter `x` *y*\n")) == []
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_hostile_html_is_cleaned(evil: str) -> None:
+def test_hostile_html_is_sanitized(evil: str) -> None:
     cleaned = sanitize.sanitize_html(evil)
     found = [each for each in dangers(cleaned) if not each.startswith(("class ", "<input"))]
     assert found == []
@@ -90,7 +90,7 @@ HANDLERS = (
 
 
 @pytest.mark.parametrize("tag", sorted(ALLOWED))
-def test_no_element_keeps_an_attribute_that_acts(tag: str) -> None:
+def test_active_attributes_are_removed_from_every_element(tag: str) -> None:
     attributes = " ".join(f"{name}='alert(1)'" for name in HANDLERS.split())
     cleaned = sanitize.sanitize_html(f"<table><tr><{tag} {attributes} autofocus href='#'>x</{tag}></tr></table>")
     assert not any(name in HANDLERS.split() for _, found in elements(cleaned) for name in found)
@@ -106,7 +106,7 @@ def test_hostile_code_is_shown_as_text(evil: str, language: str) -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_the_final_bundle_is_inert_wherever_the_text_stands(evil: str) -> None:
+def test_hostile_text_in_any_field_makes_a_safe_bundle(evil: str) -> None:
     content = [
         {"type": "thinking", "thinking": evil, "signature": evil},
         {"type": "text", "text": evil},
@@ -125,7 +125,7 @@ def test_the_final_bundle_is_inert_wherever_the_text_stands(evil: str) -> None:
             assert dangers(html.replace(STYLE, "")) == []
 
 
-def test_the_checker_itself_sees_danger() -> None:
+def test_the_checker_detects_dangerous_html() -> None:
     for evil in EVIL[:22]:
         assert dangers(f"<p>{evil}</p>") or "](" in evil, evil
 
@@ -133,12 +133,12 @@ def test_the_checker_itself_sees_danger() -> None:
 @pytest.mark.fuzz
 @given(st.text(st.sampled_from("<>\"'&/!-=`[]()*_$\\ \nabs:#|~"), max_size=40))
 @example("<a\n b='")
-def test_any_heap_of_marks_becomes_inert_html(heap: str) -> None:
+def test_any_combination_of_marks_is_rendered_as_safe_html(heap: str) -> None:
     assert dangers(markdown.render_html(heap)) == []
 
 
 @pytest.mark.parametrize("evil", ["![a](https://e.org/p.png)", "[a](https://e.org)", "<https://e.org>"])
-def test_a_link_stays_a_link_and_an_image_becomes_one(evil: str) -> None:
+def test_links_stay_links_and_images_become_links(evil: str) -> None:
     links = [attributes for tag, attributes in elements(markdown.render_html(evil)) if tag == "a"]
     assert [link["href"].partition("/p")[0] for link in links] == ["https://e.org"]
 
@@ -160,13 +160,13 @@ def test_a_link_stays_a_link_and_an_image_becomes_one(evil: str) -> None:
         ("Grüße 🦪 牡蠣 👩‍👩‍👧 é", "Grüße 🦪 牡蠣 👩‍👩‍👧 é"),
     ],
 )
-def test_what_cannot_be_seen_is_made_visible(raw: str, seen: str) -> None:
+def test_control_characters_become_visible(raw: str, seen: str) -> None:
     assert sanitize.escape_controls(raw) == seen
 
 
 @pytest.mark.fuzz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
-def test_no_control_character_survives_and_all_of_it_can_be_written(raw: str) -> None:
+def test_escaped_text_has_no_control_characters_and_can_be_encoded(raw: str) -> None:
     seen = sanitize.escape_controls(raw)
     assert all(each in "\t\n" or not (ord(each) < 32 or 127 <= ord(each) < 160) for each in seen)
     seen.encode()
@@ -174,7 +174,7 @@ def test_no_control_character_survives_and_all_of_it_can_be_written(raw: str) ->
 
 
 @pytest.mark.parametrize("raw", ["\x1b]0;title\x07", "\x1b[2J", "\u202eabc", "a\x00b", "\x9b1m", "half \ud83d."])
-def test_control_characters_are_visible_in_every_shown_form(raw: str) -> None:
+def test_control_characters_are_visible_in_every_mime_type(raw: str) -> None:
     made = make_bundle(turn(raw, raw, model=raw, error=raw), notes=[raw])
     for kind in ("text/html", "text/plain"):
         assert raw not in made[kind]

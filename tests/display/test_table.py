@@ -12,7 +12,7 @@ from mm_magics.display.table import Table
 REPORT = Table("Thread main", ("", "asked", "n"), [("1", "What?", "10"), ("2", "Why | so", "2,000")], ("All is well.",))
 
 
-def test_elsewhere_the_columns_are_aligned() -> None:
+def test_outside_notebooks_the_columns_are_aligned() -> None:
     assert repr(REPORT).splitlines() == [
         "Thread main",
         "   asked     n",
@@ -22,7 +22,7 @@ def test_elsewhere_the_columns_are_aligned() -> None:
     ]
 
 
-def test_in_notebooks_it_is_a_table_with_a_title_and_lines() -> None:
+def test_in_notebooks_it_is_a_markdown_table() -> None:
     html = MarkdownIt("commonmark").enable("table").render(REPORT._repr_markdown_())
     assert "<strong>Thread main</strong>" in html
     assert html.count("<tr>") == 3
@@ -30,7 +30,7 @@ def test_in_notebooks_it_is_a_table_with_a_title_and_lines() -> None:
     assert "<p>All is well.</p>" in html
 
 
-def test_parts_that_are_not_there_leave_nothing() -> None:
+def test_missing_parts_take_no_space() -> None:
     assert repr(Table(lines=["one"])) == Table(lines=["one"])._repr_markdown_() == "one"
     assert repr(Table("", ("a",), [("b",)])) == "a\nb"
     assert repr(Table()) == ""
@@ -48,7 +48,7 @@ def test_parts_that_are_not_there_leave_nothing() -> None:
         "<https://e.org>",
     ],
 )
-def test_what_others_wrote_stays_text_in_its_cell(evil: str) -> None:
+def test_foreign_text_stays_text_in_its_cell(evil: str) -> None:
     report = Table(evil, ("a", "b"), [(evil, "x")], (evil,))
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(report._repr_markdown_())
     inline = [child.type for token in tokens for child in token.children or ()]
@@ -59,7 +59,7 @@ def test_what_others_wrote_stays_text_in_its_cell(evil: str) -> None:
 
 @pytest.mark.fuzz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
-def test_no_control_character_leaves_a_report(text: str) -> None:
+def test_a_table_contains_no_control_characters(text: str) -> None:
     report = Table(text, ("a",), [(text,)], (text,))
     for shown in (repr(report), report._repr_markdown_()):
         assert all(each in "\n\t" or each.isprintable() or ord(each) >= 160 for each in shown)

@@ -27,7 +27,7 @@ def view_of(*, styled: bool = False, width: int = 40) -> tuple[TerminalView, io.
     return TerminalView(console), file
 
 
-def test_it_writes_thinking_then_the_answer_then_the_figures(session: Session, endpoint: Simulator) -> None:
+def test_thinking_is_followed_by_the_answer_and_the_summary(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.append(Answer([thinking("Let me see."), text("**Hello**, [b]world[/b] :smile:\n\n1 < 2")]))
     view, file = view_of()
     turn = session.ask("hi", view=view, params={"top_k": 3})
@@ -43,7 +43,7 @@ def test_it_writes_thinking_then_the_answer_then_the_figures(session: Session, e
     assert len(lines) == 6
 
 
-def test_a_long_line_is_left_to_the_terminal_to_wrap(session: Session, endpoint: Simulator) -> None:
+def test_long_lines_are_wrapped_by_the_terminal(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.append(Answer([text("word " * 100)]))
     view, file = view_of(width=20)
     session.ask("hi", view=view)
@@ -58,14 +58,14 @@ def test_thinking_is_dimmed_and_the_answer_is_not(session: Session, endpoint: Si
     assert "\nYes" in file.getvalue()
 
 
-def test_a_call_is_shown_with_its_name_and_input(session: Session, endpoint: Simulator) -> None:
+def test_a_tool_call_is_shown_with_its_name_and_input(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.append(Answer([tool_use("lookup", {"q": 1})]))
     view, file = view_of()
     session.ask("hi", view=view, params={"tools": [{"name": "lookup"}]})
     assert file.getvalue().splitlines()[0].replace(" ", "") == '[lookup]{"q":1}'
 
 
-def test_a_retry_is_said(session: Session, endpoint: Simulator) -> None:
+def test_a_retry_is_shown(session: Session, endpoint: Simulator) -> None:
     session.config.max_retries = 1
     view, file = view_of()
     session.ask("hi [[simulator: fault=overloaded times=1 retry_after=0.01]]", view=view)
@@ -73,7 +73,7 @@ def test_a_retry_is_said(session: Session, endpoint: Simulator) -> None:
     assert "(HTTP 529, overloaded_error); retrying in 0 s (1 of 1)" in said
 
 
-def test_a_stopped_turn_says_so_on_a_line_of_its_own(session: Session) -> None:
+def test_a_stopped_turn_ends_with_a_line_that_says_so(session: Session) -> None:
     stop = threading.Event()
 
     class Stopping(TerminalView):
@@ -87,7 +87,7 @@ def test_a_stopped_turn_says_so_on_a_line_of_its_own(session: Session) -> None:
     assert file.getvalue().splitlines()[-1].endswith("stopped: the partial response is kept")
 
 
-def test_what_came_before_a_fault_stays(session: Session) -> None:
+def test_text_received_before_a_fault_stays_visible(session: Session) -> None:
     view, file = view_of()
     with pytest.raises(EndpointError):
         session.ask('[[simulator: fault=reset after=6 say="Hello there, this is cut."]]', view=view)
@@ -109,7 +109,7 @@ EVIL = [
 
 @pytest.mark.parametrize("evil", EVIL)
 @pytest.mark.parametrize("styled", [False, True])
-def test_no_character_from_a_model_reaches_the_terminals_controls(evil: str, styled: bool) -> None:
+def test_text_from_a_model_cannot_control_the_terminal(evil: str, styled: bool) -> None:
     view, file = view_of(styled=styled)
     for event in (
         BlockStart(0, {"type": "tool_use", "name": evil}),
@@ -125,7 +125,7 @@ def test_no_character_from_a_model_reaches_the_terminals_controls(evil: str, sty
     written.encode()
 
 
-def test_text_is_written_out_soon_though_the_stream_then_stalls(session: Session) -> None:
+def test_text_is_flushed_soon_if_the_stream_stalls(session: Session) -> None:
     """In a kernel, standard output has a buffer of its own that only a flush empties."""
     flushed: list[str] = []
 

@@ -26,7 +26,7 @@ def usage(read: int, out: int, cached: int = 0, written: int = 0) -> dict[str, A
     }
 
 
-def test_the_line_of_a_turn_by_hand() -> None:
+def test_the_summary_line_of_a_turn() -> None:
     made = turn(
         responses=[call(usage=usage(1_000, 300, 2_000, 500), first_token_s=0.5, seconds=3.5)], model="MiniMax-M2.7"
     )
@@ -36,7 +36,7 @@ def test_the_line_of_a_turn_by_hand() -> None:
     )
 
 
-def test_sums_over_calls_and_turns_by_hand() -> None:
+def test_usage_is_added_up_over_calls_and_turns() -> None:
     one = turn(responses=[call(usage=usage(10, 100), first_token_s=1.0, seconds=2.0), call(usage=usage(20, 50))])
     two = turn(model="MiniMax-M2.5-highspeed", responses=[call(usage=usage(1_000_000, 1_000_000), seconds=1.0)])
     sums = usage_line.usage_of([one, two])
@@ -47,7 +47,7 @@ def test_sums_over_calls_and_turns_by_hand() -> None:
     assert sums.tokens_per_s == pytest.approx(1_000_150 / (1.0 + 0.4 + 0.9))
 
 
-def test_cost_is_not_guessed_where_one_price_is_not_known() -> None:
+def test_the_cost_is_unknown_if_one_price_is_unknown() -> None:
     known, unknown = turn(), turn(model="MiniMax-M9")
     assert usage_line.usage_of([known]).cost is not None
     assert usage_line.usage_of([unknown]).cost is None
@@ -66,13 +66,13 @@ def test_cost_is_not_guessed_where_one_price_is_not_known() -> None:
         {"usage": {"input_tokens": True}, "seconds": "1", "first_token_s": []},
     ],
 )
-def test_figures_that_the_endpoint_did_not_give_are_left_out(response: Any) -> None:
+def test_missing_or_invalid_usage_is_left_out(response: Any) -> None:
     made = turn(responses=[response])
     assert usage_line.summary_line(made) == "MiniMax-M2.7"
     assert usage_line.usage_of([made]).tokens_per_s is None
 
 
-def test_no_turns_have_no_figures() -> None:
+def test_no_turns_have_no_usage() -> None:
     assert usage_line.usage_of([]) == usage_line.Usage(0, dict.fromkeys(TOKEN_COUNTERS, 0), 0.0, None, None)
 
 
@@ -93,7 +93,7 @@ def test_a_cost_is_approximate_and_left_out_if_unknown(cost: float | None, text:
         ([], "Thinking"),
     ],
 )
-def test_thinking_says_how_long_it_took(responses: Any, said: str) -> None:
+def test_the_thinking_label_shows_the_duration(responses: Any, said: str) -> None:
     assert usage_line.thinking_label(turn(responses=responses), 0) == said
 
 
@@ -111,12 +111,12 @@ def test_thinking_says_how_long_it_took(responses: Any, said: str) -> None:
         ("failed", "error", "failed: the partial response is kept"),
     ],
 )
-def test_the_line_says_how_a_turn_ended_if_that_was_not_plainly(status: Any, reason: Any, said: str) -> None:
+def test_the_summary_line_shows_an_unusual_ending(status: Any, reason: Any, said: str) -> None:
     line = usage_line.summary_line(turn(status=status, responses=[call(stop_reason=reason)]))
     assert line.rpartition(" · ")[2].startswith(said) if said else line.endswith("< $0.0001")
 
 
-def test_the_cost_of_a_cached_conversation_is_that_of_the_endpoints_counters(endpoint: Simulator) -> None:
+def test_the_cost_of_a_cached_conversation_matches_the_endpoints_counters(endpoint: Simulator) -> None:
     with Session(base_url=endpoint.base_url, api_key=endpoint.key, model="MiniMax-M2.7") as session:
         for _ in range(3):
             session.ask("Remember this. " * 400)

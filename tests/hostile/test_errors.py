@@ -13,7 +13,7 @@ from tests.recorder import EVENTS, Recorder, http, sse
 
 
 @pytest.mark.parametrize("evil", list(CASES.values())[::6], ids=list(CASES)[::6])
-def test_what_an_endpoint_says_in_an_error_cannot_act(evil: str) -> None:
+def test_hostile_error_messages_are_shown_as_plain_text(evil: str) -> None:
     error = {"type": "error", "error": {"type": evil, "message": evil}, "request_id": evil}
     replies = [
         http(json.dumps(error), status="400 Bad Request"),

@@ -91,7 +91,7 @@ def as_value(evil: str) -> bytes:
 
 
 @pytest.mark.parametrize("evil", list(CASES.values())[::6], ids=list(CASES)[::6])
-def test_no_header_acts_whatever_it_holds(evil: str) -> None:
+def test_hostile_header_values_do_nothing(evil: str) -> None:
     value = as_value(evil)
     for status, body in ((b"200 OK", HELLO), (b"401 X", ERROR), (b"503 X", b""), (b"307 X", b"")):
         check(reply(status, body, *(name.encode() + b": " + value for name in NAMES)))
@@ -115,7 +115,7 @@ def test_no_header_acts_whatever_it_holds(evil: str) -> None:
     ],
     ids=lambda header: header[:30].decode("utf-8", "replace").encode("unicode_escape").decode(),
 )
-def test_headers_that_are_too_much_or_lie_end_the_call_or_are_passed_over(header: bytes) -> None:
+def test_oversized_or_false_headers_end_the_call_or_are_ignored(header: bytes) -> None:
     for status, body in ((b"200 OK", HELLO), (b"500 X", ERROR)):
         check(reply(status, body, header))
 
@@ -127,7 +127,7 @@ def packed() -> bytes:
 
 
 @pytest.mark.parametrize("charset", ["bz2_codec", "zlib_codec", "rot13", "idna", "unicode_escape", "utf-7", "\u202e"])
-def test_the_encoding_that_a_header_names_unpacks_nothing(charset: str) -> None:
+def test_an_unsupported_content_encoding_is_not_decompressed(charset: str) -> None:
     kind = b"content-type: application/json; charset=" + charset.encode()
     assert "HTTP 500" in check(reply(b"500 X", packed(), kind))
     assert "no (HTTP 500, api_error)" in check(reply(b"500 X", ERROR, kind))
@@ -137,16 +137,16 @@ def test_the_encoding_that_a_header_names_unpacks_nothing(charset: str) -> None:
     "asked",
     ["Mon, 01 Jan 99999999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 -9999", "9" * 5_000, "1e400", "\u0661"],
 )
-def test_a_wait_that_no_calendar_has_is_passed_over(asked: str) -> None:
+def test_an_impossible_retry_after_is_ignored(asked: str) -> None:
     assert "no (HTTP 503" in check(reply(b"503 X", ERROR, b"retry-after: " + asked.encode()))
 
 
-def test_no_cookie_of_the_endpoint_is_kept_to_break_later_calls() -> None:
+def test_cookies_of_the_endpoint_are_not_stored() -> None:
     for cookie in ("a=\x80\u202e", "a=" + "x" * 50_000, "=", "a=b; domain=.com; path=/\u202e", "a=b; expires=\x80"):
         answer = reply(b"200 OK", HELLO, b"content-type: text/event-stream", b"set-cookie: " + cookie.encode())
         assert check(answer) == ""
 
 
-def test_the_stream_is_read_whatever_its_type_is_called() -> None:
+def test_the_stream_is_read_with_any_content_type() -> None:
     for kind in (b"", b"text/event-stream; charset=utf-16", b"application/octet-stream", b"x" * 10_000, b"\x80\xff"):
         assert check(reply(b"200 OK", HELLO, b"content-type: " + kind)) == ""

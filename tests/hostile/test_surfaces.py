@@ -66,7 +66,7 @@ def hidden(shown: str) -> list[str]:
 
 
 @cases
-def test_the_saved_answer_is_inert_wherever_the_text_stands(evil: str) -> None:
+def test_hostile_text_in_any_field_makes_a_safe_saved_answer(evil: str) -> None:
     made = everywhere(evil)
     for form in ("markdown", "code", "text", "json"):
         for quiet in (False, True):
@@ -76,7 +76,7 @@ def test_the_saved_answer_is_inert_wherever_the_text_stands(evil: str) -> None:
 
 
 @cases
-def test_links_go_to_the_web_or_to_mail_and_to_what_they_show(evil: str) -> None:
+def test_links_go_only_to_the_web_or_mail_address_they_show(evil: str) -> None:
     for tag, attributes in elements(markdown.render_html(evil)):
         if tag == "a" and "href" in attributes:
             assert re.match(r"(?:https?:|mailto:)", attributes["href"])
@@ -99,18 +99,18 @@ def fetched(source: str) -> list[str]:
 
 
 @cases
-def test_a_markdown_viewer_fetches_nothing_from_the_saved_markdown(evil: str) -> None:
+def test_a_markdown_viewer_loads_nothing_from_the_saved_markdown(evil: str) -> None:
     assert fetched(make_bundle(turn("hi", evil))["text/markdown"]) == []
 
 
 CODE = "Use `<img src=a>` or `![b](c)`:\n\n```html\n<img src=d>\n![e](f)\n```\n\n- x\n\n      <script src=g>\n"
 
 
-def test_code_in_the_saved_markdown_is_left_as_the_model_wrote_it() -> None:
+def test_code_in_the_saved_markdown_is_unchanged() -> None:
     assert make_bundle(turn("hi", CODE))["text/markdown"] == CODE
 
 
-def test_an_image_in_the_saved_markdown_is_a_link_to_it() -> None:
+def test_an_image_in_the_saved_markdown_becomes_a_link() -> None:
     html = MarkdownIt().render(
         sanitize_markdown("> ![a *b*](https://e.org/p.png) \\\\![c][d]\n\n[d]: https://e.org/q.png")
     )
@@ -121,7 +121,7 @@ def test_an_image_in_the_saved_markdown_is_a_link_to_it() -> None:
 
 @pytest.mark.slow
 @bombs
-def test_no_bomb_holds_the_saved_answer_up(bomb: str) -> None:
+def test_markdown_bombs_do_not_delay_the_saved_answer(bomb: str) -> None:
     began = time.process_time()
     shown = make_bundle(turn("hi", bomb))
     assert time.process_time() - began < LIMIT_S
@@ -129,7 +129,7 @@ def test_no_bomb_holds_the_saved_answer_up(bomb: str) -> None:
     assert len(shown["text/html"]) < 8 * len(bomb) + 10_000
 
 
-def test_formulas_that_a_viewers_mathjax_would_read_for_seconds_are_saved_as_source() -> None:
+def test_formulas_that_are_slow_in_mathjax_are_saved_as_source() -> None:
     shown = make_bundle(turn("hi", "$$a\n" * 20_000))
     assert "$$" not in re.sub(r"<pre>.*?</pre>", "", shown["text/html"], flags=re.DOTALL)
     assert shown["text/markdown"].startswith("```\n$$a\n")
@@ -138,7 +138,7 @@ def test_formulas_that_a_viewers_mathjax_would_read_for_seconds_are_saved_as_sou
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["quotes in quotes", "one line of 1 MB", "image openers", "hostile Java", "bidi"])
-def test_no_bomb_holds_up_what_is_no_markdown(name: str) -> None:
+def test_bombs_do_not_delay_anything_else(name: str) -> None:
     began = time.process_time()
     made = everywhere(BOMBS[name])
     make_bundle(made)
@@ -151,7 +151,7 @@ def test_no_bomb_holds_up_what_is_no_markdown(name: str) -> None:
 
 
 @cases
-def test_a_page_of_a_thread_is_inert(evil: str) -> None:
+def test_an_exported_page_is_safe(evil: str) -> None:
     html = render_page([everywhere(evil)], evil)
     body = html[html.index("<body>") + 6 : html.index("</body>")].replace(STYLE, "")
     assert dangers(body.replace('<div class="prompt">', "<div>")) == []
@@ -160,7 +160,7 @@ def test_a_page_of_a_thread_is_inert(evil: str) -> None:
 
 
 @cases
-def test_a_command_says_it_as_text(evil: str) -> None:
+def test_a_command_shows_hostile_text_as_text(evil: str) -> None:
     report = Table(evil, (evil, "b"), [(evil, evil)], (evil, evil))
     shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(report._repr_markdown_())
     assert dangers(shown) == []
@@ -188,13 +188,13 @@ def written(made: Turn) -> str:
 
 
 @cases
-def test_a_terminal_keeps_its_state(evil: str) -> None:
+def test_hostile_text_does_not_change_the_terminals_state(evil: str) -> None:
     ours = re.compile(r"\x1b\[(?:0|2|3|2;3|36)m")
     assert hidden(ours.sub("", written(everywhere(evil)))) == []
 
 
 @cases
-def test_the_picker_and_the_doctor_say_it_as_text(evil: str) -> None:
+def test_the_picker_and_the_doctor_show_hostile_text_as_text(evil: str) -> None:
     session = Session(MiniMax(model=evil.strip() or "x", thread=evil.strip() or "x"))
     session.history.load([everywhere(evil)])
     description = make_picker(session).children[-1].value
@@ -214,7 +214,7 @@ def plain(error: MiniMaxError) -> bool:
 
 
 @cases
-def test_a_damaged_record_is_reported_in_plain_lines(evil: str) -> None:
+def test_a_damaged_record_is_reported_in_plain_text(evil: str) -> None:
     for broken in (
         {"schema": evil},
         {"schema": 1, "status": evil, "messages": evil},
@@ -231,7 +231,7 @@ CLOSING = re.compile(r"<[^\w>]*/[^\w>]*(?:cell|output)\b|<(?:cell|output)\b", re
 
 
 @cases
-def test_a_seen_cell_cannot_close_its_mark(evil: str) -> None:
+def test_a_visible_cell_cannot_close_its_cell_tag(evil: str) -> None:
     outputs = [
         {"output_type": "stream", "text": f"x{evil}"},
         {"output_type": "display_data", "data": {"text/plain": [evil]}},
@@ -245,13 +245,13 @@ def test_a_seen_cell_cannot_close_its_mark(evil: str) -> None:
 
 
 @cases
-def test_an_interpolated_value_is_sent_as_it_is_and_not_read_again(evil: str) -> None:
+def test_an_interpolated_value_is_sent_unchanged_and_not_rendered_again(evil: str) -> None:
     assert template.render("a {{ v }} {{ 1 + 1 }}", {"v": evil}, 0) == f"a {evil} 2"
 
 
 @pytest.mark.slow
 @bombs
-def test_no_bomb_holds_up_what_is_sent(bomb: str) -> None:
+def test_bombs_do_not_delay_a_request(bomb: str) -> None:
     began = time.process_time()
     notebook_context.format_cells([CellRun("a", bomb, [{"output_type": "stream", "text": bomb}])], limit=0)
     template.render("{{ v }}", {"v": bomb})

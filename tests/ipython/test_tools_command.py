@@ -120,7 +120,7 @@ def test_an_invalid_rule_is_rejected_and_changes_nothing(line: str, message: str
     assert list(session.rules) == []
 
 
-def test_a_folder_that_is_none_is_output() -> None:
+def test_a_missing_folder_is_an_error() -> None:
     session = Session(tools_folder="nowhere/at/all")
     with pytest.raises(UsageError, match="is not a folder") as caught:
         commands.run(commands.Context(session, SHELL), "tools")

@@ -172,7 +172,7 @@ def rude() -> Iterator[Recorder]:
 
 
 @pytest.mark.slow
-def test_a_key_is_in_nothing_that_a_kernel_leaves(home: Path, environment: dict[str, str], rude: Recorder) -> None:
+def test_a_kernel_leaves_the_key_nowhere(home: Path, environment: dict[str, str], rude: Recorder) -> None:
     with Simulator(key=CANARY) as simulator:
         driven = Driven(home, {**environment, "ANTHROPIC_BASE_URL": simulator.base_url})
         driven.run(START)
@@ -232,7 +232,7 @@ def test_a_key_is_in_nothing_that_a_kernel_leaves(home: Path, environment: dict[
     assert [line for line in log if places(line) and not RECEIVED.search(line)] == []
 
 
-def test_the_search_finds_a_key_in_every_form_that_is_searched_for(tmp_path: Path) -> None:
+def test_the_search_finds_a_key_in_every_encoding(tmp_path: Path) -> None:
     for number, form in enumerate(echoes()):
         assert places(f"x{form}y"), form
         (tmp_path / f"{number}.txt").write_text(form)

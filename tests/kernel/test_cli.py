@@ -42,7 +42,7 @@ def test_the_demo_prints_the_conversation_and_writes_a_notebook_and_a_page(tmp_p
     assert QUICKSTART.read_bytes() == before
 
 
-def test_the_demo_of_something_that_is_no_notebook_is_one_clear_line(tmp_path):
+def test_the_demo_of_an_invalid_notebook_prints_one_clear_error(tmp_path):
     (tmp_path / "x.ipynb").write_text("no")
     done = run("demo", str(tmp_path / "x.ipynb"), "--output", str(tmp_path))
     assert done.returncode == 1
@@ -50,7 +50,7 @@ def test_the_demo_of_something_that_is_no_notebook_is_one_clear_line(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_failing_cell_gives_the_demo_a_failing_status(tmp_path):
+def test_a_failing_cell_makes_the_demo_exit_with_an_error(tmp_path):
     cells = [nbformat.v4.new_code_cell(source) for source in ("%load_ext mm_magics", "%%minimax -t 0\nHi.")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "x.ipynb")
     done = run("demo", str(tmp_path / "x.ipynb"), "--output", str(tmp_path / "out"))
@@ -58,7 +58,7 @@ def test_a_failing_cell_gives_the_demo_a_failing_status(tmp_path):
     assert "temperature must be above 0" in done.stderr
 
 
-def test_the_demo_says_what_it_lacks(tmp_path):
+def test_the_demo_names_a_missing_package(tmp_path):
     without = "import sys; sys.modules['nbclient'] = None; from mm_magics.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", without, "demo", str(QUICKSTART), "--output", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -66,7 +66,7 @@ def test_the_demo_says_what_it_lacks(tmp_path):
     assert done.stderr == "The demo needs the package nbclient.\nRun: pip install 'mm-magics[lab]'\n"
 
 
-def test_history_tells_a_notebooks_conversations_as_a_table_and_as_records(tmp_path):
+def test_history_prints_conversations_as_a_table_or_as_records(tmp_path):
     first, second = turn("What is a reef?", "A ridge."), turn("Bonjour", "Salut", thread="french")
     outputs = [[nbformat.v4.new_output("display_data", make_bundle(each))] for each in (first, second)]
     outputs.append([nbformat.v4.new_output("display_data", {MIME_TYPE: {"schema": 1, "status": "odd"}})])
@@ -85,7 +85,7 @@ def test_history_tells_a_notebooks_conversations_as_a_table_and_as_records(tmp_p
     assert 1 <= len(done.stderr.splitlines()) <= 2
 
 
-def test_the_simulator_says_how_to_point_a_client_at_it_and_ends_on_interrupt(tmp_path):
+def test_the_simulator_prints_its_address_and_exits_on_interrupt(tmp_path):
     command = [*PROGRAM, "simulator", "--key", "k" * 20, "--log", str(tmp_path / "log")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         said = ""
@@ -112,7 +112,7 @@ def test_the_simulator_says_how_to_point_a_client_at_it_and_ends_on_interrupt(tm
         ),
     ],
 )
-def test_the_doctor_says_what_is_wrong_and_what_to_do(environment, said):
+def test_the_doctor_prints_each_problem_and_its_fix(environment, said):
     done = run("doctor", **environment)
     assert done.returncode == 1
     assert said in done.stdout

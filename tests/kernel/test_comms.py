@@ -57,7 +57,7 @@ def sent(simulator) -> list[str]:
     return [each["content"][-1]["text"] for each in simulator.log[-1].body["messages"] if each["role"] == "user"]
 
 
-def test_the_live_document_gives_order_and_turns_before_it_is_saved(fresh_kernel, simulator):
+def test_an_unsaved_live_notebook_provides_the_order_and_the_turns(fresh_kernel, simulator):
     kernel, page = fresh_kernel, {"a": cell("One"), "b": cell("Two"), "c": cell("Three")}
     front_end = FrontEnd(kernel)
     for id_, word in (("a", "One"), ("c", "Three")):
@@ -76,7 +76,7 @@ def test_the_live_document_gives_order_and_turns_before_it_is_saved(fresh_kernel
     assert "page.ipynb, live from the front end" in kernel.run("%minimax").text
 
 
-def test_cells_that_are_about_to_run_keep_their_turns(fresh_kernel, simulator):
+def test_pending_cells_keep_their_turns(fresh_kernel, simulator):
     kernel, page = fresh_kernel, {"a": cell("One"), "b": cell("Two")}
     front_end = FrontEnd(kernel)
     front_end.describe(page, ["a", "b"])
@@ -86,7 +86,7 @@ def test_cells_that_are_about_to_run_keep_their_turns(fresh_kernel, simulator):
     assert sent(simulator) == ["One", "Two"]
 
 
-def test_a_new_kernel_has_the_turns_that_the_front_end_shows(fresh_kernel, shared_kernel, simulator):
+def test_a_new_kernel_restores_the_turns_from_the_page(fresh_kernel, shared_kernel, simulator):
     turn = output(shared_kernel.run("%%minimax\nOne", "a"))
     page = {"a": cell("One", turn), "b": cell("Two")}
     front_end = FrontEnd(fresh_kernel)
@@ -98,11 +98,11 @@ def test_a_new_kernel_has_the_turns_that_the_front_end_shows(fresh_kernel, share
     assert turn["data"][MIME_TYPE]["status"] == "complete"
 
 
-def test_a_description_of_an_unknown_form_changes_nothing(fresh_kernel):
+def test_an_invalid_description_changes_nothing(fresh_kernel):
     front_end = FrontEnd(fresh_kernel)
     front_end.send(front_end.document, {"order": "nonsense"})
     assert fresh_kernel.run("%%minimax\nOne", "a").turn["status"] == "complete"
-    assert "not known" in fresh_kernel.run("%minimax").text
+    assert "unknown description of the notebook" in fresh_kernel.run("%minimax").text
 
 
 def test_stop_on_the_control_comm_ends_the_turn_while_the_kernel_is_busy(fresh_kernel):
@@ -126,7 +126,7 @@ def test_stop_on_the_control_comm_ends_the_turn_while_the_kernel_is_busy(fresh_k
     assert run.times[-1] - pressed[0] < 0.5
 
 
-def test_the_notebooks_own_settings_stand_between_the_kernels_and_the_defaults(fresh_kernel, simulator):
+def test_notebook_settings_come_after_the_kernels_and_before_the_defaults(fresh_kernel, simulator):
     kernel = fresh_kernel
     front_end = FrontEnd(kernel)
     mine = {"model": "MiniMax-M2.1", "temperature": 0.3, "max_tokens": -1, "base_url": "https://example.org", "x": 1}
@@ -153,7 +153,7 @@ def answers(kernel) -> list[dict]:
             found.append(message["content"]["data"])
 
 
-def test_a_page_that_was_opened_later_is_sent_what_it_cannot_show(fresh_kernel):
+def test_a_page_opened_later_receives_the_missing_outputs(fresh_kernel):
     kernel, page = fresh_kernel, {"a": cell("One"), "b": cell("Two"), "c": cell("Three")}
     before = time.time()
     page["a"] = cell("One", output(kernel.run("%%minimax\nOne", "a")))
@@ -165,7 +165,7 @@ def test_a_page_that_was_opened_later_is_sent_what_it_cannot_show(fresh_kernel):
     assert sent == {"outputs": {"b": {"data": two.outputs[0]["data"], "metadata": {}}}}
 
 
-def test_a_page_is_told_once_which_turns_are_stale(fresh_kernel):
+def test_a_page_receives_the_marks_of_stale_turns_once(fresh_kernel):
     kernel, page = fresh_kernel, {"a": cell("One"), "b": cell("Two")}
     front_end = FrontEnd(kernel)
     for id_, word in (("a", "One"), ("b", "Two"), ("a", "Changed")):

@@ -42,7 +42,7 @@ def test_nbclient_gets_the_final_bundle_and_nothing_else(environment):
     assert "widgets" not in document.metadata
 
 
-def test_nbconvert_runs_it_and_the_page_reads_well_without_script(environment, tmp_path):
+def test_nbconvert_makes_a_page_that_is_readable_without_scripts(environment, tmp_path):
     nbformat.write(notebook("%%minimax\nShow me python code."), tmp_path / "one.ipynb")
     command = [sys.executable, "-m", "nbconvert", "--execute", "--to", "html", "one.ipynb"]
     subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True)
@@ -86,7 +86,7 @@ def test_nbval_gets_the_same_answers_and_errors_from_the_page_on_many_prompts(en
 
 
 @pytest.mark.parametrize("path", [QUICKSTART, QUICKSTART.with_name("tools.ipynb"), MANY], ids=lambda path: path.stem)
-def test_the_documentation_holds_the_answers_that_running_it_gives(environment, path):
+def test_the_documentation_contains_the_answers_of_running_it(environment, path):
     stored = nbformat.read(path, as_version=4)
     document = nbformat.read(path, as_version=4)
     NotebookClient(document, kernel_name="python3").execute(env=environment)
@@ -126,7 +126,7 @@ def cell(child, text):
     return ESCAPES.sub("", child.before)
 
 
-def test_a_terminal_streams_text_with_thinking_dimmed_and_remembers(terminal):
+def test_a_terminal_streams_text_with_dimmed_thinking_and_keeps_the_turns(terminal):
     terminal.sendline("%%minimax\nMy name is Ada.\n\n")
     terminal.expect(r"\x1b\[2;3m")
     terminal.expect(r"In \[\d+\]: $")
@@ -135,7 +135,7 @@ def test_a_terminal_streams_text_with_thinking_dimmed_and_remembers(terminal):
     assert "tokens in" in shown
 
 
-def test_an_interrupt_in_a_terminal_keeps_what_came(terminal):
+def test_an_interrupt_in_a_terminal_keeps_the_partial_response(terminal):
     terminal.sendline("%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=50]]\n\n")
     terminal.expect(r"\x1b\[0m\r?\n")
     terminal.sendintr()
@@ -144,7 +144,7 @@ def test_an_interrupt_in_a_terminal_keeps_what_came(terminal):
     assert "stopped" in cell(terminal, "%minimax history")
 
 
-def test_login_asks_unseen_and_leaves_no_trace(terminal, simulator, tmp_path):
+def test_login_hides_the_key_and_leaves_no_trace(terminal, simulator, tmp_path):
     terminal.sendline("import os; os.environ.pop('ANTHROPIC_API_KEY') and None")
     terminal.expect(r"In \[\d+\]: $")
     assert "No API key found for" in cell(terminal, "%%minimax\nHello.")

@@ -100,9 +100,7 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_after_each_fault_what_came_is_kept_the_error_is_clear_and_the_next_prompt_is_answered(
-    kernel, simulator, family
-):
+def test_each_fault_keeps_the_partial_response_gives_a_clear_error_and_the_next_prompt_works(kernel, simulator, family):
     for name in FAMILIES[family]:
         run = met(kernel, simulator, f'fault={name} say="{SAID}"')
         ended = ENDS[name]
@@ -113,7 +111,7 @@ def test_after_each_fault_what_came_is_kept_the_error_is_clear_and_the_next_prom
             assert REFUSALS[name].message.partition("X")[0] in lines_of(run), name
 
 
-def test_an_error_event_says_the_same_as_the_status_it_stands_for(kernel, simulator):
+def test_an_error_event_gives_the_same_error_as_its_http_status(kernel, simulator):
     for name in REFUSALS:
         whole = met(kernel, simulator, f"fault={name}").error["traceback"]
         for spot in ("at=message_start", "after=3"):
@@ -122,7 +120,7 @@ def test_an_error_event_says_the_same_as_the_status_it_stands_for(kernel, simula
             assert bool(run.turn["messages"][1:]) == (spot != "at=message_start")
 
 
-def test_an_answer_that_says_nothing_or_stops_strangely_is_said_to(kernel, simulator):
+def test_an_empty_answer_or_an_unknown_stop_reason_is_reported(kernel, simulator):
     for name in ("empty-content", "blank-text", "only-thinking"):
         run = met(kernel, simulator, f"fault={name}")
         assert "The answer is empty. Run the cell again" in run.outputs[0]["data"]["text/html"], name
@@ -147,7 +145,7 @@ TOOL_FAULTS = [
 ]
 
 
-def test_a_call_of_a_tool_that_was_hit_leaves_a_valid_history(kernel, simulator):
+def test_a_fault_during_a_tool_call_leaves_a_valid_history(kernel, simulator):
     kernel.run(ADD)
     for name in TOOL_FAULTS:
         met(kernel, simulator, f"fault={name} fragments=2]] Use add. [[simulator:", "--timeout 0.5 --tools add")
@@ -157,7 +155,7 @@ def test_a_call_of_a_tool_that_was_hit_leaves_a_valid_history(kernel, simulator)
 
 
 @pytest.mark.parametrize("fault", ["reset", "close", "end", "silence"])
-def test_the_line_may_break_before_during_and_after_every_kind_of_event(kernel, simulator, fault):
+def test_the_connection_can_break_before_during_and_after_every_kind_of_event(kernel, simulator, fault):
     for spot in SPOTS:
         run = met(kernel, simulator, f'fault={fault} {spot} say="{SAID}"', "--timeout 0.2")
         whole = spot == "at=message_stop part=after"
@@ -165,7 +163,7 @@ def test_the_line_may_break_before_during_and_after_every_kind_of_event(kernel, 
 
 
 @pytest.mark.parametrize("fault", ["reset", "end"])
-def test_the_line_may_break_anywhere_in_a_call_of_a_tool(kernel, simulator, fault):
+def test_the_connection_can_break_anywhere_in_a_tool_call(kernel, simulator, fault):
     kernel.run(ADD)
     for spot in SPOTS:
         met(kernel, simulator, f"fault={fault} {spot} fragments=2]] Use add. [[simulator:", "--tools add")
@@ -183,7 +181,7 @@ PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n"
 
 
-def test_no_connection_is_waited_for_longer_than_the_bound(kernel):
+def test_connecting_takes_no_longer_than_the_limit(kernel):
     with unanswered() as base_url:
         kernel.send_to(base_url)
         began = time.monotonic()
@@ -203,7 +201,7 @@ def test_no_connection_is_waited_for_longer_than_the_bound(kernel):
     ],
     ids=["half-open", "headers by the byte", "pings", "comments", "an event by the byte"],
 )
-def test_what_is_no_event_is_no_progress(kernel, sent, every):
+def test_bytes_that_are_not_events_do_not_reset_the_timeout(kernel, sent, every):
     with server(*sent, every=every) as base_url:
         kernel.send_to(base_url)
         began = time.monotonic()
@@ -212,12 +210,12 @@ def test_what_is_no_event_is_no_progress(kernel, sent, every):
     assert lines_of(run).startswith("No response from the endpoint for 0.5 s.\n")
 
 
-def test_a_slow_first_byte_is_waited_for(kernel, simulator):
+def test_a_slow_first_byte_is_accepted(kernel, simulator):
     assert met(kernel, simulator, "wait=0.4", "--timeout 1").error is None
     assert "No response from the endpoint for 0.2 s" in lines_of(met(kernel, simulator, "wait=5", "--timeout 0.2"))
 
 
-def test_the_whole_answer_has_its_time_too(kernel, simulator):
+def test_the_whole_answer_has_a_time_limit(kernel, simulator):
     kernel.run("%minimax set max_seconds 0.6")
     for directive in ("deltas=1000 rate=20", "fault=endless"):
         run = met(kernel, simulator, directive)
@@ -229,7 +227,7 @@ def test_the_whole_answer_has_its_time_too(kernel, simulator):
         assert "not complete after 0.6 s" in lines_of(kernel.run("%%minimax --timeout 0.5\nHello.", "a"))
 
 
-def test_an_answer_without_end_fills_no_memory(kernel):
+def test_an_endless_answer_does_not_fill_the_memory(kernel):
     with server(STREAM, *[(b": " + b"x" * 998 + b"\n") * 1_000] * 300) as base_url:
         kernel.send_to(base_url)
         run = kernel.run("%%minimax\nHello.", "a")
@@ -256,7 +254,7 @@ def bomb() -> bytes:
     ],
     ids=["without end", "1 GB", "1 GB, packed", "by little pieces"],
 )
-def test_a_refusal_that_goes_on_and_on_is_cut_and_said(kernel, simulator, sent, every):
+def test_an_endless_error_body_is_cut_and_reported(kernel, simulator, sent, every):
     before = int(kernel.run(PEAK).text)
     with server(*sent(), every=every, for_ever=True) as base_url:
         kernel.send_to(base_url)
@@ -273,7 +271,7 @@ def test_a_refusal_that_goes_on_and_on_is_cut_and_said(kernel, simulator, sent, 
     assert kernel.run("%%minimax\nAnd now?", "b").turn["status"] == "complete"
 
 
-def test_hostile_headers_end_the_call_in_plain_lines_or_not_at_all(kernel, simulator):
+def test_hostile_headers_are_ignored_or_give_a_plain_error(kernel, simulator):
     evil = "\x1b[31m\u202e<img src=x onerror=alert(1)>".encode()
     names = (b"retry-after", b"request-id", b"www-authenticate", b"set-cookie", b"content-type", b"location", b"x\x1b")
     heads = [b"\r\n".join(name + b": " + value for name in names) for value in (evil, evil[5:], b"x" * 1_000_000)]
@@ -287,7 +285,7 @@ def test_hostile_headers_end_the_call_in_plain_lines_or_not_at_all(kernel, simul
     assert kernel.run("%%minimax\nAnd now?", "b").turn["status"] == "complete"
 
 
-def test_an_answer_may_come_in_one_piece_of_10_mb(kernel):
+def test_an_answer_can_arrive_in_one_chunk_of_10_mb(kernel):
     piece = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "word " * 2_000_000}}
     with Recorder(sse(*EVENTS[:2], piece, *EVENTS[3:])) as recorder:
         kernel.send_to(recorder.base_url)
@@ -305,7 +303,7 @@ def said_of_tries(run: Any) -> list[str]:
     return [op[1]["notes"][0] for op in run.ops if op[0] == "state" and "retrying in" in str(op[1].get("notes"))]
 
 
-def test_new_tries_are_shown_before_they_are_made(kernel, simulator):
+def test_retries_are_shown_before_they_are_sent(kernel, simulator):
     kernel.run("%minimax set max_retries 2")
     seen: list[int] = []
     before = len(simulator.log)
@@ -329,7 +327,7 @@ def test_new_tries_are_shown_before_they_are_made(kernel, simulator):
     assert [record.status for record in simulator.log[before:]] == [529, 529, 200, 200]
 
 
-def test_tries_come_to_an_end(kernel, simulator):
+def test_retries_are_limited(kernel, simulator):
     kernel.run("%minimax set max_retries 2")
     for name in ("rate-limit", "html-502"):
         before = len(simulator.log)
@@ -343,7 +341,7 @@ def test_tries_come_to_an_end(kernel, simulator):
         assert len(simulator.log) - before == 2 + 1, name
 
 
-def test_a_list_of_models_is_asked_for_once_and_what_is_wrong_is_said(kernel, simulator):
+def test_the_list_of_models_is_requested_once_and_its_error_is_reported(kernel, simulator):
     kernel.run("%minimax set max_retries 2")
     busy = http('{"error": {"type": "overloaded_error", "message": "busy"}}', status="529 X")
     with Recorder(busy) as recorder:
@@ -354,7 +352,7 @@ def test_a_list_of_models_is_asked_for_once_and_what_is_wrong_is_said(kernel, si
         assert len(recorder.requests) == 2
 
 
-def test_a_refused_connection_is_tried_again_and_then_said(kernel):
+def test_a_refused_connection_is_retried_and_then_reported(kernel):
     kernel.run("%minimax set max_retries 1")
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -365,7 +363,7 @@ def test_a_refused_connection_is_tried_again_and_then_said(kernel):
     assert "%minimax doctor" in lines_of(run)
 
 
-def test_what_began_to_answer_is_not_tried_again(kernel, simulator):
+def test_a_response_that_has_started_is_not_retried(kernel, simulator):
     kernel.run("%minimax set max_retries 2")
     for name in ("reset", "reset-after-headers", "silence", "silence-before-headers", "overloaded after=2", "html"):
         before = len(simulator.log)
@@ -373,7 +371,7 @@ def test_what_began_to_answer_is_not_tried_again(kernel, simulator):
         assert len(simulator.log) - before == 1 + 1, name
 
 
-def test_a_days_wait_is_said_and_not_slept(kernel, simulator):
+def test_a_retry_after_of_a_day_is_reported_instead_of_waited_for(kernel, simulator):
     kernel.run("%minimax set max_retries 2")
     tomorrow = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
     for name, (asked, said) in itertools.product(
@@ -386,13 +384,13 @@ def test_a_days_wait_is_said_and_not_slept(kernel, simulator):
         assert len(simulator.log) - before == 1 + 1
 
 
-def test_a_wait_that_makes_no_sense_is_passed_over(kernel, simulator):
+def test_an_invalid_retry_after_is_ignored(kernel, simulator):
     kernel.run("%minimax set max_retries 1")
     for asked in ("soon", "-5", "nan", "inf", "1e999", '""'):
         assert len(said_of_tries(met(kernel, simulator, f"fault=overloaded retry_after={asked} times=1"))) == 1, asked
 
 
-def test_a_refusal_that_lasts_is_not_tried_again_whatever_it_asks(kernel, simulator):
+def test_a_permanent_error_is_not_retried_even_with_retry_after(kernel, simulator):
     kernel.run("%minimax set max_retries 2")
     for name, refusal in REFUSALS.items():
         if refusal.status < 429:
@@ -406,7 +404,7 @@ def test_a_refusal_that_lasts_is_not_tried_again_whatever_it_asks(kernel, simula
 # Redirects ------------------------------------------------------------------------------------------------------
 
 
-def test_a_redirect_is_said_and_never_followed(kernel, simulator):
+def test_a_redirect_is_reported_and_never_followed(kernel, simulator):
     with Recorder() as other:
         before = len(simulator.log)
         run = met(kernel, simulator, f"fault=redirect to={other.base_url}/v1/messages")
@@ -422,7 +420,7 @@ def test_a_redirect_is_said_and_never_followed(kernel, simulator):
 
 
 @pytest.mark.parametrize("status", ["403 X", "405 X", "413 X", "418 X", "451 X", "501 X", "599 X"])
-def test_any_other_status_also_says_what_to_do(kernel, status):
+def test_every_other_status_also_has_a_hint(kernel, status):
     bodies: list[Callable[[], bytes]] = [
         lambda: http('{"error": {"message": "no"}}', status=status),
         lambda: http("", status=status),

@@ -86,7 +86,7 @@ def page(tmp_path, simulator):
     made.kernel.close()
 
 
-def test_a_restarted_kernel_remembers_what_the_notebook_shows(page):
+def test_a_restarted_kernel_restores_the_notebooks_turns(page):
     page.run("id0", "id1")
     before = page.simulator.log[-1].body["messages"]
     answer = page.outputs["id1"][0].data[MIME_TYPE]["messages"][1]
@@ -101,7 +101,7 @@ def test_a_restarted_kernel_remembers_what_the_notebook_shows(page):
     assert "restored" not in page.run("id3").outputs[0]["data"]["text/html"]
 
 
-def test_the_document_gives_the_order_whatever_the_order_of_running(page):
+def test_turns_are_in_document_order_not_in_execution_order(page):
     page.run("id0", "id2")
     page.save()
     page.run("id1")
@@ -120,7 +120,7 @@ def test_moving_a_cell_moves_its_turn(page):
     assert page.kernel.run("%minimax history").text.count("stale") == 3
 
 
-def test_clearing_an_output_or_deleting_a_cell_forgets_the_turn(page):
+def test_clearing_an_output_or_deleting_a_cell_removes_its_turn(page):
     page.run("id0", "id1", "id2")
     del page.outputs["id0"], page.cells["id1"]
     page.save()
@@ -128,7 +128,7 @@ def test_clearing_an_output_or_deleting_a_cell_forgets_the_turn(page):
     assert page.sent() == ["Three", "Four"]
 
 
-def test_a_turn_that_is_younger_than_the_file_is_kept(page):
+def test_a_turn_newer_than_the_file_stays_in_the_history(page):
     page.run("id0", "id1")
     del page.outputs["id1"]
     page.save(later=-10)
@@ -136,7 +136,7 @@ def test_a_turn_that_is_younger_than_the_file_is_kept(page):
     assert page.sent() == ["One", "Two", "Three"]
 
 
-def test_what_cannot_be_read_is_reported_by_cell_and_passed_over(page):
+def test_unreadable_records_are_reported_by_cell_and_skipped(page):
     page.run("id0", "id1", "id2")
     page.outputs["id0"][0].data[MIME_TYPE]["schema"] = 99
     page.outputs["id1"][0].data[MIME_TYPE]["messages"] = "cut"
@@ -161,7 +161,7 @@ def test_what_cannot_be_read_is_reported_by_cell_and_passed_over(page):
     ],
     ids=["not JSON", "not a notebook", "100 MB", "gone"],
 )
-def test_a_notebook_that_cannot_be_read_is_said_and_the_kernel_remembers(page, content, said):
+def test_an_unreadable_notebook_is_reported_and_the_kernel_keeps_its_turns(page, content, said):
     page.run("id0")
     if content is None:
         page.path.unlink()
@@ -192,10 +192,10 @@ def test_an_interrupted_tool_call_in_a_file_does_not_poison_the_history(page):
     run = page.run("id1")
     assert run.turn["status"] == "complete"
     assert page.simulator.log[-1].body["messages"][2]["content"][0]["type"] == "tool_result"
-    assert "every tool call answered" in page.kernel.run("%minimax doctor").text
+    assert "and with all tool results" in page.kernel.run("%minimax doctor").text
 
 
-def test_running_all_of_an_unchanged_notebook_in_auto_asks_nothing_and_changes_nothing(page):
+def test_replaying_an_unchanged_notebook_sends_nothing_and_changes_nothing(page):
     page.run(*page.cells)
     page.save()
     saved, calls = page.path.read_bytes(), len(page.simulator.log)
@@ -207,7 +207,7 @@ def test_running_all_of_an_unchanged_notebook_in_auto_asks_nothing_and_changes_n
     assert page.path.read_bytes() == saved
 
 
-def test_a_change_asks_that_cell_and_those_below_whose_past_changed_and_no_others(page):
+def test_after_an_edit_only_the_affected_cells_send_requests(page):
     page.cells["id2"] = "%%minimax --context none\nThree"
     page.run(*page.cells)
     page.save()
@@ -219,7 +219,7 @@ def test_a_change_asks_that_cell_and_those_below_whose_past_changed_and_no_other
     assert asked == ["Two, but different", "Four"]
 
 
-def test_only_never_asks(page):
+def test_replay_only_never_sends_a_request(page):
     page.run("id0")
     page.save()
     calls = len(page.simulator.log)
@@ -243,7 +243,7 @@ def test_replay_from_finds_records_of_other_notebooks(page, tmp_path):
     assert turn["cell_id"] == "id0"
 
 
-def test_a_fork_shares_the_past_and_survives_a_restart(page):
+def test_a_fork_shares_earlier_turns_and_survives_a_restart(page):
     page.run("id0", "id1")
     page.kernel.run("%minimax fork other")
     page.run("id2")
@@ -258,7 +258,7 @@ def test_a_fork_shares_the_past_and_survives_a_restart(page):
     assert page.sent() == ["One", "Two", "Four"]
 
 
-def test_undo_and_clear_forget_also_what_the_file_still_shows(page):
+def test_undo_and_clear_also_remove_turns_that_are_still_in_the_file(page):
     page.run("id0", "id1")
     page.save()
     assert "'Two'" in page.kernel.run("%minimax undo").text
@@ -295,7 +295,7 @@ def test_save_load_and_export(page, tmp_path):
     assert failed.error["evalue"] == "/nonexistent/talk.md cannot be written: No such file or directory."
 
 
-def test_sees_above_gives_the_cells_since_the_last_prompt_with_their_outputs(page):
+def test_sees_above_sends_the_cells_since_the_last_prompt_with_their_outputs(page):
     page.cells = {
         "load": "%load_ext mm_magics",
         "a": "x = 6 * 7\nprint('printed', x)",
@@ -324,7 +324,7 @@ def test_sees_above_gives_the_cells_since_the_last_prompt_with_their_outputs(pag
     assert page.simulator.log[-1].body["messages"] == messages
 
 
-def test_explain_asks_about_the_last_error(page):
+def test_explain_sends_the_cell_of_the_last_error(page):
     assert (
         page.kernel.run("%minimax explain", "x")
         .error["evalue"]

@@ -26,7 +26,7 @@ HERE = {"127.0.0.1", "::1", "localhost", "None", ""}
 
 
 @pytest.mark.slow
-def test_the_demo_connects_to_this_machine_alone(tmp_path: Path) -> None:
+def test_the_demo_connects_only_to_this_machine(tmp_path: Path) -> None:
     """The demo and its kernel, each Python process told on by an audit hook."""
     (tmp_path / "sitecustomize.py").write_text(WATCH)
     told = tmp_path / "connections"

@@ -26,7 +26,7 @@ def test_the_cell_ends_with_exactly_one_final_bundle(kernel):
     assert run.turn["status"] == "complete"
 
 
-def test_the_widget_is_told_all_of_the_answer_and_nothing_twice(kernel):
+def test_the_widget_receives_the_whole_answer_once(kernel):
     run = kernel.run("%%minimax\nShow me python code.", "a")
     answer = run.turn["messages"][1]["content"]
     for key, field in ((0, "thinking"), (1, "text")):
@@ -61,7 +61,7 @@ def test_text_reaches_the_wire_while_the_stream_is_silent(kernel):
     assert len(whole) > len(before)
 
 
-def test_an_interrupt_keeps_what_came_and_the_next_request_is_valid(kernel, simulator):
+def test_an_interrupt_keeps_the_partial_response_and_the_next_request_is_valid(kernel, simulator):
     run = kernel.run(SLOW, "a", when=told('"add", 1'), then=kernel.interrupt)
     bundle, error = run.outputs
     assert run.turn["status"] == "stopped"
@@ -75,7 +75,7 @@ def test_an_interrupt_keeps_what_came_and_the_next_request_is_valid(kernel, simu
     assert sent[1]["content"][-1]["text"] == kept
 
 
-def test_an_interrupt_before_anything_came_keeps_the_earlier_turn(kernel):
+def test_an_interrupt_before_any_response_keeps_the_earlier_turn(kernel):
     first = kernel.run("%%minimax\nHello.", "a").turn
     waiting = "%%minimax\nHello again. [[simulator: wait=20]]"
     run = kernel.run(waiting, "a", when=told("waiting"), then=kernel.interrupt)
@@ -110,7 +110,7 @@ def test_rerunning_a_cell_replaces_its_turn(kernel, simulator):
         ("%%minimax\nHi. [[simulator: fault=invalid-key]]", "invalid api key (2049)"),
     ],
 )
-def test_bad_input_is_a_clear_line_and_the_history_is_as_it_was(kernel, cell, said):
+def test_invalid_input_is_a_clear_error_and_does_not_change_the_history(kernel, cell, said):
     kernel.run("%%minimax\nHello.", "a")
     before = kernel.run("%minimax history").text
     run = kernel.run(cell, "b")
@@ -121,14 +121,14 @@ def test_bad_input_is_a_clear_line_and_the_history_is_as_it_was(kernel, cell, sa
 
 
 @pytest.mark.parametrize("url", ["no url", "ftp://x/anthropic", "http://example.org/anthropic"])
-def test_a_base_url_that_is_not_one_is_said_in_one_line(kernel, url):
+def test_an_invalid_base_url_is_one_clear_error(kernel, url):
     run = kernel.run(f"%config MiniMax.base_url = {url!r}")
     (output,) = run.outputs
     assert output["text"].count("\n") == 1
     assert kernel.run("%%minimax\nHello.", "a").turn["status"] == "complete"
 
 
-def test_no_server_is_one_clear_line(kernel):
+def test_an_unreachable_server_is_one_clear_error(kernel):
     kernel.run(
         "get_ipython().magics_manager.registry['MiniMaxMagics'].session.keys.enter('http://127.0.0.1:9', 'k' * 8)"
     )
@@ -146,7 +146,7 @@ def test_braces_dollars_and_json_in_the_first_line_are_not_expanded(kernel, simu
     assert body["messages"][-1]["content"][0]["text"] == '{"a": {"b": 1}} $name %s {name}'
 
 
-def test_raw_sends_the_cell_as_it_is(kernel, simulator):
+def test_raw_sends_the_cell_unchanged(kernel, simulator):
     kernel.run("%%minimax --raw\n{{ nothing }}", "a")
     assert simulator.log[-1].body["messages"][-1]["content"][0]["text"] == "{{ nothing }}"
 
@@ -171,14 +171,14 @@ def test_every_flag_of_a_call_reaches_the_wire(kernel, simulator):
     }
 
 
-def test_what_the_endpoint_ignores_is_said(kernel):
+def test_parameters_that_the_endpoint_ignores_are_reported(kernel):
     run = kernel.run("%%minimax --param top_k=3 --thinking off\nHello.", "a")
     html = run.outputs[0]["data"]["text/html"]
     assert "top_k is ignored by the endpoint." in html
     assert "always thinks" in html
 
 
-def test_out_and_as_give_the_answer_as_a_value(kernel):
+def test_out_stores_the_answer_in_the_format_of_as(kernel):
     kernel.run('%%minimax --as json --out found\nAnswer. [[simulator: say="```json\\n[1, 2]\\n```"]]', "a")
     assert kernel.run("found").text == "[1, 2]"
     kernel.run('%%minimax --as code --out program\nAnswer. [[simulator: say="So:\\n```python\\nprint(5)\\n```"]]', "b")
@@ -206,7 +206,7 @@ def test_quiet_shows_one_folded_line_and_keeps_the_turn(kernel):
     assert run.outputs[0]["data"]["text/html"].count("<details><summary>MiniMax-M2.7") == 1
 
 
-def test_threads_and_context_choose_what_is_seen(kernel, simulator):
+def test_thread_and_context_select_the_turns_that_are_sent(kernel, simulator):
     kernel.run("%%minimax --thread side\nAside.", "s")
     for number, cell in enumerate("abc"):
         kernel.run(f"%%minimax\nNumber {number}.", cell)
@@ -217,7 +217,7 @@ def test_threads_and_context_choose_what_is_seen(kernel, simulator):
     assert seen == {"above": 3, "none": 1, "1": 3, "all": 5}
 
 
-def test_settings_hold_for_the_kernel_and_flags_for_the_cell(kernel, simulator):
+def test_settings_apply_to_the_kernel_and_flags_to_the_cell(kernel, simulator):
     kernel.run("%minimax model MiniMax-M2.1\n%minimax system You are terse.\n%minimax set temperature 0.4")
     kernel.run("%%minimax -m MiniMax-M2\nHello.", "a")
     kernel.run("%%minimax\nHello.", "b")
@@ -227,7 +227,7 @@ def test_settings_hold_for_the_kernel_and_flags_for_the_cell(kernel, simulator):
     assert two["temperature"] == 0.4
 
 
-def test_the_stop_message_of_the_widget_ends_the_turn(kernel):
+def test_the_widgets_stop_message_ends_the_turn(kernel):
     def press() -> None:
         (comm_id,) = opened
         content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"type": "stop"}}}
@@ -250,7 +250,7 @@ def test_the_stop_message_of_the_widget_ends_the_turn(kernel):
     assert run.error is None
 
 
-def test_the_key_is_nowhere(kernel, simulator):
+def test_the_key_appears_nowhere(kernel, simulator):
     cells = [
         "%minimax",
         "%minimax doctor",
@@ -273,7 +273,7 @@ def test_the_key_is_nowhere(kernel, simulator):
         assert form not in everything
 
 
-def test_records_keep_the_json_schema(kernel):
+def test_records_match_the_json_schema(kernel):
     from importlib.resources import files
 
     schema = json.loads((files("mm_magics.history") / "turn.schema.json").read_text())

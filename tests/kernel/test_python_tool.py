@@ -14,7 +14,7 @@ tool = python_tool(shell.user_ns, shell)
 """
 
 
-def test_nothing_is_shown_and_nothing_is_counted(shared_kernel):
+def test_code_of_the_python_tool_shows_no_output_and_does_not_count_as_a_cell(shared_kernel):
     shared_kernel.run(TOOL)
     code = (
         "import os\nfrom IPython.display import HTML, display\nprint('out')\ndisplay(HTML('<b>x</b>'))\nmade = 5\nmade"
@@ -25,7 +25,7 @@ def test_nothing_is_shown_and_nothing_is_counted(shared_kernel):
     assert run.text.splitlines() == ["out", "<IPython.core.display.HTML object>", "5", "5", "True True"]
 
 
-def test_an_interrupt_ends_the_code_and_the_kernel_shows_again(fresh_kernel):
+def test_after_an_interrupt_of_the_code_the_kernel_shows_output_again(fresh_kernel):
     fresh_kernel.run(TOOL)
     pressed: list[float] = []
 
@@ -47,7 +47,7 @@ def test_an_interrupt_ends_the_code_and_the_kernel_shows_again(fresh_kernel):
     assert "printed" in run.text
 
 
-def test_stop_is_heard_while_the_code_runs(fresh_kernel):
+def test_stop_works_while_the_code_runs(fresh_kernel):
     fresh_kernel.run(TOOL)
     front_end = FrontEnd(fresh_kernel)
     control = front_end.open("mm_magics.control")

@@ -35,7 +35,7 @@ print((await tool.function(timezone="Asia/Tokyo")).text)
     assert fresh_kernel.run("%minimax mcp remove time").error is None
 
 
-def test_what_goes_wrong_is_shown_without_a_traceback(fresh_kernel):
+def test_errors_are_shown_without_a_traceback(fresh_kernel):
     error = fresh_kernel.run(f"%minimax mcp add rude -- {' '.join(RUDE)} crash").error
     assert error["traceback"] == [
         "The MCP server rude ended.",
@@ -45,7 +45,7 @@ def test_what_goes_wrong_is_shown_without_a_traceback(fresh_kernel):
     ]
 
 
-def test_an_interrupt_ends_the_wait_for_a_silent_server_and_the_kernel_lives_on(fresh_kernel):
+def test_an_interrupt_stops_waiting_for_a_silent_server(fresh_kernel):
     fresh_kernel.run("%minimax mcp list")
     line = f"{{session}}.servers.add('rude', {[*RUDE, 'silent']!r}); print('waiting', flush=True)"
     fresh_kernel.run(line.format(session=SESSION))
@@ -62,7 +62,7 @@ def test_an_interrupt_ends_the_wait_for_a_silent_server_and_the_kernel_lives_on(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [(), ("stay",)], ids=["polite", "will not end"])
-def test_a_kernel_that_is_shut_down_takes_its_servers_and_their_children_with_it(fresh_kernel, tmp_path, how):
+def test_shutting_down_a_kernel_ends_its_servers_and_their_child_processes(fresh_kernel, tmp_path, how):
     running = started(fresh_kernel, tmp_path / "pids", *how)
     fresh_kernel.client.stop_channels()
     fresh_kernel.manager.shutdown_kernel(now=False)
@@ -71,7 +71,7 @@ def test_a_kernel_that_is_shut_down_takes_its_servers_and_their_children_with_it
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [(), ("stay",)], ids=["polite", "will not end"])
-def test_a_kernel_that_is_killed_leaves_no_server_and_no_child_behind(fresh_kernel, tmp_path, how):
+def test_a_killed_kernel_leaves_no_server_processes(fresh_kernel, tmp_path, how):
     running = started(fresh_kernel, tmp_path / "pids", *how)
     os.kill(fresh_kernel.manager.provisioner.process.pid, signal.SIGKILL)
     until(lambda: not any(map(alive, running)))

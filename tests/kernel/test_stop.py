@@ -135,7 +135,7 @@ def check(kernel, simulator, run, seconds: float, how: str, kept: str) -> None:
 
 @pytest.mark.parametrize("how", ["button", "interrupt"])
 @pytest.mark.parametrize("name", STATES)
-def test_stop_comes_at_once_in_every_state(kernel, simulator, button, name, how):
+def test_stop_works_immediately_in_every_state(kernel, simulator, button, name, how):
     kernel.run(TOOLS)
     kernel.run("%%minimax\nWarm up.", "w")
     case, before = STATES[name], len(simulator.log)
@@ -153,7 +153,7 @@ def test_stop_comes_at_once_in_every_state(kernel, simulator, button, name, how)
 
 
 @pytest.mark.parametrize("how", ["button", "interrupt"])
-def test_stop_comes_at_once_while_it_connects(kernel, simulator, button, how):
+def test_stop_works_immediately_while_connecting(kernel, simulator, button, how):
     with unanswered() as base_url:
         kernel.send_to(base_url)
         run, seconds = stopped(kernel, State("Hello.", WAITING), button if how == "button" else kernel.interrupt)
@@ -163,7 +163,7 @@ def test_stop_comes_at_once_while_it_connects(kernel, simulator, button, how):
 
 
 @pytest.mark.parametrize("how", ["button", "interrupt"])
-def test_stop_comes_at_once_in_code_that_the_model_wrote(kernel, simulator, button, how):
+def test_stop_works_immediately_in_code_written_by_the_model(kernel, simulator, button, how):
     kernel.run("%minimax tools allow python")
     simulator.answers.append(Answer([thinking("I loop."), tool_use("python", {"code": "while True:\n    pass"})]))
     case = State("Loop.", RUNNING, "--tools python", "while True")
@@ -173,7 +173,7 @@ def test_stop_comes_at_once_in_code_that_the_model_wrote(kernel, simulator, butt
     kernel.run("%minimax tools forget all")
 
 
-def test_the_first_interrupt_of_a_kernel_waits_for_no_import(fresh_kernel):
+def test_the_first_interrupt_of_a_kernel_is_not_delayed_by_imports(fresh_kernel):
     fresh_kernel.run("%%minimax\nWarm up.", "w")
     fresh_kernel.run("import sys; known = set(sys.modules)")
     run, seconds = stopped(fresh_kernel, STATES["before the first byte"], fresh_kernel.interrupt)

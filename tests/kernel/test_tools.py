@@ -27,7 +27,7 @@ def outcomes(turn: dict) -> list[str]:
     return [each["outcome"] for response in turn["responses"] for each in response.get("tools", ())]
 
 
-def test_a_function_of_the_notebook_is_a_tool_by_its_name(kernel, simulator):
+def test_a_function_of_the_notebook_can_be_used_as_a_tool(kernel, simulator):
     kernel.run(ADD)
     run = kernel.run("%%minimax --tools add\nUse add, please.", "a")
     assert outcomes(run.turn) == ["done"]
@@ -49,14 +49,14 @@ def short_wait_for_a_page(kernel):
 
 
 @pytest.mark.parametrize(("flags", "cell"), [("", None), ("", "a"), ("--quiet", None)])
-def test_a_tool_that_acts_is_denied_where_nobody_can_be_asked(kernel, short_wait_for_a_page, flags, cell):
+def test_a_tool_that_requires_approval_is_denied_without_input(kernel, short_wait_for_a_page, flags, cell):
     run = kernel.run(f"%%minimax --tools python {flags}\nUse python, please.", cell)
     assert outcomes(run.turn) == ["denied"]
     assert "no one to ask" in results(run.turn)[0]
     assert len(run.outputs) == 1, "the question was printed although nobody could answer it"
 
 
-def test_a_rule_lets_it_run_without_a_question(kernel):
+def test_a_rule_allows_the_tool_without_approval(kernel):
     kernel.run("%minimax tools allow python")
     kernel.run("x = 20")
     run = kernel.run("%%minimax --tools python\nGo. [[simulator: rounds=1]] Use python.")
@@ -101,7 +101,7 @@ def asks(kind: str, content: dict) -> bool:
 
 
 @pytest.mark.parametrize(("allowed", "outcome"), [(True, "done"), (False, "denied")])
-def test_the_button_in_the_turn_decides(kernel, subshell, allowed, outcome):
+def test_the_buttons_in_the_turn_approve_or_deny_a_call(kernel, subshell, allowed, outcome):
     answer.subshell = subshell
     kernel.run("from mm_magics import minimax_tool\n@minimax_tool(asks=True)\ndef wipe() -> str:\n    return 'wiped'")
     run = kernel.run(
@@ -114,7 +114,7 @@ def test_the_button_in_the_turn_decides(kernel, subshell, allowed, outcome):
     assert results(run.turn) == ["wiped" if allowed else "The user did not allow this call. Not today."]
 
 
-def test_a_console_is_asked_in_words(kernel):
+def test_a_console_asks_for_approval_with_a_text_prompt(kernel):
     kernel.run("from mm_magics import minimax_tool\n@minimax_tool(asks=True)\ndef wipe() -> str:\n    return 'wiped'")
     said: list[str] = []
 
@@ -130,7 +130,7 @@ def test_a_console_is_asked_in_words(kernel):
     assert "wipe done" in run.text
 
 
-def test_an_interrupt_in_a_tool_keeps_the_turn_valid(kernel, simulator):
+def test_an_interrupt_during_a_tool_call_leaves_a_valid_turn(kernel, simulator):
     kernel.run("import time\ndef sleep() -> None:\n    time.sleep(60)")
 
     def running(kind: str, content: dict) -> bool:
@@ -146,7 +146,7 @@ def test_an_interrupt_in_a_tool_keeps_the_turn_valid(kernel, simulator):
     assert problems(simulator.log[-1].body["messages"]) == []
 
 
-def test_an_answer_in_a_shape_becomes_a_value(kernel):
+def test_an_answer_with_a_schema_becomes_a_value(kernel):
     kernel.run("from dataclasses import dataclass\n@dataclass\nclass Person:\n    name: str\n    age: int")
     run = kernel.run("%%minimax --schema Person -o ada\nWho is Ada?", "a")
     assert run.error is None, run.error
@@ -154,7 +154,7 @@ def test_an_answer_in_a_shape_becomes_a_value(kernel):
     assert "Tool: final_answer" not in run.outputs[0]["data"]["text/html"]
 
 
-def test_tools_that_are_not_there_are_refused_in_a_line(kernel, simulator):
+def test_unknown_tools_are_rejected_with_one_line(kernel, simulator):
     before = len(simulator.log)
     run = kernel.run("%%minimax --tools nothing\nHi.", "a")
     assert run.error["traceback"][0] == "There is no tool named nothing."
