@@ -1,8 +1,8 @@
-"""`python -m fuzz TARGET`: a property of tests/ under atheris, which looks for bytes that reach new lines.
+"""`python -m fuzz TARGET [OPTION...]`: run a property test under atheris, which searches for new code paths.
 
-Always true: a target is a test that hypothesis runs too, so that a find becomes an `@example` of that test. Without a
-name the targets are listed. What follows the name is libFuzzer's: `-max_total_time=60`, or a file that it wrote, which
-is then run alone. Needs the extra `fuzz`, whose wheels are for Linux.
+Every target is a test that Hypothesis runs too, so that a finding becomes an `@example` of that test. Without a target,
+the targets are listed. The options are libFuzzer's, such as `-max_total_time=60`, or a file that it wrote, to run only
+that input. Requires the extra `fuzz`, whose wheels are for Linux.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ TARGETS = ("sse", "records", "notebooks", "arguments", "templates")
 
 
 def targets() -> dict[str, Callable[[bytes], object]]:
-    """What each does with the bytes that it is given.
+    """Return the function of each target, which takes bytes.
 
-    Records and notebooks are drawn from the bytes as hypothesis draws from chance, since bytes that are JSON are not
-    found by changing some.
+    Records and notebooks are drawn from the bytes as Hypothesis draws from random data, because changing single bytes
+    rarely gives valid JSON.
     """
     from tests import test_outside
     from tests.ipython import test_arguments
@@ -27,11 +27,11 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     def inner(test: Any) -> Any:
         return test.hypothesis.inner_test
 
-    record = test_outside.test_any_turn_is_shown_inert_and_can_be_saved
-    notebook = test_outside.test_any_notebook_is_read_or_refused_and_its_turns_take_their_places
-    stream = inner(test_outside.test_any_bytes_for_a_stream_do_too)
+    record = test_outside.test_any_turn_is_displayed_sanitized_and_can_be_saved
+    notebook = test_outside.test_any_notebook_is_read_with_its_turns_or_refused
+    stream = inner(test_outside.test_any_bytes_as_a_stream_make_a_message_that_can_be_displayed_saved_and_sent)
     typed = inner(test_arguments.test_any_text_is_parsed_or_raises_an_argument_error)
-    template = inner(test_outside.test_any_template_is_rendered_or_the_expression_is_named)
+    template = inner(test_outside.test_any_template_is_rendered_or_its_expression_is_quoted)
     return {
         "sse": lambda data: stream(data, [len(data) // 2]),
         "records": drawn(record),
@@ -42,17 +42,17 @@ def targets() -> dict[str, Callable[[bytes], object]]:
 
 
 def drawn(test: Any) -> Callable[[bytes], object]:
-    """The test, with what is drawn from the bytes; that is printed if it fails, for an `@example`."""
+    """Return the test with arguments drawn from the bytes. If it fails, they are printed, for an `@example`."""
     inner = test.hypothesis.inner_test
 
-    def told(**arguments: Any) -> None:
+    def run_printing(**arguments: Any) -> None:
         try:
             inner(**arguments)
         except Exception:
             print("drawn:", arguments, file=sys.stderr)
             raise
 
-    test.hypothesis.inner_test = told
+    test.hypothesis.inner_test = run_printing
     return test.hypothesis.fuzz_one_input
 
 
@@ -63,7 +63,7 @@ def main(name: str, options: list[str]) -> None:
         sys.exit("atheris is not installed: pip install -e '.[fuzz]' (its wheels are for Linux).")
     with atheris.instrument_imports(include=["mm_magics"]):
         run = targets()[name]
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115  what views write
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115  discards what views write
     atheris.Setup([sys.argv[0], "-len_control=0", "-max_len=65536", "-timeout=20", *options], run)
     atheris.Fuzz()
 

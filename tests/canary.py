@@ -1,6 +1,6 @@
-"""A key to look for: it holds every character that somebody may escape, and a stem that no escape changes.
+"""A key to search for. It contains every character that may be escaped, and a stem that no escape changes.
 
-Always true: what is not found in any of `FORMS` cannot be turned into the key's stem by undoing escapes or base64.
+If none of `FORMS` is found in some data, undoing escapes or base64 in it cannot give the key's stem.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 
 STEM = "mm-canary-7f3a9c51e0"
 CANARY = STEM + r""""'\<&>/+=%{}~"""
-"""All of it is visible ASCII, so that it may stand in a header."""
+"""All of it is visible ASCII, so that it is valid in a header."""
 
 SIMULATORS = rb"simulator-key-[A-Za-z0-9_-]{32}"
-"""The keys that simulators make up for themselves."""
+"""The keys that simulators generate for themselves."""
 
 
 def _coded(text: str) -> Iterator[str]:
-    """What base64 makes of a text, wherever in a longer one it stands."""
+    """Yield the base64 forms of a text, for each of its positions in a longer text."""
     for before in range(3):
         coded = base64.b64encode(b"\0" * before + text.encode()).decode().rstrip("=")
         yield coded[(0, 2, 3)[before] : -1]
@@ -34,7 +34,7 @@ _SIMULATORS = re.compile(b"|".join([SIMULATORS, *(re.escape(each.encode()) for e
 
 
 def echoes() -> list[str]:
-    """The canary in the forms in which an endpoint may give it back."""
+    """Return the canary in the forms in which an endpoint may echo it."""
     quoted = urllib.parse.quote(CANARY, safe="")
     return [
         *(CANARY, f"Bearer {CANARY}.", json.dumps(CANARY), json.dumps(CANARY).replace("/", r"\/"), repr(CANARY)),
@@ -47,14 +47,14 @@ def echoes() -> list[str]:
 
 
 def places(data: bytes | str, *, simulators: bool = False) -> list[str]:
-    """What stands around each place where a key is, in any form; empty if there is none."""
+    """Return the surroundings of each occurrence of a key, in any form; empty if it does not occur."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    wanted = _SIMULATORS if simulators else _ANY
-    return [repr(raw[max(0, hit.start() - 120) : hit.end() + 40]) for hit in wanted.finditer(raw)]
+    pattern = _SIMULATORS if simulators else _ANY
+    return [repr(raw[max(0, hit.start() - 120) : hit.end() + 40]) for hit in pattern.finditer(raw)]
 
 
 def in_files(files: Iterable[Path], *, simulators: bool = False) -> list[str]:
-    """Where in these files, or in their names, a key is."""
+    """Return where in these files, or in their names, a key occurs."""
     found = []
     for file in files:
         found += [f"{file}: {place}" for place in places(file.read_bytes(), simulators=simulators)]

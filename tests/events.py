@@ -1,4 +1,4 @@
-"""The events of a stream, and what an assembler makes of them."""
+"""Events of a stream for tests, and their assembly."""
 
 from __future__ import annotations
 
@@ -50,5 +50,5 @@ def fed(*events: Event) -> tuple[Assembler, list[StreamEvent]]:
 
 
 def content(*events: Event) -> list[dict[str, Any]]:
-    """The content of a message of these events between its start and its end."""
+    """Return the content of a message with these events between its start and its end."""
     return fed(started(), *events, *ended())[0].content

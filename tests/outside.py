@@ -1,4 +1,4 @@
-"""What may come from outside: any JSON, and JSON that is nearly a turn record, a notebook, or a stream."""
+"""Strategies for input from outside: any JSON, and JSON that is almost a turn record, a notebook or a stream."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ JSON = st.recursive(
 )
 
 WILD = st.one_of(JSON, st.sampled_from([math.inf, -math.inf, math.nan]), st.just([math.inf]))
-"""Any JSON, and what Python's `json` reads and writes beside it."""
+"""Any JSON, and the constants that Python's `json` reads and writes in addition."""
 
 
 def nearly(*good: Any) -> st.SearchStrategy[Any]:
-    """One of these strategies, and now and then any JSON instead."""
+    """One of these strategies, and sometimes any JSON instead."""
     return st.one_of(*good, *good, JSON)
 
 

@@ -1,4 +1,4 @@
-"""How much longer our own code takes while coverage counts its lines: tests of its speed allow for that."""
+"""How much slower our code runs under coverage. Tests of speed allow for it."""
 
 from __future__ import annotations
 

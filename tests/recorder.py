@@ -1,4 +1,4 @@
-"""A server that records what reaches it, to the byte, and answers with given bytes, good or bad."""
+"""A server that records requests byte for byte, and responds with given bytes, valid or not."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def http(body: bytes | str, *headers: str, status: str = "200 OK", content_type:
 
 
 def sse(*events: Any) -> bytes:
-    """A stream of these events, by default a whole answer."""
+    """Return a response that streams these events, by default a complete message."""
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in events or EVENTS)
     return http(body, content_type="text/event-stream")
 
 
 class Request(NamedTuple):
-    """One request as it came; header names in lower case, one entry for each line."""
+    """One request as received. Header names are in lower case, with one entry per line."""
 
     line: str
     headers: list[tuple[str, str]]
@@ -44,7 +44,7 @@ class Request(NamedTuple):
 
 
 class Recorder:
-    """Answers the n-th request with the n-th reply, every further one with the last."""
+    """Responds to the n-th request with the n-th reply, and to all further ones with the last."""
 
     def __init__(self, *replies: bytes) -> None:
         self.replies = replies or (sse(),)
@@ -95,9 +95,12 @@ class Recorder:
 
 @contextmanager
 def server(*sent: bytes, every: float = 0.0, for_ever: bool = False) -> Iterator[str]:
-    """The base URL of a server that sends these bytes to whoever connects, one after the other, and then nothing.
+    """Run a server that sends these pieces to every client, then keeps the connection open. Yields its base URL.
 
-    `every`: seconds before each. `for_ever`: instead of nothing, the last of them again and again.
+    Args:
+        sent: The pieces, sent one after the other.
+        every: Seconds before each piece.
+        for_ever: Whether to repeat the last piece forever.
     """
     leaving = threading.Event()
 
@@ -124,7 +127,7 @@ def server(*sent: bytes, every: float = 0.0, for_ever: bool = False) -> Iterator
 
 @contextmanager
 def unanswered() -> Iterator[str]:
-    """The base URL of a host that takes no connection and refuses none."""
+    """Run a host that neither accepts nor refuses connections. Yields its base URL."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)

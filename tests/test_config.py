@@ -1,4 +1,4 @@
-"""The settings: what they take, where they come from, and which base URLs a key may be sent to."""
+"""The settings: valid values, where they come from, and which base URLs may receive a key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mm_magics.session import Session
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("given", "expected"),
     [
         ("https://api.minimax.io/anthropic", "https://api.minimax.io/anthropic"),
         (" https://api.minimaxi.com/anthropic/ ", "https://api.minimaxi.com/anthropic"),
@@ -25,9 +25,9 @@ from mm_magics.session import Session
         ("http://[::1]:1/x", "http://[::1]:1/x"),
     ],
 )
-def test_a_good_base_url_is_kept_without_its_last_slash(given: str, kept: str) -> None:
-    assert checked_base_url(given) == kept
-    assert MiniMax(base_url=given).base_url == kept
+def test_a_valid_base_url_is_used_without_its_trailing_slash(given: str, expected: str) -> None:
+    assert checked_base_url(given) == expected
+    assert MiniMax(base_url=given).base_url == expected
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_good_base_url_is_kept_without_its_last_slash(given: str, kept: str) -
         "http://0.0.0.0",
     ],
 )
-def test_a_base_url_that_a_key_cannot_be_sent_to_is_refused_and_not_repeated(url: str) -> None:
+def test_an_unsafe_base_url_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         checked_base_url(url)
     assert "hunter2" not in str(caught.value)
@@ -76,7 +76,7 @@ def test_a_base_url_that_a_key_cannot_be_sent_to_is_refused_and_not_repeated(url
     assert "hunter2" not in str(refused.value)
 
 
-def test_the_environment_gives_base_url_and_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_base_url_and_model_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (MiniMax().base_url, MiniMax().model) == ("https://api.minimax.io/anthropic", "MiniMax-M2.7")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://api.minimaxi.com/anthropic")
     monkeypatch.setenv("MINIMAX_MODEL", "MiniMax-M2.5")
@@ -85,7 +85,7 @@ def test_the_environment_gives_base_url_and_model(monkeypatch: pytest.MonkeyPatc
     assert MiniMax().base_url == "https://api.minimax.io/anthropic"
 
 
-def test_a_bad_base_url_in_the_environment_is_one_of_our_errors_before_anything_is_sent(
+def test_an_invalid_base_url_in_the_environment_is_a_config_error_before_anything_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://api.minimax.io/anthropic")
@@ -94,7 +94,7 @@ def test_a_bad_base_url_in_the_environment_is_one_of_our_errors_before_anything_
         Session().ask("hi")
 
 
-def test_ipythons_config_file_is_outranked_by_keyword_arguments_and_outranks_the_environment(
+def test_keyword_arguments_override_ipythons_config_file_which_overrides_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MINIMAX_MODEL", "MiniMax-M2.5")
@@ -120,7 +120,7 @@ def test_ipythons_config_file_is_outranked_by_keyword_arguments_and_outranks_the
         ("quiet", [True], ["yes", None]),
     ],
 )
-def test_a_setting_takes_what_makes_sense_and_nothing_else(name: str, good: list[Any], bad: list[Any]) -> None:
+def test_a_setting_accepts_only_valid_values(name: str, good: list[Any], bad: list[Any]) -> None:
     config = MiniMax()
     for value in good:
         setattr(config, name, value)
@@ -132,7 +132,7 @@ def test_a_setting_takes_what_makes_sense_and_nothing_else(name: str, good: list
         assert getattr(config, name) == before
 
 
-def test_every_setting_says_what_it_is_and_none_is_a_key() -> None:
+def test_every_setting_has_help_and_none_is_a_key() -> None:
     traits = MiniMax.class_traits(config=True)
     assert len(traits) >= 15
     for name, trait in traits.items():

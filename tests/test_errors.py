@@ -1,4 +1,4 @@
-"""The errors: one hierarchy, as it is drawn, each in one or two lines that say what to do."""
+"""The errors: the hierarchy matches its drawing, and each error is one or two lines that say what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLASSES = {
 }
 
 
-def test_the_hierarchy_is_the_one_that_is_drawn() -> None:
+def test_the_hierarchy_matches_the_drawing_in_the_docstring() -> None:
     drawn: dict[str, str] = {}
     above: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
@@ -29,7 +29,7 @@ def test_the_hierarchy_is_the_one_that_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_an_error_is_its_message_then_what_to_do_and_no_traceback(name: str) -> None:
+def test_an_error_shows_its_message_and_hint_but_no_traceback(name: str) -> None:
     more: dict[str, Any] = {"status": 500} if name == "StatusError" else {}
     error = CLASSES[name]("It broke.", "Fix it.", **more)
     assert str(error) == "It broke.\nFix it."

@@ -1,4 +1,4 @@
-"""An interrupt at any moment: what came is kept, the history is valid, and the interrupt itself is never lost."""
+"""An interrupt at any moment keeps the partial response and a valid history, and is never lost itself."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def _pythons_own_handler() -> Any:
 
 
 class Witness:
-    """A view that remembers what it was shown."""
+    """A view that records the text it is shown."""
 
     due = None
 
     def __init__(self) -> None:
-        self.told = {"text": "", "thinking": ""}
+        self.shown = {"text": "", "thinking": ""}
 
     def show(self, event: Any) -> None:
-        if isinstance(event, Delta) and event.kind in self.told:
-            self.told[event.kind] += event.text
+        if isinstance(event, Delta) and event.kind in self.shown:
+            self.shown[event.kind] += event.text
 
 
 def check(session: Session, witness: Witness) -> None:
-    """What was shown is in the history, and the history is valid."""
+    """Check that what was shown is in the history, and that the history is valid."""
     turns = session.history.turns("main")
     assert problems(session.prepare("And now?").body["messages"]) == []
     assert len(turns) <= 1
@@ -61,17 +61,17 @@ def check(session: Session, witness: Witness) -> None:
         for block in turn.messages[1]["content"]:
             assert isinstance(block, dict)
     content: list[Any] = [block for turn in turns for block in turn.messages[1]["content"]]
-    for kind, told in witness.told.items():
-        kept = "".join(block.get(kind, "") for block in content if block["type"] == kind)
-        assert kept.startswith(told), f"{kind} was shown and is lost"
+    for kind, shown in witness.shown.items():
+        in_history = "".join(block.get(kind, "") for block in content if block["type"] == kind)
+        assert in_history.startswith(shown), f"{kind} was shown and is lost"
         if turns and turns[0].status == "complete":
-            assert told in ("", kept)
+            assert shown in ("", in_history)
 
 
-# Holding an interrupt back --------------------------------------------------------------------------------------
+# Deferring an interrupt -----------------------------------------------------------------------------------------
 
 
-def test_an_interrupt_waits_until_the_block_is_left_and_then_comes() -> None:
+def test_a_deferred_interrupt_is_raised_at_the_end_of_the_block() -> None:
     done = []
     with pytest.raises(KeyboardInterrupt), interrupts.deferred():  # noqa: PT012
         signal.raise_signal(signal.SIGINT)
@@ -79,7 +79,7 @@ def test_an_interrupt_waits_until_the_block_is_left_and_then_comes() -> None:
     assert done == ["all of the block"]
 
 
-def test_several_interrupts_come_as_one_and_the_handler_is_as_before() -> None:
+def test_several_deferred_interrupts_are_raised_as_one_and_the_handler_is_restored() -> None:
     calls: list[int] = []
     signal.signal(signal.SIGINT, lambda number, _: calls.append(number))
     before = signal.getsignal(signal.SIGINT)
@@ -91,7 +91,7 @@ def test_several_interrupts_come_as_one_and_the_handler_is_as_before() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_without_an_interrupt_nothing_happens_and_errors_pass() -> None:
+def test_without_an_interrupt_errors_pass_through() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ZeroDivisionError), interrupts.deferred():
         _ = 1 / 0
@@ -99,14 +99,14 @@ def test_without_an_interrupt_nothing_happens_and_errors_pass() -> None:
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
-def test_the_systems_own_handlers_are_put_back(handler: Any) -> None:
+def test_system_handlers_are_restored(handler: Any) -> None:
     signal.signal(signal.SIGINT, handler)
     with interrupts.deferred():
         pass
     assert signal.getsignal(signal.SIGINT) == handler
 
 
-def test_off_the_main_thread_nothing_is_done() -> None:
+def test_deferring_does_nothing_off_the_main_thread() -> None:
     done: list[Any] = []
 
     def work() -> None:
@@ -142,7 +142,7 @@ class AtLine:
         return self.trace
 
     def run(self, action: Callable[[], Any]) -> bool:
-        """Whether the interrupt came out of the action."""
+        """Run the action and return whether it raised the interrupt."""
         before = sys.gettrace()
         try:
             sys.settrace(self.trace)
@@ -170,20 +170,20 @@ def test_an_interrupt_at_any_line_of_a_turn_keeps_what_was_shown(session: Sessio
     whole.run(ask(Witness()))
     chosen = random.Random(4711)
     places = [chosen.choice(moments) for moments in whole.moments.values()]
-    came = kept = 0
+    interrupted = with_turn = 0
     for place in places:
         session.history.clear("main")
         witness = Witness()
-        came += AtLine(place).run(ask(witness))
+        interrupted += AtLine(place).run(ask(witness))
         check(session, witness)
-        kept += bool(session.history.turns("main"))
+        with_turn += bool(session.history.turns("main"))
     assert len(places) > 150
-    assert came > 0.9 * len(places)
-    assert 0.2 < kept / len(places) < 0.8
+    assert interrupted > 0.9 * len(places)
+    assert 0.2 < with_turn / len(places) < 0.8
     assert session.ask("And now?").status == "complete"
 
 
-def test_an_interrupt_at_any_line_until_the_call_waits_leaves_no_call_behind(session: Session) -> None:
+def test_an_interrupt_at_any_line_before_the_call_waits_leaves_no_call_behind(session: Session) -> None:
     session.ask("warm up")
     over = threading.Event()
     over.set()
@@ -217,13 +217,13 @@ def test_an_interrupt_at_any_line_of_a_turn_with_tools_keeps_the_results_that_we
         """The next one."""
         return a + 1
 
-    async def aside(a: int) -> int:
+    async def previous(a: int) -> int:
         """The one before."""
         return a - 1
 
     def ask() -> Any:
         return session.ask(
-            'Use add and aside. [[simulator: thinking="Hm." size=5]]', view=Watcher(), tools=[add, aside]
+            'Use add and previous. [[simulator: thinking="Hm." size=5]]', view=Watcher(), tools=[add, previous]
         )
 
     ask()  # the first time imports modules, and other lines run only then
@@ -233,17 +233,17 @@ def test_an_interrupt_at_any_line_of_a_turn_with_tools_keeps_the_results_that_we
     assert len(shown) == 2
     chosen = random.Random(4711)
     places = [chosen.choice(moments) for moments in whole.moments.values()]
-    came = 0
+    interrupted = 0
     for place in places:
         session.history.clear("main")
         shown.clear()
-        came += AtLine(place).run(ask)
+        interrupted += AtLine(place).run(ask)
         assert problems(session.prepare("And now?").body["messages"]) == []
         for turn in session.history.turns("main"):
             assert broken_rules(turn.record()) == []
-            kept = [block for message in turn.messages[1:] for block in message["content"]]
-            assert all(block in kept for block in shown), "a result was shown and is lost"
-    assert came > 0.9 * len(places)
+            saved = [block for message in turn.messages[1:] for block in message["content"]]
+            assert all(block in saved for block in shown), "a result was shown and is lost"
+    assert interrupted > 0.9 * len(places)
     assert session.ask("And now?").status == "complete"
 
 
@@ -251,7 +251,7 @@ def test_an_interrupt_at_any_line_of_a_turn_with_tools_keeps_the_results_that_we
 
 
 def interrupted_after(seconds: float, action: Callable[[], Any]) -> None:
-    """Run the action, and press Ctrl-C from another thread meanwhile."""
+    """Run the action, and press Ctrl-C from another thread while it runs."""
     main = threading.main_thread().ident
     assert main is not None
     timer = threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGINT))
@@ -280,7 +280,9 @@ def test_an_interrupt_at_any_moment_leaves_a_valid_history(session: Session) -> 
 
 
 @pytest.mark.parametrize("fault", ["silence-before-headers", "silence"])
-def test_an_interrupt_in_a_silence_comes_at_once(session: Session, endpoint: Simulator, fault: str) -> None:
+def test_an_interrupt_while_the_endpoint_is_silent_takes_effect_at_once(
+    session: Session, endpoint: Simulator, fault: str
+) -> None:
     witness = Witness()
     session.ask("warm up")
     session.history.clear("main")

@@ -1,4 +1,4 @@
-"""Whatever comes from outside, it is read or refused in our own words: nothing else is raised, nothing shown acts."""
+"""Any input from outside is read, or refused with one of our errors; what is displayed of it is sanitized."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from tests.outside import DESCRIPTIONS, JSON, NOTEBOOKS, STREAMS, TEXT, mutated,
 pytestmark = pytest.mark.fuzz
 
 FEWER = settings(max_examples=max(20, settings.default.max_examples // 10))
-"""For what takes ten times as long as the others."""
+"""For tests that take ten times as long as the others."""
 
 USER: Any = {"role": "user", "content": "And now?"}
 
@@ -57,7 +57,7 @@ def good(**more: Any) -> dict[str, Any]:
 
 
 def turns_of(found: list[Any]) -> list[Turn]:
-    """The turns of those records that are some, as they come from a file."""
+    """Return the turns of the valid records, read as from a file."""
     turns = []
     for record in found:
         with suppress(RecordError):
@@ -66,7 +66,7 @@ def turns_of(found: list[Any]) -> list[Turn]:
 
 
 @given(records())
-def test_any_record_is_a_turn_or_is_refused(record: Any) -> None:
+def test_any_record_is_read_or_refused(record: Any) -> None:
     with suppress(RecordError):
         turn = Turn.from_record(record)
         assert repr(Turn.from_record(turn.record()).record()) == repr(turn.record())
@@ -76,7 +76,7 @@ def test_any_record_is_a_turn_or_is_refused(record: Any) -> None:
 @given(records(), st.sampled_from(get_args(AnswerFormat)), st.booleans())
 @example(good(responses=[{"tools": 5, "usage": {"input_tokens": 10**400}, "seconds": 10**400}]), "markdown", False)
 @example(good(responses=[{"usage": {"output_tokens": math.inf}, "seconds": math.nan}]), "markdown", False)
-def test_any_turn_is_shown_inert_and_can_be_saved(record: Any, form: AnswerFormat, quiet: bool) -> None:
+def test_any_turn_is_displayed_sanitized_and_can_be_saved(record: Any, form: AnswerFormat, quiet: bool) -> None:
     for turn in turns_of([record]):
         check_shown(turn, form, quiet)
 
@@ -96,7 +96,7 @@ PICTURE = [{"role": "user", "content": [{"type": "image"}]}, {"role": "assistant
 @FEWER
 @given(st.lists(records(), max_size=4))
 @example([good(messages=PICTURE)])
-def test_any_turns_make_a_valid_request_and_a_file_that_can_be_read(given_: list[Any]) -> None:
+def test_any_turns_give_a_valid_request_and_valid_exports(given_: list[Any]) -> None:
     turns = turns_of(given_)
     session = Session()
     for turn in turns:
@@ -120,7 +120,7 @@ def test_any_turns_make_a_valid_request_and_a_file_that_can_be_read(given_: list
 
 @FEWER
 @given(NOTEBOOKS)
-def test_any_notebook_is_read_or_refused_and_its_turns_take_their_places(content: Any) -> None:
+def test_any_notebook_is_read_with_its_turns_or_refused(content: Any) -> None:
     try:
         document = notebook.parse_notebook(json.dumps(content), "n.ipynb", 0.0)
     except NotebookError:
@@ -139,7 +139,7 @@ def test_any_notebook_is_read_or_refused_and_its_turns_take_their_places(content
 @example('{"cells": ' + "9" * 5_000 + "}")
 @example('{"cells": [{"cell_type": "code", "source": "%%minimax", "outputs": [{"data": {"' + notebook.MIME_TYPE + '": "'
          + "[" * 100_000 + '"}}]}]}')  # fmt: skip
-def test_any_text_for_a_notebook_is_read_or_refused(text: str) -> None:
+def test_any_text_as_a_notebook_file_is_read_or_refused(text: str) -> None:
     with suppress(NotebookError):
         notebook.parse_notebook(text, "n.ipynb", 0.0)
 
@@ -148,7 +148,7 @@ def test_any_text_for_a_notebook_is_read_or_refused(text: str) -> None:
 @given(st.lists(st.one_of(DESCRIPTIONS, st.dictionaries(TEXT, JSON, max_size=3)), max_size=4))
 @example([{"order": [[]], "pending": [], "changed": {}}])
 @example([{"order": ["a"], "pending": [], "changed": {"a": {"outputs": 5}}, "since": 1}])
-def test_any_description_from_a_page_is_taken_or_passed_over(descriptions: list[dict[str, Any]]) -> None:
+def test_any_description_from_a_page_is_used_or_ignored(descriptions: list[dict[str, Any]]) -> None:
     session = Session()
     live = LivePage(session)
     live.record_output("a", Turn("main", "complete", "M", []), lambda: {"text/plain": "x"}, replayed=True)
@@ -161,7 +161,7 @@ def test_any_description_from_a_page_is_taken_or_passed_over(descriptions: list[
 
 
 class FrontEnd:
-    """A comm manager and a comm, as far as the kernel's side uses them."""
+    """A comm manager and a comm, as far as the kernel uses them."""
 
     def __init__(self) -> None:
         self.kernel = self.comm_manager = self
@@ -175,7 +175,7 @@ class FrontEnd:
 
 @FEWER
 @given(st.sampled_from([DOCUMENT_COMM, CONTROL_COMM]), st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
-def test_any_data_on_a_comm_is_taken_or_passed_over(target: str, data: list[Any]) -> None:
+def test_any_data_on_a_comm_is_used_or_ignored(target: str, data: list[Any]) -> None:
     front = FrontEnd()
     comms.register_comms(front, LivePage(Session()).receive, lambda: None)
     front.targets[target](front, {"content": {}})
@@ -195,7 +195,7 @@ def test_any_data_on_a_comm_is_taken_or_passed_over(target: str, data: list[Any]
         )
     )
 )
-def test_any_message_of_a_widget_is_a_press_of_a_button_or_nothing(contents: list[Any]) -> None:
+def test_any_message_from_a_widget_is_a_button_press_or_ignored(contents: list[Any]) -> None:
     stop = threading.Event()
     view = widget.WidgetView(stop)
     for content in contents:
@@ -208,7 +208,7 @@ def test_any_message_of_a_widget_is_a_press_of_a_button_or_nothing(contents: lis
 
 
 def read(chunks: list[bytes]) -> tuple[Assembler, list[StreamEvent], str]:
-    """What came of these bytes, and the error that they ended with ("" for none)."""
+    """Assemble these bytes, and return the assembler, its events and the error at the end ("" without one)."""
     decoder, assembler, out, ended = SSEDecoder(), Assembler(), [], ""
     try:
         for data in [each for chunk in chunks for each in decoder.decode(chunk)] + decoder.flush():
@@ -251,37 +251,39 @@ def check_stream(wire: bytes, cuts: list[int]) -> None:
 @given(STREAMS, st.lists(st.integers(0, 2_000), max_size=4))
 @example([block(citations=5), CITED], [])
 @example([block(extra=[1e999])], [])
-def test_any_events_make_a_message_that_can_be_shown_saved_and_sent_again(events: list[Any], cuts: list[int]) -> None:
+def test_any_events_make_a_message_that_can_be_displayed_saved_and_sent(events: list[Any], cuts: list[int]) -> None:
     check_stream(b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events), cuts)
 
 
 @FEWER
 @given(mutated(), st.lists(st.integers(0, 2_000), max_size=4))
-def test_a_stream_with_bytes_that_changed_on_the_way_does_too(wire: bytes, cuts: list[int]) -> None:
+def test_a_corrupted_stream_makes_a_message_that_can_be_displayed_saved_and_sent(wire: bytes, cuts: list[int]) -> None:
     check_stream(wire, cuts)
 
 
 @FEWER
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=4))
-def test_any_bytes_for_a_stream_do_too(wire: bytes, cuts: list[int]) -> None:
+def test_any_bytes_as_a_stream_make_a_message_that_can_be_displayed_saved_and_sent(
+    wire: bytes, cuts: list[int]
+) -> None:
     check_stream(wire, cuts)
 
 
-# What is typed --------------------------------------------------------------------------------------------------
+# What users type ------------------------------------------------------------------------------------------------
 
 
 @given(st.text(st.one_of(st.sampled_from("{}{}()[]'\"abx.,: \n"), st.characters()), max_size=30), JSON)
 @example("{{" + "(" * 1_000 + "}}", None)
 @example("{{ " + "-" * 100_000 + "x }}", None)
 @example("{{" * 5_000 + "}}" * 5_000, None)
-def test_any_template_is_rendered_or_the_expression_is_named(text: str, value: Any) -> None:
+def test_any_template_is_rendered_or_its_expression_is_quoted(text: str, value: Any) -> None:
     with suppress(PromptError):
         render(text, {"__builtins__": {}, "x": value, "a": "{{ b }}", "b": value})
 
 
 @given(JSON)
 @example({"model": "MiniMax-M2", "max_tokens": 10, "messages": [{"role": "user", "content": [{"type": "text"}]}]})
-def test_any_body_is_a_request_to_the_simulator_or_is_refused(body: Any) -> None:
+def test_the_simulator_accepts_or_refuses_any_body(body: Any) -> None:
     parsed = contract.parse(json.dumps(body).encode())
     if not isinstance(parsed, contract.Refusal):
         contract.read(parsed)

@@ -1,4 +1,4 @@
-"""The rules of a valid `messages` array, and that any past is made to keep them."""
+"""The rules of a valid `messages` array, and the repair of turns that break them."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_valid_array_has_no_problems(array: Any) -> None:
         ([user(), assistant(use("a")), user(text()), assistant(), user(result("a"))], "tool_result", "messages.4"),
     ],
 )
-def test_each_broken_rule_is_named_with_its_place(array: Any, rule: str, where: str) -> None:
+def test_each_broken_rule_is_reported_with_its_place(array: Any, rule: str, where: str) -> None:
     found = problems(array)
     assert (rule, where) in [(problem.rule, problem.where) for problem in found]
     assert str(found[0]).startswith(found[0].where)
@@ -109,7 +109,7 @@ def test_each_broken_rule_is_named_with_its_place(array: Any, rule: str, where: 
 # Closing a turn -------------------------------------------------------------------------------------------------
 
 
-def test_a_finished_turn_is_its_own_context_with_the_same_objects() -> None:
+def test_repairing_a_finished_turn_returns_the_same_objects() -> None:
     thought = {"type": "thinking", "thinking": " a\u00a0b\r\n", "signature": "f" * 64, "x": [1]}
     turn: Any = [user(), assistant(thought, {"type": "hologram", "depth": 3}, text())]
     out = repair_turn(turn)
@@ -117,7 +117,7 @@ def test_a_finished_turn_is_its_own_context_with_the_same_objects() -> None:
     assert all(a is b for m, n in zip(turn, out, strict=True) for a, b in zip(m["content"], n["content"], strict=True))
 
 
-def test_an_unfinished_thinking_block_and_an_unfinished_tool_use_are_dropped_and_text_is_kept() -> None:
+def test_unfinished_thinking_and_tool_use_are_dropped_and_unfinished_text_is_kept() -> None:
     turn: Any = [user(), assistant({"type": "thinking", "thinking": "hm"}, text("so"), use("a"))]
     assert repair_turn(turn, unfinished=[2])[1]["content"] == turn[1]["content"][:2]
     assert repair_turn(turn, unfinished=[1])[1]["content"] == turn[1]["content"]
@@ -134,19 +134,19 @@ def test_an_unanswered_tool_use_gets_an_error_result() -> None:
     ]
 
 
-def test_a_turn_that_ends_in_a_call_gets_its_result_before_the_next_prompt() -> None:
+def test_a_turn_that_ends_with_a_tool_call_gets_a_result_before_the_next_prompt() -> None:
     first: Any = Turn("main", "stopped", "M", [user(), assistant(use("a"))])  # type: ignore[list-item]
     array = context_messages([first], USER)
     assert problems(array) == []
     assert [block["type"] for block in array[-1]["content"]] == ["tool_result", "text"]  # type: ignore[index]
 
 
-def test_a_turn_with_nothing_left_of_its_answer_is_no_context() -> None:
+def test_a_turn_without_assistant_content_is_left_out_of_the_context() -> None:
     assert repair_turn([user(), assistant(text("  "))]) == []  # type: ignore[list-item]
     assert repair_turn([user()]) == []  # type: ignore[list-item]
 
 
-def test_an_id_used_in_two_turns_gets_a_new_name_with_its_result() -> None:
+def test_a_tool_id_used_in_two_turns_is_renamed_in_call_and_result() -> None:
     turn: Any = [user(), assistant(use("a")), user(result("a")), assistant()]
     array = join_turns([repair_turn(turn), repair_turn(turn), [USER]])
     assert problems(array) == []
@@ -154,12 +154,12 @@ def test_an_id_used_in_two_turns_gets_a_new_name_with_its_result() -> None:
     assert ids == ["a", "a_2"]
 
 
-def test_of_two_calls_with_one_id_the_first_is_kept() -> None:
+def test_the_first_of_two_calls_with_one_id_is_kept() -> None:
     turn: Any = [user(), assistant(use("a", input_={"n": 1}), use("a", input_={"n": 2})), user(result("a"))]
     assert [block.get("input") for block in blocks(repair_turn(turn)[1])] == [{"n": 1}]
 
 
-def test_of_two_answers_to_one_call_the_first_is_kept() -> None:
+def test_the_first_of_two_results_of_one_call_is_kept() -> None:
     turn: Any = [user(), assistant(use("a")), user(result("a"), {**result("a"), "content": "43"}), assistant()]
     assert repair_turn(turn)[2]["content"] == [result("a")]
 
@@ -208,7 +208,7 @@ def as_turn(messages: list[Any], unfinished: int | None) -> Turn:
 @example([([user(), assistant(use("[1]")), user(result([1]))], None)] * 2)
 @example([([user(), assistant(use("a"), {"type": "hologram", "": [1]})], None)] * 2)
 @example([([user(), assistant(use("5")), user(result(5))], None)])
-def test_whatever_the_turns_hold_the_next_request_is_valid(turns: list[tuple[list[Any], int | None]]) -> None:
+def test_the_next_request_is_valid_whatever_the_turns_contain(turns: list[tuple[list[Any], int | None]]) -> None:
     before = copy.deepcopy(turns)
     array = context_messages([as_turn(*turn) for turn in turns], USER)
     assert problems(array) == []
@@ -219,7 +219,9 @@ def test_whatever_the_turns_hold_the_next_request_is_valid(turns: list[tuple[lis
 
 @pytest.mark.fuzz
 @given(st.lists(TURNS, max_size=3))
-def test_intact_blocks_are_the_same_objects_and_nothing_is_made_up(turns: list[tuple[list[Any], int | None]]) -> None:
+def test_intact_blocks_are_the_same_objects_and_no_content_is_invented(
+    turns: list[tuple[list[Any], int | None]],
+) -> None:
     given_ = {id(b) for messages, _ in turns for m in messages if isinstance(m.get("content"), list) for b in blocks(m)}
     strings = [m["content"] for messages, _ in turns for m in messages if isinstance(m.get("content"), str)]
     for messages, unfinished in turns:
@@ -231,7 +233,7 @@ def test_intact_blocks_are_the_same_objects_and_nothing_is_made_up(turns: list[t
 
 @pytest.mark.fuzz
 @given(st.lists(TURNS, max_size=3))
-def test_thinking_stays_to_the_byte_in_every_array(turns: list[tuple[list[Any], int | None]]) -> None:
+def test_thinking_is_unchanged_in_every_array(turns: list[tuple[list[Any], int | None]]) -> None:
     array = context_messages([as_turn(*turn) for turn in turns], USER)
     thoughts = [b for m, _ in turns for each in m for b in blocks(each) if b.get("type") == "thinking"]
     for message in array:
@@ -242,7 +244,7 @@ def test_thinking_stays_to_the_byte_in_every_array(turns: list[tuple[list[Any], 
 
 @pytest.mark.fuzz
 @given(st.lists(TURNS, min_size=1, max_size=4))
-def test_closing_what_is_closed_changes_nothing(turns: list[tuple[list[Any], int | None]]) -> None:
+def test_repairing_a_repaired_turn_changes_nothing(turns: list[tuple[list[Any], int | None]]) -> None:
     for turn in turns:
         once = repair_turn(turn[0], [turn[1]])
         assert repair_turn(once) == once

@@ -1,4 +1,4 @@
-"""The catalogue: the page's models and parameters, nearest names, and cost by hand."""
+"""The catalogue of models and parameters, similar names, and costs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mm_magics.api.models import CATALOGUE, IGNORED_PARAMETERS, cost, model, nea
 FRONT_END = Path(__file__).parents[2] / "labextension" / "src" / "renderer"
 
 
-def test_the_catalogue_is_the_pages_table() -> None:
+def test_the_catalogue_matches_the_compatibility_page() -> None:
     rows = [(entry.name, entry.window, entry.speed) for entry in CATALOGUE.values()]
     assert rows == [
         ("MiniMax-M2.7", 204_800, 60),
@@ -34,7 +34,7 @@ def test_the_catalogue_is_the_pages_table() -> None:
     }
 
 
-def test_a_model_nobody_has_heard_of_is_usable() -> None:
+def test_an_unknown_model_can_be_used() -> None:
     assert (model("MiniMax-M9").name, model("MiniMax-M9").window, model("MiniMax-M9").price) == (
         "MiniMax-M9",
         None,
@@ -53,7 +53,7 @@ def test_a_model_nobody_has_heard_of_is_usable() -> None:
         ("", None),
     ],
 )
-def test_the_nearest_name_is_found_whatever_its_case(typed: str, meant: str | None) -> None:
+def test_the_nearest_name_is_found_ignoring_case(typed: str, meant: str | None) -> None:
     assert nearest(typed, frozenset({"MiniMax-M3"})) == meant
 
 
@@ -77,11 +77,11 @@ USAGE = {
         ("MiniMax-M2", 0.30 + 2 * 1.20 + 3 * 0.03 + 4 * 0.375),
     ],
 )
-def test_cost_is_the_price_table_times_the_tokens(name: str, dollars: float) -> None:
+def test_cost_is_tokens_times_price(name: str, dollars: float) -> None:
     assert cost(name, USAGE) == pytest.approx(dollars)
 
 
-def test_cost_is_unknown_where_the_price_is_and_odd_counters_count_nothing() -> None:
+def test_cost_is_unknown_without_a_price_and_invalid_counters_count_as_zero() -> None:
     assert cost("MiniMax-M9", USAGE) is None
     assert cost("MiniMax-M2", {"input_tokens": None, "output_tokens": "many", "x": 5}) == 0.0
 

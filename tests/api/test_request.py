@@ -1,4 +1,4 @@
-"""The request: what is sent, refused or named as ignored, and what its hash covers."""
+"""The request body: what is sent, refused or reported as ignored, and what its hash covers."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def hashed(model: str = MODEL, system: str | None = None, *messages: Any, **para
 # The hash -------------------------------------------------------------------------------------------------------
 
 
-def test_the_order_of_keys_is_not_in_the_hash() -> None:
+def test_the_hash_ignores_the_order_of_keys() -> None:
     one = {"role": "user", "content": [{"type": "text", "text": "hi", "x": {"a": 1, "b": 2}}]}
     two = {"content": [{"x": {"b": 2, "a": 1}, "text": "hi", "type": "text"}], "role": "user"}
     assert hashed(MODEL, None, one, top_p=0.9, max_tokens=9) == hashed(MODEL, None, two, max_tokens=9, top_p=0.9)
 
 
-def test_a_string_and_its_text_block_have_one_hash() -> None:
+def test_a_string_and_its_text_block_have_the_same_hash() -> None:
     block = {"role": "user", "content": [{"type": "text", "text": "hi"}]}
     assert hashed(MODEL, None, {"role": "user", "content": "hi"}) == hashed(MODEL, None, block)
 
 
-def test_no_system_prompt_and_an_empty_one_have_one_hash() -> None:
+def test_no_system_prompt_and_an_empty_one_have_the_same_hash() -> None:
     assert hashed(MODEL, None) == hashed(MODEL, "")
 
 
@@ -64,15 +64,15 @@ def test_no_system_prompt_and_an_empty_one_have_one_hash() -> None:
         hashed(x=1),
     ],
 )
-def test_whatever_can_change_the_answer_is_in_the_hash(other: str) -> None:
+def test_the_hash_covers_everything_that_can_change_the_answer(other: str) -> None:
     assert other != hashed()
 
 
-def test_who_asks_and_how_it_travels_is_not_in_the_hash() -> None:
+def test_the_hash_ignores_the_user_and_streaming() -> None:
     assert hashed() == hashed(metadata={"user_id": "u"}) == hashed(stream=True)
 
 
-def test_no_key_no_host_and_no_timeout_is_in_the_hash() -> None:
+def test_the_hash_ignores_key_host_and_timeout() -> None:
     one = Session(base_url="https://api.minimax.io/anthropic", api_key="a", model=MODEL)
     two = Session(base_url="https://api.minimaxi.com/anthropic", api_key="b", model=MODEL)
     assert one.prepare("hi").request.sha256 == two.prepare("hi", timeout=7.0, user_id="u").request.sha256
@@ -90,7 +90,7 @@ def test_the_canonical_form_is_ascii_json_of_the_same_value(value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", list(CATALOGUE))
-def test_every_model_of_the_page_can_be_asked(session: Session, endpoint: Simulator, name: str) -> None:
+def test_every_model_in_the_catalogue_can_be_requested(session: Session, endpoint: Simulator, name: str) -> None:
     assert session.ask("hi", model=name).status == "complete"
     assert endpoint.log[0].body["model"] == name
 
@@ -115,14 +115,14 @@ def test_every_model_of_the_page_can_be_asked(session: Session, endpoint: Simula
         ({"params": {"brand_new": [1, {"a": None}]}}, {"brand_new": [1, {"a": None}]}),
     ],
 )
-def test_what_the_page_supports_is_sent(session: Session, endpoint: Simulator, flags: Any, sent: Any) -> None:
+def test_every_supported_parameter_is_sent(session: Session, endpoint: Simulator, flags: Any, sent: Any) -> None:
     session.ask("hi", **flags)
     body = endpoint.log[0].body
     assert {name: body.get(name) for name in sent} == sent
     assert body["stream"] is True
 
 
-def test_nothing_is_sent_that_was_not_asked_for(session: Session, endpoint: Simulator) -> None:
+def test_only_parameters_that_were_set_are_sent(session: Session, endpoint: Simulator) -> None:
     session.ask("hi", temperature=None)
     assert endpoint.log[0].body == {
         "model": MODEL,
@@ -174,7 +174,7 @@ def test_nothing_is_sent_that_was_not_asked_for(session: Session, endpoint: Simu
         {"params": {"stream": False}},
     ],
 )
-def test_what_the_endpoint_would_refuse_is_refused_before_sending(
+def test_a_request_that_the_endpoint_would_refuse_is_not_sent(
     session: Session, endpoint: Simulator, flags: Any
 ) -> None:
     with pytest.raises((RequestError, UsageError)) as caught:
@@ -187,14 +187,14 @@ def test_what_the_endpoint_would_refuse_is_refused_before_sending(
 @pytest.mark.parametrize(
     "name", ["top_k", "stop_sequences", "service_tier", "mcp_servers", "context_management", "container"]
 )
-def test_what_the_endpoint_ignores_is_named_and_still_sent(session: Session, endpoint: Simulator, name: str) -> None:
+def test_ignored_fields_are_reported_and_still_sent(session: Session, endpoint: Simulator, name: str) -> None:
     prompt = session.prepare("hi", params={name: 5})
     assert prompt.notes == [f"{name} is ignored by the endpoint."]
     session.ask(prompt)
     assert endpoint.log[0].body[name] == 5
 
 
-def test_thinking_off_is_named_as_ignored_for_models_that_always_think(session: Session) -> None:
+def test_thinking_off_is_reported_as_ignored_for_models_that_always_think(session: Session) -> None:
     assert session.prepare("hi", thinking="off").notes == [
         "MiniMax-M2.7 always thinks: the endpoint accepts thinking off, but ignores it."
     ]
@@ -204,7 +204,7 @@ def test_thinking_off_is_named_as_ignored_for_models_that_always_think(session: 
 
 @pytest.mark.parametrize("kind", ["image", "document"])
 @pytest.mark.parametrize("where", ["prompt", "result"])
-def test_images_and_documents_are_refused_before_sending_naming_the_model(
+def test_images_and_documents_are_refused_with_the_models_name(
     session: Session, endpoint: Simulator, kind: str, where: str
 ) -> None:
     media: Any = {"type": kind, "source": {"type": "url", "url": "https://example.org/x"}}
@@ -228,7 +228,7 @@ def test_images_and_documents_are_refused_before_sending_naming_the_model(
     assert endpoint.log == []
 
 
-def test_a_model_outside_the_catalogue_may_take_images(session: Session, endpoint: Simulator) -> None:
+def test_an_unknown_model_can_receive_images(session: Session, endpoint: Simulator) -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
     prompt = session.prepare([{"type": "text", "text": "look"}, image], model="MiniMax-M3")
     assert session.ask(prompt).status == "complete"
@@ -239,7 +239,7 @@ def test_a_model_outside_the_catalogue_may_take_images(session: Session, endpoin
 
 
 @pytest.mark.parametrize("content", ["", " \n\t", []])
-def test_an_empty_prompt_is_refused_before_sending(session: Session, endpoint: Simulator, content: Any) -> None:
+def test_an_empty_prompt_is_not_sent(session: Session, endpoint: Simulator, content: Any) -> None:
     with pytest.raises(PromptError, match="The prompt is empty"):
         session.prepare(content)
     assert endpoint.log == []
@@ -260,9 +260,7 @@ def test_an_empty_prompt_is_refused_before_sending(session: Session, endpoint: S
         None,
     ],
 )
-def test_a_block_that_cannot_stand_in_a_prompt_is_refused_before_sending(
-    session: Session, endpoint: Simulator, block: Any
-) -> None:
+def test_a_block_that_is_invalid_in_a_prompt_is_not_sent(session: Session, endpoint: Simulator, block: Any) -> None:
     with pytest.raises((RequestError, PromptError)):
         session.prepare([{"type": "text", "text": "hi"}, block])
     assert endpoint.log == []
@@ -271,20 +269,20 @@ def test_a_block_that_cannot_stand_in_a_prompt_is_refused_before_sending(
 # The bytes ------------------------------------------------------------------------------------------------------
 
 
-def test_text_leaves_as_utf8_and_comes_out_equal(session: Session, endpoint: Simulator) -> None:
-    said = 'Ünïcödé 🦪 牡蠣 \u2028 \x00 {{ }} \\ "quoted"'
-    session.ask(said)
-    assert endpoint.log[0].body["messages"][0]["content"][0]["text"] == said
+def test_text_is_encoded_as_utf8_and_decodes_to_the_same_text(session: Session, endpoint: Simulator) -> None:
+    prompt = 'Ünïcödé 🦪 牡蠣 \u2028 \x00 {{ }} \\ "quoted"'
+    session.ask(prompt)
+    assert endpoint.log[0].body["messages"][0]["content"][0]["text"] == prompt
     assert "牡蠣".encode() in endpoint.log[0].raw
 
 
-def test_lone_surrogates_leave_as_their_escapes(session: Session, endpoint: Simulator) -> None:
+def test_lone_surrogates_are_encoded_as_escapes(session: Session, endpoint: Simulator) -> None:
     session.ask("half a character: \ud83d.")
     assert b"\\ud83d" in endpoint.log[0].raw
     assert endpoint.log[0].body["messages"][0]["content"][0]["text"] == "half a character: \ud83d."
 
 
-def test_a_request_nested_too_deep_to_be_written_is_one_of_our_errors() -> None:
+def test_a_request_that_is_nested_too_deeply_is_a_request_error() -> None:
     deep: Any = []
     for _ in range(5_000):
         deep = [deep]

@@ -1,4 +1,4 @@
-"""Events → the message: every block in order, with every field it came with, however it ends."""
+"""The assembler keeps every block in order with all its fields, however the stream ends."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def streams(draw: st.DrawFn) -> list[Event]:
 
 
 def rebuilt(events: Iterable[Event]) -> tuple[list[Event], int | None]:
-    """The same in the plainest way: the content, and the index of the block that is open at the end."""
+    """A simple reference implementation: the content, and the index of the block that is open at the end."""
     blocks: list[dict[str, Any]] = []
     inputs: dict[int, str] = {}
     open_: int | None = None
@@ -91,7 +91,7 @@ def wire(events: Iterable[Event]) -> bytes:
 
 
 def read(chunks: Iterable[bytes]) -> tuple[Assembler, list[StreamEvent]]:
-    """What a call makes of the chunks when they then simply end."""
+    """Assemble chunks as a call does when the body ends after them."""
     decoder, assembler = SSEDecoder(), Assembler()
     datas = [data for chunk in chunks for data in decoder.decode(chunk)]
     out = [event for data in datas + decoder.flush() for event in assembler.feed(parse(data))]
@@ -100,7 +100,7 @@ def read(chunks: Iterable[bytes]) -> tuple[Assembler, list[StreamEvent]]:
 
 @pytest.mark.fuzz
 @given(streams())
-def test_every_block_comes_out_in_order_with_every_field(events: list[Event]) -> None:
+def test_every_block_is_kept_in_order_with_every_field(events: list[Event]) -> None:
     assembler, out = fed(*copy.deepcopy(events))
     expected, _ = rebuilt(events)
     assert assembler.content == expected
@@ -137,7 +137,9 @@ def test_any_split_of_the_bytes_gives_the_same_message_and_the_same_events(event
 
 @pytest.mark.fuzz
 @given(streams(), st.data())
-def test_a_stream_cut_at_any_byte_leaves_what_came_and_says_what_is_unfinished(events: list[Event], data: Any) -> None:
+def test_a_stream_cut_at_any_byte_leaves_the_partial_message_and_marks_the_unfinished_block(
+    events: list[Event], data: Any
+) -> None:
     whole = wire(events)
     at = data.draw(st.integers(0, len(whole)))
     arrived = len([n for n in range(len(events)) if len(wire(events[: n + 1])) - 2 <= at])
@@ -150,20 +152,20 @@ def test_a_stream_cut_at_any_byte_leaves_what_came_and_says_what_is_unfinished(e
     array = join_turns([repair_turn(turn, [assembler.unfinished]), [USER]])
     assert problems(array) == []
     for number, block in enumerate(assembler.content):
-        kept = any(block is each for message in array for each in message["content"])
+        is_kept = any(block is each for message in array for each in message["content"])
         if block["type"] in ("thinking", "tool_use") and len(array) > 1:
-            assert kept == (number != open_)
+            assert is_kept == (number != open_)
 
 
 def _known(block: dict[str, Any]) -> dict[str, Any]:
-    """The block but for a tool's input, which is not there before all of it is."""
+    """The block without its tool input, which is set only once it is complete."""
     return {key: value for key, value in block.items() if key != "input"}
 
 
 # Usage and stop reason ------------------------------------------------------------------------------------------
 
 
-def test_usage_at_the_end_replaces_that_of_the_start_counter_by_counter() -> None:
+def test_final_usage_replaces_initial_usage_counter_by_counter() -> None:
     start = started(usage={"input_tokens": 0, "output_tokens": 0, "service_tier": "standard"})
     usage = {"input_tokens": 25, "output_tokens": 9, "cache_read_input_tokens": 4, "new_counter": {"a": 1}}
     assembler, _ = fed(start, *ended(usage=usage))
@@ -171,13 +173,13 @@ def test_usage_at_the_end_replaces_that_of_the_start_counter_by_counter() -> Non
 
 
 @pytest.mark.parametrize("end", [{}, {"usage": None}, {"usage": []}])
-def test_usage_of_the_start_stays_where_the_end_has_none(end: Any) -> None:
+def test_initial_usage_stays_if_the_end_reports_none(end: Any) -> None:
     assembler, _ = fed(started(usage={"input_tokens": 3}), *ended("", **end))
     assert assembler.message["usage"] == {"input_tokens": 3}
     assert assembler.message["stop_reason"] == ""
 
 
-def test_a_content_in_the_end_does_not_wipe_out_the_message() -> None:
+def test_content_in_message_delta_does_not_replace_the_message() -> None:
     events = [started(), opened(0, type="text", text="a"), stopped(0)]
     end = {"type": "message_delta", "delta": {"stop_reason": "end_turn", "content": [], "x": 1}}
     assembler, _ = fed(*events, end, {"type": "message_stop"})
@@ -200,7 +202,7 @@ def test_a_content_in_the_end_does_not_wipe_out_the_message() -> None:
         (['{"n": 123456789012345678901234567890}'], {"n": 123456789012345678901234567890}),
     ],
 )
-def test_a_tools_input_is_put_together_from_its_fragments(pieces: list[str], input_: Any) -> None:
+def test_tool_input_is_joined_from_its_fragments(pieces: list[str], input_: Any) -> None:
     assembler, _ = fed(started(), *call(0, *pieces), *ended("tool_use"))
     assert assembler.content == [{"type": "tool_use", "id": "t0", "name": "f", "input": input_}]
     assert assembler.unfinished is None
@@ -209,20 +211,20 @@ def test_a_tools_input_is_put_together_from_its_fragments(pieces: list[str], inp
 @pytest.mark.parametrize(
     "written", ['{"a": ', "[1]", "null", '"x"', '{"a": NaN}', '{"a": 1e999}', "{} {}", '{"a":' * 5000, "1" * 5000]
 )
-def test_a_tools_input_that_is_no_object_is_unfinished_and_kept_as_it_came(written: str) -> None:
+def test_tool_input_that_is_not_an_object_is_unfinished_and_kept_unchanged(written: str) -> None:
     assembler, _ = fed(started(), *call(0, written), *ended("tool_use"))
     assert (assembler.unfinished, assembler.partial_json) == (0, written)
     assert repair_turn([USER, {"role": "assistant", "content": assembler.content}], [0]) == []
 
 
-def test_of_two_cut_calls_neither_becomes_context() -> None:
+def test_two_tool_calls_that_were_cut_off_are_left_out_of_the_context() -> None:
     thought = [opened(0, type="thinking", thinking="a"), stopped(0)]
     assembler, _ = fed(started(), *thought, *call(1, '{"a": '), *call(2, '{"b": '), *ended("tool_use"))
     turn: Any = [USER, {"role": "assistant", "content": assembler.content}]
     assert [block["type"] for block in repair_turn(turn, [assembler.unfinished])[1]["content"]] == ["thinking"]  # type: ignore
 
 
-def test_parallel_calls_come_out_in_order_though_their_deltas_are_mixed() -> None:
+def test_parallel_tool_calls_stay_in_order_if_their_deltas_are_interleaved() -> None:
     one, two = call(0, '{"n": 1', "}"), call(1, '{"n": 2', "}")
     mixed = [event for pair in zip(one, two, strict=True) for event in pair]
     assert [block["input"] for block in content(*mixed)] == [{"n": 1}, {"n": 2}]
@@ -231,7 +233,7 @@ def test_parallel_calls_come_out_in_order_though_their_deltas_are_mixed() -> Non
 # Ends -----------------------------------------------------------------------------------------------------------
 
 
-def test_blocks_that_are_never_stopped_are_finished_by_the_end_of_the_message() -> None:
+def test_message_stop_finishes_open_blocks() -> None:
     thought = [opened(0, type="thinking", thinking=""), delta(0, "thinking_delta", thinking="a")]
     assembler, out = fed(started(), *thought, *call(1, '{"n": 1}', stop=False), *ended("tool_use"))
     assert [block["type"] for block in assembler.content] == ["thinking", "tool_use"]
@@ -240,7 +242,7 @@ def test_blocks_that_are_never_stopped_are_finished_by_the_end_of_the_message() 
     assert len([event for event in out if isinstance(event, BlockStop)]) == 2
 
 
-def test_thinking_that_max_tokens_cut_is_unfinished() -> None:
+def test_thinking_cut_off_by_max_tokens_is_unfinished() -> None:
     thought = [opened(0, type="thinking", thinking=""), delta(0, "thinking_delta", thinking="a"), stopped(0)]
     assert fed(started(), *thought, *ended("max_tokens"))[0].unfinished == 0
     assert (
@@ -249,7 +251,7 @@ def test_thinking_that_max_tokens_cut_is_unfinished() -> None:
     )
 
 
-def test_two_halves_of_one_character_in_two_deltas_become_one_character() -> None:
+def test_two_halves_of_a_character_in_two_deltas_are_joined() -> None:
     halves = [parse(json.dumps(text(0, half)).encode()) for half in ("a\ud83d", "\ude00b")]
     assembler, out = fed(started(), opened(0, type="text", text=""), *halves, stopped(0), *ended())
     assert assembler.content == [{"type": "text", "text": "a😀b"}]
@@ -258,15 +260,15 @@ def test_two_halves_of_one_character_in_two_deltas_become_one_character() -> Non
             event.text.encode()  # a view can write it
 
 
-def test_a_lone_half_of_a_character_goes_back_as_it_came() -> None:
+def test_a_lone_surrogate_is_sent_back_unchanged() -> None:
     lone = parse(json.dumps(text(0, "a\ud83d.")).encode())
     assert content(opened(0, type="text", text=""), lone, stopped(0)) == [{"type": "text", "text": "a\ud83d."}]
 
 
-# What views are told --------------------------------------------------------------------------------------------
+# Events for views ----------------------------------------------------------------------------------------------
 
 
-def test_the_events_of_a_plain_answer() -> None:
+def test_the_events_of_a_simple_response() -> None:
     _, out = fed(started(), opened(0, type="text", text=""), text(0, "Hel"), text(0, "lo"), stopped(0), *ended())
     message = {**started()["message"], "content": [{"type": "text", "text": "Hello"}], "stop_reason": "end_turn"}
     assert [type(event) for event in out] == [
@@ -287,7 +289,7 @@ def test_the_events_of_a_plain_answer() -> None:
     assert out[6] == MessageStop(message)
 
 
-def test_a_message_in_one_piece_gives_the_events_of_a_stream() -> None:
+def test_a_whole_message_yields_the_events_of_a_stream() -> None:
     message = {
         "id": "m1",
         "role": "assistant",

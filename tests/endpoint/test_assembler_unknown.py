@@ -1,4 +1,4 @@
-"""Events that nobody has heard of, and events that make no sense: what can survive does, the rest is a clear error."""
+"""Unknown events are kept as far as possible; invalid events are clear errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.events import Event, content, delta, ended, fed, opened, started, sto
 # What nobody has heard of ---------------------------------------------------------------------------------------
 
 
-def test_an_unknown_block_survives_with_all_its_fields() -> None:
+def test_an_unknown_block_keeps_all_its_fields() -> None:
     block = {"type": "hologram", "depth": 3, "data": {"deep": [1, {"n": None}]}}
     assert content(opened(0, **copy.deepcopy(block)), stopped(0)) == [block]
 
@@ -39,7 +39,7 @@ def test_citations_are_collected_in_order() -> None:
     ) == [{"type": "text", "text": "x", "citations": [one, two]}]
 
 
-def test_unknown_fields_of_a_known_delta_survive() -> None:
+def test_unknown_fields_of_a_known_delta_are_kept() -> None:
     events = [opened(0, type="text", text=""), text(0, "a", x={"shade": 7}), text(0, "b"), stopped(0)]
     assert content(*events) == [{"type": "text", "text": "ab", "x": {"shade": 7}}]
 
@@ -50,19 +50,19 @@ def test_unknown_events_and_unknown_fields_of_events_change_nothing() -> None:
     assert content({"type": "hologram"}, *odd, {"no": "type"}) == content(*plain)
 
 
-def test_a_delta_for_a_block_that_never_started_starts_one() -> None:
+def test_a_delta_without_a_started_block_starts_one() -> None:
     assert content(text(9, "a"), text(9, "b"), stopped(9)) == [{"type": "text", "text": "ab"}]
     assert content(delta(0, "thinking_delta", thinking="a"), delta(0, "signature_delta", signature="5")) == [
         {"type": "thinking", "thinking": "a", "signature": "5"}
     ]
 
 
-def test_a_message_without_its_start_is_still_one() -> None:
+def test_a_message_without_message_start_is_complete() -> None:
     assembler, _ = fed(opened(0, type="text", text=""), text(0, "a"), stopped(0), *ended())
     assert (assembler.content, assembler.stopped) == ([{"type": "text", "text": "a"}], True)
 
 
-def test_a_signature_stands_as_it_came_wherever_it_came() -> None:
+def test_a_signature_is_unchanged_wherever_it_arrives() -> None:
     in_start = opened(0, type="thinking", thinking="", signature="5" * 64)
     assert content(in_start, delta(0, "thinking_delta", thinking="a"), stopped(0))[0]["signature"] == "5" * 64
     assert content(opened(0, type="thinking", thinking="a"), stopped(0)) == [{"type": "thinking", "thinking": "a"}]
@@ -71,7 +71,7 @@ def test_a_signature_stands_as_it_came_wherever_it_came() -> None:
 # Errors ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_error_event_is_the_error_that_it_reports_and_leaves_what_came() -> None:
+def test_an_error_event_raises_its_error_and_leaves_the_partial_message() -> None:
     assembler, _ = fed(started(), opened(0, type="text", text=""), text(0, "Hel"))
     event = {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}, "request_id": "r1"}
     with pytest.raises(StatusError, match="busy") as caught:
@@ -92,7 +92,7 @@ def test_an_error_event_is_the_error_that_it_reports_and_leaves_what_came() -> N
         {"base_resp": {"status_code": 1000, "status_msg": None}},
     ],
 )
-def test_any_shape_of_an_error_event_is_one_of_our_errors_with_a_message(event: Event) -> None:
+def test_any_error_event_raises_a_status_error_with_a_message(event: Event) -> None:
     with pytest.raises(StatusError) as caught:
         fed(event)
     assert caught.value.message.strip()
@@ -114,13 +114,13 @@ def test_any_shape_of_an_error_event_is_one_of_our_errors_with_a_message(event: 
         {"type": "content_block_stop", "index": {}},
     ],
 )
-def test_an_event_that_makes_no_sense_is_one_of_our_errors(event: Event) -> None:
+def test_an_invalid_event_is_a_protocol_error(event: Event) -> None:
     with pytest.raises(ProtocolError, match="The endpoint "):
         fed(started(), event)
 
 
 @pytest.mark.parametrize("content", [None, "a text", {}, ["a text"], [None]])
-def test_a_message_whose_content_is_none_is_one_of_our_errors(content: Any) -> None:
+def test_a_message_without_content_is_a_protocol_error(content: Any) -> None:
     with pytest.raises(ProtocolError):
         list(Assembler().whole({"role": "assistant", "content": content}))
 
@@ -140,7 +140,7 @@ def test_a_message_whose_content_is_none_is_one_of_our_errors(content: Any) -> N
         {"base_resp": 5},
     ],
 )
-def test_an_event_with_a_hole_in_it_is_survived(event: Event) -> None:
+def test_an_event_with_a_missing_part_is_accepted(event: Event) -> None:
     assembler, _ = fed(started(), opened(0, type="text", text=""), text(0, "a"), event, text(0, "b"), *ended())
     assert assembler.stopped
     assert "".join(block.get("text") or "" for block in assembler.content).endswith("b")

@@ -1,4 +1,4 @@
-"""The line's faults: each one of our errors, in two plain lines, with what to do, and never with the key."""
+"""Every failure of a call is one of our errors: two printable lines that say what to do and never contain the key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.recorder import Recorder, http, sse
 
 SECRET = "sk-very-secret-4711"
 
-# No answer ------------------------------------------------------------------------------------------------------
+# No response ----------------------------------------------------------------------------------------------------
 
 
 def ended(base_url: str, **settings: Any) -> MiniMaxError:
@@ -31,7 +31,7 @@ def ended(base_url: str, **settings: Any) -> MiniMaxError:
     return caught.value
 
 
-def test_no_server_is_said_to_be_none() -> None:
+def test_an_unreachable_server_is_reported_as_such() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     error = ended(f"http://127.0.0.1:{port}/anthropic")
@@ -40,7 +40,7 @@ def test_no_server_is_said_to_be_none() -> None:
     assert "Is the base URL right" in error.hint
 
 
-def test_a_wrong_key_is_said_to_be_wrong_with_where_it_is_from(endpoint: Simulator) -> None:
+def test_a_wrong_key_is_reported_with_its_source(endpoint: Simulator) -> None:
     error = ended(endpoint.base_url)
     assert isinstance(error, StatusError)
     assert (error.status, error.type) == (401, "authorized_error")
@@ -49,14 +49,14 @@ def test_a_wrong_key_is_said_to_be_wrong_with_where_it_is_from(endpoint: Simulat
     assert error.request_id
 
 
-def test_a_wrong_path_is_said_to_be_wrong(endpoint: Simulator) -> None:
+def test_a_wrong_path_is_reported_with_the_base_url(endpoint: Simulator) -> None:
     error = ended(endpoint.base_url.removesuffix("/anthropic"))
     assert "404" in error.message
     assert "/anthropic" in error.hint
 
 
 @pytest.mark.parametrize("status", ["200 OK", "500 X", "404 X"])
-def test_a_server_that_speaks_html_is_not_the_api(status: str) -> None:
+def test_html_is_reported_as_not_the_messages_api(status: str) -> None:
     page = http("<html><body>" + "Welcome! " * 10_000 + "</body></html>", status=status, content_type="text/html")
     with Recorder(page) as recorder:
         error = ended(recorder.base_url)
@@ -86,7 +86,7 @@ def test_a_server_that_speaks_html_is_not_the_api(status: str) -> None:
         b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
     ],
 )
-def test_any_answer_that_is_none_ends_the_call_at_once_with_one_of_our_errors(reply: bytes) -> None:
+def test_an_invalid_response_ends_the_call_at_once_with_an_endpoint_error(reply: bytes) -> None:
     with Recorder(reply) as recorder:
         began = time.monotonic()
         error = ended(recorder.base_url, timeout=3.0)
@@ -96,11 +96,11 @@ def test_any_answer_that_is_none_ends_the_call_at_once_with_one_of_our_errors(re
     assert 1 <= len(str(error).splitlines()) <= 2
 
 
-# The key stays out ----------------------------------------------------------------------------------------------
+# The key is redacted --------------------------------------------------------------------------------------------
 
 
 def shouting(text: str) -> list[bytes]:
-    """Answers that hold the text wherever one can hold it."""
+    """Responses with the text in every place that can contain it."""
     line = text.partition("\r")[0]
     error = {"type": "error", "error": {"type": text, "message": f"bad key {text}!"}, "request_id": text}
     base = {"base_resp": {"status_code": 1004, "status_msg": f"login fail {text}"}}
@@ -125,7 +125,7 @@ def shouting(text: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("number", range(len(shouting(""))))
-def test_a_key_that_the_endpoint_echoes_is_in_no_error(number: int) -> None:
+def test_an_error_never_contains_a_key_that_the_endpoint_echoes(number: int) -> None:
     with Recorder(shouting(SECRET)[number]) as recorder:
         error = ended(recorder.base_url)
     seen = "".join([str(error), repr(error), str(vars(error)), *traceback.format_exception(error)])
@@ -135,7 +135,7 @@ def test_a_key_that_the_endpoint_echoes_is_in_no_error(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(shouting(""))))
-def test_an_error_is_two_plain_lines_whatever_the_endpoint_writes_in_it(number: int) -> None:
+def test_an_error_is_two_printable_lines_whatever_the_endpoint_sends(number: int) -> None:
     with Recorder(shouting("\x1b[31m\u202e\r\n\r\n" + "long " * 2_000)[number]) as recorder:
         error = ended(recorder.base_url)
     assert len(str(error).splitlines()) <= 2
@@ -143,7 +143,7 @@ def test_an_error_is_two_plain_lines_whatever_the_endpoint_writes_in_it(number: 
     assert len(str(error)) < 3_000
 
 
-def test_a_key_of_another_region_gets_a_hint() -> None:
+def test_a_key_for_another_region_gets_a_hint() -> None:
     for host, other in (("api.minimax.io", "api.minimaxi.com"), ("api.minimaxi.com", "api.minimax.io")):
         key = Key(SECRET, "MINIMAX_API_KEY", host)
         hint = status_hint(401, "invalid api key (2049)", f"https://{host}/anthropic", key)
@@ -154,7 +154,7 @@ def test_a_key_of_another_region_gets_a_hint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "said"),
+    ("status", "message", "expected"),
     [
         (400, "invalid params, unknown model 'minimax-m2.7' (2013)", "Did you mean MiniMax-M2.7?"),
         (400, "invalid params, unknown model 'gpt' (2013)", "Run %minimax models to list the models."),
@@ -167,5 +167,5 @@ def test_a_key_of_another_region_gets_a_hint() -> None:
         (418, "teapot", "--dry-run"),
     ],
 )
-def test_each_status_of_the_error_table_says_what_to_do(status: int, message: str, said: str) -> None:
-    assert said in status_hint(status, message, "https://example.org", Key(SECRET, "here", "example.org"))
+def test_each_status_in_the_error_table_has_a_hint(status: int, message: str, expected: str) -> None:
+    assert expected in status_hint(status, message, "https://example.org", Key(SECRET, "here", "example.org"))

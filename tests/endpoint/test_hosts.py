@@ -1,4 +1,4 @@
-"""Where a key goes, whatever the URL and the environment look like: to the host it was given for, unread on the way."""
+"""A key is sent only to the host it belongs to, encrypted, whatever the URL and the environment contain."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ NO_URLS = [
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)
-def test_in_the_clear_a_key_goes_to_this_machine_alone(url: str) -> None:
+def test_only_this_machine_receives_a_key_unencrypted(url: str) -> None:
     with pytest.raises(ConfigError, match="must not be sent unencrypted"):
         checked_base_url(url)
     with pytest.raises(TraitError):
@@ -62,7 +62,7 @@ def test_in_the_clear_a_key_goes_to_this_machine_alone(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", NO_URLS)
-def test_a_url_that_two_readers_may_read_differently_is_refused(url: str) -> None:
+def test_a_url_that_parsers_may_read_differently_is_refused(url: str) -> None:
     with pytest.raises(ConfigError):
         checked_base_url(url)
 
@@ -87,18 +87,18 @@ def test_this_machine_has_three_names(url: str) -> None:
         "https://[::1]/anthropic",
     ],
 )
-def test_a_host_that_looks_like_minimaxs_gets_no_key_of_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_looks_like_minimaxs_receives_no_key(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIMAX_API_KEY", SECRET)
     with Session(base_url=url) as session, pytest.raises(MissingKeyError):
         session.ask("Hello.")
 
 
-def test_a_host_is_the_same_however_it_is_capitalised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_are_compared_ignoring_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIMAX_API_KEY", SECRET)
     assert Session().keys.find("https://API.MiniMax.io/anthropic").reveal() == SECRET
 
 
-def test_ipv6_loopback_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_used_for_ipv6_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     with Recorder() as proxy:
         monkeypatch.setenv("ALL_PROXY", f"http://{proxy.host}")
         session = Session(base_url="http://[::1]:9/anthropic", api_key=SECRET, max_retries=0)
@@ -117,7 +117,7 @@ def test_a_redirect_to_another_port_of_the_same_host_is_not_followed() -> None:
         assert other.connections == 0
 
 
-def test_a_base_url_that_changes_leaves_the_key_behind() -> None:
+def test_a_changed_base_url_does_not_receive_the_old_key() -> None:
     with Recorder() as first, Recorder() as second, Session(base_url=first.base_url, api_key=SECRET) as session:
         session.ask("Hello.")
         session.config.base_url = second.base_url
@@ -129,7 +129,7 @@ def test_a_base_url_that_changes_leaves_the_key_behind() -> None:
         assert [each.all("authorization") for each in second.requests] == [["Bearer another"]]
 
 
-def test_headers_of_the_environment_take_the_key_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_from_the_environment_do_not_redirect_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "Host: evil.example\nX-Forwarded-Host: evil.example")
     with Recorder() as recorder, Session(base_url=recorder.base_url, api_key=SECRET) as session:
         session.ask("Hello.")
@@ -138,7 +138,7 @@ def test_headers_of_the_environment_take_the_key_nowhere(monkeypatch: pytest.Mon
 
 
 class Tunnel:
-    """A proxy that notes what it is sent: the CONNECT, and then, if it says yes, the first bytes within the tunnel."""
+    """A proxy that records what it receives: the CONNECT and, if it accepts, the first bytes inside the tunnel."""
 
     def __init__(self, reply: bytes) -> None:
         self.heard = b""

@@ -1,4 +1,4 @@
-"""Which key goes to which host, and that none of it is ever seen."""
+"""Which key belongs to which host, and that no key is ever shown."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def _no_keyring() -> Iterator[None]:
 
 
 class InMemory(keyring.backend.KeyringBackend):
-    """A keyring that works, and outlives `Keys` as the OS's does."""
+    """A working keyring that outlives `Keys`, as the OS keyring does."""
 
     priority = 1  # type: ignore[assignment]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.kept: dict[tuple[str, str], str] = {}
+        self.passwords: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
+        return self.passwords.get((service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
+        self.passwords[service, username] = password
 
 
 @pytest.fixture
@@ -65,18 +65,18 @@ def found(base_url: str, **environ: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("base_url", [IO, CN])
-def test_minimax_api_key_is_for_minimaxs_hosts(base_url: str) -> None:
+def test_minimax_api_key_belongs_to_minimaxs_hosts(base_url: str) -> None:
     assert found(base_url, MINIMAX_API_KEY="m") == ("m", "MINIMAX_API_KEY")
 
 
 @pytest.mark.parametrize("name", ["MINIMAX_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"])
-def test_any_key_is_for_the_host_that_anthropic_base_url_names(name: str) -> None:
+def test_every_key_variable_belongs_to_the_host_in_anthropic_base_url(name: str) -> None:
     assert found(OTHER, ANTHROPIC_BASE_URL=OTHER, **{name: "k"}) == ("k", name)
     assert found(IO, ANTHROPIC_BASE_URL=IO, **{name: "k"}) == ("k", name)
 
 
-def test_the_first_in_the_stated_order_wins(os_keyring: InMemory) -> None:
-    os_keyring.set_password("mm-magics", "api.minimax.io", "kept")
+def test_the_first_key_in_the_documented_order_is_used(os_keyring: InMemory) -> None:
+    os_keyring.set_password("mm-magics", "api.minimax.io", "saved")
     environ = {
         "ANTHROPIC_BASE_URL": IO,
         "MINIMAX_API_KEY": "m",
@@ -121,7 +121,7 @@ def test_the_first_in_the_stated_order_wins(os_keyring: InMemory) -> None:
         (IO, {}),
     ],
 )
-def test_a_key_is_never_given_out_for_a_host_it_was_not_given_for(base_url: str, environ: Mapping[str, str]) -> None:
+def test_a_key_is_never_returned_for_another_host(base_url: str, environ: Mapping[str, str]) -> None:
     with pytest.raises(MissingKeyError) as caught:
         Keys(environ).find(base_url)
     assert host_of(base_url) in caught.value.message
@@ -131,13 +131,13 @@ def test_a_key_is_never_given_out_for_a_host_it_was_not_given_for(base_url: str,
     assert caught.value.hint
 
 
-def test_an_anthropic_base_url_that_is_none_gives_keys_to_nobody() -> None:
+def test_an_invalid_anthropic_base_url_makes_no_key_available() -> None:
     assert found(IO, ANTHROPIC_BASE_URL="http://[", MINIMAX_API_KEY="m") == ("m", "MINIMAX_API_KEY")
     with pytest.raises(MissingKeyError):
         found(IO, ANTHROPIC_BASE_URL="http://[", ANTHROPIC_API_KEY="a")
 
 
-def test_an_entered_key_is_for_its_host_alone() -> None:
+def test_an_entered_key_belongs_to_its_host_only() -> None:
     keys = Keys({})
     keys.enter(IO, SECRET)
     assert keys.find("https://API.minimax.io/another/path").reveal() == SECRET
@@ -146,7 +146,7 @@ def test_an_entered_key_is_for_its_host_alone() -> None:
             keys.find(base_url)
 
 
-def test_the_environment_is_read_when_a_key_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_read_when_a_key_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(base_url=IO)
     with pytest.raises(MissingKeyError):
         session.keys.find(IO)
@@ -159,7 +159,7 @@ def test_spaces_around_a_key_are_not_part_of_it() -> None:
 
 
 @pytest.mark.parametrize("value", ["a b", "a\nb", "a\r\nX-Evil: 1", "schlüssel", "a\x00b", "a\tb", "a\x7f", "“quoted”"])
-def test_a_value_that_cannot_be_a_key_is_refused_and_not_repeated(value: str) -> None:
+def test_an_invalid_key_is_refused_and_not_quoted(value: str) -> None:
     for look in (lambda: found(IO, MINIMAX_API_KEY=value), lambda: Keys({}).enter(IO, value)):
         with pytest.raises(ConfigError) as caught:
             look()
@@ -177,7 +177,7 @@ def test_an_empty_key_cannot_be_entered() -> None:
 # The OS keyring -------------------------------------------------------------------------------------------------
 
 
-def test_a_kept_key_is_found_again_by_another_process_for_its_host_alone(os_keyring: InMemory) -> None:
+def test_a_saved_key_is_found_by_another_process_for_its_host_only(os_keyring: InMemory) -> None:
     keys = Keys({})
     keys.save(keys.enter(IO, SECRET))
     assert (Keys({}).find(IO).reveal(), Keys({}).find(IO).source) == (SECRET, "the OS keyring")
@@ -186,7 +186,7 @@ def test_a_kept_key_is_found_again_by_another_process_for_its_host_alone(os_keyr
 
 
 @pytest.mark.parametrize("backend", [fail.Keyring, null.Keyring])
-def test_keeping_a_key_where_there_is_no_keyring_is_an_error(backend: Any) -> None:
+def test_saving_a_key_without_a_keyring_is_an_error(backend: Any) -> None:
     keyring.set_keyring(backend())
     keys = Keys({})
     with pytest.raises(ConfigError, match="keyring") as caught:
@@ -205,7 +205,7 @@ class Locked(keyring.backend.KeyringBackend):
         raise keyring.errors.PasswordSetError(f"cannot keep {password}")
 
 
-def test_a_locked_keyring_is_as_good_as_none_and_says_nothing_of_the_key() -> None:
+def test_a_locked_keyring_counts_as_empty_and_reveals_no_key() -> None:
     keyring.set_keyring(Locked())  # type: ignore[no-untyped-call]
     keys = Keys({})
     with pytest.raises(MissingKeyError):
@@ -219,7 +219,7 @@ def test_a_locked_keyring_is_as_good_as_none_and_says_nothing_of_the_key() -> No
 
 
 def seen(thing: Any) -> str:
-    """All that a look at an object and its parts shows, to some depth."""
+    """Return everything that an object and its attributes show, to some depth."""
     parts, out = [thing], []
     for _ in range(4):
         out += [f"{part!r} {part!s} {part:}" for part in parts]
@@ -233,7 +233,7 @@ def seen(thing: Any) -> str:
     return "\n".join(out)
 
 
-def test_no_look_at_a_key_or_what_holds_it_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_repr_of_a_key_or_its_owner_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIMAX_API_KEY", SECRET)
     session = Session(base_url=IO)
     session.client()
@@ -243,7 +243,7 @@ def test_no_look_at_a_key_or_what_holds_it_shows_it(monkeypatch: pytest.MonkeyPa
     assert SECRET not in seen(session.config) + str(session.config.trait_values())
 
 
-def test_a_key_is_neither_pickled_nor_copied() -> None:
+def test_a_key_cannot_be_pickled_or_copied() -> None:
     key = Key(SECRET, "here", "api.minimax.io")
     for escape in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="cannot be pickled"):
@@ -254,21 +254,21 @@ def test_a_key_is_neither_pickled_nor_copied() -> None:
         pickle.dumps(keys)
 
 
-def test_a_key_says_where_it_is_from_and_hides_itself_in_any_text() -> None:
+def test_a_key_names_its_source_and_is_redacted_in_text() -> None:
     key = Key(SECRET, "%minimax login", "api.minimax.io")
     assert repr(key) == str(key) == "<key for api.minimax.io from %minimax login>"
     assert key.redact(f"Bearer {SECRET}, {SECRET}") == "Bearer [key], [key]"
 
 
 @pytest.mark.parametrize("form", echoes())
-def test_a_key_hides_itself_however_it_is_escaped(form: str) -> None:
+def test_a_key_is_redacted_in_every_escaped_form(form: str) -> None:
     hidden = Key(CANARY, "here", "api.minimax.io").redact(f"before {form} after")
     assert places(hidden) == []
     assert hidden.startswith("before ")
     assert hidden.endswith(" after")
 
 
-def test_a_short_key_hides_no_more_than_itself() -> None:
+def test_redacting_a_short_key_leaves_other_text_unchanged() -> None:
     assert Key("k", "here", "api.minimax.io").redact("a text with letters, a k among them") == (
         "a text with letters, a [key] among them"
     )

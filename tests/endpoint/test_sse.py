@@ -1,4 +1,4 @@
-"""Bytes → events: however the same bytes are split, ended or decorated, the same events come out."""
+"""The decoder returns the same events however their bytes are split, terminated or formatted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def split(data: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
 
 @st.composite
 def wires(draw: st.DrawFn) -> bytes:
-    """The events as bytes, in one of all the forms that the SSE standard allows."""
+    """Encode the events in one of the forms that the SSE standard allows."""
     newlines = draw(st.sampled_from([["\n"], ["\r\n"], ["\r"], ["\n", "\r\n"]]))
     lines: list[str] = []
     for event in EVENTS:
@@ -64,7 +64,7 @@ def wires(draw: st.DrawFn) -> bytes:
 
 @pytest.mark.fuzz
 @given(wires(), st.data())
-def test_any_form_and_any_split_of_the_same_events_gives_the_same_events(wire: bytes, data: st.DataObject) -> None:
+def test_the_same_events_in_any_form_and_split_are_decoded_alike(wire: bytes, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(wire)), max_size=12))
     assert decoded(split(wire, cuts)) == EVENTS
 
@@ -72,7 +72,7 @@ def test_any_form_and_any_split_of_the_same_events_gives_the_same_events(wire: b
 @pytest.mark.fuzz
 @given(wires())
 @example(b"\r\n\n".join(b"data: " + json.dumps(event).encode() for event in EVENTS))
-def test_bytes_that_come_one_by_one_give_the_same_events(wire: bytes) -> None:
+def test_single_bytes_are_decoded_like_one_chunk(wire: bytes) -> None:
     assert decoded(wire[n : n + 1] for n in range(len(wire))) == EVENTS
 
 
@@ -82,7 +82,7 @@ def test_a_byte_order_mark_does_not_hide_the_first_event() -> None:
         assert [event["type"] for event in decoded(split(wire, [cut]))] == ["ping", "pong"]
 
 
-def test_events_come_out_as_soon_as_their_blank_line_is_there() -> None:
+def test_an_event_is_returned_as_soon_as_its_blank_line_arrives() -> None:
     decoder = SSEDecoder()
     assert decoder.decode(b'data: {"n": 1}\n') == []
     assert [json.loads(data) for data in decoder.decode(b'\ndata: {"n": 2}\n\ndata: {"n"')] == [{"n": 1}, {"n": 2}]
@@ -91,7 +91,7 @@ def test_events_come_out_as_soon_as_their_blank_line_is_there() -> None:
 
 
 @pytest.mark.parametrize("frame", [b"data:", b"data: ", b"data", b": comment", b"event: ping", b"id: 1", b"", b"x: y"])
-def test_an_event_without_data_is_none(frame: bytes) -> None:
+def test_an_event_without_data_is_ignored(frame: bytes) -> None:
     assert decoded([frame + b'\n\ndata: {"type": "ping"}\n\n']) == [{"type": "ping"}]
 
 
@@ -108,7 +108,7 @@ def test_an_event_without_data_is_none(frame: bytes) -> None:
         (b"event: ping", []),
     ],
 )
-def test_a_last_event_without_its_blank_line_counts_if_it_is_whole(rest: bytes, found: list[Any]) -> None:
+def test_a_complete_last_event_needs_no_blank_line(rest: bytes, found: list[Any]) -> None:
     assert decoded([b'data: {"n": 0}\n\n', rest]) == [{"n": 0}, *found]
 
 
@@ -116,7 +116,7 @@ def test_a_last_event_without_its_blank_line_counts_if_it_is_whole(rest: bytes, 
 
 
 class Piece(bytes):
-    """A chunk that tells when nobody holds it any more."""
+    """A chunk that reports when it is no longer referenced."""
 
     gone = 0
 
@@ -125,7 +125,7 @@ class Piece(bytes):
 
 
 @pytest.mark.parametrize("newline", [b"\n\n", b"\r\n\r\n"])
-def test_a_huge_event_in_small_chunks_is_put_together_once_and_not_again_for_each(newline: bytes) -> None:
+def test_a_huge_event_in_small_chunks_is_joined_only_once(newline: bytes) -> None:
     size, count = 5_000, 2_000  # 10 MB
     decoder = SSEDecoder()
     steps: list[int] = []
@@ -174,7 +174,7 @@ JSON = st.recursive(
 @pytest.mark.fuzz
 @given(st.dictionaries(STRINGS, JSON, max_size=5), st.booleans())
 @example({"a": 2**64, "b": -(10**300), "c": "\ud83d", "d": "\ude00\ud83d", "e": -0.0}, True)
-def test_an_event_is_read_as_json_reads_it(value: dict[str, Any], escaped: bool) -> None:
+def test_events_are_parsed_like_json(value: dict[str, Any], escaped: bool) -> None:
     written = json.dumps(value, ensure_ascii=escaped)
     try:
         data = written.encode()
@@ -195,11 +195,11 @@ def test_an_event_is_read_as_json_reads_it(value: dict[str, Any], escaped: bool)
         b'{"deep": ' + b"[" * 500 + b"]" * 500 + b"}",
     ],
 )
-def test_corners_of_json_are_read_as_json_reads_them(data: bytes) -> None:
+def test_corner_cases_are_parsed_like_json(data: bytes) -> None:
     assert repr(parse(data)) == repr(json.loads(data))
 
 
-def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
+def test_invalid_utf8_becomes_replacement_characters() -> None:
     assert parse(b'{"a": "x\xff\xc3y"}') == {"a": "x\ufffd\ufffdy"}
 
 
@@ -226,6 +226,6 @@ def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
         b'{"a": ' + b"1" * 5_000 + b"}",
     ],
 )
-def test_what_is_no_json_object_is_one_of_our_errors(data: bytes) -> None:
+def test_data_that_is_not_a_json_object_is_a_protocol_error(data: bytes) -> None:
     with pytest.raises(ProtocolError, match="not "):
         parse(data)

@@ -1,4 +1,4 @@
-"""Interpolation: `{{ expr }}` alone, everything else to the byte."""
+"""Templates: `{{ expr }}` is filled in, and all other text is unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES: dict[str, Any] = {"x": 7, "name": "Ada", "d": {"a": {"b": 1}}, "braces": 
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("{{ x }}", "7"),
         ("{{x}}", "7"),
@@ -40,8 +40,8 @@ NAMES: dict[str, Any] = {"x": 7, "name": "Ada", "d": {"a": {"b": 1}}, "braces": 
         ("{{ x # a comment\n}}", "7"),
     ],
 )
-def test_an_expression_is_replaced_by_its_value(text: str, said: str) -> None:
-    assert render(text, NAMES) == said
+def test_an_expression_is_replaced_by_its_value(text: str, expected: str) -> None:
+    assert render(text, NAMES) == expected
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_an_expression_is_replaced_by_its_value(text: str, said: str) -> None:
         "牡蠣 🦪 \ud83d",
     ],
 )
-def test_everything_else_passes_through_untouched(text: str) -> None:
+def test_other_text_is_unchanged(text: str) -> None:
     assert render(text, NAMES) == text
 
 
 @pytest.mark.fuzz
 @given(st.text(st.sampled_from("{}$%\\ax \n'\"é🦪"), max_size=30))
-def test_a_text_without_double_braces_is_never_changed(text: str) -> None:
+def test_text_without_double_braces_is_never_changed(text: str) -> None:
     assume("{{" not in text)
     assert render(text, NAMES) == text
 
@@ -76,12 +76,12 @@ def test_a_text_without_double_braces_is_never_changed(text: str) -> None:
 @given(st.text(st.one_of(st.sampled_from("{}\"'x \n"), st.characters()), max_size=20), st.text("ab{} ", max_size=5))
 @example("{{ x }}", "")
 @example("}}", "{{")
-def test_a_value_is_never_interpolated_again(value: str, before: str) -> None:
+def test_the_text_of_a_value_is_not_filled_in_again(value: str, before: str) -> None:
     assume("{{" not in before and not before.endswith("{"))
     assert render(f"{before}{{{{ value }}}}|{{{{ value }}}}", {"value": value}) == f"{before}{value}|{value}"
 
 
-def test_an_expression_sees_names_and_builtins_and_changes_none() -> None:
+def test_an_expression_can_use_names_and_builtins_but_assigns_none() -> None:
     names: dict[str, Any] = {"items": [1, 2]}
     assert render("{{ sum(items) }} {{ (y := 5) }} {{ len(str(items)) }}", names) == "3 5 6"
     assert names == {"items": [1, 2]}
@@ -90,7 +90,7 @@ def test_an_expression_sees_names_and_builtins_and_changes_none() -> None:
 # Expressions that fail ------------------------------------------------------------------------------------------
 
 
-class Unspeakable(Exception):
+class UnprintableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("even its text fails")
 
@@ -114,19 +114,19 @@ FAILING = {
     "fail(GeneratorExit())": "GeneratorExit",
     "fail(BaseException('base'))": "BaseException",
     "fail(StopIteration())": "StopIteration",
-    "fail(Unspeakable())": "Unspeakable",
+    "fail(UnprintableError())": "UnprintableError",
     "silent": "ValueError",
     "recurse(1)": "RecursionError",
 }
 
 
 @pytest.mark.parametrize(("expression", "kind"), FAILING.items())
-def test_an_expression_that_fails_stops_the_cell_and_is_named(expression: str, kind: str) -> None:
+def test_a_failing_expression_stops_the_cell_and_is_quoted(expression: str, kind: str) -> None:
     names: dict[str, Any] = {
         **NAMES,
         "fail": fail,
         "exit_": lambda: fail(SystemExit()),
-        "Unspeakable": Unspeakable,
+        "UnprintableError": UnprintableError,
         "silent": Silent(),
     }
     names["recurse"] = lambda n: names["recurse"](n + 1)
@@ -155,7 +155,7 @@ def test_an_expression_that_fails_stops_the_cell_and_is_named(expression: str, k
         "-" * 100_000 + "1",
     ],
 )
-def test_what_is_no_expression_stops_the_cell_and_says_how_to_send_braces(source: str) -> None:
+def test_an_invalid_expression_stops_the_cell_and_the_hint_explains_braces(source: str) -> None:
     with pytest.raises(PromptError) as caught:
         render(f"{{{{ {source} }}}}", NAMES)
     lines = str(caught.value).splitlines()
@@ -164,18 +164,18 @@ def test_what_is_no_expression_stops_the_cell_and_says_how_to_send_braces(source
     assert len(lines[0]) < 400
 
 
-def test_a_long_failing_expression_is_named_shortly_on_one_line() -> None:
+def test_a_long_failing_expression_is_quoted_in_part_on_one_line() -> None:
     with pytest.raises(PromptError) as caught:
         render("{{ nowhere +\n\n" + "1 + " * 500 + "1 }}", NAMES)
     assert len(str(caught.value).splitlines()[0]) < 300
 
 
-def test_an_interrupt_in_an_expression_stays_an_interrupt() -> None:
+def test_an_interrupt_in_an_expression_is_raised_unchanged() -> None:
     with pytest.raises(KeyboardInterrupt):
         render("{{ fail(KeyboardInterrupt()) }}", {"fail": fail})
 
 
-def test_many_closing_braces_after_a_bad_expression_take_bounded_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_closing_braces_after_an_invalid_expression_take_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     import ast
 
     tries: list[int] = []

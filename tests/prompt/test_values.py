@@ -1,4 +1,4 @@
-"""How Python values are said to the model: frames, objects that speak for themselves, and where they are cut."""
+"""How Python values become prompt text: frames, objects with a representation of their own, and cut values."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Anything:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [
         (ForModels(), "for models"),
         (Markdown(), "**md**"),
@@ -62,10 +62,10 @@ class Anything:
         (b"x", "b'x'"),
     ],
 )
-def test_an_object_speaks_through_the_first_that_it_has_of_ai_markdown_and_str(value: Any, said: str) -> None:
-    assert as_text(value).endswith(said) or said in as_text(value)
+def test_a_value_uses_the_first_of_its_ai_repr_markdown_and_str(value: Any, expected: str) -> None:
+    assert as_text(value).endswith(expected) or expected in as_text(value)
     if not isinstance(value, type):
-        assert as_text(value) == said
+        assert as_text(value) == expected
 
 
 # Frames ---------------------------------------------------------------------------------------------------------
@@ -76,22 +76,22 @@ BODY = "| city | n |\n| --- | --- |\n| Oslo | 1 |\n| Rome\\|Roma | 2 |"
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
 def test_a_frame_is_a_markdown_table_with_shape_and_dtypes(make: Any) -> None:
-    said = as_text(make(COLUMNS))
-    head, _, table = said.partition("\n\n")
+    text = as_text(make(COLUMNS))
+    head, _, table = text.partition("\n\n")
     assert head == "2 rows × 2 columns (city: String, n: Int64)"
     assert table == BODY
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
-def test_of_a_long_frame_the_head_is_said_and_how_much_more_there_is(make: Any) -> None:
-    said = as_text(make({"n": list(range(12_345))}))
-    assert said.startswith("12,345 rows × 1 columns")
-    assert said.endswith("| 9 |\n… 12,335 more rows")
-    assert "| 10 |" not in said
+def test_a_long_frame_shows_its_first_rows_and_how_many_more_it_has(make: Any) -> None:
+    text = as_text(make({"n": list(range(12_345))}))
+    assert text.startswith("12,345 rows × 1 columns")
+    assert text.endswith("| 9 |\n… 12,335 more rows")
+    assert "| 10 |" not in text
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
-def test_a_frame_without_rows_or_columns_is_still_said(make: Any) -> None:
+def test_a_frame_without_rows_or_columns_is_shown(make: Any) -> None:
     assert as_text(make({"a": []})).startswith("0 rows × 1 columns")
     assert as_text(make()).startswith("0 rows × 0 columns")
 
@@ -102,7 +102,7 @@ def test_a_series_is_a_table_of_one_column(value: Any) -> None:
     assert as_text(value).endswith("| 1 |\n| 2 |")
 
 
-def test_an_index_that_says_something_is_a_column() -> None:
+def test_a_meaningful_index_becomes_a_column() -> None:
     frame = pd.DataFrame({"n": [1, 2]}, index=pd.Index(["a", "b"], name="key"))
     assert as_text(frame).endswith("| key | n |\n| --- | --- |\n| a | 1 |\n| b | 2 |")
     assert "| index | n |" in as_text(frame.rename_axis(None))
@@ -127,7 +127,7 @@ def test_an_index_that_says_something_is_a_column() -> None:
         pl.DataFrame({"n": [[1], [2, 3]], "s": [{"a": 1}, {"a": 2}], "d": [datetime.date(2026, 1, 1)] * 2}),
     ],
 )
-def test_frames_of_every_kind_are_said_with_their_shape(frame: Any) -> None:
+def test_every_kind_of_frame_shows_its_shape(frame: Any) -> None:
     assert as_text(frame).startswith("2 rows × ")
     assert as_text(frame).count("\n| ") >= 3
 
@@ -146,24 +146,24 @@ def test_frames_of_every_kind_are_said_with_their_shape(frame: Any) -> None:
         pl.Int64,
     ],
 )
-def test_what_is_no_frame_of_these_libraries_is_said_by_str(value: Any) -> None:
+def test_other_values_are_written_with_str(value: Any) -> None:
     assert as_text(value) == str(value)
 
 
-def test_a_cell_with_lines_and_bars_stays_in_its_row() -> None:
+def test_a_cell_with_newlines_and_bars_stays_in_its_row() -> None:
     assert as_text(pd.DataFrame({"a": ["x\ny|z\r\nw"]})).splitlines()[-1].count(" |") == 1
 
 
 # Cutting --------------------------------------------------------------------------------------------------------
 
 
-def test_a_long_value_is_cut_visibly() -> None:
-    said = as_text("x" * (VALUE_LIMIT + 1_234))
-    assert said == "x" * VALUE_LIMIT + "\n… [cut here: 1,234 more characters]"
+def test_a_long_value_is_cut_and_says_so() -> None:
+    text = as_text("x" * (VALUE_LIMIT + 1_234))
+    assert text == "x" * VALUE_LIMIT + "\n… [cut here: 1,234 more characters]"
     assert as_text("x" * VALUE_LIMIT) == "x" * VALUE_LIMIT
     assert as_text("abcdef", 3).startswith("abc\n… [cut here: 3 more")
     assert as_text("x" * 300_000, 0) == "x" * 300_000
 
 
-def test_only_the_value_is_cut_and_not_the_text_around_it() -> None:
+def test_only_the_value_is_cut() -> None:
     assert render("{{ v }}" + "y" * 50, {"v": "x" * 9}, limit=4) == "xxxx\n… [cut here: 5 more characters]" + "y" * 50
