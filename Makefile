@@ -74,6 +74,12 @@ format: $(VENV)/.installed ## format the code
 	ruff check --fix
 	cd labextension && jlpm format
 
+.PHONY: watch
+watch: $(VENV)/.installed ## rebuild the front end after each change, with source maps, until Ctrl+C
+	rm -rf $(VENV)/share/jupyter/labextensions/mm-magics
+	ln -s "$(CURDIR)/mm_magics/labextension" $(VENV)/share/jupyter/labextensions/mm-magics
+	cd labextension && jlpm watch
+
 .PHONY: build
 build: $(VENV)/.installed ## wheel and sdist, into dist/
 	python -m build

@@ -2,11 +2,11 @@
 // JupyterLab extension (bundled into lib/ and then packaged by jupyter-builder). Both include the licenses of their
 // dependencies. Builds are minified and have no source maps, so they contain no paths of the build machine.
 // With --watch, it builds with source maps instead and rebuilds after each change of a source file.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { build, context as createContext } from 'esbuild';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const out = here('../mm_magics/display/static/');
@@ -25,43 +25,60 @@ const shared = {
   logLevel: 'warning',
 };
 
-await mkdir(out, { recursive: true });
-const { metafile } = await build({
-  ...shared,
-  entryPoints: ['src/widget/runtime.ts'],
-  outfile: `${out}runtime.js`,
-});
-const lab = await build({
+const widget = { ...shared, entryPoints: ['src/widget/runtime.ts'], outfile: `${out}runtime.js` };
+const lab = {
   ...shared,
   entryPoints: ['src/lab/index.ts'],
   outfile: 'lib/lab.js',
   external: ['@jupyterlab/*', '@lumino/*'],
-});
+};
+
+await mkdir(out, { recursive: true });
 await copyFile(here('src/widget/stub.js'), `${out}stub.js`);
-await writeFile(`${out}third-party-licenses.txt`, asText(await licences(metafile)));
+await (process.argv.includes('--watch') ? watch() : buildOnce());
 
-execFileSync('jupyter-builder', ['build', '.'], { cwd: here('.'), stdio: 'inherit' });
-// jupyter-builder sees only the one bundled file, not the packages in it.
-await writeFile(
-  here('../mm_magics/labextension/static/third-party-licenses.json'),
-  JSON.stringify({ packages: await licences(lab.metafile) }, null, 2),
-);
+async function buildOnce() {
+  const { metafile } = await build(widget);
+  const { metafile: labMetafile } = await build(lab);
+  await writeFile(`${out}third-party-licenses.txt`, asText(await licenses(metafile)));
+  execFileSync('jupyter-builder', ['build', '.'], { cwd: here('.'), stdio: 'inherit' });
+  // jupyter-builder sees only the one bundled file, not the packages in it.
+  await writeFile(
+    here('../mm_magics/labextension/static/third-party-licenses.json'),
+    JSON.stringify({ packages: await licenses(labMetafile) }, null, 2),
+  );
+  const size = gzipSync(await readFile(`${out}runtime.js`), { level: 9 }).length;
+  console.log(`runtime.js: ${size} bytes gzipped (limit ${GZIP_LIMIT})`);
+  if (size > GZIP_LIMIT) process.exit(1);
+}
 
-const size = gzipSync(await readFile(`${out}runtime.js`), { level: 9 }).length;
-console.log(`runtime.js: ${size} bytes gzipped (limit ${GZIP_LIMIT})`);
-if (size > GZIP_LIMIT) process.exit(1);
+/** Rebuild after each change, until interrupted. */
+async function watch() {
+  const development = { minify: false, sourcemap: 'inline', logLevel: 'info' };
+  for (const options of [widget, lab]) {
+    const context = await createContext({ ...options, ...development });
+    await context.rebuild();
+    await context.watch();
+  }
+  const builder = spawn('jupyter-builder', ['watch', '--development=True', '.'], {
+    cwd: here('.'),
+    stdio: 'inherit',
+  });
+  builder.on('exit', (code) => process.exit(code ?? 0));
+  process.on('SIGTERM', () => builder.kill());
+}
 
 /** Return the packages in a bundle with their licenses, in the format of JupyterLab's license viewer. */
-async function licences({ inputs }) {
+async function licenses({ inputs }) {
   const names = new Set(
     Object.keys(inputs)
       .map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1])
       .filter(Boolean),
   );
-  return Promise.all([...names].sort().map(licence));
+  return Promise.all([...names].sort().map(licenseOf));
 }
 
-async function licence(name) {
+async function licenseOf(name) {
   const folder = here(`node_modules/${name}/`);
   const { version, license } = JSON.parse(await readFile(`${folder}package.json`, 'utf8'));
   const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file)).sort();

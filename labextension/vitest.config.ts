@@ -1,8 +1,50 @@
-// Tests run in jsdom. Style sheets are imported as text, as in the esbuild bundle.
-import { readFile } from 'node:fs/promises';
+// Tests run in jsdom. Style sheets and icons are imported as text, as in the build.
+import { readFile, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { build } from 'esbuild';
 import { defineConfig } from 'vitest/config';
 
+/** The packages of JupyterLab that src/lab and its tests import at run time. */
+const PACKAGES = [
+  '@jupyterlab/apputils',
+  '@jupyterlab/codemirror',
+  '@jupyterlab/notebook',
+  '@jupyterlab/rendermime',
+  '@jupyterlab/services',
+  '@jupyterlab/settingregistry',
+  '@jupyterlab/translation',
+  '@lumino/commands',
+  '@lumino/coreutils',
+  '@lumino/signaling',
+  '@lumino/widgets',
+];
+const BUNDLED = resolve('node_modules/.cache/mm-magics-tests');
+
+// Node cannot import JupyterLab's packages: they import their own files without extensions, and icons. esbuild can bundle
+// them in a second, with the modules that they share in common chunks.
+await rm(BUNDLED, { recursive: true, force: true });
+await build({
+  entryPoints: PACKAGES.map((name) => ({ in: name, out: name.replace('/', '-') })),
+  outdir: BUNDLED,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'browser',
+  target: 'es2022',
+  loader: { '.svg': 'text', '.css': 'empty' },
+  // Some packages require what others import, and two copies of Lumino or Yjs do not work together.
+  mainFields: ['browser', 'module', 'main'],
+  alias: { yjs: resolve('node_modules/yjs/dist/yjs.mjs') },
+  logLevel: 'error',
+});
+
 export default defineConfig({
+  resolve: {
+    alias: PACKAGES.map((name) => ({
+      find: new RegExp(`^${name}$`),
+      replacement: `${BUNDLED}/${name.replace('/', '-')}.js`,
+    })),
+  },
   plugins: [
     {
       name: 'css-as-text',
@@ -13,5 +55,13 @@ export default defineConfig({
       },
     },
   ],
-  test: { environment: 'jsdom', include: ['tests/**/*.test.ts'], testTimeout: 20_000 },
+  test: {
+    environment: 'jsdom',
+    setupFiles: ['tests/setup.ts'],
+    include: ['tests/**/*.test.ts'],
+    testTimeout: 20_000,
+    // JupyterLab logs these in jsdom, also in its own tests. They have no effect here.
+    onConsoleLog: (log) =>
+      !/Add Yjs type to a document|yjs#509|Yjs was already imported|Clipboard API/.test(log),
+  },
 });

@@ -54,7 +54,7 @@ def test_each_answer_to_an_approval_request_is_applied(opener, request, logged):
     expect(turn.locator(".mm-tool-name")).to_have_text("wipe")
     expect(turn.locator(".mm-tool .mm-box").first).to_contain_text('"what"')
     assert notebook.violations(".mm-turn") == []
-    question.get_by_label("Reason for denying").fill("Not today.")
+    question.get_by_label("Reason (sent to the model)").fill("Not today.")
     question.get_by_role("button", name="Deny").click()
     notebook.wait()
     result = logged()[-1]["messages"][-1]["content"][0]
@@ -114,7 +114,7 @@ def test_a_call_can_be_decided_by_keyboard_only(open_notebook, logged):
     notebook.wait()
     assert logged()[-1]["messages"][-1]["content"][0]["content"] == "wiped 1"
     question = ask(notebook, 2)
-    field = question.get_by_label("Reason for denying")
+    field = question.get_by_label("Reason (sent to the model)")
     tab_to(notebook, field)
     notebook.page.keyboard.type("abdd xx 00")
     expect(field).to_have_value("abdd xx 00")

@@ -53,7 +53,7 @@ const texts = (trans: Translation) => ({
   'ask.once': trans.__('Allow once'),
   'ask.always': trans.__('Allow in this notebook'),
   'ask.deny': trans.__('Deny'),
-  'ask.reason': trans.__('Reason for denying (sent to the model)'),
+  'ask.reason': trans.__('Reason (sent to the model)'),
   'tool.arguments': trans.__('Arguments'),
   'tool.result': trans.__('Result'),
   'tool.error': trans.__('Error'),

@@ -1,0 +1,171 @@
+// The commands in the palette and the "Insert below" buttons, as they change a notebook.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { commandsPlugin } from '../../src/lab/commands';
+import { kernelPlugin } from '../../src/lab/kernel-plugin';
+import {
+  fakeApp,
+  openNotebook,
+  settled,
+  turnOutput,
+  turnRecord,
+  type CellContent,
+  type FakePanel,
+} from './fake-jupyterlab';
+
+const CODE = 'Do\n\n```python\none = 1\n```\n\nand\n\n- then\n\n  ```python\n  two = 2\n  ```\n';
+const ANSWERED: CellContent = {
+  source: '%%minimax\nGo.',
+  outputs: [turnOutput(turnRecord(CODE))],
+};
+
+let palette: string[];
+
+async function activate(panel: FakePanel): Promise<ReturnType<typeof fakeApp>> {
+  panel.content.scrollToCell = () => Promise.resolve();
+  const started = fakeApp(panel);
+  palette = [];
+  const items = { addItem: ({ command }: { command: string }) => palette.push(command) };
+  await kernelPlugin.activate(started.app, started.tracker);
+  await commandsPlugin.activate(started.app, started.tracker, items, null);
+  await settled();
+  return started;
+}
+
+beforeEach(() => {
+  document.body.replaceChildren();
+});
+
+it('every command is in the palette', async () => {
+  const { commands } = await activate(openNotebook(['x']));
+  expect(palette.map((command) => commands.label(command))).toEqual([
+    'New Prompt Cell Below',
+    'Ask Again',
+    'Stop the Answer',
+    'Fork the Conversation Here',
+    'Export the Conversation',
+    'Insert the Answer’s Code Below',
+  ]);
+  for (const command of palette) expect(command).toMatch(/^mm-magics:/);
+});
+
+it('New Prompt Cell Below inserts a prompt cell and edits it', async () => {
+  const panel = openNotebook(['x', 'y']);
+  const { commands } = await activate(panel);
+  await commands.execute('mm-magics:new-prompt-below');
+  expect(panel.sources).toEqual(['x', '%%minimax\n', 'y']);
+  expect(panel.content.activeCellIndex).toBe(1);
+  expect(panel.content.mode).toBe('edit');
+  expect(panel.content.activeCell!.editor!.getCursorPosition()).toEqual({ line: 1, column: 0 });
+});
+
+const selectedText = (panel: FakePanel): string => {
+  const editor = panel.content.activeCell!.editor!;
+  const { start, end } = editor.getSelection();
+  const source = editor.model.sharedModel.getSource();
+  return source.slice(editor.getOffsetAt(start), editor.getOffsetAt(end));
+};
+
+it('Fork inserts a command with the first unused name selected, and does not run it', async () => {
+  const panel = openNotebook(['%minimax fork fork-1', 'fork-3', 'fork-22']);
+  const { commands } = await activate(panel);
+  await commands.execute('mm-magics:fork-here');
+  expect(panel.sources[1]).toBe('%minimax fork fork-2');
+  expect(selectedText(panel)).toBe('fork-2');
+  expect(panel.kernel.calls).toEqual([]);
+});
+
+it('Export inserts a command with the file name selected', async () => {
+  const panel = openNotebook(['x']);
+  const { commands } = await activate(panel);
+  await commands.execute('mm-magics:export');
+  expect(panel.sources[1]).toBe('%minimax export conversation.md');
+  expect(selectedText(panel)).toBe('conversation.md');
+});
+
+describe('Insert Code', () => {
+  it('inserts one code block after the other, then starts again, and never runs them', async () => {
+    const panel = openNotebook([ANSWERED, 'below']);
+    const { commands } = await activate(panel);
+    await commands.execute('mm-magics:insert-code');
+    // The inserted cell is active now and belongs to the same answer.
+    await commands.execute('mm-magics:insert-code');
+    await commands.execute('mm-magics:insert-code');
+    expect(panel.sources.slice(1)).toEqual(['one = 1', 'two = 2', 'one = 1', 'below']);
+    expect(panel.content.activeCellIndex).toBe(3);
+    expect(panel.content.mode).toBe('command');
+    expect(panel.kernel.calls).toEqual([]);
+  });
+
+  it('is enabled only in a cell with an answer', async () => {
+    const panel = openNotebook([ANSWERED, '%%minimax\nNot yet.']);
+    const { commands } = await activate(panel);
+    expect(commands.isEnabled('mm-magics:insert-code')).toBe(true);
+    panel.content.activeCellIndex = 1;
+    expect(commands.isEnabled('mm-magics:insert-code')).toBe(false);
+    await commands.execute('mm-magics:insert-code').catch(() => undefined);
+    expect(panel.sources).toHaveLength(2);
+  });
+});
+
+describe('Ask Again', () => {
+  it('runs the active cell', async () => {
+    const { commands } = await activate(openNotebook([ANSWERED]));
+    let runs = 0;
+    commands.addCommand('notebook:run-cell', { execute: () => runs++ });
+    await commands.execute('mm-magics:ask-again');
+    expect(runs).toBe(1);
+  });
+
+  it('is enabled in a prompt cell and in a cell with an answer', async () => {
+    const explained = { ...ANSWERED, source: '%minimax explain' };
+    const panel = openNotebook(['%%minimax\nHi.', explained, 'x = 1']);
+    const { commands } = await activate(panel);
+    const enabled = [0, 1, 2].map((index) => {
+      panel.content.activeCellIndex = index;
+      return commands.isEnabled('mm-magics:ask-again');
+    });
+    expect(enabled).toEqual([true, true, false]);
+  });
+});
+
+it('Stop the Answer asks the kernel to stop', async () => {
+  const panel = openNotebook(['%%minimax\nHi.']);
+  const { commands } = await activate(panel);
+  panel.schedule(0);
+  await commands.execute('mm-magics:stop');
+  expect(panel.kernel.calls.at(-1)!.data).toEqual({ type: 'stop' });
+});
+
+it('no command is enabled unless a notebook is in front', async () => {
+  const { app, commands } = await activate(openNotebook([ANSWERED]));
+  expect(palette.every((command) => commands.isEnabled(command))).toBe(true);
+  Object.assign(app.shell, { currentWidget: null });
+  expect(palette.some((command) => commands.isEnabled(command))).toBe(false);
+});
+
+describe('an Insert below button', () => {
+  const press = (panel: FakePanel, index: number, detail: unknown): void => {
+    const event = new CustomEvent('mm-insert-code', { detail, bubbles: true });
+    panel.content.widgets[index]!.node.querySelector(
+      '.jp-Cell-outputWrapper, .jp-Cell-footer, *',
+    )!.dispatchEvent(event);
+  };
+
+  it('inserts its code below the answer and below what was inserted before', async () => {
+    const panel = openNotebook([ANSWERED, 'below']);
+    await activate(panel);
+    expect(panel.content.node.classList.contains('mm-host-inserts')).toBe(true);
+    press(panel, 0, 'first');
+    press(panel, 0, 'second');
+    expect(panel.sources.slice(1)).toEqual(['first', 'second', 'below']);
+    expect(panel.content.activeCellIndex).toBe(0);
+  });
+
+  it('ignores events without code', async () => {
+    const panel = openNotebook([ANSWERED]);
+    await activate(panel);
+    press(panel, 0, { code: 'x' });
+    panel.content.node.dispatchEvent(new CustomEvent('mm-insert-code', { detail: 'no cell' }));
+    expect(panel.sources).toHaveLength(1);
+  });
+});

@@ -1,0 +1,263 @@
+// Notebooks of JupyterLab for tests: real models and notebook widgets, and small fakes of what needs a server.
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import {
+  CodeMirrorEditorFactory,
+  CodeMirrorMimeTypeService,
+  EditorExtensionRegistry,
+  EditorLanguageRegistry,
+  EditorThemeRegistry,
+} from '@jupyterlab/codemirror';
+import {
+  Notebook,
+  NotebookActions,
+  NotebookModel,
+  StaticNotebook,
+  type INotebookTracker,
+  type NotebookPanel,
+} from '@jupyterlab/notebook';
+import { RenderMimeRegistry, standardRendererFactories } from '@jupyterlab/rendermime';
+import { CommandRegistry } from '@lumino/commands';
+import { Signal } from '@lumino/signaling';
+import { Widget } from '@lumino/widgets';
+
+export interface CellContent {
+  readonly source: string;
+  readonly type?: 'code' | 'markdown';
+  readonly outputs?: readonly object[];
+}
+
+/** What the page did with a comm: opened it or sent a message on it. */
+export interface CommCall {
+  readonly target: string;
+  readonly call: 'open' | 'send';
+  readonly data: Record<string, unknown>;
+}
+
+class FakeComm {
+  commsOverSubshells = '';
+  isDisposed = false;
+  onMsg: (message: unknown) => void = () => undefined;
+  confirm: () => void = () => undefined;
+
+  constructor(
+    readonly target: string,
+    private readonly calls: CommCall[],
+  ) {}
+
+  open(data: Record<string, unknown>): { done: Promise<void> } {
+    this.calls.push({ target: this.target, call: 'open', data });
+    return { done: new Promise((resolve) => (this.confirm = resolve)) };
+  }
+
+  send(data: Record<string, unknown>): void {
+    this.calls.push({ target: this.target, call: 'send', data });
+  }
+}
+
+/** A kernel that records what it receives on comms. */
+export class FakeKernel {
+  readonly calls: CommCall[] = [];
+  readonly comms: FakeComm[] = [];
+  handleComms = true;
+  supportsSubshells = true;
+  interrupts = 0;
+
+  createComm(target: string): FakeComm {
+    const comm = new FakeComm(target, this.calls);
+    this.comms.push(comm);
+    return comm;
+  }
+
+  interrupt(): Promise<void> {
+    this.interrupts++;
+    return Promise.resolve();
+  }
+
+  /** The descriptions of the notebook, in order. */
+  get descriptions(): Record<string, unknown>[] {
+    return this.calls
+      .filter(({ target }) => target === 'mm_magics.document')
+      .map(({ data }) => data);
+  }
+
+  /** Send a message on the last comm of this target. */
+  reply(target: string, data: object): void {
+    this.comms.findLast((comm) => comm.target === target)!.onMsg({ content: { data } });
+  }
+
+  /** Confirm all comms, as a kernel does that has loaded mm_magics. */
+  async confirm(): Promise<void> {
+    for (const comm of this.comms) comm.confirm();
+    await settled();
+  }
+}
+
+/** An open notebook, as plugins receive it from the tracker. */
+export class FakePanel {
+  readonly kernel = new FakeKernel();
+  readonly toolbarItems: Widget[] = [];
+  readonly statusChanged = new Signal<object, string>(this);
+  readonly kernelChanged = new Signal<object, unknown>(this);
+  readonly disposed = new Signal<object, undefined>(this);
+  readonly sessionContext = {
+    ready: Promise.resolve(),
+    session: { kernel: this.kernel as FakeKernel | null },
+    statusChanged: this.statusChanged,
+    kernelChanged: this.kernelChanged,
+  };
+  readonly context: object;
+  readonly toolbar = {
+    insertBefore: (_before: string, _name: string, item: Widget): boolean => {
+      this.toolbarItems.push(item);
+      Widget.attach(item, document.body);
+      return true;
+    },
+  };
+  isDisposed = false;
+
+  constructor(
+    readonly content: Notebook,
+    lastModified: string | undefined,
+  ) {
+    this.context = {
+      ready: Promise.resolve(),
+      localPath: 'folder/page.ipynb',
+      contentsModel: lastModified === undefined ? null : { last_modified: lastModified },
+    };
+  }
+
+  /** The id of a cell. */
+  id(index: number): string {
+    return this.content.widgets[index]!.model.id;
+  }
+
+  setSource(index: number, source: string): void {
+    this.content.widgets[index]!.model.sharedModel.setSource(source);
+  }
+
+  get sources(): string[] {
+    return this.content.widgets.map(({ model }) => model.sharedModel.getSource());
+  }
+
+  /** Announce that a cell is about to run, as JupyterLab does. */
+  schedule(index: number): void {
+    emit(NotebookActions.executionScheduled, this.content, index);
+  }
+
+  /** Announce that a cell has run. */
+  finish(index: number): void {
+    emit(NotebookActions.executed, this.content, index);
+  }
+
+  get asPanel(): NotebookPanel {
+    return this as unknown as NotebookPanel;
+  }
+}
+
+function emit(signal: unknown, notebook: Notebook, index: number): void {
+  const cell = notebook.widgets[index];
+  (signal as { emit: (args: object) => void }).emit({ notebook, cell, success: true });
+}
+
+const languages = new EditorLanguageRegistry();
+const load = (): Promise<never> => new Promise(() => undefined);
+languages.addLanguage({ name: 'ipython', mime: 'text/x-ipython', load });
+languages.addLanguage({ name: 'ipythongfm', mime: 'text/x-ipythongfm', load });
+const extensions = new EditorExtensionRegistry();
+for (const factory of EditorExtensionRegistry.getDefaultExtensions({
+  themes: new EditorThemeRegistry(),
+}))
+  extensions.addExtension(factory);
+const editors = new CodeMirrorEditorFactory({ extensions, languages });
+
+export const newRendermime = (): RenderMimeRegistry =>
+  new RenderMimeRegistry({ initialFactories: standardRendererFactories });
+
+/** Open a notebook with these cells on the page. */
+export function openNotebook(
+  cells: readonly (string | CellContent)[],
+  options: { metadata?: object; lastModified?: string; rendermime?: RenderMimeRegistry } = {},
+): FakePanel {
+  const model = new NotebookModel();
+  model.fromJSON({
+    nbformat: 4,
+    nbformat_minor: 5,
+    metadata: {
+      language_info: { name: 'python', mimetype: 'text/x-ipython' },
+      ...options.metadata,
+    },
+    cells: cells.map((cell, index) => {
+      const {
+        source,
+        type = 'code',
+        outputs = [],
+      } = typeof cell === 'string' ? { source: cell } : cell;
+      const code = type === 'code' ? { outputs, execution_count: null } : {};
+      return { id: `cell-${index}`, cell_type: type, source, metadata: {}, ...code };
+    }),
+  } as unknown as Parameters<NotebookModel['fromJSON']>[0]);
+  const content = new Notebook({
+    rendermime: options.rendermime ?? newRendermime(),
+    contentFactory: new Notebook.ContentFactory({ editorFactory: editors.newInlineEditor }),
+    mimeTypeService: new CodeMirrorMimeTypeService(languages),
+    notebookConfig: { ...StaticNotebook.defaultNotebookConfig, windowingMode: 'none' },
+  });
+  content.model = model;
+  Widget.attach(content, document.body);
+  content.activeCellIndex = 0;
+  return new FakePanel(content, options.lastModified);
+}
+
+/** The application and the tracker, with the first of these notebooks in front. */
+export function fakeApp(...panels: FakePanel[]): {
+  app: JupyterFrontEnd;
+  tracker: INotebookTracker;
+  commands: CommandRegistry;
+  open: (panel: FakePanel) => void;
+} {
+  // These signals belong to the page: disconnect the plugins of earlier tests.
+  for (const signal of [NotebookActions.executionScheduled, NotebookActions.executed])
+    Signal.clearData((signal as unknown as { sender: unknown }).sender);
+  const commands = new CommandRegistry();
+  const currentWidget = panels[0];
+  const widgetAdded = new Signal<object, FakePanel>(panels);
+  const tracker = {
+    currentWidget,
+    widgetAdded,
+    forEach: (visit: (panel: FakePanel) => void) => {
+      panels.forEach(visit);
+    },
+  };
+  return {
+    app: { commands, shell: { currentWidget } } as unknown as JupyterFrontEnd,
+    tracker: tracker as unknown as INotebookTracker,
+    commands,
+    open: (panel) => {
+      widgetAdded.emit(panel);
+    },
+  };
+}
+
+/** Wait until pending promises and the current frame are done. */
+export async function settled(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 30));
+}
+
+/** A turn record whose answer is this Markdown. */
+export function turnRecord(text: string, fields: object = {}): Record<string, unknown> {
+  return {
+    schema: 1,
+    id: 'turn-1',
+    status: 'complete',
+    model: 'MiniMax-M2.7',
+    messages: [{ role: 'assistant', content: [{ type: 'text', text }] }],
+    responses: [],
+    ...fields,
+  };
+}
+
+/** An output that contains a turn record. */
+export function turnOutput(record: object, more: object = {}): object {
+  const data = { 'application/vnd.minimax.turn+json': record, ...more };
+  return { output_type: 'display_data', data, metadata: {} };
+}

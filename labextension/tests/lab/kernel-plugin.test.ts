@@ -1,0 +1,219 @@
+// What the kernel receives from a notebook, and what the page does with the answers of the kernel.
+import type { ICodeCellModel } from '@jupyterlab/cells';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { kernelPlugin, stopAnswer } from '../../src/lab/kernel-plugin';
+import { fakeApp, openNotebook, settled, type FakePanel } from './fake-jupyterlab';
+
+const PROMPT = '%%minimax\nHi.';
+const DOCUMENT = 'mm_magics.document';
+const CONTROL = 'mm_magics.control';
+
+async function activate(panel: FakePanel): Promise<FakePanel> {
+  const { app, tracker } = fakeApp(panel);
+  await kernelPlugin.activate(app, tracker);
+  await settled();
+  return panel;
+}
+
+const changedIds = (description: Record<string, unknown> | undefined): string[] =>
+  Object.keys(description!['changed'] as object);
+
+beforeEach(() => {
+  document.body.replaceChildren();
+});
+
+describe('before a cell runs', () => {
+  it('the whole notebook is described to the kernel', async () => {
+    const panel = await activate(
+      openNotebook([{ source: '# Notes', type: 'markdown' }, PROMPT], {
+        metadata: { minimax: { temperature: 0.4 } },
+      }),
+    );
+    expect(panel.kernel.calls).toEqual([]);
+    panel.schedule(1);
+    expect(panel.kernel.calls.map(({ target, call }) => [target, call])).toEqual([
+      [CONTROL, 'open'],
+      [DOCUMENT, 'open'],
+    ]);
+    const [description] = panel.kernel.descriptions;
+    expect(description).toEqual({
+      name: 'page.ipynb',
+      path: 'folder/page.ipynb',
+      sent_at: expect.any(Number) as number,
+      order: ['cell-0', 'cell-1'],
+      pending: ['cell-1'],
+      changed: {
+        'cell-0': { cell_type: 'markdown', source: '# Notes', outputs: [] },
+        'cell-1': { cell_type: 'code', source: PROMPT, outputs: [] },
+      },
+      settings: { temperature: 0.4 },
+    });
+    expect(Math.abs((description!['sent_at'] as number) - Date.now() / 1000)).toBeLessThan(10);
+  });
+
+  it('later descriptions contain only the cells that changed', async () => {
+    const panel = await activate(openNotebook([PROMPT, 'x = 1']));
+    panel.schedule(0);
+    panel.schedule(1);
+    panel.finish(0);
+    panel.setSource(1, 'x = 2');
+    panel.schedule(1);
+    const { descriptions } = panel.kernel;
+    expect(descriptions.map(changedIds)).toEqual([['cell-0', 'cell-1'], [], ['cell-1']]);
+    expect(descriptions.map(({ pending }) => pending)).toEqual([
+      ['cell-0'],
+      ['cell-0', 'cell-1'],
+      ['cell-1'],
+    ]);
+    expect(panel.kernel.comms).toHaveLength(2);
+  });
+
+  it('a notebook that does not mention MiniMax is not described', async () => {
+    const panel = await activate(openNotebook(['x = 1']));
+    panel.schedule(0);
+    expect(panel.kernel.calls).toEqual([]);
+  });
+
+  it('a kernel without comms is left alone', async () => {
+    const panel = await activate(openNotebook([PROMPT]));
+    panel.kernel.handleComms = false;
+    panel.schedule(0);
+    expect(panel.kernel.calls).toEqual([]);
+  });
+
+  it('a kernel whose comms fail does not keep the cell from running', async () => {
+    const panel = await activate(openNotebook([PROMPT]));
+    panel.kernel.createComm = () => {
+      throw new Error('gone');
+    };
+    expect(() => {
+      panel.schedule(0);
+    }).not.toThrow();
+  });
+
+  it('a notebook that is opened later is described as well', async () => {
+    const { app, tracker, open } = fakeApp();
+    await kernelPlugin.activate(app, tracker);
+    const panel = openNotebook([PROMPT]);
+    open(panel);
+    await settled();
+    panel.schedule(0);
+    expect(panel.kernel.descriptions).toHaveLength(1);
+  });
+});
+
+describe('the comms are opened again, with all cells,', () => {
+  const opened = (panel: FakePanel): number =>
+    panel.kernel.calls.filter(({ target, call }) => target === DOCUMENT && call === 'open').length;
+
+  it('after the cell that loads mm_magics, if the kernel did not confirm them', async () => {
+    const panel = await activate(openNotebook(['%load_ext mm_magics', PROMPT]));
+    panel.schedule(0);
+    panel.schedule(1);
+    expect(opened(panel)).toBe(2);
+    expect(changedIds(panel.kernel.descriptions[1])).toEqual(['cell-0', 'cell-1']);
+  });
+
+  it('but not if the kernel had confirmed them', async () => {
+    const panel = await activate(openNotebook(['%load_ext mm_magics', PROMPT]));
+    panel.schedule(1);
+    await panel.kernel.confirm();
+    panel.schedule(0);
+    panel.schedule(1);
+    expect(opened(panel)).toBe(1);
+    expect(changedIds(panel.kernel.descriptions[2])).toEqual([]);
+  });
+
+  it('after the kernel closed them', async () => {
+    const panel = await activate(openNotebook([PROMPT]));
+    panel.schedule(0);
+    for (const comm of panel.kernel.comms) comm.isDisposed = true;
+    panel.schedule(0);
+    expect(opened(panel)).toBe(2);
+    expect(changedIds(panel.kernel.descriptions[1])).toEqual(['cell-0']);
+  });
+
+  it.each(['restarting', 'autorestarting', 'dead'])('after the kernel was %s', async (status) => {
+    const panel = await activate(openNotebook([PROMPT, PROMPT]));
+    panel.schedule(0);
+    panel.statusChanged.emit(status);
+    panel.schedule(1);
+    expect(opened(panel)).toBe(2);
+    expect(panel.kernel.descriptions[1]!['pending']).toEqual(['cell-1']);
+  });
+
+  it('after another kernel was chosen', async () => {
+    const panel = await activate(openNotebook([PROMPT]));
+    panel.schedule(0);
+    panel.kernelChanged.emit({});
+    panel.schedule(0);
+    expect(opened(panel)).toBe(2);
+  });
+});
+
+describe('a page that was just opened', () => {
+  it('asks for the answers since its file was saved', async () => {
+    const panel = await activate(
+      openNotebook([PROMPT], { lastModified: '2026-11-27T12:00:00.500Z' }),
+    );
+    expect(panel.kernel.descriptions).toMatchObject([
+      { since: Date.UTC(2026, 10, 27, 12) / 1000 + 0.5, pending: [] },
+    ]);
+    panel.schedule(0);
+    expect(panel.kernel.descriptions[1]).not.toHaveProperty('since');
+  });
+
+  it('shows them, and ignores malformed ones', async () => {
+    const panel = await activate(openNotebook([PROMPT, 'x', { source: '#', type: 'markdown' }]));
+    panel.schedule(0);
+    const output = { data: { 'text/plain': 'missed' }, metadata: {} };
+    panel.kernel.reply(DOCUMENT, {
+      outputs: { 'cell-0': output, 'cell-1': { data: {} }, 'cell-2': output, gone: output },
+    });
+    panel.kernel.reply(DOCUMENT, { outputs: [output], marks: 7 });
+    panel.kernel.reply(DOCUMENT, {});
+    const [first, second] = panel.content.widgets.map(({ model }) => model as ICodeCellModel);
+    expect(first!.outputs.toJSON()).toEqual([
+      { output_type: 'display_data', data: { 'text/plain': 'missed' }, metadata: {} },
+    ]);
+    expect(second!.outputs.length).toBe(0);
+  });
+});
+
+describe('Stop', () => {
+  it('sends one message, and interrupts the kernel the second time', async () => {
+    const panel = await activate(openNotebook([PROMPT]));
+    panel.schedule(0);
+    await stopAnswer(panel.asPanel);
+    expect(panel.kernel.calls.at(-1)).toEqual({
+      target: CONTROL,
+      call: 'send',
+      data: { type: 'stop' },
+    });
+    expect(panel.kernel.interrupts).toBe(0);
+    await stopAnswer(panel.asPanel);
+    expect(panel.kernel.interrupts).toBe(1);
+    panel.finish(0);
+    panel.schedule(0);
+    await stopAnswer(panel.asPanel);
+    expect(panel.kernel.calls.at(-1)!.data).toEqual({ type: 'stop' });
+    expect(panel.kernel.interrupts).toBe(1);
+  });
+
+  it('interrupts a kernel that cannot receive messages while a cell runs', async () => {
+    const panel = await activate(openNotebook([PROMPT]));
+    panel.kernel.supportsSubshells = false;
+    panel.schedule(0);
+    await stopAnswer(panel.asPanel);
+    expect(panel.kernel.interrupts).toBe(1);
+  });
+
+  it('interrupts the kernel of a notebook that was never described', async () => {
+    const panel = openNotebook(['x = 1']);
+    await stopAnswer(panel.asPanel);
+    expect(panel.kernel.interrupts).toBe(1);
+    panel.sessionContext.session.kernel = null;
+    await stopAnswer((await activate(panel)).asPanel);
+    expect(panel.kernel.interrupts).toBe(1);
+  });
+});

@@ -1,0 +1,130 @@
+// The settings button in the toolbar of a notebook, and the metadata that its panel writes.
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { toolbarPlugin } from '../../src/lab/settings-button';
+import { fakeApp, openNotebook, settled, type FakePanel } from './fake-jupyterlab';
+
+async function activate(panel: FakePanel): Promise<HTMLButtonElement> {
+  const { app, tracker } = fakeApp(panel);
+  await toolbarPlugin.activate(app, tracker, null);
+  await settled();
+  return panel.toolbarItems[0]!.node.querySelector('button')!;
+}
+
+const isShown = (panel: FakePanel): boolean => !panel.toolbarItems[0]!.isHidden;
+const metadata = (panel: FakePanel): unknown => panel.content.model!.getMetadata('minimax');
+
+function enter(label: string, value: string): void {
+  const found = [...document.querySelectorAll('label')].find((each) => each.textContent === label);
+  const control = document.getElementById(found!.htmlFor) as HTMLInputElement;
+  control.value = value;
+  control.dispatchEvent(new Event('change', { bubbles: true }));
+}
+
+beforeEach(() => {
+  document.body.replaceChildren();
+});
+
+describe('the button', () => {
+  it('shows the model and whether it thinks', async () => {
+    const minimax = { model: 'MiniMax-\u202eM2.5', thinking: 'off' };
+    const panel = openNotebook(['%%minimax'], { metadata: { minimax } });
+    const button = await activate(panel);
+    expect(button.textContent).toBe('MiniMax-[U+202E]M2.5 · no thinking ▾');
+    panel.content.model!.setMetadata('minimax', { thinking: 'on' });
+    expect(button.textContent).toBe('MiniMax · thinking ▾');
+    panel.content.model!.setMetadata('minimax', 'damaged');
+    expect(button.textContent).toBe('MiniMax ▾');
+  });
+
+  it('is hidden until the notebook mentions MiniMax', async () => {
+    const panel = openNotebook(['x = 1']);
+    await activate(panel);
+    expect(isShown(panel)).toBe(false);
+    vi.useFakeTimers();
+    panel.setSource(0, '%%minimax');
+    vi.advanceTimersByTime(1000);
+    vi.useRealTimers();
+    expect(isShown(panel)).toBe(true);
+  });
+
+  it('is shown in a notebook with settings', async () => {
+    const panel = openNotebook(['x = 1'], { metadata: { minimax: { top_p: 0.5 } } });
+    await activate(panel);
+    expect(isShown(panel)).toBe(true);
+  });
+});
+
+describe('the panel', () => {
+  it('writes valid settings to the metadata and keeps unknown keys', async () => {
+    const panel = openNotebook(['%%minimax'], { metadata: { minimax: { later: 1 } } });
+    await activate(panel);
+    enter('Temperature', '0.4');
+    enter('top_p', '9');
+    expect(metadata(panel)).toEqual({ later: 1, temperature: 0.4 });
+  });
+
+  it('removes the metadata with its last setting', async () => {
+    const panel = openNotebook(['%%minimax'], { metadata: { minimax: { temperature: 0.4 } } });
+    await activate(panel);
+    enter('Temperature', '');
+    expect(panel.content.model!.metadata).not.toHaveProperty('minimax');
+  });
+
+  it('follows the metadata', async () => {
+    const panel = openNotebook(['%%minimax']);
+    await activate(panel);
+    panel.content.model!.setMetadata('minimax', { max_tokens: 77 });
+    const found = [...document.querySelectorAll('label')].find(
+      ({ textContent }) => textContent === 'Max tokens',
+    );
+    expect((document.getElementById(found!.htmlFor) as HTMLInputElement).value).toBe('77');
+  });
+
+  it('is a dialog that belongs to the button, and takes no keys for shortcuts', async () => {
+    const button = await activate(openNotebook(['%%minimax']));
+    const panel = document.querySelector('.mm-picker-panel')!;
+    expect(panel.getAttribute('role')).toBe('dialog');
+    expect(panel.getAttribute('aria-label')).toBe('MiniMax in this notebook');
+    expect(panel.getAttribute('data-lm-suppress-shortcuts')).toBe('true');
+    expect(button.getAttribute('aria-haspopup')).toBe('dialog');
+    expect(button.popoverTargetElement).toBe(panel);
+  });
+
+  it('shows the saved settings each time it opens', async () => {
+    const panel = openNotebook(['%%minimax'], { metadata: { minimax: { temperature: 0.4 } } });
+    await activate(panel);
+    enter('Temperature', '9');
+    const dialog = document.querySelector('.mm-picker-panel')!;
+    dialog.dispatchEvent(Object.assign(new Event('beforetoggle'), { newState: 'open' }));
+    const found = [...document.querySelectorAll('label')].find(
+      ({ textContent }) => textContent === 'Temperature',
+    );
+    expect((document.getElementById(found!.htmlFor) as HTMLInputElement).value).toBe('0.4');
+  });
+
+  it('closes when Tab moves the focus out of it, and not within it', async () => {
+    await activate(openNotebook(['%%minimax']));
+    const dialog = document.querySelector<HTMLElement>('.mm-picker-panel')!;
+    let closed = 0;
+    dialog.hidePopover = () => {
+      closed++;
+    };
+    const tabTo = async (target: HTMLElement): Promise<void> => {
+      dialog.dispatchEvent(new KeyboardEvent('keydown', { key: 'Tab' }));
+      target.focus();
+      await settled();
+    };
+    await tabTo(dialog.querySelector('textarea')!);
+    expect(closed).toBe(0);
+    const outside = document.body.appendChild(document.createElement('button'));
+    await tabTo(outside);
+    expect(closed).toBe(1);
+  });
+
+  it('is removed with its notebook', async () => {
+    const panel = openNotebook(['%%minimax']);
+    await activate(panel);
+    panel.toolbarItems[0]!.dispose();
+    expect(document.querySelector('.mm-picker-panel')).toBeNull();
+  });
+});
