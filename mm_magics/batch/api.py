@@ -55,7 +55,7 @@ def map_prompts(
         **flags: Settings that override the session's, as in `Session.ask`.
 
     Returns:
-        The result; with `dry_run`, a `DryRun`. A row that fails raises no error: see `MapResult.errors`.
+        The result; with `dry_run`, a `DryRun`. Rows that failed are in `MapResult.errors` and raise no error.
 
     Raises:
         UsageError: Every row would fail, for example because a column is missing. Nothing was sent.

@@ -59,7 +59,7 @@ class MapCells:
         names = self._shell.user_ns
         if "system" in flags:
             flags["system"] = template.render(flags["system"], names, self._session.config.value_limit)
-        data = self._variable(name, "Give --map the name of a data frame or a list.")
+        data = self._variable(name, "--map takes the name of a data frame or a list.")
         options = self._options(name, flags)
         job = build_job(self._session, cell.rstrip("\n"), data, options, cell_id=cell_id, **flags)
         frame, columns = self._added.get(name, (None, set[str]()))
@@ -83,10 +83,10 @@ class MapCells:
             into=flags.pop("into", "answer"),
             data_name=f"`{name}`",
             schema=self._variable(
-                flags.pop("schema", None), "Give --schema the name of a Pydantic model, a dataclass or a JSON schema."
+                flags.pop("schema", None), "--schema takes the name of a Pydantic model, a dataclass or a JSON schema."
             ),
             budget=flags.pop("budget", None),
-            engine=self._variable(flags.pop("engine", None), "Give --engine the name of a distributed.Client."),
+            engine=self._variable(flags.pop("engine", None), "--engine takes the name of a distributed.Client."),
             figures=flags.pop("figures", False),
             namespace=self._shell.user_ns,
         )

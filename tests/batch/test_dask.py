@@ -206,7 +206,7 @@ def test_rows_of_a_worker_without_a_key_are_sent_by_another_worker(
     session: Session, simulator: Simulator, client: Any
 ) -> None:
     has = client.run(lambda: "ANTHROPIC_API_KEY" in os.environ)
-    if all(has.values()):  # one that took a killed one's place has none
+    if all(has.values()):  # a worker that replaced a killed one has no key
         client.run(lambda: os.environ.pop("ANTHROPIC_API_KEY"), workers=list(has)[:1])
     result = map_prompts(OK_TEMPLATE, rows(100, "one key"), session=session, engine=client)
     assert result.values == ["ok"] * 100
