@@ -85,7 +85,8 @@ class Rows:
         if self._frame is None:
             if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
                 raise UsageError(
-                    f"A {type(data).__name__} has no rows.", "Give a data frame, a list, or another iterable of rows."
+                    f"A value of type {type(data).__name__} has no rows.",
+                    "Pass a data frame, a list, or another iterable of rows.",
                 )
             self._items = data if isinstance(data, list | tuple) else list(data)
 

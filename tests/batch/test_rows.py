@@ -180,9 +180,9 @@ class Labels:
     ("data", "start"),
     [
         (pl.LazyFrame({"text": ["a"]}), "A lazy data frame has no rows yet.\nCall its collect() method first."),
-        ("text", "A str has no rows."),
-        ({"text": "a"}, "A dict has no rows."),
-        (7, "A int has no rows."),
+        ("text", "A value of type str has no rows."),
+        ({"text": "a"}, "A value of type dict has no rows."),
+        (7, "A value of type int has no rows."),
         (pd.DataFrame([["a", "b"]], columns=["text", "text"]), "Cannot read the rows of this data frame: "),
     ],
 )

@@ -140,7 +140,7 @@ def test_a_schema_makes_columns_and_a_budget_of_zero_makes_errors(mapping, simul
         ("--map df --engine df", "--engine needs a distributed.Client, not a DataFrame."),
         ("--map df --budget -1", "is not an amount of US dollars"),
         ("--map df --into text", "The data already has a column named text."),
-        ("--map OK", "A str has no rows."),
+        ("--map OK", "A value of type str has no rows."),
     ],
 )
 def test_an_invalid_flag_is_an_error_of_one_line_and_nothing_is_sent(mapping, simulator, flags, said):
