@@ -168,7 +168,7 @@ class Session:
             MiniMaxError: As in `prepare`.
         """
         if self._running.is_set():
-            raise UsageError("A tool cannot ask in the session that called it.", "Give it a Session of its own.")
+            raise UsageError("A tool cannot use the session that called it.", "Create another Session in the tool.")
         if not isinstance(prompt, PreparedPrompt):
             prompt = self.prepare(prompt, **flags)
         if prompt.replay != "off" and (turn := self._find_recording(prompt)) is not None:

@@ -354,7 +354,7 @@ def test_a_tool_that_asks_the_session_that_called_it_is_refused(session: Session
 
     script(endpoint, calls(tool_use("nested")), "I see.")
     turn = session.ask("Go.", tools=[nested])
-    assert "A tool cannot ask in the session that called it." in results(turn)[0][0]
+    assert "A tool cannot use the session that called it." in results(turn)[0][0]
     assert len(session.history.turns("main")) == 1
     valid(endpoint)
 
