@@ -107,7 +107,7 @@ class ToolLoop:
         return LoopStep(self, content, unfinished)
 
     def end_round(self, spent: float | None) -> str:
-        """Count a message with calls. Return what the model is told when it was the last one, else ""."""
+        """Count a message with calls. Return the text for the model if it was the last one, else ""."""
         self._rounds += 1
         reason = ""
         if self._rounds >= self.toolbox.max_rounds:

@@ -1,4 +1,4 @@
-"""Which calls need a yes: what rules match, which of them holds, and what "allow in this notebook" allows."""
+"""Which calls require approval: which rules match, which one wins, and what "Allow … in this notebook" allows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def call(name: str = "shell", **arguments: Any) -> ToolCall:
     return ToolCall("toolu_1", name, arguments)
 
 
-def test_without_a_rule_a_tool_that_acts_asks_and_another_runs() -> None:
+def test_without_a_rule_only_acting_tools_require_approval() -> None:
     assert Rules().verdict(ASKS, call()) == "ask"
     assert Rules().verdict(RUNS, call("look")) == "allow"
 
@@ -58,7 +58,7 @@ def test_a_rule_matches_by_name_and_by_every_argument(pattern: str, arguments: d
 
 
 @given(st.lists(st.sampled_from(["allow", "ask", "deny"]), min_size=1))
-def test_deny_beats_ask_beats_allow_in_whatever_order_they_came(verdicts: list[Verdict]) -> None:
+def test_deny_beats_ask_beats_allow_in_any_order(verdicts: list[Verdict]) -> None:
     rules = Rules()
     for number, verdict in enumerate(verdicts):
         rules.add(verdict, "sh*" + "*" * number)
@@ -67,7 +67,7 @@ def test_deny_beats_ask_beats_allow_in_whatever_order_they_came(verdicts: list[V
     assert rules.verdict(RUNS, call()) == strongest
 
 
-def test_a_rule_for_the_same_calls_replaces_the_one_before() -> None:
+def test_a_rule_for_the_same_calls_replaces_the_previous_one() -> None:
     rules = Rules()
     rules.add("deny", "shell", {"command": "ls", "timeout": "1"})
     rules.add("allow", "shell", {"timeout": "1", "command": "ls"})
@@ -76,7 +76,7 @@ def test_a_rule_for_the_same_calls_replaces_the_one_before() -> None:
     assert [each.verdict for each in rules] == ["allow", "ask"]
 
 
-def test_rules_are_forgotten_by_name_and_altogether() -> None:
+def test_rules_are_removed_by_name_or_all_at_once() -> None:
     rules = Rules()
     for pattern in ("shell", "sh*", "look"):
         rules.add("deny", pattern)
@@ -91,7 +91,7 @@ def test_rules_are_forgotten_by_name_and_altogether() -> None:
 @given(st.sampled_from(sorted(BOUND_ARGUMENTS)), st.text(), st.text(), json_values)
 @example("shell", "ls [ab]*?", "ls ab", 1)
 @example("shell", "rm *", "rm -rf everything", 1)
-def test_a_yes_for_good_to_a_tool_that_acts_holds_for_these_very_words_alone(
+def test_a_standing_rule_for_an_acting_tool_allows_exactly_this_argument(
     name: str, text: str, other: str, rest: Any
 ) -> None:
     tool = dataclasses.replace(ASKS, name=name)
@@ -102,7 +102,7 @@ def test_a_yes_for_good_to_a_tool_that_acts_holds_for_these_very_words_alone(
     assert rules.verdict(tool, call(name)) == "ask"
 
 
-def test_a_yes_for_good_to_any_other_tool_holds_for_its_name() -> None:
+def test_a_standing_rule_for_any_other_tool_allows_its_name() -> None:
     tool = dataclasses.replace(ASKS, name="mcp_query")
     rules = Rules()
     rules.add("allow", *standing_rule(call("mcp_query", sql="select 1")))
@@ -110,7 +110,7 @@ def test_a_yes_for_good_to_any_other_tool_holds_for_its_name() -> None:
     assert rules.verdict(dataclasses.replace(ASKS, name="mcp_query2"), call("mcp_query2", sql="select 1")) == "ask"
 
 
-def test_the_button_says_what_it_allows() -> None:
+def test_the_button_names_what_it_allows() -> None:
     assert standing_rule_label(call("python", code="1")) == "Allow python with exactly this code in this notebook"
     assert (
         standing_rule_label(call("write_file", path="a", text=""))
@@ -119,7 +119,7 @@ def test_the_button_says_what_it_allows() -> None:
     assert standing_rule_label(call("mcp_query")) == "Allow every call of mcp_query in this notebook"
 
 
-def test_a_yes_for_good_without_the_argument_it_is_bound_to_allows_nothing_more() -> None:
+def test_a_standing_rule_without_its_argument_allows_nothing_more() -> None:
     rules = Rules()
     rules.add("allow", *standing_rule(call("shell")))
     assert rules.verdict(ASKS, call("shell", command="ls")) == "ask"

@@ -1,4 +1,4 @@
-"""A turn with tools, over HTTP: what is called, what goes back, and how it ends."""
+"""A turn with tools, over HTTP: which tools are called, what is sent back, and how the turn ends."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def outcomes(turn: Turn) -> list[str]:
 
 
 def valid(endpoint: Simulator) -> None:
-    """Every request was valid, and thinking came back as it was sent."""
+    """Assert that every request was valid and thinking was sent back unchanged."""
     for record in endpoint.log:
         assert problems(record.body["messages"]) == []
         assert all(each.unchanged for each in record.replayed), record.replayed
         assert record.status == 200
 
 
-def test_a_function_is_called_and_the_whole_reply_goes_back_verbatim(session: Session, endpoint: Simulator) -> None:
+def test_a_function_is_called_and_the_whole_reply_is_sent_back_verbatim(session: Session, endpoint: Simulator) -> None:
     odd = {"type": "hologram", "depth": 3}
     script(endpoint, calls(odd, text("Let me add."), tool_use("add", {"a": 2, "b": 3})), "It is 5.")
     turn = session.ask("2 + 3?", tools=[add])
@@ -93,19 +93,19 @@ def test_parallel_calls_are_answered_in_one_message_in_their_order(session: Sess
     valid(endpoint)
 
 
-def test_a_failing_tool_is_an_error_result_and_the_model_goes_on(session: Session, endpoint: Simulator) -> None:
+def test_a_failing_tool_is_an_error_result_and_the_model_continues(session: Session, endpoint: Simulator) -> None:
     script(endpoint, calls(tool_use("divide", {"a": 1, "b": 0})), "By zero, no.")
     turn = session.ask("1/0?", tools=[divide])
-    ((said, is_error),) = results(turn)
+    ((content, is_error),) = results(turn)
     assert is_error
-    assert said.endswith("ZeroDivisionError: float division by zero")
-    assert "return a / b" in said
+    assert content.endswith("ZeroDivisionError: float division by zero")
+    assert "return a / b" in content
     assert turn.status == "complete"
     valid(endpoint)
 
 
 @pytest.mark.parametrize(
-    ("call", "says"),
+    ("call", "expected"),
     [
         (tool_use("add", {"a": "two", "b": 3}), "a"),
         (tool_use("add", {"a": 1}), "b"),
@@ -113,8 +113,8 @@ def test_a_failing_tool_is_an_error_result_and_the_model_goes_on(session: Sessio
         (tool_use("subtract", {"a": 1}), "There is no tool named 'subtract'.\nThe tools are: add."),
     ],
 )
-def test_a_call_that_does_not_fit_is_told_so_and_nothing_runs(
-    session: Session, endpoint: Simulator, call: Any, says: str
+def test_invalid_arguments_are_an_error_result_and_nothing_runs(
+    session: Session, endpoint: Simulator, call: Any, expected: str
 ) -> None:
     ran: list[int] = []
 
@@ -124,19 +124,19 @@ def test_a_call_that_does_not_fit_is_told_so_and_nothing_runs(
 
     script(endpoint, calls(call), "I see.")
     turn = session.ask("Go.", tools=[add])
-    ((said, is_error),) = results(turn)
+    ((content, is_error),) = results(turn)
     assert is_error
-    assert says in said
+    assert expected in content
     assert (ran, outcomes(turn)) == ([], ["failed"])
     valid(endpoint)
 
 
-def test_a_call_whose_arguments_are_cut_never_runs(session: Session, endpoint: Simulator) -> None:
+def test_a_call_whose_arguments_were_cut_never_runs(session: Session, endpoint: Simulator) -> None:
     script(endpoint, calls(tool_use("add", {"a": 2, "b": 3}), fault="cut-tool-json"), "Again, then.")
     turn = session.ask("Go.", tools=[add])
     assert results(turn) == []
-    said = [block["text"] for block in blocks(turn.messages[2]) if block["type"] == "text"]
-    assert said == ["A tool call could not be read: its arguments are not a JSON object. Call the tool again."]
+    texts = [block["text"] for block in blocks(turn.messages[2]) if block["type"] == "text"]
+    assert texts == ["A tool call could not be read: its arguments are not a JSON object. Call the tool again."]
     assert turn.text == "Again, then."
     sent = endpoint.log[-1].body["messages"]
     assert problems(sent) == []
@@ -171,7 +171,7 @@ def test_ids_that_repeat_are_run_once_in_a_message_and_again_in_a_later_one(
         assert problems(record.body["messages"]) == []
 
 
-def test_after_the_last_round_an_answer_without_tools_is_asked_for(session: Session, endpoint: Simulator) -> None:
+def test_after_the_last_round_an_answer_without_tools_is_requested(session: Session, endpoint: Simulator) -> None:
     script(endpoint, *(calls(tool_use("add", {"a": n, "b": 1})) for n in range(3)), "This is what I have.")
     with session.stream("Go.", tools=[add], max_rounds=3) as answer:
         list(answer)
@@ -191,7 +191,7 @@ def test_a_turn_that_has_cost_enough_calls_no_more_tools(session: Session, endpo
     assert turn.text == "Enough."
 
 
-def test_a_forced_choice_is_forced_once_and_it_is_said_when_it_was_not_honoured(
+def test_a_forced_choice_applies_once_and_a_note_reports_if_it_was_not_honored(
     session: Session, endpoint: Simulator
 ) -> None:
     script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), "Two.")
@@ -204,29 +204,29 @@ def test_a_forced_choice_is_forced_once_and_it_is_said_when_it_was_not_honoured(
     assert answer.notes == ["The endpoint did not honor tool_choice any: there was no such call."]
 
 
-def test_a_tool_that_asks_runs_only_after_a_yes(session: Session, endpoint: Simulator) -> None:
+def test_a_tool_that_requires_approval_runs_only_if_approved(session: Session, endpoint: Simulator) -> None:
     ran: list[str] = []
     tool = Tool("wipe", "Wipe it.", {"type": "object"}, lambda **given: ran.append("wiped"), asks=True)
-    asked: list[ToolCall] = []
+    requested: list[ToolCall] = []
 
     def no(call: ToolCall) -> Decision:
-        asked.append(call)
+        requested.append(call)
         return Decision(False, "Not today.")
 
     script(endpoint, calls(tool_use("wipe", {"all": True})), "A pity.")
     turn = session.ask("Go.", tools=[tool], approve=no)
-    assert asked[0][1:] == ("wipe", {"all": True})
+    assert requested[0][1:] == ("wipe", {"all": True})
     assert results(turn) == [("The user did not allow this call. Not today.", True)]
     assert (ran, outcomes(turn)) == ([], ["denied"])
     script(endpoint, calls(tool_use("wipe")), "Nobody there.")
     assert "There was no one to ask for approval." in results(session.ask("Go.", tools=[tool]))[0][0]
     script(endpoint, calls(tool_use("wipe")), calls(tool_use("wipe")), "Done.")
     session.ask("Go.", tools=[tool], approve=lambda call: Decision(not ran, always=True))
-    assert ran == ["wiped", "wiped"], "a yes for good was not remembered"
+    assert ran == ["wiped", "wiped"], "the standing rule was not added"
     valid(endpoint)
 
 
-def test_a_rule_that_denies_is_stronger_than_whoever_says_yes(session: Session, endpoint: Simulator) -> None:
+def test_a_deny_rule_overrides_approval(session: Session, endpoint: Simulator) -> None:
     session.rules.add("deny", "add", {"a": "13"})
     script(endpoint, calls(tool_use("add", {"a": 13, "b": 1}), tool_use("add", {"a": 1, "b": 1})), "Done.")
     turn = session.ask("Go.", tools=[add], approve=lambda call: True)
@@ -262,34 +262,34 @@ def sleeps() -> None:
     time.sleep(60)
 
 
-async def sleeps_aside() -> None:
+async def sleeps_async() -> None:
     await asyncio.sleep(60)
 
 
 @pytest.mark.parametrize(
-    ("function", "says"),
+    ("function", "expected"),
     [
         (asks_the_user, "input() is not available while a tool runs."),
         (leaves, "SystemExit: 3"),
         (sleeps, "It took longer than 0.2 s and was stopped."),
-        (sleeps_aside, "It took longer than 0.2 s and was stopped."),
+        (sleeps_async, "It took longer than 0.2 s and was stopped."),
     ],
 )
 def test_a_tool_that_misbehaves_is_an_error_result(
-    session: Session, endpoint: Simulator, function: Any, says: str
+    session: Session, endpoint: Simulator, function: Any, expected: str
 ) -> None:
     script(endpoint, calls(tool_use(function.__name__)), "I see.")
     began = time.monotonic()
     turn = session.ask("Go.", tools=[function], tool_timeout=0.2)
     assert time.monotonic() - began < 5
-    ((said, is_error),) = results(turn)
+    ((content, is_error),) = results(turn)
     assert is_error
-    assert said.endswith(says)
+    assert content.endswith(expected)
     assert turn.text == "I see."
     valid(endpoint)
 
 
-@pytest.mark.parametrize("function", [sleeps, sleeps_aside])
+@pytest.mark.parametrize("function", [sleeps, sleeps_async])
 def test_stop_ends_a_tool_at_once_and_keeps_the_results_so_far(
     session: Session, endpoint: Simulator, function: Any
 ) -> None:
@@ -326,7 +326,7 @@ def test_an_interrupt_in_a_tool_ends_the_turn_and_the_history_stays_valid(
     valid(endpoint)
 
 
-def test_a_fault_after_a_tool_keeps_what_the_tool_gave(session: Session, endpoint: Simulator) -> None:
+def test_an_endpoint_fault_after_a_tool_keeps_the_tools_result(session: Session, endpoint: Simulator) -> None:
     script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), Answer(fault="overloaded"))
     with pytest.raises(EndpointError) as raised:
         session.ask("Go.", tools=[add])
@@ -336,7 +336,7 @@ def test_a_fault_after_a_tool_keeps_what_the_tool_gave(session: Session, endpoin
     assert problems(endpoint.log[-1].body["messages"]) == []
 
 
-def test_leaving_in_the_middle_of_a_round_keeps_a_valid_turn(session: Session, endpoint: Simulator) -> None:
+def test_leaving_while_a_tool_runs_keeps_a_valid_turn(session: Session, endpoint: Simulator) -> None:
     script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})))
     with session.stream("Go.", tools=[add]) as answer:
         for event in answer:
@@ -348,7 +348,7 @@ def test_leaving_in_the_middle_of_a_round_keeps_a_valid_turn(session: Session, e
     valid(endpoint)
 
 
-def test_a_tool_that_asks_the_session_that_called_it_is_refused(session: Session, endpoint: Simulator) -> None:
+def test_a_tool_cannot_prompt_the_session_that_called_it(session: Session, endpoint: Simulator) -> None:
     def nested() -> str:
         return session.ask("From within.").text
 
@@ -359,7 +359,7 @@ def test_a_tool_that_asks_the_session_that_called_it_is_refused(session: Session
     valid(endpoint)
 
 
-def test_events_tell_what_is_called_and_how_it_ended(session: Session, endpoint: Simulator) -> None:
+def test_events_report_each_call_and_how_it_ended(session: Session, endpoint: Simulator) -> None:
     tool = Tool("wipe", "", {"type": "object"}, lambda: "wiped", asks=True)
     script(endpoint, calls(tool_use("wipe")), "Done.")
     answer = session.stream("Go.", tools=[tool])
@@ -387,7 +387,7 @@ def test_a_turn_with_tools_is_replayed_without_calling_them(session: Session, en
 
 
 @pytest.mark.parametrize(
-    ("tools", "says"),
+    ("tools", "expected"),
     [
         (["nothing"], "There is no tool named nothing."),
         (["number"], "number is not a function but a value of type int."),
@@ -401,9 +401,9 @@ def test_a_turn_with_tools_is_replayed_without_calling_them(session: Session, en
     ],
 )
 def test_tools_that_cannot_be_offered_are_refused_before_anything_is_sent(
-    session: Session, endpoint: Simulator, tools: Any, says: str
+    session: Session, endpoint: Simulator, tools: Any, expected: str
 ) -> None:
     session.namespace = {"number": 3, "python": add}
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=expected):
         session.ask("Go.", tools=tools)
     assert len(endpoint.log) == 0

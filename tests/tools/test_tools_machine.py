@@ -1,4 +1,4 @@
-"""Whatever a model calls, and whatever comes of it: every request is valid, and no call runs without a yes."""
+"""Whatever a model calls and however it ends, every request is valid and nothing runs without approval."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.traced]
 
 CALLS = st.one_of(
     st.builds(tool_use, st.just("add"), st.fixed_dictionaries({"a": st.integers(0, 9), "b": st.integers(0, 9)})),
-    st.builds(tool_use, st.sampled_from(["add", "aside", "fails", "acts", "unheard_of"]), st.just({})),
+    st.builds(tool_use, st.sampled_from(["add", "in_thread", "fails", "acts", "unheard_of"]), st.just({})),
     st.builds(tool_use, st.just("interrupts"), st.just({})),
     st.builds(tool_use, st.just("stops"), st.just({})),
-    st.builds(lambda name: {**tool_use(name), "id": "call_1"}, st.sampled_from(["aside", "acts"])),
+    st.builds(lambda name: {**tool_use(name), "id": "call_1"}, st.sampled_from(["in_thread", "acts"])),
     st.just(text("So far.")),
     st.just({"type": "hologram", "depth": 3}),
 )
@@ -41,9 +41,9 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-async def aside() -> str:
+async def in_thread() -> str:
     await asyncio.sleep(0)
-    return "aside"
+    return "in_thread"
 
 
 def fails() -> None:
@@ -72,7 +72,7 @@ def test_every_request_is_valid_whatever_was_called(script: list[list[Answer]], 
             endpoint.answers.clear()
             endpoint.answers.extend(answers)
             stop.clear()
-            tools = [add, aside, fails, interrupts, acts, stops]
+            tools = [add, in_thread, fails, interrupts, acts, stops]
             with suppress(EndpointError, KeyboardInterrupt):
                 session.ask(f"Question {number}", tools=tools, approve=approve, max_rounds=3, stop=stop)
         endpoint.answers.clear()

@@ -1,22 +1,19 @@
-"""Text that comes piece by piece and is kept up to a limit: its beginning and its end, which says how it ended.
-
-Always true: however much comes, about `limit` characters are held; what was left out is counted in the text itself.
-"""
+"""Collects output of any length in bounded memory: its start and its end, and a count of what is cut between them."""
 
 from __future__ import annotations
 
 import io
 
 LIMIT = 20_000
-"""Characters of what one call of a built-in tool gives to the model."""
+"""Characters of one built-in tool's result that the model reads."""
 
 
 class BoundedText(io.TextIOBase):
-    """A stream to write to, whose `text` is what is left of it.
+    """A stream that stores about `limit` characters of what is written to it.
 
-    >>> kept = BoundedText(limit=8)
-    >>> _ = kept.write("abcdefghijkl")
-    >>> kept.text
+    >>> output = BoundedText(limit=8)
+    >>> _ = output.write("abcdefghijkl")
+    >>> output.text
     'abcd\\n… [cut here: 4 characters]\\nijkl'
     """
 
@@ -33,7 +30,7 @@ class BoundedText(io.TextIOBase):
         room = self._half - len(self._head)
         self._head += text[:room]
         self._tail += text[room:]
-        if len(self._tail) > 4 * self._half:  # seldom, so that many small pieces do not each copy it
+        if len(self._tail) > 4 * self._half:  # rarely, so that small writes do not copy it each time
             self._tail = self._tail[-self._half :]
         self._size += len(text)
         return len(text)

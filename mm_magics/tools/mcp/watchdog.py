@@ -18,7 +18,7 @@ INTERVAL = 1.0
 """Seconds between two checks that the kernel is alive."""
 
 GRACE = 2.0
-"""Seconds that a server has to exit after SIGTERM."""
+"""Seconds that a server gets to exit after SIGTERM."""
 
 CHILDREN_GRACE = 0.1
 """Seconds that its children have after it exited."""

@@ -88,7 +88,7 @@ def _references(schema: Any) -> Iterator[str]:
 
 def _checked_copy(validator: Any, value: Any) -> Any:
     try:
-        copied = json.loads(json.dumps(value))  # the model's own value goes into the history unchanged
+        copied = json.loads(json.dumps(value))  # the value that the model wrote goes into the history unchanged
         errors = list(islice(validator.iter_errors(copied), MAX_ERRORS))
     except Exception as error:  # JSON that is nested too deep, a schema that refers to itself without end
         raise ToolInputError(f"The value could not be checked: {type(error).__name__}.") from error

@@ -1,4 +1,4 @@
-"""`search_cells`: which lines of which cells it finds, in sources and outputs, and where it cuts."""
+"""`search_cells`: the lines it finds in sources and outputs, and where it cuts them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def search(cells: list[CellRun], text: str) -> str:
 
 
 def test_lines_of_sources_and_outputs_are_found_with_their_places() -> None:
-    answer = {"output_type": "display_data", "data": {MIME_TYPE: {}, "text/plain": "alpha of ours"}}
+    answer = {"output_type": "display_data", "data": {MIME_TYPE: {}, "text/plain": "alpha in a turn"}}
     cells = [
         CellRun("a", "x = 1\nalpha = 2", []),
         CellRun("b", "print(1)", [stream("one\n\x1b[31mALPHA\x1b[0m\n")]),
@@ -56,12 +56,12 @@ def test_a_long_line_is_cut_around_what_was_found_and_many_lines_are_counted() -
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a\nb"])
-def test_what_is_no_part_of_a_line_is_refused(text: str) -> None:
+def test_a_blank_or_multiline_text_is_refused(text: str) -> None:
     with pytest.raises(ToolInputError):
         search([CellRun("a", "x", [])], text)
 
 
-def test_all_cells_but_the_running_one_are_searched_text_cells_and_those_below_too() -> None:
+def test_all_cells_except_the_running_one_are_searched() -> None:
     document = Document(
         "talk.ipynb",
         0.0,

@@ -48,7 +48,7 @@ def test_a_binary_file_is_refused_with_its_size(folder: Path) -> None:
 
 @pytest.mark.fuzz
 @given(st.lists(st.text("ab é\t", max_size=30), min_size=1, max_size=40), st.integers(1, 12))
-def test_going_on_where_a_cut_says_gives_the_whole_file(maze: Path, lines: list[str], count: int) -> None:
+def test_continuing_after_each_cut_reads_the_whole_file(maze: Path, lines: list[str], count: int) -> None:
     whole = "\n".join(lines)
     (maze / "a" / "whole.txt").write_text(whole)
     read, start = "", 1
@@ -63,7 +63,7 @@ def test_going_on_where_a_cut_says_gives_the_whole_file(maze: Path, lines: list[
     assert read == (whole or "[the file is empty]")
 
 
-def test_a_long_file_is_cut_at_a_line_and_says_how_to_go_on(folder: Path) -> None:
+def test_a_long_file_is_cut_at_a_line_and_says_how_to_continue(folder: Path) -> None:
     (folder / "long.txt").write_text("".join(f"line {number}\n" for number in range(1, 100_000)))
     part = call(folder, "read_file", path="long.txt")
     assert len(part) < LIMIT + 100
@@ -72,7 +72,7 @@ def test_a_long_file_is_cut_at_a_line_and_says_how_to_go_on(folder: Path) -> Non
     assert call(folder, "read_file", path="long.txt", start_line=number, lines=1).startswith(f"line {number}\n…")
 
 
-def test_an_endless_line_is_cut_and_the_next_can_be_read(folder: Path) -> None:
+def test_a_huge_line_is_cut_and_the_next_can_be_read(folder: Path) -> None:
     with open(folder / "wide.txt", "w") as file:
         file.writelines("x" * 1_000_000 for _ in range(50))
         file.write("\nsecond\n")
@@ -81,13 +81,13 @@ def test_an_endless_line_is_cut_and_the_next_can_be_read(folder: Path) -> None:
     assert call(folder, "read_file", path="wide.txt", start_line=2) == "second\n"
 
 
-def test_a_line_that_is_not_there_is_said(folder: Path) -> None:
+def test_a_start_line_beyond_the_end_is_an_error(folder: Path) -> None:
     (folder / "a.txt").write_text("1\n2\n")
     with pytest.raises(ToolError, match="The file has 2 lines: there is no line 3"):
         call(folder, "read_file", path="a.txt", start_line=3)
 
 
-def test_what_is_no_regular_file_is_refused_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anything_but_a_regular_file_is_refused_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)  # a socket's name must be short
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -107,7 +107,7 @@ def test_what_is_no_regular_file_is_refused_at_once(folder: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "said"),
+    ("name", "given", "text"),
     [
         ("read_file", {}, "path: required, but missing"),
         ("read_file", {"path": 5}, "path: Input should be a valid string"),
@@ -119,8 +119,8 @@ def test_what_is_no_regular_file_is_refused_at_once(folder: Path, monkeypatch: p
         ("list_files", {"path": None}, "path: Input should be a valid string"),
     ],
 )
-def test_arguments_that_do_not_fit_are_named(folder: Path, name: str, given: dict[str, Any], said: str) -> None:
-    with pytest.raises(ToolInputError, match=said):
+def test_invalid_arguments_are_named(folder: Path, name: str, given: dict[str, Any], text: str) -> None:
+    with pytest.raises(ToolInputError, match=text):
         call(folder, name, **given)
 
 
@@ -178,7 +178,7 @@ def test_a_long_listing_and_a_long_search_are_cut(folder: Path, monkeypatch: pyt
     assert "stopped after 100 files" in call(folder, "list_files", pattern="nothing")
 
 
-def test_names_that_no_text_can_hold_are_shown_in_one_line_each(folder: Path) -> None:
+def test_names_that_are_not_utf8_or_printable_are_shown_on_one_line_each(folder: Path) -> None:
     for name in (b"bad\xff", b"two\nlines", b"\x1b[31mred"):
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
     text = call(folder, "list_files")
@@ -191,14 +191,14 @@ def test_names_that_no_text_can_hold_are_shown_in_one_line_each(folder: Path) ->
 
 
 def test_a_file_is_written_whole_with_the_folders_it_needs(folder: Path) -> None:
-    said = call(folder, "write_file", path="a/b/c.txt", text="Grüße\r\n")
-    assert said == "a/b/c.txt was created: 9 bytes."
+    text = call(folder, "write_file", path="a/b/c.txt", text="Grüße\r\n")
+    assert text == "a/b/c.txt was created: 9 bytes."
     assert (folder / "a/b/c.txt").read_bytes() == "Grüße\r\n".encode()
     assert "was replaced: 0 bytes" in call(folder, "write_file", path="a/b/c.txt", text="")
     assert sorted(os.listdir(folder / "a/b")) == ["c.txt"]
 
 
-def test_permissions_are_kept_and_new_files_get_the_usual_ones(folder: Path) -> None:
+def test_permissions_are_kept_and_new_files_get_the_default_ones(folder: Path) -> None:
     (folder / "run.sh").write_text("x")
     (folder / "run.sh").chmod(0o750)
     (folder / "usual").touch()
@@ -224,7 +224,7 @@ def test_a_file_that_cannot_be_written_stays_as_it_was_and_nothing_else_is_left(
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "text"),
     [
         (".", "not a regular file"),
         ("sub", "not a regular file"),
@@ -233,11 +233,11 @@ def test_a_file_that_cannot_be_written_stays_as_it_was_and_nothing_else_is_left(
         ("x" * 300, "File name too long"),
     ],
 )
-def test_what_cannot_be_replaced_is_said(folder: Path, path: str, said: str) -> None:
+def test_a_file_that_cannot_be_replaced_is_an_error(folder: Path, path: str, text: str) -> None:
     (folder / "sub").mkdir()
     (folder / "a.txt").write_text("x")
     (folder / "fixed.txt").write_text("x")
     (folder / "fixed.txt").chmod(0o444)
-    with pytest.raises(ToolError, match=said):
+    with pytest.raises(ToolError, match=text):
         call(folder, "write_file", path=path, text="new")
     assert (folder / "fixed.txt").read_text() == (folder / "a.txt").read_text() == "x"

@@ -30,7 +30,7 @@ def test_the_folder_is_the_notebooks_else_the_current_one(folder: Path, monkeypa
 
 
 @pytest.mark.parametrize("chosen", ["nowhere", "a.txt", "~nobody-of-this-name", "a\0b", "loop"])
-def test_a_folder_that_is_none_is_refused_with_what_to_do(folder: Path, chosen: str) -> None:
+def test_an_invalid_tools_folder_is_refused_with_a_hint(folder: Path, chosen: str) -> None:
     (folder / "a.txt").write_text("x")
     (folder / "loop").symlink_to("loop")
     with pytest.raises(UsageError, match="is not a folder") as caught:
@@ -70,7 +70,7 @@ def test_no_path_leads_out_of_the_folder(maze: Path, names: list[str], absolute:
 @example("\ud800")
 @example("a\0b")
 @example("x" * 5000)
-def test_any_text_for_a_path_gives_an_error_that_can_be_told(maze: Path, path: str) -> None:
+def test_any_text_as_a_path_gives_an_error_that_can_be_encoded(maze: Path, path: str) -> None:
     with pytest.raises(ToolError) as caught:
         call(maze, "read_file", path=path + "/nothing")
     assert str(caught.value).encode()
@@ -78,7 +78,7 @@ def test_any_text_for_a_path_gives_an_error_that_can_be_told(maze: Path, path: s
 
 @pytest.mark.parametrize("path", ["../outside/secret.txt", "link", "folder/secret.txt", "up/outside/secret.txt"])
 @pytest.mark.parametrize("name", ["read_file", "write_file", "list_files"])
-def test_a_link_or_dots_lead_to_nothing_outside(folder: Path, path: str, name: str) -> None:
+def test_links_and_dots_do_not_lead_outside(folder: Path, path: str, name: str) -> None:
     (folder / "link").symlink_to("../outside/secret.txt")
     (folder / "folder").symlink_to("../outside")
     (folder / "up").symlink_to("..")
@@ -90,7 +90,7 @@ def test_a_link_or_dots_lead_to_nothing_outside(folder: Path, path: str, name: s
 
 
 @pytest.mark.parametrize("path", ["report/../a.txt", "./a.txt", "report//b.txt", "report/./b.txt", "report/", "", "/"])
-def test_a_path_has_one_form_so_that_rules_cannot_be_walked_around(folder: Path, path: str) -> None:
+def test_a_path_has_one_form_so_that_rules_cannot_be_bypassed(folder: Path, path: str) -> None:
     (folder / "report").mkdir()
     given = str(folder / "a.txt") if path == "/" else path
     for name, more in (("read_file", {}), ("write_file", {"text": "new"})):
@@ -110,7 +110,7 @@ def test_a_link_inside_is_followed(folder: Path) -> None:
 
 @pytest.mark.parametrize("path", [".env", ".git/config", "a/.hidden/x.txt", "a/.netrc"])
 @pytest.mark.parametrize("name", ["read_file", "write_file"])
-def test_hidden_files_are_refused_by_whatever_name(folder: Path, path: str, name: str) -> None:
+def test_hidden_files_are_refused_under_any_name(folder: Path, path: str, name: str) -> None:
     file = folder / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(SECRET)
@@ -134,7 +134,7 @@ def test_files_that_look_like_keys_are_refused(folder: Path, path: str) -> None:
             call(folder, "read_file", path=each)
 
 
-def test_a_folder_that_stands_in_a_hidden_one_can_be_worked_in(tmp_path: Path) -> None:
+def test_a_folder_inside_a_hidden_one_can_be_used(tmp_path: Path) -> None:
     folder = tmp_path / ".work"
     folder.mkdir()
     call(folder, "write_file", path="a.txt", text="hi")

@@ -1,4 +1,4 @@
-"""`python` and `variables` in a plain namespace and in a real IPython shell: what is captured, cut and left alone."""
+"""`python` and `variables` in a plain namespace and in a real IPython shell."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def shell() -> Iterator[InteractiveShell]:
         ("__name__", "'__main__'"),
     ],
 )
-def test_it_gives_what_is_printed_and_the_last_value(code: str, text: str) -> None:
+def test_the_result_is_the_output_and_the_last_value(code: str, text: str) -> None:
     assert run(code, {"__name__": "__main__"}) == ToolOutput(text)
 
 
-def test_a_frame_is_said_as_in_a_prompt() -> None:
+def test_a_data_frame_is_shown_as_in_a_prompt() -> None:
     output = run("frame", {"frame": pandas.DataFrame({"a": [1, 2]})})
     assert output.text.startswith("2 rows × 1 columns (a: Int64)")
 
 
-def test_variables_stay_for_later_calls() -> None:
+def test_variables_are_kept_for_later_calls() -> None:
     namespace: dict[str, Any] = {"x": 20}
     assert not run("y = x + 1\ndef twice(n): return 2 * n", namespace).is_error
     assert run("twice(y)", namespace).text == "42"
@@ -104,11 +104,11 @@ def test_an_error_is_the_last_lines_of_its_traceback(code: str, last: str, line:
     assert line in output.text
 
 
-def test_what_was_printed_before_an_error_is_told() -> None:
+def test_output_before_an_error_is_part_of_the_result() -> None:
     assert run("print('got so far')\n1 / 0").text.startswith("got so far\nTraceback")
 
 
-def test_a_syntax_error_in_the_last_line_stops_all_of_it() -> None:
+def test_a_syntax_error_in_the_last_line_prevents_all_of_the_code() -> None:
     namespace: dict[str, Any] = {}
     assert run("x = 1\n(yield)", namespace).is_error
     assert "x" not in namespace
@@ -126,36 +126,36 @@ def test_long_output_is_cut_in_the_middle() -> None:
 
 @pytest.mark.fuzz
 @given(st.lists(st.text(max_size=30)), st.integers(2, 60))
-def test_what_is_kept_is_the_beginning_and_the_end_and_counts_the_rest(pieces: list[str], limit: int) -> None:
-    kept = BoundedText(limit)
+def test_bounded_text_has_the_start_and_the_end_and_counts_the_rest(pieces: list[str], limit: int) -> None:
+    output = BoundedText(limit)
     for piece in pieces:
-        kept.write(piece)
+        output.write(piece)
     whole, half = "".join(pieces), limit // 2
     if len(whole) <= 2 * half:
-        assert kept.text == whole
+        assert output.text == whole
     else:
-        assert kept.text == f"{whole[:half]}\n… [cut here: {len(whole) - 2 * half:,} characters]\n{whole[-half:]}"
+        assert output.text == f"{whole[:half]}\n… [cut here: {len(whole) - 2 * half:,} characters]\n{whole[-half:]}"
 
 
-def test_what_is_not_kept_takes_no_memory() -> None:
-    kept, piece = BoundedText(1000), "x" * 500
+def test_text_that_is_cut_takes_no_memory() -> None:
+    output, piece = BoundedText(1000), "x" * 500
     tracemalloc.start()
     for _ in range(20_000):
-        kept.write(piece)
+        output.write(piece)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 50_000
-    assert "9,999,000 characters" in kept.text
+    assert "9,999,000 characters" in output.text
 
 
-def test_an_interrupt_goes_on_and_leaves_the_streams_as_they_were(shell: InteractiveShell) -> None:
+def test_an_interrupt_is_passed_on_and_the_streams_are_restored(shell: InteractiveShell) -> None:
     before = (sys.stdout, sys.stderr, shell.display_pub)
     with pytest.raises(KeyboardInterrupt):
         run("print('x')\nraise KeyboardInterrupt", shell=shell)
     assert (sys.stdout, sys.stderr, shell.display_pub) == before
 
 
-def test_it_runs_in_the_calling_thread() -> None:
+def test_code_runs_in_the_calling_thread() -> None:
     assert run("import threading; threading.get_ident()").text == str(threading.get_ident())
 
 
@@ -192,7 +192,7 @@ handle.update("second")
     assert capsys.readouterr() == ("", "")
 
 
-def test_it_leaves_the_history_of_the_shell_alone(shell: InteractiveShell) -> None:
+def test_the_shells_history_does_not_change(shell: InteractiveShell) -> None:
     shell.run_cell("40 + 1", store_history=True)
     names = ("_", "__", "_i", "_ii", "In", "Out", "_oh", "_ih")
 
@@ -214,20 +214,20 @@ def test_it_leaves_the_history_of_the_shell_alone(shell: InteractiveShell) -> No
 
 
 class Nasty:
-    """Fails, and remembers it, whatever it is asked."""
+    """Records every access to it, and fails."""
 
-    asked: ClassVar[list[str]] = []
+    accessed: ClassVar[list[str]] = []
 
     def __getattribute__(self, name: str) -> Any:
-        Nasty.asked.append(name)
+        Nasty.accessed.append(name)
         raise RuntimeError(name)
 
     def __len__(self) -> int:
-        Nasty.asked.append("len")
+        Nasty.accessed.append("len")
         raise RuntimeError
 
     def __repr__(self) -> str:
-        Nasty.asked.append("repr")
+        Nasty.accessed.append("repr")
         raise RuntimeError
 
 
@@ -278,17 +278,17 @@ def test_modules_hidden_names_and_those_of_ipython_are_left_out(shell: Interacti
         del shell.user_ns[name]
 
 
-def test_objects_that_fail_or_compute_when_asked_are_not_asked() -> None:
+def test_no_code_of_listed_objects_is_run() -> None:
     lazy = type("DataFrame", (Nasty,), {"__module__": "dask.dataframe"})
     broken = type("ndarray", (Nasty,), {"__module__": "numpy"})
     nan = type("Array", (), {"__module__": "dask.array.core", "shape": (float("nan"), 3)})
-    Nasty.asked.clear()
+    Nasty.accessed.clear()
     assert listed({"a": Nasty(), "b": lazy(), "d": OddList([1, 2])}) == [
         f"a: {__name__}.Nasty",
         "b: dask.dataframe.DataFrame",
         f"d: {__name__}.OddList, 2 items",
     ]
-    assert Nasty.asked == []
+    assert Nasty.accessed == []
     assert listed({"c": broken(), "e": nan()}) == ["c: object", "e: dask.array.core.Array, shape (?, 3)"]
 
 

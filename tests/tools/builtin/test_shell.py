@@ -1,4 +1,4 @@
-"""`shell` with real commands: what it gives back, what it is not given, and that nothing of it lives on."""
+"""`shell` with real commands: its results, its environment, and that no process survives a call."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ def ends(pid: int) -> bool:
         ("exec >&- 2>&-; exit 4", "[exit code 4]", True),
     ],
 )
-def test_it_gives_what_is_printed_and_the_exit_code(tmp_path: Path, command: str, text: str, is_error: bool) -> None:
+def test_the_result_is_the_output_and_the_exit_code(tmp_path: Path, command: str, text: str, is_error: bool) -> None:
     assert run(tmp_path, command) == ToolOutput(text, is_error)
 
 
-def test_it_starts_in_the_folder(tmp_path: Path) -> None:
+def test_a_command_starts_in_the_folder(tmp_path: Path) -> None:
     assert run(tmp_path, "pwd -P").text == f"{tmp_path.resolve()}\n[exit code 0]"
 
 
-def test_it_has_no_input_whatever_the_kernels_own_is(tmp_path: Path) -> None:
+def test_a_command_does_not_get_the_kernels_input(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"typed for somebody else\n")
     os.close(writing)
@@ -85,7 +85,7 @@ def test_it_has_no_input_whatever_the_kernels_own_is(tmp_path: Path) -> None:
         os.close(reading)
 
 
-def test_the_end_of_much_output_is_there_although_the_pipe_is_held_open(tmp_path: Path) -> None:
+def test_the_end_of_long_output_is_read_although_the_pipe_stays_open(tmp_path: Path) -> None:
     output = run(tmp_path, "sleep 300 & seq 1 200000; printf %60000s end")
     assert output.text.endswith("end\n[exit code 0]")
 
@@ -121,7 +121,7 @@ def test_a_command_that_closes_its_output_is_still_killed_in_time(tmp_path: Path
 
 
 @pytest.mark.parametrize("background", ["sleep 300 &", "yes >/dev/null &", "yes &"])
-def test_what_is_left_in_the_background_ends_with_the_command(tmp_path: Path, background: str) -> None:
+def test_background_processes_end_with_the_command(tmp_path: Path, background: str) -> None:
     before = time.monotonic()
     output = run(tmp_path, f"{background} echo $! >pid; echo done", timeout=30)
     assert time.monotonic() - before < 5
@@ -130,7 +130,7 @@ def test_what_is_left_in_the_background_ends_with_the_command(tmp_path: Path, ba
     assert ends(int((tmp_path / "pid").read_text()))
 
 
-def test_a_process_that_left_the_group_lives_on_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_a_process_that_left_the_group_survives_and_does_not_block_the_call(tmp_path: Path) -> None:
     before = time.monotonic()
     run(tmp_path, "setsid sh -c 'echo $$ >pid; exec sleep 300' & until [ -s pid ]; do sleep 0.01; done", timeout=30)
     assert time.monotonic() - before < 5
@@ -151,14 +151,14 @@ def test_output_without_end_is_cut_and_fills_no_memory(tmp_path: Path) -> None:
     assert len(output.text) < LIMIT + 100
 
 
-def test_yes_is_stopped_by_the_time_out(tmp_path: Path) -> None:
+def test_endless_output_is_stopped_by_the_timeout(tmp_path: Path) -> None:
     output = run(tmp_path, "yes", timeout=0.5)
     assert output.is_error
     assert output.text.endswith("[killed: it took longer than 0.5 s]")
 
 
 @pytest.mark.slow
-def test_an_interrupt_kills_the_command_and_goes_on(tmp_path: Path) -> None:
+def test_an_interrupt_kills_the_command_and_is_passed_on(tmp_path: Path) -> None:
     def interrupt() -> None:
         until = time.monotonic() + 5
         while not (tmp_path / "pid").exists() and time.monotonic() < until:
@@ -175,18 +175,18 @@ def test_an_interrupt_kills_the_command_and_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["a\0b", "x" * 10_000_000])
-def test_a_command_that_cannot_be_started_is_said(tmp_path: Path, command: str) -> None:
+def test_a_command_that_cannot_be_started_is_an_error(tmp_path: Path, command: str) -> None:
     with pytest.raises(ToolError, match="cannot be started"):
         run(tmp_path, command)
 
 
-def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="cannot be started: No such file"):
         run(tmp_path / "gone", "ls")
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 4000, float("nan"), float("inf"), 10**400, "5", True])
-def test_a_time_out_that_is_none_is_refused(tmp_path: Path, timeout: Any) -> None:
+def test_an_invalid_timeout_is_refused(tmp_path: Path, timeout: Any) -> None:
     with pytest.raises(ToolInputError, match="timeout: Input should be"):
         run(tmp_path, "touch ran", timeout=timeout)
     assert not (tmp_path / "ran").exists()

@@ -49,7 +49,7 @@ def test_a_server_is_added_listed_asked_restarted_and_removed(session):
     assert session.servers.names == []
 
 
-def test_running_the_cell_again_is_no_error(session):
+def test_adding_a_server_twice_is_not_an_error(session):
     line = f"add rude -- {' '.join(RUDE)}"
     assert output(session, line) == output(session, line)
 
@@ -60,7 +60,7 @@ def test_a_server_over_http_is_added_by_its_url(session, everything):
     assert "web__echo" in output(session, "tools web")
 
 
-def test_one_that_does_not_start_is_an_error_and_stays_to_be_tried_again(session):
+def test_a_server_that_does_not_start_is_an_error_and_can_be_tried_again(session):
     with pytest.raises(MCPServerError) as caught:
         output(session, f"add rude -- {' '.join(RUDE)} crash")
     assert caught.value._render_traceback_() == [
@@ -76,7 +76,7 @@ def test_one_that_does_not_start_is_an_error_and_stays_to_be_tried_again(session
         output(session, "restart rude")
 
 
-def test_tools_that_are_left_out_are_told(session):
+def test_tools_that_are_left_out_are_reported(session):
     assert "huge is left out: its schema is" in output(session, f"add bad -- {' '.join(MANNERS)}")
     assert "huge is left out" in output(session, "list")
     assert "huge is left out" in output(session, "tools bad")
@@ -85,10 +85,10 @@ def test_tools_that_are_left_out_are_told(session):
 def test_no_secret_is_shown(session, monkeypatch):
     monkeypatch.setenv("SERVICE_TOKEN", SECRET)
     typed = [f"--token={SECRET}", "--api-key hunter2", "--password=hunter3", "PASSWORD=hunter4"]
-    told = output(session, f"add rude --env SERVICE_TOKEN -- {' '.join([*RUDE, *typed])}") + output(session, "list")
+    shown = output(session, f"add rude --env SERVICE_TOKEN -- {' '.join([*RUDE, *typed])}") + output(session, "list")
     for secret in (SECRET, "hunter2", "hunter3", "hunter4"):
-        assert secret not in told
-    assert "--api-key […]" in told
+        assert secret not in shown
+    assert "--api-key […]" in shown
     with pytest.raises(MCPServerError):
         output(session, f"add web http://127.0.0.1:9/mcp?key={SECRET}")
     assert "?" not in output(session, "list").splitlines()[-2]
@@ -124,7 +124,7 @@ def test_no_secret_is_shown(session, monkeypatch):
         ("remove x", "There is no MCP server named 'x'."),
     ],
 )
-def test_what_is_typed_wrong_is_refused_and_adds_nothing(session, line, message):
+def test_invalid_commands_are_refused_and_add_nothing(session, line, message):
     with pytest.raises(UsageError) as caught:
         output(session, line)
     assert caught.value.message == message
@@ -138,7 +138,7 @@ def test_the_value_of_a_secret_typed_by_mistake_is_not_repeated(session):
     assert SECRET not in str(caught.value)
 
 
-def test_without_the_sdk_it_says_what_to_install(session, monkeypatch):
+def test_without_the_sdk_the_command_says_what_to_install(session, monkeypatch):
     monkeypatch.setitem(sys.modules, "mcp", None)
     with pytest.raises(UsageError, match=r'pip install "mm-magics\[mcp\]"'):
         output(session, "add x -- cat")
@@ -150,6 +150,6 @@ def test_closing_the_session_ends_its_servers(session):
     assert session.servers.names == []
 
 
-def test_its_words_are_completed():
+def test_subcommands_are_completed():
     assert completions("%minimax mcp re") == ["restart", "remove"]
     assert completions("%minimax mcp remove ") == []

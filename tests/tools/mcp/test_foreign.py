@@ -80,7 +80,7 @@ def test_a_server_sees_the_named_variables_and_no_key(servers, monkeypatch):
     assert "sesame" not in repr(servers.status("all")) + repr(servers.tools("all"))
 
 
-def test_a_slow_call_can_be_left_and_others_go_on(servers):
+def test_a_slow_call_can_be_cancelled_and_others_continue(servers):
     servers.add("all", [*EVERYTHING, "stdio"])
     servers.tools("all")
     start = time.monotonic()
@@ -106,7 +106,7 @@ def test_over_http_tools_are_listed_and_called_from_any_loop_and_thread(servers,
     assert sorted(answers) == [f"The sum of {n} and 1 is {n + 1}." for n in range(5)]
 
 
-def test_a_server_that_was_restarted_and_forgot_its_sessions_is_asked_again(servers, everything):
+def test_a_call_is_repeated_after_a_server_restarted_and_lost_its_sessions(servers, everything):
     servers.add("web", everything.url)
     assert call(servers, "web__echo", message="one").text == "Echo: one"
     everything.stop()
@@ -128,7 +128,7 @@ def test_a_server_that_is_gone_is_an_error_until_it_is_back(servers, everything)
     assert call(servers, "web__echo", message="back") == ToolOutput("Echo: back")
 
 
-def test_a_url_where_nobody_listens_is_one_clear_line(servers):
+def test_a_url_without_a_server_is_a_one_line_error(servers):
     servers.add("none", "http://127.0.0.1:9/mcp")
     with pytest.raises(MCPServerError, match=r"^The MCP server none cannot be reached: no connection\.$"):
         servers.tools("none")
@@ -136,7 +136,7 @@ def test_a_url_where_nobody_listens_is_one_clear_line(servers):
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """Answers as it is told to, and notes what it was asked with."""
+    """Answers with a fixed status and headers, and records the tokens it receives."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -170,7 +170,7 @@ def refusing():
         server.server_close()
 
 
-def test_a_token_from_the_environment_goes_to_its_host_and_into_no_message(servers, refusing, monkeypatch):
+def test_a_token_is_sent_to_its_host_and_appears_in_no_message(servers, refusing, monkeypatch):
     monkeypatch.setenv("SERVICE_TOKEN", SECRET)
     server, url = refusing(401)
     servers.add("web", url, bearer="SERVICE_TOKEN")
@@ -180,7 +180,7 @@ def test_a_token_from_the_environment_goes_to_its_host_and_into_no_message(serve
     assert SECRET not in f"{caught.value}{caught.value!r}{servers.status('web')}{vars(servers)}"
 
 
-def test_a_token_is_not_sent_where_a_redirect_points(servers, refusing, monkeypatch):
+def test_a_token_does_not_follow_a_redirect(servers, refusing, monkeypatch):
     monkeypatch.setenv("SERVICE_TOKEN", SECRET)
     other, elsewhere = refusing(200)
     _, url = refusing(307, Location=elsewhere)
@@ -190,7 +190,7 @@ def test_a_token_is_not_sent_where_a_redirect_points(servers, refusing, monkeypa
     assert other.seen == []
 
 
-def test_without_a_token_none_is_sent(servers, refusing, monkeypatch):
+def test_no_token_is_sent_unless_one_is_named(servers, refusing, monkeypatch):
     monkeypatch.setenv("SERVICE_TOKEN", SECRET)
     server, url = refusing(500)
     servers.add("web", url)
@@ -200,7 +200,7 @@ def test_without_a_token_none_is_sent(servers, refusing, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["time", "all"])
-def test_every_name_is_one_that_the_api_takes(servers, kind):
+def test_every_name_is_accepted_by_the_api(servers, kind):
     servers.add(kind, TIME if kind == "time" else [*EVERYTHING, "stdio"])
     names = [tool.name for tool in servers.tools(kind)]
     assert len(set(names)) == len(names) > 1
@@ -208,7 +208,7 @@ def test_every_name_is_one_that_the_api_takes(servers, kind):
 
 
 @pytest.mark.parametrize("way", ["stdio", "http"])
-def test_a_script_that_does_not_close_its_servers_ends_all_the_same(everything, way):
+def test_a_script_that_does_not_close_its_servers_exits(everything, way):
     where = [*EVERYTHING, "stdio"] if way == "stdio" else everything.url
     script = (
         "from mm_magics import Session\nsession = Session()\n"

@@ -30,7 +30,7 @@ def pids(path):
 # Listing --------------------------------------------------------------------------------------------------------
 
 
-def test_every_page_is_read_and_what_cannot_be_sent_is_left_out_with_a_line(manners):
+def test_every_page_is_read_and_unusable_tools_are_left_out_with_a_line(manners):
     names = [tool.name for tool in manners.tools("bad")]
     assert len(names) == 16
     assert names[:2] == ["bad__pid", "bad__slow"]
@@ -39,7 +39,7 @@ def test_every_page_is_read_and_what_cannot_be_sent_is_left_out_with_a_line(mann
     assert huge.startswith("huge is left out: its schema is 60,0")
 
 
-def test_a_tool_with_a_broken_schema_costs_no_other_tool(servers):
+def test_a_tool_with_an_invalid_schema_does_not_affect_the_others(servers):
     servers.add("rude", [*RUDE, "broken"])
     assert [tool.name for tool in servers.tools("rude")] == ["rude__t0"]
     assert servers.status("rude").notes == (
@@ -50,7 +50,7 @@ def test_a_tool_with_a_broken_schema_costs_no_other_tool(servers):
     )
 
 
-def test_names_that_the_api_does_not_take_are_changed_and_stay_apart(manners):
+def test_names_that_the_api_refuses_are_changed_and_stay_unique(manners):
     names = [tool.name for tool in manners.tools("bad")]
     assert "bad__with_space__mlaut" in names
     long = [name for name in names if name.startswith("bad__xxx")]
@@ -68,7 +68,7 @@ def test_a_long_description_is_cut_visibly(manners):
     assert tool.description.endswith("… (cut)")
 
 
-def test_tools_that_a_server_adds_are_seen_the_next_time(servers):
+def test_tools_that_a_server_adds_are_listed_the_next_time(servers):
     servers.add("rude", [*RUDE, "grow"])
     assert len(servers.tools("rude")) == 1
     call(servers, "rude__t0")
@@ -78,7 +78,7 @@ def test_tools_that_a_server_adds_are_seen_the_next_time(servers):
 # Results --------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_no_text_is_named_with_kind_and_size(manners):
+def test_content_that_is_not_text_is_named_with_kind_and_size(manners):
     assert call(manners, "bad__image").text.splitlines() == [
         "two things",
         "[image, image/png, 3,000 bytes]",
@@ -89,7 +89,7 @@ def test_what_is_no_text_is_named_with_kind_and_size(manners):
     assert call(manners, "bad__nothing") == ToolOutput("(nothing)")
 
 
-def test_structure_that_does_not_fit_its_own_schema_is_an_answer_all_the_same(manners):
+def test_structured_content_that_violates_its_schema_is_still_an_answer(manners):
     assert call(manners, "bad__misfit") == ToolOutput('{"n": "one"}')
 
 
@@ -102,7 +102,7 @@ def test_an_error_of_the_tool_and_one_of_the_protocol_are_both_errors(manners):
 # Death ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_dies_in_a_call_is_an_error_with_its_last_words_and_the_next_call_starts_it(servers, monkeypatch):
+def test_a_server_that_dies_in_a_call_is_an_error_with_its_stderr_and_the_next_call_starts_it(servers, monkeypatch):
     monkeypatch.setenv("SERVICE_KEY", SECRET)
     servers.add("bad", MANNERS, env=["SERVICE_KEY"])
     before = call(servers, "bad__pid").text
@@ -120,7 +120,7 @@ def test_a_server_that_dies_in_a_call_is_an_error_with_its_last_words_and_the_ne
     assert servers.status("bad").state == "running"
 
 
-def test_a_server_that_died_between_calls_is_started_again_without_a_word(manners):
+def test_a_server_that_died_between_calls_is_started_again_silently(manners):
     pid = int(call(manners, "bad__pid").text)
     os.kill(pid, signal.SIGKILL)
     until(lambda: manners.status("bad").state == "ended")
@@ -149,7 +149,7 @@ def test_a_call_after_the_server_was_removed_is_an_error(servers):
     assert asyncio.run(tool.function()) == ToolOutput("The MCP server bad was removed.", is_error=True)
 
 
-def test_a_command_that_is_gone_when_it_is_needed_is_said_to_be(servers, tmp_path):
+def test_a_command_that_was_deleted_after_it_was_added_is_an_error(servers, tmp_path):
     command = tmp_path / "command"
     command.write_text("#!/bin/sh")
     command.chmod(0o755)
@@ -163,7 +163,7 @@ def test_a_command_that_is_gone_when_it_is_needed_is_said_to_be(servers, tmp_pat
 # Slowness -------------------------------------------------------------------------------------------------------
 
 
-def test_a_call_that_is_left_is_cancelled_at_the_server_too(manners, tmp_path):
+def test_cancelling_a_call_cancels_it_on_the_server(manners, tmp_path):
     note = tmp_path / "note"
     manners.tools("bad")
     call(manners, "bad__pid")
@@ -199,7 +199,7 @@ def test_calls_run_side_by_side(manners):
         ),
     ],
 )
-def test_a_server_that_does_not_answer_is_given_up_in_time(servers, monkeypatch, how, line):
+def test_a_server_that_does_not_answer_times_out(servers, monkeypatch, how, line):
     monkeypatch.setattr(connection, "CONNECT_S", 1)
     monkeypatch.setattr(server, "CONNECT_S", 1)
     monkeypatch.setattr(server, "LIST_S", 1)
@@ -211,7 +211,7 @@ def test_a_server_that_does_not_answer_is_given_up_in_time(servers, monkeypatch,
     assert time.monotonic() - start < 5
 
 
-def test_a_url_that_takes_the_connection_and_says_nothing_is_given_up_in_time(servers, monkeypatch):
+def test_a_url_that_accepts_the_connection_and_never_responds_times_out(servers, monkeypatch):
     monkeypatch.setattr(connection, "CONNECT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         servers.add("mute", f"http://127.0.0.1:{silent.getsockname()[1]}/mcp")
@@ -232,13 +232,13 @@ def test_a_flood_on_stderr_blocks_nothing_and_ten_short_lines_of_it_are_kept(ser
     assert max(map(len, died)) <= 301
 
 
-def test_garbage_on_stdout_does_not_disturb_a_server_that_goes_on(servers, capfd):
+def test_garbage_on_stdout_does_not_disturb_a_server_that_continues(servers, capfd):
     servers.add("rude", [*RUDE, "garbage"])
     assert call(servers, "rude__t0") == ToolOutput("called")
     assert capfd.readouterr().err == ""
 
 
-def test_a_secret_that_a_server_repeats_reaches_no_model(servers, monkeypatch):
+def test_a_secret_that_a_server_repeats_is_redacted_for_the_model(servers, monkeypatch):
     monkeypatch.setenv("SERVICE_KEY", SECRET)
     servers.add("bad", MANNERS, env=["SERVICE_KEY"])
     assert call(servers, "bad__whisper") == ToolOutput("[SERVICE_KEY]")
@@ -276,7 +276,7 @@ def test_servers_can_be_added_after_closing(servers):
     assert len(servers.tools("rude")) == 1
 
 
-def test_closing_twice_and_closing_what_was_never_started_is_no_error():
+def test_closing_twice_or_before_a_start_is_not_an_error():
     servers = MCPServers()
     servers.close()
     servers.add("rude", RUDE)
@@ -305,7 +305,7 @@ def test_restart_and_remove_end_the_process(servers, tmp_path):
 # Adding ---------------------------------------------------------------------------------------------------------
 
 
-def test_adding_the_same_again_changes_nothing_and_another_one_replaces_it(servers):
+def test_adding_the_same_server_changes_nothing_and_a_different_one_replaces_it(servers):
     servers.add("bad", MANNERS)
     pid = call(servers, "bad__pid").text
     servers.add("bad", MANNERS)

@@ -1,4 +1,4 @@
-"""What a model reads of what a tool gave, and of how it failed."""
+"""The text that a model reads about a value or an error of a tool."""
 
 from __future__ import annotations
 
@@ -109,18 +109,18 @@ Pair = namedtuple("Pair", "a b")
         (ToolOutput("said", is_error=True), "said"),
     ],
 )
-def test_a_value_is_said_as_text_or_json(value: Any, text: str) -> None:
+def test_a_value_becomes_text_or_json(value: Any, text: str) -> None:
     assert output_of(value) == ToolOutput(text, isinstance(value, ToolOutput))
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame({"a": range(30)}), pl.DataFrame({"a": range(30)})])
-def test_a_data_frame_is_said_by_its_shape_and_head(frame: Any) -> None:
+def test_a_data_frame_is_described_by_its_shape_and_head(frame: Any) -> None:
     text = output_of(frame).text
     assert text.startswith("30 rows × 1 columns")
     assert "… 20 more rows" in text
 
 
-def test_a_large_array_is_said_by_its_shape_and_corners() -> None:
+def test_a_large_array_is_shown_by_its_shape_and_corners() -> None:
     text = output_of(np.zeros((1000, 1000))).text
     assert text.startswith("array of shape (1000, 1000), float64:\n[[0. 0. 0. ... 0.")
     assert len(text) < 500
@@ -145,17 +145,17 @@ def test_a_huge_value_is_cut_visibly_and_costs_little(value: Any) -> None:
     assert len(text) < 1_100
 
 
-def test_a_cut_list_says_how_many_it_holds() -> None:
+def test_a_cut_list_says_how_many_items_it_has() -> None:
     assert output_of(list(range(1_000_000)), 10).text == "[0, 1, 2, \n… [cut here: 1,000,000 items in all]"
     assert output_of([1, 2, 3], 9) == ToolOutput("[1, 2, 3]")
 
 
-def test_a_limit_of_nought_cuts_nothing() -> None:
+def test_a_limit_of_zero_cuts_nothing() -> None:
     assert len(output_of("x" * 200_000, 0).text) == 200_000
     assert json.loads(output_of(list(range(50_000)), 0).text) == list(range(50_000))
 
 
-def test_what_holds_itself_or_is_too_deep_says_so() -> None:
+def test_circular_and_deeply_nested_values_are_marked() -> None:
     ring: list[Any] = [1]
     ring.append({"again": ring})
     point = Point(1)
@@ -169,7 +169,7 @@ def test_what_holds_itself_or_is_too_deep_says_so() -> None:
 
 
 @pytest.mark.parametrize("value", [Broken(), [Broken()], Leaves(), 10**10_000], ids=["repr", "inner", "exit", "int"])
-def test_a_value_that_cannot_be_said_is_an_error_and_raises_nothing(value: Any) -> None:
+def test_a_value_that_cannot_be_converted_is_an_error_result(value: Any) -> None:
     output = output_of(value)
     assert output.is_error
     assert f"a {type(value).__name__} that cannot be converted to text: " in output.text
@@ -177,7 +177,7 @@ def test_a_value_that_cannot_be_said_is_an_error_and_raises_nothing(value: Any) 
 
 @pytest.mark.fuzz
 @given(JSON)
-def test_any_json_is_said_as_that_json(value: Any) -> None:
+def test_json_values_are_unchanged(value: Any) -> None:
     output = output_of([value])
     assert not output.is_error
     assert len(output.text) > 20_000 or repr(json.loads(output.text)) == repr([value])
@@ -200,7 +200,7 @@ def outer() -> float:
     return inner(0)
 
 
-def test_a_failure_ends_with_the_users_own_calls_and_the_message() -> None:
+def test_a_failure_ends_with_the_calls_in_user_code_and_the_message() -> None:
     output = failure_of(raised(outer))
     lines = output.text.splitlines()
     assert output.is_error
@@ -209,7 +209,7 @@ def test_a_failure_ends_with_the_users_own_calls_and_the_message() -> None:
     assert lines[-1] == "ZeroDivisionError: division by zero"
 
 
-def test_calls_inside_libraries_and_inside_this_package_are_left_out() -> None:
+def test_calls_inside_libraries_and_this_package_are_left_out() -> None:
     def parse() -> Any:
         return json.loads("{")
 
@@ -225,33 +225,40 @@ def test_calls_inside_libraries_and_inside_this_package_are_left_out() -> None:
     assert "in _json" not in text
 
 
-def test_a_cell_of_a_notebook_is_called_a_cell() -> None:
+def test_a_notebook_cell_in_a_traceback_is_named_a_cell() -> None:
     code = compile("def f():\n    return 1 / 0", "ipykernel_123/456.py", "exec")
     namespace: dict[str, Any] = {}
     exec(code, namespace)
     assert "In a cell, line 2, in f\n" in failure_of(raised(namespace["f"])).text
 
 
-def test_a_tool_error_is_what_it_says_alone() -> None:
+def test_the_file_names_that_ipykernel_gives_cells_are_recognized() -> None:
+    name = pytest.importorskip("ipykernel.compiler").get_file_name("def f(): 1 / 0")
+    namespace: dict[str, Any] = {}
+    exec(compile("def f(): 1 / 0", name, "exec"), namespace)
+    assert "In a cell, line 1, in f" in failure_of(raised(namespace["f"])).text
+
+
+def test_of_a_tool_error_only_the_message_is_shown() -> None:
     assert failure_of(ToolError("No such file.", "List the folder.")).text == "No such file.\nList the folder."
     assert failure_of(ToolInputError("a: required, but missing.")).text == "a: required, but missing."
 
 
-class Mute(Exception):
+class MuteError(Exception):
     def __str__(self) -> str:
         raise ValueError("no")
 
 
-def test_any_error_at_all_is_said() -> None:
+def test_every_error_becomes_text() -> None:
     assert failure_of(SystemExit(2)).text == "SystemExit: 2"
-    assert "Mute" in failure_of(Mute()).text
+    assert "MuteError" in failure_of(MuteError()).text
     noted = ValueError("bad")
     noted.add_note("try again")
     assert failure_of(noted).text == "ValueError: bad\ntry again"
     assert failure_of(ExceptionGroup("both", [ValueError("a")])).text.startswith("ExceptionGroup: both")
 
 
-def test_a_long_failure_is_cut_and_keeps_what_it_says() -> None:
+def test_a_long_failure_is_cut_and_keeps_its_message() -> None:
     def fail() -> None:
         raise ValueError("x" * 5_000_000)
 
@@ -272,6 +279,6 @@ def test_a_long_failure_is_cut_and_keeps_what_it_says() -> None:
     assert failure_of(raised(lambda: deep(500)), 60).text == "ValueError: bottom"
 
 
-def test_importing_the_results_imports_nothing_heavy() -> None:
+def test_importing_the_results_is_fast() -> None:
     found = loaded("import mm_magics.tools.runtime.results")
     assert not {name for name in found if name.split(".")[0] in ("pydantic", "numpy", "pandas", "narwhals")}

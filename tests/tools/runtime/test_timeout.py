@@ -22,7 +22,7 @@ def handler(request: pytest.FixtureRequest) -> Iterator[signal.Handlers]:
     assert after == request.param
 
 
-def test_a_tool_is_ended_when_its_time_is_over(handler: signal.Handlers) -> None:
+def test_a_tool_is_interrupted_when_its_time_is_over(handler: signal.Handlers) -> None:
     began = time.monotonic()
     with pytest.raises(ToolError, match=r"longer than 0\.1 s"), ToolTimeout(0.1, threading.Event()):
         time.sleep(60)
@@ -39,12 +39,12 @@ def test_stop_ends_a_tool(handler: signal.Handlers) -> None:
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_IGN], indirect=True)
-def test_what_is_ignored_stays_ignored_while_a_tool_runs(handler: signal.Handlers) -> None:
+def test_an_ignored_interrupt_stays_ignored_while_a_tool_runs(handler: signal.Handlers) -> None:
     with ToolTimeout(60, threading.Event()):
         signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_DFL], indirect=True)
-def test_an_interrupt_that_would_end_the_process_is_one_in_a_tool(handler: signal.Handlers) -> None:
+def test_an_interrupt_that_would_kill_the_process_interrupts_the_tool(handler: signal.Handlers) -> None:
     with pytest.raises(KeyboardInterrupt), ToolTimeout(60, threading.Event()):
         signal.raise_signal(signal.SIGINT)

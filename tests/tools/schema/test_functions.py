@@ -124,7 +124,7 @@ def test_parameters_are_described_by_docstrings_of_each_style(docstring: str) ->
     assert properties["b"] == {"type": "integer", "description": "the other", "minimum": 0, "default": 1}
 
 
-def test_a_property_called_title_stays_and_titles_of_types_go() -> None:
+def test_a_property_named_title_is_kept_and_titles_of_types_are_removed() -> None:
     def grow(root: Node) -> None: ...
 
     schema = tool_of(grow).schema
@@ -133,7 +133,7 @@ def test_a_property_called_title_stays_and_titles_of_types_go() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
 
 
-def test_without_a_docstring_the_name_describes_it_and_without_a_hint_anything_goes() -> None:
+def test_without_docstring_the_name_is_the_description_and_without_hints_any_value_is_accepted() -> None:
     def keep(thing, other=None): ...
 
     tool = tool_of(keep)
@@ -142,7 +142,7 @@ def test_without_a_docstring_the_name_describes_it_and_without_a_hint_anything_g
     assert tool.check({"thing": [1, {"a": None}]}) == {"thing": [1, {"a": None}]}
 
 
-def test_the_decorator_names_describes_and_asks_and_leaves_the_function_as_it_was() -> None:
+def test_the_decorator_sets_name_description_and_approval_without_changing_the_function() -> None:
     @minimax_tool(name="add", description="Adds.", asks=True)
     def add_numbers(a: int) -> int:
         "Docstring."
@@ -161,7 +161,7 @@ def test_the_decorator_names_describes_and_asks_and_leaves_the_function_as_it_wa
     assert tool_of(functools.partial(add_numbers, a=1)).name == "add"
 
 
-def test_a_default_that_json_cannot_say_is_not_shown() -> None:
+def test_a_default_that_is_not_json_is_left_out_of_the_schema() -> None:
     def f(a: Any = Ellipsis, b: float = math.nan, c: str = "x" * 5_000, d: Colour = Colour.RED): ...
 
     assert [each.get("default") for each in tool_of(f).schema["properties"].values()] == [None, None, None, "red"]
@@ -204,7 +204,7 @@ def test_methods_partials_and_callable_objects_are_tools() -> None:
     assert call(tool_of(Search().made), text="!") == "Search!"
 
 
-def test_async_functions_stay_async_also_bound_and_with_positional_parameters() -> None:
+def test_async_functions_stay_async_when_bound_or_with_positional_parameters() -> None:
     async def wait(a: int, /, b: int = 1) -> int:
         return a + b
 
@@ -261,7 +261,7 @@ def test_the_function_gets_members_instances_and_its_own_defaults() -> None:
     assert nodes == [Node(title="a", children=[Node(title="b")])]
 
 
-def test_what_does_not_fit_is_said_in_a_line_each_without_links() -> None:
+def test_each_problem_is_one_line_without_links() -> None:
     def f(colour: Colour, point: Point, a: int): ...
 
     with pytest.raises(ToolInputError) as error:
@@ -274,7 +274,7 @@ def test_what_does_not_fit_is_said_in_a_line_each_without_links() -> None:
     ]
 
 
-def test_many_problems_and_big_values_are_said_in_short() -> None:
+def test_many_problems_and_big_values_are_abbreviated() -> None:
     def f(numbers: list[int]): ...
 
     with pytest.raises(ToolInputError) as error:
@@ -308,14 +308,14 @@ def fail(value: int) -> int:
     raise KeyError("oh")
 
 
-def test_an_error_in_a_check_of_the_users_own_is_told_to_the_model() -> None:
+def test_an_error_in_the_users_validator_is_reported_to_the_model() -> None:
     def f(a: Annotated[int, pydantic.AfterValidator(fail)]): ...
 
     with pytest.raises(ToolInputError, match="KeyError: 'oh'"):
         tool_of(f).check({"a": 1})
 
 
-def test_input_that_is_no_object_does_not_fit() -> None:
+def test_input_must_be_an_object() -> None:
     def f(a: int = 1): ...
 
     with pytest.raises(ToolInputError, match="should be an object"):
@@ -347,7 +347,7 @@ EVERY = functools.cache(tool_of)
 
 @pytest.mark.fuzz
 @given(JSON)
-def test_no_json_makes_the_check_fail_otherwise_than_by_saying_so(value: Any) -> None:
+def test_checking_any_json_raises_only_tool_input_errors(value: Any) -> None:
     check = EVERY(every).check
     for each in (value, {"colour": value, "number": value, "x": value}, {"colour": "red", "number": 1, "whole": value}):
         try:
@@ -375,7 +375,7 @@ VALID = st.fixed_dictionaries(
 @given(VALID)
 @example({"colour": "red", "number": 0, "anything": "\ud800"})
 @example({"colour": "red", "number": 0, "options": {"title": "\udc00"}, "other": ["a\ud800"]})
-def test_what_the_schema_takes_the_check_takes(given: dict[str, Any]) -> None:
+def test_the_check_accepts_what_the_schema_accepts(given: dict[str, Any]) -> None:
     tool = EVERY(every)
     if jsonschema.Draft202012Validator(tool.schema).is_valid(given):
         assert tool.check(given).keys() == given.keys()
@@ -422,7 +422,7 @@ def test_a_lambda_with_a_name_is_a_tool() -> None:
     assert call(tool_of(minimax_tool(name="double")(lambda x: 2 * x)), x=4) == 8
 
 
-def test_hints_of_a_notebooks_own_classes_are_read_also_as_text() -> None:
+def test_type_hints_of_notebook_classes_are_evaluated_also_as_text() -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     cells = (
         "from __future__ import annotations\nfrom dataclasses import dataclass",
@@ -435,7 +435,7 @@ def test_hints_of_a_notebooks_own_classes_are_read_also_as_text() -> None:
     assert call(tool, x={"n": 1}) == (namespace["Later"](1), None)
 
 
-def test_importing_the_decorator_imports_nothing_heavy() -> None:
+def test_importing_the_decorator_is_fast() -> None:
     found = loaded(
         "from mm_magics import minimax_tool; import mm_magics.tools.schema.functions, mm_magics.tools.schema.type_hints"
     )

@@ -76,7 +76,7 @@ SCHEMA = {
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, {"value": None}, None),
     ],
 )
-def test_a_tool_and_a_text_give_a_value_of_the_shape(thing: Any, given: Any, value: Any) -> None:
+def test_a_call_and_a_text_become_a_value_that_matches_the_schema(thing: Any, given: Any, value: Any) -> None:
     shape = output_schema_of(thing)
     assert Tool("answer", "d", shape.schema, print).definition["input_schema"]["type"] == "object"
     jsonschema.Draft202012Validator.check_schema(shape.schema)
@@ -89,7 +89,7 @@ def test_a_tool_and_a_text_give_a_value_of_the_shape(thing: Any, given: Any, val
         assert shape.parse_text(f"Sure:\n\n```json\n{json.dumps(text, indent=1)}\n```\nAnything [else]?") == value
 
 
-def test_the_instruction_asks_for_json_alone_and_holds_the_schema() -> None:
+def test_the_instruction_requests_only_json_and_contains_the_schema() -> None:
     text = output_schema_of(list[Point]).instruction
     assert text.startswith("Answer with JSON only")
     schema = json.loads(text.split("\n", 1)[1])
@@ -141,7 +141,7 @@ def test_a_word_or_a_number_is_found_in_an_answer(thing: Any, text: str, value: 
 
 
 @pytest.mark.parametrize(
-    ("thing", "text", "said"),
+    ("thing", "text", "problem"),
     [
         (int, "In 2024 it was 42", "2 values that match"),
         (int, "It is 1,000", "no JSON"),
@@ -162,20 +162,20 @@ def test_a_word_or_a_number_is_found_in_an_answer(thing: Any, text: str, value: 
         (SCHEMA, "{}", "'name' is a required property."),
     ],
 )
-def test_what_does_not_fit_or_might_be_two_things_goes_back_as_a_problem(thing: Any, text: str, said: str) -> None:
+def test_answers_that_are_invalid_or_ambiguous_are_problems(thing: Any, text: str, problem: str) -> None:
     with pytest.raises(ToolInputError) as error:
         output_schema_of(thing).parse_text(text)
-    assert said in str(error.value)
+    assert problem in str(error.value)
 
 
-def test_input_that_is_not_wrapped_as_asked_is_refused() -> None:
+def test_input_that_is_not_wrapped_is_refused() -> None:
     with pytest.raises(ToolInputError, match="an object with only the property value"):
         output_schema_of(int).parse_input({"answer": 3})
     with pytest.raises(ToolInputError, match="required, but missing"):
         output_schema_of(Point).parse_input({})
 
 
-def test_of_alternatives_the_nearest_one_is_named() -> None:
+def test_of_several_alternatives_the_nearest_one_is_named() -> None:
     shape = output_schema_of(
         {"type": "object", "properties": {"a": {"anyOf": [{"type": "null"}, {"minimum": 5, "type": "integer"}]}}}
     )
@@ -190,7 +190,7 @@ def test_the_value_shares_nothing_with_what_the_model_wrote() -> None:
 
 
 @pytest.mark.parametrize(
-    ("thing", "said"),
+    ("thing", "problem"),
     [
         ({"type": "foo"}, "invalid at type: 'foo'"),
         (
@@ -212,10 +212,10 @@ def test_the_value_shares_nothing_with_what_the_model_wrote() -> None:
         (City(name="A", people=1), "cannot be a schema"),
     ],
 )
-def test_what_cannot_be_a_schema_is_refused_in_a_line_that_says_what_to_do(thing: Any, said: str) -> None:
+def test_what_cannot_be_a_schema_is_refused_in_a_line_that_says_what_to_do(thing: Any, problem: str) -> None:
     with pytest.raises(UsageError) as error:
         output_schema_of(thing)
-    assert said in str(error.value)
+    assert problem in str(error.value)
     assert len(str(error.value).splitlines()) == 2
 
 
@@ -236,7 +236,7 @@ def test_nothing_that_a_schema_refers_to_is_fetched() -> None:
     assert asked == []
 
 
-def test_a_schema_without_end_is_a_problem_and_no_crash() -> None:
+def test_a_recursive_schema_without_end_is_an_error_and_not_a_crash() -> None:
     with pytest.raises(ToolInputError, match="could not be checked"):
         output_schema_of({"$ref": "#"}).parse_input({"value": 1})
 
@@ -268,7 +268,7 @@ SHAPES = [
 
 @pytest.mark.fuzz
 @given(JSON | st.text(), st.sampled_from(SHAPES))
-def test_no_answer_makes_the_parsing_fail_otherwise_than_by_saying_so(value: Any, shape: Any) -> None:
+def test_parsing_any_answer_raises_only_tool_input_errors(value: Any, shape: Any) -> None:
     texts = [json.dumps(value), f"So: {json.dumps(value)}!", str(value)]
     for parse, each in [(shape.parse_input, value), *((shape.parse_text, text) for text in texts)]:
         try:
@@ -284,6 +284,6 @@ def test_any_json_comes_out_of_prose_as_it_went_in(value: Any) -> None:
     assert shape.parse_text(f"Here is {json.dumps([value])} as asked.") == [value]
 
 
-def test_importing_the_shapes_imports_nothing_heavy() -> None:
+def test_importing_the_output_schemas_is_fast() -> None:
     found = loaded("import mm_magics.tools.schema.output_schema")
     assert not {name for name in found if name.split(".")[0] in ("pydantic", "jsonschema", "referencing")}

@@ -40,7 +40,7 @@ def test_the_answer_is_given_by_a_forced_tool_and_becomes_a_value(session: Sessi
     assert problems(endpoint.log[-1].body["messages"]) == []
 
 
-def test_a_text_is_parsed_where_the_endpoint_did_not_honour_the_forced_tool(
+def test_the_text_is_parsed_if_the_endpoint_did_not_honor_the_forced_tool(
     session: Session, endpoint: Simulator
 ) -> None:
     endpoint.answers.append(f"Here you are:\n```json\n{json.dumps(ADA)}\n```")
@@ -51,7 +51,7 @@ def test_a_text_is_parsed_where_the_endpoint_did_not_honour_the_forced_tool(
 
 
 @pytest.mark.parametrize("wrong", [given(name="Ada", age="young"), "I do not know.", given()])
-def test_what_is_wrong_goes_back_and_a_better_answer_is_taken(
+def test_problems_are_sent_back_and_a_better_answer_is_accepted(
     session: Session, endpoint: Simulator, wrong: Any
 ) -> None:
     endpoint.answers.extend([wrong, given(**ADA)])
@@ -61,8 +61,8 @@ def test_what_is_wrong_goes_back_and_a_better_answer_is_taken(
     assert problems(endpoint.log[1].body["messages"]) == []
 
 
-def test_after_two_corrections_it_is_over_and_the_raw_answers_are_kept(session: Session, endpoint: Simulator) -> None:
-    endpoint.answers.extend([given(age=n) for n in range(3)] + ["never asked"])
+def test_after_two_corrections_the_turn_ends_and_keeps_the_answers(session: Session, endpoint: Simulator) -> None:
+    endpoint.answers.extend([given(age=n) for n in range(3)] + ["never requested"])
     turn = session.ask("Who?", schema=Person)
     assert len(endpoint.log) == 3
     assert [m["role"] for m in turn.messages] == ["user", "assistant"] * 3 + ["user"]
@@ -92,7 +92,7 @@ def test_other_tools_may_be_used_before_the_answer(session: Session, endpoint: S
     assert problems(endpoint.log[-1].body["messages"]) == []
 
 
-def test_a_schema_that_is_none_is_refused_before_anything_is_sent(session: Session, endpoint: Simulator) -> None:
+def test_an_invalid_schema_is_refused_before_anything_is_sent(session: Session, endpoint: Simulator) -> None:
     with pytest.raises(UsageError):
         session.ask("Who?", schema={"type": "nonsense"})
     assert len(endpoint.log) == 0

@@ -1,7 +1,7 @@
 """An MCP server of an older protocol, without the SDK, so that it can break the protocol. Its arguments say how:
 
 `silent` never answers; `garbage` writes other things to stdout first; `only-garbage` nothing else; `stay` does not end
-when it is told to; `crash` ends at once; `grow` has one tool more after each call, and says so; `mute` lists no tools;
+when it is asked to; `crash` ends at once; `grow` has one tool more after each call, and says so; `mute` lists no tools;
 `broken` also lists some whose schemas are;
 `pid=FILE` writes its process id there.
 """
