@@ -1,4 +1,4 @@
-"""What a browser would see in a piece of HTML: its elements, and whether any of it could act by itself."""
+"""Parse HTML as a browser does: find its elements, and anything that could act or load by itself."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def text(html: str) -> str:
 
 
 def dangers(html: str) -> list[str]:
-    """Everything in it that is not plainly inert: by two parsers, one of them a browser's own algorithm (html5ever)."""
+    """Return everything not known to be safe, by two parsers; one uses the algorithm of browsers (html5ever)."""
     parser = _Elements()
     parser.feed(html)
     parser.close()
@@ -83,7 +83,7 @@ def dangers(html: str) -> list[str]:
         if tag == "input" and (attributes.get("type"), "disabled" in attributes) != ("checkbox", True):
             out.append(f"<input {attributes}>")
         if tag == "a" and "href" in attributes and "noopener" not in attributes.get("rel", ""):
-            out.append("a link that gives the page away")
+            out.append("a link without noopener")
     again = nh3.clean(html, tags=set(ALLOWED), attributes={"*": {"class"}, **ALLOWED}, link_rel=None)
     if text(again) != text(html):
         out.append("a browser reads it differently")

@@ -1,4 +1,4 @@
-"""What `--as` makes of an answer, and what `--out` gets."""
+"""Formats of an answer: how `--as` displays it, and what `--out` stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The final bundle: what it holds, how it reads, and how large it may be."""
+"""The final bundle: its contents, its formatting and its size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def size(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False).encode())
 
 
-# What it holds --------------------------------------------------------------------------------------------------
+# Contents -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", ["complete", "stopped", "truncated", "failed"])
@@ -109,8 +109,8 @@ def test_the_format_decides_how_the_text_is_shown(form: Any, html: str, markdown
 def test_text_with_code_fences_stays_in_one_fence(form: Any) -> None:
     from markdown_it import MarkdownIt
 
-    said = "a\n```\nb\n```\n[x](https://e.org) ~~~\n````\nc"
-    shown = make_bundle(turn("hi", said), answer_format=form)["text/markdown"]
+    content_text = "a\n```\nb\n```\n[x](https://e.org) ~~~\n````\nc"
+    shown = make_bundle(turn("hi", content_text), answer_format=form)["text/markdown"]
     kinds = [token.type for token in MarkdownIt().parse(shown)]
     assert kinds == ["fence"]
 
@@ -138,7 +138,7 @@ def test_a_bundle_with_lone_surrogates_can_be_saved() -> None:
     assert made.text == "half \ud83d."
 
 
-# How large it is ------------------------------------------------------------------------------------------------
+# Size -----------------------------------------------------------------------------------------------------------
 
 SENTENCES = (
     'The quick brown fox said: "don\'t stop <here> & now"; it cost $5, about 20% less. '
@@ -181,18 +181,18 @@ SAMPLES = {
 @pytest.mark.parametrize("share", [0.0, 0.5], ids=["no thinking", "half of it thinking"])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_bundle_is_at_most_four_times_the_text_plus_three_kilobytes(name: str, share: float, length: int) -> None:
-    said = (SAMPLES[name] * (length // len(SAMPLES[name]) + 1))[:length]
+    content_text = (SAMPLES[name] * (length // len(SAMPLES[name]) + 1))[:length]
     cut = int(length * share)
-    content = [{"type": "thinking", "thinking": said[:cut], "signature": "5" * 64}] if share else []
-    made = turn("hi", [*content, {"type": "text", "text": said[cut:]}])
-    assert size(make_bundle(made)) <= 4 * len(said.encode()) + 3_000
+    content = [{"type": "thinking", "thinking": content_text[:cut], "signature": "5" * 64}] if share else []
+    made = turn("hi", [*content, {"type": "text", "text": content_text[cut:]}])
+    assert size(make_bundle(made)) <= 4 * len(content_text.encode()) + 3_000
 
 
 @pytest.mark.parametrize("name", ["prose", "code", "latex", "cjk", "lists", "json"])
 def test_ordinary_text_is_formatted_and_not_cut(name: str) -> None:
-    said = SAMPLES[name] * 20
-    shown = make_bundle(turn("hi", said))
-    assert shown["text/markdown"] == said
+    content_text = SAMPLES[name] * 20
+    shown = make_bundle(turn("hi", content_text))
+    assert shown["text/markdown"] == content_text
     assert len({tag for tag, _ in elements(shown["text/html"])} & {"p", "pre", "li"}) >= 1
 
 
@@ -206,11 +206,11 @@ def test_a_turn_with_many_short_calls_takes_a_kilobyte_per_call(endpoint: Simula
         made = session.ask(f"add 1 and 2 [[simulator: rounds={rounds}]]", tools=[add], max_rounds=50)
     shown = make_bundle(made)
     assert shown["text/html"].count("<summary>Tool: add · done") == rounds
-    said = sum(len(json.dumps(block)) for message in made.messages for block in message["content"])
-    assert size(shown) <= 4 * said + 3_000 + 1_000 * rounds
+    content_text = sum(len(json.dumps(block)) for message in made.messages for block in message["content"])
+    assert size(shown) <= 4 * content_text + 3_000 + 1_000 * rounds
 
 
 @pytest.mark.parametrize("form", ["code", "text", "json"])
 def test_every_format_respects_the_size_limit(form: Any) -> None:
-    for said in (CODE * 30, json.dumps([[1], {"a": [[]]}] * 400), SENTENCES * 60):
-        assert size(make_bundle(turn("hi", said), answer_format=form)) <= 4 * len(said.encode()) + 3_000
+    for content_text in (CODE * 30, json.dumps([[1], {"a": [[]]}] * 400), SENTENCES * 60):
+        assert size(make_bundle(turn("hi", content_text), answer_format=form)) <= 4 * len(content_text.encode()) + 3_000

@@ -1,4 +1,4 @@
-"""Front ends that are not here, by their documented rules: GitHub's sanitiser, and VS Code's order of MIME types."""
+"""Front ends that cannot run in tests, by their documented rules: GitHub's sanitizer, VS Code's order of MIME types."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ VS_CODE = (
     "image/jpeg",
     "text/plain",
 )
-"""VS Code's `NOTEBOOK_DISPLAY_ORDER`; types that no renderer is there for are passed over."""
+"""VS Code's `NOTEBOOK_DISPLAY_ORDER`; types without a renderer are skipped."""
 VS_CODE_READ_ALOUD = ("text/latex", "text/markdown", "application/json", "text/html", "text/plain")
 """Its `ACCESSIBLE_NOTEBOOK_DISPLAY_ORDER`, for screen readers, without images."""
 
-SAID = """# Title
+ANSWER_TEXT = """# Title
 
 It is **so**:
 
@@ -90,13 +90,13 @@ return_value = transform(1)  # one thing after another
 """
 ANSWER: list[Any] = [
     {"type": "thinking", "thinking": "Let me *see*.", "signature": "x"},
-    {"type": "text", "text": SAID},
+    {"type": "text", "text": ANSWER_TEXT},
     {"type": "tool_use", "id": "a", "name": "look", "input": {"q": 1}},
 ]
 
 
 def on_github(html: str) -> str:
-    """What GitHub's viewer leaves of it."""
+    """Sanitize HTML as GitHub's viewer does."""
     attributes = {"*": EVERYWHERE, **{tag: names for tag, names in GITHUB.items() if names}}
     return nh3.clean(
         html, tags=set(GITHUB), attributes=attributes, clean_content_tags={"script", "style"}, link_rel=None
@@ -104,15 +104,15 @@ def on_github(html: str) -> str:
 
 
 def test_a_saved_answer_is_readable_without_styles_and_classes() -> None:
-    kept = on_github(make_bundle(turn("hi", ANSWER))["text/html"])
-    tags = [tag for tag, _ in elements(kept)]
+    rest = on_github(make_bundle(turn("hi", ANSWER))["text/html"])
+    tags = [tag for tag, _ in elements(rest)]
     assert tags[:4] == ["div", "details", "summary", "pre"]
     assert {"h1", "strong", "pre", "code", "i", "table", "th", "td"} <= set(tags)
-    assert "<details><summary>Thought for 0.2 s</summary><pre>Let me *see*.</pre></details>" in kept
-    assert "<summary>Tool: look</summary>" in kept
-    assert "<i># one thing after another" in kept
-    assert "MiniMax-M2.7 · 0.5 s · 9 tokens in, 3 out" in text(kept)
-    assert "mm-saved" not in kept
+    assert "<details><summary>Thought for 0.2 s</summary><pre>Let me *see*.</pre></details>" in rest
+    assert "<summary>Tool: look</summary>" in rest
+    assert "<i># one thing after another" in rest
+    assert "MiniMax-M2.7 · 0.5 s · 9 tokens in, 3 out" in text(rest)
+    assert "mm-saved" not in rest
 
 
 @pytest.mark.parametrize("evil", CASES.values(), ids=CASES)

@@ -1,4 +1,4 @@
-"""Markdown to HTML: what a reader of a saved notebook sees."""
+"""Rendering Markdown as HTML for saved notebooks."""
 
 from __future__ import annotations
 

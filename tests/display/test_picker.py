@@ -25,29 +25,29 @@ def controls(session: Session) -> dict[str, Any]:
 
 
 def test_a_control_changes_its_setting(session: Session) -> None:
-    shown = controls(session)
-    shown["Model"].value = "MiniMax-M2.1"
-    shown["System"].value = "Be brief."
-    shown["Temperature"].value = 0.4
-    shown["Max tokens"].value = 99
-    shown["Thinking"].value = "off"
-    shown["Thread"].value = "side"
+    box = controls(session)
+    box["Model"].value = "MiniMax-M2.1"
+    box["System"].value = "Be brief."
+    box["Temperature"].value = 0.4
+    box["Max tokens"].value = 99
+    box["Thinking"].value = "off"
+    box["Thread"].value = "side"
     config = session.config
     assert (config.model, config.system, config.temperature) == ("MiniMax-M2.1", "Be brief.", 0.4)
     assert (config.max_tokens, config.thinking, config.thread) == (99, "off", "side")
 
 
 def test_a_setting_changes_its_control(session: Session) -> None:
-    shown = controls(session)
+    box = controls(session)
     session.config.model, session.config.top_p, session.config.thinking = "MiniMax-M2", 0.9, 2000
-    assert (shown["Model"].value, shown["top_p"].value, shown["Thinking"].value) == ("MiniMax-M2", 0.9, 2000)
+    assert (box["Model"].value, box["top_p"].value, box["Thinking"].value) == ("MiniMax-M2", 0.9, 2000)
 
 
 def test_an_empty_control_means_the_endpoint_default(session: Session) -> None:
-    shown = controls(session)
-    shown["Temperature"].value = 0.0
-    shown["System"].value = "x"
-    shown["System"].value = ""
+    box = controls(session)
+    box["Temperature"].value = 0.0
+    box["System"].value = "x"
+    box["System"].value = ""
     assert session.config.temperature is None
     assert session.config.system is None
 
@@ -68,11 +68,11 @@ def test_resetting_thinking_shows_the_endpoint_default(session: Session) -> None
 
 
 def test_it_describes_the_next_prompt(session: Session) -> None:
-    shown = controls(session)
+    box = controls(session)
     session.config.model = "MiniMax-M2.5-highspeed"
-    assert "204,800 tokens · about 100 tokens/s · $0.60 / 2.40" in shown["description"].value
+    assert "204,800 tokens · about 100 tokens/s · $0.60 / 2.40" in box["description"].value
     session.config.model = "<b>new</b>"
-    assert "<b>" not in shown["description"].value
+    assert "<b>" not in box["description"].value
 
 
 def test_tools_are_bound_in_both_directions_and_suggested_by_name(session: Session) -> None:
@@ -88,28 +88,28 @@ def test_tools_are_bound_in_both_directions_and_suggested_by_name(session: Sessi
 
 
 def test_it_lists_the_tools_that_require_approval(session: Session) -> None:
-    shown = controls(session)
-    assert "No tools are selected." in shown["description"].value
+    box = controls(session)
+    assert "No tools are selected." in box["description"].value
     session.namespace["lookup"] = minimax_tool(lambda word: word)
     session.namespace["wipe"] = minimax_tool(asks=True)(lambda: None)
     for name in ("lookup", "wipe"):
         session.namespace[name].__name__ = name
     session.rules.add("allow", "shell")
     session.rules.add("allow", "python", {"code": "1"})
-    shown["Tools"].value = "python wipe lookup shell"
+    box["Tools"].value = "python wipe lookup shell"
     text = "Tools: require approval: python, wipe; run without approval: lookup, shell."
-    assert text in shown["description"].value
-    shown["Tools"].value = "pyton"
-    assert "There is no tool named pyton. Did you mean python?" in shown["description"].value.replace("\n", " ")
+    assert text in box["description"].value
+    box["Tools"].value = "pyton"
+    assert "There is no tool named pyton. Did you mean python?" in box["description"].value.replace("\n", " ")
 
 
 def test_the_picker_does_not_start_a_server(session: Session, tmp_path: Path) -> None:
     started = tmp_path / "started"
     session.servers.add("files", [sys.executable, "-c", f"open({str(started)!r}, 'w')"])
-    shown = controls(session)
-    assert "files" in shown["Tools"].options
-    shown["Tools"].value = "files"
-    assert "Tools: require approval unless a rule allows them: the tools of files." in shown["description"].value
+    box = controls(session)
+    assert "files" in box["Tools"].options
+    box["Tools"].value = "files"
+    assert "Tools: require approval unless a rule allows them: the tools of files." in box["description"].value
     assert not started.exists()
 
 

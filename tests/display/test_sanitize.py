@@ -1,4 +1,4 @@
-"""Whatever a model writes, it is shown as text: nothing in it acts, fetches, submits, or moves a cursor."""
+"""Anything a model writes is shown as text: nothing runs, loads, submits or moves the cursor."""
 
 from __future__ import annotations
 
@@ -133,8 +133,8 @@ def test_the_checker_detects_dangerous_html() -> None:
 @pytest.mark.fuzz
 @given(st.text(st.sampled_from("<>\"'&/!-=`[]()*_$\\ \nabs:#|~"), max_size=40))
 @example("<a\n b='")
-def test_any_combination_of_marks_is_rendered_as_safe_html(heap: str) -> None:
-    assert dangers(markdown.render_html(heap)) == []
+def test_any_combination_of_marks_is_rendered_as_safe_html(marks: str) -> None:
+    assert dangers(markdown.render_html(marks)) == []
 
 
 @pytest.mark.parametrize("evil", ["![a](https://e.org/p.png)", "[a](https://e.org)", "<https://e.org>"])

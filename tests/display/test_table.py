@@ -1,4 +1,4 @@
-"""What a command says, in notebooks and elsewhere."""
+"""The table that a command returns, in notebooks and elsewhere."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from markdown_it import MarkdownIt
 
 from mm_magics.display.table import Table
 
-REPORT = Table("Thread main", ("", "asked", "n"), [("1", "What?", "10"), ("2", "Why | so", "2,000")], ("All is well.",))
+TABLE = Table("Thread main", ("", "asked", "n"), [("1", "What?", "10"), ("2", "Why | so", "2,000")], ("All is well.",))
 
 
 def test_outside_notebooks_the_columns_are_aligned() -> None:
-    assert repr(REPORT).splitlines() == [
+    assert repr(TABLE).splitlines() == [
         "Thread main",
         "   asked     n",
         "1  What?     10",
@@ -23,7 +23,7 @@ def test_outside_notebooks_the_columns_are_aligned() -> None:
 
 
 def test_in_notebooks_it_is_a_markdown_table() -> None:
-    html = MarkdownIt("commonmark").enable("table").render(REPORT._repr_markdown_())
+    html = MarkdownIt("commonmark").enable("table").render(TABLE._repr_markdown_())
     assert "<strong>Thread main</strong>" in html
     assert html.count("<tr>") == 3
     assert "<td>Why | so</td>" in html
@@ -49,8 +49,8 @@ def test_missing_parts_take_no_space() -> None:
     ],
 )
 def test_foreign_text_stays_text_in_its_cell(evil: str) -> None:
-    report = Table(evil, ("a", "b"), [(evil, "x")], (evil,))
-    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(report._repr_markdown_())
+    table = Table(evil, ("a", "b"), [(evil, "x")], (evil,))
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(table._repr_markdown_())
     inline = [child.type for token in tokens for child in token.children or ()]
     assert set(inline) <= {"text", "strong_open", "strong_close", "text_special"}
     assert [token.type for token in tokens].count("tr_open") == 2
@@ -60,7 +60,7 @@ def test_foreign_text_stays_text_in_its_cell(evil: str) -> None:
 @pytest.mark.fuzz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
 def test_a_table_contains_no_control_characters(text: str) -> None:
-    report = Table(text, ("a",), [(text,)], (text,))
-    for shown in (repr(report), report._repr_markdown_()):
-        assert all(each in "\n\t" or each.isprintable() or ord(each) >= 160 for each in shown)
-        shown.encode()
+    table = Table(text, ("a",), [(text,)], (text,))
+    for text_form in (repr(table), table._repr_markdown_()):
+        assert all(each in "\n\t" or each.isprintable() or ord(each) >= 160 for each in text_form)
+        text_form.encode()

@@ -1,4 +1,4 @@
-"""The view for a terminal: text as it comes, our own lines apart from it, and no power over the terminal."""
+"""The terminal view: it streams text, writes notes on lines of their own, and text cannot control the terminal."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_a_retry_is_shown(session: Session, endpoint: Simulator) -> None:
     session.config.max_retries = 1
     view, file = view_of()
     session.ask("hi [[simulator: fault=overloaded times=1 retry_after=0.01]]", view=view)
-    said = file.getvalue().splitlines()[0]
-    assert "(HTTP 529, overloaded_error); retrying in 0 s (1 of 1)" in said
+    line = file.getvalue().splitlines()[0]
+    assert "(HTTP 529, overloaded_error); retrying in 0 s (1 of 1)" in line
 
 
 def test_a_stopped_turn_ends_with_a_line_that_says_so(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""The figures of a turn: sums, speed and cost, checked by hand."""
+"""Usage of turns: totals, speed and cost, compared with values calculated by hand."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def test_the_summary_line_of_a_turn() -> None:
 def test_usage_is_added_up_over_calls_and_turns() -> None:
     one = turn(responses=[call(usage=usage(10, 100), first_token_s=1.0, seconds=2.0), call(usage=usage(20, 50))])
     two = turn(model="MiniMax-M2.5-highspeed", responses=[call(usage=usage(1_000_000, 1_000_000), seconds=1.0)])
-    sums = usage_line.usage_of([one, two])
-    assert sums.calls == 3
-    assert sums.tokens == usage(1_000_030, 1_000_150)
-    assert sums.seconds == pytest.approx(2.0 + 0.5 + 1.0)
-    assert sums.cost == pytest.approx((30 * 0.30 + 150 * 1.20) / 1e6 + 0.60 + 2.40)
-    assert sums.tokens_per_s == pytest.approx(1_000_150 / (1.0 + 0.4 + 0.9))
+    total = usage_line.usage_of([one, two])
+    assert total.calls == 3
+    assert total.tokens == usage(1_000_030, 1_000_150)
+    assert total.seconds == pytest.approx(2.0 + 0.5 + 1.0)
+    assert total.cost == pytest.approx((30 * 0.30 + 150 * 1.20) / 1e6 + 0.60 + 2.40)
+    assert total.tokens_per_s == pytest.approx(1_000_150 / (1.0 + 0.4 + 0.9))
 
 
 def test_the_cost_is_unknown_if_one_price_is_unknown() -> None:
@@ -85,7 +85,7 @@ def test_a_cost_is_approximate_and_left_out_if_unknown(cost: float | None, text:
 
 
 @pytest.mark.parametrize(
-    ("responses", "said"),
+    ("responses", "text"),
     [
         ([call(thinking_s=3.21)], "Thought for 3.2 s"),
         ([call(thinking_s=1.0), call(thinking_s=2.5)], "Thought for 1.0 s"),
@@ -93,12 +93,12 @@ def test_a_cost_is_approximate_and_left_out_if_unknown(cost: float | None, text:
         ([], "Thinking"),
     ],
 )
-def test_the_thinking_label_shows_the_duration(responses: Any, said: str) -> None:
-    assert usage_line.thinking_label(turn(responses=responses), 0) == said
+def test_the_thinking_label_shows_the_duration(responses: Any, text: str) -> None:
+    assert usage_line.thinking_label(turn(responses=responses), 0) == text
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "said"),
+    ("status", "reason", "text"),
     [
         ("complete", "end_turn", ""),
         ("complete", "tool_use", ""),
@@ -111,9 +111,9 @@ def test_the_thinking_label_shows_the_duration(responses: Any, said: str) -> Non
         ("failed", "error", "failed: the partial response is kept"),
     ],
 )
-def test_the_summary_line_shows_an_unusual_ending(status: Any, reason: Any, said: str) -> None:
+def test_the_summary_line_shows_an_unusual_ending(status: Any, reason: Any, text: str) -> None:
     line = usage_line.summary_line(turn(status=status, responses=[call(stop_reason=reason)]))
-    assert line.rpartition(" · ")[2].startswith(said) if said else line.endswith("< $0.0001")
+    assert line.rpartition(" · ")[2].startswith(text) if text else line.endswith("< $0.0001")
 
 
 def test_the_cost_of_a_cached_conversation_matches_the_endpoints_counters(endpoint: Simulator) -> None:
@@ -123,9 +123,9 @@ def test_the_cost_of_a_cached_conversation_matches_the_endpoints_counters(endpoi
         turns = session.history.turns("main")
     counted = [record.usage or {} for record in endpoint.log]
     assert counted[2]["cache_read_input_tokens"] > 1_000
-    sums = usage_line.usage_of(turns)
-    assert sums.tokens == {name: sum(each[name] for each in counted) for name in TOKEN_COUNTERS}
-    assert sums.cost == pytest.approx(
+    total = usage_line.usage_of(turns)
+    assert total.tokens == {name: sum(each[name] for each in counted) for name in TOKEN_COUNTERS}
+    assert total.cost == pytest.approx(
         sum(
             each["input_tokens"] * 0.30e-6 + each["output_tokens"] * 1.20e-6 + each["cache_read_input_tokens"] * 0.06e-6
             for each in counted

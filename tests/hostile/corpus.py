@@ -1,4 +1,4 @@
-"""The hostile corpus (corpus.json, which also says where its kinds come from), as the Python tests read it."""
+"""The hostile corpus for the Python tests. `corpus.json` also lists the sources of its cases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BOMBS: dict[str, str] = {
 
 
 def everywhere(text: str) -> Turn:
-    """A turn that holds the text wherever a model, a tool, an endpoint or a stranger's file could have put it."""
+    """Return a turn with the text in every field that a model, a tool, an endpoint or a foreign file can set."""
     content: list[dict[str, Any]] = [
         {"type": "thinking", "thinking": text, "signature": text},
         {"type": "text", "text": text},

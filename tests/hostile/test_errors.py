@@ -1,4 +1,4 @@
-"""Hostile error bodies, error events and bodies that are no JSON: two plain lines, whatever the endpoint says."""
+"""Hostile error bodies, error events and bodies that are not JSON: each gives at most two plain lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile header names and values, of answers and refusals: inert, or refused in plain lines; the next call works."""
+"""Hostile headers of answers and errors: they do nothing or give a plain error, and the next call works."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def reply(status: bytes, body: bytes, *headers: bytes) -> bytes:
 
 
 LIMIT_S = 5.0
-"""For three calls, which take some milliseconds, and the SDK's import at the first."""
+"""Seconds for three calls, which take milliseconds, and the import of the SDK."""
 
 
 def check(answer: bytes) -> str:
-    """Ask an endpoint that answers so and then well, and its list of models; give what was said of the first."""
+    """Send prompts to an endpoint that answers like this and then normally. Return the error of the first call."""
     with (
         Recorder(answer, sse(), answer) as server,
         Session(base_url=server.base_url, api_key="k" * 20, max_retries=0, timeout=10.0) as session,
     ):
-        began, said = time.monotonic(), ""
+        began, message = time.monotonic(), ""
         try:
             first = session.ask("hi")
         except EndpointError as error:
-            said = plain(error)
+            message = plain(error)
         else:
             assert (first.status, first.text) == ("complete", "Hello")
         assert session.ask("And now?").text == "Hello"
@@ -62,10 +62,10 @@ def check(answer: bytes) -> str:
             session.client().models()
         plain(caught.value)
         assert time.monotonic() - began < LIMIT_S
-        kept = [turn.record() for turn in session.history.turns("main")]
-        assert all(each.isprintable() for each in texts(kept))
+        records = [turn.record() for turn in session.history.turns("main")]
+        assert all(each.isprintable() for each in texts(records))
         assert all(request.all("cookie") == [] for request in server.requests)
-    return said
+    return message
 
 
 def plain(error: EndpointError) -> str:
@@ -86,7 +86,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def as_value(evil: str) -> bytes:
-    """As much of it as one line of HTTP holds."""
+    """Return the part of the text that fits into one line of HTTP."""
     return b" ".join(evil.encode("utf-8", "replace").splitlines())
 
 
@@ -122,7 +122,7 @@ def test_oversized_or_false_headers_end_the_call_or_are_ignored(header: bytes) -
 
 @cache
 def packed() -> bytes:
-    """An error whose body becomes 50 MB, if it is unpacked."""
+    """Return an error whose body is 50 MB when decompressed."""
     return bz2.compress(b'{"error": {"message": "x"}}' + b" " * 50_000_000)
 
 
@@ -134,11 +134,11 @@ def test_an_unsupported_content_encoding_is_not_decompressed(charset: str) -> No
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "value",
     ["Mon, 01 Jan 99999999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 -9999", "9" * 5_000, "1e400", "\u0661"],
 )
-def test_an_impossible_retry_after_is_ignored(asked: str) -> None:
-    assert "no (HTTP 503" in check(reply(b"503 X", ERROR, b"retry-after: " + asked.encode()))
+def test_an_impossible_retry_after_is_ignored(value: str) -> None:
+    assert "no (HTTP 503" in check(reply(b"503 X", ERROR, b"retry-after: " + value.encode()))
 
 
 def test_cookies_of_the_endpoint_are_not_stored() -> None:

@@ -1,4 +1,4 @@
-"""The hostile corpus on every surface of the Python side: nothing runs, is fetched, is hidden, or hangs."""
+"""The hostile corpus on every surface of the Python package: nothing runs, loads, hides or hangs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.turns import turn
 
 
 def cases(test: Callable[[str], None]) -> Callable[[], None]:
-    """One test of all cases, which names those that fail: a test each would take longer to count than to run."""
+    """Run all cases in one test that names the failed ones: collecting them one by one takes longer than that."""
 
     def of_all_cases() -> None:
         failed = {}
@@ -52,17 +52,17 @@ def cases(test: Callable[[str], None]) -> Callable[[], None]:
 bombs = pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 
 LIMIT_S = 5.0 * SLOWER
-"""Processor time that a bomb may take here: each takes under 1 s on a machine that is not busy, hangs take minutes."""
+"""CPU seconds allowed for a bomb. Each takes less than 1 s on an idle machine; a hang takes minutes."""
 
 
 def hidden(shown: str) -> list[str]:
-    """Characters that act on a terminal, or disguise what is read."""
+    """Return the characters that control a terminal or disguise text."""
     if sanitize.escape_controls(shown) == shown:
         return []
     return [each for each in shown if sanitize.escape_controls(each) != each]
 
 
-# What is saved --------------------------------------------------------------------------------------------------
+# Saved output ---------------------------------------------------------------------------------------------------
 
 
 @cases
@@ -88,7 +88,7 @@ FETCHING = {"img", "image", "svg", "iframe", "object", "embed", "video", "audio"
 
 
 def fetched(source: str) -> list[str]:
-    """What a viewer that lets HTML through would make of the Markdown: elements and attributes that fetch or act."""
+    """Return the elements and attributes that load or act, as a viewer that allows HTML renders the Markdown."""
     html = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(source)
     return [
         f"<{tag} {sorted(attributes)}>"
@@ -147,7 +147,7 @@ def test_bombs_do_not_delay_anything_else(name: str) -> None:
     assert time.process_time() - began < 2 * LIMIT_S
 
 
-# What is shown --------------------------------------------------------------------------------------------------
+# Display --------------------------------------------------------------------------------------------------------
 
 
 @cases
@@ -169,7 +169,7 @@ def test_a_command_shows_hostile_text_as_text(evil: str) -> None:
 
 
 def written(made: Turn) -> str:
-    """What a terminal gets of the turn, from its first event to the last."""
+    """Return everything the terminal view writes for the turn."""
     from rich.console import Console
 
     from mm_magics.endpoint.assembler import BlockStart, BlockStop, Delta
@@ -225,7 +225,7 @@ def test_a_damaged_record_is_reported_in_plain_text(evil: str) -> None:
         assert plain(caught.value)
 
 
-# What is sent ---------------------------------------------------------------------------------------------------
+# Requests -------------------------------------------------------------------------------------------------------
 
 CLOSING = re.compile(r"<[^\w>]*/[^\w>]*(?:cell|output)\b|<(?:cell|output)\b", re.IGNORECASE)
 
@@ -237,11 +237,11 @@ def test_a_visible_cell_cannot_close_its_cell_tag(evil: str) -> None:
         {"output_type": "display_data", "data": {"text/plain": [evil]}},
         {"output_type": "error", "evalue": evil, "traceback": [evil]},
     ]
-    told = notebook_context.format_cells([CellRun(evil, f"x{evil}", outputs), CellRun("b", "y", [])], limit=0)
-    first, *rest = told.split("\n")
+    cells = notebook_context.format_cells([CellRun(evil, f"x{evil}", outputs), CellRun("b", "y", [])], limit=0)
+    first, *rest = cells.split("\n")
     assert re.fullmatch(r'<cell id="[^"<>\s]*">', first)
     assert CLOSING.findall("\n".join(rest)) == ["<output", "</output", "</cell", "<cell", "</cell"]
-    assert "\x1b[" not in told
+    assert "\x1b[" not in cells
 
 
 @cases

@@ -52,7 +52,7 @@ class Run:
 
     @property
     def ops(self) -> list[list[Any]]:
-        """What the widget was told."""
+        """The ops that the widget received."""
         data = [content["data"] for kind, content in self.messages if kind == "comm_msg"]
         return [op for each in data if each.get("method") == "custom" for op in each["content"]["ops"]]
 

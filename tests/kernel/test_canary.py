@@ -24,7 +24,7 @@ SILENCE = b""
 RECEIVED = re.compile(
     r"receive_response_headers\.complete|HTTP Response: |HTTP Request: .* \"HTTP/1\.1 307|_base_client:request_id: "
 )
-"""What the HTTP library and the SDK log, at DEBUG, of the headers of an answer: the endpoint's own words."""
+"""Lines in which the HTTP library and the SDK log received headers, at DEBUG: their text comes from the endpoint."""
 
 START = """
 import logging, pickle, os, sys, copy, traceback
@@ -90,24 +90,24 @@ CRASH = "import faulthandler, os\nfaulthandler.enable(all_threads=True)\nos.abor
 
 
 class Driven:
-    """The kernel, what it was told to do, and every message that it sent on any channel."""
+    """A kernel that records every message it sends on any channel."""
 
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
-        self.heard: list[Any] = []
+        self.messages: list[Any] = []
         self._streams = [(home / name).open("w") for name in ("kernel.stdout", "kernel.stderr")]
         out, err = self._streams
         self.kernel = Kernel(environment, cwd=str(home), stdout=out, stderr=err)
         read = self.kernel.client.session.deserialize
 
-        def keeping(*arguments: Any, **options: Any) -> Any:
+        def record(*arguments: Any, **options: Any) -> Any:
             message = read(*arguments, **options)
-            self.heard.append({name: message[name] for name in ("header", "parent_header", "metadata", "content")})
+            self.messages.append({name: message[name] for name in ("header", "parent_header", "metadata", "content")})
             return message
 
-        self.kernel.client.session.deserialize = keeping
+        self.kernel.client.session.deserialize = record
 
     def run(self, code: str, cell_id: str | None = None, **options: Any) -> str:
-        """Run a cell, which never holds the key; what a user then reads of it."""
+        """Run a cell that does not contain the key, and return what a user sees."""
         assert not places(code)
         run = self.kernel.run(code, cell_id, **options)
         return json.dumps([content for _, content in run.messages])
@@ -154,13 +154,13 @@ def environment(home: Path) -> dict[str, str]:
 
 @pytest.fixture
 def rude() -> Iterator[Recorder]:
-    """An endpoint that gives the key back in every form and place that it can think of, and at last says nothing."""
-    told = " ".join(echoes())
-    error = {"type": "error", "error": {"type": CANARY, "message": told}, "request_id": CANARY}
+    """An endpoint that returns the key in every encoding and place, and finally does not answer."""
+    text = " ".join(echoes())
+    error = {"type": "error", "error": {"type": CANARY, "message": text}, "request_id": CANARY}
     replies = [
         http(json.dumps(error), status="401 Unauthorized"),
-        http(f"<html><p>{told}</p></html>", status="500 X", content_type="text/html"),
-        http(told, content_type="text/plain"),
+        http(f"<html><p>{text}</p></html>", status="500 X", content_type="text/html"),
+        http(text, content_type="text/plain"),
         sse(error),
         http("", f"location: http://127.0.0.1:9/?key={CANARY}", status="307 X"),
         http("{}", f"request-id: {CANARY}", f"minimax-request-id: {CANARY}", status="418 X"),
@@ -211,7 +211,7 @@ def test_a_kernel_leaves_the_key_nowhere(home: Path, environment: dict[str, str]
         driven.run(f"del os.environ['ANTHROPIC_API_KEY']\n%config MiniMax.base_url = '{rude.base_url}'")
         assert "No API key found" in driven.run(FAIL)
 
-        assert "is kept until this kernel ends" in driven.login()
+        assert "is used until this kernel ends" in driven.login()
         while len(rude.requests) < len(rude.replies) - 1:
             driven.run("%%minimax\nHello.", "r")
             driven.run("%tb")
@@ -223,7 +223,7 @@ def test_a_kernel_leaves_the_key_nowhere(home: Path, environment: dict[str, str]
         driven.crash()
     assert len(simulator.log) > 10
     assert rude.requests[0].all("authorization") == [f"Bearer {CANARY}"]
-    assert [place for message in driven.heard for place in places(json.dumps(message, default=str))] == []
+    assert [place for message in driven.messages for place in places(json.dumps(message, default=str))] == []
     files = [file for file in home.rglob("*") if file.is_file()]
     assert {"kernel.stderr", "debug.log", "history.sqlite", "c.md", "saved.json"} <= {file.name for file in files}
     assert "Fatal Python error: Aborted" in (home / "kernel.stderr").read_text()

@@ -1,4 +1,4 @@
-"""`mm-magics` as one types it: demo, simulator, history, doctor."""
+"""The command `mm-magics`: demo, simulator, history and doctor."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def test_history_prints_conversations_as_a_table_or_as_records(tmp_path):
     assert re.search("What is a reef.*Bonjour", done.stdout, re.DOTALL)
     assert len(done.stderr.splitlines()) == 1  # the damaged record
     done = run("history", str(path), "--json")
-    told = [each.record() | {"cell_id": cell.id} for each, cell in zip((first, second), cells, strict=False)]
-    assert json.loads(done.stdout) == json.loads(json.dumps(told))
+    records = [each.record() | {"cell_id": cell.id} for each, cell in zip((first, second), cells, strict=False)]
+    assert json.loads(done.stdout) == json.loads(json.dumps(records))
     done = run("history", str(tmp_path / "none.ipynb"))
     assert done.returncode == 1
     assert 1 <= len(done.stderr.splitlines()) <= 2
@@ -88,10 +88,10 @@ def test_history_prints_conversations_as_a_table_or_as_records(tmp_path):
 def test_the_simulator_prints_its_address_and_exits_on_interrupt(tmp_path):
     command = [*PROGRAM, "simulator", "--key", "k" * 20, "--log", str(tmp_path / "log")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        said = ""
-        while "ANTHROPIC_API_KEY" not in said:
-            said += process.stdout.readline()
-        url = re.search(r"export ANTHROPIC_BASE_URL=(\S+)", said)[1]
+        output = ""
+        while "ANTHROPIC_API_KEY" not in output:
+            output += process.stdout.readline()
+        url = re.search(r"export ANTHROPIC_BASE_URL=(\S+)", output)[1]
         doctor = run("doctor", ANTHROPIC_BASE_URL=url, ANTHROPIC_API_KEY="k" * 20)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
@@ -101,7 +101,7 @@ def test_the_simulator_prints_its_address_and_exits_on_interrupt(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "output"),
     [
         ({}, "No API key found for api.minimax.io."),
         ({"ANTHROPIC_API_KEY": "k" * 20}, "ANTHROPIC_API_KEY is set, but for another host"),
@@ -112,8 +112,8 @@ def test_the_simulator_prints_its_address_and_exits_on_interrupt(tmp_path):
         ),
     ],
 )
-def test_the_doctor_prints_each_problem_and_its_fix(environment, said):
+def test_the_doctor_prints_each_problem_and_its_fix(environment, output):
     done = run("doctor", **environment)
     assert done.returncode == 1
-    assert said in done.stdout
+    assert output in done.stdout
     assert "Traceback" not in done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""What the JupyterLab extension tells the kernel: the live document before each execution, and Stop while one runs."""
+"""Messages from the JupyterLab extension: the live notebook before each execution, and Stop during one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mm_magics.history.turn import MIME_TYPE
 
 
 class FrontEnd:
-    """Opens comms and describes a page, as the extension does."""
+    """Opens the comms and describes a page, as the extension does."""
 
     def __init__(self, kernel) -> None:
         self.kernel = kernel
@@ -142,7 +142,7 @@ def test_notebook_settings_come_after_the_kernels_and_before_the_defaults(fresh_
 
 
 def answers(kernel) -> list[dict]:
-    """What the kernel sent on the document's comm beside executions, until it has nothing more to say."""
+    """Return what the kernel sends on the document comm outside executions, until it is silent."""
     found = []
     while True:
         try:
@@ -172,7 +172,9 @@ def test_a_page_receives_the_marks_of_stale_turns_once(fresh_kernel):
         front_end.describe(page, [id_])
         run = kernel.run(f"%%minimax\n{word}", id_)
         page[id_] = cell(word, output(run))
-    told = [content["data"] for kind, content in run.messages if kind == "comm_msg" and "marks" in content["data"]]
-    assert told == [{"marks": {"b": {page["b"]["outputs"][0]["data"][MIME_TYPE]["id"]: ["stale"]}}}]
+    sent_marks = [
+        content["data"] for kind, content in run.messages if kind == "comm_msg" and "marks" in content["data"]
+    ]
+    assert sent_marks == [{"marks": {"b": {page["b"]["outputs"][0]["data"][MIME_TYPE]["id"]: ["stale"]}}}]
     front_end.describe(page, [])
     assert answers(kernel) == []

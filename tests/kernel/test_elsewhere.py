@@ -1,4 +1,4 @@
-"""Where there is no notebook front end: nbclient, nbconvert, papermill, nbval, jupyter console and terminal IPython."""
+"""Without a notebook front end: nbclient, nbconvert, papermill, nbval, jupyter console and IPython in a terminal."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_papermill_runs_it(environment, tmp_path):
 
 
 def nbval(notebook, how, environment, folder):
-    """How many of its code cells the notebook has, and what nbval says of running it."""
+    """Return the number of code cells of the notebook, and the output of nbval."""
     command = [sys.executable, "-m", "pytest", "-p", "nbval", how, "-p", "no:cacheprovider", "-q"]
     done = subprocess.run(
         [*command, str(notebook), "--rootdir", str(folder), "-c", os.devnull],
@@ -76,13 +76,13 @@ def nbval(notebook, how, environment, folder):
 
 
 def test_nbval_runs_the_documentation(environment, tmp_path):
-    count, said = nbval(QUICKSTART, "--nbval-lax", environment, tmp_path)
-    assert f"{count} passed" in said, said
+    count, output = nbval(QUICKSTART, "--nbval-lax", environment, tmp_path)
+    assert f"{count} passed" in output, output
 
 
 def test_nbval_gets_the_same_answers_and_errors_from_the_page_on_many_prompts(environment, tmp_path):
-    count, said = nbval(MANY, "--nbval", environment, tmp_path)
-    assert f"{count} passed" in said, said
+    count, output = nbval(MANY, "--nbval", environment, tmp_path)
+    assert f"{count} passed" in output, output
 
 
 @pytest.mark.parametrize("path", [QUICKSTART, QUICKSTART.with_name("tools.ipynb"), MANY], ids=lambda path: path.stem)
@@ -130,9 +130,9 @@ def test_a_terminal_streams_text_with_dimmed_thinking_and_keeps_the_turns(termin
     terminal.sendline("%%minimax\nMy name is Ada.\n\n")
     terminal.expect(r"\x1b\[2;3m")
     terminal.expect(r"In \[\d+\]: $")
-    shown = cell(terminal, "%%minimax\nWhat is my name?")
-    assert "Your name is **Ada**" in shown
-    assert "tokens in" in shown
+    output = cell(terminal, "%%minimax\nWhat is my name?")
+    assert "Your name is **Ada**" in output
+    assert "tokens in" in output
 
 
 def test_an_interrupt_in_a_terminal_keeps_the_partial_response(terminal):

@@ -1,7 +1,7 @@
 """Every fault, in one real kernel and over real sockets.
 
-What is true after each: the cell ends with exactly one final bundle that holds what came, an error says what happened
-and what to do in two plain lines, the next prompt's request is valid and answered, and the kernel is the same one.
+After each fault the cell ends with exactly one final bundle that contains the partial response, the error has two plain
+lines (what happened, what to do), the next prompt is valid and answered, and the kernel is still the same process.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ ADD = '''def add(a: int, b: int) -> int:
 
 @pytest.fixture(autouse=True)
 def _same_kernel(kernel) -> Iterator[None]:
-    """No new tries unless a test wants them; and the kernel that a test began with is there at its end.
+    """Disable retries, and check that the kernel survives the test.
 
-    The first prompt of a kernel imports much, for which the short time-outs here leave no time on a busy machine.
+    The first prompt of a kernel imports a lot; on a busy machine that takes longer than the timeouts here.
     """
     kernel.run("%%minimax\nWarm up.", "warm")
     kernel.run("%minimax set max_retries 0")
@@ -58,7 +58,7 @@ def _same_kernel(kernel) -> Iterator[None]:
 
 
 def met(kernel, simulator, directive: str, flags: str = "--timeout 0.5", **how: Any) -> Any:
-    """Ask with this directive in a thread of its own, check what is true after any fault, and give the run."""
+    """Send a prompt with this directive in a new thread, check what holds after any fault, and return the run."""
     thread = f"t{next(NUMBERS)}"
     run = kernel.run(f"%%minimax --thread {thread} {flags}\nHello. [[simulator: {directive}]]", thread, **how)
     bundles = [each for each in run.outputs if MIME_TYPE in each.get("data", {})]
@@ -73,15 +73,15 @@ def met(kernel, simulator, directive: str, flags: str = "--timeout 0.5", **how: 
         assert (turn["status"], turn["error"]) == ("failed", "\n".join(lines)), directive
     content = [block for message in turn["messages"] if message["role"] == "assistant" for block in blocks(message)]
     opened = {op[1]: op[2].get("type") for op in run.ops if op[0] == "open"}
-    told = "".join(op[2] for op in run.ops if op[0] == "add" and opened[op[1]] in ("text", "thinking"))
-    kept = "".join(block.get(kind, "") for block in content for kind in ("text", "thinking"))
-    assert sorted(told) == sorted(kept), f"{directive}: what was shown is not all kept"
+    streamed = "".join(op[2] for op in run.ops if op[0] == "add" and opened[op[1]] in ("text", "thinking"))
+    stored = "".join(block.get(kind, "") for block in content for kind in ("text", "thinking"))
+    assert sorted(streamed) == sorted(stored), f"{directive}: the streamed text is not the stored text"
     after = kernel.run(f"%%minimax --thread {thread}\nAnd now?", f"{thread}-after")
     assert after.error is None, (directive, after.error)
     assert after.turn["status"] == "complete", directive
-    asked = simulator.log[-1]
-    assert asked.problems == (), directive
-    assert problems(asked.body["messages"]) == [], directive
+    request = simulator.log[-1]
+    assert request.problems == (), directive
+    assert problems(request.body["messages"]) == [], directive
     return run
 
 
@@ -95,7 +95,7 @@ FAMILIES = {
     "the endpoint refuses": [name for name in catalogue.NAMES if name in REFUSALS],
     "the message is odd": list(catalogue.REPLY),
     "the stream is odd": [name for name in catalogue.PLAN if name in stream.FAULTS and name != "endless"],
-    "the line is odd": [name for name in catalogue.PLAN if name in wire.FAULTS],
+    "the connection is odd": [name for name in catalogue.PLAN if name in wire.FAULTS],
 }
 
 
@@ -169,7 +169,7 @@ def test_the_connection_can_break_anywhere_in_a_tool_call(kernel, simulator, fau
         met(kernel, simulator, f"fault={fault} {spot} fragments=2]] Use add. [[simulator:", "--tools add")
 
 
-# Waits are bounded ----------------------------------------------------------------------------------------------
+# Timeouts -------------------------------------------------------------------------------------------------------
 
 
 def bytewise(data: bytes) -> list[bytes]:
@@ -239,7 +239,7 @@ PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrs
 
 
 def bomb() -> bytes:
-    """1 GB of spaces, packed."""
+    """1 GB of spaces, compressed."""
     packer = zlib.compressobj(wbits=31)
     return b"".join(packer.compress(b" " * 10_000_000) for _ in range(100)) + packer.flush()
 
@@ -296,10 +296,10 @@ def test_an_answer_can_arrive_in_one_chunk_of_10_mb(kernel):
     assert problems(json.loads(recorder.requests[-1].body)["messages"]) == []
 
 
-# New tries ------------------------------------------------------------------------------------------------------
+# Retries --------------------------------------------------------------------------------------------------------
 
 
-def said_of_tries(run: Any) -> list[str]:
+def retry_notes(run: Any) -> list[str]:
     return [op[1]["notes"][0] for op in run.ops if op[0] == "state" and "retrying in" in str(op[1].get("notes"))]
 
 
@@ -321,9 +321,7 @@ def test_retries_are_shown_before_they_are_sent(kernel, simulator):
     assert run.turn["status"] == "complete"
     assert seen == [1]
     message = "High traffic detected. The service is busy at the moment, please try again later."
-    assert said_of_tries(run) == [
-        f"{message} (HTTP 529, overloaded_error); retrying in 0.4 s ({n} of 2)" for n in (1, 2)
-    ]
+    assert retry_notes(run) == [f"{message} (HTTP 529, overloaded_error); retrying in 0.4 s ({n} of 2)" for n in (1, 2)]
     assert [record.status for record in simulator.log[before:]] == [529, 529, 200, 200]
 
 
@@ -332,12 +330,12 @@ def test_retries_are_limited(kernel, simulator):
     for name in ("rate-limit", "html-502"):
         before = len(simulator.log)
         run = met(kernel, simulator, f"fault={name} retry_after=0.01")
-        assert len(said_of_tries(run)) == 2, name
+        assert len(retry_notes(run)) == 2, name
         assert len(simulator.log) - before == 3 + 1, name
     kernel.run("%minimax set max_retries 1")
     for name in ("close-before-headers", "reset-before-headers", "not-http"):
         before = len(simulator.log)
-        assert len(said_of_tries(met(kernel, simulator, f"fault={name}"))) == 1, name
+        assert len(retry_notes(met(kernel, simulator, f"fault={name}"))) == 1, name
         assert len(simulator.log) - before == 2 + 1, name
 
 
@@ -346,8 +344,8 @@ def test_the_list_of_models_is_requested_once_and_its_error_is_reported(kernel, 
     busy = http('{"error": {"type": "overloaded_error", "message": "busy"}}', status="529 X")
     with Recorder(busy) as recorder:
         kernel.send_to(recorder.base_url)
-        said = kernel.run("%minimax models").text
-        assert "busy (HTTP 529, overloaded_error) Wait a moment, then run the cell again." in said
+        wait = kernel.run("%minimax models").text
+        assert "busy (HTTP 529, overloaded_error) Wait a moment, then run the cell again." in wait
         assert "busy (HTTP 529, overloaded_error)" in kernel.run("%minimax doctor").text
         assert len(recorder.requests) == 2
 
@@ -358,7 +356,7 @@ def test_a_refused_connection_is_retried_and_then_reported(kernel):
         port = closed.getsockname()[1]
     kernel.send_to(f"http://127.0.0.1:{port}/anthropic")
     run = kernel.run("%%minimax\nHello.", "a")
-    assert len(said_of_tries(run)) == 1
+    assert len(retry_notes(run)) == 1
     assert f"Cannot connect to 127.0.0.1:{port}" in lines_of(run)
     assert "%minimax doctor" in lines_of(run)
 
@@ -367,27 +365,27 @@ def test_a_response_that_has_started_is_not_retried(kernel, simulator):
     kernel.run("%minimax set max_retries 2")
     for name in ("reset", "reset-after-headers", "silence", "silence-before-headers", "overloaded after=2", "html"):
         before = len(simulator.log)
-        assert said_of_tries(met(kernel, simulator, f"fault={name}")) == []
+        assert retry_notes(met(kernel, simulator, f"fault={name}")) == []
         assert len(simulator.log) - before == 1 + 1, name
 
 
 def test_a_retry_after_of_a_day_is_reported_instead_of_waited_for(kernel, simulator):
     kernel.run("%minimax set max_retries 2")
     tomorrow = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
-    for name, (asked, said) in itertools.product(
+    for name, (request, wait) in itertools.product(
         ("usage-limit", "rate-limit", "unknown-error", "overloaded"), (("86400", "24 h"), (f'"{tomorrow}"', "24 h"))
     ):
         before, began = len(simulator.log), time.monotonic()
-        run = met(kernel, simulator, f"fault={name} retry_after={asked}")
+        run = met(kernel, simulator, f"fault={name} retry_after={request}")
         assert time.monotonic() - began < 5
-        assert run.error["traceback"][1] == f"The endpoint says to retry in {said}. Run the cell again after that."
+        assert run.error["traceback"][1] == f"The endpoint says to retry in {wait}. Run the cell again after that."
         assert len(simulator.log) - before == 1 + 1
 
 
 def test_an_invalid_retry_after_is_ignored(kernel, simulator):
     kernel.run("%minimax set max_retries 1")
-    for asked in ("soon", "-5", "nan", "inf", "1e999", '""'):
-        assert len(said_of_tries(met(kernel, simulator, f"fault=overloaded retry_after={asked} times=1"))) == 1, asked
+    for request in ("soon", "-5", "nan", "inf", "1e999", '""'):
+        assert len(retry_notes(met(kernel, simulator, f"fault=overloaded retry_after={request} times=1"))) == 1, request
 
 
 def test_a_permanent_error_is_not_retried_even_with_retry_after(kernel, simulator):
@@ -396,7 +394,7 @@ def test_a_permanent_error_is_not_retried_even_with_retry_after(kernel, simulato
         if refusal.status < 429:
             before = len(simulator.log)
             run = met(kernel, simulator, f"fault={name} retry_after=0.01")
-            assert said_of_tries(run) == []
+            assert retry_notes(run) == []
             assert "wait" not in run.error["traceback"][1]
             assert len(simulator.log) - before == 1 + 1
 
@@ -416,7 +414,7 @@ def test_a_redirect_is_reported_and_never_followed(kernel, simulator):
     assert len(simulator.log) - before == 1 + 1
 
 
-# Errors that no table has ---------------------------------------------------------------------------------------
+# Unknown errors -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", ["403 X", "405 X", "413 X", "418 X", "451 X", "501 X", "599 X"])

@@ -126,7 +126,7 @@ def test_a_schema_makes_columns_and_a_budget_of_zero_makes_errors(mapping, simul
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         ("--map nope", "`nope` is not defined in this notebook."),
         ("--into x", "--into needs --map."),
@@ -143,17 +143,17 @@ def test_a_schema_makes_columns_and_a_budget_of_zero_makes_errors(mapping, simul
         ("--map OK", "A value of type str has no rows."),
     ],
 )
-def test_an_invalid_flag_is_an_error_of_one_line_and_nothing_is_sent(mapping, simulator, flags, said):
+def test_an_invalid_flag_is_an_error_of_one_line_and_nothing_is_sent(mapping, simulator, flags, message):
     before = len(simulator.log)
     mapping.run("OK = 'text'")
-    assert said in failed(mapping, f"%%minimax {flags}\n{OK if 'OK' not in flags else 'Hello.'}")
+    assert message in failed(mapping, f"%%minimax {flags}\n{OK if 'OK' not in flags else 'Hello.'}")
     assert len(simulator.log) == before
     assert value(mapping, "list(df.columns)") == "['text']"
 
 
 def test_a_missing_column_in_the_template_is_an_error(mapping):
-    said = failed(mapping, "%%minimax --map df\n{{ row.txet }}")
-    assert "there is no column txet; the columns are text" in said
+    message = failed(mapping, "%%minimax --map df\n{{ row.txet }}")
+    assert "there is no column txet; the columns are text" in message
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The notebook file is the memory: restart, order, moving, clearing, replay, threads, what a prompt sees."""
+"""The notebook file is the history: restart, order, moving, clearing, replay, threads, `--sees`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.kernel.conftest import Kernel, Run
 NOTEBOOKS = [
     path
     for path in sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-    if path.stem != "many"  # its rows come from a store, not from the page
+    if path.stem != "many"  # its rows come from a store, not from the notebook
 ]
 
 pytestmark = pytest.mark.slow
 
 
 class Page:
-    """A notebook as JupyterLab holds it: cells with ids, run in a kernel that knows the file's path."""
+    """A notebook as in JupyterLab: its cells have ids, and its kernel knows the path of the file."""
 
     def __init__(self, path: Path, simulator, *sources: str) -> None:
         self.path, self.simulator = path, simulator
@@ -63,7 +63,7 @@ class Page:
         return nbformat.v4.new_output("display_data", data=content["data"])
 
     def save(self, later: float = 10.0) -> None:
-        """Save it, as if so many seconds had passed meanwhile."""
+        """Save the notebook, as if this many seconds had passed."""
         cells = [
             nbformat.v4.new_code_cell(source, id=id_, outputs=self.outputs.get(id_, []))
             for id_, source in self.cells.items()
@@ -152,7 +152,7 @@ def test_unreadable_records_are_reported_by_cell_and_skipped(page):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"no notebook", "page.ipynb is not JSON."),
         (b"[]", "page.ipynb is JSON, but not a notebook."),
@@ -161,7 +161,7 @@ def test_unreadable_records_are_reported_by_cell_and_skipped(page):
     ],
     ids=["not JSON", "not a notebook", "100 MB", "gone"],
 )
-def test_an_unreadable_notebook_is_reported_and_the_kernel_keeps_its_turns(page, content, said):
+def test_an_unreadable_notebook_is_reported_and_the_kernel_keeps_its_turns(page, content, message):
     page.run("id0")
     if content is None:
         page.path.unlink()
@@ -169,7 +169,7 @@ def test_an_unreadable_notebook_is_reported_and_the_kernel_keeps_its_turns(page,
         page.path.write_bytes(content)
     page.run("id1")
     assert page.sent() == ["One", "Two"]
-    assert said in page.kernel.run("%minimax").text
+    assert message in page.kernel.run("%minimax").text
 
 
 def test_an_old_notebook_format_is_read(page):
@@ -215,8 +215,8 @@ def test_after_an_edit_only_the_affected_cells_send_requests(page):
     page.cells["id1"] = "%%minimax\nTwo, but different"
     page.restart(MINIMAX_REPLAY="auto")
     page.run(*page.cells)
-    asked = [record.body["messages"][-1]["content"][0]["text"] for record in page.simulator.log[calls:]]
-    assert asked == ["Two, but different", "Four"]
+    prompts = [record.body["messages"][-1]["content"][0]["text"] for record in page.simulator.log[calls:]]
+    assert prompts == ["Two, but different", "Four"]
 
 
 def test_replay_only_never_sends_a_request(page):

@@ -1,4 +1,4 @@
-"""That nothing is connected to but what a prompt is sent to: no telemetry, no check for updates, no download."""
+"""The only connection is to the endpoint: no telemetry, no update checks, no downloads."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ HERE = {"127.0.0.1", "::1", "localhost", "None", ""}
 
 @pytest.mark.slow
 def test_the_demo_connects_only_to_this_machine(tmp_path: Path) -> None:
-    """The demo and its kernel, each Python process told on by an audit hook."""
+    """An audit hook in each Python process records the connections of the demo and its kernel."""
     (tmp_path / "sitecustomize.py").write_text(WATCH)
-    told = tmp_path / "connections"
+    connections = tmp_path / "connections"
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "CONNECTIONS": str(told), "PYTHONPATH": path}
+    environment = {**os.environ, "CONNECTIONS": str(connections), "PYTHONPATH": path}
     code = "import sys; from mm_magics.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "demo", str(QUICKSTART), "--output", str(tmp_path / "out")]
     subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True)
     outputs = json.loads((tmp_path / "out" / QUICKSTART.name).read_text())["cells"]
     assert any("application/vnd.minimax.turn+json" in json.dumps(cell) for cell in outputs)
-    lines = [line.partition(" ") for line in told.read_text().splitlines()]
+    lines = [line.partition(" ") for line in connections.read_text().splitlines()]
     assert ("socket.connect", " ", "127.0.0.1") in lines
     assert {place for _, _, place in lines if not place.startswith("/")} <= HERE

@@ -1,4 +1,4 @@
-"""A prompt cell in a kernel that a notebook's front end asks: widget messages, the final bundle, memory, interrupts."""
+"""A prompt cell of a notebook: widget messages, the final bundle, the history, interrupts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLOW = "%%minimax\nTell me more. [[simulator: deltas=2000 size=8 rate=100]]"
 MIMES = ["application/vnd.minimax.turn+json", "text/html", "text/markdown", "text/plain"]
 
 
-def told(*kinds: str):
+def widget_receives(*kinds: str):
     return lambda kind, content: kind == "comm_msg" and any(each in json.dumps(content) for each in kinds)
 
 
@@ -62,23 +62,23 @@ def test_text_reaches_the_wire_while_the_stream_is_silent(kernel):
 
 
 def test_an_interrupt_keeps_the_partial_response_and_the_next_request_is_valid(kernel, simulator):
-    run = kernel.run(SLOW, "a", when=told('"add", 1'), then=kernel.interrupt)
+    run = kernel.run(SLOW, "a", when=widget_receives('"add", 1'), then=kernel.interrupt)
     bundle, error = run.outputs
     assert run.turn["status"] == "stopped"
     assert sorted(bundle["data"]) == MIMES
     assert error["ename"] == "TurnInterruptedError"
-    assert error["traceback"] == ["Interrupted.", "The partial response is kept."]
-    kept = run.turn["messages"][1]["content"][-1]["text"]
+    assert error["traceback"] == ["Interrupted.", "The partial response is partial_text."]
+    partial_text = run.turn["messages"][1]["content"][-1]["text"]
     assert kernel.run("%%minimax\nGo on.", "b").turn["status"] == "complete"
     sent = simulator.log[-1].body["messages"]
     assert [message["role"] for message in sent] == ["user", "assistant", "user"]
-    assert sent[1]["content"][-1]["text"] == kept
+    assert sent[1]["content"][-1]["text"] == partial_text
 
 
 def test_an_interrupt_before_any_response_keeps_the_earlier_turn(kernel):
     first = kernel.run("%%minimax\nHello.", "a").turn
     waiting = "%%minimax\nHello again. [[simulator: wait=20]]"
-    run = kernel.run(waiting, "a", when=told("waiting"), then=kernel.interrupt)
+    run = kernel.run(waiting, "a", when=widget_receives("waiting"), then=kernel.interrupt)
     assert run.turn == first
     assert run.error["traceback"] == ["Interrupted.", "No response was received."]
     assert "this is the earlier answer" in run.outputs[0]["data"]["text/html"]
@@ -95,7 +95,7 @@ def test_rerunning_a_cell_replaces_its_turn(kernel, simulator):
 
 
 @pytest.mark.parametrize(
-    ("cell", "said"),
+    ("cell", "message"),
     [
         ("%%minimax --temprature 1\nHi.", "Unknown flag --temprature.\nDid you mean --temperature?"),
         ("%%minimax -t 0\nHi.", "temperature must be above 0 and at most 1, not 0.0.\n1.0 is recommended."),
@@ -110,11 +110,11 @@ def test_rerunning_a_cell_replaces_its_turn(kernel, simulator):
         ("%%minimax\nHi. [[simulator: fault=invalid-key]]", "invalid api key (2049)"),
     ],
 )
-def test_invalid_input_is_a_clear_error_and_does_not_change_the_history(kernel, cell, said):
+def test_invalid_input_is_a_clear_error_and_does_not_change_the_history(kernel, cell, message):
     kernel.run("%%minimax\nHello.", "a")
     before = kernel.run("%minimax history").text
     run = kernel.run(cell, "b")
-    assert said in run.error["evalue"]
+    assert message in run.error["evalue"]
     assert run.error["traceback"] == run.error["evalue"].splitlines()
     assert "Traceback" not in json.dumps(run.outputs)
     assert kernel.run("%minimax history").text == before
@@ -192,9 +192,9 @@ def test_a_dry_run_shows_the_request_and_sends_nothing(kernel, simulator):
     kernel.run("%%minimax\nHello.", "a")
     calls = len(simulator.log)
     run = kernel.run("%%minimax --dry-run -t 0.3\nAnd now?", "b")
-    shown, _ = json.JSONDecoder().raw_decode(run.text)
-    assert shown["temperature"] == 0.3
-    assert len(shown["messages"]) == 3
+    body, _ = json.JSONDecoder().raw_decode(run.text)
+    assert body["temperature"] == 0.3
+    assert len(body["messages"]) == 3
     assert "Nothing was sent. The context has 1 earlier turn." in run.text
     assert len(simulator.log) == calls
 
@@ -243,7 +243,7 @@ def test_the_widgets_stop_message_ends_the_turn(kernel):
     def ready(kind: str, content: dict) -> bool:
         if kind == "comm_msg":
             opened[:] = [content["comm_id"]]
-        return told('"add", 1')(kind, content)
+        return widget_receives('"add", 1')(kind, content)
 
     run = kernel.run(SLOW, "a", when=ready, then=press)
     assert run.turn["status"] == "stopped"

@@ -1,4 +1,4 @@
-"""The tool `python` in a real kernel: nothing of it is shown, an interrupt ends it, and Stop is still heard."""
+"""The tool `python` in a real kernel: its output is captured, and interrupts and Stop end it."""
 
 from __future__ import annotations
 

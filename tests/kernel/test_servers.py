@@ -1,4 +1,4 @@
-"""MCP servers of a real kernel: they can be stopped while they start, and end with the kernel however it ends."""
+"""MCP servers of a real kernel: starting them can be interrupted, and they end with the kernel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SESSION = 'get_ipython().magics_manager.registry["MiniMaxMagics"].session'
 
 
 def started(kernel, note, *how):
-    """The processes of a server that this kernel added: its own, and its child's."""
+    """Add a server, and return its process and its child process."""
     run = kernel.run(f"%minimax mcp add rude -- {' '.join([*RUDE, f'pid={note}', *how])}")
     assert "is running and offers 1 tools" in run.text
     running = [int(each) for each in note.read_text().split()]
@@ -31,7 +31,7 @@ import asyncio
 tool = {SESSION}.servers.tools("time")[0]
 print((await tool.function(timezone="Asia/Tokyo")).text)
 """
-    assert "+09:00" in fresh_kernel.run(call).text  # in the kernel's own loop, which the server does not block
+    assert "+09:00" in fresh_kernel.run(call).text  # in the event loop of the kernel, which the server does not block
     assert fresh_kernel.run("%minimax mcp remove time").error is None
 
 

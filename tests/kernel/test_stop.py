@@ -1,4 +1,4 @@
-"""Stop, by its button and by an interrupt, in every state: it comes at once, what came is kept, the line is closed."""
+"""Stop, by its button or an interrupt, in every state: it is immediate, keeps the partial response and disconnects."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from tests.recorder import unanswered
 pytestmark = pytest.mark.slow
 
 BOUND_S = 2.0
-"""Generous, for a busy machine. The 0.5 s that are promised are measured by `benchmarks/stop.py`."""
+"""Seconds; generous, for busy machines. `benchmarks/stop.py` measures the promised 0.5 s."""
 
 
 def state(word: str) -> Callable[[str, dict[str, Any]], bool]:
-    """Whether this message tells the widget so."""
+    """Return a test for messages that send this word to the widget."""
     return lambda kind, content: kind == "comm_msg" and word in str(content)
 
 
 class State(NamedTuple):
-    """`ask` is the prompt, `when` what is seen before Stop is pressed, `flags` the cell's, `kept` what must be there.
+    """A state in which Stop is pressed.
 
-    `wait`: seconds more before it is pressed.
+    `ask` is the prompt, `flags` are the flags of the cell. Stop is pressed `wait` seconds after `when` matches a
+    message. The turn must then contain `partial`.
     """
 
     ask: str
     when: Callable[[str, dict[str, Any]], bool]
     flags: str = ""
-    kept: str = ""
+    partial: str = ""
     wait: float = 0.3
 
 
@@ -53,7 +54,7 @@ STATES = {
         "[[simulator: deltas=50 fault=silence after=20]]", state("'answering'"), "", "Sentence 1"
     ),
     "in a flood": State('[[simulator: say="Again." fault=endless]]', state("'answering'"), "", "Again."),
-    "between two tries": State("[[simulator: fault=overloaded retry_after=30]]", state("retrying in")),
+    "between two attempts": State("[[simulator: fault=overloaded retry_after=30]]", state("retrying in")),
     "in a synchronous tool": State("Use sleep, please.", RUNNING, "--tools sleep", "sleep"),
     "in an asynchronous tool": State("Use doze, please.", RUNNING, "--tools doze", "doze"),
     "in a loop of Python": State("Use spin, please.", RUNNING, "--tools spin", "spin"),
@@ -91,7 +92,7 @@ def shared_kernel(_untraced: None, simulator: Simulator) -> Iterator[Kernel]:
 
 @pytest.fixture(scope="module")
 def button(shared_kernel) -> Callable[[], None]:
-    """Presses Stop as the JupyterLab extension does: on a comm of its own, over a subshell."""
+    """Press Stop as the JupyterLab extension does: on its comm, in a subshell."""
     client, comm_id = shared_kernel.client, uuid.uuid4().hex
     content = {"comm_id": comm_id, "target_name": "mm_magics.control", "data": {}}
     client.shell_channel.send(client.session.msg("comm_open", content))
@@ -107,7 +108,7 @@ def button(shared_kernel) -> Callable[[], None]:
 
 
 def stopped(kernel, case: State, press: Callable[[], None]) -> tuple[Any, float]:
-    """The run of a cell in which Stop was pressed, and the seconds from there to the cell's end."""
+    """Run a cell and press Stop. Return the run, and the seconds from Stop to the end of the cell."""
     pressed: list[float] = []
 
     def then() -> None:
@@ -120,14 +121,14 @@ def stopped(kernel, case: State, press: Callable[[], None]) -> tuple[Any, float]
     return run, run.times[-1] - pressed[0]
 
 
-def check(kernel, simulator, run, seconds: float, how: str, kept: str) -> None:
+def check(kernel, simulator, run, seconds: float, how: str, partial: str) -> None:
     assert seconds < BOUND_S
     bundles = [each for each in run.outputs if MIME_TYPE in each.get("data", {})]
     assert len(bundles) == 1
     assert run.turn["status"] == "stopped"
     assert (run.error["ename"] if run.error else None) == ("TurnInterruptedError" if how == "interrupt" else None)
-    assert kept in str(run.turn["messages"][1:])
-    assert bool(run.turn["messages"][1:]) == bool(kept)
+    assert partial in str(run.turn["messages"][1:])
+    assert bool(run.turn["messages"][1:]) == bool(partial)
     after = kernel.run("%%minimax\nAnd now?", "b")
     assert after.turn["status"] == "complete"
     assert problems(simulator.log[-1].body["messages"]) == []
@@ -148,8 +149,8 @@ def test_stop_works_immediately_in_every_state(kernel, simulator, button, name, 
             time.sleep(0.01)
         first = simulator.log[before]
         assert first.ended == "left", "the connection is still open"
-    check(kernel, simulator, run, seconds, how, case.kept)
-    assert len(simulator.log) == before + 2, "it went on after Stop"
+    check(kernel, simulator, run, seconds, how, case.partial)
+    assert len(simulator.log) == before + 2, "the turn continued after Stop"
 
 
 @pytest.mark.parametrize("how", ["button", "interrupt"])

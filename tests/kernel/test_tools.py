@@ -1,4 +1,4 @@
-"""Tools in a prompt cell: functions of the notebook, the question before a call that acts, Stop and interrupt."""
+"""Tools in a prompt cell: functions of the notebook, approval, Stop and interrupts."""
 
 from __future__ import annotations
 
@@ -42,10 +42,12 @@ def test_a_function_of_the_notebook_can_be_used_as_a_tool(kernel, simulator):
 
 @pytest.fixture
 def short_wait_for_a_page(kernel):
-    """A page has one second in place of ten to show that it can draw the buttons."""
-    kernel.run("from mm_magics.display import widget as _widget\n_before, _widget.HERE_S = _widget.HERE_S, 1.0")
+    """Wait one second instead of ten for the page to draw the buttons."""
+    kernel.run(
+        "from mm_magics.display import widget as _widget\n_before, _widget.PAGE_TIMEOUT_S = _widget.PAGE_TIMEOUT_S, 1.0"
+    )
     yield
-    kernel.run("_widget.HERE_S = _before\ndel _widget, _before")
+    kernel.run("_widget.PAGE_TIMEOUT_S = _before\ndel _widget, _before")
 
 
 @pytest.mark.parametrize(("flags", "cell"), [("", None), ("", "a"), ("--quiet", None)])
@@ -64,14 +66,14 @@ def test_a_rule_allows_the_tool_without_approval(kernel):
     kernel.run("%minimax tools forget all")
 
 
-def told(kind: str, content: dict) -> list:
-    """The ops for the turn's widget in this message."""
+def widget_ops(kind: str, content: dict) -> list:
+    """Return the ops for the turn's widget in this message."""
     data = (content.get("data") or {}) if kind == "comm_msg" else {}
     return data["content"]["ops"] if data.get("method") == "custom" else []
 
 
 def answer(kernel, allowed: bool, *, always: bool = False, reason: str = ""):
-    """A callback that presses a button of the turn's widget, as the extension's page does: over a subshell."""
+    """Return a callback that presses a button of the turn's widget, as the page does: in a subshell."""
     session = kernel.client.session
 
     def send(content: dict) -> None:
@@ -92,8 +94,8 @@ def subshell(kernel):
     return kernel.client.control_channel.get_msg(timeout=10)["content"]["subshell_id"]
 
 
-def asks(kind: str, content: dict) -> bool:
-    for op in told(kind, content):
+def asks_for_approval(kind: str, content: dict) -> bool:
+    for op in widget_ops(kind, content):
         if op[0] == "tool" and op[2]["state"] == "asking":
             answer.call, answer.comm = op[1], content["comm_id"]
             return True
@@ -107,7 +109,7 @@ def test_the_buttons_in_the_turn_approve_or_deny_a_call(kernel, subshell, allowe
     run = kernel.run(
         "%%minimax --tools wipe\nUse wipe, please.",
         "a",
-        when=asks,
+        when=asks_for_approval,
         then=lambda: answer(kernel, allowed, reason="Not today."),
     )
     assert outcomes(run.turn) == [outcome]
@@ -116,17 +118,17 @@ def test_the_buttons_in_the_turn_approve_or_deny_a_call(kernel, subshell, allowe
 
 def test_a_console_asks_for_approval_with_a_text_prompt(kernel):
     kernel.run("from mm_magics import minimax_tool\n@minimax_tool(asks=True)\ndef wipe() -> str:\n    return 'wiped'")
-    said: list[str] = []
+    questions: list[str] = []
 
     def type_yes() -> None:
-        said.append(kernel.client.get_stdin_msg(timeout=20)["content"]["prompt"])
+        questions.append(kernel.client.get_stdin_msg(timeout=20)["content"]["prompt"])
         kernel.client.input("y")
 
     def is_asked(kind: str, content: dict) -> bool:
         return kind == "stream" and "wants to call wipe with" in content["text"]
 
     run = kernel.run("%%minimax --tools wipe\nUse wipe, please.", stdin=True, when=is_asked, then=type_yes)
-    assert "Allow every call of wipe in this notebook" in said[0]
+    assert "Allow every call of wipe in this notebook" in questions[0]
     assert "wipe done" in run.text
 
 
@@ -134,7 +136,7 @@ def test_an_interrupt_during_a_tool_call_leaves_a_valid_turn(kernel, simulator):
     kernel.run("import time\ndef sleep() -> None:\n    time.sleep(60)")
 
     def running(kind: str, content: dict) -> bool:
-        return any(op[0] == "tool" and op[2]["state"] == "running" for op in told(kind, content))
+        return any(op[0] == "tool" and op[2]["state"] == "running" for op in widget_ops(kind, content))
 
     began = time.monotonic()
     run = kernel.run("%%minimax --tools sleep\nUse sleep, please.", "a", when=running, then=kernel.interrupt)
