@@ -110,8 +110,8 @@ class Keys:
             if host == environment_host or (name == "MINIMAX_API_KEY" and host in MINIMAX_HOSTS):
                 return Key(self._variable(name), name, host)
             skipped.append(name)
-        if saved := _saved(host):
-            return Key(saved, "the OS keyring", host)
+        if _saved(host):
+            return Key(_saved(host), "the OS keyring", host)
         hint = "Run %minimax login, or set MINIMAX_API_KEY."
         if skipped:
             hint = (

@@ -167,6 +167,14 @@ def test_an_invalid_key_is_refused_and_not_quoted(value: str) -> None:
         assert "contains invalid characters" in str(caught.value)
 
 
+def test_an_invalid_key_in_the_keyring_is_in_no_traceback(os_keyring: InMemory) -> None:
+    os_keyring.set_password("mm-magics", "api.minimax.io", f"{SECRET} x")
+    with pytest.raises(ConfigError) as caught:
+        Keys({}).find(IO)
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert SECRET not in shown
+
+
 def test_an_empty_key_cannot_be_entered() -> None:
     with pytest.raises(ConfigError):
         Keys({}).enter(IO, "  ")
