@@ -60,7 +60,8 @@ FLUSHES_PER_S = 28
 _FLUSH_INTERVAL_S = 1 / FLUSHES_PER_S
 PAGE_TIMEOUT_S = 10.0
 """Seconds for the page to draw the turn's widget. After that, approval is asked for with a text prompt."""
-POLL_S = 0.05
+BUTTON_POLL_S = 0.05
+"""Longest wait for a button, so that Stop and Ctrl-C are noticed in time."""
 
 
 @cache
@@ -167,7 +168,7 @@ class WidgetView:
 
         If no message from the page arrives while a cell runs, ask with a text prompt. Raises `StoppedError`.
         """
-        while not self._page_is_here.wait(POLL_S):
+        while not self._page_is_here.wait(BUTTON_POLL_S):
             if self._stop.is_set():
                 raise StoppedError
             if time.monotonic() - self._displayed_at >= PAGE_TIMEOUT_S:
@@ -178,7 +179,7 @@ class WidgetView:
             if self._stop.is_set():
                 raise StoppedError
             try:
-                id_, decision = self._decisions.get(timeout=POLL_S)
+                id_, decision = self._decisions.get(timeout=BUTTON_POLL_S)
             except queue.Empty:
                 continue
             if id_ == call.id:

@@ -21,7 +21,7 @@ from mm_magics.tools.approval import Approve, Decision, Rules, standing_rule
 from mm_magics.tools.runtime.async_thread import StartCoroutine, coroutine_starter
 from mm_magics.tools.runtime.captured_output import CapturedOutput, route_output
 from mm_magics.tools.runtime.results import NO_VALUE, failure_of, output_of
-from mm_magics.tools.runtime.timeout import POLL_S, ToolTimeout
+from mm_magics.tools.runtime.timeout import TOOL_POLL_S, ToolTimeout
 from mm_magics.tools.tool import Tool, ToolCall, ToolOutcome, ToolOutput, ToolResult
 
 INTERRUPTED = ToolOutput("Interrupted by the user before it finished.", is_error=True)
@@ -158,7 +158,7 @@ class ToolRunner:
             while running:
                 if self._stop.is_set():
                     raise StoppedError
-                for future in wait(running, POLL_S, FIRST_COMPLETED).done:
+                for future in wait(running, TOOL_POLL_S, FIRST_COMPLETED).done:
                     yield self._end(running.pop(future), self._output(future.result))
 
     def _call(self, tool: Tool, arguments: Mapping[str, Any], start: StartCoroutine) -> Any:

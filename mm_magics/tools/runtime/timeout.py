@@ -13,7 +13,7 @@ from typing import Literal, Self
 from mm_magics.errors import ToolError
 from mm_magics.interrupts import StoppedError
 
-POLL_S = 0.05
+TOOL_POLL_S = 0.05
 """Seconds between two looks at the time and at Stop."""
 
 REPEAT_S = 0.5
@@ -76,7 +76,7 @@ class ToolTimeout:
 
     def _watch(self) -> None:
         due = time.monotonic() + self._seconds
-        while not self._exited.wait(POLL_S if self._reason is None else REPEAT_S):
+        while not self._exited.wait(TOOL_POLL_S if self._reason is None else REPEAT_S):
             if self._reason is None:
                 self._reason = "stop" if self._stop.is_set() else "time" if time.monotonic() >= due else None
             if self._reason is not None:
