@@ -11,7 +11,7 @@ import pytest
 
 from mm_magics import Session
 from mm_magics.api.messages import blocks, problems
-from mm_magics.errors import EndpointError, UsageError
+from mm_magics.errors import EndpointError
 from mm_magics.events import TurnEnd
 from mm_magics.history.turn import Turn
 from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
@@ -384,26 +384,3 @@ def test_a_turn_with_tools_is_replayed_without_calling_them(session: Session, en
     assert again.messages == first.messages
     assert ran == [1]
     assert len(endpoint.log) == 2
-
-
-@pytest.mark.parametrize(
-    ("tools", "expected"),
-    [
-        (["nothing"], "There is no tool named nothing."),
-        (["number"], "number is not a function but a value of type int."),
-        (["python"], "python is both your function and another tool."),
-        ([add, lambda a, b: 1], "lambda"),
-        ([Tool("add", "", {"type": "object"}, print), add], "Two tools are named add."),
-        (
-            [Tool("final_answer", "", {"type": "object"}, print)],
-            "tool name final_answer is reserved",
-        ),
-    ],
-)
-def test_tools_that_cannot_be_offered_are_refused_before_anything_is_sent(
-    session: Session, endpoint: Simulator, tools: Any, expected: str
-) -> None:
-    session.namespace = {"number": 3, "python": add}
-    with pytest.raises(UsageError, match=expected):
-        session.ask("Go.", tools=tools)
-    assert len(endpoint.log) == 0

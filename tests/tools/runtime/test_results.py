@@ -24,7 +24,7 @@ from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.tools.runtime.results import failure_of, output_of
 from mm_magics.tools.tool import ToolOutput
 from tests.test_layers import loaded
-from tests.tools.schema.test_functions import JSON
+from tests.tools.schema.test_arguments import JSON
 
 
 class Colour(enum.Enum):

@@ -23,7 +23,7 @@ from mm_magics.tools.schema.output_schema import output_schema_of
 from mm_magics.tools.tool import Tool
 from tests.pace import SLOWER
 from tests.test_layers import loaded
-from tests.tools.schema.test_functions import JSON
+from tests.tools.schema.test_arguments import JSON
 
 
 class City(pydantic.BaseModel):
