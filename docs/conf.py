@@ -48,6 +48,7 @@ python_use_unqualified_type_names = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = f"mm_magics {version}"
@@ -99,7 +100,13 @@ def _code(match: re.Match[str]) -> str:
     return f"``{match[1]}``" + ("\\ " if match[2] else "")
 
 
+def skip_fields(_app: Any, _what: str, _name: str, member: object, _skip: bool, _options: object) -> bool | None:
+    """Leave out the fields of named tuples, which the signature shows."""
+    return True if (getattr(member, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
 def setup(app: Any) -> None:
+    app.connect("autodoc-skip-member", skip_fields)
     app.connect("autodoc-process-docstring", mark_code)
     app.connect("autodoc-process-signature", shorten_types)
     app.connect("doctree-read", prepare_code_blocks)
