@@ -6,7 +6,7 @@ from mm_magics.errors import UsageError
 from mm_magics.ipython import arguments
 from mm_magics.ipython.commands.command import Context
 
-PROMPT = "Explain this error in a few sentences, and show how to mend the cell."
+PROMPT = "Explain this error briefly and show a fixed version of the cell."
 
 
 def explain(context: Context, rest: str) -> None:
