@@ -1,6 +1,6 @@
 // Every message between the page and the kernel, typed once.
 // mm_magics/display/protocol.py is the Python twin of this file. tests/display/test_protocol.py reads both and fails when
-// they differ, so this file holds only constants, interfaces, unions of literals, and tuples.
+// they differ, so this file contains only constants, interfaces, unions of literals, and tuples.
 // These types describe what a correct sender sends. The receiver of a message still checks it.
 
 // --- Shared values ---------------------------------------------------------------------------------------------------
@@ -8,7 +8,7 @@
 /** The MIME type of a saved turn. */
 export const MIME_TYPE = 'application/vnd.minimax.turn+json';
 
-/** The key of the notebook metadata that holds the notebook's settings. */
+/** The key of the notebook metadata with the settings of the notebook. */
 export const SETTINGS_KEY = 'minimax';
 
 /** A content block of the Messages API. Its fields depend on its `type`. */

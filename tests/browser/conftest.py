@@ -192,7 +192,7 @@ class Notebook:
         self.page, self.path = page, path
 
     def run(self, number: int, *, wait: bool = True) -> None:
-        """Run the cell and, unless told otherwise, wait until it is done."""
+        """Run the cell and, by default, wait until it has finished."""
         self.page.evaluate(
             """async (number) => {
               const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
@@ -220,7 +220,7 @@ class Notebook:
         return self.page.evaluate(expression)
 
     def save(self) -> Any:
-        """Save it and give what the file then holds."""
+        """Save the notebook and return the saved file."""
         self.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save'); }")
         return nbformat.read(self.path, as_version=4)
 
@@ -283,7 +283,7 @@ def _opener(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -
 
     yield opened
     shown = [each for each in (lab.page, *own) if each is not None and not each.is_closed()]
-    assert places("".join(page.content() for page in shown), simulators=True) == [], "the page holds a key"
+    assert places("".join(page.content() for page in shown), simulators=True) == [], "the page contains a key"
     assert in_files(lab.folder.glob("*.ipynb"), simulators=True) == []
     for page in own:
         page.evaluate(CLOSE)

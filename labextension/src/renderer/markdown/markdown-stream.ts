@@ -80,12 +80,12 @@ export class MarkdownStream {
   step(deadline: Deadline): boolean {
     if (this.isWaiting(deadline)) return true;
     if (this.pending) {
-      const begun = performance.now();
+      const startedAt = performance.now();
       do this.parseStep();
       while (this.pending && performance.now() < deadline && !this.isLong(deadline));
       this.drawOpenBlocks();
       this.drawnAt = performance.now();
-      this.drawTime = this.drawnAt - begun;
+      this.drawTime = this.drawnAt - startedAt;
     }
     if (this.pending || performance.now() > deadline) return true;
     return this.ended && this.finalize(deadline);
