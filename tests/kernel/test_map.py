@@ -14,7 +14,7 @@ from tests.turns import broken_rules
 
 FRAME = "import pandas as pd\ndf = pd.DataFrame({'text': ['a', 'b', 'c']}, index=[9, 9, 7])"
 OK = '{{ row.text }} [[simulator: thinking="" say="ok"]]'
-MAP = f"%%minimax --map df --into said\n{OK}"
+MAP = f"%%minimax --map df --into label\n{OK}"
 SLOW = '{{ row.text }} [[simulator: thinking="" say="ok" wait=0.2]]'
 LONG = "df = pd.DataFrame({'text': [f't{n}' for n in range(40)]})"
 
@@ -45,8 +45,8 @@ def test_the_frame_gets_its_answers_and_the_cell_one_bundle(mapping, simulator):
     run = mapping.run(MAP, "a")
     (output,) = run.outputs
     assert sorted(output["data"]) == [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
-    assert value(mapping, "df['said'].tolist(), df.index.tolist(), list(df.columns)") == (
-        "['ok', 'ok', 'ok'] [9, 9, 7] ['text', 'said', 'said_error']"
+    assert value(mapping, "df['label'].tolist(), df.index.tolist(), list(df.columns)") == (
+        "['ok', 'ok', 'ok'] [9, 9, 7] ['text', 'label', 'label_error']"
     )
     assert len(simulator.log) == before + 3
     assert broken_rules(run.turn) == []
@@ -72,11 +72,11 @@ def test_running_again_replaces_its_own_column_and_sends_nothing(mapping, simula
     before = len(simulator.log)
     run = mapping.run(MAP, "a")
     assert run.error is None
-    assert value(mapping, "list(df.columns)") == "['text', 'said', 'said_error']"
+    assert value(mapping, "list(df.columns)") == "['text', 'label', 'label_error']"
     assert len(simulator.log) == before
     mapping.run("df['mine'] = 1\ndf = df.copy()")
-    assert "The data already has a column named said." in failed(mapping, MAP)
-    assert "The data already has a column named mine." in failed(mapping, MAP.replace("said", "mine"))
+    assert "The data already has a column named label." in failed(mapping, MAP)
+    assert "The data already has a column named mine." in failed(mapping, MAP.replace("label", "mine"))
     assert len(simulator.log) == before
 
 
@@ -84,9 +84,9 @@ def test_answers_for_a_list_are_assigned_to_a_variable(mapping):
     mapping.run("words = ['a', None, 'b']")
     ask = '{{ row }} [[simulator: thinking="" say="ok" fault=unknown-error times=1]]'
     mapping.run("%config MiniMax.max_retries = 0")
-    run = mapping.run(f"%%minimax --map words --into said -o run\n{ask}", "a")
+    run = mapping.run(f"%%minimax --map words --into label -o run\n{ask}", "a")
     assert run.error is None
-    assert value(mapping, "said, [error.row for error in run.errors]") == "[None, None, None] [0, 1, 2]"
+    assert value(mapping, "label, [error.row for error in run.errors]") == "[None, None, None] [0, 1, 2]"
     assert value(mapping, "run.retry_failed().values") == "['ok', None, 'ok']"
     assert value(mapping, "words") == "['a', None, 'b']"
 
@@ -109,7 +109,7 @@ def test_replay_only_uses_stored_answers_and_sends_nothing(mapping, simulator):
     before = len(simulator.log)
     assert mapping.run(f"{FRAME}\n").error is None
     assert mapping.run(only, "a").error is None
-    assert value(mapping, "df['said'].tolist()") == "['ok', 'ok', 'ok']"
+    assert value(mapping, "df['label'].tolist()") == "['ok', 'ok', 'ok']"
     assert len(simulator.log) == before
 
 
@@ -160,7 +160,7 @@ def test_a_missing_column_in_the_template_is_an_error(mapping):
 def test_after_an_interrupt_every_finished_row_is_kept_and_the_cell_can_continue(mapping, simulator):
     mapping.run(f"{LONG}\n%config MiniMax.concurrency = 2")
     before = len(simulator.log)
-    code = f"%%minimax --map df --into said\n{SLOW}"
+    code = f"%%minimax --map df --into label\n{SLOW}"
     run = mapping.run(
         code,
         "a",
@@ -171,17 +171,17 @@ def test_after_an_interrupt_every_finished_row_is_kept_and_the_cell_can_continue
     assert run.error["traceback"] == ["Interrupted.", "The partial response is kept."]
     assert run.turn["status"] == "stopped"
     assert broken_rules(run.turn) == []
-    done = int(value(mapping, "df['said'].notna().sum()"))
+    done = int(value(mapping, "df['label'].notna().sum()"))
     assert 1 <= done < 40
     mapping.run("%config MiniMax.concurrency = 16")
     assert mapping.run(code, "a").error is None
-    assert value(mapping, "df['said'].tolist() == ['ok'] * 40") == "True"
+    assert value(mapping, "df['label'].tolist() == ['ok'] * 40") == "True"
     assert len(simulator.log) - before <= 40 + 4
 
 
 @pytest.mark.slow
 def test_an_interrupt_before_the_first_answer_changes_nothing(mapping):
-    silent = "%%minimax --map df --into said\n{{ row.text }} [[simulator: fault=silence-before-headers]]"
+    silent = "%%minimax --map df --into label\n{{ row.text }} [[simulator: fault=silence-before-headers]]"
 
     def later():
         time.sleep(0.5)
@@ -195,7 +195,7 @@ def test_an_interrupt_before_the_first_answer_changes_nothing(mapping):
 
 def test_a_pause_is_shown_beside_the_progress(mapping):
     busy = '{{ row.text }} [[simulator: thinking="" say="ok" fault=rate-limit retry_after=1 times=1]]'
-    run = mapping.run(f"%%minimax --map df --into said\n{busy}", "a")
+    run = mapping.run(f"%%minimax --map df --into label\n{busy}", "a")
     assert run.error is None
     notes = [op[1].get("notes", []) for op in run.ops if op[0] == "state"]
     assert any("of 3 rows" in each[0] and "all calls wait 1 s" in each[1] for each in notes if len(each) == 2)
@@ -210,7 +210,7 @@ def test_a_console_shows_one_line_of_progress_and_the_summary(mapping):
 @pytest.mark.slow
 def test_nbclient_stores_one_final_bundle(simulator, tmp_path):
     environment = {**os.environ, "ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key}
-    sources = ("%load_ext mm_magics", FRAME, MAP, "df['said'].tolist()")
+    sources = ("%load_ext mm_magics", FRAME, MAP, "df['label'].tolist()")
     document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     NotebookClient(document, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute(
         env=environment
