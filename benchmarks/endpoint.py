@@ -63,7 +63,7 @@ class EndpointProcess:
 
 
 def main() -> None:
-    from mm_magics.simulator import Answer, Simulator, Spot, text, thinking
+    from mm_magics.simulator import ScriptedAnswer, Simulator, StreamPosition, text, thinking
 
     with Simulator() as simulator:
         print(json.dumps({"base_url": simulator.base_url, "key": simulator.key}), flush=True)
@@ -71,13 +71,13 @@ def main() -> None:
             answer = json.loads(line)
             blocks = [thinking("Let me write that down."), text(markdown(answer["deltas"] * answer["size"]))]
             simulator.answers.append(
-                Answer(
+                ScriptedAnswer(
                     blocks,
                     size=answer["size"],
                     thinking_size=None,
                     rate=answer.get("rate"),
                     stall=answer.get("stall", 0.0),
-                    spot=Spot(answer["after"]) if "after" in answer else None,
+                    spot=StreamPosition(answer["after"]) if "after" in answer else None,
                 )
             )
             print(flush=True)

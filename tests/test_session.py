@@ -12,7 +12,7 @@ from mm_magics import Session
 from mm_magics.api.messages import blocks, problems
 from mm_magics.errors import ConfigError, ConnectionFailedError, EndpointError, MissingKeyError
 from mm_magics.events import BlockStart, BlockStop, Delta, Idle, MessageStart, MessageStop, PromptSent, TurnEnd
-from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
+from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking, tool_use
 from tests.recorder import Recorder, sse
 from tests.turns import broken_rules
 
@@ -39,7 +39,9 @@ ODD: list[Any] = [
 
 
 def test_every_assistant_message_is_sent_back_verbatim(session: Session, endpoint: Simulator) -> None:
-    endpoint.answers.extend([Answer(ODD), "second", Answer([text("no thinking")]), Answer(ODD[2:], size=1)])
+    endpoint.answers.extend(
+        [ScriptedAnswer(ODD), "second", ScriptedAnswer([text("no thinking")]), ScriptedAnswer(ODD[2:], size=1)]
+    )
     for number in range(5):
         session.ask(f"question {number}")
     replayed = endpoint.log[-1].replayed
@@ -60,7 +62,9 @@ def test_unknown_blocks_and_fields_are_sent_back_verbatim(session: Session, endp
 def test_tool_calls_are_sent_back_with_their_thinking_and_a_result_for_each(
     session: Session, endpoint: Simulator
 ) -> None:
-    endpoint.answers.append(Answer([thinking("hm"), tool_use("lookup", {"query": "a"}), tool_use("lookup", {"n": 1})]))
+    endpoint.answers.append(
+        ScriptedAnswer([thinking("hm"), tool_use("lookup", {"query": "a"}), tool_use("lookup", {"n": 1})])
+    )
     turn = session.ask("Look it up.", params={"tools": [TOOL]})
     session.ask("And now?")
     array = endpoint.log[-1].body["messages"]
@@ -71,7 +75,7 @@ def test_tool_calls_are_sent_back_with_their_thinking_and_a_result_for_each(
 
 
 def test_an_answer_that_max_tokens_cut_is_sent_back_as_it_is(session: Session, endpoint: Simulator) -> None:
-    endpoint.answers.append(Answer([thinking("short"), text("x" * 4_000)]))
+    endpoint.answers.append(ScriptedAnswer([thinking("short"), text("x" * 4_000)]))
     turn = session.ask("Hello", max_tokens=100)
     assert turn.status == "truncated"
     session.ask("Go on.")
@@ -80,7 +84,7 @@ def test_an_answer_that_max_tokens_cut_is_sent_back_as_it_is(session: Session, e
 
 
 def test_thinking_that_max_tokens_cut_is_shown_and_not_sent(session: Session, endpoint: Simulator) -> None:
-    endpoint.answers.append(Answer([thinking("x" * 4_000), text("never said")]))
+    endpoint.answers.append(ScriptedAnswer([thinking("x" * 4_000), text("never said")]))
     turn = session.ask("Hello", max_tokens=10)
     assert (turn.status, turn.closed) == ("truncated", [])
     assert blocks(turn.messages[1])[0]["thinking"]
@@ -166,7 +170,7 @@ def test_a_changed_setting_applies_to_the_next_call(session: Session, endpoint: 
 
 
 def test_the_events_of_a_turn_are_in_order(session: Session, endpoint: Simulator) -> None:
-    endpoint.answers.append(Answer([thinking("hmm"), text("Hello")], thinking_size=None, size=5))
+    endpoint.answers.append(ScriptedAnswer([thinking("hmm"), text("Hello")], thinking_size=None, size=5))
     events = [event for event in session.stream("hi") if not isinstance(event, Idle)]
     types = [type(event) for event in events if type(event).__name__ != "OtherEvent"]
     block = [BlockStart, Delta, BlockStop]

@@ -1,7 +1,7 @@
-"""What is to be said, and how: the `Answer` that a script, a directive or the generator gives.
+"""`ScriptedAnswer`: the content, timing and fault of one answer, from a script, a directive or the generator.
 
-Always true: an answer holds content blocks as in the Messages API; what a block leaves out (a thinking's signature, a
-call's id) is filled in deterministically, so that the same request gets the same content to the byte.
+Content blocks are those of the Messages API. A thinking signature or a tool call id that a block leaves out is derived
+from the request, so the same request gets the same content, byte for byte.
 """
 
 from __future__ import annotations
@@ -21,8 +21,20 @@ SHORT_THINKING = "I was told what to say, so I say it."
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """A place in a stream: after so many deltas, then before, in, or after the next event of a name."""
+class StreamPosition:
+    """A position in a stream, for a fault or a stall.
+
+    Args:
+        after: The number of deltas to send first.
+        at: The name of an event; the position is at the next one after these deltas.
+        part: Whether the position is before, within or after that event.
+
+    Example:
+        Break off in the middle of the first `content_block_stop` event:
+
+        >>> Fault("close", StreamPosition(at="content_block_stop", part="during")).name
+        'close'
+    """
 
     after: int = 0
     at: str | None = None
@@ -31,26 +43,49 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault asked for by name (`faults.NAMES`). Where `spot` is None, the fault has its own place.
+    """A fault to apply to an answer.
 
-    `times`: how often it strikes per identical request (None: always). `retry_after`: that header, as it is to be sent.
-    `to`: where a redirect leads.
+    Args:
+        name: One of `faults.catalogue.NAMES`.
+        spot: Where in the stream it occurs. None: at the fault's default position.
+        times: How often it occurs for identical requests. None: every time.
+        retry_after: The value of a `retry-after` header to send with it.
+        to: The target of a redirect.
+
+    Example:
+        Refuse the same request twice, then answer it:
+
+        >>> ScriptedAnswer([text("Hi")], fault=Fault("rate-limit", times=2, retry_after="1")).fault.times
+        2
     """
 
     name: str
-    spot: Spot | None = None
+    spot: StreamPosition | None = None
     times: int | None = None
     retry_after: str | None = None
     to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One scripted answer. Blocks as in the Messages API; `text`, `thinking` and `tool_use` below make them.
+class ScriptedAnswer:
+    """One scripted answer.
 
-    `size`: characters a delta; `thinking_size`, `fragments`: the same for thinking and for a tool's input (None: all in
-    one delta). `rate`: deltas a second (None: the simulator's). `wait`: seconds before the first byte. `stall`: seconds
-    of silence at `spot`. `stop_reason` None: `tool_use` if there is a call, else `end_turn`.
+    Args:
+        blocks: Content blocks as in the Messages API; `text`, `thinking` and `tool_use` make them.
+        stop_reason: None: `tool_use` if there is a tool call, else `end_turn`.
+        size: Characters per text delta.
+        thinking_size: Characters per thinking delta. None: all in one delta.
+        fragments: Characters per delta of a tool's input. None: all in one delta.
+        rate: Deltas per second. None: the simulator's rate.
+        wait: Seconds before the first byte.
+        stall: Seconds of silence at `spot`.
+        spot: The position of the stall. None: before the first delta.
+        fault: A fault, or its name.
+
+    Example:
+        >>> answer = ScriptedAnswer([thinking("Simple."), text("4")], size=1, rate=20)
+        >>> answer.blocks[1]
+        {'type': 'text', 'text': '4'}
     """
 
     blocks: Sequence[Block] = ()
@@ -61,47 +96,49 @@ class Answer:
     rate: float | None = None
     wait: float = 0.0
     stall: float = 0.0
-    spot: Spot | None = None
+    spot: StreamPosition | None = None
     fault: Fault | str | None = None
 
     @property
-    def asked_fault(self) -> Fault | None:
+    def fault_or_none(self) -> Fault | None:
+        """The fault, also where only its name was given."""
         return Fault(self.fault) if isinstance(self.fault, str) else self.fault
 
 
 def text(text: str) -> Block:
+    """Make a text block."""
     return {"type": "text", "text": text}
 
 
 def thinking(thinking: str) -> Block:
-    """A thinking block; the simulator signs it. Add `"signature": None` for one that stays unsigned."""
+    """Make a thinking block. The simulator signs it; add `"signature": None` to leave it unsigned."""
     return {"type": "thinking", "thinking": thinking}
 
 
 def tool_use(name: str, input: Mapping[str, Any] | None = None) -> Block:
-    """A call; the simulator gives it its id."""
+    """Make a tool call. The simulator adds its id."""
     return {"type": "tool_use", "name": name, "input": dict(input or {})}
 
 
-def scripted(answer: Answer | str) -> Answer:
-    """A text alone stands for that text with a short thinking before it."""
+def to_scripted_answer(answer: ScriptedAnswer | str) -> ScriptedAnswer:
+    """Turn a string into an answer with that text and a short thinking block before it."""
     if isinstance(answer, str):
-        return Answer([thinking(SHORT_THINKING), text(answer)], thinking_size=None)
-    if not isinstance(answer, Answer):
-        raise UsageError(f"an answer is an Answer or a text, not {type(answer).__name__}")
+        return ScriptedAnswer([thinking(SHORT_THINKING), text(answer)], thinking_size=None)
+    if not isinstance(answer, ScriptedAnswer):
+        raise UsageError(f"an answer must be a ScriptedAnswer or a string, not {type(answer).__name__}")
     return answer
 
 
-# Filling in and cutting -----------------------------------------------------------------------------------------
+# Completing and truncating --------------------------------------------------------------------------------------
 
 
 def signature(thinking: str) -> str:
-    """64 hex characters that belong to this thinking text alone."""
+    """Return the 64 hex characters that sign this thinking text."""
     return sha256(b"thinking:" + thinking.encode()).hexdigest()
 
 
 def tool_id(seed: str, number: int) -> str:
-    """`call_function_<12 of a-z0-9>_<n>`; `number` counts from 1."""
+    """Return an id such as `call_function_<12 of a-z0-9>_<n>`; `number` counts from 1."""
     digest = int(sha256(f"{seed} tool".encode()).hexdigest(), 16)
     letters = []
     for _ in range(12):
@@ -110,8 +147,8 @@ def tool_id(seed: str, number: int) -> str:
     return f"call_function_{''.join(letters)}_{number}"
 
 
-def completed(blocks: Sequence[Block], seed: str) -> list[Block]:
-    """The blocks with signatures and tool ids; text that UTF-8 cannot hold is replaced."""
+def complete_blocks(blocks: Sequence[Block], seed: str) -> list[Block]:
+    """Add signatures and tool call ids, and replace text that UTF-8 cannot encode."""
     out: list[Block] = []
     calls = 0
     for given in blocks:
@@ -134,10 +171,12 @@ def _encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def limited(blocks: Sequence[Block], max_tokens: int) -> tuple[list[Block], int | None]:
-    """The blocks that fit, the last one cut where the limit falls; and how many characters of a cut call's JSON fit.
+def truncate_blocks(blocks: Sequence[Block], max_tokens: int) -> tuple[list[Block], int | None]:
+    """Truncate the content to `max_tokens`.
 
-    The second is None unless the last block is a call that was cut: its input is then empty, its JSON a fragment.
+    Returns:
+        The blocks that fit, and the number of characters that fit of a truncated tool call's JSON. The second is None
+        unless the last block is a truncated call, whose input is then empty and whose JSON is a fragment.
     """
     out: list[Block] = []
     left = max_tokens

@@ -1,8 +1,7 @@
-"""`Simulator`: an endpoint on a free loopback port, in a thread of its own.
+"""`Simulator`: an endpoint on a free loopback port that runs in a background thread.
 
-Always true: entering and leaving the `with` block are the only things that start and stop it; leaving closes every
-connection and ends the thread. Threads: `log` and `answers` may be used from any thread, everything else happens in
-the simulator's own.
+It runs exactly as long as its `with` block: exiting the block closes every connection and ends the thread. `log` and
+`answers` may be used from any thread; everything else happens in the simulator's own.
 """
 
 from __future__ import annotations
@@ -13,39 +12,59 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Self
 
-from mm_magics.simulator.answer import Answer
+from mm_magics.simulator.answer import ScriptedAnswer
 from mm_magics.simulator.endpoint import PREFIX, Endpoint
-from mm_magics.simulator.record import Record
+from mm_magics.simulator.record import RequestRecord
 from mm_magics.simulator.server import Server
 
 HOST = "127.0.0.1"
 
 
 class Simulator:
-    """A local endpoint that keeps MiniMax's contract.
+    """A local endpoint that follows MiniMax's contract.
 
-    `answers`: scripted answers, given in order before any are generated; more may be appended to `.answers`.
-    `rate`: deltas a second (None: as fast as it goes). `key`: the key it accepts (None: a random one). `clock`:
-    seconds, for the cache's five minutes. Raises `ConfigError` if the port cannot be had, `UsageError` for an unknown
-    fault.
+    Args:
+        answers: Scripted answers. They are sent in order; after the last one, answers are generated. Append more to
+            `Simulator.answers` at any time.
+        rate: Deltas per second. None: as fast as possible.
+        key: The API key it accepts. None: a random one.
+        port: The port to listen on. 0: any free port.
+        clock: Returns seconds; the prompt cache measures its five minutes with it.
 
-    >>> with Simulator(answers=["Hello"]) as endpoint:
-    ...     endpoint.base_url.startswith("http://127.0.0.1:")
-    True
+    Attributes:
+        log: One `RequestRecord` per request, in the order of arrival.
+        answers: The scripted answers that are still to be sent, a `deque`.
+
+    Raises:
+        ConfigError: On entering the `with` block, if the port is not available.
+        UsageError: If an answer names an unknown fault.
+
+    Example:
+        >>> import httpx2
+        >>> with Simulator(answers=["Hello"]) as endpoint:
+        ...     reply = httpx2.post(
+        ...         f"{endpoint.base_url}/v1/messages",
+        ...         headers={"x-api-key": endpoint.key},
+        ...         json={"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": "Hi"}]},
+        ...     )
+        >>> reply.json()["content"][1]
+        {'type': 'text', 'text': 'Hello'}
+        >>> endpoint.log[0].status, endpoint.log[0].auth
+        (200, 'x-api-key')
     """
 
     def __init__(
         self,
         *,
-        answers: Iterable[Answer | str] = (),
+        answers: Iterable[ScriptedAnswer | str] = (),
         rate: float | None = None,
         key: str | None = None,
         port: int = 0,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._endpoint = Endpoint(key=key, answers=answers, rate=rate, clock=clock)
-        self._wanted_port = port
-        self.log: list[Record] = []
+        self._requested_port = port
+        self.log: list[RequestRecord] = []
         self.answers = self._endpoint.answers
         self._port: int | None = None
         self._thread: threading.Thread | None = None
@@ -58,12 +77,12 @@ class Simulator:
 
     @property
     def key(self) -> str:
-        """The key it accepts."""
+        """The API key that the simulator accepts."""
         return self._endpoint.key
 
     @property
     def rate(self) -> float | None:
-        """Deltas a second, None for as fast as it goes; may be set at any time, for the answers that begin then."""
+        """Deltas per second, None for as fast as possible. A new value applies to later answers."""
         return self._endpoint.rate
 
     @rate.setter
@@ -73,17 +92,17 @@ class Simulator:
     @property
     def port(self) -> int:
         if self._port is None:
-            raise RuntimeError("the simulator runs inside its `with` block only")
+            raise RuntimeError("the simulator runs only inside its `with` block")
         return self._port
 
     @property
     def base_url(self) -> str:
-        """What `ANTHROPIC_BASE_URL` must be."""
+        """The value for `ANTHROPIC_BASE_URL`."""
         return f"http://{HOST}:{self.port}{PREFIX}"
 
     @property
     def in_progress(self) -> int:
-        """How many answers are being sent at this moment."""
+        """The number of answers that are being sent right now."""
         return sum(record.ended is None for record in self.log)
 
     def __enter__(self) -> Self:
@@ -112,15 +131,15 @@ class Simulator:
             ready.set()
 
     async def _serve(self, ready: threading.Event) -> None:
-        server = Server(self._endpoint, self._note)
+        server = Server(self._endpoint, self._log_record)
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self._port = await server.start(HOST, self._wanted_port)
+        self._port = await server.start(HOST, self._requested_port)
         ready.set()
         await self._stopping.wait()
         await server.stop()
 
-    def _note(self, record: Record, old: Record | None) -> None:
+    def _log_record(self, record: RequestRecord, old: RequestRecord | None) -> None:
         if old is None:
             self.log.append(record)
             return

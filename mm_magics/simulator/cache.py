@@ -1,8 +1,9 @@
-"""The cache counters: which part of a prompt was read from the cache, which was written to it.
+"""The prompt cache's counters: how many input tokens are read from the cache and how many are written to it.
 
-Always true: input + read + creation is the whole input. Rules (`minimax-api.md`, Cache): explicit breakpoints write and
-look back 20 blocks, counting their own; without any, an equal prefix of 512 tokens and more is read and costs no write.
-Entries live five minutes, renewed at each hit. The explicit and the passive cache do not see each other.
+`input + read + creation` is always the whole input. The rules are those of `minimax-api.md`, section Cache: explicit
+breakpoints write, and look back over 20 blocks including their own. Without breakpoints, an equal prefix of at least
+512 tokens is read, and writing costs nothing. Entries live five minutes, renewed at each hit. The explicit and the
+passive cache are separate.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from time import monotonic
 from mm_magics.simulator.tokens import CHARACTERS_PER_TOKEN, Segment
 
 TTL_SECONDS = 300.0
-MOST_BREAKPOINTS = 4
+MAX_BREAKPOINTS = 4
 LOOK_BACK_BLOCKS = 20
-LEAST_PASSIVE_TOKENS = 512
+MIN_PASSIVE_TOKENS = 512
 PIECE_TOKENS = 64
-"""The passive cache compares pieces of this many tokens."""
+"""The passive cache compares the prompt in pieces of this many tokens."""
 
 PURGE_ENTRIES = 100_000
-"""Expired entries are swept out when a cache holds more than this."""
+"""A cache with more entries than this drops its expired ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Input tokens of one call; together they are the whole input."""
+    """The input tokens of one call. Their sum is the whole input."""
 
     input: int
     read: int = 0
@@ -35,7 +36,7 @@ class Counters:
 
 
 class PromptCache:
-    """One endpoint's cache. `clock` gives seconds; tests pass their own."""
+    """The prompt cache of one endpoint. `clock` returns seconds; tests pass their own."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -43,7 +44,7 @@ class PromptCache:
         self._passive: dict[bytes, float] = {}
 
     def count(self, model: str, prompt: Sequence[Segment]) -> Counters:
-        """Counters of a call with this prompt, which is in the cache from now on."""
+        """Count a call with this prompt, and add the prompt to the cache."""
         if any(segment.marked for segment in prompt):
             return self._count_explicit(model, prompt)
         return self._count_passive(model, prompt)
@@ -56,8 +57,8 @@ class PromptCache:
             for number in range(mark, max(mark - LOOK_BACK_BLOCKS, -1), -1):
                 if number > hit and self._alive(self._explicit, prefixes[number]):
                     hit = number
-        kept = [*marks, hit] if hit >= 0 else marks
-        self._keep(self._explicit, (prefixes[number] for number in kept))
+        renewed = [*marks, hit] if hit >= 0 else marks
+        self._store(self._explicit, (prefixes[number] for number in renewed))
         read = sum(segment.tokens for segment in prompt[: hit + 1])
         written = sum(segment.tokens for segment in prompt[: marks[-1] + 1])
         total = sum(segment.tokens for segment in prompt)
@@ -82,13 +83,13 @@ class PromptCache:
             if not self._alive(self._passive, prefix):
                 break
             read += size
-        self._keep(self._passive, prefixes)
-        return Counters(total - read, read) if read >= LEAST_PASSIVE_TOKENS else Counters(total)
+        self._store(self._passive, prefixes)
+        return Counters(total - read, read) if read >= MIN_PASSIVE_TOKENS else Counters(total)
 
     def _alive(self, cache: dict[bytes, float], prefix: bytes) -> bool:
         return cache.get(prefix, float("-inf")) > self._clock()
 
-    def _keep(self, cache: dict[bytes, float], prefixes: Iterable[bytes]) -> None:
+    def _store(self, cache: dict[bytes, float], prefixes: Iterable[bytes]) -> None:
         now = self._clock()
         if len(cache) > PURGE_ENTRIES:
             for prefix in [prefix for prefix, until in cache.items() if until <= now]:

@@ -1,7 +1,7 @@
-"""What the endpoint accepts and how it refuses: authentication, the request's rules, the table of errors.
+"""What the endpoint accepts and how it refuses: authentication, request validation and the table of errors.
 
-Always true: a request is refused only for a reason in `minimax-api.md`, with that table's status, type and message;
-a key is compared and then forgotten. Every message of a 400 ends in `(2013)`.
+A request is refused only for a reason in `minimax-api.md`, with that table's status, type and message. The message of
+every 400 ends in `(2013)`. Keys are compared, never stored.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 from mm_magics.api.messages import Block, Problem, blocks, problems
 from mm_magics.api.models import CATALOGUE, MEDIA_BLOCKS, TEMPERATURE_RANGE, Model
-from mm_magics.simulator.cache import MOST_BREAKPOINTS
+from mm_magics.simulator.cache import MAX_BREAKPOINTS
 from mm_magics.simulator.tokens import Segment, canonical, segments
 
 MODELS: Mapping[str, Model] = {
     "MiniMax-M3": Model("MiniMax-M3", 1_000_000, media=frozenset({"image"}), note="newer than the catalogue"),
     **CATALOGUE,
 }
-"""The models served here, newest first: the catalogue, and one that it does not know."""
+"""The models on offer, newest first: those of the catalogue, and one that is missing from it."""
 
 DEFAULT_MAX_TOKENS = 65_536
 DEFAULT_SYSTEM = "You are a helpful assistant. Your name is {model} and is built by MiniMax."
@@ -37,7 +37,7 @@ class Refusal:
     message: str
 
     def about(self, subject: str) -> Refusal:
-        """The same row with its X named."""
+        """Return this row with X replaced by the subject."""
         return replace(self, message=self.message.replace("X", subject, 1))
 
 
@@ -73,12 +73,12 @@ REFUSALS: Mapping[str, Refusal] = {
         529, "overloaded_error", "High traffic detected. The service is busy at the moment, please try again later."
     ),
 }
-"""Every error of the contract's table, by the name it can be asked for."""
+"""Every error of the contract's table, by the name of the fault that causes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that the endpoint accepts. `seed` is equal for requests that must get the same answer."""
+    """A valid request. Requests with the same `seed` get the same answer."""
 
     model: str
     messages: list[Block]
@@ -100,20 +100,24 @@ class Request:
 
 
 def authenticate(headers: Mapping[str, str], key: str) -> tuple[str | None, Refusal | None]:
-    """The header that decided (None if there was none) and the refusal, if any. `Authorization` wins."""
+    """Check the key. `Authorization` takes precedence over `x-api-key`.
+
+    Returns:
+        The name of the header that was checked (None if there was none), and the refusal, if any.
+    """
     authorization = headers.get("authorization", "").strip()
     if authorization:
         scheme, _, given = authorization.partition(" ")
         if scheme.lower() != "bearer" or not given.strip():
             return "authorization", REFUSALS["login-fail"]
-        return "authorization", None if _same(given.strip(), key) else REFUSALS["invalid-key"]
+        return "authorization", None if _equal(given.strip(), key) else REFUSALS["invalid-key"]
     given = headers.get("x-api-key", "").strip()
     if not given:
         return None, REFUSALS["no-key"]
-    return "x-api-key", None if _same(given, key) else REFUSALS["invalid-key"]
+    return "x-api-key", None if _equal(given, key) else REFUSALS["invalid-key"]
 
 
-def _same(given: str, key: str) -> bool:
+def _equal(given: str, key: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), key.encode("utf-8", "replace"))
 
 
@@ -121,7 +125,7 @@ def _same(given: str, key: str) -> bool:
 
 
 def parse(raw: bytes) -> dict[str, Any] | Refusal:
-    """The body as a JSON object."""
+    """Parse the body as a JSON object."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
@@ -129,8 +133,8 @@ def parse(raw: bytes) -> dict[str, Any] | Refusal:
     return body if isinstance(body, dict) else _invalid("the body is not a JSON object")
 
 
-def read(body: Mapping[str, Any]) -> Request | Refusal:
-    """The request that a body makes, or why it is refused. Fields the endpoint ignores are not even looked at."""
+def validate(body: Mapping[str, Any]) -> Request | Refusal:
+    """Validate a body. Fields that the endpoint ignores are not validated."""
     name = body.get("model")
     if not isinstance(name, str) or name not in MODELS:
         return REFUSALS["unknown-model"].about(name if isinstance(name, str) else "")
@@ -151,8 +155,8 @@ def read(body: Mapping[str, Any]) -> Request | Refusal:
     if isinstance(system, Refusal):
         return system
     prompt = list(segments(tools, system, messages))
-    if sum(segment.marked for segment in prompt) > MOST_BREAKPOINTS:
-        return _invalid(f"at most {MOST_BREAKPOINTS} blocks may have cache_control")
+    if sum(segment.marked for segment in prompt) > MAX_BREAKPOINTS:
+        return _invalid(f"at most {MAX_BREAKPOINTS} blocks may have cache_control")
     request = Request(
         model=name,
         messages=messages,
@@ -171,12 +175,12 @@ def read(body: Mapping[str, Any]) -> Request | Refusal:
 
 
 def _thinks(model: Model, thinking: object) -> bool:
-    """M2.x always does; M3 only when asked (`minimax-api.md`, Newer models)."""
+    """Tell whether the model thinks: M2.x always does, M3 only on request (`minimax-api.md`, Newer models)."""
     return model.name in CATALOGUE or (isinstance(thinking, dict) and thinking.get("type") == "adaptive")
 
 
 def refusal_of(problem: Problem) -> Refusal:
-    """The endpoint's words for a broken rule of the `messages` array; the rule's own where the table has none."""
+    """Return the endpoint's error for an invalid `messages` array, or our own text where the table has no error."""
     if problem.rule == "empty":
         return REFUSALS["empty-chat"]
     if problem.rule == "role":
@@ -208,8 +212,8 @@ def _check_media(model: Model, messages: list[Block]) -> Refusal | None:
 
 
 def _check_numbers(body: Mapping[str, Any]) -> Refusal | None:
-    most = body.get("max_tokens")
-    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+    max_tokens = body.get("max_tokens")
+    if max_tokens is not None and (not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 1):
         return _invalid("max_tokens must be a whole number from 1")
     temperature = body.get("temperature")
     if temperature is None:

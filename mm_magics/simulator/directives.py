@@ -1,13 +1,14 @@
-"""Directives: what a prompt in any client can ask of the simulator, by name, anywhere in its text.
+"""Directives: a prompt controls the simulator's answer, from any client and anywhere in its text.
 
     [[simulator: deltas=10000 size=8 rate=100]]
     [[simulator: say="Hello, world" thinking="Let me see."]]
     [[simulator: fault=overloaded times=2 retry_after=1]]
 
-Always true: directives are read from the last user message that has text, later ones win, and an unknown key, a value
-of the wrong kind or an unknown fault is a 400 that lists what is known (`KEYS`). `say`, `thinking`, `deltas` and
-`tokens` replace the generated answer; without a `thinking` its thinking is then one short delta. `max_tokens` still
-holds. Deltas are counted over the whole answer: thinking, text and a tool's input.
+`KEYS` lists every key with its meaning. Directives are read from the last user message that has text; a later value
+overrides an earlier one. An unknown key, a value of the wrong type or an unknown fault is a 400 error that lists the
+valid ones. `say`, `thinking`, `deltas` and `tokens` replace the generated answer; its thinking is then one short delta,
+unless `thinking` is given. `max_tokens` still applies. Deltas are counted over the whole answer: thinking, text and the
+input of tool calls.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from dataclasses import replace
 from typing import Any
 
 from mm_magics.api.messages import Block
-from mm_magics.simulator.answer import SHORT_THINKING, Answer, Fault, Spot, text, thinking
+from mm_magics.simulator.answer import SHORT_THINKING, Fault, ScriptedAnswer, StreamPosition, text, thinking
 from mm_magics.simulator.tokens import CHARACTERS_PER_TOKEN
 
-MOST_CHARACTERS = 50_000_000
+MAX_CHARACTERS = 50_000_000
 PARTS = ("before", "during", "after")
-_DAY = 86_400.0
+_DAY_S = 86_400.0
 
 
 class DirectiveError(ValueError):
-    """A directive that cannot be followed; its text says what is known."""
+    """An invalid directive. The text lists the valid keys or the meaning of the value."""
 
 
-def _whole(least: int) -> Callable[[str], int]:
+def _integer_from(least: int) -> Callable[[str], int]:
     def kind(value: str) -> int:
         number = int(value)
         if number < least:
@@ -43,7 +44,7 @@ def _whole(least: int) -> Callable[[str], int]:
 
 def _seconds(value: str) -> float:
     number = float(value)
-    if not 0 <= number <= _DAY:
+    if not 0 <= number <= _DAY_S:
         raise ValueError
     return number
 
@@ -57,23 +58,26 @@ def _part(value: str) -> str:
 KEYS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "say": (str, "the answer's text"),
     "thinking": (str, 'the answer\'s thinking; "" for none'),
-    "deltas": (_whole(0), "an answer of so many text deltas"),
-    "tokens": (_whole(0), "an answer of so many tokens of text"),
-    "size": (_whole(1), "characters a delta (4)"),
-    "fragments": (_whole(1), "characters a delta of a tool's input (all in one)"),
-    "rate": (_seconds, "deltas a second (0: as fast as it goes)"),
+    "deltas": (_integer_from(0), "an answer of this many text deltas"),
+    "tokens": (_integer_from(0), "an answer of this many tokens of text"),
+    "size": (_integer_from(1), "characters per delta (4)"),
+    "fragments": (_integer_from(1), "characters per delta of a tool's input (all in one)"),
+    "rate": (_seconds, "deltas per second (0: as fast as possible)"),
     "wait": (_seconds, "seconds before the first byte"),
     "stall": (_seconds, "seconds of silence, at `after`/`at`"),
-    "after": (_whole(0), "a stall's or fault's place: after so many deltas"),
-    "at": (str, "a stall's or fault's place: the next event of this name"),
+    "after": (_integer_from(0), "position of the stall or fault: after this many deltas"),
+    "at": (str, "position of the stall or fault: the next event of this name"),
     "part": (_part, "with `at`: before, during or after that event (before)"),
     "fault": (str, "a fault by name"),
-    "times": (_whole(1), "how often the fault strikes the same request (always)"),
+    "times": (_integer_from(1), "how often the fault occurs for the same request (always)"),
     "retry_after": (str, "a retry-after header for the fault"),
     "to": (str, "where the fault redirects to"),
     "stop_reason": (str, "the answer's stop reason"),
-    "rounds": (_whole(0), "how many responses of the turn call tools (one a step, where `then` parts the prompt)"),
-    "round": (_whole(1), "which response of the turn the directive is for (1)"),
+    "rounds": (
+        _integer_from(0),
+        "how many responses of the turn call tools (one per step; `then` separates the steps of a prompt)",
+    ),
+    "round": (_integer_from(1), "the response of the turn that the directive applies to (1)"),
 }
 
 _OPENING = "[[simulator:"
@@ -81,10 +85,14 @@ _PAIR = re.compile(r'\s*([^\s=\]]+)=("(?:[^"\\]|\\.)*"|(?:(?!\]\])\S)*)', re.DOT
 
 
 def parse(prompt: str) -> dict[str, Any]:
-    """The directives in a prompt, as one mapping.
+    """Read the directives of a prompt.
 
-    >>> parse('Hi [[simulator: say="a ]] b" size=2]]')
-    {'say': 'a ]] b', 'size': 2}
+    Raises:
+        DirectiveError: If a directive is malformed, or a key or value is not valid.
+
+    Example:
+        >>> parse('Hi [[simulator: say="a ]] b" size=2]]')
+        {'say': 'a ]] b', 'size': 2}
     """
     found: dict[str, Any] = {}
     position = prompt.find(_OPENING)
@@ -103,16 +111,16 @@ def parse(prompt: str) -> dict[str, Any]:
 
 def _value(key: str, value: str) -> Any:
     if key not in KEYS:
-        raise DirectiveError(f"unknown directive '{key}', known are {', '.join(KEYS)}")
+        raise DirectiveError(f"unknown directive '{key}'; the directives are {', '.join(KEYS)}")
     kind, meaning = KEYS[key]
     try:
         return kind(json.loads(value, strict=False) if value.startswith('"') else value)
     except ValueError:
-        raise DirectiveError(f"'{value[:40]}' is no value for the directive {key}: {meaning}") from None
+        raise DirectiveError(f"'{value[:40]}' is not a value for the directive {key}: {meaning}") from None
 
 
-def stripped(prompt: str) -> str:
-    """The prompt without its directives, which are no part of what is asked."""
+def strip_directives(prompt: str) -> str:
+    """Return the prompt without its directives."""
     out, position = [], 0
     while (start := prompt.find(_OPENING, position)) >= 0:
         out.append(prompt[position:start])
@@ -123,54 +131,58 @@ def stripped(prompt: str) -> str:
     return "".join((*out, prompt[position:])).strip()
 
 
-def applied(answer: Answer, asked: Mapping[str, Any]) -> Answer:
-    """The answer as the directives want it."""
-    if asked.keys() & {"say", "thinking", "deltas", "tokens"}:
-        answer = _told(answer, asked)
+def apply_directives(answer: ScriptedAnswer, directives: Mapping[str, Any]) -> ScriptedAnswer:
+    """Return the answer with the directives applied."""
+    if directives.keys() & {"say", "thinking", "deltas", "tokens"}:
+        answer = _with_content(answer, directives)
     spot = None
-    if asked.keys() & {"after", "at"}:
-        spot = Spot(asked.get("after", 0), asked.get("at"), asked.get("part", "before"))
+    if directives.keys() & {"after", "at"}:
+        spot = StreamPosition(directives.get("after", 0), directives.get("at"), directives.get("part", "before"))
     fault = None
-    if "fault" in asked:
-        fault = Fault(asked["fault"], spot, asked.get("times"), asked.get("retry_after"), asked.get("to"))
+    if "fault" in directives:
+        fault = Fault(
+            directives["fault"], spot, directives.get("times"), directives.get("retry_after"), directives.get("to")
+        )
     return replace(
         answer,
-        size=asked.get("size", answer.size),
-        fragments=asked.get("fragments", answer.fragments),
-        rate=asked.get("rate", answer.rate),
-        wait=asked.get("wait", answer.wait),
-        stall=asked.get("stall", answer.stall),
-        stop_reason=asked.get("stop_reason", answer.stop_reason),
+        size=directives.get("size", answer.size),
+        fragments=directives.get("fragments", answer.fragments),
+        rate=directives.get("rate", answer.rate),
+        wait=directives.get("wait", answer.wait),
+        stall=directives.get("stall", answer.stall),
+        stop_reason=directives.get("stop_reason", answer.stop_reason),
         spot=spot,
         fault=fault,
     )
 
 
-def _told(answer: Answer, asked: Mapping[str, Any]) -> Answer:
-    """An answer of literal or filling text."""
+def _with_content(answer: ScriptedAnswer, directives: Mapping[str, Any]) -> ScriptedAnswer:
+    """Replace the text and thinking by those of the directives."""
     rest = [block for block in answer.blocks if block["type"] not in ("text", "thinking")]
     blocks: list[Block] = []
-    if asked.get("thinking") != "":
-        blocks.append(thinking(asked.get("thinking", SHORT_THINKING)))
-    if "say" in asked:
-        blocks.append(text(asked["say"]))
-    elif asked.keys() & {"deltas", "tokens"}:
-        size = asked.get("size", CHARACTERS_PER_TOKEN)
-        length = asked["deltas"] * size if "deltas" in asked else asked["tokens"] * CHARACTERS_PER_TOKEN
-        if length > MOST_CHARACTERS:
-            raise DirectiveError(f"an answer has at most {MOST_CHARACTERS:,} characters")
-        blocks.append(text(filling(length)))
+    if directives.get("thinking") != "":
+        blocks.append(thinking(directives.get("thinking", SHORT_THINKING)))
+    if "say" in directives:
+        blocks.append(text(directives["say"]))
+    elif directives.keys() & {"deltas", "tokens"}:
+        size = directives.get("size", CHARACTERS_PER_TOKEN)
+        length = directives["deltas"] * size if "deltas" in directives else directives["tokens"] * CHARACTERS_PER_TOKEN
+        if length > MAX_CHARACTERS:
+            raise DirectiveError(f"an answer has at most {MAX_CHARACTERS:,} characters")
+        blocks.append(text(filler_text(length)))
     else:
         blocks += [block for block in answer.blocks if block["type"] == "text"]
     return replace(
-        answer, blocks=[*blocks, *rest], thinking_size=asked.get("size", answer.size) if "thinking" in asked else None
+        answer,
+        blocks=[*blocks, *rest],
+        thinking_size=directives.get("size", answer.size) if "thinking" in directives else None,
     )
 
 
-def filling(length: int) -> str:
-    """Markdown paragraphs of numbered sentences, of exactly that many characters.
+def filler_text(length: int) -> str:
+    """Return Markdown paragraphs of numbered sentences with exactly this many characters.
 
-    >>> filling(24)
+    >>> filler_text(24)
     'Sentence 1 of this answe'
     """
     parts: list[str] = []

@@ -1,6 +1,6 @@
-"""The endpoint: from a request to the plan of its answer. It has the simulator's whole state and touches no socket.
+"""The endpoint: turns a request into a response plan. It owns the simulator's state and touches no socket.
 
-Always true: every request gets one record, appended before its plan is followed; all of it runs in one thread.
+Every request gets one record, which is logged before its plan is carried out. Everything runs in one thread.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from mm_magics.errors import UsageError
-from mm_magics.simulator.answer import Answer, Fault, scripted
+from mm_magics.simulator.answer import Fault, ScriptedAnswer, to_scripted_answer
 from mm_magics.simulator.cache import PromptCache
-from mm_magics.simulator.contract import MODELS, REFUSALS, Refusal, Request, authenticate, parse, read
-from mm_magics.simulator.directives import DirectiveError, applied
+from mm_magics.simulator.contract import MODELS, REFUSALS, Refusal, Request, authenticate, parse, validate
+from mm_magics.simulator.directives import DirectiveError, apply_directives
 from mm_magics.simulator.directives import parse as parse_directives
 from mm_magics.simulator.faults import catalogue
-from mm_magics.simulator.generate import generate, talk
-from mm_magics.simulator.record import Issued, Record, Replayed, auth_headers, open_headers
-from mm_magics.simulator.steps import Pause, Plan, head, new_id, whole
-from mm_magics.simulator.wire import error_body, json_plan, plan, reply
+from mm_magics.simulator.generate import generate, read_conversation
+from mm_magics.simulator.record import IssuedMessages, RequestRecord, ReturnedMessage, auth_headers, public_headers
+from mm_magics.simulator.steps import Pause, ResponsePlan, complete_body, head, new_id
+from mm_magics.simulator.wire import build_plan, build_reply, error_body, json_plan
 
 PREFIX = "/anthropic"
 DEFAULT_PAGE = 20
-LONGEST_PAGE = 1_000
+MAX_PAGE = 1_000
 CREATED = {
     "MiniMax-M3": "2026-06-01T00:00:00Z",
     "MiniMax-M2.7": "2026-03-18T00:00:00Z",
@@ -36,12 +36,12 @@ CREATED = {
     "MiniMax-M2.1": "2025-12-23T00:00:00Z",
     "MiniMax-M2": "2025-10-27T00:00:00Z",
 }
-"""Days of release, to the nearest that is known; a highspeed model has its sibling's."""
+"""Release dates, as far as they are known. A highspeed model has the date of its sibling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it came: header names in lower case."""
+    """A request as received, with header names in lower case."""
 
     method: str
     target: str
@@ -50,36 +50,36 @@ class Received:
 
 
 class Endpoint:
-    """One simulated endpoint. `rate` in deltas a second; `clock` is what the cache's five minutes are measured by."""
+    """One simulated endpoint. `rate` is in deltas per second; the cache measures its five minutes with `clock`."""
 
     def __init__(
         self,
         *,
         key: str | None = None,
-        answers: Iterable[Answer | str] = (),
+        answers: Iterable[ScriptedAnswer | str] = (),
         rate: float | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.key = key or f"simulator-key-{secrets.token_urlsafe(24)}"
         self.rate = rate
-        self.answers: deque[Answer | str] = deque()
+        self.answers: deque[ScriptedAnswer | str] = deque()
         for answer in answers:
-            if (fault := scripted(answer).asked_fault) is not None:
-                catalogue.known(fault)
+            if (fault := to_scripted_answer(answer).fault_or_none) is not None:
+                catalogue.check_fault(fault)
             self.answers.append(answer)
         self._cache = PromptCache(clock)
-        self._issued = Issued()
-        self._strikes = catalogue.Strikes({})
+        self._issued = IssuedMessages()
+        self._fault_counter = catalogue.FaultCounter()
 
-    def respond(self, received: Received) -> tuple[Plan, Record]:
-        """What to do for a request, and its record so far."""
+    def respond(self, received: Received) -> tuple[ResponsePlan, RequestRecord]:
+        """Return the response plan for a request, and the request's record so far."""
         target = urlsplit(received.target)
-        record = Record(
+        record = RequestRecord(
             method=received.method,
             path=target.path,
             status=None,
             stream=False,
-            headers=open_headers(received.headers),
+            headers=public_headers(received.headers),
             auth=None,
             auth_headers=auth_headers(received.headers),
             raw=received.raw,
@@ -87,26 +87,26 @@ class Endpoint:
         )
         route = (received.method, target.path)
         if route == ("POST", f"{PREFIX}/v1/messages"):
-            act = self._messages
+            handler = self._messages
         elif route == ("GET", f"{PREFIX}/v1/models"):
-            act = self._models
+            handler = self._models
         else:
-            steps = whole(head(404, "text/plain", new_id()), b"404 page not found")
-            return Plan(steps), replace(record, status=404, problems=("404 page not found",))
+            steps = complete_body(head(404, "text/plain", new_id()), b"404 page not found")
+            return ResponsePlan(steps), replace(record, status=404, problems=("404 page not found",))
         auth, refusal = authenticate(received.headers, self.key)
         record = replace(record, auth=auth)
-        return _refuse(refusal, record) if refusal else act(received, record)
+        return _refuse(refusal, record) if refusal else handler(received, record)
 
     # POST /v1/messages ------------------------------------------------------------------------------------------
 
-    def _messages(self, received: Received, record: Record) -> tuple[Plan, Record]:
+    def _messages(self, received: Received, record: RequestRecord) -> tuple[ResponsePlan, RequestRecord]:
         body = parse(received.raw)
         if isinstance(body, Refusal):
             return _refuse(body, record)
         messages = body.get("messages")
         record = replace(record, body=body, stream=body.get("stream") is True, replayed=self._replayed(messages))
         try:
-            request = read(body)
+            request = validate(body)
         except RecursionError:
             request = Refusal(400, "invalid_request_error", "invalid params, the body is nested too deep (2013)")
         if isinstance(request, Refusal):
@@ -118,61 +118,64 @@ class Endpoint:
             return _refuse(Refusal(400, "invalid_request_error", text), record)
         return self._send(request, answer, record)
 
-    def _replayed(self, messages: Any) -> tuple[Replayed, ...]:
+    def _replayed(self, messages: Any) -> tuple[ReturnedMessage, ...]:
         if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
             return ()
         return self._issued.report(messages)
 
-    def _answer(self, request: Request) -> Answer:
-        """The next scripted answer, else what the prompt's directives ask for, else a generated one."""
-        said = talk(request.messages)
-        asked = parse_directives(said.raw)
+    def _answer(self, request: Request) -> ScriptedAnswer:
+        """Return the next scripted answer, or else a generated one with the prompt's directives applied."""
+        conversation = read_conversation(request.messages)
+        directives = parse_directives(conversation.raw)
         if self.answers:
-            return scripted(self.answers.popleft())
-        answer = generate(request, said, asked.get("rounds"))
-        answer = applied(answer, asked) if said.round == asked.get("round", 1) else answer
-        if (fault := answer.asked_fault) is not None:
-            catalogue.known(fault)
+            return to_scripted_answer(self.answers.popleft())
+        answer = generate(request, conversation, directives.get("rounds"))
+        if conversation.round == directives.get("round", 1):
+            answer = apply_directives(answer, directives)
+        if (fault := answer.fault_or_none) is not None:
+            catalogue.check_fault(fault)
         return answer
 
-    def _send(self, request: Request, answer: Answer, record: Record) -> tuple[Plan, Record]:
+    def _send(
+        self, request: Request, answer: ScriptedAnswer, record: RequestRecord
+    ) -> tuple[ResponsePlan, RequestRecord]:
         fault = self._fault(answer, request)
-        if fault and (refused := catalogue.refusing(fault, request.stream)):
-            return _waiting(refused, answer.wait), replace(record, fault=fault.name)
+        if fault and (refused := catalogue.refusal_plan(fault, request.stream)):
+            return _after_wait(refused, answer.wait), replace(record, fault=fault.name)
         counters = self._cache.count(request.model, request.prompt)
-        said = reply(request, answer, counters)
+        message = build_reply(request, answer, counters)
         if fault:
-            said = catalogue.on_reply(fault, said, request)
-        self._issued.add(said.content)
+            message = catalogue.apply_to_reply(fault, message, request)
+        self._issued.add(message.content)
         rate = self.rate if answer.rate is None else answer.rate
-        sending = plan(said, request.stream, rate or None)
+        plan = build_plan(message, request.stream, rate or None)
         if fault:
-            sending = catalogue.on_plan(fault, sending)
-        record = replace(record, usage=said.usage, fault=fault.name if fault else None)
-        return _waiting(sending, answer.wait), record
+            plan = catalogue.apply_to_plan(fault, plan)
+        record = replace(record, usage=message.usage, fault=fault.name if fault else None)
+        return _after_wait(plan, answer.wait), record
 
-    def _fault(self, answer: Answer, request: Request) -> Fault | None:
-        fault = answer.asked_fault
-        return fault if fault is not None and self._strikes.strikes(fault, request.seed) else None
+    def _fault(self, answer: ScriptedAnswer, request: Request) -> Fault | None:
+        fault = answer.fault_or_none
+        return fault if fault is not None and self._fault_counter.occurs(fault, request.seed) else None
 
     # GET /v1/models ---------------------------------------------------------------------------------------------
 
-    def _models(self, received: Received, record: Record) -> tuple[Plan, Record]:
+    def _models(self, received: Received, record: RequestRecord) -> tuple[ResponsePlan, RequestRecord]:
         query = {key: values[-1] for key, values in parse_qs(urlsplit(received.target).query).items()}
         names = list(MODELS)
         for side in ("after_id", "before_id"):
             if query.get(side, names[0]) not in names:
                 return _refuse(REFUSALS["unknown-model"].about(query[side]), record)
         limit = query.get("limit", str(DEFAULT_PAGE))
-        if not limit.isdecimal() or not 1 <= int(limit) <= LONGEST_PAGE:
-            text = f"invalid params, limit must be from 1 to {LONGEST_PAGE} (2013)"
+        if not limit.isdecimal() or not 1 <= int(limit) <= MAX_PAGE:
+            text = f"invalid params, limit must be from 1 to {MAX_PAGE} (2013)"
             return _refuse(Refusal(400, "invalid_request_error", text), record)
         if "after_id" in query:
             names = names[names.index(query["after_id"]) + 1 :]
         if "before_id" in query:
             names = names[: names.index(query["before_id"])] if query["before_id"] in names else []
-        backwards = "before_id" in query and "after_id" not in query
-        page = names[-int(limit) :] if backwards else names[: int(limit)]
+        from_the_end = "before_id" in query and "after_id" not in query
+        page = names[-int(limit) :] if from_the_end else names[: int(limit)]
         value = {
             "data": [_model(name) for name in page],
             "first_id": page[0] if page else None,
@@ -187,11 +190,11 @@ def _model(name: str) -> dict[str, str]:
     return {"id": name, "type": "model", "display_name": name, "created_at": created}
 
 
-def _waiting(sending: Plan, seconds: float) -> Plan:
-    return replace(sending, steps=chain([Pause(seconds)], sending.steps)) if seconds else sending
+def _after_wait(plan: ResponsePlan, seconds: float) -> ResponsePlan:
+    return replace(plan, steps=chain([Pause(seconds)], plan.steps)) if seconds else plan
 
 
-def _refuse(refusal: Refusal, record: Record) -> tuple[Plan, Record]:
+def _refuse(refusal: Refusal, record: RequestRecord) -> tuple[ResponsePlan, RequestRecord]:
     request_id = new_id()
-    sending = json_plan(refusal.status, error_body(refusal, request_id), request_id)
-    return sending, replace(record, problems=(refusal.message,))
+    plan = json_plan(refusal.status, error_body(refusal, request_id), request_id)
+    return plan, replace(record, problems=(refusal.message,))

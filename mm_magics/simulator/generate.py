@@ -1,7 +1,7 @@
-"""Generated answers: short Markdown that fits the prompt, and calls of the tools offered, from the request alone.
+"""Generates answers from the request alone: short Markdown that fits the prompt, and calls of the offered tools.
 
-Always true: the same request makes the same answer; the first answer of a conversation says that no model wrote it;
-what it says of the conversation stands in the messages it was sent.
+The same request gets the same answer. The first answer of a conversation says that no model wrote it, and an answer
+mentions only what is in the messages of its request.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mm_magics.api.messages import ANSWER, Block, blocks
-from mm_magics.simulator.answer import Answer, text, thinking, tool_use
+from mm_magics.simulator.answer import ScriptedAnswer, text, thinking, tool_use
 from mm_magics.simulator.contract import DEFAULT_SYSTEM, Request
-from mm_magics.simulator.directives import stripped
-from mm_magics.simulator.samples import named, sample
+from mm_magics.simulator.directives import strip_directives
+from mm_magics.simulator.samples import find_name, sample
 from mm_magics.simulator.tokens import block_text
 from mm_magics.text import fence
 
@@ -26,21 +26,24 @@ HONESTY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
-    """What a request's messages say. `prompt`: the last user text, directives aside; `before`: the earlier ones."""
+class Conversation:
+    """The content of a request's messages.
+
+    `prompt` is the last user text without directives, `before` the earlier ones.
+    """
 
     raw: str
     prompt: str
     before: tuple[str, ...]
     round: int
-    """Which response of the turn is due, from 1."""
+    """The number of the response in its turn, from 1."""
     results: tuple[Block, ...]
     calls: Mapping[str, str]
-    """Names of the tools called in this turn, by call id."""
+    """Names of the called tools, by call id."""
 
 
-def talk(messages: Sequence[Block]) -> Talk:
-    """The conversation as the generator sees it. A turn starts with a user message that has text."""
+def read_conversation(messages: Sequence[Block]) -> Conversation:
+    """Read what the generator needs from the messages. A turn starts with a user message that has text."""
     prompts: list[str] = []
     started = 0
     for number, message in enumerate(messages):
@@ -59,37 +62,41 @@ def talk(messages: Sequence[Block]) -> Talk:
     }
     results = [block for block in blocks(messages[-1]) if block.get("type") == "tool_result"]
     answered = sum(message["role"] == "assistant" for message in turn)
-    before = tuple(_safely_stripped(each) for each in prompts[:-1])
-    return Talk(prompts[-1], _safely_stripped(prompts[-1]), before, answered + 1, tuple(results), calls)
+    before = tuple(_strip_if_valid(each) for each in prompts[:-1])
+    return Conversation(prompts[-1], _strip_if_valid(prompts[-1]), before, answered + 1, tuple(results), calls)
 
 
-def _safely_stripped(prompt: str) -> str:
+def _strip_if_valid(prompt: str) -> str:
     try:
-        return stripped(prompt)
+        return strip_directives(prompt)
     except ValueError:
         return prompt
 
 
-def generate(request: Request, said: Talk, rounds: int | None = None) -> Answer:
-    """The answer to a request. `rounds`: how many responses of a turn call tools; None: one for each of its steps."""
-    steps = _steps(request, said)
-    calling = said.round <= (len(steps) if rounds is None else rounds)
-    calls = _calls(request, said, steps) if calling else _final(request, said)
+def generate(request: Request, conversation: Conversation, rounds: int | None = None) -> ScriptedAnswer:
+    """Generate the answer to a request.
+
+    Args:
+        rounds: How many responses of a turn call tools. None: one for each step of the prompt.
+    """
+    steps = _steps(request, conversation)
+    calling = conversation.round <= (len(steps) if rounds is None else rounds)
+    calls = _calls(request, conversation, steps) if calling else _final(request, conversation)
     if calls:
         names = _listed([f"`{call['name']}`" for call in calls])
         thought = f"The tools can help here. I call {names} and wait for what comes back."
-        spoken = [text(f"{HONESTY}\n\nI call {names}.")] if not said.before and said.round == 1 else []
-        return Answer([*_thought(request, thought), *spoken, *calls])
-    if said.results:
-        thought = f"{_counted(len(said.results), 'result')} came back from the tools. I report what they say."
-        return Answer([*_thought(request, thought), text(_of_results(said))])
-    topic, body = _body(request, said)
+        spoken = [text(f"{HONESTY}\n\nI call {names}.")] if not conversation.before and conversation.round == 1 else []
+        return ScriptedAnswer([*_thought(request, thought), *spoken, *calls])
+    if conversation.results:
+        thought = f"{_counted(len(conversation.results), 'result')} came back from the tools. I report what they say."
+        return ScriptedAnswer([*_thought(request, thought), text(_of_results(conversation))])
+    topic, body = _body(request, conversation)
     thought = (
-        f"The user's message has {_counted(len(said.prompt.split()), 'word')}, and "
-        f"{_counted(len(said.before), 'earlier prompt')} came before it. I answer with {topic}."
+        f"The user's message has {_counted(len(conversation.prompt.split()), 'word')}, and "
+        f"{_counted(len(conversation.before), 'earlier prompt')} came before it. I answer with {topic}."
     )
-    opening = [] if said.before else [HONESTY]
-    return Answer([*_thought(request, thought), text("\n\n".join([*opening, body]))])
+    opening = [] if conversation.before else [HONESTY]
+    return ScriptedAnswer([*_thought(request, thought), text("\n\n".join([*opening, body]))])
 
 
 def _thought(request: Request, thought: str) -> list[Block]:
@@ -99,22 +106,24 @@ def _thought(request: Request, thought: str) -> list[Block]:
 # Tools ----------------------------------------------------------------------------------------------------------
 
 
-def _steps(request: Request, said: Talk) -> list[str]:
-    """The parts of the prompt, parted by "then", that name a tool; all of it where none does."""
-    parts = re.split(r"\bthen\b", said.prompt, flags=re.IGNORECASE)
-    return [part for part in parts if any(named(part, tool["name"]) for tool in request.tools)] or [said.prompt]
+def _steps(request: Request, conversation: Conversation) -> list[str]:
+    """Return the parts of the prompt, separated by "then", that name a tool, or the whole prompt if none does."""
+    parts = re.split(r"\bthen\b", conversation.prompt, flags=re.IGNORECASE)
+    return [part for part in parts if any(find_name(part, tool["name"]) for tool in request.tools)] or [
+        conversation.prompt
+    ]
 
 
-def _calls(request: Request, said: Talk, steps: Sequence[str]) -> list[Block]:
-    """The calls to make: the tool forced, else those that this step names, else the first where one is demanded."""
+def _calls(request: Request, conversation: Conversation, steps: Sequence[str]) -> list[Block]:
+    """Return the calls to make: the forced tool, else those that this step names, else the first if one is required."""
     choice = request.tool_choice
     kind = choice.get("type")
     if kind == "none" or not request.tools:
         return []
-    step = steps[min(said.round, len(steps)) - 1]
-    chosen = [tool for tool in request.tools if named(step, tool["name"])]
+    step = steps[min(conversation.round, len(steps)) - 1]
+    chosen = [tool for tool in request.tools if find_name(step, tool["name"])]
     if kind == "tool":
-        chosen, step = [tool for tool in request.tools if tool["name"] == choice.get("name")][:1], said.prompt
+        chosen, step = [tool for tool in request.tools if tool["name"] == choice.get("name")][:1], conversation.prompt
     elif kind == "any" and not chosen:
         chosen = request.tools[:1]
     if choice.get("disable_parallel_tool_use"):
@@ -122,17 +131,17 @@ def _calls(request: Request, said: Talk, steps: Sequence[str]) -> list[Block]:
     return [tool_use(tool["name"], sample(tool.get("input_schema") or {}, step)) for tool in chosen]
 
 
-def _final(request: Request, said: Talk) -> list[Block]:
-    """The call that gives the final answer, where one is wanted: made of what the tools answered."""
-    wanted = [tool for tool in request.tools if tool["name"] == ANSWER and request.tool_choice.get("type") != "none"]
-    told = "\n".join(block_text(result) for result in said.results)
-    return [tool_use(ANSWER, sample(tool.get("input_schema") or {}, told)) for tool in wanted if said.results]
+def _final(request: Request, conversation: Conversation) -> list[Block]:
+    """Return the call of the final-answer tool, if it is offered, made from the tool results."""
+    final = [tool for tool in request.tools if tool["name"] == ANSWER and request.tool_choice.get("type") != "none"]
+    results = "\n".join(block_text(result) for result in conversation.results)
+    return [tool_use(ANSWER, sample(tool.get("input_schema") or {}, results)) for tool in final if conversation.results]
 
 
-def _of_results(said: Talk) -> str:
+def _of_results(conversation: Conversation) -> str:
     lines = []
-    for result in said.results:
-        name = said.calls.get(str(result.get("tool_use_id")), "tool")
+    for result in conversation.results:
+        name = conversation.calls.get(str(result.get("tool_use_id")), "tool")
         verb = "failed" if result.get("is_error") else "answered"
         lines.append(f"The tool `{name}` {verb}:\n\n{fence(block_text(result) or '(nothing)')}")
     return "\n\n".join(lines)
@@ -152,25 +161,25 @@ _MATH = re.compile(r"\b(formula|equation|latex|integral|derivative|math|maths|qu
 _PAIR = re.compile(r"([\w.+#-]+)\s+(?:and|with|to|vs\.?|versus)\s+([\w.+#-]+)", re.IGNORECASE)
 
 
-def _body(request: Request, said: Talk) -> tuple[str, str]:
-    """What the answer is, in two words, and its Markdown."""
-    prompt = said.prompt
-    if said.before and _MEMORY.search(prompt):
-        return "what I find in the conversation", _memory(said)
+def _body(request: Request, conversation: Conversation) -> tuple[str, str]:
+    """Return what the answer is, in a few words, and its Markdown."""
+    prompt = conversation.prompt
+    if conversation.before and _MEMORY.search(prompt):
+        return "what I find in the conversation", _memory(conversation)
     if _TABLE.search(prompt):
         return "a table", _table(prompt)
     if _CODE.search(prompt):
         return "a piece of code", _code(prompt)
     if _MATH.search(prompt):
         return "a formula", _math(prompt)
-    return "a short note", _note(request, said)
+    return "a short note", _note(request, conversation)
 
 
-def _memory(said: Talk) -> str:
-    found = [match.group(1) for each in said.before for match in _NAME.finditer(each)]
+def _memory(conversation: Conversation) -> str:
+    found = [match.group(1) for each in conversation.before for match in _NAME.finditer(each)]
     lines = [f"Your name is **{found[-1]}**: you told me so."] if found else []
-    lines.append(f"Before this you asked me {_counted(len(said.before), 'thing')}:")
-    lines.append("\n".join(f"{n}. {_quoted(each)}" for n, each in enumerate(said.before, 1)))
+    lines.append(f"Before this you asked me {_counted(len(conversation.before), 'thing')}:")
+    lines.append("\n".join(f"{n}. {_quoted(each)}" for n, each in enumerate(conversation.before, 1)))
     return "\n\n".join(lines)
 
 
@@ -227,15 +236,15 @@ def _math(prompt: str) -> str:
     return f"With ${inline}$ in mind, this is the one to know:\n\n$$\n{display}\n$$"
 
 
-def _note(request: Request, said: Talk) -> str:
-    words = _words(said.prompt)
+def _note(request: Request, conversation: Conversation) -> str:
+    words = _words(conversation.prompt)
     subject = f"You wrote about {_listed([f'*{word}*' for word in words])}." if words else "You wrote few words."
     lines = [
-        f"- the prompt: {_counted(len(said.prompt.split()), 'word')}",
-        f"- earlier prompts in this conversation: {len(said.before)}",
+        f"- the prompt: {_counted(len(conversation.prompt.split()), 'word')}",
+        f"- earlier prompts in this conversation: {len(conversation.before)}",
     ]
-    if said.before:
-        lines.append(f"- the last of them: {_quoted(said.before[-1])}")
+    if conversation.before:
+        lines.append(f"- the last of them: {_quoted(conversation.before[-1])}")
     system = "\n".join(block["text"] for block in request.system)
     if system != DEFAULT_SYSTEM.format(model=request.model):
         lines.append(f"- the system prompt: {_quoted(system)}")
@@ -247,7 +256,7 @@ def _note(request: Request, said: Talk) -> str:
 
 
 def _words(prompt: str, most: int = 4) -> list[str]:
-    """The longest words of the prompt, in its order."""
+    """Return the longest words of the prompt, in the prompt's order."""
     found = list(dict.fromkeys(re.findall(r"[^\W\d_]{4,}", prompt)))
     longest = sorted(found, key=len, reverse=True)[:most]
     return [word[:40] for word in found if word in longest]

@@ -1,7 +1,7 @@
-"""The log that tests read: one record per request, and whether assistant messages came back as they were issued.
+"""The request log: one record per request, which also tells whether assistant messages came back unchanged.
 
-Always true: no record holds a key; a record is in the log before the first byte of its answer is sent, and says how it
-ended before the last one is.
+A record never contains a key. It is in the log before the first byte of its answer is sent, and it has its `ended`
+before the last byte is sent.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from mm_magics.api.messages import Block, blocks
 from mm_magics.simulator.tokens import canonical, without_mark
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "proxy-authorization", "cookie"})
-MOST_ISSUED = 20_000
-"""Messages remembered; older ones are forgotten."""
+MAX_ISSUED = 20_000
+"""The number of sent messages to remember; older ones are forgotten."""
 
 End = Literal["complete", "left", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """One assistant message of a request. `index`: its place in `messages`.
+class ReturnedMessage:
+    """An assistant message that a client sent back in a request.
 
-    `issued`: whether the simulator issued it (or something it was made from). `differences`: empty if it came back
-    unchanged, else what happened, such as `dropped thinking`, `changed text` or `changed signature`.
+    Attributes:
+        index: Its index in `messages`.
+        issued: Whether the simulator sent this message, or one that it was made from.
+        differences: What the client changed, such as `dropped thinking`, `changed text` or `changed signature`.
     """
 
     index: int
@@ -40,13 +42,26 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One request and what became of it.
+class RequestRecord:
+    """One request and its outcome.
 
-    `auth`: the header that decided; `auth_headers`: all that could have. `problems`: why it was refused, empty if it
-    was not. `usage`: as answered. `fault`: the fault that struck. `ended`: None while the answer is sent, then
-    `complete`, `left` (the client went away) or `broken` (the simulator broke off, as a fault or because it closed).
-    `deltas`: how many were sent.
+    Attributes:
+        method: The HTTP method.
+        path: The path, without the query.
+        status: The HTTP status of the answer. None before it is sent.
+        stream: Whether the request asks for a stream.
+        headers: The request's headers, without those that can hold a secret.
+        auth: The header that the key was read from, `authorization` or `x-api-key`.
+        auth_headers: All headers that could have held a key.
+        raw: The body's bytes.
+        body: The body as JSON; None if it is not a JSON object.
+        problems: Why the request was refused; empty if it was accepted.
+        replayed: The assistant messages of the request.
+        usage: The usage that was reported in the answer.
+        fault: The fault that was applied.
+        ended: None while the answer is being sent, then `complete`, `left` (the client disconnected) or `broken` (a
+            fault broke the connection, or the simulator was stopped).
+        deltas: The number of deltas sent.
     """
 
     method: str
@@ -59,14 +74,14 @@ class Record:
     raw: bytes
     body: Any
     problems: tuple[str, ...] = ()
-    replayed: tuple[Replayed, ...] = ()
+    replayed: tuple[ReturnedMessage, ...] = ()
     usage: Mapping[str, int] | None = None
     fault: str | None = None
     ended: End | None = None
     deltas: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """For a log file: the body once, as text only where it is not JSON."""
+        """Return the record for a log file. It has the raw body only if that is not JSON."""
         out = asdict(self)
         raw = out.pop("raw")
         if self.body is None and raw:
@@ -75,62 +90,62 @@ class Record:
 
 
 def auth_headers(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the headers that can carry a key."""
+    """Return the names of the present headers that can contain a key."""
     return tuple(name for name in ("authorization", "x-api-key") if headers.get(name))
 
 
-def open_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that hold no secret."""
+def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers without those that can contain a secret."""
     return {name: value for name, value in headers.items() if name not in SECRET_HEADERS}
 
 
-class Issued:
-    """The messages that this simulator sent, as digests, to recognise them when they come back."""
+class IssuedMessages:
+    """Digests of the messages that this simulator sent, to recognize them when they come back."""
 
     def __init__(self) -> None:
-        self._messages: OrderedDict[bytes, tuple[_Print, ...]] = OrderedDict()
-        self._with: dict[bytes, list[bytes]] = {}
+        self._messages: OrderedDict[bytes, tuple[_Fingerprint, ...]] = OrderedDict()
+        self._by_trait: dict[bytes, list[bytes]] = {}
 
     def add(self, content: Sequence[Block]) -> None:
-        """Remembers a message's content."""
-        prints = tuple(map(_print, content))
+        """Remember a message's content."""
+        prints = tuple(map(_fingerprint, content))
         key = _key(prints)
         if not prints or key in self._messages:
             return
         self._messages[key] = prints
         for trait in {trait for each in prints for trait in each.traits}:
-            self._with.setdefault(trait, []).append(key)
-        if len(self._messages) > MOST_ISSUED:
+            self._by_trait.setdefault(trait, []).append(key)
+        if len(self._messages) > MAX_ISSUED:
             self._forget(*self._messages.popitem(last=False))
 
-    def _forget(self, key: bytes, prints: tuple[_Print, ...]) -> None:
+    def _forget(self, key: bytes, prints: tuple[_Fingerprint, ...]) -> None:
         for trait in {trait for each in prints for trait in each.traits}:
-            self._with[trait].remove(key)
-            if not self._with[trait]:
-                del self._with[trait]
+            self._by_trait[trait].remove(key)
+            if not self._by_trait[trait]:
+                del self._by_trait[trait]
 
-    def report(self, messages: Sequence[Mapping[str, Any]]) -> tuple[Replayed, ...]:
-        """One entry per assistant message of a request."""
+    def report(self, messages: Sequence[Mapping[str, Any]]) -> tuple[ReturnedMessage, ...]:
+        """Return one entry per assistant message of a request."""
         return tuple(
-            self._replayed(number, blocks(message))
+            self._compare(number, blocks(message))
             for number, message in enumerate(messages)
             if message.get("role") == "assistant"
         )
 
-    def _replayed(self, index: int, content: Sequence[Block]) -> Replayed:
-        given = tuple(map(_print, content))
+    def _compare(self, index: int, content: Sequence[Block]) -> ReturnedMessage:
+        given = tuple(map(_fingerprint, content))
         if _key(given) in self._messages:
-            return Replayed(index, issued=True)
-        keys = {key: None for each in given for trait in each.traits for key in self._with.get(trait, ())}
+            return ReturnedMessage(index, issued=True)
+        keys = {key: None for each in given for trait in each.traits for key in self._by_trait.get(trait, ())}
         if not keys:
-            return Replayed(index, issued=False)
+            return ReturnedMessage(index, issued=False)
         best = min((_differences(self._messages[key], given) for key in reversed(keys)), key=len)
-        return Replayed(index, issued=True, differences=best)
+        return ReturnedMessage(index, issued=True, differences=best)
 
 
 @dataclass(frozen=True, slots=True)
-class _Print:
-    """A block's digests: of all of it, and of what makes it recognisable though another part of it was changed."""
+class _Fingerprint:
+    """The digests of a block: of the whole block, and of the parts that identify it if another part is changed."""
 
     kind: str
     whole: bytes
@@ -141,21 +156,21 @@ def _digest(text: str) -> bytes:
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _print(block: Block) -> _Print:
+def _fingerprint(block: Block) -> _Fingerprint:
     kind = str(block.get("type"))
     bare = without_mark(block)
     names = {"thinking": ("signature", "thinking"), "text": ("text",), "tool_use": ("id",)}.get(kind, ())
     traits = [_digest(canonical([kind, name, bare[name]])) for name in names if name in bare]
     whole = _digest(canonical(bare))
-    return _Print(kind, whole, (*traits, whole))
+    return _Fingerprint(kind, whole, (*traits, whole))
 
 
-def _key(prints: Sequence[_Print]) -> bytes:
+def _key(prints: Sequence[_Fingerprint]) -> bytes:
     return _digest(canonical([each.whole.hex() for each in prints]))
 
 
-def _differences(issued: Sequence[_Print], given: Sequence[_Print]) -> tuple[str, ...]:
-    """What happened to a message between its issue and its return."""
+def _differences(issued: Sequence[_Fingerprint], given: Sequence[_Fingerprint]) -> tuple[str, ...]:
+    """Return how a message differs from what was sent."""
     if [each.whole for each in issued] == [each.whole for each in given]:
         return ()
     out: list[str] = []
@@ -179,7 +194,7 @@ def _differences(issued: Sequence[_Print], given: Sequence[_Print]) -> tuple[str
     return tuple(out)
 
 
-def _changed_part(issued: _Print, given: _Print) -> str:
+def _changed_part(issued: _Fingerprint, given: _Fingerprint) -> str:
     if issued.kind == "thinking" and len(issued.traits) == 3:
         if issued.traits[0] not in given.traits:
             return "signature"

@@ -1,9 +1,9 @@
-"""A tool's input made from its JSON Schema: the first value that fits, with numbers and words from the prompt.
+"""Makes the input of a tool call from the tool's JSON Schema, with numbers and words from the prompt.
 
-Of an enum it is the member that the prompt names, else the first; of numbers the next one within the bounds, and null
-where there is none and null will do; for a text the next quoted words, in any quotes, and for a `summary` the first
-sentence of the prompt's last paragraph. Always true: the same schema and prompt make the same input; required
-properties are there; what is no schema makes `{}`.
+For an enum it takes the member that the prompt names, else the first. For a number it takes the prompt's next number
+within the bounds, or null if there is none and the schema allows null. For a string it takes the next quoted words;
+for a string named `summary`, the first sentence of the prompt's last paragraph. The same schema and prompt make the
+same input, with all required properties. An invalid schema makes `{}`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\w)")
 _QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'|`([^`]+)`|“([^”]+)”")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+(?: [A-Z][a-z]+)*")
-_DEEPEST = 12
+_MAX_DEPTH = 12
 
 _FORMATS = {
     "date": "2026-01-01",
@@ -30,7 +30,7 @@ _FORMATS = {
 
 
 def sample(schema: Mapping[str, Any], prompt: str) -> dict[str, Any]:
-    """An input for a tool.
+    """Make an input for a tool.
 
     >>> sample({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}, "add 2 and 40")
     {'a': 2, 'b': 40}
@@ -42,17 +42,17 @@ def sample(schema: Mapping[str, Any], prompt: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def named(prompt: str, name: str) -> list[re.Match[str]]:
-    """Where the prompt names it, as a word of its own.
+def find_name(prompt: str, name: str) -> list[re.Match[str]]:
+    """Find the name in the prompt, as a whole word.
 
-    >>> [match.start() for match in named("the mass, not mass_kg", "Mass")]
+    >>> [match.start() for match in find_name("the mass, not mass_kg", "Mass")]
     [4]
     """
     return list(re.finditer(rf"(?<![\w-]){re.escape(name)}(?![\w-])", prompt, re.IGNORECASE))
 
 
 class _Sampler:
-    """One sample in the making; hands out the prompt's numbers and words in order."""
+    """Makes one sample. It uses the prompt's numbers and words in order."""
 
     def __init__(self, root: Mapping[str, Any], prompt: str) -> None:
         self._root = root
@@ -64,7 +64,7 @@ class _Sampler:
         self._named: set[int] = set()
 
     def value(self, schema: Any, name: str, depth: int) -> Any:
-        if not isinstance(schema, dict) or depth > _DEEPEST:
+        if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return name
         schema = self._resolved(schema)
         for key in ("const", "default"):
@@ -106,8 +106,8 @@ class _Sampler:
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties = schema.get("properties") or {}
-        wanted = schema.get("required") or list(properties)
-        return {name: self.value(properties.get(name, {}), name, depth + 1) for name in wanted}
+        names = schema.get("required") or list(properties)
+        return {name: self.value(properties.get(name, {}), name, depth + 1) for name in names}
 
     def _array(self, schema: Mapping[str, Any], name: str, depth: int) -> list[Any]:
         items = schema.get("items") or {}
@@ -120,7 +120,7 @@ class _Sampler:
         return out
 
     def _number(self, schema: Mapping[str, Any], whole: bool) -> float:
-        """The prompt's next number that fits, else its next one, brought within the bounds."""
+        """Return the prompt's next number that fits, else its next number, clamped to the bounds."""
         value = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
         if self._numbers:
             fitting = self._fitting(schema, whole)
@@ -133,18 +133,18 @@ class _Sampler:
         return [each for each in self._numbers if low <= each <= high and (each.is_integer() or not whole)]
 
     def _lacks(self, schema: Mapping[str, Any]) -> bool:
-        """Whether it is a number within bounds, and the prompt has none that fits."""
+        """Tell whether the schema is a bounded number and the prompt has no number that fits."""
         kind = schema.get("type")
         bounded = kind in ("integer", "number") and schema.keys() & {"minimum", "maximum"}
         return bool(bounded) and not self._fitting(schema, kind == "integer")
 
     def _member(self, members: list[Any]) -> Any:
-        """The one that the prompt names next, else the first."""
+        """Return the member that the prompt names next, else the first."""
         found = [
             (match.start(), member)
             for member in members
             if isinstance(member, str)
-            for match in named(self._prompt, member)
+            for match in find_name(self._prompt, member)
             if match.start() not in self._named
         ]
         if not found:

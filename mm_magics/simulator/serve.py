@@ -1,6 +1,6 @@
-"""The simulator as a process of its own: `mm-magics simulator`.
+"""Runs the simulator as a process: `mm-magics simulator`.
 
-Always true: it ends with SIGINT or SIGTERM, quietly, with every connection closed; nothing but `announce` sees the key.
+SIGINT and SIGTERM stop it without an error message and close every connection. The key is passed to `announce` only.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import IO
 
 from mm_magics.simulator.endpoint import PREFIX, Endpoint
-from mm_magics.simulator.record import Record
+from mm_magics.simulator.record import RequestRecord
 from mm_magics.simulator.server import Server
 
 Announce = Callable[[str, str], None]
-"""Called once with the base URL and the key, when requests can come."""
+"""Called once with the base URL and the key, as soon as the simulator accepts requests."""
 
 
 def announcement(base_url: str, key: str) -> str:
-    """What to tell the user: where it is, and how to point a client at it."""
+    """Return the text for the user: the address, and how to point a client at it."""
     return (
         f"The simulator listens on {base_url}\n\n"
         f"export ANTHROPIC_BASE_URL={base_url}\n"
         f"export ANTHROPIC_API_KEY={key}\n\n"
-        "Ctrl-C stops it."
+        "Press Ctrl-C to stop it."
     )
 
 
@@ -42,10 +42,19 @@ def serve(
     log_file: str | Path | None = None,
     announce: Announce = _print,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; call it in the main thread.
+    """Serve until SIGINT or SIGTERM. Call it in the main thread.
 
-    `log_file` gets one JSON line per request when its answer has ended; the file is appended to. Raises `ConfigError`
-    if the port cannot be had, `OSError` if the log file cannot be written.
+    Args:
+        host: The address to listen on.
+        port: The port to listen on. 0: any free port.
+        key: The API key to accept. None: a random one.
+        rate: Deltas per second. None: as fast as possible.
+        log_file: A file to which one JSON line is appended per request, when its answer has ended.
+        announce: Called once with the base URL and the key.
+
+    Raises:
+        ConfigError: If the port is not available.
+        OSError: If the log file cannot be written.
     """
     endpoint = Endpoint(key=key, rate=rate)
     if log_file is None:
@@ -59,12 +68,12 @@ async def _serve(endpoint: Endpoint, host: str, port: int, log: IO[str] | None, 
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
-    def note(record: Record, _: Record | None) -> None:
+    def write_record(record: RequestRecord, _: RequestRecord | None) -> None:
         if log is not None and record.ended is not None:
             log.write(json.dumps(record.as_json(), ensure_ascii=True) + "\n")
             log.flush()
 
-    server = Server(endpoint, note)
+    server = Server(endpoint, write_record)
     bound = await server.start(host, port)
     before = {
         number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopping.set))

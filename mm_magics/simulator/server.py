@@ -1,7 +1,7 @@
-"""Sockets and HTTP: follows an endpoint's plans to the byte.
+"""Sockets and HTTP: carries out the endpoint's response plans, byte by byte.
 
-Always true: one task per connection; a client that goes away ends its task quietly, within `POLL_SECONDS` even in the
-middle of a silence; events are written together, up to `BATCH_BYTES` at a time, as far as their rate allows.
+There is one task per connection. When a client disconnects, its task ends without an error message within
+`POLL_SECONDS`, even during a pause. Events are written in batches of up to `BATCH_BYTES`, as far as the rate allows.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ import h11
 
 from mm_magics.errors import ConfigError
 from mm_magics.simulator.endpoint import Endpoint, Received
-from mm_magics.simulator.record import End, Record
-from mm_magics.simulator.steps import Break, Event, Head, Pause, Plan, Unframed
+from mm_magics.simulator.record import End, RequestRecord
+from mm_magics.simulator.steps import Break, Event, Head, Pause, ResponsePlan, Unframed
 
 POLL_SECONDS = 0.05
 BATCH_BYTES = 65_536
 READ_BYTES = 65_536
 BACKLOG = 1_024
 
-Log = Callable[[Record, Record | None], None]
-"""Called with a new record, and with the record that takes an older one's place."""
+Log = Callable[[RequestRecord, RequestRecord | None], None]
+"""Called with each new record and None, and with each changed record and the one that it replaces."""
 
 
-class _Gone(Exception):
-    """The client went away."""
+class _ClientDisconnected(Exception):
+    """The client closed the connection."""
 
 
-class _Broken(Exception):
+class _ConnectionBroken(Exception):
     """A fault ended the connection."""
 
 
 class Server:
-    """Listens for one endpoint. Everything happens in the event loop that calls `start`."""
+    """Listens on one port for an endpoint. Everything happens in the event loop that calls `start`."""
 
     def __init__(self, endpoint: Endpoint, log: Log) -> None:
         self._endpoint = endpoint
@@ -48,23 +48,30 @@ class Server:
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listens; returns the port. Raises `ConfigError` where that cannot be."""
+        """Start to listen.
+
+        Returns:
+            The port.
+
+        Raises:
+            ConfigError: If the port is not available.
+        """
         try:
             self._server = await asyncio.start_server(self._connected, host, port, backlog=BACKLOG)
         except (OSError, OverflowError) as error:
-            hint = "Choose another port, or 0 for any that is free."
+            hint = "Choose another port, or 0 for any free port."
             raise ConfigError(f"The simulator cannot listen on {host}:{port}: {error}", hint) from None
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
     async def stop(self) -> None:
-        """Closes the listening socket and every connection."""
+        """Close the listening socket and every connection."""
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # lets the aborted transports close
+        await asyncio.sleep(0)  # let the aborted transports close
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(_Connection(reader, writer, self._endpoint, self._log).run())
@@ -73,7 +80,7 @@ class Server:
 
 
 class _Connection:
-    """One client's connection, request after request."""
+    """The connection of one client, which serves one request after the other."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, endpoint: Endpoint, log: Log
@@ -85,16 +92,16 @@ class _Connection:
         self._http = h11.Connection(h11.SERVER)
         self._batch: list[bytes] = []
         self._framed: list[bytes] = []
-        self._waiting = 0
+        self._batched_bytes = 0
         self._deltas = 0
-        self._record: Record | None = None
+        self._record: RequestRecord | None = None
 
     async def run(self) -> None:
         try:
             await self._serve()
             self._writer.close()
             await self._writer.wait_closed()
-        except (_Gone, OSError):
+        except (_ClientDisconnected, OSError):
             pass
         finally:
             self._writer.transport.abort()
@@ -109,15 +116,15 @@ class _Connection:
     # Reading ----------------------------------------------------------------------------------------------------
 
     async def _receive(self) -> Received | None:
-        """The next request, None when the client has no more."""
+        """Read the next request. None: the client sends no more."""
         request: h11.Request | None = None
         body: list[bytes] = []
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
                 if self._http.they_are_waiting_for_100_continue:
-                    go_on = self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
-                    self._writer.write(go_on or b"")
+                    interim = self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
+                    self._writer.write(interim or b"")
                 self._http.receive_data(await self._reader.read(READ_BYTES))
             elif isinstance(event, h11.Request):
                 request = event
@@ -131,7 +138,7 @@ class _Connection:
                 return None
 
     def _refuse_http(self) -> None:
-        """Bytes that are no HTTP/1.1 request."""
+        """Answer bytes that are not an HTTP/1.1 request."""
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE) and not self._writer.is_closing():
             answer = h11.Response(status_code=400, headers=[("content-length", "0"), ("connection", "close")])
             self._writer.write((self._http.send(answer) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
@@ -139,35 +146,35 @@ class _Connection:
     # Writing ----------------------------------------------------------------------------------------------------
 
     async def _answer(self, received: Received) -> bool:
-        """Answers a request; whether the connection can take another."""
+        """Answer a request, and return whether the connection can serve another one."""
         plan, self._record = self._endpoint.respond(received)
         self._log(self._record, None)
-        self._batch, self._framed, self._waiting, self._deltas = [], [], 0, 0
+        self._batch, self._framed, self._batched_bytes, self._deltas = [], [], 0, 0
         try:
-            await self._follow(plan)
-        except _Broken:
-            self._end("broken")
+            await self._execute(plan)
+        except _ConnectionBroken:
+            self._set_end("broken")
             return False
-        except (_Gone, OSError):
-            self._end("left")
+        except (_ClientDisconnected, OSError):
+            self._set_end("left")
             return False
         except asyncio.CancelledError:
-            self._end("broken")
+            self._set_end("broken")
             raise
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 
-    def _note(self, **changes: Any) -> None:
-        """Puts a changed record in the place of this answer's."""
+    def _update_record(self, **changes: Any) -> None:
+        """Change the record of this answer in the log."""
         if (old := self._record) is not None:
             self._record = replace(old, **changes)
             self._log(self._record, old)
 
-    def _end(self, how: End) -> None:
-        """Notes how the answer ended, the first time it is told."""
+    def _set_end(self, end: End) -> None:
+        """Record how the answer ended. Only the first call counts."""
         if self._record is not None and self._record.ended is None:
-            self._note(ended=how, deltas=self._deltas)
+            self._update_record(ended=end, deltas=self._deltas)
 
-    async def _follow(self, plan: Plan) -> None:
+    async def _execute(self, plan: ResponsePlan) -> None:
         started = perf_counter()
         paced = 0
         for step in plan.steps:
@@ -183,12 +190,12 @@ class _Connection:
                     await self._add(step)
                     self._frame_batch()
                 case Head():
-                    self._note(status=step.status)
+                    self._update_record(status=step.status)
                     self._frame(h11.Response(status_code=step.status, headers=list(step.headers)))
                     started = perf_counter()
                 case Pause():
                     await self._flush()
-                    await self._silence(step.seconds)
+                    await self._pause(step.seconds)
                     started += step.seconds or 0
                 case Unframed():
                     await self._flush()
@@ -200,46 +207,46 @@ class _Connection:
         try:
             self._frame(h11.EndOfMessage())
         except h11.LocalProtocolError:
-            self._end("broken")
+            self._set_end("broken")
             await self._flush()
-            raise _Broken from None
-        self._end("complete")
+            raise _ConnectionBroken from None
+        self._set_end("complete")
         await self._flush()
 
     async def _sleep_until(self, due: float) -> None:
         if due > perf_counter():
             await self._flush()
-            await self._silence(due - perf_counter())
+            await self._pause(due - perf_counter())
 
-    async def _silence(self, seconds: float | None) -> None:
-        """Nothing for that long, for ever where it is None; notices a client that leaves."""
+    async def _pause(self, seconds: float | None) -> None:
+        """Send nothing for this many seconds (None: forever), and notice when the client disconnects."""
         until = None if seconds is None else perf_counter() + seconds
         while True:
-            self._check()
+            self._check_client()
             left = POLL_SECONDS if until is None else until - perf_counter()
             if left <= 0:
                 return
             await asyncio.sleep(min(left, POLL_SECONDS))
 
-    def _check(self) -> None:
+    def _check_client(self) -> None:
         if self._reader.at_eof() or self._reader.exception() is not None or self._writer.is_closing():
-            raise _Gone
+            raise _ClientDisconnected
 
     async def _add(self, data: bytes) -> None:
-        if self._waiting >= BATCH_BYTES:
+        if self._batched_bytes >= BATCH_BYTES:
             await self._flush()
         self._batch.append(data)
-        self._waiting += len(data)
+        self._batched_bytes += len(data)
 
     async def _flush(self) -> None:
         self._frame_batch()
         data = b"".join(self._framed)
         if data:
-            self._framed, self._waiting = [], 0
-            self._check()
+            self._framed, self._batched_bytes = [], 0
+            self._check_client()
             self._writer.write(data)
             await self._writer.drain()
-            await asyncio.sleep(0)  # lets other connections in
+            await asyncio.sleep(0)  # let other connections run
 
     def _frame_batch(self) -> None:
         data = b"".join(self._batch)
@@ -255,4 +262,4 @@ class _Connection:
             connection = self._writer.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._writer.transport.abort()
-        raise _Broken
+        raise _ConnectionBroken

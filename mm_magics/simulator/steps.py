@@ -1,6 +1,6 @@
-"""What the server can do, step by step: heads, events, bytes, silences, breaks; and the plan that they make.
+"""The steps of a response: heads, events, bytes, pauses and breaks, and the plan that they form.
 
-Always true: a plan's steps are followed once, in order; bytes on the wire come from steps and from nothing else.
+The server carries out a plan's steps once, in order, and sends no byte that is not part of a step.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import uuid4
 
-from mm_magics.simulator.answer import Spot
+from mm_magics.simulator.answer import StreamPosition
 
 to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -21,7 +21,7 @@ def encode(value: object) -> bytes:
 
 
 def new_id() -> str:
-    """32 hex characters, as in message ids and `request_id`."""
+    """Return 32 random hex characters, as in message ids and `request_id`."""
     return uuid4().hex
 
 
@@ -35,44 +35,48 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A server-sent event. Events are sent together where nothing holds them apart."""
+    """A server-sent event. Consecutive events are sent together unless the rate or a pause separates them."""
 
     name: str
     data: dict[str, Any]
     delta: bool = False
-    """Whether it carries content: text, thinking or a tool's input. These are counted and paced."""
+    """Whether it carries content: text, thinking or a tool's input. Deltas are counted and paced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Silence; for ever where `seconds` is None."""
+    """Silence for this many seconds; forever if None."""
 
     seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """The connection ends here: closed (FIN) or reset (RST)."""
+    """The end of the connection: closed (FIN) or reset (RST)."""
 
     kind: Literal["close", "reset"]
 
 
 @dataclass(frozen=True, slots=True)
 class Unframed:
-    """Bytes that go out as they are, past HTTP's framing."""
+    """Bytes that bypass HTTP framing."""
 
     data: bytes
 
 
 Step = Head | Event | bytes | Pause | Break | Unframed
-"""One thing the server does. `bytes` are body bytes, sent in a chunk of their own. After the last one the body ends."""
+"""One action of the server. `bytes` are part of the body, sent in a separate chunk. The last step ends the body."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything the server does for one request. `rate`: deltas a second, None for as fast as it goes.
+class ResponsePlan:
+    """Everything the server does for one request.
 
-    `unstreamed`: the body of the same answer when no stream is asked.
+    Args:
+        steps: The steps, in order.
+        rate: Deltas per second. None: as fast as possible.
+        unstreamed: The body of the same answer without streaming.
+        encode: Turns an event into bytes.
     """
 
     steps: Iterable[Step]
@@ -86,22 +90,22 @@ def sse(event: Event) -> bytes:
 
 
 def head(status: int, content_type: str, request_id: str, *more: tuple[str, str]) -> Head:
-    """The endpoint's headers; there is no `request-id`."""
+    """Return a head with the headers that the endpoint sends. It sends no `request-id`."""
     ids = ("minimax-request-id", "x-mm-request-id", "trace-id")
     return Head(status, (("content-type", content_type), *((name, request_id) for name in ids), *more))
 
 
-def whole(head: Head, body: bytes) -> list[Step]:
-    """An answer that is not streamed."""
+def complete_body(head: Head, body: bytes) -> list[Step]:
+    """Return the steps of an answer that is not streamed."""
     return [Head(head.status, (*head.headers, ("content-length", str(len(body))))), body]
 
 
 def split(
-    steps: Iterable[Step], spot: Spot, encode: Callable[[Event], bytes] = sse
+    steps: Iterable[Step], spot: StreamPosition, encode: Callable[[Event], bytes] = sse
 ) -> tuple[Iterator[Step], Iterator[Step]]:
-    """The steps up to a spot, and those after it; take the first to its end before the second.
+    """Split the steps at a position. Consume the first part before the second.
 
-    A spot that never comes leaves the second part empty. A body that is not a stream is split in its middle.
+    If the position never comes, the second part is empty. A body that is not a stream is split in the middle.
     """
     source = iter(steps)
     rest: list[Step] = []

@@ -1,7 +1,7 @@
-"""How the simulator counts tokens, and the prompt as the row of segments that the cache rules speak of.
+"""Counts tokens, and splits a prompt into the segments that the cache rules refer to.
 
-Always true: the count is an estimate of four characters a token, rounded up per segment, equal for equal text; the
-sum over `segments(request)` is the request's whole input. Order: tools, system, messages (`minimax-api.md`, Cache).
+The count is an estimate: four characters per token, rounded up for each segment. The sum over the segments of a request
+is its whole input. Their order is tools, system, messages (`minimax-api.md`, Cache).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ IMAGE_TOKENS = 1_000
 
 
 def count(text: str) -> int:
-    """Tokens of a text, rounded up.
+    """Count the tokens of a text, rounded up.
 
     >>> count("four"), count("fours"), count("")
     (1, 2, 0)
@@ -27,19 +27,19 @@ def count(text: str) -> int:
 
 
 def canonical(value: object) -> str:
-    """JSON that is equal for equal values."""
+    """Return JSON that is equal for equal values."""
     return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One tool, system block or content block. `key` tells it from others with the same `text`."""
+    """One tool, system block or content block. `key` distinguishes it from others with the same `text`."""
 
     key: str
     text: str
     tokens: int
     marked: bool
-    """Whether it carries a `cache_control` breakpoint."""
+    """Whether it has a `cache_control` breakpoint."""
 
 
 def _marked(block: Mapping[str, Any]) -> bool:
@@ -47,12 +47,12 @@ def _marked(block: Mapping[str, Any]) -> bool:
 
 
 def without_mark(block: Mapping[str, Any]) -> Block:
-    """The block with no `cache_control`, which is no part of what the model reads."""
+    """Return the block without `cache_control`, which the model does not see."""
     return {key: value for key, value in block.items() if key != "cache_control"}
 
 
 def block_text(block: Mapping[str, Any]) -> str:
-    """What of a content block costs tokens: text, thinking, a call's name and input, a result's content."""
+    """Return what costs tokens: the text, the thinking, a call's name and input, or a result's content."""
     match block.get("type"):
         case "text":
             return str(block.get("text", ""))
@@ -70,14 +70,14 @@ def block_text(block: Mapping[str, Any]) -> str:
 
 
 def output_tokens(content: Sequence[Block]) -> int:
-    """Tokens of an assistant message's content, thinking included."""
+    """Count the tokens of an assistant message's content, including thinking."""
     return sum(count(block_text(block)) for block in content)
 
 
 def segments(
     tools: Sequence[Block], system: Sequence[Block], messages: Sequence[Mapping[str, Any]]
 ) -> Iterator[Segment]:
-    """The prompt in the cache's order."""
+    """Yield the prompt's segments in the order of the cache."""
     for tool in tools:
         text = canonical(without_mark(tool))
         yield Segment("tool", text, count(text), _marked(tool))

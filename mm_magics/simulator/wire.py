@@ -1,7 +1,7 @@
-"""From an answer to a message, its two forms, and the plan that sends one of them.
+"""Turns an answer into a message, in its streamed and its unstreamed form, and into the plan that sends it.
 
-Always true: the streamed and the unstreamed form hold the same content and the same usage. Shapes are those of
-`minimax-api.md`, Stream, Not streamed and Error body.
+Both forms have the same content and usage. Their formats are described in `minimax-api.md`, sections Stream, Not
+streamed and Error body.
 """
 
 from __future__ import annotations
@@ -11,10 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from mm_magics.api.messages import Block
-from mm_magics.simulator.answer import Answer, Spot, completed, limited
+from mm_magics.simulator.answer import ScriptedAnswer, StreamPosition, complete_blocks, truncate_blocks
 from mm_magics.simulator.cache import Counters
 from mm_magics.simulator.contract import Refusal, Request
-from mm_magics.simulator.steps import Event, Pause, Plan, Step, encode, head, new_id, split, to_json, whole
+from mm_magics.simulator.steps import (
+    Event,
+    Pause,
+    ResponsePlan,
+    Step,
+    complete_body,
+    encode,
+    head,
+    new_id,
+    split,
+    to_json,
+)
 from mm_magics.simulator.tokens import count, output_tokens
 
 
@@ -23,15 +34,17 @@ def error_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
     return {"type": "error", "error": error, "request_id": request_id}
 
 
-def json_plan(status: int, value: object, request_id: str, *more: tuple[str, str]) -> Plan:
-    return Plan(whole(head(status, "application/json; charset=utf-8", request_id, *more), encode(value)))
+def json_plan(status: int, value: object, request_id: str, *more: tuple[str, str]) -> ResponsePlan:
+    return ResponsePlan(
+        complete_body(head(status, "application/json; charset=utf-8", request_id, *more), encode(value))
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A message about to be sent. `cut_json` is what is left of the last call's input where `max_tokens` cut it.
+    """A message to send. `cut_json` is the start of the last call's input if `max_tokens` truncated it.
 
-    `base_resp`: MiniMax's own status beside the message; a stream has none unless it is an error.
+    `base_resp` is MiniMax's own status beside the message. A stream has it only in case of an error.
     """
 
     id: str
@@ -39,7 +52,7 @@ class Reply:
     content: list[Block]
     stop_reason: str
     counters: Counters
-    answer: Answer
+    answer: ScriptedAnswer
     cut_json: str | None = None
     base_resp: tuple[int, str] = (0, "")
 
@@ -56,10 +69,10 @@ class Reply:
         }
 
 
-def reply(request: Request, answer: Answer, counters: Counters) -> Reply:
-    """The answer as a message, `max_tokens` kept."""
-    full = completed(answer.blocks, request.seed)
-    content, room = limited(full, request.max_tokens)
+def build_reply(request: Request, answer: ScriptedAnswer, counters: Counters) -> Reply:
+    """Turn the answer into a message of at most `max_tokens`."""
+    full = complete_blocks(answer.blocks, request.seed)
+    content, room = truncate_blocks(full, request.max_tokens)
     calls = any(block.get("type") == "tool_use" for block in content)
     stop = answer.stop_reason if answer.stop_reason is not None else "tool_use" if calls else "end_turn"
     cut_json = None if room is None else to_json(full[len(content) - 1]["input"])[:room]
@@ -68,14 +81,16 @@ def reply(request: Request, answer: Answer, counters: Counters) -> Reply:
     return Reply(new_id(), request.model, content, stop, counters, answer, cut_json)
 
 
-def plan(reply: Reply, stream: bool, rate: float | None) -> Plan:
-    """The reply's sending. Unstreamed and paced, it takes as long as its stream would."""
+def build_plan(reply: Reply, stream: bool, rate: float | None) -> ResponsePlan:
+    """Return the plan that sends the reply. An unstreamed reply with a rate takes as long as its stream."""
     answer = reply.answer
     body = encode(message(reply))
     if not stream:
         seconds = answer.stall + (sum(event.delta for event in events(reply)) / rate if rate else 0)
         start: list[Step] = [Pause(seconds)] if seconds else []
-        return Plan([*start, *whole(head(200, "application/json; charset=utf-8", reply.id), body)], unstreamed=body)
+        return ResponsePlan(
+            [*start, *complete_body(head(200, "application/json; charset=utf-8", reply.id), body)], unstreamed=body
+        )
     opening = head(200, "text/event-stream", reply.id, ("cache-control", "no-cache"))
 
     def steps() -> Iterator[Step]:
@@ -83,16 +98,16 @@ def plan(reply: Reply, stream: bool, rate: float | None) -> Plan:
         if not answer.stall:
             yield from events(reply)
             return
-        first, rest = split(events(reply), answer.spot or Spot())
+        first, rest = split(events(reply), answer.spot or StreamPosition())
         yield from first
         yield Pause(answer.stall)
         yield from rest
 
-    return Plan(steps(), rate, body)
+    return ResponsePlan(steps(), rate, body)
 
 
 def message(reply: Reply) -> dict[str, Any]:
-    """The unstreamed form: `base_resp`, no `stop_sequence`, no cache counters where there is nothing to count."""
+    """Return the unstreamed form: with `base_resp`, without `stop_sequence`, and without cache counters that are 0."""
     usage = {key: value for key, value in reply.usage.items() if value or not key.startswith("cache_")}
     return {
         "id": reply.id,
@@ -111,7 +126,7 @@ def _base_resp(reply: Reply) -> dict[str, Any]:
 
 
 def events(reply: Reply) -> Iterator[Event]:
-    """The streamed form. `message_start` does not know its tokens yet; `message_delta` says all four counters."""
+    """Yield the streamed form. `message_start` has no token counts yet; `message_delta` has all four counters."""
     start: dict[str, Any] = {
         "id": reply.id,
         "type": "message",
@@ -134,8 +149,8 @@ def events(reply: Reply) -> Iterator[Event]:
     yield Event("message_stop", {"type": "message_stop"})
 
 
-def block_events(index: int, block: Block, answer: Answer, cut_json: str | None = None) -> Iterator[Event]:
-    """One block: start, deltas, stop. A type that has no deltas stands whole in its start."""
+def block_events(index: int, block: Block, answer: ScriptedAnswer, cut_json: str | None = None) -> Iterator[Event]:
+    """Yield the events of one block: start, deltas, stop. A type without deltas is complete in its start event."""
     kind = block.get("type")
     if kind == "text":
         yield _start(index, {**block, "text": ""})

@@ -12,7 +12,7 @@ from mm_magics import Session, map_prompts
 from mm_magics.batch.dry_run import DryRun
 from mm_magics.batch.result import MapResult
 from mm_magics.errors import MissingKeyError, NotRecordedError, UsageError
-from mm_magics.simulator import Answer, Fault, Simulator, text
+from mm_magics.simulator import Fault, ScriptedAnswer, Simulator, text
 from tests.batch.simulated import OK_TEMPLATE, ok_template, sent_texts
 from tests.turns import broken_rules
 
@@ -87,22 +87,34 @@ def test_failed_rows_are_not_stored_and_are_sent_by_the_next_run(session: Sessio
 @pytest.mark.parametrize(
     ("answer", "reason", "stored"),
     [
-        (Answer([text("x" * 4_000)]), "The answer was cut off by max_tokens or by the model's context window.", True),
-        (Answer([text("I will not.")], stop_reason="refusal"), "The model refused to answer.", True),
-        (Answer([text("far")], stop_reason="model_context_window_exceeded"), "The answer was cut off by max", True),
-        (Answer([text("")]), "The answer is empty.", False),
-        (Answer([]), "The answer is empty.", False),
-        (Answer([text("half")], fault="stop-error"), "The endpoint ended the answer with an error.", False),
-        (Answer([text("a")], fault="html"), "The endpoint responded with text/html", False),
-        (Answer([text("a")], fault="base-resp"), "login fail: ", False),
-        (Answer([text("a")], fault="input-sensitive"), "input new_sensitive (1026)", False),
-        (Answer([text("a")], fault="cut-gzip"), "", False),
-        (Answer([text("a")], fault=Fault("redirect", to="http://127.0.0.1:9")), "redirects to another URL", False),
+        (
+            ScriptedAnswer([text("x" * 4_000)]),
+            "The answer was cut off by max_tokens or by the model's context window.",
+            True,
+        ),
+        (ScriptedAnswer([text("I will not.")], stop_reason="refusal"), "The model refused to answer.", True),
+        (
+            ScriptedAnswer([text("far")], stop_reason="model_context_window_exceeded"),
+            "The answer was cut off by max",
+            True,
+        ),
+        (ScriptedAnswer([text("")]), "The answer is empty.", False),
+        (ScriptedAnswer([]), "The answer is empty.", False),
+        (ScriptedAnswer([text("half")], fault="stop-error"), "The endpoint ended the answer with an error.", False),
+        (ScriptedAnswer([text("a")], fault="html"), "The endpoint responded with text/html", False),
+        (ScriptedAnswer([text("a")], fault="base-resp"), "login fail: ", False),
+        (ScriptedAnswer([text("a")], fault="input-sensitive"), "input new_sensitive (1026)", False),
+        (ScriptedAnswer([text("a")], fault="cut-gzip"), "", False),
+        (
+            ScriptedAnswer([text("a")], fault=Fault("redirect", to="http://127.0.0.1:9")),
+            "redirects to another URL",
+            False,
+        ),
     ],
     ids=lambda each: str(each)[:40],
 )
 def test_an_invalid_or_incomplete_answer_is_an_error_of_its_row(
-    session: Session, endpoint: Simulator, answer: Answer, reason: str, stored: bool
+    session: Session, endpoint: Simulator, answer: ScriptedAnswer, reason: str, stored: bool
 ) -> None:
     endpoint.answers.append(answer)
     result = map_prompts(OK_TEMPLATE, ["a"], session=session, max_tokens=100)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from mm_magics import Session, map_prompts
 from mm_magics.errors import UsageError
-from mm_magics.simulator import Answer, Simulator, text, tool_use
+from mm_magics.simulator import ScriptedAnswer, Simulator, text, tool_use
 from tests.batch.simulated import FRAMES, column_names, column_of, ok_template
 from tests.recorder import Recorder, http
 
@@ -53,8 +53,8 @@ def one_by_one(session: Session) -> Session:
     return session
 
 
-def final_answers(*values: Any) -> list[Answer | str]:
-    return [Answer([tool_use("final_answer", value)]) for value in values]
+def final_answers(*values: Any) -> list[ScriptedAnswer | str]:
+    return [ScriptedAnswer([tool_use("final_answer", value)]) for value in values]
 
 
 @pytest.mark.parametrize("schema", [Data, Model, Typed, SCHEMA, json.dumps(SCHEMA)], ids=str)
@@ -114,7 +114,7 @@ def test_json_in_a_text_answer_is_read_and_an_answer_without_json_is_corrected(
     one_by_one: Session, endpoint: Simulator
 ) -> None:
     fenced = 'Here:\n```json\n{"label": "a", "score": 3}\n```'
-    endpoint.answers.extend(["No idea.", Answer([text(fenced)])])
+    endpoint.answers.extend(["No idea.", ScriptedAnswer([text(fenced)])])
     result = map_prompts(TEMPLATE, [{"text": "a"}], schema=Data, session=one_by_one)
     assert result.values == [Data("a", 3)]
     assert "matches this JSON schema" in endpoint.log[1].body["messages"][2]["content"][0]["text"]

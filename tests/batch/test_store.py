@@ -14,7 +14,7 @@ import pytest
 from mm_magics import Session, map_prompts
 from mm_magics.batch.store import MAX_KEYS, Reply, Store
 from mm_magics.errors import StoreError
-from mm_magics.simulator import Answer, Simulator, text, thinking
+from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking
 from tests.batch.map_process import outcome_of, start_run
 from tests.batch.simulated import OK_TEMPLATE, ok_template
 
@@ -38,7 +38,7 @@ def execute(statement: str, file: Path = FILE) -> list[Any]:
 
 def test_an_answer_is_stored_verbatim_under_the_hash_of_its_request(session: Session, endpoint: Simulator) -> None:
     odd: list[Any] = [thinking(" hm \u2028"), {"type": "hologram", "depth": [1, None, {}]}, text("Grüße 🦪")]
-    endpoint.answers.append(Answer(odd))
+    endpoint.answers.append(ScriptedAnswer(odd))
     run(session, ["a"])
     prompt = session.prepare(OK_TEMPLATE.replace("{{ row }}", "a"), context="none")
     ((sha256, created, model, messages, responses),) = execute("SELECT * FROM answers")

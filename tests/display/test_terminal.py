@@ -14,7 +14,7 @@ from mm_magics.display.terminal import TerminalView
 from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
 from mm_magics.errors import EndpointError
 from mm_magics.session import Session
-from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
+from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking, tool_use
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -28,7 +28,7 @@ def view_of(*, styled: bool = False, width: int = 40) -> tuple[TerminalView, io.
 
 
 def test_thinking_is_followed_by_the_answer_and_the_summary(session: Session, endpoint: Simulator) -> None:
-    endpoint.answers.append(Answer([thinking("Let me see."), text("**Hello**, [b]world[/b] :smile:\n\n1 < 2")]))
+    endpoint.answers.append(ScriptedAnswer([thinking("Let me see."), text("**Hello**, [b]world[/b] :smile:\n\n1 < 2")]))
     view, file = view_of()
     turn = session.ask("hi", view=view, params={"top_k": 3})
     lines = file.getvalue().splitlines()
@@ -44,14 +44,14 @@ def test_thinking_is_followed_by_the_answer_and_the_summary(session: Session, en
 
 
 def test_long_lines_are_wrapped_by_the_terminal(session: Session, endpoint: Simulator) -> None:
-    endpoint.answers.append(Answer([text("word " * 100)]))
+    endpoint.answers.append(ScriptedAnswer([text("word " * 100)]))
     view, file = view_of(width=20)
     session.ask("hi", view=view)
     assert "word " * 100 in file.getvalue()
 
 
 def test_thinking_is_dimmed_and_the_answer_is_not(session: Session, endpoint: Simulator) -> None:
-    endpoint.answers.append(Answer([thinking("hm"), text("Yes")], size=9, thinking_size=9))
+    endpoint.answers.append(ScriptedAnswer([thinking("hm"), text("Yes")], size=9, thinking_size=9))
     view, file = view_of(styled=True)
     session.ask("hi", view=view)
     assert "\x1b[2;3mhm\x1b[0m" in file.getvalue()
@@ -59,7 +59,7 @@ def test_thinking_is_dimmed_and_the_answer_is_not(session: Session, endpoint: Si
 
 
 def test_a_tool_call_is_shown_with_its_name_and_input(session: Session, endpoint: Simulator) -> None:
-    endpoint.answers.append(Answer([tool_use("lookup", {"q": 1})]))
+    endpoint.answers.append(ScriptedAnswer([tool_use("lookup", {"q": 1})]))
     view, file = view_of()
     session.ask("hi", view=view, params={"tools": [{"name": "lookup"}]})
     assert file.getvalue().splitlines()[0].replace(" ", "") == '[lookup]{"q":1}'

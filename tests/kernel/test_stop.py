@@ -12,7 +12,7 @@ import pytest
 from mm_magics.api.messages import problems
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.simulator import Simulator
-from mm_magics.simulator.answer import Answer, thinking, tool_use
+from mm_magics.simulator.answer import ScriptedAnswer, thinking, tool_use
 from tests.kernel.conftest import Kernel, loaded_kernel
 from tests.recorder import unanswered
 
@@ -166,7 +166,9 @@ def test_stop_works_immediately_while_connecting(kernel, simulator, button, how)
 @pytest.mark.parametrize("how", ["button", "interrupt"])
 def test_stop_works_immediately_in_code_written_by_the_model(kernel, simulator, button, how):
     kernel.run("%minimax tools allow python")
-    simulator.answers.append(Answer([thinking("I loop."), tool_use("python", {"code": "while True:\n    pass"})]))
+    simulator.answers.append(
+        ScriptedAnswer([thinking("I loop."), tool_use("python", {"code": "while True:\n    pass"})])
+    )
     case = State("Loop.", RUNNING, "--tools python", "while True")
     run, seconds = stopped(kernel, case, button if how == "button" else kernel.interrupt)
     print(f"in code of the model's, by {how}: {seconds:.3f} s")

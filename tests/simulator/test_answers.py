@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_magics.errors import UsageError
-from mm_magics.simulator import Answer, Simulator
-from mm_magics.simulator.directives import KEYS, DirectiveError, filling, parse, stripped
+from mm_magics.simulator import ScriptedAnswer, Simulator
+from mm_magics.simulator.directives import KEYS, DirectiveError, filler_text, parse, strip_directives
 from mm_magics.simulator.faults.catalogue import NAMES
 from mm_magics.simulator.samples import sample
 from tests.simulator.asking import Asker, text
@@ -296,13 +296,13 @@ def test_a_directive_is_no_part_of_the_question(ask: Asker) -> None:
     [
         ("speed=9", ", ".join(KEYS)),
         ("fault=gremlins", ", ".join(NAMES)),
-        ("deltas=many", "an answer of so many text deltas"),
-        ("size=0", "characters a delta"),
+        ("deltas=many", "an answer of this many text deltas"),
+        ("size=0", "characters per delta"),
         ("wait=-1", "seconds before the first byte"),
         ("part=middle at=ping", "before, during or after"),
         ("deltas=100000000", "at most 50,000,000 characters"),
         ("rate", "key=value"),
-        ('say="unclosed', "no value for the directive say"),
+        ('say="unclosed', "not a value for the directive say"),
     ],
 )
 def test_a_directive_that_cannot_be_followed_is_refused_with_what_is_known(
@@ -328,17 +328,17 @@ def test_parsing_any_prompt_gives_directives_or_a_directive_error(prompt: str) -
             parse(candidate)
         except DirectiveError:
             continue
-        assert len(stripped(candidate)) <= len(candidate)
+        assert len(strip_directives(candidate)) <= len(candidate)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 5_000))
 def test_filling_has_exactly_the_length_asked(length: int) -> None:
-    assert len(filling(length)) == length
+    assert len(filler_text(length)) == length
 
 
 def test_a_script_that_cannot_be_followed_is_refused_at_once() -> None:
     with pytest.raises(UsageError, match="unknown fault 'gremlins'"):
-        Simulator(answers=[Answer(fault="gremlins")])
+        Simulator(answers=[ScriptedAnswer(fault="gremlins")])
     with pytest.raises(UsageError, match="not int"):
         Simulator(answers=[7])  # type: ignore[list-item]

@@ -14,7 +14,7 @@ import anthropic
 import httpx2
 import pytest
 
-from mm_magics.simulator import Answer, Fault, Simulator, Spot, text, thinking
+from mm_magics.simulator import Fault, ScriptedAnswer, Simulator, StreamPosition, text, thinking
 from mm_magics.simulator.contract import REFUSALS
 from mm_magics.simulator.faults.catalogue import NAMES
 from tests.simulator.asking import MODEL, Asker, assembled, parsed, request
@@ -86,9 +86,9 @@ def test_the_sdk_retries_through_a_limited_fault(endpoint: Simulator) -> None:
 
 def test_a_scripted_answer_can_fail_too() -> None:
     answers = [
-        Answer([text("abcdefgh")], fault=Fault("close", Spot(after=1))),
-        Answer(fault="usage-limit"),
-        Answer([text("fine")]),
+        ScriptedAnswer([text("abcdefgh")], fault=Fault("close", StreamPosition(after=1))),
+        ScriptedAnswer(fault="usage-limit"),
+        ScriptedAnswer([text("fine")]),
     ]
     with Simulator(answers=answers) as endpoint:
         ask = Asker(endpoint)
@@ -469,7 +469,7 @@ def test_every_fault_is_described_and_asked_for_here() -> None:
 
 
 def test_thinking_can_be_scripted_unsigned() -> None:
-    answers = [Answer([{**thinking("Hm."), "signature": None}, text("Yes.")])]
+    answers = [ScriptedAnswer([{**thinking("Hm."), "signature": None}, text("Yes.")])]
     with Simulator(answers=answers) as endpoint:
         ask = Asker(endpoint)
         with ask.http:

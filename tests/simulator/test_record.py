@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from mm_magics.simulator import Answer, Replayed, text, thinking, tool_use
-from mm_magics.simulator.record import Issued
+from mm_magics.simulator import ReturnedMessage, ScriptedAnswer, text, thinking, tool_use
+from mm_magics.simulator.record import IssuedMessages
 from tests.simulator.asking import Asker, assembled
 
 Content = list[dict[str, Any]]
 
-ANSWER = Answer([thinking("First I think."), text("I call both."), tool_use("a", {"n": 1}), tool_use("b")])
+ANSWER = ScriptedAnswer([thinking("First I think."), text("I call both."), tool_use("a", {"n": 1}), tool_use("b")])
 
 
-def replayed(ask: Asker, content: Any, prompt: str = "Next") -> Replayed:
+def replayed(ask: Asker, content: Any, prompt: str = "Next") -> ReturnedMessage:
     calls = [block["id"] for block in content if block["type"] == "tool_use"] if isinstance(content, list) else []
     results = [{"type": "tool_result", "tool_use_id": id_, "content": "ok"} for id_ in calls]
     messages = [
@@ -42,7 +42,7 @@ def answered(ask: Asker, stream: bool = False) -> Content:
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_message_that_comes_back_as_it_was_is_unchanged(ask: Asker, stream: bool) -> None:
     report = replayed(ask, answered(ask, stream))
-    assert report == Replayed(1, issued=True)
+    assert report == ReturnedMessage(1, issued=True)
     assert report.unchanged
 
 
@@ -92,7 +92,7 @@ def test_a_bare_string_in_place_of_the_blocks_has_dropped_the_thinking(ask: Aske
 
 
 def test_a_message_from_elsewhere_is_not_judged(ask: Asker) -> None:
-    assert replayed(ask, "I never said that.") == Replayed(1, issued=False)
+    assert replayed(ask, "I never said that.") == ReturnedMessage(1, issued=False)
 
 
 def test_among_equal_texts_the_one_that_fits_best_is_found(ask: Asker) -> None:
@@ -102,8 +102,8 @@ def test_among_equal_texts_the_one_that_fits_best_is_found(ask: Asker) -> None:
 
 
 def test_only_the_latest_messages_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mm_magics.simulator.record.MOST_ISSUED", 2)
-    issued = Issued()
+    monkeypatch.setattr("mm_magics.simulator.record.MAX_ISSUED", 2)
+    issued = IssuedMessages()
     for number in range(3):
         issued.add([{"type": "text", "text": str(number)}])
     messages = [{"role": "assistant", "content": str(number)} for number in range(3)]

@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from mm_magics.simulator import Answer, Simulator, thinking, tool_use
+from mm_magics.simulator import ScriptedAnswer, Simulator, thinking, tool_use
 from mm_magics.simulator import text as text_block
 from tests.simulator.asking import MODEL, Asker, assembled, request
 
@@ -113,7 +113,7 @@ def test_max_tokens_that_suffice_cut_nothing(ask: Asker) -> None:
 
 
 def test_max_tokens_cuts_a_calls_input_in_its_middle() -> None:
-    answers = [Answer([thinking("Call."), tool_use("find", {"query": "x" * 100})])] * 2
+    answers = [ScriptedAnswer([thinking("Call."), tool_use("find", {"query": "x" * 100})])] * 2
     with Simulator(answers=answers) as endpoint:
         ask = Asker(endpoint)
         with ask.http:
@@ -128,7 +128,10 @@ def test_max_tokens_cuts_a_calls_input_in_its_middle() -> None:
 
 def test_scripted_answers_come_in_order_and_then_generated_ones() -> None:
     unknown = {"type": "hologram", "depth": 3}
-    answers: list[Answer | str] = ["One", Answer([text_block("Two"), unknown], stop_reason="pause_turn")]
+    answers: list[ScriptedAnswer | str] = [
+        "One",
+        ScriptedAnswer([text_block("Two"), unknown], stop_reason="pause_turn"),
+    ]
     with Simulator(answers=answers) as endpoint:
         ask = Asker(endpoint)
         with ask.http:
@@ -145,7 +148,7 @@ def test_scripted_answers_come_in_order_and_then_generated_ones() -> None:
 
 def test_a_tools_input_can_come_in_fragments() -> None:
     with Simulator(
-        answers=[Answer([tool_use("find", {"query": "oysters"}), tool_use("stop")], fragments=5)]
+        answers=[ScriptedAnswer([tool_use("find", {"query": "oysters"}), tool_use("stop")], fragments=5)]
     ) as endpoint:
         ask = Asker(endpoint)
         with ask.http:

@@ -14,7 +14,7 @@ from mm_magics.api.messages import blocks, problems
 from mm_magics.errors import EndpointError
 from mm_magics.events import TurnEnd
 from mm_magics.history.turn import Turn
-from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
+from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking, tool_use
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.runtime.runner import ApprovalRequested, ToolFinished, ToolStarted
 from mm_magics.tools.tool import Tool, ToolCall
@@ -34,8 +34,8 @@ def script(endpoint: Simulator, *answers: Any) -> None:
     endpoint.answers.extend(answers)
 
 
-def calls(*blocks: Any, **more: Any) -> Answer:
-    return Answer([thinking("I need a tool."), *blocks], **more)
+def calls(*blocks: Any, **more: Any) -> ScriptedAnswer:
+    return ScriptedAnswer([thinking("I need a tool."), *blocks], **more)
 
 
 def results(turn: Turn) -> list[tuple[str, bool]]:
@@ -327,7 +327,7 @@ def test_an_interrupt_in_a_tool_ends_the_turn_and_the_history_stays_valid(
 
 
 def test_an_endpoint_fault_after_a_tool_keeps_the_tools_result(session: Session, endpoint: Simulator) -> None:
-    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), Answer(fault="overloaded"))
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), ScriptedAnswer(fault="overloaded"))
     with pytest.raises(EndpointError) as raised:
         session.ask("Go.", tools=[add])
     assert raised.value.turn is not None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mm_magics import Session
 from mm_magics.api.messages import blocks, problems
 from mm_magics.errors import EndpointError
-from mm_magics.simulator import Answer, Simulator, text, thinking, tool_use
+from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking, tool_use
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import Tool, ToolCall
 
@@ -30,7 +30,7 @@ CALLS = st.one_of(
     st.just({"type": "hologram", "depth": 3}),
 )
 ANSWERS = st.builds(
-    lambda calls, stop, fault: Answer([thinking("Hm."), *calls], stop_reason=stop, fault=fault),
+    lambda calls, stop, fault: ScriptedAnswer([thinking("Hm."), *calls], stop_reason=stop, fault=fault),
     st.lists(CALLS, max_size=4),
     st.sampled_from([None, None, None, "end_turn", "max_tokens", "tool_use"]),
     st.sampled_from([None, None, None, None, "cut-tool-json", "overloaded", "close"]),
@@ -56,7 +56,7 @@ def interrupts() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(ANSWERS, min_size=1, max_size=4), min_size=1, max_size=3), st.booleans())
-def test_every_request_is_valid_whatever_was_called(script: list[list[Answer]], yes: bool) -> None:
+def test_every_request_is_valid_whatever_was_called(script: list[list[ScriptedAnswer]], yes: bool) -> None:
     allowed: list[str] = []
     acted: list[int] = []
     stop = threading.Event()
@@ -94,7 +94,7 @@ def test_a_long_result_is_cut_visibly_and_long_arguments_pass() -> None:
         return data
 
     with Simulator() as endpoint, Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:
-        endpoint.answers.extend([Answer([tool_use("measure", {"data": "x" * 500_000})]), "Done."])
+        endpoint.answers.extend([ScriptedAnswer([tool_use("measure", {"data": "x" * 500_000})]), "Done."])
         turn = session.ask("Go.", tools=[measure], tool_limit=1_000, max_tokens=150_000)
     assert got == [500_000]
     (block,) = blocks(turn.messages[2])

@@ -11,7 +11,7 @@ from mm_magics import Session
 from mm_magics.api import request
 from mm_magics.api.messages import join_turns, repair_turn
 from mm_magics.history.turn import Turn
-from mm_magics.simulator import Answer, Fault, Simulator, text, thinking, tool_use
+from mm_magics.simulator import Fault, ScriptedAnswer, Simulator, text, thinking, tool_use
 
 
 def add(a: int, b: int) -> int:
@@ -19,9 +19,9 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def call(id_: str = "", **more: Any) -> Answer:
+def call(id_: str = "", **more: Any) -> ScriptedAnswer:
     block = tool_use("add", {"a": 1, "b": 2})
-    return Answer([thinking("Let me add."), {**block, "id": id_} if id_ else block], **more)
+    return ScriptedAnswer([thinking("Let me add."), {**block, "id": id_} if id_ else block], **more)
 
 
 def joined(turn: Turn, past: Turn, rounds: int) -> list[Any]:
@@ -34,15 +34,15 @@ SCRIPTS = {
     "plain": [call(), call(), call()],
     "an id again": [call("one"), call("two"), call("one"), call("three")],
     "an id of the past": [call("past"), call(), call("past_2"), call()],
-    "no text but blanks": [Answer([text("Ah…"), text(" "), *call().blocks]), call()],
+    "no text but blanks": [ScriptedAnswer([text("Ah…"), text(" "), *call().blocks]), call()],
     "a call that was cut": [call(), call(fault=Fault("cut-tool-json")), call()],
-    "letters beyond ASCII": [Answer([thinking("naïve ☃ 語"), *call().blocks]), call()],
+    "letters beyond ASCII": [ScriptedAnswer([thinking("naïve ☃ 語"), *call().blocks]), call()],
 }
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
 def test_each_request_equals_all_messages_joined_again_byte_for_byte(
-    session: Session, endpoint: Simulator, script: list[Answer]
+    session: Session, endpoint: Simulator, script: list[ScriptedAnswer]
 ) -> None:
     endpoint.answers.extend([call("past"), "It is 3.", *script, "Done."])
     past = session.ask("Add, please.", tools=[add])
@@ -58,7 +58,9 @@ def test_each_request_equals_all_messages_joined_again_byte_for_byte(
 
 
 def test_an_unreadable_tool_call_is_requested_again(session: Session, endpoint: Simulator) -> None:
-    endpoint.answers.extend([Answer([tool_use("add", {"a": 1, "b": 2})], fault=Fault("cut-tool-json")), "Done."])
+    endpoint.answers.extend(
+        [ScriptedAnswer([tool_use("add", {"a": 1, "b": 2})], fault=Fault("cut-tool-json")), "Done."]
+    )
     turn = session.ask("Add, please.", model="MiniMax-M3", tools=[add])
     assert turn.text == "Done."
     (message,) = list(endpoint.log)[-1].body["messages"]

@@ -1,4 +1,4 @@
-"""Faults in what a message says; the same in the streamed and the unstreamed form. See `faults.NAMES`."""
+"""Faults in the content of a message, the same in the streamed and the unstreamed form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ THINK_TAGS = "<think>\nThis thought leaked into the text.\n</think>\n\n"
 
 
 def _in_text(reply: Reply, change: Callable[[str], str]) -> Reply:
-    """The reply with its first text changed, or with a text where it has none."""
+    """Change the reply's first text, or add a text if it has none."""
     place = next((n for n, block in enumerate(reply.content) if block.get("type") == "text"), len(reply.content))
     old = reply.content[place] if place < len(reply.content) else {"type": "text", "text": ""}
     changed = {**old, "text": change(old["text"])}
@@ -42,8 +42,8 @@ def _empty(reply: Reply, _: Request) -> Reply:
 
 
 def _only_thinking(reply: Reply, _: Request) -> Reply:
-    kept = [block for block in reply.content if block.get("type") == "thinking"]
-    return replace(reply, content=kept, stop_reason="end_turn", cut_json=None)
+    only = [block for block in reply.content if block.get("type") == "thinking"]
+    return replace(reply, content=only, stop_reason="end_turn", cut_json=None)
 
 
 def _unsigned(reply: Reply, _: Request) -> Reply:
@@ -94,16 +94,16 @@ def _old_tool_id(reply: Reply, request: Request) -> Reply:
 
 FAULTS: Mapping[str, tuple[str, Callable[[Reply, Request], Reply]]] = {
     "stop-error": ('the message ends with stop_reason "error"', _stopped("error")),
-    "stop-unknown": ("the message ends with a stop reason nobody knows", _stopped("moon_phase")),
-    "tool-xml": ("a text ends in a <minimax:tool_call>, in place of a call", _tool_xml),
+    "stop-unknown": ("the message ends with an unknown stop reason", _stopped("moon_phase")),
+    "tool-xml": ("a text ends in a <minimax:tool_call> instead of a tool call", _tool_xml),
     "think-tags": ("a text starts with a <think> part", _think_tags),
-    "empty-content": ("a message with no content", _empty),
+    "empty-content": ("a message without content", _empty),
     "blank-text": ("a message whose text is blank", _blank),
-    "only-thinking": ("a message that thinks and says nothing", _only_thinking),
-    "unsigned-thinking": ("thinking with no signature", _unsigned),
-    "unknown-block": ("a content block of a type nobody knows", _unknown_block),
-    "unknown-fields": ("content blocks with a field nobody knows", _unknown_fields),
-    "base-resp-beside": ("a message with a base_resp that tells of an error beside it", _base_resp_beside),
-    "same-tool-id": ("two calls with one id", _same_tool_id),
-    "old-tool-id": ("a call with an id that an earlier call had", _old_tool_id),
+    "only-thinking": ("a message with thinking and no text", _only_thinking),
+    "unsigned-thinking": ("thinking without a signature", _unsigned),
+    "unknown-block": ("a content block of an unknown type", _unknown_block),
+    "unknown-fields": ("content blocks with an unknown field", _unknown_fields),
+    "base-resp-beside": ("a message with a base_resp that reports an error", _base_resp_beside),
+    "same-tool-id": ("two tool calls with the same id", _same_tool_id),
+    "old-tool-id": ("a tool call with the id of an earlier call", _old_tool_id),
 }

@@ -1,12 +1,12 @@
-"""Faults in the order, kind and content of a stream's events. An unstreamed answer stays as it is."""
+"""Faults in the order, type and content of a stream's events. An unstreamed answer is not changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from mm_magics.simulator.answer import Fault, Spot
-from mm_magics.simulator.steps import Event, Pause, Plan, Step, split
+from mm_magics.simulator.answer import Fault, StreamPosition
+from mm_magics.simulator.steps import Event, Pause, ResponsePlan, Step, split
 from mm_magics.simulator.wire import delta
 
 PINGS_PER_SECOND = 20
@@ -14,10 +14,10 @@ PINGS_PER_SECOND = 20
 EventFault = Callable[[Event], Iterable[Event]]
 
 
-def _each(change: EventFault) -> Callable[[Plan, Fault], Plan]:
-    """Every event becomes what `change` makes of it."""
+def _each(change: EventFault) -> Callable[[ResponsePlan, Fault], ResponsePlan]:
+    """Replace every event by the events that `change` returns."""
 
-    def fault(plan: Plan, _: Fault) -> Plan:
+    def fault(plan: ResponsePlan, _: Fault) -> ResponsePlan:
         def steps() -> Iterator[Step]:
             for step in plan.steps:
                 if isinstance(step, Event):
@@ -30,12 +30,14 @@ def _each(change: EventFault) -> Callable[[Plan, Fault], Plan]:
     return fault
 
 
-def _inserted(middle: Callable[[Event], Iterable[Step]], then_on: bool = True) -> Callable[[Plan, Fault], Plan]:
-    """`middle`, made from the last delta, at the fault's spot in a stream; then the rest, if `then_on`."""
+def _inserted(
+    middle: Callable[[Event], Iterable[Step]], resume: bool = True
+) -> Callable[[ResponsePlan, Fault], ResponsePlan]:
+    """Insert steps made from the last delta at the fault's position, then send the rest if `resume`."""
 
-    def fault(plan: Plan, how: Fault) -> Plan:
+    def fault(plan: ResponsePlan, settings: Fault) -> ResponsePlan:
         def steps() -> Iterator[Step]:
-            first, rest = split(plan.steps, how.spot or Spot(after=3), plan.encode)
+            first, rest = split(plan.steps, settings.spot or StreamPosition(after=3), plan.encode)
             last = None
             for step in first:
                 if isinstance(step, Event):
@@ -43,7 +45,7 @@ def _inserted(middle: Callable[[Event], Iterable[Step]], then_on: bool = True) -
                 yield step
             if last is not None:
                 yield from middle(last)
-            if last is None or then_on:
+            if last is None or resume:
                 yield from rest
 
         return replace(plan, steps=steps())
@@ -78,11 +80,11 @@ def _with_unknown_fields(event: Event) -> Iterable[Event]:
 
 
 def _no_signature_delta(event: Event) -> Iterable[Event]:
-    """The signature stands in the block's start."""
+    """Leave the signature in the block's start event only."""
     return [] if event.data.get("delta", {}).get("type") == "signature_delta" else [event]
 
 
-def _endless(last: Event) -> Iterator[Step]:
+def _repeat_forever(last: Event) -> Iterator[Step]:
     while True:
         yield last
 
@@ -114,25 +116,25 @@ _BASE_RESP = b'data: {"base_resp": {"status_code": 1000, "status_msg": "unknown 
 _NO_OBJECTS = b"event: content_block_delta\ndata: [1, 2]\n\nevent: content_block_delta\ndata: null\n\n"
 
 
-FAULTS: Mapping[str, tuple[str, Callable[[Plan, Fault], Plan]]] = {
+FAULTS: Mapping[str, tuple[str, Callable[[ResponsePlan, Fault], ResponsePlan]]] = {
     "no-usage": ('message_delta has stop_reason "" and no usage', _each(_no_usage)),
     "no-message-start": ("the stream has no message_start", _each(_without("message_start"))),
     "no-message-delta": ("the stream has no message_delta", _each(_without("message_delta"))),
-    "no-message-stop": ("the stream ends with no message_stop", _each(_without("message_stop"))),
-    "no-block-stop": ("no block is ever stopped", _each(_without("content_block_stop"))),
-    "twice-started": ("every content_block_start comes twice", _each(_doubled("content_block_start"))),
-    "twice-delivered": ("every delta comes twice", _each(_doubled("content_block_delta"))),
-    "cut-tool-json": ("a call's input is JSON cut in its middle", _each(_cut_json)),
-    "base-resp-event": ("an event that is a base_resp with an error alone", _inserted(_raw(_BASE_RESP), False)),
-    "event-fields": ("every event has a field nobody knows", _each(_with_unknown_fields)),
+    "no-message-stop": ("the stream ends without message_stop", _each(_without("message_stop"))),
+    "no-block-stop": ("no block has a content_block_stop", _each(_without("content_block_stop"))),
+    "twice-started": ("every content_block_start is sent twice", _each(_doubled("content_block_start"))),
+    "twice-delivered": ("every delta is sent twice", _each(_doubled("content_block_delta"))),
+    "cut-tool-json": ("the input of a tool call is truncated JSON", _each(_cut_json)),
+    "base-resp-event": ("an event that contains only a base_resp with an error", _inserted(_raw(_BASE_RESP), False)),
+    "event-fields": ("every event has an unknown field", _each(_with_unknown_fields)),
     "no-signature": ("no signature_delta is sent", _each(_no_signature_delta)),
-    "unknown-event": ("an event of a name nobody knows", _inserted(_unknown_event)),
-    "unknown-delta": ("a delta of a type nobody knows", _inserted(_unknown_delta)),
+    "unknown-event": ("an event with an unknown name", _inserted(_unknown_event)),
+    "unknown-delta": ("a delta of an unknown type", _inserted(_unknown_delta)),
     "stray-delta": ("a delta for a block that never started", _inserted(_stray_delta)),
-    "bad-json": ("an event whose data is cut JSON", _inserted(_raw(_CUT))),
-    "not-an-object": ("events whose data is JSON, but no object", _inserted(_raw(_NO_OBJECTS))),
-    "done": ("a [DONE] in mid-stream, as other APIs end theirs", _inserted(_raw(b"data: [DONE]\n\n"))),
-    "endless": ("the last delta again and again, for ever", _inserted(_endless, False)),
-    "pings": ("pings for ever, and nothing else", _inserted(_pings, False)),
+    "bad-json": ("an event whose data is truncated JSON", _inserted(_raw(_CUT))),
+    "not-an-object": ("events whose data is JSON, but not an object", _inserted(_raw(_NO_OBJECTS))),
+    "done": ("a [DONE] in mid-stream, as at the end of other APIs' streams", _inserted(_raw(b"data: [DONE]\n\n"))),
+    "endless": ("the last delta, repeated forever", _inserted(_repeat_forever, False)),
+    "pings": ("pings forever, and nothing else", _inserted(_pings, False)),
 }
-"""Those with a place of their own take it from the fault's spot, else after 3 deltas."""
+"""Faults at one position of the stream occur at the fault's `spot`, by default after 3 deltas."""

@@ -1,4 +1,4 @@
-"""Faults in the bytes, the HTTP around them and the connection under them. See `faults.NAMES`."""
+"""Faults in the bytes, the HTTP framing and the connection."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from mm_magics.simulator.answer import Fault, Spot
+from mm_magics.simulator.answer import Fault, StreamPosition
 from mm_magics.simulator.steps import (
     Break,
     Event,
     Head,
     Pause,
-    Plan,
+    ResponsePlan,
     Step,
     Unframed,
+    complete_body,
     encode,
     head,
     new_id,
     split,
     sse,
-    whole,
 )
 
-PlanFault = Callable[[Plan, Fault], Plan]
+PlanFault = Callable[[ResponsePlan, Fault], ResponsePlan]
 
 ELSEWHERE = "http://elsewhere.invalid/anthropic/v1/messages"
 HTML = b"<!DOCTYPE html>\n<html><head><title>%s</title></head><body><h1>%s</h1><hr>nginx</body></html>\n"
@@ -33,12 +33,12 @@ GZIP = 31
 
 
 def _from_the_start(*steps: Step) -> PlanFault:
-    """These steps in place of the answer."""
+    """Send these steps instead of the answer."""
     return lambda plan, _: replace(plan, steps=steps)
 
 
 def _after_head(*end: Step) -> PlanFault:
-    def fault(plan: Plan, _: Fault) -> Plan:
+    def fault(plan: ResponsePlan, _: Fault) -> ResponsePlan:
         def steps() -> Iterator[Step]:
             for step in plan.steps:
                 yield step
@@ -52,11 +52,11 @@ def _after_head(*end: Step) -> PlanFault:
 
 
 def _midway(*end: Step) -> PlanFault:
-    """The answer up to the fault's spot (3 deltas, or half of a body that is not streamed), then these steps."""
+    """Send the answer up to the fault's position (3 deltas, or half of an unstreamed body), then these steps."""
 
-    def fault(plan: Plan, how: Fault) -> Plan:
+    def fault(plan: ResponsePlan, settings: Fault) -> ResponsePlan:
         def steps() -> Iterator[Step]:
-            first, _ = split(plan.steps, how.spot or Spot(after=3), plan.encode)
+            first, _ = split(plan.steps, settings.spot or StreamPosition(after=3), plan.encode)
             yield from first
             yield from end
 
@@ -66,15 +66,15 @@ def _midway(*end: Step) -> PlanFault:
 
 
 def _instead(status: int, content_type: str, body: bytes) -> PlanFault:
-    return lambda plan, _: replace(plan, steps=whole(head(status, content_type, new_id()), body))
+    return lambda plan, _: replace(plan, steps=complete_body(head(status, content_type, new_id()), body))
 
 
-def _redirect(plan: Plan, how: Fault) -> Plan:
-    return replace(plan, steps=whole(Head(307, (("location", how.to or ELSEWHERE),)), b""))
+def _redirect(plan: ResponsePlan, settings: Fault) -> ResponsePlan:
+    return replace(plan, steps=complete_body(Head(307, (("location", settings.to or ELSEWHERE),)), b""))
 
 
-def _redirect_loop(plan: Plan, _: Fault) -> Plan:
-    return replace(plan, steps=whole(Head(307, (("location", "/anthropic/v1/messages"),)), b""))
+def _redirect_loop(plan: ResponsePlan, _: Fault) -> ResponsePlan:
+    return replace(plan, steps=complete_body(Head(307, (("location", "/anthropic/v1/messages"),)), b""))
 
 
 def _encoded(form: Callable[[Event], bytes]) -> PlanFault:
@@ -98,7 +98,7 @@ def _nameless(event: Event) -> bytes:
 
 
 def _many_lines(event: Event) -> bytes:
-    """`data` in several lines, which the reader joins with a newline: between JSON's tokens it means nothing."""
+    """Split `data` into several lines. The reader joins them with newlines, which mean nothing between JSON tokens."""
     data = encode(event.data)
     return b"event: " + event.name.encode() + b"\ndata:" + data[:1] + b"\ndata: " + data[1:] + b"\nid: 7\nretry: 1\n\n"
 
@@ -107,13 +107,13 @@ def _bad_utf8(event: Event) -> bytes:
     return sse(event).replace(b'_delta","text":"', b'_delta","text":"\xff\xc3')
 
 
-def _body_bytes(plan: Plan) -> Iterator[Step]:
-    """The plan's steps with its events as bytes."""
+def _body_bytes(plan: ResponsePlan) -> Iterator[Step]:
+    """Yield the plan's steps, with events encoded as bytes."""
     for step in plan.steps:
         yield plan.encode(step) if isinstance(step, Event) else step
 
 
-def _byte_by_byte(plan: Plan, _: Fault) -> Plan:
+def _byte_by_byte(plan: ResponsePlan, _: Fault) -> ResponsePlan:
     def steps() -> Iterator[Step]:
         for step in _body_bytes(plan):
             if isinstance(step, bytes):
@@ -124,7 +124,7 @@ def _byte_by_byte(plan: Plan, _: Fault) -> Plan:
     return replace(plan, steps=steps())
 
 
-def _no_last_newline(plan: Plan, _: Fault) -> Plan:
+def _no_last_newline(plan: ResponsePlan, _: Fault) -> ResponsePlan:
     def steps() -> Iterator[Step]:
         for step in plan.steps:
             if isinstance(step, Event) and step.name == "message_stop":
@@ -135,7 +135,7 @@ def _no_last_newline(plan: Plan, _: Fault) -> Plan:
     return replace(plan, steps=steps())
 
 
-def _with_bom(plan: Plan, _: Fault) -> Plan:
+def _with_bom(plan: ResponsePlan, _: Fault) -> ResponsePlan:
     def steps() -> Iterator[Step]:
         for step in plan.steps:
             yield step
@@ -146,19 +146,19 @@ def _with_bom(plan: Plan, _: Fault) -> Plan:
 
 
 def _gzip(cut: bool) -> PlanFault:
-    def fault(plan: Plan, _: Fault) -> Plan:
+    def fault(plan: ResponsePlan, _: Fault) -> ResponsePlan:
         def steps() -> Iterator[Step]:
-            squeeze = zlib.compressobj(wbits=GZIP)
+            compressor = zlib.compressobj(wbits=GZIP)
             for step in _body_bytes(plan):
                 if isinstance(step, Head):
-                    kept = tuple(pair for pair in step.headers if pair[0] != "content-length")
-                    yield Head(step.status, (*kept, ("content-encoding", "gzip")))
+                    headers = tuple(pair for pair in step.headers if pair[0] != "content-length")
+                    yield Head(step.status, (*headers, ("content-encoding", "gzip")))
                 elif isinstance(step, bytes):
-                    yield squeeze.compress(step) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+                    yield compressor.compress(step) + compressor.flush(zlib.Z_SYNC_FLUSH)
                 else:
                     yield step
             if not cut:
-                yield squeeze.flush()
+                yield compressor.flush()
 
         if not cut:
             return replace(plan, steps=steps())
@@ -168,10 +168,10 @@ def _gzip(cut: bool) -> PlanFault:
 
 
 def _first_half(steps: Iterable[Step]) -> Iterator[Step]:
-    """The steps with only half of the body's bytes."""
-    known = list(steps)
-    left = sum(len(step) for step in known if isinstance(step, bytes)) // 2
-    for step in known:
+    """Yield the steps with only the first half of the body's bytes."""
+    complete = list(steps)
+    left = sum(len(step) for step in complete if isinstance(step, bytes)) // 2
+    for step in complete:
         if not isinstance(step, bytes):
             yield step
         elif left > 0:
@@ -179,9 +179,9 @@ def _first_half(steps: Iterable[Step]) -> Iterator[Step]:
             left -= len(step)
 
 
-def _as_json(plan: Plan, _: Fault) -> Plan:
-    """The message as it would be unstreamed; what its stream's events say, in one body."""
-    return replace(plan, steps=whole(head(200, "application/json; charset=utf-8", new_id()), plan.unstreamed))
+def _as_json(plan: ResponsePlan, _: Fault) -> ResponsePlan:
+    """Send the unstreamed form of the message although a stream was requested."""
+    return replace(plan, steps=complete_body(head(200, "application/json; charset=utf-8", new_id()), plan.unstreamed))
 
 
 def _status(code: int, text: bytes) -> PlanFault:
@@ -196,7 +196,7 @@ Kind = Literal["close", "reset"]
 
 def _breaks(kind: Kind, verb: str) -> dict[str, tuple[str, PlanFault]]:
     return {
-        f"{kind}-before-headers": (f"the connection is {verb} with no answer", _from_the_start(Break(kind))),
+        f"{kind}-before-headers": (f"the connection is {verb} without an answer", _from_the_start(Break(kind))),
         f"{kind}-after-headers": (f"the connection is {verb} after the headers", _after_head(Break(kind))),
         kind: (f"the connection is {verb} in mid-answer", _midway(Break(kind))),
     }
@@ -205,42 +205,42 @@ def _breaks(kind: Kind, verb: str) -> dict[str, tuple[str, PlanFault]]:
 FAULTS: Mapping[str, tuple[str, PlanFault]] = {
     **_breaks("close", "closed"),
     **_breaks("reset", "reset"),
-    "silence-before-headers": ("no answer, for ever", _from_the_start(_FOREVER)),
-    "silence-after-headers": ("headers, then silence for ever", _after_head(_FOREVER)),
-    "silence": ("silence for ever in mid-answer", _midway(_FOREVER)),
-    "end": ("the body ends in mid-answer, in good order", _midway()),
-    "html": ("a page of HTML with status 200", _status(200, b"Welcome to nginx!")),
-    "html-502": ("a page of HTML with status 502", _status(502, b"502 Bad Gateway")),
-    "html-504": ("a page of HTML with status 504", _status(504, b"504 Gateway Time-out")),
+    "silence-before-headers": ("no answer, forever", _from_the_start(_FOREVER)),
+    "silence-after-headers": ("headers, then silence forever", _after_head(_FOREVER)),
+    "silence": ("silence forever in mid-answer", _midway(_FOREVER)),
+    "end": ("the body ends properly in mid-answer", _midway()),
+    "html": ("an HTML page with status 200", _status(200, b"Welcome to nginx!")),
+    "html-502": ("an HTML page with status 502", _status(502, b"502 Bad Gateway")),
+    "html-504": ("an HTML page with status 504", _status(504, b"504 Gateway Time-out")),
     "empty": ("status 200 and an empty body", _instead(200, "text/event-stream", b"")),
     "empty-502": ("status 502 and an empty body", _instead(502, "text/plain", b"")),
     "not-found": ("status 404 in plain text", _instead(404, "text/plain", b"404 page not found")),
-    "json": ("JSON, whatever was asked", _as_json),
-    "base-resp": ("status 200 and a base_resp with an error alone", _instead(200, "application/json", _BASE_RESP)),
+    "json": ("JSON instead of a stream", _as_json),
+    "base-resp": ("status 200 and only a base_resp with an error", _instead(200, "application/json", _BASE_RESP)),
     "cut-json-body": (
-        "status 500 and JSON cut in its middle",
+        "status 500 and truncated JSON",
         _instead(500, "application/json", b'{"type": "error", "er'),
     ),
     "redirect": ("307 to another host, `to` if given", _redirect),
-    "redirect-loop": ("307 to the same place, for ever", _redirect_loop),
+    "redirect-loop": ("307 to the same URL, forever", _redirect_loop),
     "not-http": (
-        "bytes that are no HTTP",
+        "bytes that are not HTTP",
         _from_the_start(Unframed(b"\x15\x03\x01 this is no HTTP\r\n\r\n"), Break("close")),
     ),
     "bad-chunk": (
-        "a chunk whose size is no number, in mid-answer",
+        "a chunk whose size is not a number, in mid-answer",
         _midway(Unframed(b"zz\r\nwhat\r\n"), Break("close")),
     ),
-    "byte-by-byte": ("every byte in a chunk of its own, so UTF-8 is split", _byte_by_byte),
+    "byte-by-byte": ("each byte in a separate chunk, so UTF-8 is split", _byte_by_byte),
     "crlf": ("lines that end in CRLF", _encoded(_crlf)),
     "cr": ("lines that end in CR", _encoded(_cr)),
     "bom": ("the stream starts with a byte order mark", _with_bom),
     "comments": ("SSE comments between events", _encoded(_comments)),
-    "no-event-lines": ("events with no event: line", _encoded(_nameless)),
+    "no-event-lines": ("events without an event: line", _encoded(_nameless)),
     "many-data-lines": ("data in several lines, with id: and retry: lines", _encoded(_many_lines)),
-    "no-last-newline": ("the last event has no blank line after it", _no_last_newline),
-    "bad-utf8": ("text with bytes that are no UTF-8", _encoded(_bad_utf8)),
-    "gzip": ("a body squeezed with gzip", _gzip(cut=False)),
-    "cut-gzip": ("a body squeezed with gzip and cut in its middle", _gzip(cut=True)),
+    "no-last-newline": ("no blank line after the last event", _no_last_newline),
+    "bad-utf8": ("text with bytes that are not UTF-8", _encoded(_bad_utf8)),
+    "gzip": ("a gzip body", _gzip(cut=False)),
+    "cut-gzip": ("a gzip body that is truncated in the middle", _gzip(cut=True)),
 }
-"""Those in mid-answer take their place from the fault's spot, else after 3 deltas."""
+"""Faults in mid-answer occur at the fault's `spot`, by default after 3 deltas."""

@@ -11,7 +11,7 @@ import pytest
 from mm_magics import Session
 from mm_magics.api.messages import problems
 from mm_magics.errors import ProtocolError, UsageError
-from mm_magics.simulator import Answer, Simulator, thinking, tool_use
+from mm_magics.simulator import ScriptedAnswer, Simulator, thinking, tool_use
 
 
 @dataclass
@@ -23,8 +23,8 @@ class Person:
 ADA = {"name": "Ada", "age": 36}
 
 
-def given(**fields: Any) -> Answer:
-    return Answer([thinking("I know."), tool_use("final_answer", fields)])
+def given(**fields: Any) -> ScriptedAnswer:
+    return ScriptedAnswer([thinking("I know."), tool_use("final_answer", fields)])
 
 
 def test_the_answer_is_given_by_a_forced_tool_and_becomes_a_value(session: Session, endpoint: Simulator) -> None:
@@ -77,8 +77,8 @@ def test_other_tools_may_be_used_before_the_answer(session: Session, endpoint: S
         """The age."""
         return 36
 
-    use = Answer([thinking("First."), tool_use("look_up", {"name": "Ada"})])
-    beside = Answer([thinking("Now."), tool_use("look_up", {"name": "Ada"}), tool_use("final_answer", ADA)])
+    use = ScriptedAnswer([thinking("First."), tool_use("look_up", {"name": "Ada"})])
+    beside = ScriptedAnswer([thinking("Now."), tool_use("look_up", {"name": "Ada"}), tool_use("final_answer", ADA)])
     endpoint.answers.extend([use, beside])
     turn = session.ask("Who?", schema=Person, tools=[look_up])
     assert "tool_choice" not in endpoint.log[0].body
