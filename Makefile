@@ -52,6 +52,10 @@ fuzz: $(VENV)/.installed ## 10,000 examples of input from outside, then a minute
 	pip install --quiet --constraint constraints.txt --editable ".[fuzz]"
 	for each in $$(python -m fuzz); do python -m fuzz $$each -max_total_time=$(FUZZ_S); done
 
+.PHONY: mutants
+mutants: $(VENV)/.mutants ## change the code of the core modules, and require that tests notice 90 % of the changes (MUTANTS="mm_magics.prompt.*")
+	tools/mutants $(MUTANTS)
+
 .PHONY: lint
 lint: $(VENV)/.installed ## formatting, rules, types and language, Python and TypeScript
 	ruff format --check
@@ -98,11 +102,15 @@ constraints: $(VENV)/.installed ## write constraints.txt from the installed pack
 
 .PHONY: clean
 clean: ## remove everything that the other targets created
-	rm -rf $(VENV) build dist demo-output labextension/node_modules mm_magics/display/static mm_magics/labextension
+	rm -rf $(VENV) build dist demo-output mutants labextension/node_modules mm_magics/display/static mm_magics/labextension
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(FRONT)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)/.mutants: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[mutants]"
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.installed

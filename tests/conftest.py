@@ -1,4 +1,4 @@
-"""What every test gets: an environment in which no key and no endpoint is set, and a simulator when it asks for one."""
+"""Fixtures of all tests: an environment without key and endpoint, a simulator, and a session on it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VARIABLES = (
 SEARCH_S = 2.0
 LARGEST = 5_000_000
 OTHERS = {"site-packages", "node_modules", "bin", ".git"}
-"""Folders that hold other people's files."""
+"""Folders with files that the tests did not write."""
 
 settings.register_profile(
     "quick",
@@ -55,7 +55,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def pytest_configure() -> None:
-    """Interrupts come as in a terminal, also where a shell started the tests in the background."""
+    """Handle interrupts as in a terminal, even if a shell started the tests in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -87,7 +87,7 @@ def session(endpoint: Simulator, session_settings: dict[str, Any]) -> Iterator[S
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_key_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """At the end, what all tests left in their temporary folders is searched for keys, the youngest folders first."""
+    """Search the temporary folders of all tests for keys, the newest first, when the tests are done."""
     yield
     began = time.monotonic()
     base = tmp_path_factory.getbasetemp()

@@ -152,6 +152,12 @@ def test_other_values_are_written_with_str(value: Any) -> None:
 
 def test_a_cell_with_newlines_and_bars_stays_in_its_row() -> None:
     assert as_text(pd.DataFrame({"a": ["x\ny|z\r\nw"]})).splitlines()[-1].count(" |") == 1
+    assert as_text(pd.DataFrame({"a": ["x\ny|z"]})).splitlines()[-1] == "| x y\\|z |"
+
+
+def test_repeated_column_names_are_numbered() -> None:
+    frame = pd.DataFrame([[1, 2, 3, 4]], columns=["n", "m", "n", "n"])
+    assert "| n | m | n (2) | n (3) |" in as_text(frame)
 
 
 # Cutting --------------------------------------------------------------------------------------------------------

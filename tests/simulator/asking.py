@@ -1,4 +1,4 @@
-"""How these tests ask: over real HTTP, with nothing of the package's client between them and the wire."""
+"""Sends the requests of these tests over real HTTP, without the package's own client."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MODEL = "MiniMax-M2.7"
 
 
 def request(prompt: str | list[Any] = "Hello", **fields: Any) -> dict[str, Any]:
-    """A request body; `prompt` is the user's text, or a whole `messages` array."""
+    """Return a request body; `prompt` is the user's text, or a whole `messages` array."""
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     return {"model": MODEL, "max_tokens": 4096, "messages": messages, **fields}
 
 
 class Asker:
-    """One HTTP client for one simulator."""
+    """An HTTP client for a simulator."""
 
     def __init__(self, endpoint: Simulator, timeout: float = 5.0) -> None:
         self.endpoint = endpoint
@@ -42,7 +42,7 @@ class Asker:
         return parsed(response.text)
 
     def chunks(self, prompt: str, **fields: Any) -> tuple[list[bytes], Exception | None]:
-        """The body's chunks until it ends or fails."""
+        """Return the body's chunks until it ends or fails."""
         got: list[bytes] = []
         body = request(prompt, stream=True, **fields)
         try:
@@ -54,7 +54,7 @@ class Asker:
 
 
 def parsed(body: str) -> list[dict[str, Any]]:
-    """Server-sent events in their plainest form: an event line, a data line, a blank line."""
+    """Parse server-sent events in their simplest form: an event line, a data line, a blank line."""
     found = []
     for frame in body.removesuffix("\n\n").split("\n\n"):
         event, data = frame.split("\n")
@@ -65,7 +65,7 @@ def parsed(body: str) -> list[dict[str, Any]]:
 
 
 def assembled(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The content blocks that a stream's events make."""
+    """Return the content blocks that a stream's events form."""
     blocks: list[dict[str, Any]] = []
     written: dict[int, str] = {}
     for event in events:

@@ -1,4 +1,4 @@
-"""What generated answers say, the calls they make, and what directives ask of them."""
+"""Generated answers, their tool calls, and directives."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def calls(message: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 # Text
 
 
-def test_an_answer_speaks_of_the_prompt_and_of_what_came_before(ask: Asker) -> None:
+def test_an_answer_mentions_the_prompt_and_the_previous_prompts(ask: Asker) -> None:
     said = text(conversation(ask, "I like oysters", "Tell me about mussels", system="Be brief."))
     assert "*mussels*" in said
     assert "earlier prompts in this conversation: 1" in said
@@ -60,7 +60,7 @@ def test_an_answer_speaks_of_the_prompt_and_of_what_came_before(ask: Asker) -> N
     assert "`Be brief.`" in said
 
 
-def test_it_remembers_a_name_and_what_was_asked_from_the_messages_alone(ask: Asker) -> None:
+def test_a_name_and_earlier_prompts_are_recalled_from_the_messages_alone(ask: Asker) -> None:
     said = text(conversation(ask, "My name is Ada.", "What is 2 + 2?", "What is my name?"))
     assert "**Ada**" in said
     said = text(conversation(ask, "How deep is the sea?", "And what did I ask before?"))
@@ -71,19 +71,19 @@ def test_it_remembers_a_name_and_what_was_asked_from_the_messages_alone(ask: Ask
 @pytest.mark.parametrize(
     "subject", ["fibonacci numbers", "prime numbers", "how to sort a list", "anything 'else' at all"]
 )
-def test_asked_for_code_it_gives_python_that_runs(ask: Asker, subject: str) -> None:
+def test_a_prompt_for_code_gets_python_that_runs(ask: Asker, subject: str) -> None:
     code = text(ask.message(f"Write python code for {subject}")).split("```python\n")[1].split("\n```")[0]
     exec(compile(code, "answer", "exec"), {"print": lambda *_: None})
 
 
 @pytest.mark.parametrize("subject", ["the quadratic formula", "an integral", "a derivative", "Euler's equation"])
-def test_asked_for_a_formula_it_gives_latex(ask: Asker, subject: str) -> None:
+def test_a_prompt_for_a_formula_gets_latex(ask: Asker, subject: str) -> None:
     said = text(ask.message(f"Show me {subject}"))
     assert said.count("$$") == 2
     assert "\\" in said
 
 
-def test_asked_to_compare_it_gives_a_table(ask: Asker) -> None:
+def test_a_prompt_for_a_comparison_gets_a_table(ask: Asker) -> None:
     said = text(ask.message("Compare oysters and clams"))
     assert "| | oysters | clams |\n| --- | ---: | ---: |\n" in said
 
@@ -103,7 +103,7 @@ def test_a_tool_named_in_the_prompt_is_called_with_the_prompts_values(ask: Asker
     assert message["content"][0]["type"] == "thinking"
 
 
-def test_several_tools_named_are_called_in_parallel_with_numbered_ids(ask: Asker) -> None:
+def test_several_named_tools_are_called_in_parallel_with_numbered_ids(ask: Asker) -> None:
     message = ask.message("add 1 and 2, and get_weather for 'Oslo'", tools=[ADD, WEATHER])
     assert calls(message) == [("add", {"a": 1, "b": 2}), ("get_weather", {"city": "Oslo", "unit": "celsius"})]
     ids = [block["id"] for block in message["content"] if block["type"] == "tool_use"]
@@ -120,12 +120,12 @@ def test_several_tools_named_are_called_in_parallel_with_numbered_ids(ask: Asker
         ({"type": "tool", "name": "get_weather"}, ["get_weather"]),
     ],
 )
-def test_tool_choice_is_kept_where_no_tool_is_named(ask: Asker, choice: dict[str, str], expected: list[str]) -> None:
+def test_tool_choice_applies_if_no_tool_is_named(ask: Asker, choice: dict[str, str], expected: list[str]) -> None:
     message = ask.message("Hello", tools=[ADD, WEATHER], tool_choice=choice)
     assert [name for name, _ in calls(message)] == expected
 
 
-def test_tool_choice_none_and_no_parallel_calls_hold_over_names(ask: Asker) -> None:
+def test_tool_choice_none_and_no_parallel_calls_override_named_tools(ask: Asker) -> None:
     prompt = "add and get_weather"
     assert calls(ask.message(prompt, tools=[ADD, WEATHER], tool_choice={"type": "none"})) == []
     single = {"type": "auto", "disable_parallel_tool_use": True}
@@ -145,7 +145,7 @@ def turn(ask: Asker, prompt: str, result: Any, rounds: int = 1, **result_fields:
     return responses
 
 
-def test_after_results_it_thinks_afresh_and_quotes_them(ask: Asker) -> None:
+def test_after_tool_results_the_answer_thinks_again_and_quotes_them(ask: Asker) -> None:
     first, last = turn(ask, "add 2 and 40", [{"type": "text", "text": "forty-two ``` indeed"}])
     assert last["stop_reason"] == "end_turn"
     assert last["content"][0]["type"] == "thinking"
@@ -154,18 +154,18 @@ def test_after_results_it_thinks_afresh_and_quotes_them(ask: Asker) -> None:
     assert all(report.unchanged for record in ask.endpoint.log for report in record.replayed)
 
 
-def test_a_failed_result_is_called_failed(ask: Asker) -> None:
+def test_a_failed_result_is_reported_as_failed(ask: Asker) -> None:
     assert "The tool `add` failed:" in text(turn(ask, "add 1 and 2", "no such number", is_error=True)[-1])
 
 
-def test_rounds_asks_for_a_longer_tool_loop(ask: Asker) -> None:
+def test_rounds_makes_a_longer_tool_loop(ask: Asker) -> None:
     responses = turn(ask, "add 1 and 2 [[simulator: rounds=3]]", "3", rounds=3)
     assert [bool(calls(response)) for response in responses] == [True, True, True, False]
     ids = [block["id"] for response in responses for block in response["content"] if block["type"] == "tool_use"]
     assert len(set(ids)) == 3
 
 
-def test_then_parts_the_prompt_into_steps_with_values_of_their_own(ask: Asker) -> None:
+def test_then_separates_the_steps_of_a_prompt_and_their_values(ask: Asker) -> None:
     responses = turn(ask, "First add 1 and 2, then think, then add 3 and 4.", "3", rounds=2)
     assert [calls(response) for response in responses] == [
         [("add", {"a": 1, "b": 2})],
@@ -174,7 +174,7 @@ def test_then_parts_the_prompt_into_steps_with_values_of_their_own(ask: Asker) -
     ]
 
 
-def test_the_final_answer_is_made_of_what_the_tools_answered(ask: Asker) -> None:
+def test_the_final_answer_is_made_from_the_tool_results(ask: Asker) -> None:
     final = {"name": "final_answer", "input_schema": {"type": "object", "properties": {"sum": {"type": "integer"}}}}
     first = ask.message("add 2 and 40", tools=[ADD, final])
     assert [name for name, _ in calls(first)] == ["add"]
@@ -231,7 +231,7 @@ def test_a_sample_fits_its_schema(schema: dict[str, Any], expected: dict[str, An
         ("densities, bulk-density, density_2", {"value": "mass", "by": "kind"}),
     ],
 )
-def test_the_member_of_an_enum_that_the_prompt_names_is_taken(prompt: str, expected: dict[str, str]) -> None:
+def test_the_enum_member_that_the_prompt_names_is_used(prompt: str, expected: dict[str, str]) -> None:
     properties = {"value": {"enum": ["mass", "density"]}, "by": {"enum": ["kind", "name"]}}
     assert sample({"type": "object", "properties": properties}, prompt) == expected
 
@@ -247,7 +247,7 @@ def test_the_member_of_an_enum_that_the_prompt_names_is_taken(prompt: str, expec
         ("Made\nin 1901", {"year": 1901, "summary": "Made in 1901"}),
     ],
 )
-def test_a_text_is_labelled_a_year_taken_and_a_sentence_kept_by_rule(text: str, expected: dict[str, Any]) -> None:
+def test_labels_years_and_sentences_are_extracted_by_rule(text: str, expected: dict[str, Any]) -> None:
     year = {"anyOf": [{"type": "integer", "minimum": 1200, "maximum": 2000}, {"type": "null"}]}
     kind = {"enum": ["unclear", "metallic"]}
     schema = {"type": "object", "properties": {"kind": kind, "year": year, "summary": {"type": "string"}}}
@@ -255,7 +255,7 @@ def test_a_text_is_labelled_a_year_taken_and_a_sentence_kept_by_rule(text: str, 
     assert sample(schema, f"What is element 4? See 2 lines.\n\n{text}") == {"kind": label, **expected}
 
 
-def test_what_was_taken_once_is_not_taken_again() -> None:
+def test_a_value_of_the_prompt_is_used_once() -> None:
     column, text = {"enum": ["density", "mass"]}, {"type": "string"}
     schema = {"type": "object", "properties": {"column": column, "to": text, "beside": column}}
     assert sample(schema, "rename `mass` to `weight`, beside density") == {
@@ -265,14 +265,14 @@ def test_what_was_taken_once_is_not_taken_again() -> None:
     }
 
 
-def test_a_schema_that_holds_itself_ends() -> None:
+def test_a_recursive_schema_ends() -> None:
     assert sample({"type": "object", "properties": {"me": {"$ref": "#"}}}, "") != {}
 
 
 # Directives
 
 
-def test_say_and_thinking_are_taken_to_the_letter(ask: Asker) -> None:
+def test_say_and_thinking_are_sent_verbatim(ask: Asker) -> None:
     prompt = r'[[simulator: say="a \"b\" ]] c\n2" thinking="hm"]]'
     thinking, said = ask.message(prompt)["content"]
     assert (thinking["thinking"], said["text"]) == ("hm", 'a "b" ]] c\n2')
@@ -284,7 +284,7 @@ def test_deltas_size_and_tokens_measure_the_text(ask: Asker) -> None:
     assert ask.message('[[simulator: tokens=300 thinking=""]]')["usage"]["output_tokens"] == 300
 
 
-def test_a_directive_is_no_part_of_the_question(ask: Asker) -> None:
+def test_directives_are_removed_from_the_prompt(ask: Asker) -> None:
     said = text(ask.message("Tell me of oysters [[simulator: size=2]] please"))
     assert "simulator:" not in said
     assert "4 words" not in said.split("prompt: ")[0]
@@ -305,15 +305,13 @@ def test_a_directive_is_no_part_of_the_question(ask: Asker) -> None:
         ('say="unclosed', "not a value for the directive say"),
     ],
 )
-def test_a_directive_that_cannot_be_followed_is_refused_with_what_is_known(
-    ask: Asker, directive: str, named: str
-) -> None:
+def test_an_invalid_directive_is_refused_with_the_valid_ones(ask: Asker, directive: str, named: str) -> None:
     response = ask.post(f"[[simulator: {directive}]]")
     assert response.status_code == 400
     assert named in response.json()["error"]["message"]
 
 
-def test_only_the_last_user_text_directs(ask: Asker) -> None:
+def test_only_directives_in_the_last_user_text_apply(ask: Asker) -> None:
     said = text(conversation(ask, '[[simulator: say="One"]]', "Tell me of oysters"))
     assert "*oysters*" in said
     assert "[[" not in said
@@ -333,11 +331,11 @@ def test_parsing_any_prompt_gives_directives_or_a_directive_error(prompt: str) -
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 5_000))
-def test_filling_has_exactly_the_length_asked(length: int) -> None:
+def test_filler_text_has_exactly_the_requested_length(length: int) -> None:
     assert len(filler_text(length)) == length
 
 
-def test_a_script_that_cannot_be_followed_is_refused_at_once() -> None:
+def test_an_invalid_script_is_refused_at_once() -> None:
     with pytest.raises(UsageError, match="unknown fault 'gremlins'"):
         Simulator(answers=[ScriptedAnswer(fault="gremlins")])
     with pytest.raises(UsageError, match="not int"):

@@ -1,4 +1,4 @@
-"""The cache counters: explicit breakpoints, the passive prefix, and that together they are the whole input."""
+"""The prompt cache: explicit breakpoints, the passive prefix, and counters that add up to the whole input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mm_magics.simulator import Simulator
 from tests.simulator.asking import Asker
 
 WORDS = 4 * 1_000
-"""Characters that make a thousand tokens."""
+"""The characters of a thousand tokens."""
 
 
 class Clock:
@@ -66,7 +66,7 @@ def test_a_later_breakpoint_reads_the_earlier_one_and_writes_the_rest(ask: Asker
     assert counters(ask, longer) == (10, 1000 + DEFAULT_SYSTEM, 1000)
 
 
-def test_an_entry_lives_five_minutes_and_each_hit_renews_it(ask: Asker, clock: Clock) -> None:
+def test_an_entry_expires_after_five_minutes_and_each_hit_renews_it(ask: Asker, clock: Clock) -> None:
     messages = user(block("a", mark=True))
     counters(ask, messages)
     for _ in range(3):
@@ -77,7 +77,7 @@ def test_an_entry_lives_five_minutes_and_each_hit_renews_it(ask: Asker, clock: C
 
 
 @pytest.mark.parametrize(("between", "hit"), [(19, True), (20, False)])
-def test_a_breakpoint_looks_back_twenty_blocks_its_own_included(ask: Asker, between: int, hit: bool) -> None:
+def test_a_breakpoint_looks_back_over_twenty_blocks_including_its_own(ask: Asker, between: int, hit: bool) -> None:
     counters(ask, user(block("a", mark=True)))
     more = [block("b", 4) for _ in range(between - 1)]
     read = counters(ask, user(block("a"), *more, block("c", 4, mark=True)))[1]
@@ -124,7 +124,7 @@ def test_a_prefix_may_end_inside_a_block(ask: Asker) -> None:
     assert 900 <= read <= 1000 + DEFAULT_SYSTEM
 
 
-def test_the_passive_cache_forgets_after_five_minutes(ask: Asker, clock: Clock) -> None:
+def test_passive_entries_expire_after_five_minutes(ask: Asker, clock: Clock) -> None:
     counters(ask, user(block("a")))
     clock.now += 300
     assert counters(ask, user(block("a")))[1] == 0

@@ -1,4 +1,4 @@
-"""What the endpoint accepts and how it refuses, row by row of the contract's tables."""
+"""What the endpoint accepts and how it refuses, for each row of the contract's tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEX_32 = re.compile(r"[0-9a-f]{32}")
 
 
 def refusal(response: httpx2.Response) -> tuple[int, str, str]:
-    """Status, type and message, once the body has the contract's shape."""
+    """Check that the body has the contract's fields, and return status, type and message."""
     body = response.json()
     assert body.keys() == {"type", "error", "request_id"}
     assert body["type"] == "error"
@@ -88,7 +88,7 @@ def test_either_header_is_accepted_and_authorization_wins(headers: dict[str, Any
         assert refusal(response) == (401, row.type, row.message)
 
 
-def test_a_key_is_nowhere_but_in_the_key_property(ask: Asker) -> None:
+def test_the_key_is_only_in_the_key_property(ask: Asker) -> None:
     ask.post()
     ask.http.post(ask.url, json=request(), headers={"authorization": "Bearer wrong-key-7", "x-api-key": "wrong-key-8"})
     seen = repr(ask.endpoint) + repr(ask.endpoint.log) + json.dumps([each.as_json() for each in ask.endpoint.log])
@@ -98,7 +98,7 @@ def test_a_key_is_nowhere_but_in_the_key_property(ask: Asker) -> None:
     assert ask.endpoint.log[1].auth_headers == ("authorization", "x-api-key")
 
 
-def test_each_simulator_has_a_key_of_its_own() -> None:
+def test_each_simulator_has_its_own_key() -> None:
     assert Simulator().key != Simulator().key
 
 
@@ -119,7 +119,7 @@ def test_m3_thinks_only_when_asked(ask: Asker, thinking: Any, kinds: list[str]) 
 
 
 @pytest.mark.parametrize("model", ["minimax-m2.7", "MiniMax-M9", "claude-opus-4", "", None, 7])
-def test_an_unknown_model_is_refused_case_included(ask: Asker, model: Any) -> None:
+def test_an_unknown_model_is_refused_and_names_are_case_sensitive(ask: Asker, model: Any) -> None:
     name = model if isinstance(model, str) else ""
     assert refusal(ask.post(model=model)) == invalid(f"unknown model '{name}'")
 
@@ -164,7 +164,7 @@ def test_output_config_is_refused(ask: Asker) -> None:
 
 
 @pytest.mark.parametrize("most", [0, -1, "10", 1.5, True])
-def test_max_tokens_that_is_no_count_is_refused(ask: Asker, most: Any) -> None:
+def test_max_tokens_that_is_not_a_positive_integer_is_refused(ask: Asker, most: Any) -> None:
     assert refusal(ask.post(max_tokens=most)) == invalid("max_tokens must be a whole number from 1")
 
 
@@ -187,14 +187,14 @@ def test_every_tool_choice_of_the_page_is_accepted(ask: Asker, choice: dict[str,
         {"system": [{"type": "image"}]},
     ],
 )
-def test_a_field_of_another_shape_is_refused(ask: Asker, fields: dict[str, Any]) -> None:
+def test_a_field_of_the_wrong_type_is_refused(ask: Asker, fields: dict[str, Any]) -> None:
     status, type_, message = refusal(ask.post(**fields))
     assert (status, type_) == (400, "invalid_request_error")
     assert message.startswith("invalid params, ")
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
-def test_a_body_that_is_no_json_object_is_refused(ask: Asker, raw: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(ask: Asker, raw: bytes) -> None:
     response = ask.http.post(ask.url, content=raw, headers=ask.headers)
     assert refusal(response)[:2] == (400, "invalid_request_error")
 
@@ -222,7 +222,7 @@ def test_a_body_that_is_no_json_object_is_refused(ask: Asker, raw: bytes) -> Non
         ),
     ],
 )
-def test_messages_that_break_a_rule_of_the_table_get_its_words(ask: Asker, messages: Any, expected: str) -> None:
+def test_messages_that_break_a_rule_of_the_table_get_its_message(ask: Asker, messages: Any, expected: str) -> None:
     body = {**request(), "messages": messages}
     assert refusal(ask.http.post(ask.url, json=body, headers=ask.headers)) == invalid(expected)
     assert ask.endpoint.log[-1].problems == (f"invalid params, {expected} (2013)",)
@@ -295,7 +295,7 @@ def test_models_are_the_catalogue_and_one_newer(ask: Asker) -> None:
         ("after_id=MiniMax-M2", [], False),
     ],
 )
-def test_models_come_in_pages(ask: Asker, query: str, ids: list[str], has_more: bool) -> None:
+def test_models_are_paginated(ask: Asker, query: str, ids: list[str], has_more: bool) -> None:
     page = ask.http.get(f"{ask.endpoint.base_url}/v1/models?{query}", headers=ask.headers).json()
     assert [model["id"] for model in page["data"]] == ids
     assert page["has_more"] is has_more
@@ -303,7 +303,7 @@ def test_models_come_in_pages(ask: Asker, query: str, ids: list[str], has_more: 
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=1001", "after_id=nobody", "before_id=nobody"])
-def test_a_page_that_cannot_be_is_refused(ask: Asker, query: str) -> None:
+def test_an_invalid_page_is_refused(ask: Asker, query: str) -> None:
     response = ask.http.get(f"{ask.endpoint.base_url}/v1/models?{query}", headers=ask.headers)
     assert refusal(response)[:2] == (400, "invalid_request_error")
 

@@ -28,7 +28,7 @@ def asking(name: str, *more: str) -> str:
 
 
 def deltas(events: list[dict[str, Any]]) -> str:
-    """What a stream's deltas say, in one string."""
+    """Join the text of a stream's deltas."""
     parts = [event["delta"] for event in events if event["type"] == "content_block_delta"]
     return "".join(part.get("thinking", "") + part.get("text", "") for part in parts)
 
@@ -38,7 +38,7 @@ def deltas(events: list[dict[str, Any]]) -> str:
 
 @pytest.mark.parametrize("name", REFUSALS)
 @pytest.mark.parametrize("stream", [True, False])
-def test_an_error_of_the_table_comes_as_its_http_status(ask: Asker, name: str, stream: bool) -> None:
+def test_an_error_of_the_table_is_sent_with_its_http_status(ask: Asker, name: str, stream: bool) -> None:
     response = ask.post(asking(name), stream=stream)
     row = REFUSALS[name]
     body = response.json()
@@ -50,7 +50,7 @@ def test_an_error_of_the_table_comes_as_its_http_status(ask: Asker, name: str, s
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_an_error_of_the_table_comes_as_an_event_where_a_place_is_given(ask: Asker, name: str) -> None:
+def test_an_error_of_the_table_is_an_event_if_a_position_is_given(ask: Asker, name: str) -> None:
     response = ask.post(asking(name, "after=4"), stream=True)
     events = parsed(response.text)
     assert response.status_code == 200
@@ -104,7 +104,7 @@ def test_a_scripted_answer_can_fail_too() -> None:
 
 
 def content(ask: Asker, name: str, **fields: Any) -> tuple[list[dict[str, Any]], str]:
-    """Content and stop reason under a fault, once both forms are seen to be equal."""
+    """Check that both forms are equal under a fault, and return their content and stop reason."""
     message = ask.message(asking(name), **fields)
     events = ask.events(asking(name), **fields)
     assert assembled(events) == message["content"]
@@ -112,7 +112,7 @@ def content(ask: Asker, name: str, **fields: Any) -> tuple[list[dict[str, Any]],
     return message["content"], message["stop_reason"]
 
 
-def test_stop_reasons_that_nobody_knows(ask: Asker) -> None:
+def test_unknown_stop_reasons(ask: Asker) -> None:
     assert content(ask, "stop-error")[1] == "error"
     assert content(ask, "stop-unknown")[1] == "moon_phase"
     assert ask.message("[[simulator: stop_reason=refusal]]")["stop_reason"] == "refusal"
@@ -123,19 +123,19 @@ def test_markup_leaks_into_the_text(ask: Asker) -> None:
     assert content(ask, "think-tags")[0][1]["text"].startswith("<think>\n")
 
 
-def test_content_that_lacks_something(ask: Asker) -> None:
+def test_incomplete_content(ask: Asker) -> None:
     assert content(ask, "empty-content")[0] == []
     assert content(ask, "blank-text")[0][1]["text"].strip() == ""
     assert [block["type"] for block in content(ask, "only-thinking")[0]] == ["thinking"]
     assert content(ask, "unsigned-thinking")[0][0] == {"type": "thinking", "thinking": "Let me see."}
 
 
-def test_content_that_nobody_knows(ask: Asker) -> None:
+def test_unknown_content(ask: Asker) -> None:
     assert content(ask, "unknown-block")[0][1]["type"] == "hologram"
     assert all("x_minimax" in block for block in content(ask, "unknown-fields")[0])
 
 
-def test_tool_ids_that_are_not_new(ask: Asker) -> None:
+def test_repeated_tool_ids(ask: Asker) -> None:
     blocks, stop = content(ask, "same-tool-id")
     assert stop == "tool_use"
     assert blocks[1]["id"] == blocks[2]["id"]
@@ -161,7 +161,7 @@ def types(events: list[dict[str, Any]]) -> list[str]:
     return [event["type"] for event in events]
 
 
-def test_events_that_are_missing(ask: Asker) -> None:
+def test_missing_events(ask: Asker) -> None:
     for name, missing in {
         "no-message-start": "message_start",
         "no-message-delta": "message_delta",
@@ -179,12 +179,12 @@ def test_a_message_delta_without_usage(ask: Asker) -> None:
     assert ask.events(asking("no-usage"))[-2] == {"type": "message_delta", "delta": {"stop_reason": ""}}
 
 
-def test_events_that_come_twice(ask: Asker) -> None:
+def test_repeated_events(ask: Asker) -> None:
     assert types(ask.events(asking("twice-started"))).count("content_block_start") == 4
     assert deltas(ask.events(asking("twice-delivered"))).startswith("Let Let ")
 
 
-def test_a_calls_json_is_cut(ask: Asker) -> None:
+def test_the_json_of_a_tool_call_is_truncated(ask: Asker) -> None:
     tool = {"name": "find", "input_schema": {"type": "object", "properties": {"q": {"type": "string"}}}}
     name = "cut-tool-json"
     events = ask.events(f"find it [[simulator: fault={name}]]", tools=[tool])
@@ -214,7 +214,7 @@ def test_a_base_resp_with_an_error_beside_the_message_and_alone(ask: Asker) -> N
         ("done", "data: [DONE]\n\n"),
     ],
 )
-def test_something_comes_in_between_and_the_stream_goes_on(ask: Asker, name: str, sign: str) -> None:
+def test_an_inserted_event_does_not_end_the_stream(ask: Asker, name: str, sign: str) -> None:
     body = ask.post(asking(name, "after=4"), stream=True).text
     plain = ask.post(f"[[simulator: {SAY}]]", stream=True).text
     assert sign in body
@@ -224,12 +224,12 @@ def test_something_comes_in_between_and_the_stream_goes_on(ask: Asker, name: str
     assert ask.message(asking(name))["stop_reason"] == "end_turn"
 
 
-def test_every_event_has_a_field_nobody_knows(ask: Asker) -> None:
+def test_every_event_has_an_unknown_field(ask: Asker) -> None:
     assert all("x_minimax" in event for event in ask.events(asking("event-fields")))
 
 
 @pytest.mark.parametrize(("name", "sign"), [("endless", b'"text":"Gr'), ("pings", b"event: ping")])
-def test_a_stream_never_ends_until_the_client_leaves(ask: Asker, name: str, sign: bytes) -> None:
+def test_an_endless_stream_lasts_until_the_client_disconnects(ask: Asker, name: str, sign: bytes) -> None:
     body = request(asking(name, "after=4"), stream=True)
     seen = 0
     with ask.http.stream("POST", ask.url, json=body, headers=ask.headers) as response:
@@ -251,7 +251,7 @@ def until(true: Any, seconds: float = 2.0) -> None:
 
 
 @pytest.mark.parametrize("name", ["crlf", "cr", "comments", "no-event-lines", "many-data-lines", "bom", "byte-by-byte"])
-def test_the_same_events_in_another_spelling(ask: Asker, name: str) -> None:
+def test_the_same_events_in_another_encoding(ask: Asker, name: str) -> None:
     chunks, error = ask.chunks(asking(name))
     body = b"".join(chunks)
     assert error is None
@@ -280,16 +280,16 @@ def test_the_same_events_in_another_spelling(ask: Asker, name: str) -> None:
     assert said == "Let me see.Grüße, oysters"
 
 
-def test_text_that_is_no_utf8(ask: Asker) -> None:
+def test_text_that_is_not_utf8(ask: Asker) -> None:
     chunks, _ = ask.chunks(asking("bad-utf8"))
     assert b'"text":"\xff\xc3Gr' in b"".join(chunks)
 
 
-def test_a_last_event_with_no_blank_line(ask: Asker) -> None:
+def test_a_last_event_without_a_blank_line(ask: Asker) -> None:
     assert ask.post(asking("no-last-newline"), stream=True).text.endswith('{"type":"message_stop"}')
 
 
-def test_gzip_whole_and_cut(ask: Asker) -> None:
+def test_gzip_complete_and_truncated(ask: Asker) -> None:
     plain = ask.post(f"[[simulator: {SAY}]]", stream=True).text
     response = ask.post(asking("gzip"), stream=True)
     assert response.headers["content-encoding"] == "gzip"
@@ -319,14 +319,14 @@ def test_gzip_whole_and_cut(ask: Asker) -> None:
         ("cut-json-body", 500, "application/json", '{"type": "error", "er'),
     ],
 )
-def test_another_body_in_place_of_the_stream(ask: Asker, name: str, status: int, kind: str, start: str) -> None:
+def test_another_body_instead_of_the_stream(ask: Asker, name: str, status: int, kind: str, start: str) -> None:
     response = ask.post(asking(name), stream=True)
     assert (response.status_code, response.headers["content-type"]) == (status, kind)
     assert response.text.startswith(start)
     assert bool(response.text) is bool(start)
 
 
-def test_a_redirect_leads_where_it_is_told(ask: Asker) -> None:
+def test_a_redirect_goes_to_the_given_url(ask: Asker) -> None:
     response = ask.post(asking("redirect"))
     assert (response.status_code, response.headers["location"]) == (
         307,
@@ -337,7 +337,7 @@ def test_a_redirect_leads_where_it_is_told(ask: Asker) -> None:
     assert loop == httpx2.URL(ask.url)
 
 
-def test_bytes_that_are_no_http(ask: Asker) -> None:
+def test_bytes_that_are_not_http(ask: Asker) -> None:
     with pytest.raises(httpx2.RemoteProtocolError):
         ask.post(asking("not-http"))
     got, error = ask.chunks(asking("bad-chunk", "after=4"))
@@ -353,7 +353,7 @@ def test_bytes_that_are_no_http(ask: Asker) -> None:
     [("close-before-headers", httpx2.RemoteProtocolError), ("reset-before-headers", httpx2.ReadError)],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_connection_ends_with_no_answer(ask: Asker, name: str, error: type[Exception], stream: bool) -> None:
+def test_a_connection_ends_without_an_answer(ask: Asker, name: str, error: type[Exception], stream: bool) -> None:
     with pytest.raises(error):
         ask.post(asking(name), stream=stream)
     assert (ask.endpoint.log[-1].status, ask.endpoint.log[-1].fault) == (None, name)
@@ -390,7 +390,7 @@ def test_a_connection_ends_in_mid_answer(ask: Asker, name: str, expected: type[E
         "message_stop",
     ],
 )
-def test_a_place_can_be_any_part_of_any_event(ask: Asker, event: str, part: str) -> None:
+def test_a_position_can_be_any_part_of_any_event(ask: Asker, event: str, part: str) -> None:
     got, error = ask.chunks(asking("close", f"at={event}", f"part={part}"))
     body = b"".join(got).decode()
     assert isinstance(error, httpx2.RemoteProtocolError)
@@ -405,14 +405,14 @@ def test_a_place_can_be_any_part_of_any_event(ask: Asker, event: str, part: str)
         assert body.endswith("\n\n")
 
 
-def test_a_body_ends_in_good_order_in_mid_answer(ask: Asker) -> None:
+def test_a_body_ends_properly_in_mid_answer(ask: Asker) -> None:
     events = ask.events(asking("end", "after=4"))
     assert deltas(events) == "Let me see.Grüß"
     assert events[-1]["type"] == "content_block_delta"
 
 
 @pytest.mark.parametrize("name", ["silence-before-headers", "silence-after-headers", "silence"])
-def test_silence_lasts_until_the_client_leaves(endpoint: Simulator, name: str) -> None:
+def test_silence_lasts_until_the_client_disconnects(endpoint: Simulator, name: str) -> None:
     ask = Asker(endpoint, timeout=0.4)
     with ask.http:
         if name == "silence-before-headers":
@@ -447,7 +447,7 @@ def test_reset_is_an_rst_and_close_a_fin(ask: Asker) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_endpoint_is_fine_after_any_fault(name: str) -> None:
+def test_the_endpoint_works_after_any_fault(name: str) -> None:
     with Simulator() as endpoint:
         ask = Asker(endpoint, timeout=0.1)
         with ask.http:
@@ -461,7 +461,7 @@ def test_the_endpoint_is_fine_after_any_fault(name: str) -> None:
             assert ask.post().status_code == 200
 
 
-def test_every_fault_is_described_and_asked_for_here() -> None:
+def test_every_fault_is_described_and_tested_here() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
     missing = [name for name in NAMES if name not in REFUSALS and f'"{name}"' not in source]
     assert missing == []

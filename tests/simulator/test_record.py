@@ -1,4 +1,4 @@
-"""The log: what was asked, and whether assistant messages came back as they were issued."""
+"""The request log, and whether assistant messages are sent back unchanged."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def answered(ask: Asker, stream: bool = False) -> Content:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_message_that_comes_back_as_it_was_is_unchanged(ask: Asker, stream: bool) -> None:
+def test_a_message_that_is_sent_back_verbatim_is_unchanged(ask: Asker, stream: bool) -> None:
     report = replayed(ask, answered(ask, stream))
     assert report == ReturnedMessage(1, issued=True)
     assert report.unchanged
 
 
-def test_a_cache_breakpoint_is_no_change(ask: Asker) -> None:
+def test_a_cache_breakpoint_is_not_a_change(ask: Asker) -> None:
     content = answered(ask)
     content[1] = {**content[1], "cache_control": {"type": "ephemeral"}}
     assert replayed(ask, content).unchanged
@@ -85,17 +85,17 @@ def test_a_change_is_named(ask: Asker, change: Callable[[Content], Content], exp
     assert not report.unchanged
 
 
-def test_a_bare_string_in_place_of_the_blocks_has_dropped_the_thinking(ask: Asker) -> None:
+def test_a_string_instead_of_the_blocks_drops_the_thinking(ask: Asker) -> None:
     ask.endpoint.answers.append("Well.")
     ask.message("Go")
     assert replayed(ask, "Well.").differences == ("dropped thinking",)
 
 
-def test_a_message_from_elsewhere_is_not_judged(ask: Asker) -> None:
+def test_a_message_of_another_endpoint_is_not_compared(ask: Asker) -> None:
     assert replayed(ask, "I never said that.") == ReturnedMessage(1, issued=False)
 
 
-def test_among_equal_texts_the_one_that_fits_best_is_found(ask: Asker) -> None:
+def test_among_equal_texts_the_best_match_is_found(ask: Asker) -> None:
     contents = [ask.message(f'[[simulator: say="Same" thinking="{n}"]]')["content"] for n in range(3)]
     for content in contents:
         assert replayed(ask, content).unchanged
@@ -110,7 +110,7 @@ def test_only_the_latest_messages_are_remembered(monkeypatch: pytest.MonkeyPatch
     assert [report.issued for report in issued.report(messages)] == [False, True, True]
 
 
-def test_a_record_holds_the_request_as_it_came(ask: Asker) -> None:
+def test_a_record_contains_the_request_verbatim(ask: Asker) -> None:
     raw = b'{ "model":"MiniMax-M2.7", "stream":true,\n"messages":[{"role":"user","content":"\xc3\xa9"}]}'
     response = ask.http.post(ask.url + "?beta=true", content=raw, headers={**ask.headers, "x-mine": "7"})
     (record,) = ask.endpoint.log
@@ -123,7 +123,7 @@ def test_a_record_holds_the_request_as_it_came(ask: Asker) -> None:
     assert record.usage == usage
 
 
-def test_a_record_says_how_its_answer_ended(ask: Asker) -> None:
+def test_a_record_tells_how_its_answer_ended(ask: Asker) -> None:
     events = ask.events()
     ask.chunks("[[simulator: fault=close after=2]]")
     sent = sum(event["type"] == "content_block_delta" for event in events) - 1

@@ -1,4 +1,4 @@
-"""The server: many clients at once, clients that leave, and the simulator as a process of its own."""
+"""The server: many concurrent clients, clients that disconnect, and the simulator as a process."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_one_connection_serves_many_requests(ask: Asker) -> None:
     assert ask.post().status_code == 200
 
 
-def test_a_client_that_leaves_at_any_moment_is_noticed_quietly(
+def test_a_client_may_disconnect_at_any_moment_without_an_error_message(
     endpoint: Simulator, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     prompts = ["[[simulator: wait=9]]", "[[simulator: deltas=900 rate=50]]", "[[simulator: fault=endless]]"]
@@ -75,7 +75,7 @@ def test_a_client_that_leaves_at_any_moment_is_noticed_quietly(
     assert caplog.records == []
 
 
-def test_leaving_the_with_block_ends_every_answer_and_the_thread(caplog: pytest.LogCaptureFixture) -> None:
+def test_exiting_the_with_block_ends_every_answer_and_the_thread(caplog: pytest.LogCaptureFixture) -> None:
     before = threading.enumerate()
     with Simulator() as endpoint, socket.socket() as connection:
         connection.connect(("127.0.0.1", endpoint.port))
@@ -118,7 +118,7 @@ SERVE = "from mm_magics.simulator.serve import serve; serve(rate=1000, log_file=
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_as_a_process_it_says_where_it_is_and_ends_quietly_at_a_signal(number: int, tmp_path: Path) -> None:
+def test_the_process_prints_its_address_and_a_signal_stops_it(number: int, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE.format(log=str(log))],

@@ -1,4 +1,4 @@
-"""The two forms of an answer: the stream's shapes, ids, headers and usage, and the message that is not streamed."""
+"""The two forms of an answer: events, ids, headers and usage of the stream, and the unstreamed message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOOL = {
 PROMPTS = ["Hello", "Write a python function", "Please add 2 and 40", "Ünïcödé 🦪 牡蠣", "[[simulator: deltas=3000]]"]
 
 
-def test_the_events_come_in_the_contracts_order_and_shape(ask: Asker) -> None:
+def test_events_have_the_order_and_the_fields_of_the_contract(ask: Asker) -> None:
     response = ask.post("Please add 2 and 40", stream=True, tools=[TOOL])
     assert response.headers["content-type"] == "text/event-stream"
     assert "[DONE]" not in response.text
@@ -50,7 +50,7 @@ def test_the_events_come_in_the_contracts_order_and_shape(ask: Asker) -> None:
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_streamed_and_unstreamed_hold_the_same_content_and_usage(ask: Asker, prompt: str) -> None:
+def test_streamed_and_unstreamed_answers_have_the_same_content_and_usage(ask: Asker, prompt: str) -> None:
     message = ask.message(prompt, tools=[TOOL])
     events = ask.events(prompt, tools=[TOOL])
     assert assembled(events) == message["content"]
@@ -69,7 +69,7 @@ def test_an_unstreamed_message_has_a_base_resp_and_no_stop_sequence(ask: Asker) 
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_headers_carry_minimaxs_ids_and_no_request_id(ask: Asker, stream: bool) -> None:
+def test_headers_contain_minimaxs_ids_and_no_request_id(ask: Asker, stream: bool) -> None:
     headers = ask.post(stream=stream).headers
     for name in ("minimax-request-id", "x-mm-request-id", "trace-id"):
         assert re.fullmatch(r"[0-9a-f]{32}", headers[name])
@@ -94,7 +94,7 @@ def test_other_thinking_has_another_signature(ask: Asker) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2, 10, 25, 26, 40])
-def test_max_tokens_cuts_thinking_and_text_and_says_so(ask: Asker, most: int) -> None:
+def test_max_tokens_truncates_thinking_and_text_and_is_the_stop_reason(ask: Asker, most: int) -> None:
     whole = ask.message("Hello there")
     cut = ask.message("Hello there", max_tokens=most)
     events = ask.events("Hello there", max_tokens=most)
@@ -106,13 +106,13 @@ def test_max_tokens_cuts_thinking_and_text_and_says_so(ask: Asker, most: int) ->
     assert whole["content"][len(cut["content"]) - 1][last["type"]].startswith(last[last["type"]])
 
 
-def test_max_tokens_that_suffice_cut_nothing(ask: Asker) -> None:
+def test_sufficient_max_tokens_truncate_nothing(ask: Asker) -> None:
     exact = ask.message()["usage"]["output_tokens"]
     assert ask.message(max_tokens=exact)["stop_reason"] == "end_turn"
     assert ask.message(max_tokens=exact - 1)["stop_reason"] == "max_tokens"
 
 
-def test_max_tokens_cuts_a_calls_input_in_its_middle() -> None:
+def test_max_tokens_truncates_the_input_of_a_tool_call() -> None:
     answers = [ScriptedAnswer([thinking("Call."), tool_use("find", {"query": "x" * 100})])] * 2
     with Simulator(answers=answers) as endpoint:
         ask = Asker(endpoint)
@@ -126,7 +126,7 @@ def test_max_tokens_cuts_a_calls_input_in_its_middle() -> None:
     assert message["content"][1]["input"] == {}
 
 
-def test_scripted_answers_come_in_order_and_then_generated_ones() -> None:
+def test_scripted_answers_are_sent_in_order_before_generated_ones() -> None:
     unknown = {"type": "hologram", "depth": 3}
     answers: list[ScriptedAnswer | str] = [
         "One",
@@ -146,7 +146,7 @@ def test_scripted_answers_come_in_order_and_then_generated_ones() -> None:
     assert fourth["content"][1]["text"] == "Four"
 
 
-def test_a_tools_input_can_come_in_fragments() -> None:
+def test_the_input_of_a_tool_call_can_be_sent_in_fragments() -> None:
     with Simulator(
         answers=[ScriptedAnswer([tool_use("find", {"query": "oysters"}), tool_use("stop")], fragments=5)]
     ) as endpoint:
@@ -168,7 +168,7 @@ def test_rate_paces_deltas(ask: Asker) -> None:
     assert 0.25 < time.perf_counter() - started < 3
 
 
-def test_a_simulators_rate_holds_unless_a_directive_says_otherwise() -> None:
+def test_a_directive_overrides_the_rate_of_the_simulator() -> None:
     with Simulator(rate=100) as endpoint:
         ask = Asker(endpoint)
         with ask.http:
@@ -187,7 +187,7 @@ def test_paced_deltas_arrive_one_by_one(ask: Asker) -> None:
     assert len(chunks) >= 8
 
 
-def test_wait_and_stall_are_silence_where_they_were_asked(ask: Asker) -> None:
+def test_wait_and_stall_are_silence_at_their_position(ask: Asker) -> None:
     times = []
     body = request('[[simulator: say="abcdefgh" thinking="" wait=0.2 stall=0.3 after=1]]', stream=True)
     started = time.perf_counter()

@@ -64,4 +64,4 @@ def test_an_unreadable_tool_call_is_requested_again(session: Session, endpoint: 
     turn = session.ask("Add, please.", model="MiniMax-M3", tools=[add])
     assert turn.text == "Done."
     (message,) = list(endpoint.log)[-1].body["messages"]
-    assert [block["text"][:12] for block in message["content"]] == ["Add, please.", "A call could"]
+    assert [block["text"][:12] for block in message["content"]] == ["Add, please.", "A tool call "]

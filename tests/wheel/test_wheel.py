@@ -1,4 +1,4 @@
-"""The distribution: what it holds, and that the wheel works where there is neither Node nor a checkout."""
+"""The contents of the distribution, and that the wheel works without Node and without a checkout."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def dist(tmp_path_factory):
     return folder / "dist"
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(dist):
+def test_the_wheel_contains_the_package_and_nothing_else(dist):
     (wheel,) = dist.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     folders = {"mm_magics", "mm_magics-0.1.0.data", "mm_magics-0.1.0.dist-info"}
@@ -68,7 +68,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(dist):
     assert not [name for name in names if "test" in name or "node_modules" in name or name.endswith(".ts")]
 
 
-def test_the_metadata_says_what_it_needs(dist):
+def test_the_metadata_lists_the_dependencies(dist):
     (wheel,) = dist.glob("*.whl")
     archive = zipfile.ZipFile(wheel)
     metadata = Parser().parsestr(archive.read("mm_magics-0.1.0.dist-info/METADATA").decode())
@@ -80,12 +80,12 @@ def test_the_metadata_says_what_it_needs(dist):
 KINDS = {"py", "typed", "json", "js", "css", "txt", "LICENSE", "METADATA", "WHEEL", "RECORD", "svg", "orig"}
 
 
-def test_nothing_in_the_wheel_is_of_a_kind_that_nobody_needs(dist):
+def test_the_wheel_contains_no_unnecessary_files(dist):
     (wheel,) = dist.glob("*.whl")
     assert {name.rpartition("/")[2].rpartition(".")[2] for name in zipfile.ZipFile(wheel).namelist()} <= KINDS
 
 
-def test_nothing_in_the_wheel_names_the_machine_that_built_it_or_holds_a_key(dist):
+def test_nothing_in_the_wheel_names_the_build_machine_or_contains_a_key(dist):
     (wheel,) = dist.glob("*.whl")
     archive = zipfile.ZipFile(wheel)
     machine = (str(Path.home()), str(dist.parent), str(ROOT), sys.prefix, platform.node())
