@@ -30,7 +30,7 @@ test: $(VENV)/.installed chromium ## the whole suite, including the browser test
 	cd labextension && jlpm test
 	$(MAKE) coverage
 	pytest -n 2 --dist loadgroup -m "(slow and not traced or wheel) and not browser" $(PYTEST_ARGS)
-	pytest -m browser $(PYTEST_ARGS)
+	pytest -n 2 --dist loadgroup -m browser $(PYTEST_ARGS)
 
 .PHONY: test-fast
 test-fast: $(VENV)/.installed ## the suite without the browser, wheel and slow tests

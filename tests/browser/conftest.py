@@ -66,10 +66,11 @@ THEME = """async (theme) => {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run browser tests in one group: they share a server and a browser, and compete for the processor."""
+    """Mark the tests, and keep those of a file on one worker: each worker has its own servers and browser."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group(f"browser {item.path.name}"))
 
 
 @pytest.fixture(scope="session")

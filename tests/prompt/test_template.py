@@ -170,6 +170,24 @@ def test_a_long_failing_expression_is_quoted_in_part_on_one_line() -> None:
     assert len(str(caught.value).splitlines()[0]) < 300
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("no\x1b[1m\nsuch"), "ValueError: no [1m such"),
+        (ValueError(), "ValueError"),
+        (ValueError("x" * 108), "ValueError: " + "x" * 108),
+        (ValueError("x" * 109), "ValueError: " + "x" * 107 + "…"),
+        (UnprintableError(), "UnprintableError"),
+    ],
+)
+def test_the_error_of_an_expression_is_quoted_on_one_line_of_at_most_120_characters(
+    error: Exception, reason: str
+) -> None:
+    with pytest.raises(PromptError) as caught:
+        render("{{ fail(error) }}", {"fail": fail, "error": error})
+    assert str(caught.value) == f"{{{{ fail(error) }}}} failed with {reason}.\nNothing was sent."
+
+
 def test_an_interrupt_in_an_expression_is_raised_unchanged() -> None:
     with pytest.raises(KeyboardInterrupt):
         render("{{ fail(KeyboardInterrupt()) }}", {"fail": fail})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from mm_magics.prompt.template import render
@@ -88,6 +89,12 @@ def test_a_long_frame_shows_its_first_rows_and_how_many_more_it_has(make: Any) -
     assert text.startswith("12,345 rows × 1 columns")
     assert text.endswith("| 9 |\n… 12,335 more rows")
     assert "| 10 |" not in text
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_a_frame_of_ten_rows_is_complete(make: Any) -> None:
+    assert as_text(make({"n": list(range(10))})).endswith("| 8 |\n| 9 |")
+    assert as_text(make({"n": list(range(12))})).endswith("| 9 |\n… 2 more rows")
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
