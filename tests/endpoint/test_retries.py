@@ -38,7 +38,7 @@ def test_retry_after_is_a_number_of_seconds(value: str, seconds: float | None) -
     assert retries.retry_after({"retry-after": value}) == seconds
 
 
-def test_without_retry_after_there_is_no_wait_to_honor() -> None:
+def test_without_the_header_retry_after_is_none() -> None:
     assert retries.retry_after({}) is None
     assert retries.retry_after({"date": "5"}) is None
 
@@ -54,7 +54,7 @@ def test_retry_after_is_a_date_in_another_zone() -> None:
     assert retries.retry_after({"retry-after": date}) == pytest.approx(100, abs=5)
 
 
-def test_a_date_in_the_past_is_no_wait_to_honor() -> None:
+def test_a_date_in_the_past_is_ignored() -> None:
     date = format_datetime(datetime.now(UTC) - timedelta(seconds=100))
     assert retries.retry_after({"retry-after": date}) is None
 
