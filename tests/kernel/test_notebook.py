@@ -67,7 +67,7 @@ def test_an_interrupt_keeps_the_partial_response_and_the_next_request_is_valid(k
     assert run.turn["status"] == "stopped"
     assert sorted(bundle["data"]) == MIMES
     assert error["ename"] == "TurnInterruptedError"
-    assert error["traceback"] == ["Interrupted.", "The partial response is partial_text."]
+    assert error["traceback"] == ["Interrupted.", "The partial response is kept."]
     partial_text = run.turn["messages"][1]["content"][-1]["text"]
     assert kernel.run("%%minimax\nGo on.", "b").turn["status"] == "complete"
     sent = simulator.log[-1].body["messages"]
