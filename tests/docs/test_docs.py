@@ -22,6 +22,7 @@ from mm_magics.endpoint.reader import MAX_RESPONSE_BYTES
 from mm_magics.endpoint.sdk import CONNECT_TIMEOUT
 from mm_magics.ipython import commands
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
+from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,3 +152,21 @@ def test_the_limits_on_the_many_prompts_page_are_those_of_the_code():
     )
     assert sender.FATAL_STATUSES == (401, 402, 403, 404)
     assert sender.THROTTLED_STATUSES == (429, 529)
+
+
+def test_the_places_named_on_the_architecture_page_exist():
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    named = re.findall(r"`((?:mm_magics|labextension|tests)/[\w./-]+)`", page)
+    assert len(named) > 25
+    assert [place for place in named if not (ROOT / place).exists()] == []
+
+
+def test_the_layers_on_the_architecture_page_are_those_of_the_code():
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    drawn = dict(re.findall(r'^    (\w+)\["([\w/, ]+)(?:<br/>.*)?"\]$', page, re.MULTILINE))
+    order = re.search(r"^    (cli(?: --> \w+)+)$", page, re.MULTILINE)
+    assert order
+    names = [name.strip(" /") for node in reversed(order[1].split(" --> ")) for name in drawn[node].split(",")]
+    assert sorted([*names, "simulator", "__init__"]) == sorted(name for layer in LAYERS for name in layer)
+    heights = [next(height for height, layer in enumerate(LAYERS) if name in layer) for name in names]
+    assert heights == sorted(heights)
