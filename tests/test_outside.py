@@ -286,4 +286,4 @@ def test_any_template_is_rendered_or_its_expression_is_quoted(text: str, value: 
 def test_the_simulator_accepts_or_refuses_any_body(body: Any) -> None:
     parsed = contract.parse(json.dumps(body).encode())
     if not isinstance(parsed, contract.Refusal):
-        contract.read(parsed)
+        contract.validate(parsed)

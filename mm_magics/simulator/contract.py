@@ -103,7 +103,7 @@ def authenticate(headers: Mapping[str, str], key: str) -> tuple[str | None, Refu
     """Check the key. `Authorization` takes precedence over `x-api-key`.
 
     Returns:
-        The name of the header that was checked (None if there was none), and the refusal, if any.
+        The name of the header that was checked (None if both are missing), and the refusal, if any.
     """
     authorization = headers.get("authorization", "").strip()
     if authorization:

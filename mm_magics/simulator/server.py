@@ -30,11 +30,11 @@ Log = Callable[[RequestRecord, RequestRecord | None], None]
 """Called with each new record and None, and with each changed record and the one that it replaces."""
 
 
-class _ClientDisconnected(Exception):
+class _ClientDisconnectedError(Exception):
     """The client closed the connection."""
 
 
-class _ConnectionBroken(Exception):
+class _ConnectionBrokenError(Exception):
     """A fault ended the connection."""
 
 
@@ -101,7 +101,7 @@ class _Connection:
             await self._serve()
             self._writer.close()
             await self._writer.wait_closed()
-        except (_ClientDisconnected, OSError):
+        except (_ClientDisconnectedError, OSError):
             pass
         finally:
             self._writer.transport.abort()
@@ -152,10 +152,10 @@ class _Connection:
         self._batch, self._framed, self._batched_bytes, self._deltas = [], [], 0, 0
         try:
             await self._execute(plan)
-        except _ConnectionBroken:
+        except _ConnectionBrokenError:
             self._set_end("broken")
             return False
-        except (_ClientDisconnected, OSError):
+        except (_ClientDisconnectedError, OSError):
             self._set_end("left")
             return False
         except asyncio.CancelledError:
@@ -209,7 +209,7 @@ class _Connection:
         except h11.LocalProtocolError:
             self._set_end("broken")
             await self._flush()
-            raise _ConnectionBroken from None
+            raise _ConnectionBrokenError from None
         self._set_end("complete")
         await self._flush()
 
@@ -230,7 +230,7 @@ class _Connection:
 
     def _check_client(self) -> None:
         if self._reader.at_eof() or self._reader.exception() is not None or self._writer.is_closing():
-            raise _ClientDisconnected
+            raise _ClientDisconnectedError
 
     async def _add(self, data: bytes) -> None:
         if self._batched_bytes >= BATCH_BYTES:
@@ -262,4 +262,4 @@ class _Connection:
             connection = self._writer.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._writer.transport.abort()
-        raise _ConnectionBroken
+        raise _ConnectionBrokenError
