@@ -61,7 +61,15 @@ def test_a_date_in_the_past_is_ignored() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.04, "0 s"), (0.25, "0.2 s"), (60, "60 s"), (3_599, "3599 s"), (3_600, "1 h"), (3_960, "1.1 h")],
+    [
+        (0.04, "0 s"),
+        (0.25, "0.2 s"),
+        (60, "60 s"),
+        (3_599, "3599 s"),
+        (3_600, "1 h"),
+        (3_930, "1.1 h"),
+        (3_600_000, "1000 h"),
+    ],
 )
 def test_a_duration_is_written_in_seconds_or_hours(seconds: float, text: str) -> None:
     assert retries.format_duration(seconds) == text

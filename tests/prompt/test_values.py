@@ -22,6 +22,14 @@ class Markdown:
         return "plain"
 
 
+class Named:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def _ai_repr_(self) -> str:
+        return f"named {self.name}"
+
+
 class ForModels(Markdown):
     def _ai_repr_(self) -> str:
         return "for models"
@@ -51,6 +59,7 @@ class Anything:
     ("value", "expected"),
     [
         (ForModels(), "for models"),
+        (Named("Ada"), "named Ada"),
         (Markdown(), "**md**"),
         (Nothing(), "**md**"),
         (WithMetadata(), "with metadata"),
