@@ -156,7 +156,17 @@ def test_loading_the_extension_imports_nothing_that_only_an_answer_needs() -> No
     before, after = f"{shell}", f"{shell}; import mm_magics; mm_magics.load_ipython_extension(shell)"
     found = loaded(after) - loaded(before)
     assert "mm_magics.ipython.magics" in found
-    late = ("anthropic", "httpx2", "anywidget", "ipywidgets", "markdown_it", "mdit_py_plugins", "rich", "keyring")
+    late = (
+        "anthropic",
+        "httpx2",
+        "anywidget",
+        "ipywidgets",
+        "markdown_it",
+        "mdit_py_plugins",
+        "rich",
+        "keyring",
+        "http",
+    )
     assert not {name for name in found if name.split(".")[0] in late}
     assert not {name for name in found if name.startswith("pygments.lexers.")}
     assert "mm_magics.simulator" not in found

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ def sdk_options(base_url: str, timeout: float) -> dict[str, Any]:
 
 def http_options(base_url: str, timeout: float) -> dict[str, Any]:
     """Return the arguments of every HTTP client."""
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
     return {
         "timeout": _timeouts(timeout),
         "follow_redirects": False,
