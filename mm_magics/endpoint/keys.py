@@ -9,7 +9,7 @@ A key is only ever returned for the host it belongs to. The first match is used 
 4. the OS keyring, under the host's name.
 
 No key appears in a `repr`, a pickle, an error, or a traceback that shows variables. Therefore no function here that
-may raise has a key, or the environment, in a local variable.
+may raise has a key, or the environment, in a local variable when it does.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ class Keys:
             if host == environment_host or (name == "MINIMAX_API_KEY" and host in MINIMAX_HOSTS):
                 return Key(self._variable(name), name, host)
             skipped.append(name)
-        if _saved(host):
-            return Key(_saved(host), "the OS keyring", host)
+        if (key := _saved_key(host)) is not None:
+            return key
         hint = "Run %minimax login, or set MINIMAX_API_KEY."
         if skipped:
             hint = (
@@ -153,8 +153,17 @@ def _keyring() -> Any:
     return None if isinstance(keyring.get_keyring(), fail.Keyring) else keyring
 
 
+def _saved_key(host: str) -> Key | None:
+    """Return the key in the OS keyring, if it has one. Raises `ConfigError` if it is not a valid key."""
+    value = _saved(host)
+    try:
+        return Key(value, "the OS keyring", host) if value else None
+    finally:
+        del value  # out of the traceback of the error
+
+
 def _saved(host: str) -> str:
-    """Return the key in the OS keyring; "" if it has none."""
+    """Return the value of the key in the OS keyring; "" if it has none."""
     keyring = _keyring()
     if keyring is None:
         return ""

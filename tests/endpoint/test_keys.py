@@ -175,6 +175,15 @@ def test_an_invalid_key_in_the_keyring_is_in_no_traceback(os_keyring: InMemory) 
     assert SECRET not in shown
 
 
+def test_the_keyring_is_read_once_for_a_key(os_keyring: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    os_keyring.set_password("mm-magics", "api.minimax.io", SECRET)
+    reads: list[str] = []
+    read = os_keyring.get_password
+    monkeypatch.setattr(os_keyring, "get_password", lambda *place: (reads.append(place[1]), read(*place))[1])
+    assert Keys({}).find(IO).reveal() == SECRET
+    assert reads == ["api.minimax.io"], "a keyring may ask the user each time"
+
+
 def test_an_empty_key_cannot_be_entered() -> None:
     with pytest.raises(ConfigError):
         Keys({}).enter(IO, "  ")
