@@ -59,7 +59,9 @@ def request_params(settings: Mapping[str, Any]) -> dict[str, Any]:
         RequestError: `thinking` is invalid.
     """
     if own := {"model", "system", "messages", "stream"} & settings["params"].keys():
-        raise UsageError(f"params cannot contain {min(own)}.", "Use the setting of that name instead.")
+        field = min(own)
+        hint = f"Use the setting {field} instead." if field in PROMPT_SETTINGS else f"mm_magics sets {field} itself."
+        raise UsageError(f"params cannot contain {field}.", hint)
     fields: dict[str, Any] = {name: settings[name] for name in ("max_tokens", "temperature", "top_p")}
     fields["thinking"] = request.thinking_field(settings["thinking"], settings["max_tokens"])
     fields["metadata"] = {"user_id": settings["user_id"]} if settings["user_id"] else None
