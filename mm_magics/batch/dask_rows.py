@@ -44,8 +44,16 @@ class DaskRows:
             delayed(_assign)(part, added.iloc[start:end])
             for part, start, end in zip(self._data.to_delayed(), bounds, bounds[1:], strict=False)
         ]
-        meta = _assign(self._data._meta, added.iloc[:0])
+        meta = _assign(empty_frame(self._data), added.iloc[:0])
         return dask.dataframe.from_delayed(parts, meta=meta, divisions=self._data.divisions, verify_meta=False)
+
+
+def empty_frame(data: Any) -> Any:
+    """Return a pandas frame without rows, with the columns and types of a Dask data frame.
+
+    Dask has it only under a private name. A test fails when that changes.
+    """
+    return data._meta
 
 
 def _assign(part: Any, columns: Any) -> Any:

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from mm_magics import Session, map_prompts
+from mm_magics.batch.dask_rows import empty_frame
 from mm_magics.batch.engines.dask import is_worker_death
 from mm_magics.batch.job import MapOptions, build_job
 from mm_magics.batch.map_run import MapRun
@@ -210,6 +211,14 @@ def test_rows_of_a_worker_without_a_key_are_sent_by_another_worker(
         client.run(lambda: os.environ.pop("ANTHROPIC_API_KEY"), workers=list(has)[:1])
     result = map_prompts(OK_TEMPLATE, rows(100, "one key"), session=session, engine=client)
     assert result.values == ["ok"] * 100
+
+
+def test_dask_knows_the_columns_and_types_of_a_frame_that_it_has_not_computed() -> None:
+    frame = pd.DataFrame({"text": ["x"], "size": [0.5]}, index=pd.Index([7], name="id"))
+    empty = empty_frame(dd.from_pandas(frame, npartitions=1))
+    assert isinstance(empty, pd.DataFrame)
+    assert (len(empty), list(empty.columns), empty.index.name) == (0, ["text", "size"], "id")
+    assert empty["size"].dtype == frame["size"].dtype
 
 
 def test_the_death_of_a_worker_is_not_taken_for_an_exception_of_its_task() -> None:
