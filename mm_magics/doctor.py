@@ -84,7 +84,7 @@ def _widget() -> Finding:
 
 def _endpoint(session: Session) -> Iterator[Finding]:
     try:
-        base_url = checked_base_url(session.config.base_url)
+        base_url = checked_base_url(session.settings.value("base_url"))
         yield Finding("base URL", True, base_url)
         key = session.keys.find(base_url)
         yield Finding("key", True, f"from {key.source}, for {key.host}")

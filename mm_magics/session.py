@@ -87,7 +87,7 @@ class Session:
         self._client: Client | None = None
         self._running = threading.Event()
         if api_key is not None:
-            self.keys.enter(self.config.base_url, api_key, "api_key")
+            self.keys.enter(self.settings.value("base_url"), api_key, "api_key")
 
     def prepare(self, content: str | Sequence[Block], *, cell_id: str | None = None, **flags: Any) -> PreparedPrompt:
         """Build and check the request for a prompt, without sending it.

@@ -226,7 +226,8 @@ def test_what_is_picked_comes_before_the_notebook(notebook: Session, name: str) 
 
 # Nobody reads past the accessor --------------------------------------------------------------------------------------
 
-PAST = re.compile(rf"\bconfig\.({'|'.join(NOTEBOOK_SETTINGS)})\b|getattr\(\s*(?:\w+\.)*_?config,")
+NAMES = MiniMax.class_trait_names(config=True)
+PAST = re.compile(rf"\bconfig\.({'|'.join(NAMES)})\b|getattr\(\s*(?:\w+\.)*_?config,|(?<!\.)\bconfig\b.*= .*\.config\b")
 
 
 def past_the_accessor() -> Iterator[str]:
@@ -238,12 +239,19 @@ def past_the_accessor() -> Iterator[str]:
                     yield f"{path.relative_to(root)}:{number}: {line.strip()}"
 
 
-def test_nothing_reads_a_setting_of_the_notebook_from_the_kernels_configuration() -> None:
+def test_nothing_reads_a_setting_past_the_accessor() -> None:
     assert list(past_the_accessor()) == [], "use session.settings.value(…)"
 
 
 @pytest.mark.parametrize(
-    "line", ["thread = session.config.thread", "getattr(session.config, name)", "session.config.model = 'x'"]
+    "line",
+    [
+        "thread = session.config.thread",
+        "limit = session.config.value_limit",
+        "getattr(session.config, name)",
+        "session.config.model = 'x'",
+        "config = self._session.config",
+    ],
 )
 def test_the_search_finds_such_a_read(line: str) -> None:
     assert PAST.search(line)

@@ -106,19 +106,19 @@ def build_job(
     """
     if flags.get("tools"):
         raise UsageError("A map run cannot call tools.", "Leave tools out.")
-    config, timeout = session.config, flags.get("timeout")
-    row_template = RowTemplate(template, options.namespace, config.value_limit)
+    setting, timeout = session.settings.value, flags.get("timeout")
+    row_template = RowTemplate(template, options.namespace, setting("value_limit"))
     overrides = flags if options.schema is None else {**flags, "schema": options.schema}
     prompt = session.prepare(row_template.source, **{"context": "none", **overrides, "tools": [], "tool_choice": None})
     if not options.into.strip():
         raise UsageError("The column of answers has no name.", "Name it with --into.")
     schema = None if options.schema is None else output_schema_of(options.schema)
-    base_url = checked_base_url(config.base_url)
+    base_url = checked_base_url(setting("base_url"))
     send = SendOptions(
         base_url=base_url,
         timeout=timeout or _default_timeout(session, prompt),
-        limits=RateLimits(config.concurrency, config.requests_per_minute, config.tokens_per_minute),
-        max_retries=config.max_retries,
+        limits=RateLimits(setting("concurrency"), setting("requests_per_minute"), setting("tokens_per_minute")),
+        max_retries=setting("max_retries"),
     )
 
     def make_engine() -> Engine:
@@ -134,7 +134,7 @@ def build_job(
         prompt=prompt,
         schema=schema,
         options=options,
-        store=Path(options.store or config.store),
+        store=Path(options.store or setting("store")),
         make_engine=make_engine,
     )
 
@@ -143,4 +143,5 @@ def _default_timeout(session: Session, prompt: PreparedPrompt) -> float:
     """Return how many seconds one answer may take: as long as `max_tokens` takes at half the model's speed."""
     speed = models.model(prompt.model).speed or DEFAULT_TOKENS_PER_S
     longest: float = 2 * prompt.body["max_tokens"] / speed
-    return min(float(session.config.max_seconds), max(float(session.config.timeout), longest))
+    setting = session.settings.value
+    return min(float(setting("max_seconds")), max(float(setting("timeout")), longest))

@@ -55,10 +55,10 @@ class MapCells:
         if wrong := [flag for key, flag in INCOMPATIBLE_FLAGS.items() if key in flags]:
             raise UsageError(f"{wrong[0]} cannot be combined with --map.", "Leave it out.")
         name, result_name = flags.pop("map"), flags.pop("out", None)
-        quiet, dry_run = flags.pop("quiet", self._session.config.quiet), flags.pop("dry_run", False)
+        quiet, dry_run = flags.pop("quiet", self._session.settings.value("quiet")), flags.pop("dry_run", False)
         names = self._shell.user_ns
         if "system" in flags:
-            flags["system"] = template.render(flags["system"], names, self._session.config.value_limit)
+            flags["system"] = template.render(flags["system"], names, self._session.settings.value("value_limit"))
         data = self._variable(name, "--map takes the name of a data frame or a list.")
         options = self._options(name, flags)
         job = build_job(self._session, cell.rstrip("\n"), data, options, cell_id=cell_id, **flags)

@@ -53,33 +53,32 @@ class PromptCells:
             flags: The parsed flags.
             visible_cells: The code cells sent with the prompt. By default `--sees` selects them.
         """
-        config, names = self._session.config, self._shell.user_ns
+        settings, names = self._session.settings, self._shell.user_ns
         if flags.pop("help", False):
             print(arguments.help_text())
             return
         if "params" in flags:
-            flags["params"] = {**config.params, **flags["params"]}
+            flags["params"] = {**settings.value("params"), **flags["params"]}
         if "map" in flags:
             self._run_map(text, flags)
             return
         if misplaced := MAP_FLAGS & flags.keys():
             raise UsageError(f"--{min(misplaced)} needs --map.", "Name a data frame or a list with --map.")
         out, answer_format = flags.pop("out", None), flags.pop("as", "markdown")
-        quiet, dry_run = flags.pop("quiet", config.quiet), flags.pop("dry_run", False)
+        quiet, dry_run = flags.pop("quiet", settings.value("quiet")), flags.pop("dry_run", False)
         if not flags.pop("raw", False):
-            text = template.render(text, names, config.value_limit)
+            limit = settings.value("value_limit")
+            text = template.render(text, names, limit)
             if "system" in flags:
-                flags["system"] = template.render(flags["system"], names, config.value_limit)
+                flags["system"] = template.render(flags["system"], names, limit)
         if "schema" in flags:
             flags["schema"] = lookup(
                 names, flags["schema"], "--schema takes the name of a Pydantic model, a dataclass or a JSON schema."
             )
         cell_id = self._cell_id()
-        sees = flags.pop("sees", config.sees)
+        sees = flags.pop("sees", settings.value("sees"))
         if visible_cells is None:
-            visible_cells = self._visible_cells(
-                sees, flags.get("thread", self._session.settings.value("thread")), cell_id
-            )
+            visible_cells = self._visible_cells(sees, flags.get("thread", settings.value("thread")), cell_id)
         prompt = self._session.prepare(self._content(text, visible_cells), cell_id=cell_id, **flags)
         if dry_run:
             _show_request(prompt)
@@ -117,7 +116,7 @@ class PromptCells:
 
     def _content(self, text: str, visible_cells: Sequence[CellRun]) -> list[dict[str, Any]]:
         content = [{"type": "text", "text": text.rstrip("\n")}]
-        if cells := notebook_context.format_cells(visible_cells, self._session.config.sees_limit):
+        if cells := notebook_context.format_cells(visible_cells, self._session.settings.value("sees_limit")):
             content.insert(0, {"type": "text", "text": cells})
         return content
 
@@ -134,7 +133,7 @@ class PromptCells:
         return new[-sees:] if isinstance(sees, int) else new
 
     def _builtin_tools(self) -> Mapping[str, Tool]:
-        folder = folder_of(self._session.config.tools_folder, frontend.notebook_path(self._shell))
+        folder = folder_of(self._session.settings.value("tools_folder"), frontend.notebook_path(self._shell))
         return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell)
 
     def _other_cells(self) -> Sequence[CellRun]:
