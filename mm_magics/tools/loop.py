@@ -15,6 +15,7 @@ from mm_magics.tools.runtime.runner import ToolEvent, ToolLimits, ToolRunner, re
 from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.tools.schema.structured_output import StructuredOutput
 from mm_magics.tools.tool import Tool, ToolCall, ToolOutput, ToolResult
+from mm_magics.wording import counted
 
 LIMIT_REACHED = "No more tools can be called: {reason}. Answer now with what you have found and what is left to do."
 UNREADABLE_CALL = "A tool call could not be read: its arguments are not a JSON object. Call the tool again."
@@ -72,7 +73,8 @@ class Toolbox:
         names = [each["name"] for each in offered]
         if choice not in names:
             raise UsageError(
-                f"tool_choice is {choice}, which is not an offered tool.", f"Use auto, any, none, {', '.join(names)}."
+                f"tool_choice is {choice}, which is not an offered tool.",
+                f"Use auto, any, none, or one of: {', '.join(names)}.",
             )
         return {"tools": offered, "tool_choice": {"type": "tool", "name": choice}}
 
@@ -111,7 +113,8 @@ class ToolLoop:
         self._rounds += 1
         reason = ""
         if self._rounds >= self.toolbox.max_rounds:
-            reason = f"{self._rounds} rounds of tool calls are the limit"
+            rounds = counted(self._rounds, "round")
+            reason = f"{rounds} of tool calls {'is' if self._rounds == 1 else 'are'} the limit"
         elif self.toolbox.max_cost is not None and spent is not None and spent >= self.toolbox.max_cost:
             reason = f"the turn has cost ${spent:.4f}, and the limit is ${self.toolbox.max_cost:.4f}"
         if not reason:

@@ -184,6 +184,13 @@ def test_after_the_last_round_an_answer_without_tools_is_requested(session: Sess
     valid(endpoint)
 
 
+def test_a_limit_of_one_round_is_reported_in_the_singular(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), "This is what I have.")
+    with session.stream("Go.", tools=[add], max_rounds=1) as answer:
+        list(answer)
+    assert answer.notes == ["No more tools were called: 1 round of tool calls is the limit."]
+
+
 def test_a_turn_that_has_cost_enough_calls_no_more_tools(session: Session, endpoint: Simulator) -> None:
     script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), "Enough.")
     turn = session.ask("Go.", tools=[add], max_cost=0.000001)
