@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.measurements import Measurement
 from benchmarks.texts import markdown
-from mm_magics.display.bundle import make_bundle
+from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
 from mm_magics.turn.prepared import PreparedPrompt

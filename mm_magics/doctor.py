@@ -17,7 +17,7 @@ from mm_magics.api.messages import blocks, problems
 from mm_magics.api.models import CATALOGUE, nearest
 from mm_magics.config import checked_base_url
 from mm_magics.errors import MiniMaxError
-from mm_magics.history.context import context_messages
+from mm_magics.history.context_messages import context_messages
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
 from mm_magics.wording import counted

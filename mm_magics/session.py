@@ -20,7 +20,7 @@ from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import NotRecordedError, UsageError
 from mm_magics.events import Event
 from mm_magics.history.cell_matching import CellMatcher
-from mm_magics.history.context import prepared_messages
+from mm_magics.history.context_messages import prepared_messages
 from mm_magics.history.notebook import LiveNotebook, NotebookFile
 from mm_magics.history.replay import Recordings, is_replayable
 from mm_magics.history.thread import History

@@ -101,11 +101,11 @@ def test_every_module_has_a_layer_and_every_layer_its_modules() -> None:
 
 def test_the_rule_rejects_an_import_from_a_higher_layer() -> None:
     assert not allowed("endpoint.sse", "session")
-    assert not allowed("display.bundle", "ipython.magics")
+    assert not allowed("display.mime_bundle", "ipython.magics")
     assert not allowed("simulator.server", "endpoint.client")
     assert not allowed("session", "simulator.server")
     assert not allowed("errors", "interrupts")
-    assert allowed("display.bundle", "display.sanitize")
+    assert allowed("display.mime_bundle", "display.sanitize")
     assert {"api.request", "turn.answer"} <= set(imports(ROOT / "session.py"))
 
 

@@ -15,9 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mm_magics.api.messages import problems
-from mm_magics.display import html_page, terminal, widget
+from mm_magics.display import export_html, terminal, widget
 from mm_magics.display.answer_format import AnswerFormat
-from mm_magics.display.bundle import make_bundle
+from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.protocol import CONTROL_COMM, DOCUMENT_COMM
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.sse import SSEDecoder, parse
@@ -85,7 +85,7 @@ def check_shown(turn: Turn, form: AnswerFormat, quiet: bool) -> None:
     made = make_bundle(turn, answer_format=form, quiet=quiet)
     json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
     assert dangers(made["text/html"].replace("<style>", "").replace("</style>", "")) == []
-    html_page.render_page([turn], turn.thread)
+    export_html.render_page([turn], turn.thread)
     terminal.TerminalView(terminal.console()).show(TurnEnd(turn))
     json.dumps(widget.final_state(turn), allow_nan=False)
 

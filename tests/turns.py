@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 
 from mm_magics.api.request import message_sha256, request_sha256
-from mm_magics.history.context import context_messages
+from mm_magics.history.context_messages import context_messages
 from mm_magics.history.turn import Turn
 
 SCHEMA = json.loads((files("mm_magics.history") / "turn.schema.json").read_text("utf-8"))

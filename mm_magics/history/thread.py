@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mm_magics.errors import UsageError
-from mm_magics.history.context import Context, ContextHash, request_digest
+from mm_magics.history.context_messages import Context, ContextHash, request_digest
 from mm_magics.history.notebook import Document
 from mm_magics.history.turn import Turn
 

@@ -14,7 +14,7 @@ from mm_magics import interrupts
 from mm_magics.batch.progress import MapEvent
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.approval_prompt import prompt_for_approval
-from mm_magics.display.bundle import make_bundle, output_metadata
+from mm_magics.display.mime_bundle import make_bundle, output_metadata
 from mm_magics.display.protocol import CellOutput
 from mm_magics.errors import TurnInterruptedError
 from mm_magics.history.turn import Turn

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mm_magics.api.messages import Message
-from mm_magics.history.context import Context
+from mm_magics.history.context_messages import Context
 from mm_magics.history.replay import ReplayMode
 from mm_magics.history.turn import Status, Turn
 from mm_magics.tools.loop import Toolbox

@@ -8,7 +8,7 @@ from typing import Any
 from mm_magics.api import messages, request
 from mm_magics.api.messages import Block, Message
 from mm_magics.errors import PromptError, UsageError
-from mm_magics.history.context import Context
+from mm_magics.history.context_messages import Context
 
 PROMPT_SETTINGS = (
     "model",

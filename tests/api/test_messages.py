@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mm_magics.api.messages import INTERRUPTED, blocks, join_turns, problems, repair_turn, text_of
-from mm_magics.history.context import context_messages
+from mm_magics.history.context_messages import context_messages
 from mm_magics.history.turn import Turn
 
 USER: Any = {"role": "user", "content": "And now?"}

@@ -12,7 +12,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import BrowserContext, Page
 
-from mm_magics.display.bundle import make_bundle
+from mm_magics.display.mime_bundle import make_bundle
 from tests.hostile.corpus import BOMBS, CASES, everywhere
 from tests.turns import turn
 

@@ -40,7 +40,7 @@ def prompt(question: str, *flags: str, **directives: object) -> str:
 
 def record(*messages: dict[str, object]) -> str:
     """The source of a cell that shows a saved turn with these messages."""
-    return f"""from mm_magics.display.bundle import make_bundle
+    return f"""from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.history.turn import Turn
 response = {{"usage": {{"input_tokens": 412, "output_tokens": 58}}, "seconds": 2.4, "stop_reason": "end_turn"}}
 turn = Turn("main", "complete", "MiniMax-M2.7", {list(messages)!r}, responses=[response])

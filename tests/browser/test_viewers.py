@@ -12,7 +12,7 @@ from nbconvert import HTMLExporter
 from playwright.sync_api import BrowserContext, Page, expect
 from pypdf import PdfReader
 
-from mm_magics.display.bundle import make_bundle
+from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.history.turn import Turn
 from tests.browser.conftest import AXE
 

@@ -7,7 +7,7 @@ from typing import Any
 import nh3
 import pytest
 
-from mm_magics.display.bundle import make_bundle
+from mm_magics.display.mime_bundle import make_bundle
 from tests.display.html import elements, text
 from tests.hostile.corpus import CASES, everywhere
 from tests.turns import turn

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mm_magics.display import markdown, sanitize
-from mm_magics.display.bundle import STYLE, make_bundle
+from mm_magics.display.mime_bundle import STYLE, make_bundle
 from tests.display.html import ALLOWED, dangers, elements, text
 from tests.turns import RESPONSE, turn
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mm_magics.api.messages import problems
-from mm_magics.history.context import context_messages, request_digest
+from mm_magics.history.context_messages import context_messages, request_digest
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from tests.turns import turn

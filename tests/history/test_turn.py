@@ -151,7 +151,7 @@ def test_unknown_fields_of_a_record_are_ignored() -> None:
 @pytest.mark.parametrize("unfinished", [None, 0, 1, 99, -1, "1", True, [0]])
 def test_any_unfinished_index_of_a_record_gives_a_valid_context(unfinished: Any) -> None:
     from mm_magics.api.messages import problems
-    from mm_magics.history.context import context_messages
+    from mm_magics.history.context_messages import context_messages
 
     blocks = [{"type": "thinking", "thinking": "hm"}, {"type": "tool_use", "id": "a", "name": "f", "input": {}}]
     made = Turn.from_record({**turn("hi", blocks).record(), "responses": [{**RESPONSE, "unfinished": unfinished}]})

@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 
 from mm_magics.config import MiniMax
 from mm_magics.display import markdown, sanitize
-from mm_magics.display.bundle import STYLE, make_bundle
-from mm_magics.display.html_page import render_page
+from mm_magics.display.export_html import render_page
+from mm_magics.display.mime_bundle import STYLE, make_bundle
 from mm_magics.display.picker import describe_next_prompt, make_picker
 from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.table import Table

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mm_magics.display.bundle import make_bundle
+from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.history.turn import MIME_TYPE
 from tests.turns import turn
 

@@ -12,7 +12,7 @@ from typing import Any
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.ipython import arguments, frontend
-from mm_magics.ipython.commands import doctor, explain, mcp, settings, status, threads, tools
+from mm_magics.ipython.commands import doctor, explain, mcp, settings, status, threads, tools, usage
 from mm_magics.ipython.commands.command import Command, Context
 
 __all__ = ["COMMANDS", "Command", "Context", "run"]
@@ -81,7 +81,7 @@ COMMANDS = (
     ),
     Command("explain", "[FLAGS]", "explain the last error, with the cell that raised it", explain.explain),
     Command("clear", "[THREAD]", "remove the thread's turns from this kernel's history", threads.clear),
-    Command("usage", "", "show calls, tokens, seconds and cost so far", threads.usage),
+    Command("usage", "", "show calls, tokens, seconds and cost so far", usage.usage),
     Command(
         "mcp",
         "[add NAME [--env VAR] -- COMMAND | add NAME [--bearer VAR] URL | …]",

@@ -1,12 +1,12 @@
-"""`%minimax history`, `undo`, `clear`, `thread`, `fork`, `save`, `load`, `export` and `usage`: commands for threads."""
+"""`%minimax history`, `undo`, `clear`, `thread`, `fork`, `save`, `load` and `export`: commands for threads."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from mm_magics.api.usage import TOKEN_COUNTERS, input_tokens
+from mm_magics.api.usage import input_tokens
 from mm_magics.display import usage_line
-from mm_magics.display.html_page import render_page
+from mm_magics.display.export_html import render_page
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history import export as exports
@@ -135,20 +135,3 @@ def _current_turns(session: Session) -> tuple[str, list[Turn]]:
     if not turns:
         raise UsageError(f"The thread {thread} has no turns.", "%minimax thread lists the threads.")
     return thread, turns
-
-
-def usage(context: Context, _rest: str) -> Table:
-    """Show the usage of each model, over all threads."""
-    rows = []
-    turns = [turn for turns in context.session.history.threads().values() for turn in turns]
-    for name in sorted({turn.model for turn in turns}):
-        rows.append(_usage_row(name, usage_line.usage_of(turn for turn in turns if turn.model == name)))
-    if len(rows) > 1:
-        rows.append(_usage_row("all", usage_line.usage_of(turns)))
-    columns = ("model", "calls", "seconds", "tokens in", "out", "cache read", "cache written", "cost")
-    return Table("", columns, rows, () if rows else ("No prompt was sent yet.",))
-
-
-def _usage_row(name: str, usage: usage_line.Usage) -> tuple[str, ...]:
-    counts = tuple(f"{usage.tokens[counter]:,}" for counter in TOKEN_COUNTERS)
-    return name, str(usage.calls), f"{usage.seconds:.1f}", *counts, usage_line.cost_text(usage)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from html import escape
 
 from mm_magics.display import sanitize
-from mm_magics.display.bundle import make_bundle
+from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.history.turn import Turn
 
 PAGE = """<!doctype html>

@@ -9,7 +9,7 @@ import pytest
 
 from mm_magics.api import request
 from mm_magics.api.request import PreparedMessage
-from mm_magics.history.context import context_messages, prepared_messages
+from mm_magics.history.context_messages import context_messages, prepared_messages
 from mm_magics.history.turn import Turn
 from tests.turns import turn
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mm_magics import Session
-from mm_magics.display.bundle import PLAIN_LIMIT, make_bundle
+from mm_magics.display.mime_bundle import PLAIN_LIMIT, make_bundle
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.simulator import Simulator
 from tests.display.html import elements, text
