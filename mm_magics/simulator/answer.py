@@ -17,7 +17,7 @@ from mm_magics.simulator.tokens import CHARACTERS_PER_TOKEN, block_text, count
 
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
-SHORT_THINKING = "I was told what to say, so I say it."
+SHORT_THINKING = "I was told what to say, so I say it."  # language: ok (spoken by the simulated model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def generate(request: Request, conversation: Conversation, rounds: int | None = 
     calls = _calls(request, conversation, steps) if calling else _final(request, conversation)
     if calls:
         names = _listed([f"`{call['name']}`" for call in calls])
-        thought = f"The tools can help here. I call {names} and wait for what comes back."
+        thought = f"The tools can help here. I call {names} and wait for what comes back."  # language: ok (simulated)
         spoken = [text(f"{HONESTY}\n\nI call {names}.")] if not conversation.before and conversation.round == 1 else []
         return ScriptedAnswer([*_thought(request, thought), *spoken, *calls])
     if conversation.results:

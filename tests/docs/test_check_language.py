@@ -145,10 +145,10 @@ def test_the_command_exits_with_1_for_problems_and_with_0_for_counts(tool, monke
     assert tool.main([str(tmp_path / "b.md")]) == 0
     assert tool.main(["--counts"]) == 0
     assert capsys.readouterr().out.split() == ["1", "docs", "1", "in", "all"]
-    assert tool.main(["--all"]) == 1
+    assert tool.main([]) == 1
     assert tool.main(["--none"]) == 2
 
 
-def test_the_clean_folders_are_clean():
+def test_the_whole_repository_is_clean():
     done = subprocess.run([sys.executable, str(TOOL)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

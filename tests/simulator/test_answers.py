@@ -53,18 +53,18 @@ def calls(message: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_an_answer_mentions_the_prompt_and_the_previous_prompts(ask: Asker) -> None:
-    said = text(conversation(ask, "I like oysters", "Tell me about mussels", system="Be brief."))
-    assert "*mussels*" in said
-    assert "earlier prompts in this conversation: 1" in said
-    assert "`I like oysters`" in said
-    assert "`Be brief.`" in said
+    answer = text(conversation(ask, "I like oysters", "Tell me about mussels", system="Be brief."))
+    assert "*mussels*" in answer
+    assert "earlier prompts in this conversation: 1" in answer
+    assert "`I like oysters`" in answer
+    assert "`Be brief.`" in answer
 
 
 def test_a_name_and_earlier_prompts_are_recalled_from_the_messages_alone(ask: Asker) -> None:
-    said = text(conversation(ask, "My name is Ada.", "What is 2 + 2?", "What is my name?"))
-    assert "**Ada**" in said
-    said = text(conversation(ask, "How deep is the sea?", "And what did I ask before?"))
-    assert "How deep is the sea?" in said
+    answer = text(conversation(ask, "My name is Ada.", "What is 2 + 2?", "What is my name?"))
+    assert "**Ada**" in answer
+    answer = text(conversation(ask, "How deep is the sea?", "And what did I ask before?"))
+    assert "How deep is the sea?" in answer
     assert "Ada" not in text(ask.message("What is my name?"))
 
 
@@ -78,14 +78,14 @@ def test_a_prompt_for_code_gets_python_that_runs(ask: Asker, subject: str) -> No
 
 @pytest.mark.parametrize("subject", ["the quadratic formula", "an integral", "a derivative", "Euler's equation"])
 def test_a_prompt_for_a_formula_gets_latex(ask: Asker, subject: str) -> None:
-    said = text(ask.message(f"Show me {subject}"))
-    assert said.count("$$") == 2
-    assert "\\" in said
+    answer = text(ask.message(f"Show me {subject}"))
+    assert answer.count("$$") == 2
+    assert "\\" in answer
 
 
 def test_a_prompt_for_a_comparison_gets_a_table(ask: Asker) -> None:
-    said = text(ask.message("Compare oysters and clams"))
-    assert "| | oysters | clams |\n| --- | ---: | ---: |\n" in said
+    answer = text(ask.message("Compare oysters and clams"))
+    assert "| | oysters | clams |\n| --- | ---: | ---: |\n" in answer
 
 
 def test_a_lone_surrogate_in_a_prompt_is_answered(ask: Asker) -> None:
@@ -274,8 +274,8 @@ def test_a_recursive_schema_ends() -> None:
 
 def test_say_and_thinking_are_sent_verbatim(ask: Asker) -> None:
     prompt = r'[[simulator: say="a \"b\" ]] c\n2" thinking="hm"]]'
-    thinking, said = ask.message(prompt)["content"]
-    assert (thinking["thinking"], said["text"]) == ("hm", 'a "b" ]] c\n2')
+    thinking, answer = ask.message(prompt)["content"]
+    assert (thinking["thinking"], answer["text"]) == ("hm", 'a "b" ]] c\n2')
     assert [block["type"] for block in ask.message('[[simulator: say="x" thinking=""]]')["content"]] == ["text"]
 
 
@@ -285,10 +285,10 @@ def test_deltas_size_and_tokens_measure_the_text(ask: Asker) -> None:
 
 
 def test_directives_are_removed_from_the_prompt(ask: Asker) -> None:
-    said = text(ask.message("Tell me of oysters [[simulator: size=2]] please"))
-    assert "simulator:" not in said
-    assert "4 words" not in said.split("prompt: ")[0]
-    assert "*oysters*" in said
+    answer = text(ask.message("Tell me of oysters [[simulator: size=2]] please"))
+    assert "simulator:" not in answer
+    assert "4 words" not in answer.split("prompt: ")[0]
+    assert "*oysters*" in answer
 
 
 @pytest.mark.parametrize(
@@ -312,9 +312,9 @@ def test_an_invalid_directive_is_refused_with_the_valid_ones(ask: Asker, directi
 
 
 def test_only_directives_in_the_last_user_text_apply(ask: Asker) -> None:
-    said = text(conversation(ask, '[[simulator: say="One"]]', "Tell me of oysters"))
-    assert "*oysters*" in said
-    assert "[[" not in said
+    answer = text(conversation(ask, '[[simulator: say="One"]]', "Tell me of oysters"))
+    assert "*oysters*" in answer
+    assert "[[" not in answer
 
 
 @settings(max_examples=50, deadline=None)

@@ -270,14 +270,14 @@ def test_the_same_events_in_another_encoding(ask: Asker, name: str) -> None:
     if name == "byte-by-byte":
         assert {len(chunk) for chunk in chunks} == {1}
     lines = body.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode().split("\n")
-    data, said = "", ""
+    data, received = "", ""
     for line in lines:
         data += line.removeprefix("data:") if line.startswith("data:") else ""
         if not line and data:
             delta = json.loads(data).get("delta", {})
-            said += delta.get("thinking", "") + delta.get("text", "")
+            received += delta.get("thinking", "") + delta.get("text", "")
             data = ""
-    assert said == "Let me see.Grüße, oysters"
+    assert received == "Let me see.Grüße, oysters"
 
 
 def test_text_that_is_not_utf8(ask: Asker) -> None:
