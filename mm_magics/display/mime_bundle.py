@@ -20,6 +20,7 @@ from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.sanitize import escape_controls
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.text import fence, is_utf8, replace_surrogates
+from mm_magics.wording import counted
 
 PLAIN_LIMIT = 1_500
 """Characters of `text/plain`."""
@@ -113,7 +114,7 @@ def _cut(text: str) -> str:
     """Cut a fallback text at `PLAIN_LIMIT` characters."""
     if len(text) <= PLAIN_LIMIT:
         return text
-    return f"{text[:PLAIN_LIMIT]}\n… [{len(text) - PLAIN_LIMIT:,} more characters in the cell's other formats]"
+    return f"{text[:PLAIN_LIMIT]}\n… [{counted(len(text) - PLAIN_LIMIT, 'more character')} in the cell's other formats]"
 
 
 def _markdown(text: str, answer_format: AnswerFormat) -> str:

@@ -91,7 +91,7 @@ def _evaluate(source: str, code: CodeType, namespace: dict[str, Any], to_text: C
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        reason = _short(f"{type(error).__name__}: {_message(error)}".removesuffix(": "))
+        reason = _short(": ".join(filter(None, [type(error).__name__, _message(error).strip(": ")])))
         raise PromptError(f"{{{{ {_short(source)} }}}} failed with {reason}.", "Nothing was sent.") from error
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mm_magics.wording import counted
+
 HEAD_ROWS = 10
 VALUE_LIMIT = 100_000
 """Characters of one value that are sent, unless a setting says otherwise."""
@@ -38,7 +40,7 @@ def cut(text: str, limit: int) -> str:
     """Return at most `limit` characters of the text (0: no limit), followed by how many were cut."""
     if not limit or len(text) <= limit:
         return text
-    return f"{text[:limit]}\n… [cut here: {len(text) - limit:,} more characters]"
+    return f"{text[:limit]}\n… [cut here: {counted(len(text) - limit, 'more character')}]"
 
 
 def _frame_text(value: Any) -> str | None:
@@ -61,9 +63,9 @@ def _frame_text(value: Any) -> str | None:
         _row("---" for _ in frame.columns),
         *(_row(row) for row in head.iter_rows()),
     ]
-    more = f"\n… {rows - HEAD_ROWS:,} more rows" if rows > HEAD_ROWS else ""
+    more = f"\n… {counted(rows - HEAD_ROWS, 'more row')}" if rows > HEAD_ROWS else ""
     dtypes = ", ".join(f"{name}: {dtype}" for name, dtype in frame.schema.items())
-    return f"{rows:,} rows × {columns} columns ({dtypes})\n\n" + "\n".join(lines) + more
+    return f"{counted(rows, 'row')} × {counted(columns, 'column')} ({dtypes})\n\n" + "\n".join(lines) + more
 
 
 def _indexed(value: Any) -> Any:

@@ -95,7 +95,7 @@ def test_a_frame_is_a_markdown_table_with_shape_and_dtypes(make: Any) -> None:
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
 def test_a_long_frame_shows_its_first_rows_and_how_many_more_it_has(make: Any) -> None:
     text = as_text(make({"n": list(range(12_345))}))
-    assert text.startswith("12,345 rows × 1 columns")
+    assert text.startswith("12,345 rows × 1 column")
     assert text.endswith("| 9 |\n… 12,335 more rows")
     assert "| 10 |" not in text
 
@@ -108,13 +108,13 @@ def test_a_frame_of_ten_rows_is_complete(make: Any) -> None:
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
 def test_a_frame_without_rows_or_columns_is_shown(make: Any) -> None:
-    assert as_text(make({"a": []})).startswith("0 rows × 1 columns")
+    assert as_text(make({"a": []})).startswith("0 rows × 1 column")
     assert as_text(make()).startswith("0 rows × 0 columns")
 
 
 @pytest.mark.parametrize("value", [pd.Series([1, 2], name="n"), pl.Series("n", [1, 2]), pd.Series([1, 2])])
 def test_a_series_is_a_table_of_one_column(value: Any) -> None:
-    assert as_text(value).startswith("2 rows × 1 columns")
+    assert as_text(value).startswith("2 rows × 1 column")
     assert as_text(value).endswith("| 1 |\n| 2 |")
 
 

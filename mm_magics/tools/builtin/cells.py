@@ -10,6 +10,7 @@ from pydantic import Field
 from mm_magics.errors import ToolInputError
 from mm_magics.tools.builtin.typed_function import builtin_tool
 from mm_magics.tools.tool import Tool
+from mm_magics.wording import counted
 
 if TYPE_CHECKING:
     from mm_magics.history.notebook_context import CellRun
@@ -39,7 +40,7 @@ def search_cells(
     if not text.strip() or "\n" in text:
         raise ToolInputError("text: it must be part of one line and not blank.")
     found = [line for cell in cells() for line in _matches(cell, text.casefold())]
-    more = [f"… [cut here: {len(found) - MAX_LINES:,} more lines]"] if len(found) > MAX_LINES else []
+    more = [f"… [cut here: {counted(len(found) - MAX_LINES, 'more line')}]"] if len(found) > MAX_LINES else []
     return "\n".join([*found[:MAX_LINES], *more]) or "No other cell contains this text."
 
 

@@ -65,7 +65,7 @@ def test_the_result_is_the_output_and_the_last_value(code: str, text: str) -> No
 
 def test_a_data_frame_is_shown_as_in_a_prompt() -> None:
     output = run("frame", {"frame": pandas.DataFrame({"a": [1, 2]})})
-    assert output.text.startswith("2 rows × 1 columns (a: Int64)")
+    assert output.text.startswith("2 rows × 1 column (a: Int64)")
 
 
 def test_variables_are_kept_for_later_calls() -> None:

@@ -116,7 +116,7 @@ def test_a_value_becomes_text_or_json(value: Any, text: str) -> None:
 @pytest.mark.parametrize("frame", [pd.DataFrame({"a": range(30)}), pl.DataFrame({"a": range(30)})])
 def test_a_data_frame_is_described_by_its_shape_and_head(frame: Any) -> None:
     text = output_of(frame).text
-    assert text.startswith("30 rows × 1 columns")
+    assert text.startswith("30 rows × 1 column")
     assert "… 20 more rows" in text
 
 
