@@ -58,8 +58,8 @@ class Session:
 
     Args:
         config: The settings of this session; a new `MiniMax` by default.
-        api_key: The key for the session's base URL. Without it, the key is taken from the keyring or the environment,
-            as `mm_magics.endpoint.keys` describes.
+        api_key: The key for the session's base URL. Without it, the key is taken from the environment or the OS
+            keyring, as `mm_magics.endpoint.keys` describes.
         settings: Values for a new `config`: the traits of `MiniMax` by name.
 
     Attributes:

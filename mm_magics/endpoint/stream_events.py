@@ -32,7 +32,7 @@ class Delta(NamedTuple):
 
 
 class BlockStop(NamedTuple):
-    """Block `number` is complete. `block` is the whole block."""
+    """Block `number` has ended. `block` is the whole block, or the part of it that was received."""
 
     number: int
     block: Block

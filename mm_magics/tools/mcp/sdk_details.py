@@ -17,25 +17,25 @@ HTTP_ERROR_TEXTS = ("Session terminated", "Server returned an error response")
 
 
 def is_http_error(error: Exception) -> bool:
-    """Whether an HTTP error status came instead of an answer."""
+    """Return whether the server responded with an HTTP error status instead of an answer."""
     return isinstance(error, MCPError) and error.message in HTTP_ERROR_TEXTS
 
 
 def invalid_line(error: Exception) -> str:
-    """The line of stdout that was not a message."""
+    """Return the line of stdout that was not a message."""
     with suppress(Exception):
         return repr(error.errors()[0]["input"])  # type: ignore[attr-defined]
     return str(error)
 
 
 def tool_list(message: Any) -> dict[str, Any] | None:
-    """The result of `tools/list` in a message from the server, None in any other message."""
+    """Return the result of `tools/list` in a message from the server; None for any other message."""
     result = getattr(message.message, "result", None)
     return result if isinstance(result, dict) and "tools" in result else None
 
 
 def unwrap(error: Exception) -> Exception:
-    """The first error of an exception group, or the error itself."""
+    """Return the first error of an exception group, or the error itself."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

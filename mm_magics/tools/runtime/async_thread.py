@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from mm_magics.errors import ToolError
+from mm_magics.tools.runtime.timeout import timeout_error
 
 CANCEL_S = 0.2
 """Seconds that cancelled coroutines have to end. One that ignores the cancellation is left on its daemon thread."""
@@ -48,7 +48,7 @@ async def _with_timeout(coroutine: Coroutine[Any, Any, Any], seconds: float) -> 
         async with asyncio.timeout(seconds):
             return await coroutine
     except TimeoutError:
-        raise ToolError(f"It took longer than {seconds:g} s and was stopped.") from None
+        raise timeout_error(seconds) from None
 
 
 class _LoopThread(threading.Thread):

@@ -20,6 +20,11 @@ REPEAT_S = 0.5
 """Seconds after which a tool that ignored an interrupt gets another one."""
 
 
+def timeout_error(seconds: float) -> ToolError:
+    """Return the error of a tool that was stopped after this many seconds."""
+    return ToolError(f"It took longer than {seconds:g} s and was stopped.")
+
+
 class ToolTimeout:
     """A context manager that interrupts the tool it contains, as Ctrl-C does.
 
@@ -60,7 +65,7 @@ class ToolTimeout:
             return
         if self._reason == "stop":
             raise StoppedError from None
-        raise ToolError(f"It took longer than {self._seconds:g} s and was stopped.") from None
+        raise timeout_error(self._seconds) from None
 
     def _finish(self) -> None:
         with self._lock:
