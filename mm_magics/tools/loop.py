@@ -15,7 +15,7 @@ from mm_magics.tools.runtime.runner import ToolEvent, ToolLimits, ToolRunner, re
 from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.tools.schema.structured_output import StructuredOutput
 from mm_magics.tools.tool import Tool, ToolCall, ToolOutput, ToolResult
-from mm_magics.wording import counted
+from mm_magics.wording import counted, dollars
 
 LIMIT_REACHED = "No more tools can be called: {reason}. Answer now with what you have found and what is left to do."
 UNREADABLE_CALL = "A tool call could not be read: its arguments are not a JSON object. Call the tool again."
@@ -116,7 +116,7 @@ class ToolLoop:
             rounds = counted(self._rounds, "round")
             reason = f"{rounds} of tool calls {'is' if self._rounds == 1 else 'are'} the limit"
         elif self.toolbox.max_cost is not None and spent is not None and spent >= self.toolbox.max_cost:
-            reason = f"the turn has cost ${spent:.4f}, and the limit is ${self.toolbox.max_cost:.4f}"
+            reason = f"the turn has cost {dollars(spent)}, and the limit is ${self.toolbox.max_cost:g}"
         if not reason:
             return ""
         self.notes.append(f"No more tools were called: {reason}.")

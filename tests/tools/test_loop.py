@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from typing import Any
@@ -184,6 +185,13 @@ def test_after_the_last_round_an_answer_without_tools_is_requested(session: Sess
     valid(endpoint)
 
 
+def test_a_call_is_answered_if_no_tools_are_offered(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), calls(tool_use("final_answer", {"sum": 2})))
+    turn = session.ask("Go.", schema={"type": "object", "properties": {"sum": {"type": "integer"}}})
+    assert results(turn)[0] == ("There is no tool named 'add'.\nThere are no tools.", True)
+    valid(endpoint)
+
+
 def test_a_limit_of_one_round_is_reported_in_the_singular(session: Session, endpoint: Simulator) -> None:
     script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), "This is what I have.")
     with session.stream("Go.", tools=[add], max_rounds=1) as answer:
@@ -193,9 +201,15 @@ def test_a_limit_of_one_round_is_reported_in_the_singular(session: Session, endp
 
 def test_a_turn_that_has_cost_enough_calls_no_more_tools(session: Session, endpoint: Simulator) -> None:
     script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), "Enough.")
-    turn = session.ask("Go.", tools=[add], max_cost=0.000001)
+    with session.stream("Go.", tools=[add], max_cost=0.000001) as answer:
+        list(answer)
     assert endpoint.log[-1].body["tool_choice"] == {"type": "none"}
-    assert turn.text == "Enough."
+    assert answer.turn is not None
+    assert answer.turn.text == "Enough."
+    (note,) = answer.notes
+    assert re.fullmatch(
+        r"No more tools were called: the turn has cost (< \$0\.0001|≈ \$0\.\d{4}), and the limit is \$1e-06\.", note
+    )
 
 
 def test_a_forced_choice_applies_once_and_a_note_reports_if_it_was_not_honored(

@@ -118,7 +118,8 @@ class ToolRunner:
     def _check(self, call: ToolCall) -> tuple[Tool, Mapping[str, Any]]:
         tool = self._tools.get(call.name)
         if tool is None:
-            raise ToolError(f"There is no tool named {call.name!r}.", f"The tools are: {', '.join(self._tools)}.")
+            known = f"The tools are: {', '.join(self._tools)}." if self._tools else "There are no tools."
+            raise ToolError(f"There is no tool named {call.name!r}.", known)
         try:
             return tool, tool.check(call.input)
         except ToolError:
