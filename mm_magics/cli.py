@@ -1,6 +1,6 @@
 """The command `mm-magics`: demo, simulator, history, replay and doctor, for use in a shell without a notebook.
 
-One of our errors exits with status 1 and prints its two lines to stderr, never a traceback.
+A `MiniMaxError` is printed to stderr as two lines, without a traceback, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--output", type=Path, default=Path("demo-output"), help="output folder (default: %(default)s)")
     demo.set_defaults(run=_demo)
 
-    simulator = commands.add_parser("simulator", help="serve the bundled offline endpoint until interrupted")
+    simulator = commands.add_parser("simulator", help="run the bundled simulator of the endpoint until interrupted")
     simulator.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
     simulator.add_argument("--port", type=int, default=0, help="port to listen on (default: any free port)")
     simulator.add_argument("--key", help="API key to accept (default: a random one)")
@@ -52,11 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     history.set_defaults(run=_history)
 
     replay = commands.add_parser("replay", help="check whether notebooks can run without calling the endpoint")
-    replay.add_argument("action", choices=["check"], help="check the recorded answers; exit with 1 if any is missing")
+    replay.add_argument(
+        "action", choices=["check"], help="check the recorded answers; exit with status 1 unless every cell is recorded"
+    )
     replay.add_argument("notebooks", type=Path, nargs="+", metavar="notebook", help="the notebooks to check")
     replay.set_defaults(run=_replay)
 
-    doctor = commands.add_parser("doctor", help="check the setup; exit with 1 if there is a problem")
+    doctor = commands.add_parser("doctor", help="check the setup; exit with status 1 if there is a problem")
     doctor.set_defaults(run=_doctor)
     return parser
 

@@ -64,7 +64,9 @@ class MiniMax(Configurable):
         None, allow_none=True, help="`auto`, `any`, `none`, or the name of a tool. None: `auto`."
     ).tag(config=True)
     max_rounds = Int(
-        25, min=1, help="Maximum messages with tool calls in one turn. After them the model must answer without tools."
+        25,
+        min=1,
+        help="Maximum number of messages with tool calls in one turn. Then the model must answer without tools.",
     ).tag(config=True)
     max_cost = Float(
         None, allow_none=True, min=0.0, help="Cost in US dollars after which a turn makes no more tool calls."
@@ -102,7 +104,7 @@ class MiniMax(Configurable):
         3600.0, min=0.1, help="Time limit for one response of the model, including retries, in seconds."
     ).tag(config=True)
     max_retries = Int(
-        2, min=0, help="Maximum retries after a failed connection or HTTP status 408, 409, 429 or 5xx."
+        2, min=0, help="Maximum number of retries after a failed connection or HTTP status 408, 409, 429 or 5xx."
     ).tag(config=True)
     concurrency = Int(16, min=1, help="Maximum concurrent requests of a map run (`--map`).").tag(config=True)
     requests_per_minute = Float(

@@ -126,4 +126,4 @@ def _repairs(turns: list[Turn]) -> Iterator[str]:
         if not turn.closed:
             yield f"turn {number} is not sent: it has no answer ({turn.status})"
         elif turn.closed != [{**message, "content": blocks(message)} for message in turn.messages]:
-            yield f"turn {number} is sent without incomplete or blank blocks, and with all tool results ({turn.status})"
+            yield f"turn {number} is sent without blank or incomplete blocks, and with all tool results ({turn.status})"

@@ -131,17 +131,17 @@ def _block_problems(where: str, role: str, content: list[Any]) -> list[Problem]:
             continue
         at = f"{where}.content.{number}"
         if not isinstance(kind, str) or not kind:
-            found.append(Problem(at, "shape", "a content block is an object with a type"))
+            found.append(Problem(at, "shape", "a content block must be an object with a type"))
         elif kind == "text" and not isinstance(block.get("text"), str):
             found.append(Problem(at, "shape", "a text block needs a text"))
         elif kind == "text" and not block["text"].strip():
             found.append(Problem(at, "empty", "the text is blank"))
         elif kind == "thinking" and (role != "assistant" or not isinstance(block.get("thinking"), str)):
-            found.append(Problem(at, "shape", "thinking is a string, in an assistant message"))
+            found.append(Problem(at, "shape", "thinking must be a string in an assistant message"))
         elif kind == "tool_result" and not isinstance(block.get("tool_use_id"), str):
             found.append(Problem(at, "shape", "a tool_result needs a tool_use_id"))
         elif kind == "tool_result" and role == "user" and results_are_over:
-            found.append(Problem(at, "tool_result", "tool results come first", str(block.get("tool_use_id"))))
+            found.append(Problem(at, "tool_result", "tool results must come first", str(block.get("tool_use_id"))))
         results_are_over = results_are_over or kind != "tool_result"
     return found
 

@@ -73,7 +73,9 @@ class MapJob:
             if not 0 <= budget < float("inf"):
                 raise UsageError(f"budget must be an amount of US dollars, not {budget!r}.")
             if models.model(model).price is None:
-                raise UsageError(f"The price of {model} is unknown, so a budget cannot be kept.", "Leave budget out.")
+                raise UsageError(
+                    f"The price of {model} is unknown, so a budget cannot be enforced.", "Leave budget out."
+                )
         taken = set(self.rows.columns) - set(replaceable)
         if clash := [name for name in self.columns if name in taken]:
             raise UsageError(

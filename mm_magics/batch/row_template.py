@@ -40,7 +40,7 @@ class RowTemplate:
             reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
             raise PromptError(f"{self.source} failed with {reason}.") from error
         if not isinstance(text, str):
-            raise PromptError(f"{self.source} returned a value of type {type(text).__name__}, not a text.")
+            raise PromptError(f"{self.source} returned a value of type {type(text).__name__}, not a string.")
         return text
 
     def _value_text(self, value: Any) -> str:

@@ -146,7 +146,7 @@ def _block_html(
     if kind == "thinking":
         return _folded(usage_line.thinking_label(turn, call_number), str(block.get("thinking", "")))
     if kind == "redacted_thinking":
-        return _folded("Thinking hidden by the provider", "")
+        return _folded("Thinking redacted by the provider", "")
     if kind == "tool_use" and block.get("name") == ANSWER:
         return markdown.render_code(
             json.dumps(block.get("input"), ensure_ascii=False, indent=2, sort_keys=True), "json"

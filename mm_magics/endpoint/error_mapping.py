@@ -60,7 +60,7 @@ class ErrorMapper:
         if isinstance(cause, httpx2.ConnectTimeout | httpx2.ConnectError):
             return ConnectionFailedError(
                 f"Cannot connect to {host} ({reason}).",
-                "Is the base URL right, and the server running? Run %minimax doctor to check.",
+                "Is the base URL correct, and is the server running? Run %minimax doctor to check.",
             )
         if isinstance(cause, httpx2.TimeoutException):
             return no_response(self.timeout)

@@ -107,7 +107,7 @@ def _variable(text: str) -> str:
 def _names(text: str) -> list[str]:
     names = [] if text == "none" else [name.strip() for name in text.split(",")]
     if not all(names):
-        raise ArgumentTypeError(f"{text!r} is not NAME,NAME")
+        raise ArgumentTypeError(f"{text!r} is not a list of names separated by commas")
     return names
 
 
@@ -155,7 +155,7 @@ FLAGS = (
     ),
     Flag(
         ("--max-rounds",),
-        "maximum messages with tool calls; then the model must answer without tools",
+        "maximum number of messages with tool calls; then the model must answer without tools",
         "N",
         _positive,
         setting="max_rounds",
@@ -177,7 +177,7 @@ FLAGS = (
     Flag(
         ("--as",), "format of the answer: markdown, code, text or json", "FORMAT", choices=ANSWER_FORMATS, closed=True
     ),
-    Flag(("--thread",), "thread of the cell", "NAME", setting="thread"),
+    Flag(("--thread",), "thread the cell belongs to", "NAME", setting="thread"),
     Flag(
         ("--context",),
         "earlier turns to send: those above, all, none, or the last N above",
@@ -204,7 +204,7 @@ FLAGS = (
     ),
     Flag(("--map",), "run the prompt for each row of this data frame or list; use {{ row.NAME }}", "NAME", _variable),
     Flag(("--into",), "with --map: column for the answers (for a list: the variable)", "NAME", _variable),
-    Flag(("--budget",), "with --map: send nothing more after this many US dollars", "X", _dollars),
+    Flag(("--budget",), "with --map: stop sending once this many US dollars are spent", "X", _dollars),
     Flag(("--figures",), "with --map: add columns with the tokens and cost of each row"),
     Flag(("--engine",), "with --map: Dask client whose workers send the requests", "NAME", _variable),
     Flag(
@@ -214,7 +214,7 @@ FLAGS = (
         _field,
         repeat=True,
     ),
-    Flag(("--user-id",), "opaque id of the user, sent as request metadata", "ID", setting="user_id"),
+    Flag(("--user-id",), "opaque ID of the user, sent as request metadata", "ID", setting="user_id"),
     Flag(
         ("--timeout",),
         "give up after this many seconds without data from the endpoint",

@@ -39,7 +39,7 @@ def user_message(content: str | Sequence[Block]) -> Message:
     given = messages.blocks({"content": blocks})
     texts = [str(block.get("text", "")) for block in given if block.get("type") == "text"]
     if not blocks or (texts and not texts[-1].strip()):
-        raise PromptError("The prompt is empty.", "Write the question below the %%minimax line.")
+        raise PromptError("The prompt is empty.", "Write the prompt below the %%minimax line.")
     return {"role": "user", "content": blocks}
 
 

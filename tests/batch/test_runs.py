@@ -141,9 +141,9 @@ def test_a_function_makes_the_prompts_and_its_failures_are_errors_of_their_rows(
     result = map_prompts(prompt_for, pd.DataFrame({"n": range(5)}), session=session)
     assert reasons(result) == {
         1: "prompt_for(row) failed with RuntimeError: no luck.",
-        2: "prompt_for(row) returned a value of type NoneType, not a text.",
+        2: "prompt_for(row) returned a value of type NoneType, not a string.",
         3: "The prompt is empty.",
-        4: "prompt_for(row) returned a value of type int, not a text.",
+        4: "prompt_for(row) returned a value of type int, not a string.",
     }
     assert sent_texts(endpoint) == ["fine"]
 

@@ -37,7 +37,7 @@ def test_an_unreachable_server_is_reported_as_such() -> None:
     error = ended(f"http://127.0.0.1:{port}/anthropic")
     assert isinstance(error, ConnectionFailedError)
     assert f"Cannot connect to 127.0.0.1:{port}" in error.message
-    assert "Is the base URL right" in error.hint
+    assert "Is the base URL correct" in error.hint
 
 
 def test_a_wrong_key_is_reported_with_its_source(endpoint: Simulator) -> None:

@@ -46,7 +46,14 @@ def output(session: Session, line: str) -> str:
 def test_without_a_command_the_status_is_shown(session: Session, endpoint: Simulator) -> None:
     session.ask("hi")
     status = output(session, "")
-    for part in ("MiniMax-M2.7", endpoint.base_url, "from api_key", "endpoint default", "main: 1 turn,", "1 call,"):
+    for part in (
+        "MiniMax-M2.7",
+        endpoint.base_url,
+        "from api_key",
+        "endpoint default",
+        "main (default): 1 turn,",
+        "1 call,",
+    ):
         assert part in status
     assert endpoint.key not in status
     assert len(endpoint.log) == 1
@@ -60,7 +67,7 @@ def test_stale_turns_are_counted(session: Session, endpoint: Simulator) -> None:
     endpoint.answers.extend(["a1", "b1", "a2"])
     for cell in "aba":
         session.ask(f"{cell}?", cell_id=cell)
-    assert "main: 2 turns, in the order of their first runs, 1 stale" in output(session, "")
+    assert "main (default): 2 turns, in order of first execution, 1 stale" in output(session, "")
     assert "complete, stale" in output(session, "history")
 
 
@@ -86,7 +93,7 @@ def test_every_command_runs_or_raises_one_of_our_errors(session: Session, monkey
 
 
 def test_explain_needs_an_error(session: Session) -> None:
-    with pytest.raises(UsageError, match="No cell of this kernel ended with an error"):
+    with pytest.raises(UsageError, match="No cell in this kernel has raised an error"):
         run(session, "explain")
 
 
@@ -138,8 +145,8 @@ def test_an_invalid_command_is_rejected_and_changes_nothing(
 
 
 def test_model_shows_and_changes_the_model(session: Session) -> None:
-    assert output(session, "model").startswith("The model is MiniMax-M2.7, context window 204,800 tokens")
-    assert output(session, "model MiniMax-M9") == "The model is MiniMax-M9 (set in this kernel)."
+    assert output(session, "model").startswith("Model: MiniMax-M2.7 (default), context window 204,800 tokens")
+    assert output(session, "model MiniMax-M9") == "Model: MiniMax-M9 (set in this kernel)"
     assert session.config.model == "MiniMax-M9"
 
 
@@ -147,7 +154,7 @@ def test_models_lists_the_catalogue_and_new_models_of_the_endpoint(session: Sess
     rows = output(session, "models").splitlines()
     row = next(each for each in rows if each.startswith("MiniMax-M2.7-highspeed"))
     assert row.split()[1:7] == ["204,800", "about", "100", "0.60", "/", "2.40"]
-    assert any(each.startswith("MiniMax-M3") and each.endswith("new at the endpoint") for each in rows)
+    assert any(each.startswith("MiniMax-M3") and each.endswith("listed only by the endpoint") for each in rows)
     assert "offers 8 models" in rows[-1]
 
 
@@ -241,7 +248,7 @@ def test_a_fork_shares_earlier_turns_but_not_later_ones(session: Session, endpoi
 
 
 def test_usage_sums_by_model(session: Session, endpoint: Simulator) -> None:
-    assert output(session, "usage") == "No prompt was sent yet."
+    assert output(session, "usage") == "No prompts have been sent yet."
     session.ask("a")
     session.ask("b", model="MiniMax-M2")
     rows = [line.split() for line in output(session, "usage").splitlines()]

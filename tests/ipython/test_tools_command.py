@@ -107,7 +107,7 @@ def test_a_pattern_for_a_command_gets_a_warning() -> None:
         ("forget", "forget takes the tool name", "%minimax tools"),
         ("forget a b", "forget takes the tool name", ""),
         ("forget shell", "There is no rule for 'shell'.", "%minimax tools"),
-        ("forget all", "There is no rule for 'all'.", ""),
+        ("forget all", "There are no rules.", "%minimax tools"),
     ],
 )
 def test_an_invalid_rule_is_rejected_and_changes_nothing(line: str, message: str, hint: str) -> None:

@@ -328,7 +328,7 @@ def test_explain_sends_the_cell_of_the_last_error(page):
     assert (
         page.kernel.run("%minimax explain", "x")
         .error["evalue"]
-        .startswith("No cell of this kernel ended with an error.")
+        .startswith("No cell in this kernel has raised an error.")
     )
     page.kernel.run("1 / 0", "bad")
     run = page.kernel.run("%minimax explain", "x")

@@ -100,7 +100,7 @@ def test_rerunning_a_cell_replaces_its_turn(kernel, simulator):
         ("%%minimax --temprature 1\nHi.", "Unknown flag --temprature.\nDid you mean --temperature?"),
         ("%%minimax -t 0\nHi.", "temperature must be above 0 and at most 1, not 0.0.\n1.0 is recommended."),
         ("%%minimax -m MiniMax-M27\nHi.", "Did you mean MiniMax-M2.7?"),
-        ("%%minimax\n \n", "The prompt is empty.\nWrite the question below the %%minimax line."),
+        ("%%minimax\n \n", "The prompt is empty.\nWrite the prompt below the %%minimax line."),
         ("%%minimax\n{{ nothing + 1 }}", "{{ nothing + 1 }} failed with NameError: name 'nothing' is not defined."),
         ("%%minimax --timeout x\nHi.", "'x' is not a number"),
         ("%%minimax -s 'open\nHi.", "A quote is not closed."),

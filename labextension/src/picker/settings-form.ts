@@ -25,7 +25,7 @@ export class SettingsForm {
     this.models = new Row(trans.__('Model'), select(...modelOptions(trans, unset)));
     this.models.control.autofocus = true;
     this.rows = {
-      model: new Row(trans.__('Model name'), input(trans.__('name at the endpoint'))),
+      model: new Row(trans.__('Model name'), input(trans.__('name used by the endpoint'))),
       thinking: new Row(
         trans.__('Thinking'),
         select(

@@ -81,7 +81,7 @@ describe('a turn record', () => {
       responses: [{ usage: { output_tokens: 30 }, first_token_s: 1, thinking_s: 0.7, seconds: 3 }],
     };
     const summaries = [...drawn(twice).querySelectorAll('summary')].map((each) => each.textContent);
-    expect(summaries).toEqual(['Thought for 0.7 s', 'Thought']);
+    expect(summaries).toEqual(['Thought for 0.7 s', 'Thinking']);
     expect(drawn(twice).textContent).toContain('15 tokens/s');
   });
 

@@ -79,7 +79,9 @@ COMMANDS = (
         "list the built-in tools and their risks, or change which calls are allowed, require approval or are denied",
         tools.tools,
     ),
-    Command("explain", "[FLAGS]", "explain the last error, with the cell that raised it", explain.explain),
+    Command(
+        "explain", "[FLAGS]", "ask the model to explain the last error and the cell that raised it", explain.explain
+    ),
     Command("clear", "[THREAD]", "remove the thread's turns from this kernel's history", threads.clear),
     Command("usage", "", "show calls, tokens, seconds and cost so far", usage.usage),
     Command(

@@ -13,5 +13,5 @@ def explain(context: Context, rest: str) -> None:
     """Send the cell that raised the last error to the model. `rest` are flags of `%%minimax`."""
     failed = context.prompt_cells.recorder.last_error if context.prompt_cells else None
     if context.prompt_cells is None or failed is None:
-        raise UsageError("No cell of this kernel ended with an error.", "Run %minimax explain after one does.")
+        raise UsageError("No cell in this kernel has raised an error.", "Run %minimax explain after one has.")
     context.prompt_cells.run(PROMPT, {**arguments.parse(rest), "raw": True, "sees": "none"}, [failed])

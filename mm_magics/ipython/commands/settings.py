@@ -26,8 +26,7 @@ def model(context: Context, name: str) -> Table:
     settings = context.session.settings
     entry = catalogue.model(settings.value("model"))
     window = f", context window {entry.window:,} tokens" if entry.window else ""
-    remarks = "; ".join(filter(None, [entry.note, settings.source("model")]))
-    return Table(lines=[f"The model is {entry.name}{window} ({remarks})."])
+    return Table(lines=[f"Model: {settings.describe('model')}{window}{entry.note and f', {entry.note}'}"])
 
 
 def models(context: Context, _rest: str) -> Table:
@@ -36,7 +35,7 @@ def models(context: Context, _rest: str) -> Table:
     base_url = context.session.settings.value("base_url")
     try:
         offered = [entry["id"] for entry in context.session.client().models()]
-        rows += [(name, "", "", "", "new at the endpoint") for name in offered if name not in CATALOGUE]
+        rows += [(name, "", "", "", "listed only by the endpoint") for name in offered if name not in CATALOGUE]
         lines = [f"{base_url} offers {counted(len(offered), 'model')}; you can also try any other name."]
     except MiniMaxError as error:
         lines = [f"Could not list the endpoint's models: {error.message} {error.hint}"]
@@ -54,7 +53,7 @@ def system(context: Context, text: str) -> Table:
     settings = context.session.settings
     if text:
         settings.assign("system", None if text == "none" else _unquote(text))
-    return Table(lines=[f"The system prompt is {settings.describe('system')}."])
+    return Table(lines=[f"System prompt: {settings.describe('system')}"])
 
 
 def change(context: Context, rest: str) -> Table:

@@ -23,7 +23,7 @@ def show_status(context: Context) -> Table:
         ("endpoint", settings.describe("base_url")),
         ("key", _key(session)),
         ("system prompt", settings.describe("system")),
-        ("thread", f"{thread}: {_turns(session, thread)} ({settings.source('thread')})"),
+        ("thread", f"{settings.describe('thread')}: {_turns(session, thread)}"),
         ("notebook", _notebook(session)),
         ("replay", settings.describe("replay")),
         ("usage", _usage(usage_line.usage_of(turns))),
@@ -40,14 +40,14 @@ def _key(session: Session) -> str:
 
 def _turns(session: Session, thread: str) -> str:
     turns = session.history.turns(thread)
-    order = "in document order" if session.history.has_document else "in the order of their first runs"
+    order = "in document order" if session.history.has_document else "in order of first execution"
     stale = len(session.history.stale() & {turn.place for turn in turns})
     return ", ".join([counted(len(turns), "turn"), order, *([f"{stale} stale"] if stale else [])])
 
 
 def _notebook(session: Session) -> str:
     if session.notebook is None:
-        return "unknown: turns are kept in this kernel only"
+        return "unknown: turns exist only in this kernel"
     if session.notebook.error is not None:
         return str(session.notebook.error).replace("\n", " ")
     faults = session.notebook.document.faults if session.notebook.document else []

@@ -94,7 +94,8 @@ def _forget(session: Session, words: list[str]) -> Table:
         raise ArgumentError("forget takes the tool name of a rule, or all.", "%minimax tools lists the rules.")
     count = session.rules.clear() if words == ["all"] else session.rules.remove(words[0])
     if not count:
-        raise ArgumentError(f"There is no rule for {words[0]!r}.", "%minimax tools lists the rules.")
+        missing = "There are no rules." if words == ["all"] else f"There is no rule for {words[0]!r}."
+        raise ArgumentError(missing, "%minimax tools lists the rules.")
     return Table(lines=[f"Removed {counted(count, 'rule')}."])
 
 

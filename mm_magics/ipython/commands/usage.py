@@ -17,7 +17,7 @@ def usage(context: Context, _rest: str) -> Table:
     if len(rows) > 1:
         rows.append(_usage_row("all", usage_line.usage_of(turns)))
     columns = ("model", "calls", "seconds", "tokens in", "out", "cache read", "cache written", "cost")
-    return Table("", columns, rows, () if rows else ("No prompt was sent yet.",))
+    return Table("", columns, rows, () if rows else ("No prompts have been sent yet.",))
 
 
 def _usage_row(name: str, usage: usage_line.Usage) -> tuple[str, ...]:

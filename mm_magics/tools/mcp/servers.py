@@ -100,11 +100,16 @@ class MCPServers:
 
         if isinstance(command, str):
             if env:
-                raise UsageError("A URL gets no environment variables.", "--bearer VAR sends one as a token.")
+                raise UsageError(
+                    "Environment variables cannot be passed to a URL.",
+                    "--bearer VAR sends the value of one as a token.",
+                )
             spec = ServerSpec(name, url=_checked_url(command, bearer), bearer=bearer)
         else:
             if bearer:
-                raise UsageError("A command gets no token.", "--env VAR passes it an environment variable.")
+                raise UsageError(
+                    "A token cannot be passed to a command.", "--env VAR passes an environment variable to it."
+                )
             spec = ServerSpec(name, _checked_command(command), env=tuple(dict.fromkeys(env)))
         if name in self._servers:
             if self._servers[name].spec == spec:
@@ -258,7 +263,7 @@ def _checked_command(command: Sequence[str]) -> tuple[str, ...]:
     if any(not word.isprintable() for word in command):
         raise UsageError("The command contains control characters.", "Type it again on one line.")
     if find_program(command[0]) is None:
-        raise UsageError(f"The command {command[0]!r} is not found.", "Install it, or give its full path.")
+        raise UsageError(f"The command {command[0]!r} was not found.", "Install it, or give its full path.")
     return tuple(command)
 
 
@@ -270,6 +275,6 @@ def _checked_url(url: str, bearer: str) -> str:
         require_encryption(parts, "a token", UsageError)
     if bearer and not re.fullmatch(r"[!-~]+", os.environ[bearer].strip()):
         raise UsageError(
-            f"{bearer} contains characters that a token cannot have.", "Copy the token again, without line breaks."
+            f"{bearer} has characters that a token cannot contain.", "Copy the token again, without line breaks."
         )
     return url

@@ -158,7 +158,8 @@ def _mark(function: Any, target: Any) -> _Mark:
 def _name(target: Any) -> str:
     if target.__name__ == "<lambda>":
         raise UsageError(
-            "A lambda has no name that a model could call.", 'Write it as a def, or name it: minimax_tool(name="…")(…).'
+            "A lambda has no name for a model to call it by.",
+            'Write it as a def, or name it: minimax_tool(name="…")(…).',
         )
     return type(target.__self__).__name__ if target.__name__ == "__call__" else str(target.__name__)
 
@@ -190,7 +191,7 @@ def _parameters(function: Any, target: Any) -> list[Parameter]:
         signature = inspect.signature(called)
     except (ValueError, TypeError, NameError) as error:
         raise UsageError(
-            f"The parameters of {_qualified_name(target)} are not known.",
+            f"The parameters of {_qualified_name(target)} cannot be determined.",
             "Write a function with type hints that calls it.",
         ) from error
     found = [each for each in signature.parameters.values() if each.name not in bound]

@@ -113,7 +113,7 @@ def test_no_secret_is_shown(session, monkeypatch):
         ("add x --bearer=abc https://a.example", "Unknown flag --bearer."),
         ("add x --bearer HOME --bearer PATH https://a.example", "--bearer is given more than once."),
         ("add x 'https://a.example", "A quote is not closed."),
-        ("add x -- no-such-command-4711", "The command 'no-such-command-4711' is not found."),
+        ("add x -- no-such-command-4711", "The command 'no-such-command-4711' was not found."),
         ("add x__y -- cat", "'x__y' is not a valid name for an MCP server."),
         ("list x", "%minimax mcp list takes no arguments."),
         ("tools x", "There is no MCP server named 'x'."),

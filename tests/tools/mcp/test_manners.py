@@ -327,10 +327,10 @@ def test_adding_the_same_server_changes_nothing_and_a_different_one_replaces_it(
         ("x\n", ["cat"], {}, r"'x\n' is not a valid name for an MCP server."),
         ("a", [], {}, "A server needs a command or a URL."),
         ("a", [""], {}, "A server needs a command or a URL."),
-        ("a", ["no-such-command-4711"], {}, "The command 'no-such-command-4711' is not found."),
+        ("a", ["no-such-command-4711"], {}, "The command 'no-such-command-4711' was not found."),
         ("a", ["cat", "\x1b[31m"], {}, "The command contains control characters."),
         ("a", ["cat"], {"env": ["NO_SUCH_4711"]}, "The environment variable NO_SUCH_4711 is not set."),
-        ("a", ["cat"], {"bearer": "HOME"}, "A command gets no token."),
+        ("a", ["cat"], {"bearer": "HOME"}, "A token cannot be passed to a command."),
         ("a", "ftp://example.org", {}, "The server's URL is not an http or https URL."),
         ("a", "https://", {}, "The server's URL is not an http or https URL."),
         ("a", "https://x:y@example.org", {}, "The server's URL contains a name or password."),
@@ -343,8 +343,8 @@ def test_adding_the_same_server_changes_nothing_and_a_different_one_replaces_it(
             {"bearer": "HOME"},
             "example.org is not this machine, and a token must not be sent",
         ),
-        ("a", "https://example.org/mcp", {"bearer": "BROKEN"}, "BROKEN contains characters that a token cannot have."),
-        ("a", "https://example.org/mcp", {"env": ["HOME"]}, "A URL gets no environment variables."),
+        ("a", "https://example.org/mcp", {"bearer": "BROKEN"}, "BROKEN has characters that a token cannot contain."),
+        ("a", "https://example.org/mcp", {"env": ["HOME"]}, "Environment variables cannot be passed to a URL."),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(servers, monkeypatch, name, command, options, message):
