@@ -192,7 +192,9 @@ class Settings:
 
     def value(self, name: str) -> Any:
         """Return the effective value, as it is without a flag."""
-        return self._notebook[name] if self.source(name) == "notebook" else getattr(self._config, name)
+        if name in self._notebook and self.source(name) == "notebook":
+            return self._notebook[name]
+        return getattr(self._config, name)
 
     def source(self, name: str) -> Source:
         """Return where the effective value comes from."""
@@ -215,8 +217,9 @@ class Settings:
     def assign(self, name: str, value: Any) -> None:
         """Set the value for this kernel, over the notebook's. Raises `TraitError` if it is invalid."""
         setattr(self._config, name, value)
-        self._assigned.add(name)  # also where the kernel has this value already
-        self._notify()
+        if name not in self._assigned:  # the kernel had this value already, so no change was observed
+            self._assigned.add(name)
+            self._notify()
 
     def follow_notebook(self, metadata: object) -> None:
         """Use the settings of a notebook's metadata from now on; foreign and invalid ones are ignored."""

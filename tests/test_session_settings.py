@@ -224,6 +224,18 @@ def test_what_is_picked_comes_before_the_notebook(notebook: Session, name: str) 
     assert (notebook.settings.value(name), notebook.settings.source(name)) == (IN_KERNEL[name], "set in this kernel")
 
 
+def test_an_assignment_notifies_once_if_it_changes_the_value_or_its_source(session: Session) -> None:
+    calls: list[str] = []
+    session.settings.observe(lambda: calls.append(session.settings.describe("thread")))
+    session.settings.assign("thread", "work")
+    assert calls == ["work (set in this kernel)"]
+    session.settings.assign("thread", "work")
+    assert len(calls) == 1
+    session.settings.assign("top_p", None)
+    assert session.settings.source("top_p") == "set in this kernel"
+    assert len(calls) == 2
+
+
 # Nobody reads past the accessor --------------------------------------------------------------------------------------
 
 NAMES = MiniMax.class_trait_names(config=True)
