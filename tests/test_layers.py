@@ -123,7 +123,19 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
 
 # What an import loads ----------------------------------------------------------------------------------------
 
-HEAVY = ("IPython", "anthropic", "httpx2", "anywidget", "ipywidgets", "narwhals", "pandas", "rich", "keyring", "mcp")
+HEAVY = (
+    "IPython",
+    "anthropic",
+    "http",
+    "httpx2",
+    "anywidget",
+    "ipywidgets",
+    "narwhals",
+    "pandas",
+    "rich",
+    "keyring",
+    "mcp",
+)
 LOADED = """
 import json, sys
 before = set(sys.modules)
