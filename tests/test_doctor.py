@@ -58,8 +58,21 @@ def test_a_problem_is_shown_with_its_fix(
     assert findings[subject].detail.startswith(detail)
     assert hint in findings[subject].hint
     table = repr(findings_table(list(findings.values())))
-    assert f"{subject}: {findings[subject].detail} {findings[subject].hint}" in table
+    assert f"{subject}: {findings[subject].detail.removesuffix('.')}. {findings[subject].hint}" in table
     assert "No problems found." not in table
+
+
+def test_each_problem_is_a_sentence_followed_by_its_fix() -> None:
+    findings = [
+        doctor.Finding("anthropic", False, "not installed", "Run: pip install anthropic"),
+        doctor.Finding("model", False, "X is not offered.", "Did you mean Y?"),
+        doctor.Finding("thread main", False, "a message is empty"),
+    ]
+    assert findings_table(findings).lines == [
+        "anthropic: not installed. Run: pip install anthropic",
+        "model: X is not offered. Did you mean Y?",
+        "thread main: a message is empty.",
+    ]
 
 
 def test_an_invalid_base_url_in_the_environment_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,4 +42,4 @@ def input_tokens(usage: Mapping[str, Any]) -> int:
 def total_cost(model: str, usages: Iterable[Mapping[str, Any]]) -> float | None:
     """Add up the cost of calls of one model in US dollars; None if its price is unknown."""
     costs = [models.cost(model, usage) for usage in usages]
-    return None if None in costs else sum(each for each in costs if each is not None)
+    return None if None in costs else sum((each for each in costs if each is not None), 0.0)

@@ -100,8 +100,8 @@ class RowResults:
             columns = {into: [_plain(value) for value in self.values]}
         columns[f"{into}_error"] = [self.errors.get(row) for row in range(len(self.values))]
         if self.row_usage is not None:
-            for name in RowUsage._fields:
-                columns[f"{into}_{name}"] = [each and getattr(each, name) for each in self.row_usage]
+            for position, name in enumerate(RowUsage._fields):
+                columns[f"{into}_{name}"] = [None if row is None else row[position] for row in self.row_usage]
         return columns
 
     def _close(self, row: int) -> None:

@@ -166,8 +166,8 @@ def test_models_lists_the_catalogue_if_the_endpoint_fails(session: Session) -> N
 
 
 def test_system_shows_and_changes_the_system_prompt(session: Session) -> None:
-    assert "endpoint default" in output(session, "system")
-    assert "Be brief." in output(session, "system 'Be brief.'")
+    assert output(session, "system") == "System prompt: endpoint default"
+    assert output(session, "system 'Be brief.'") == "System prompt: Be brief. (set in this kernel)"
     assert session.config.system == "Be brief."
     output(session, "system none")
     assert session.config.system is None

@@ -137,7 +137,7 @@ def test_a_schema_makes_columns_and_a_budget_of_zero_makes_errors(mapping, simul
         ("--map df --tools python", "--tools cannot be combined with --map."),
         ("--map df --schema nope", "`nope` is not defined in this notebook."),
         ("--map df --engine nope", "`nope` is not defined in this notebook."),
-        ("--map df --engine df", "--engine needs a distributed.Client, not a DataFrame."),
+        ("--map df --engine df", "--engine needs a distributed.Client, not a value of type DataFrame."),
         ("--map df --budget -1", "is not an amount of US dollars"),
         ("--map df --into text", "The data already has a column named text."),
         ("--map OK", "A value of type str has no rows."),

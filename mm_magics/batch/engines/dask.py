@@ -66,7 +66,8 @@ class DaskEngine:
     def __init__(self, client: Any, options: SendOptions, schema: Any) -> None:
         if not hasattr(client, "subscribe_topic") or not hasattr(client, "scheduler_info"):
             raise UsageError(
-                f"--engine needs a distributed.Client, not a {type(client).__name__}.", "Pass a connected client."
+                f"--engine needs a distributed.Client, not a value of type {type(client).__name__}.",
+                "Pass a connected client.",
             )
         self._client = client
         self._workers: set[str] = set()

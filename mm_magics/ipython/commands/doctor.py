@@ -17,6 +17,10 @@ def doctor(context: Context, _rest: str) -> Table:
 
 def findings_table(findings: Sequence[checks.Finding]) -> Table:
     """Show the findings as a table, with a line for each problem that says how to fix it."""
-    problems = [finding for finding in findings if finding.ok is False]
-    lines = [f"{finding.subject}: {finding.detail} {finding.hint}" for finding in problems] or ["No problems found."]
+    lines = [_problem_line(finding) for finding in findings if finding.ok is False] or ["No problems found."]
     return Table("", ("", "check", "result"), [(each.mark, each.subject, each.detail) for each in findings], lines)
+
+
+def _problem_line(finding: checks.Finding) -> str:
+    end = "" if finding.detail.endswith((".", "!", "?")) else "."
+    return f"{finding.subject}: {finding.detail}{end} {finding.hint}".rstrip()
