@@ -189,7 +189,7 @@ def test_a_dask_frame_is_returned_lazily_with_its_divisions(
 
 
 def test_an_engine_that_is_not_a_client_is_an_error(session: Session) -> None:
-    with pytest.raises(UsageError, match=r"--engine needs a distributed\.Client, not a str\."):
+    with pytest.raises(UsageError, match=r"--engine needs a distributed\.Client, not a value of type str\."):
         map_prompts(OK_TEMPLATE, ["a"], session=session, engine="cluster")
 
 

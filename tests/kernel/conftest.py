@@ -162,3 +162,16 @@ def kernel(shared_kernel: Kernel) -> Kernel:
     """The shared kernel with no names, an empty history, the settings and the folder it started with."""
     assert shared_kernel.run(RESET).error is None
     return shared_kernel
+
+
+@pytest.fixture
+def same_kernel(kernel: Kernel) -> Iterator[None]:
+    """Disable retries, and check that the kernel survives the test.
+
+    The first prompt of a kernel imports a lot; on a busy machine that takes longer than the timeouts here.
+    """
+    kernel.run("%%minimax\nWarm up.", "warm")
+    kernel.run("%minimax set max_retries 0")
+    pid = kernel.run("import os; print(os.getpid())").text
+    yield
+    assert kernel.run("import os; print(os.getpid())").text == pid
