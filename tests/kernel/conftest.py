@@ -148,8 +148,7 @@ RESET = """
 import os
 os.chdir(get_ipython().first_folder)
 session = get_ipython().magics_manager.registry["MiniMaxMagics"].session
-for name in session.history.threads():
-    session.history.clear(name)
+session.history.__init__()
 for name in session.config.class_trait_names(config=True):
     setattr(session.config, name, getattr(type(session.config)(), name))
 %reset_selective -f .
