@@ -67,6 +67,14 @@ def test_a_run_adds_one_turn_and_usage_counts_its_calls(mapping, simulator):
     assert sent[1]["content"][0]["text"].startswith("Map run over 3 rows")
 
 
+def test_a_column_of_other_data_with_the_same_name_is_never_replaced(mapping):
+    mapping.run(MAP, "a")
+    mapping.run("df = pd.DataFrame({'text': ['a'], 'label': ['mine']})")
+    assert mapping.run(MAP.replace("label", "other"), "b").error is None
+    assert "The data already has a column named label." in failed(mapping, MAP)
+    assert value(mapping, "df['label'].tolist(), df['other'].tolist()") == "['mine'] ['ok']"
+
+
 def test_running_again_replaces_its_own_column_and_sends_nothing(mapping, simulator):
     mapping.run(MAP, "a")
     before = len(simulator.log)
