@@ -1,10 +1,9 @@
-"""A turn with tools, over HTTP: which tools are called, what is sent back, and how the turn ends."""
+"""A turn with tools, over HTTP: which tools are called, what is sent back, and which limits apply."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-import threading
 import time
 from typing import Any
 
@@ -12,53 +11,11 @@ import pytest
 
 from mm_magics import Session
 from mm_magics.api.messages import blocks, problems
-from mm_magics.errors import EndpointError
-from mm_magics.events import TurnEnd
-from mm_magics.history.turn import Turn
-from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking, tool_use
+from mm_magics.simulator import Simulator, text, tool_use
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.runtime.runner import ApprovalRequested, ToolFinished, ToolStarted
 from mm_magics.tools.tool import Tool, ToolCall
-
-
-def add(a: int, b: int) -> int:
-    """The sum."""
-    return a + b
-
-
-def divide(a: float, b: float) -> float:
-    """The quotient."""
-    return a / b
-
-
-def script(endpoint: Simulator, *answers: Any) -> None:
-    endpoint.answers.extend(answers)
-
-
-def calls(*blocks: Any, **more: Any) -> ScriptedAnswer:
-    return ScriptedAnswer([thinking("I need a tool."), *blocks], **more)
-
-
-def results(turn: Turn) -> list[tuple[str, bool]]:
-    """The text of each tool result of the turn, and whether it is an error."""
-    return [
-        (block["content"], bool(block.get("is_error")))
-        for message in turn.messages
-        for block in blocks(message)
-        if block["type"] == "tool_result"
-    ]
-
-
-def outcomes(turn: Turn) -> list[str]:
-    return [each["outcome"] for response in turn.responses for each in response.get("tools", ())]
-
-
-def valid(endpoint: Simulator) -> None:
-    """Assert that every request was valid and thinking was sent back unchanged."""
-    for record in endpoint.log:
-        assert problems(record.body["messages"]) == []
-        assert all(each.unchanged for each in record.replayed), record.replayed
-        assert record.status == 200
+from tests.tools.scripted import add, calls, divide, outcomes, results, script, valid
 
 
 def test_a_function_is_called_and_the_whole_reply_is_sent_back_verbatim(session: Session, endpoint: Simulator) -> None:
@@ -252,121 +209,6 @@ def test_a_deny_rule_overrides_approval(session: Session, endpoint: Simulator) -
     script(endpoint, calls(tool_use("add", {"a": 13, "b": 1}), tool_use("add", {"a": 1, "b": 1})), "Done.")
     turn = session.ask("Go.", tools=[add], approve=lambda call: True)
     assert outcomes(turn) == ["denied", "done"]
-
-
-def test_what_a_tool_prints_is_in_its_result_and_not_on_the_screen(
-    session: Session, endpoint: Simulator, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def loud(word: str) -> str:
-        print(f"{word}!")
-        return word
-
-    async def aloud(word: str) -> None:
-        await asyncio.sleep(0.01)
-        print(f"{word}?")
-
-    script(endpoint, calls(tool_use("loud", {"word": "a"}), tool_use("aloud", {"word": "b"})), "Done.")
-    turn = session.ask("Go.", tools=[loud, aloud])
-    assert results(turn) == [("a\n\nPrinted:\na!", False), ("Printed:\nb?", False)]
-    assert capsys.readouterr().out == ""
-
-
-def asks_the_user() -> str:
-    return input("Who are you? ")
-
-
-def leaves() -> None:
-    raise SystemExit(3)
-
-
-def sleeps() -> None:
-    time.sleep(60)
-
-
-async def sleeps_async() -> None:
-    await asyncio.sleep(60)
-
-
-@pytest.mark.parametrize(
-    ("function", "expected"),
-    [
-        (asks_the_user, "input() is not available while a tool runs."),
-        (leaves, "SystemExit: 3"),
-        (sleeps, "It took longer than 0.2 s and was stopped."),
-        (sleeps_async, "It took longer than 0.2 s and was stopped."),
-    ],
-)
-def test_a_tool_that_misbehaves_is_an_error_result(
-    session: Session, endpoint: Simulator, function: Any, expected: str
-) -> None:
-    script(endpoint, calls(tool_use(function.__name__)), "I see.")
-    began = time.monotonic()
-    turn = session.ask("Go.", tools=[function], tool_timeout=0.2)
-    assert time.monotonic() - began < 5
-    ((content, is_error),) = results(turn)
-    assert is_error
-    assert content.endswith(expected)
-    assert turn.text == "I see."
-    valid(endpoint)
-
-
-@pytest.mark.parametrize("function", [sleeps, sleeps_async])
-def test_stop_ends_a_tool_at_once_and_keeps_the_results_so_far(
-    session: Session, endpoint: Simulator, function: Any
-) -> None:
-    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1}), tool_use(function.__name__)))
-    stop = threading.Event()
-    with session.stream("Go.", tools=[add, function], stop=stop) as answer:
-        for event in answer:
-            if isinstance(event, ToolFinished):
-                threading.Timer(0.2, stop.set).start()
-                began = time.monotonic()
-            if isinstance(event, TurnEnd):
-                ended = time.monotonic()
-    assert ended - began < 0.7
-    assert answer.turn is not None
-    assert answer.turn.status == "stopped"
-    assert outcomes(answer.turn) == ["done", "interrupted"]
-    assert results(answer.turn) == [("2", False), ("Interrupted by the user before it finished.", True)]
-    session.ask("Go on.")
-    valid(endpoint)
-
-
-def test_an_interrupt_in_a_tool_ends_the_turn_and_the_history_stays_valid(
-    session: Session, endpoint: Simulator
-) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    script(endpoint, calls(tool_use("interrupted"), tool_use("add", {"a": 1, "b": 1})))
-    with pytest.raises(KeyboardInterrupt):
-        session.ask("Go.", tools=[interrupted, add])
-    (turn,) = session.history.turns("main")
-    assert (turn.status, outcomes(turn)) == ("stopped", ["interrupted", "interrupted"])
-    session.ask("Go on.")
-    valid(endpoint)
-
-
-def test_an_endpoint_fault_after_a_tool_keeps_the_tools_result(session: Session, endpoint: Simulator) -> None:
-    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), ScriptedAnswer(fault="overloaded"))
-    with pytest.raises(EndpointError) as raised:
-        session.ask("Go.", tools=[add])
-    assert raised.value.turn is not None
-    assert results(raised.value.turn) == [("2", False)]
-    session.ask("Go on.")
-    assert problems(endpoint.log[-1].body["messages"]) == []
-
-
-def test_leaving_while_a_tool_runs_keeps_a_valid_turn(session: Session, endpoint: Simulator) -> None:
-    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})))
-    with session.stream("Go.", tools=[add]) as answer:
-        for event in answer:
-            if isinstance(event, ToolStarted):
-                break
-    assert answer.turn is not None
-    assert answer.turn.status == "stopped"
-    session.ask("Go on.")
-    valid(endpoint)
 
 
 def test_a_tool_cannot_prompt_the_session_that_called_it(session: Session, endpoint: Simulator) -> None:

@@ -10,7 +10,7 @@ from mm_magics import Session
 from mm_magics.errors import UsageError
 from mm_magics.simulator import Simulator
 from mm_magics.tools.tool import Tool
-from tests.tools.test_loop import add
+from tests.tools.scripted import add
 
 
 @pytest.mark.parametrize(

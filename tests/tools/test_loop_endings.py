@@ -1,0 +1,133 @@
+"""What a tool prints, a tool that misbehaves, and a turn with tools that is stopped, interrupted or fails."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from mm_magics import Session
+from mm_magics.api.messages import problems
+from mm_magics.errors import EndpointError
+from mm_magics.events import TurnEnd
+from mm_magics.simulator import ScriptedAnswer, Simulator, tool_use
+from mm_magics.tools.runtime.runner import ToolFinished, ToolStarted
+from tests.tools.scripted import add, calls, outcomes, results, script, valid
+
+
+def test_what_a_tool_prints_is_in_its_result_and_not_on_the_screen(
+    session: Session, endpoint: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def loud(word: str) -> str:
+        print(f"{word}!")
+        return word
+
+    async def aloud(word: str) -> None:
+        await asyncio.sleep(0.01)
+        print(f"{word}?")
+
+    script(endpoint, calls(tool_use("loud", {"word": "a"}), tool_use("aloud", {"word": "b"})), "Done.")
+    turn = session.ask("Go.", tools=[loud, aloud])
+    assert results(turn) == [("a\n\nPrinted:\na!", False), ("Printed:\nb?", False)]
+    assert capsys.readouterr().out == ""
+
+
+def asks_the_user() -> str:
+    return input("Who are you? ")
+
+
+def leaves() -> None:
+    raise SystemExit(3)
+
+
+def sleeps() -> None:
+    time.sleep(60)
+
+
+async def sleeps_async() -> None:
+    await asyncio.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (asks_the_user, "input() is not available while a tool runs."),
+        (leaves, "SystemExit: 3"),
+        (sleeps, "It took longer than 0.2 s and was stopped."),
+        (sleeps_async, "It took longer than 0.2 s and was stopped."),
+    ],
+)
+def test_a_tool_that_misbehaves_is_an_error_result(
+    session: Session, endpoint: Simulator, function: Any, expected: str
+) -> None:
+    script(endpoint, calls(tool_use(function.__name__)), "I see.")
+    began = time.monotonic()
+    turn = session.ask("Go.", tools=[function], tool_timeout=0.2)
+    assert time.monotonic() - began < 5
+    ((content, is_error),) = results(turn)
+    assert is_error
+    assert content.endswith(expected)
+    assert turn.text == "I see."
+    valid(endpoint)
+
+
+@pytest.mark.parametrize("function", [sleeps, sleeps_async])
+def test_stop_ends_a_tool_at_once_and_keeps_the_results_so_far(
+    session: Session, endpoint: Simulator, function: Any
+) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1}), tool_use(function.__name__)))
+    stop = threading.Event()
+    with session.stream("Go.", tools=[add, function], stop=stop) as answer:
+        for event in answer:
+            if isinstance(event, ToolFinished):
+                threading.Timer(0.2, stop.set).start()
+                began = time.monotonic()
+            if isinstance(event, TurnEnd):
+                ended = time.monotonic()
+    assert ended - began < 0.7
+    assert answer.turn is not None
+    assert answer.turn.status == "stopped"
+    assert outcomes(answer.turn) == ["done", "interrupted"]
+    assert results(answer.turn) == [("2", False), ("Interrupted by the user before it finished.", True)]
+    session.ask("Go on.")
+    valid(endpoint)
+
+
+def test_an_interrupt_in_a_tool_ends_the_turn_and_the_history_stays_valid(
+    session: Session, endpoint: Simulator
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    script(endpoint, calls(tool_use("interrupted"), tool_use("add", {"a": 1, "b": 1})))
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("Go.", tools=[interrupted, add])
+    (turn,) = session.history.turns("main")
+    assert (turn.status, outcomes(turn)) == ("stopped", ["interrupted", "interrupted"])
+    session.ask("Go on.")
+    valid(endpoint)
+
+
+def test_an_endpoint_fault_after_a_tool_keeps_the_tools_result(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), ScriptedAnswer(fault="overloaded"))
+    with pytest.raises(EndpointError) as raised:
+        session.ask("Go.", tools=[add])
+    assert raised.value.turn is not None
+    assert results(raised.value.turn) == [("2", False)]
+    session.ask("Go on.")
+    assert problems(endpoint.log[-1].body["messages"]) == []
+
+
+def test_leaving_while_a_tool_runs_keeps_a_valid_turn(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})))
+    with session.stream("Go.", tools=[add]) as answer:
+        for event in answer:
+            if isinstance(event, ToolStarted):
+                break
+    assert answer.turn is not None
+    assert answer.turn.status == "stopped"
+    session.ask("Go on.")
+    valid(endpoint)
