@@ -271,7 +271,7 @@ def test_what_cannot_be_a_tool_is_refused_in_a_line_that_says_what_to_do() -> No
     refused(größe, "'größe' is not a valid tool name")
     refused(yields, "generator", "list")
     refused(Point, "Point is a class", "--schema Point")
-    refused(max, "The parameters of max are not known")
+    refused(max, "The parameters of max cannot be determined")
     refused(5, "not a value of type int")
     with pytest.raises(UsageError, match="cannot be marked"):
         minimax_tool(len)
