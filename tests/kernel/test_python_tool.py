@@ -55,7 +55,7 @@ def test_stop_works_while_the_code_runs(fresh_kernel):
     subshell = fresh_kernel.client.get_control_msg(timeout=10)["content"]["subshell_id"]
     code = """
 import time
-stop = get_ipython().magics_manager.registry["MiniMaxMagics"]._stop
+stop = get_ipython().magics_manager.registry["MiniMaxMagics"].prompt_cells._stop
 until = time.monotonic() + 10
 while not stop.is_set() and time.monotonic() < until:
     time.sleep(0.01)

@@ -16,7 +16,7 @@ SESSION = 'get_ipython().magics_manager.registry["MiniMaxMagics"].session'
 def started(kernel, note, *how):
     """Add a server, and return its process and its child process."""
     run = kernel.run(f"%minimax mcp add rude -- {' '.join([*RUDE, f'pid={note}', *how])}")
-    assert "is running and offers 1 tools" in run.text
+    assert "is running and offers 1 tool." in run.text
     running = [int(each) for each in note.read_text().split()]
     assert all(map(alive, running))
     return running

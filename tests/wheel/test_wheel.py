@@ -73,7 +73,16 @@ def test_the_metadata_lists_the_dependencies(dist):
     archive = zipfile.ZipFile(wheel)
     metadata = Parser().parsestr(archive.read("mm_magics-0.1.0.dist-info/METADATA").decode())
     assert metadata["License-Expression"] == "BSD-3-Clause"
-    assert set(metadata.get_all("Provides-Extra")) == {"lab", "mcp", "keyring", "dask", "fuzz", "dev"}
+    assert sorted(metadata.get_all("Provides-Extra")) == [
+        "dask",
+        "dev",
+        "docs",
+        "fuzz",
+        "keyring",
+        "lab",
+        "mcp",
+        "mutants",
+    ]
     assert "anthropic<3,>=2.12" in metadata.get_all("Requires-Dist")
 
 
