@@ -123,7 +123,8 @@ def no_response(seconds: float) -> ConnectionFailedError:
 def retry_delay(error: Exception, attempt: int) -> float | None:
     """Return the seconds to wait before retry number `attempt`; None if the error is not worth a retry.
 
-    A timeout is not retried: the endpoint may be generating the response, and the wait was long enough.
+    A timeout is not retried: the endpoint may be generating the response, and the wait was long enough. Neither is a
+    response that breaks off, because its tokens would be paid for twice. The SDK wraps only the errors of sending.
     """
     import anthropic
     import httpx2
@@ -133,5 +134,7 @@ def retry_delay(error: Exception, attempt: int) -> float | None:
         if not retries.is_transient(error.status_code) or (requested or 0.0) > retries.MAX_WAIT_S:
             return None
         return retries.backoff(attempt) if requested is None else requested
+    if not isinstance(error, anthropic.APIConnectionError):
+        return None
     transient = (httpx2.NetworkError, httpx2.ConnectTimeout, httpx2.RemoteProtocolError)
     return retries.backoff(attempt) if isinstance(underlying_error(error), transient) else None

@@ -187,6 +187,13 @@ def test_a_failed_call_is_retried_and_the_retry_is_shown(
     assert "retrying in" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("fault", ["reset", "close"])
+def test_an_answer_that_breaks_off_is_not_requested_again(session: Session, endpoint: Simulator, fault: str) -> None:
+    session.config.max_retries = 2
+    result = map_prompts(ok_template("{{ row }}", fault=fault, times=1), ["a"], session=session)
+    assert (len(result.errors), len(endpoint.log)) == (1, 1), "its tokens would be paid for twice"
+
+
 def test_a_call_is_retried_at_most_max_retries_times(session: Session, endpoint: Simulator) -> None:
     session.config.max_retries = 1
     assert len(map_prompts(ok_template("{{ row }}", fault="unknown-error"), ["a"], session=session).errors) == 1

@@ -47,6 +47,11 @@ def test_the_sdk_names_the_http_librarys_error_as_the_cause_of_its_own(error: Ex
     assert (retry_delay(caught.value, 1) is not None) == is_retried
 
 
+@pytest.mark.parametrize("error", [httpx2.ReadError("reset"), httpx2.RemoteProtocolError("cut")])
+def test_a_response_that_breaks_off_is_not_requested_again(error: Exception) -> None:
+    assert retry_delay(error, 1) is None, "its tokens would be paid for twice"
+
+
 def test_an_error_of_another_kind_is_its_own_underlying_error() -> None:
     error = OSError("no")
     assert underlying_error(error) is error
