@@ -37,7 +37,7 @@ test-fast: $(VENV)/.installed ## the suite without the browser, wheel and slow t
 	pytest -n 2 --dist loadgroup -m "not browser and not slow and not wheel" $(PYTEST_ARGS)
 
 .PHONY: coverage
-coverage: $(VENV)/.installed ## test-fast and the tests marked traced; fails below 95 % of lines or 90 % of branches
+coverage: $(VENV)/.installed ## test-fast and the tests marked traced; fails below 95% of lines or 90% of branches
 	coverage erase
 	coverage run -m pytest -n 2 --dist loadgroup -m "(not slow or traced) and not browser and not wheel" $(PYTEST_ARGS)
 	tools/coverage
@@ -53,7 +53,7 @@ fuzz: $(VENV)/.installed ## 10,000 examples of input from outside, then a minute
 	for each in $$(python -m fuzz); do python -m fuzz $$each -max_total_time=$(FUZZ_S); done
 
 .PHONY: mutants
-mutants: $(VENV)/.mutants ## change the code of the core modules, and require that tests notice 90 % of the changes (MUTANTS="mm_magics.prompt.*")
+mutants: $(VENV)/.mutants ## change the code of the core modules, and require that tests detect 90% of the changes (MUTANTS="mm_magics.prompt.*")
 	tools/mutants $(MUTANTS)
 
 .PHONY: lint

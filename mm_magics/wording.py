@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LEAST_COST = 0.0001
-"""US dollars: a smaller cost is not written out."""
+"""US dollars. A smaller cost is written as `< $0.0001`."""
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

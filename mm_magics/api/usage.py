@@ -8,7 +8,7 @@ from typing import Any
 from mm_magics.api import models
 
 TOKEN_COUNTERS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-"""The fields of `usage` that count tokens. Together, the three of them about input are all input tokens."""
+"""The fields of `usage` that count tokens. The three counters of input together count every input token once."""
 
 
 def reported(response: Mapping[str, Any]) -> Mapping[str, Any]:

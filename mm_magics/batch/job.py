@@ -1,6 +1,6 @@
 """A map job: everything a map run needs, built from a session's settings and the options of the run.
 
-Errors that every row would meet (a missing column, a column that exists already) are raised before anything is sent.
+Errors that would affect every row (a missing column, a column that exists already) are raised before anything is sent.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class MapJob:
         return columns_of(self.options.into, self.schema, with_usage=self.options.figures)
 
     def check(self, replaceable: Collection[str] = ()) -> None:
-        """Check for errors that every row would meet. Columns in `replaceable` may exist already.
+        """Check for errors that would affect every row. Columns in `replaceable` may exist already.
 
         Raises:
             UsageError: Such an error was found.

@@ -1,7 +1,7 @@
 """The events of a map run: what iterating over its stream yields.
 
 A map run yields `PromptSent`, then `Progress`, `Throttled` and `Retrying` while it sends, then the block events of the
-summary that becomes its turn (`BlockStart`, `Delta`, `BlockStop`), and at last `TurnEnd`.
+summary that becomes its turn (`BlockStart`, `Delta`, `BlockStop`), and finally `TurnEnd`.
 """
 
 from __future__ import annotations

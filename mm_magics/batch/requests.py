@@ -1,4 +1,4 @@
-"""The requests of a map run: one for each row's text; everything but the text is encoded only once.
+"""The requests of a map run: one per row. Everything but the row's text is encoded only once.
 
 The hash of a request equals its `request_sha256`, and its bytes equal those of `request.encode`.
 """

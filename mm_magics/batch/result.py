@@ -1,4 +1,4 @@
-"""The result of a map run: the data with its answers, the errors, and what the run used."""
+"""The result of a map run: the data with its answers, the errors, and the usage."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The rows of a map run: those of a data frame or of any iterable, and the same data with columns of answers added.
 
-Rows keep their number and order. The data that was passed in is never changed; what is returned has its type.
+Rows keep their number and order. The data that was passed in is never changed; the returned data has the same type.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 It contains the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view. The HTML is sanitized
 and readable without a kernel, script or style sheet. The bundle is at most 4 × the turn's text plus 3 kB, and 1 kB for
-each further model call; to stay below, `text/plain` is cut visibly, then `text/markdown`, then the HTML loses its
-formatting.
+each further model call; to stay within that, `text/plain` is cut with a note, then `text/markdown`, then the HTML loses
+its formatting.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Make Markdown safe for any viewer by escaping images and HTML that would load something.
 
-Code is never changed, so text copied out of it is what the model wrote.
+Code is never changed, so code that is copied is exactly what the model wrote.
 """
 
 from __future__ import annotations

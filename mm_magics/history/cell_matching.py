@@ -1,4 +1,4 @@
-"""Finds out which cell of the notebook is running, for front ends that do not name it as the notebook file does."""
+"""Find out which cell of the notebook is running, for front ends that do not send the cell ids of the notebook file."""
 
 from __future__ import annotations
 

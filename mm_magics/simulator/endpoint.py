@@ -1,4 +1,4 @@
-"""The endpoint: turns a request into a response plan. It owns the simulator's state and touches no socket.
+"""The endpoint: it turns a request into a response plan. It owns the simulator's state and touches no socket.
 
 Every request gets one record, which is logged before its plan is carried out. Everything runs in one thread.
 """

@@ -1,4 +1,4 @@
-"""Generates answers from the request alone: short Markdown that fits the prompt, and calls of the offered tools.
+"""Generate answers from the request alone: short Markdown that fits the prompt, and calls of the offered tools.
 
 The same request gets the same answer. The first answer of a conversation says that no model wrote it, and an answer
 mentions only what is in the messages of its request.

@@ -1,9 +1,9 @@
-"""Makes the input of a tool call from the tool's JSON Schema, with numbers and words from the prompt.
+"""Make the input of a tool call from the tool's JSON Schema, with numbers and words from the prompt.
 
 For an enum it takes the member that the prompt names, else the first. For a number it takes the prompt's next number
 within the bounds, or null if the prompt has no such number and the schema allows null. For a string it takes the next
 quoted words; for a string named `summary`, the first sentence of the prompt's last paragraph. The same schema and
-prompt make the same input, with all required properties. An invalid schema makes `{}`.
+prompt give the same input, with all required properties. An invalid schema gives `{}`.
 """
 
 from __future__ import annotations

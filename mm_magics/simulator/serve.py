@@ -1,4 +1,4 @@
-"""Runs the simulator as a process: `mm-magics simulator`.
+"""Run the simulator as a process: `mm-magics simulator`.
 
 SIGINT and SIGTERM stop it without an error message and close every connection. The key is passed to `announce` only.
 """

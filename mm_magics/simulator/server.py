@@ -1,4 +1,4 @@
-"""Sockets and HTTP: carries out the endpoint's response plans, byte by byte.
+"""Sockets and HTTP: carry out the endpoint's response plans, byte by byte.
 
 There is one task per connection. When a client disconnects, its task ends without an error message within
 `POLL_SECONDS`, even during a pause. Events are written in batches of up to `BATCH_BYTES`, as far as the rate allows.

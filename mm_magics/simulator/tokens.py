@@ -1,4 +1,4 @@
-"""Counts tokens, and splits a prompt into the segments that the cache rules refer to.
+"""Count tokens, and split a prompt into the segments that the cache rules refer to.
 
 The count is an estimate: four characters per token, rounded up for each segment. The sum over the segments of a request
 is its whole input. Their order is tools, system, messages (`minimax-api.md`, Cache).

@@ -1,4 +1,4 @@
-"""Turns an answer into a message, in its streamed and its unstreamed form, and into the plan that sends it.
+"""Turn an answer into a message, in its streamed and its unstreamed form, and into the plan that sends it.
 
 Both forms have the same content and usage. Their formats are described in `minimax-api.md`, sections Stream, Not
 streamed and Error body.

@@ -1,4 +1,4 @@
-"""Decides whether a tool call may run: by the user's rules, or by asking the user.
+"""Decide whether a tool call may run: by the user's rules, or by asking the user.
 
 Rules are added by a command or a button and are lost when the kernel ends; none is read from a file.
 """

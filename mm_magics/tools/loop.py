@@ -1,4 +1,4 @@
-"""Decides what follows an assistant message: results of its tool calls and another request, or the end of the turn."""
+"""Decide what follows an assistant message: results of its tool calls and another request, or the end of the turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the tools that a prompt names: the user's functions, built-in tools and those of MCP servers.
+"""Find the tools that a prompt names: the user's functions, built-in tools and those of MCP servers.
 
 No name is ambiguous. MCP servers that are not named are not started.
 """

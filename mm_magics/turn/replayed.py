@@ -1,4 +1,4 @@
-"""A recorded turn in place of a new answer."""
+"""A recorded turn that stands in for a new answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the settings of a prompt to the fields of its request."""
+"""Turn the settings of a prompt into the fields of its request."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_the_limits_on_the_many_prompts_page_are_those_of_the_code():
         f"| `max_retries` | {MiniMax().max_retries} |",
         f"`{MiniMax().store}`",
         f"{sender.FIRST_ANSWER_TOKENS} tokens if none is stored",
-        f"or {sender.MAX_FAILURES} failures without one answer",
+        f"or {sender.MAX_FAILURES} failures without a single answer",
         f"an answer larger than {async_client.MAX_ANSWER_BYTES // 1_000_000} MB is an error",
         f"chunks of {dask.REQUESTS_PER_CALL} requests",
     ]

@@ -1,4 +1,4 @@
-"""The HTTP client for many concurrent requests: asynchronous, one whole answer a request, no streaming.
+"""The HTTP client for many concurrent requests: asynchronous, one complete answer per request, no streaming.
 
 The key is only sent to its own host, as in `mm_magics.endpoint.client`: no redirect is followed.
 """

@@ -1,4 +1,4 @@
-"""What every engine does: it sends the requests of a batch run and reports what became of each."""
+"""The interface of the engines: each sends the requests of a batch run and reports the outcome of every request."""
 
 from __future__ import annotations
 

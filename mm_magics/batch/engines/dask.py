@@ -30,7 +30,7 @@ from mm_magics.tools.schema.output_schema import output_schema_of
 REQUESTS_PER_CALL = 16
 """Size of a chunk: this many requests for each concurrent call of its worker."""
 WORKER_CHECK_S = 1.0
-"""How often the client looks which workers exist, and a worker whether its chunk is still needed."""
+"""How often the client checks which workers exist, and a worker checks whether its chunk is still needed."""
 NO_WORKERS_S = 60.0
 """How long a run waits for a worker while the cluster has none."""
 

@@ -1,7 +1,7 @@
 """The sender: sends many requests concurrently from one event loop, with retries, rate limits and shared pauses.
 
 Each request it takes is reported exactly once, as `Answered` or `Failed`. A failed request stops no other, unless its
-error would meet every request (a refused key, an empty account): after such an error nothing more is sent.
+error would affect every request (a rejected key, insufficient balance): after such an error nothing more is sent.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mm_magics.turn.request_body import RequestBody
 
 THROTTLED_STATUSES = (429, 529)
 FATAL_STATUSES = (401, 402, 403, 404)
-"""Statuses that every request would get: a refused key, an empty account, a wrong address."""
+"""Statuses that every request would get: a rejected key, insufficient balance, a wrong address."""
 BYTES_PER_TOKEN = 4.0
 FIRST_ANSWER_TOKENS = 500
 """Assumed length of an answer before the first one arrived."""

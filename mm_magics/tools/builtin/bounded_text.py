@@ -1,4 +1,4 @@
-"""Collects output of any length in bounded memory: its start and its end, and a count of what is cut between them."""
+"""Collect output of any length in bounded memory: its start and its end, and a count of what is cut between them."""
 
 from __future__ import annotations
 

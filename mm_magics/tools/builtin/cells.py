@@ -1,4 +1,4 @@
-"""The built-in tool `search_cells`: finds a text in the notebook's other cells. It runs nothing."""
+"""The built-in tool `search_cells`: finds text in the notebook's other cells. It runs nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Decides which paths the file tools may use.
+"""Decide which paths the file tools may use.
 
-A path is resolved with all its links. It must lead to a place inside the chosen folder that is neither hidden nor
-looks like a key, and it must be written in its only normal form, so that an approval rule cannot be bypassed.
+A path is resolved with all its links. It must lead to a place inside the chosen folder that is not hidden and does not
+look like a key, and it must be written in normal form, so that it cannot bypass an approval rule.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Makes built-in tools from typed functions, with the schema and checks that a user's function gets.
+"""Make built-in tools from typed functions, with the schema and checks that a user's function gets.
 
 The function's name, docstring and `Field` descriptions are sent to the model.
 """

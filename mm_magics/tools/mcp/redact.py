@@ -1,4 +1,4 @@
-"""Makes text from an MCP server safe to show: secrets are redacted, control characters are replaced.
+"""Make text from an MCP server safe to show: secrets are redacted, control characters are replaced.
 
 A value is a secret if its environment variable is named like a key, unless it is the path of a file.
 """

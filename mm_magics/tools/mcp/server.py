@@ -1,4 +1,4 @@
-"""One MCP server: starts it when it is needed, lists its tools, calls them, and describes its failures.
+"""One MCP server: start it when it is needed, list its tools, call them, and describe its failures.
 
 All coroutines here run in the portal's event loop. A call is sent again only if the server refused to read it.
 """

@@ -1,4 +1,4 @@
-"""Runs an MCP server's command and kills everything it started once the server ends or the kernel is gone.
+"""Run an MCP server's command, and kill everything it started once the server ends or the kernel is gone.
 
 A killed kernel cannot do that itself, a server may ignore that its input was closed, and one that exits may leave
 children behind. The module is run as a script in its own process group, `watchdog.py KERNEL_PID COMMAND…`, so it

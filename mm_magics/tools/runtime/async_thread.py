@@ -1,4 +1,4 @@
-"""Runs asynchronous tools in an event loop on a thread of their own: the kernel's loop is busy with the prompt cell."""
+"""Run asynchronous tools in an event loop on a thread of their own: the kernel's loop is busy with the prompt cell."""
 
 from __future__ import annotations
 

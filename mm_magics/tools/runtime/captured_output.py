@@ -1,4 +1,4 @@
-"""Captures what each tool prints, for its result, and makes `input()` fail while tools run.
+"""Capture what each tool prints, for its result, and make `input()` fail while tools run.
 
 What other code prints at the same time goes to the usual stream.
 """

@@ -1,7 +1,7 @@
-"""Converts what a tool returned or raised to the text that the model reads.
+"""Convert what a tool returned or raised to the text that the model reads.
 
-A value becomes text or JSON, an error the end of its traceback. Nothing here raises, whatever the value's code does.
-Cuts are marked, and of a huge value only the part that the model reads is converted.
+A value becomes text or JSON; an error becomes the end of its traceback. Nothing here raises, whatever the value's code
+does. Cuts are marked, and only the part of a huge value that the model reads is converted.
 """
 
 from __future__ import annotations

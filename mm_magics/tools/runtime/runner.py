@@ -1,4 +1,4 @@
-"""Runs the tool calls of one assistant message.
+"""Run the tool calls of one assistant message.
 
 Every call is decided before the first one runs. Synchronous tools run one after the other on the calling thread, where
 the user's figures and database connections work. Asynchronous tools run together on a thread of their own.

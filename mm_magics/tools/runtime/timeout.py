@@ -1,4 +1,4 @@
-"""Interrupts a synchronous tool when its time is over or Stop is pressed."""
+"""Interrupt a synchronous tool when its time is over or Stop is pressed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mm_magics.errors import ToolError
 from mm_magics.interrupts import StoppedError
 
 TOOL_POLL_S = 0.05
-"""Seconds between two looks at the time and at Stop."""
+"""Seconds between two checks of the time and of Stop."""
 
 REPEAT_S = 0.5
 """Seconds after which a tool that ignored an interrupt gets another one."""

@@ -1,4 +1,4 @@
-"""Makes tools from functions: the schema from type hints and docstring, the arguments checked before each call.
+"""Make tools from functions: the schema from type hints and docstring, the arguments checked before each call.
 
 The function gets real Python values: members of an enum, instances of a data class. Its own defaults apply to arguments
 that the model leaves out. The function itself is not changed.

@@ -1,4 +1,4 @@
-"""Finds JSON values in an answer in words."""
+"""Find JSON values in an answer written in prose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads and checks a JSON schema that the user gives, and checks JSON values against it.
+"""Read and check a JSON schema that the user gives, and check JSON values against it.
 
 Nothing that a schema refers to is fetched.
 """

@@ -1,4 +1,4 @@
-"""Gets a turn's answer that matches a schema: from the tool that the model is made to call, or from its text.
+"""Get an answer that matches a schema: from the tool that the model is made to call, or from its text.
 
 An answer that does not match is sent back with its problems, at most `RETRIES` times.
 """

@@ -1,4 +1,4 @@
-"""Uses pydantic to get the JSON schema of a Python type and to check JSON that a model wrote.
+"""Use pydantic to get the JSON schema of a Python type and to check JSON that a model wrote.
 
 The validated value shares nothing with the JSON it is made from. Problems are reported in plain lines.
 """
