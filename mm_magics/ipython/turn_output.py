@@ -14,7 +14,6 @@ from mm_magics import interrupts
 from mm_magics.batch.progress import MapEvent
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.approval_prompt import prompt_for_approval
-from mm_magics.display.mime_bundle import make_bundle, output_metadata
 from mm_magics.display.protocol import CellOutput
 from mm_magics.errors import TurnInterruptedError
 from mm_magics.history.turn import Turn
@@ -71,6 +70,8 @@ def show_turn(
                 turn, notes = earlier, [*notes, "No response was received this time; this is the earlier answer."]
 
             def output() -> CellOutput:
+                from mm_magics.display.mime_bundle import make_bundle, output_metadata
+
                 bundle = make_bundle(turn, answer_format=answer_format, quiet=quiet, notes=notes)
                 return {"data": bundle, "metadata": output_metadata(notes)}
 
