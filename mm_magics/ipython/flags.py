@@ -45,26 +45,26 @@ class Flag:
 
 
 def _thinking(text: str) -> str | int:
-    return text if text in ("on", "off") else _integer(text)
+    return text if text in ("on", "off") else _integer(text, "on, off or a whole number")
 
 
 def _context(text: str) -> str | int:
-    return text if text in ("above", "all", "none") else _count(text)
+    return text if text in ("above", "all", "none") else _count(text, "above, all, none or a whole number")
 
 
 def _sees(text: str) -> str | int:
-    return text if text in ("above", "none") else _count(text)
+    return text if text in ("above", "none") else _count(text, "none, above or a whole number")
 
 
-def _integer(text: str) -> int:
+def _integer(text: str, expected: str = "a whole number") -> int:
     try:
         return int(text.replace("_", ""))
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a whole number") from None
+        raise ArgumentTypeError(f"{text!r} is not {expected}") from None
 
 
-def _count(text: str) -> int:
-    count = _integer(text)
+def _count(text: str, expected: str = "a whole number") -> int:
+    count = _integer(text, expected)
     if count < 0:
         raise ArgumentTypeError(f"{text!r} is negative")
     return count

@@ -108,7 +108,7 @@ def test_explain_needs_an_error(session: Session) -> None:
         ("set temprature 1", "Unknown setting 'temprature'.", "Did you mean temperature?"),
         ("set temperature 5", "temperature must be above 0 and at most 1", "temperature:"),
         ("set temperature 0", "temperature must be above 0", ""),
-        ("set temperature hot", "The 'temperature' trait", ""),
+        ("set temperature hot", "temperature must be a float, not the str 'hot'.", ""),
         ("set max_tokens 0", "", "max_tokens: Maximum output tokens"),
         ("set max_tokens 1.5", "", ""),
         ("set max_tokens none", "", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from difflib import get_close_matches
 from getpass import getpass
 from typing import Any
@@ -101,7 +102,17 @@ def _assign(session: Session, name: str, value: Any) -> None:
     try:
         session.settings.assign(name, value)
     except TraitError as error:
-        raise ArgumentError(str(error).splitlines()[0], f"{name}: {trait.help}") from None
+        raise ArgumentError(_reason(error), f"{name}: {trait.help}") from None
+
+
+def _reason(error: TraitError) -> str:
+    """Return the first line of the error, without the words of traitlets around the setting's name."""
+    line = f"{str(error).splitlines()[0].rstrip('.')}."
+    return re.sub(r"^The (?:value of the )?'(\w+)' trait of an? \w+ instance (expected)?", _subject, line)
+
+
+def _subject(match: re.Match[str]) -> str:
+    return f"{match[1]} must be" if match[2] else f"{match[1]} "
 
 
 def login(context: Context, rest: str) -> Table:
