@@ -38,3 +38,16 @@ def test_without_a_match_or_a_notebook_the_id_is_kept() -> None:
     assert CellMatcher().match(PAGE, "vscode-a", "unknown") == "vscode-a"
     assert CellMatcher().match(None, "vscode-a", "%%minimax\nHello") == "vscode-a"
     assert CellMatcher().match(None, None, "%%minimax\nHello") is None
+
+
+def test_blank_ends_of_lines_do_not_prevent_a_match() -> None:
+    assert CellMatcher().match(PAGE, None, "%%minimax\nAnother\n") == "three"
+    assert CellMatcher().match(PAGE, None, "\n%%minimax\nAnother") is None
+
+
+def test_cells_without_ids_and_with_ids_of_the_front_end_are_matched_together() -> None:
+    matcher = CellMatcher()
+    assert matcher.match(PAGE, "In[1]", "%%minimax\nHello") == "one"
+    assert matcher.match(PAGE, None, "%%minimax\nHello") == "two"
+    assert matcher.match(PAGE, None, "%%minimax\nAnother") == "three"
+    assert matcher.match(PAGE, "In[1]", "%%minimax\nAnother") == "one"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mm_magics.api import request
 from mm_magics.api.request import PreparedMessage
-from mm_magics.history.context_messages import context_messages, prepared_messages
+from mm_magics.history.context_messages import ContextHash, context_messages, prepared_messages, request_digest
+from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from tests.turns import turn
 
@@ -55,3 +57,41 @@ def test_what_joining_leaves_unchanged_is_prepared_only_once() -> None:
     prepared = prepared_messages(turns, PROMPT)
     assert all(one is two for one, two in zip(prepared[:6], [*turns[0].prepared, *turns[1].prepared], strict=True))
     assert not any(one is two for one in prepared[6:] for two in turns[2].prepared)
+
+
+PLAIN = ("no turns", "plain turns", "text as content")
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+@pytest.mark.parametrize("early", [0, 1])
+def test_the_hash_of_a_context_is_that_of_the_request(name: str, early: int) -> None:
+    turns = CONTEXTS[name]
+    context = ContextHash(turns[:early], turns[early:])
+    chains = {context.chain}
+    for number, each in enumerate(turns[early:], early):
+        asked = turn("next", above=turns[:number], system="Be brief.", params={"max_tokens": 5})
+        assert context.digest(asked) in ((asked.request_sha256,) if name in PLAIN else (None, asked.request_sha256))
+        assert request_digest(turns[:number], asked) == asked.request_sha256
+        context.add(each)
+        chains.add(context.chain)
+    assert len(chains) == len(turns[early:]) + 1
+    last = turn("last", above=turns, system="Be brief.")
+    assert context.digest(last) == (last.request_sha256 if name in PLAIN else context.digest(last))
+    assert context.digest(turn("lost", [])) is None
+
+
+def test_the_same_turns_in_another_order_are_another_context() -> None:
+    one, two = turn("one"), turn("two")
+    chains = {ContextHash(context, []).chain for context in ([], [one], [two], [one, two], [two, one])}
+    assert len(chains) == 5
+    assert ContextHash([one, two], []).chain == ContextHash([one, two], []).chain
+
+
+@pytest.mark.parametrize("turns", CONTEXTS.values(), ids=CONTEXTS.keys())
+def test_a_turn_with_any_unchanged_context_is_not_stale(turns: list[Turn]) -> None:
+    history = History()
+    for each in turns:
+        digest = request_digest(history.context_turns("main", None), each)
+        history.put(replace(each, request_sha256=digest))
+    history.put(turn("last", above=history.turns("main")))
+    assert history.stale() == set()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mm_magics.errors import NotebookError
-from mm_magics.history.notebook import Document, NotebookFile, parse_notebook, read_notebook
+from mm_magics.history import notebook
+from mm_magics.history.notebook import Document, LiveNotebook, NotebookFile, parse_notebook, read_notebook
 from mm_magics.history.replay import check_cells
 from mm_magics.history.thread import History
 from mm_magics.history.turn import MIME_TYPE, Turn
@@ -143,3 +145,181 @@ def test_check_cells_reports_recorded_stale_missing_and_damaged():
         cell("f", source="print(1)"),
     )
     assert [each.state for each in check_cells(page)] == ["recorded", "stale", "missing", "missing", "damaged"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "page.ipynb is not JSON.\nCheck that the file is a notebook, and complete."),
+        ('{"cells": 3}', "page.ipynb is JSON, but not a notebook."),
+        ("[]", "page.ipynb is JSON, but not a notebook."),
+        ("{}", "page.ipynb is JSON, but not a notebook."),
+    ],
+)
+def test_the_error_says_why_a_text_is_not_a_notebook(text: str, message: str) -> None:
+    with pytest.raises(NotebookError) as caught:
+        parse_notebook(text, "page.ipynb", 0.0)
+    assert str(caught.value) == message
+
+
+def test_an_old_notebook_is_converted_and_a_broken_one_is_an_error() -> None:
+    old = {"cell_type": "code", "language": "python", "input": "x = 1", "outputs": [], "prompt_number": 1}
+    content = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [old]}]}
+    page = parse_notebook(json.dumps(content), "page.ipynb", 7.0)
+    assert [(each.kind, each.source) for each in page.cells] == [("code", "x = 1")]
+    assert (page.name, page.saved_at) == ("page.ipynb", 7.0)
+    with pytest.raises(NotebookError, match=r"^page\.ipynb has an old format that cannot be converted \(\w+\)\.$"):
+        parse_notebook('{"nbformat": 3, "worksheets": 4}', "page.ipynb", 0.0)
+
+
+def test_cells_are_read_with_their_kind_source_and_outputs() -> None:
+    output = {"output_type": "stream", "text": "hi"}
+    page = document(
+        {"cell_type": "code", "id": "a", "source": ["x = 1\n", 5, "y = 2"], "outputs": [output, 7]},
+        {"cell_type": "markdown", "id": "", "source": "# Title"},
+        {"id": 5, "source": None},
+        7,
+    )
+    assert [(each.id, each.kind, each.source, each.outputs, each.fault) for each in page.cells] == [
+        ("a", "code", "x = 1\ny = 2", [output], ""),
+        ("cell-1", "markdown", "# Title", [], ""),
+        ("cell-2", "None", "", [], ""),
+        ("cell-3", "unknown", "", [], "it is not a cell"),
+    ]
+    assert page.faults == ["cell 4 (cell-3): it is not a cell"]
+
+
+@pytest.mark.parametrize("cell_id", ["a", "b"])
+def test_a_third_cell_with_the_same_id_is_reported_too(cell_id: str) -> None:
+    page = document(cell("a", RECORDS[0]), cell(cell_id), cell("a", RECORDS[1]), cell("b" if cell_id == "a" else "c"))
+    assert page.cells[2].fault == "another cell has the same id; its turn is not used"
+    assert page.cells[2].id == "a-2"
+    assert page.cells[3].fault == ""
+
+
+@pytest.mark.parametrize("record", ["{", ["{"], "[" * 100_000, [5], "5"])
+def test_a_record_whose_text_is_not_a_record_is_reported(record: Any) -> None:
+    page = document(cell("a", record), cell("b", RECORDS[1]))
+    assert page.faults == ["cell 1 (a): The turn record is not an object."]
+    assert [turn.cell_id for turn in page.turns()] == ["b"]
+
+
+def test_a_fault_is_one_line() -> None:
+    page = document(cell("a", {**RECORDS[0], "schema": 9}))
+    assert page.faults == ["cell 1 (a): The record has schema 9; this version reads schema 1. Update mm_magics."]
+
+
+def test_outputs_without_a_record_do_not_hide_it() -> None:
+    made = cell("a", RECORDS[0])
+    made["outputs"] = [
+        {"output_type": "stream", "text": "before"},
+        {"output_type": "display_data", "data": 5},
+        *made["outputs"],
+        {"output_type": "display_data", "data": {"text/plain": "after"}},
+    ]
+    assert [turn.id for turn in document(made).turns()] == [RECORDS[0]["id"]]
+
+
+@pytest.mark.parametrize(
+    ("source", "used"), [("%minimax explain", True), ("\n %%minimax\nHi", True), ("%minimax model", False)]
+)
+def test_turns_are_read_from_prompt_cells(source: str, used: bool) -> None:
+    assert bool(list(document(cell("a", RECORDS[0], source=source)).turns())) is used
+    assert list(document(cell("a", None, source=source, kind="markdown")).turns()) == []
+
+
+# Files ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_a_document_with_its_name_and_time(tmp_path: Path) -> None:
+    path = tmp_path / "page.ipynb"
+    path.write_text(json.dumps({"cells": [cell("ü", RECORDS[0])]}, ensure_ascii=False), "utf-8")
+    os.utime(path, (1_000, 2_000))
+    page = read_notebook(path)
+    assert (page.name, page.saved_at, page.cells[0].id) == ("page.ipynb", 2_000.0, "ü")
+    assert (page.pending, page.grace) == (frozenset(), 2.0)
+
+
+def test_a_file_up_to_the_limit_is_read_and_a_larger_one_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "page.ipynb"
+    path.write_text('{"cells": []}'.ljust(3 * 1024 * 1024))
+    monkeypatch.setattr(notebook, "MAX_BYTES", 3 * 1024 * 1024)
+    assert read_notebook(path).cells == []
+    monkeypatch.setattr(notebook, "MAX_BYTES", 2 * 1024 * 1024)
+    with pytest.raises(NotebookError) as caught:
+        read_notebook(path)
+    assert str(caught.value) == "page.ipynb has 3 MB; the limit is 2 MB.\nClear large outputs."
+
+
+def test_a_file_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "page.ipynb"
+    with pytest.raises(NotebookError) as caught:
+        read_notebook(path)
+    assert str(caught.value) == f"{path} cannot be read: No such file or directory."
+
+
+def test_a_notebook_file_keeps_its_document_while_the_file_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "page.ipynb"
+    file = NotebookFile(path)
+    assert (file.path, file.name, file.document, file.error) == (path, "page.ipynb", None, None)
+    assert file.updated() is None
+    assert str(file.error) == f"{path} does not exist."
+    path.write_text(json.dumps({"cells": [cell("a", RECORDS[0])]}))
+    page = file.updated()
+    assert page is not None
+    assert (file.document, file.error) == (page, None)
+    path.write_text("{")
+    assert file.updated() is None
+    assert (file.document, file.error and file.error.message) == (page, "page.ipynb is not JSON.")
+    assert file.updated() is None
+    path.write_text(json.dumps({"cells": []}))
+    assert file.updated() is not None
+    assert file.error is None
+
+
+# Descriptions of the front end ----------------------------------------------------------------------------------
+
+
+def test_a_description_of_the_front_end_is_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1234.0)
+    live = LiveNotebook()
+    assert (live.name, live.document, live.error, live.updated()) == ("the notebook", None, None, None)
+    changed = {"a": cell(None, RECORDS[0]), "b": cell("other"), "gone": cell(None), "c": 5}
+    live.receive({"name": "page.ipynb", "order": ["b", "a", "new", 7, "c"], "changed": changed, "pending": ["b", 5]})
+    page = live.updated()
+    assert page is not None
+    assert page == live.document
+    assert (page.name, page.saved_at, page.grace) == ("page.ipynb", 1234.0, 0.0)
+    assert page.pending == {"b", "5"}
+    assert [each.id for each in page.cells] == ["b", "a"]
+    assert [turn.cell_id for turn in page.turns()] == ["a"]
+    assert live.updated() is None
+
+
+def test_a_later_description_contains_only_what_changed() -> None:
+    live = LiveNotebook()
+    changed = {"a": cell(None), "b": cell(None)}
+    live.receive({"name": "page.ipynb", "order": ["a", "b"], "changed": changed, "pending": []})
+    live.receive({"order": ["b", "a"], "changed": {"a": cell(None, source="x = 1")}, "pending": []})
+    assert live.document is not None
+    assert [(each.id, each.source) for each in live.document.cells] == [("b", "%%minimax\nHello."), ("a", "x = 1")]
+    assert live.name == live.document.name == "page.ipynb"
+    live.receive({"order": ["a"], "changed": {}, "pending": []})
+    live.receive({"order": ["a", "b"], "changed": {}, "pending": []})
+    assert [each.id for each in live.document.cells] == ["a"]
+
+
+@pytest.mark.parametrize("wrong", [{"order": None}, {"changed": []}, {"pending": "a"}])
+def test_a_malformed_description_is_ignored_and_reported(wrong: dict[str, Any]) -> None:
+    live = LiveNotebook()
+    description = {"order": ["a"], "changed": {"a": cell(None)}, "pending": []}
+    live.receive(description)
+    page = live.updated()
+    live.receive({**description, **wrong})
+    assert str(live.error) == "The front end sent an unknown description of the notebook."
+    assert live.updated() is None
+    assert live.document is page
+    live.receive(description)
+    assert live.error is None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mm_magics.api.messages import problems
+from mm_magics.errors import UsageError
 from mm_magics.history.context_messages import context_messages, request_digest
+from mm_magics.history.notebook import Cell, Document
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from tests.turns import turn
@@ -148,3 +151,210 @@ def test_request_digest_is_the_hash_of_the_request() -> None:
     _, turns = filled("a", "b")
     assert request_digest(turns[:1], turns[1]) == turns[1].request_sha256
     assert request_digest([], turns[1]) != turns[1].request_sha256
+
+
+def test_a_recorded_turn_without_messages_affects_no_other() -> None:
+    history, _ = filled("a", "b")
+    history.put(turn("q", "a", cell_id="c", messages=[{"role": "user", "content": []}]))
+    history.put(replace(turn("q", "a", cell_id="d"), messages=[]))
+    assert {place[0] for place in history.stale()} == {"c", "d"}
+
+
+def test_a_turn_without_a_hash_is_never_stale() -> None:
+    history, turns = filled("a", "b")
+    history.put(replace(turns[1], request_sha256=""))
+    history.put(turn("changed", "x", cell_id="a"))
+    assert history.stale() == set()
+
+
+@pytest.mark.parametrize(("context", "stale"), [("above", True), ("all", True), (1, False), (2, True), ("none", False)])
+def test_a_turn_is_stale_only_if_a_turn_that_it_sees_changed(context: Any, stale: bool) -> None:
+    history, _ = filled("a", "b")
+    above = history.context_turns("main", "c", context)
+    history.put(turn("q", "a", above, cell_id="c", context=context))
+    history.put(turn("changed", "x", cell_id="a"))
+    assert ("c" in {place[0] for place in history.stale()}) is stale
+
+
+# Forks ----------------------------------------------------------------------------------------------------------
+
+
+def texts(history: History, thread: str) -> list[str]:
+    return [each.text for each in history.turns(thread)]
+
+
+def test_a_fork_shares_the_turns_above_the_cell() -> None:
+    history, turns = filled("a", "b", "c")
+    assert history.fork("main", "side", "c") == 2
+    assert history.base("side") == {"thread": "main", "turn": turns[1].id, "cell": "b"}
+    assert history.base("main") is None
+    history.put(turn("q", "own", cell_id="c", thread="side"))
+    assert texts(history, "side") == ["a0", "a1", "own"]
+    assert texts(history, "main") == ["a0", "a1", "a2"]
+    assert [each.text for each in history.context_turns("side", "c")] == ["a0", "a1"]
+    assert [each.text for each in history.context_turns("side", "d", "all")] == ["a0", "a1", "own"]
+    assert [each.text for each in history.context_turns("side", "d", 2)] == ["a1", "own"]
+    assert history.turn_of_cell("side", "a") is None
+
+
+def test_a_fork_without_a_cell_shares_everything_and_can_be_forked_again() -> None:
+    history, turns = filled(None, None)
+    assert history.fork("main", "side") == 2
+    assert history.base("side") == {"thread": "main", "turn": turns[1].id, "cell": ""}
+    history.put(turn("q", "own", cell_id="x", thread="side"))
+    assert history.fork("side", "third") == 3
+    assert texts(history, "third") == ["a0", "a1", "own"]
+    assert history.fork("main", "side") == 2
+
+
+@pytest.mark.parametrize(
+    ("thread", "name", "reason"),
+    [
+        ("main", "main", "The thread main already has turns."),
+        ("main", "other", "The thread other already has turns."),
+        ("empty", "side", "The thread empty has no turns."),
+    ],
+)
+def test_a_fork_that_is_not_possible_is_an_error(thread: str, name: str, reason: str) -> None:
+    history, _ = filled("a")
+    history.put(turn("q", "x", cell_id="a", thread="other"))
+    with pytest.raises(UsageError) as caught:
+        history.fork(thread, name)
+    assert str(caught.value) == f"{reason} Nothing was forked.\n%minimax history THREAD shows a thread."
+    assert history.base(name) is None
+
+
+def test_a_fork_sees_the_new_turn_of_the_cell_where_it_was_forked() -> None:
+    history, _ = filled("a", "b", "c")
+    history.fork("main", "side", "c")
+    history.put(turn("q", "again", cell_id="b"))
+    assert texts(history, "side") == ["a0", "again"]
+
+
+def test_a_fork_without_its_last_shared_turn_shares_what_is_above_its_first_cell() -> None:
+    history, turns = filled("a", "b", "c", "d")
+    history.fork("main", "side", "c")
+    history.put(turn("q", "own", cell_id="c", thread="side"))
+    history.forget(turns[1])
+    assert texts(history, "side") == ["a0", "own"]
+    history.fork("main", "none yet", "c")
+    history.forget(turns[0])
+    assert texts(history, "none yet") == ["a2", "a3"]
+
+
+def test_the_turns_of_a_fork_are_stale_after_a_shared_turn_changed() -> None:
+    history, _ = filled("a", "b")
+    history.fork("main", "side")
+    above = history.context_turns("side", "c")
+    history.put(turn("q", "own", above, cell_id="c", thread="side"))
+    assert history.stale() == set()
+    history.put(turn("changed", "x", cell_id="a"))
+    assert {place[0] for place in history.stale()} == {"b", "c"}
+
+
+def test_clearing_a_fork_counts_the_shared_turns_and_leaves_them_in_their_thread() -> None:
+    history, _ = filled("a", "b")
+    history.fork("main", "side")
+    history.put(turn("q", "own", cell_id="c", thread="side"))
+    assert history.clear("side") == 3
+    assert texts(history, "side") == []
+    assert history.base("side") is None
+    assert texts(history, "main") == ["a0", "a1"]
+
+
+# Loading and forgetting -----------------------------------------------------------------------------------------
+
+
+def test_loaded_turns_come_before_all_others_in_their_order_and_have_no_cell() -> None:
+    history, _ = filled("a")
+    loaded = [turn("q", "one", cell_id="a"), turn("q", "two", base={"thread": "gone", "turn": "x"})]
+    history.load(loaded)
+    history.load(loaded)
+    assert texts(history, "main") == ["one", "two", "a0"]
+    assert [(each.cell_id, each.base) for each in history.turns("main")[:2]] == [(None, None), (None, None)]
+    assert [each.text for each in history.context_turns("main", "a")] == ["one", "two"]
+
+
+def test_a_forgotten_turn_stays_forgotten_while_the_document_contains_it() -> None:
+    history, turns = filled("a", "b")
+    history.forget(turns[0])
+    assert texts(history, "main") == ["a1"]
+    history.follow(page(*turns))
+    assert texts(history, "main") == ["a1"]
+
+
+# Following a document -------------------------------------------------------------------------------------------
+
+
+def page(*turns: Turn, saved_at: float = 9e9, **fields: Any) -> Document:
+    cells = [Cell(each.cell_id or "", "code", "%%minimax\nHello", turn=each) for each in turns]
+    return Document("page.ipynb", saved_at, cells, **fields)
+
+
+def test_the_document_gives_the_order_and_the_turns() -> None:
+    history = History()
+    assert not history.has_document
+    one, two = turn("q", "one", cell_id="a"), turn("q", "two", cell_id="b")
+    assert history.follow(page(one, two)) == 2
+    assert history.has_document
+    assert texts(history, "main") == ["one", "two"]
+    assert history.follow(page(two, one)) == 0
+    assert texts(history, "main") == ["two", "one"]
+    assert [each.text for each in history.context_turns("main", "a")] == ["two"]
+    assert history.follow(page(two, turn("q", "new", cell_id="c"))) == 1
+    assert texts(history, "main") == ["two", "new"]
+
+
+@pytest.mark.parametrize(
+    ("saved", "fields", "expected"),
+    [
+        (-10, {}, "new"),
+        (0, {}, "new"),
+        (1, {}, "new"),
+        (100, {}, "saved"),
+        (1, {"grace": 0.0}, "saved"),
+        (100, {"grace": 1000.0}, "new"),
+        (100, {"pending": frozenset({"a"})}, "new"),
+        (100, {"pending": frozenset({"b"})}, "saved"),
+    ],
+)
+def test_a_turn_that_is_newer_than_the_document_is_kept(
+    monkeypatch: pytest.MonkeyPatch, saved: float, fields: dict[str, Any], expected: str
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1000.0)
+    history, old = History(), turn("q", "saved", cell_id="a")
+    history.put(turn("q", "new", cell_id="a"))
+    assert history.follow(page(old, saved_at=1000.0 + saved, **fields)) == (expected == "saved")
+    assert texts(history, "main") == [expected]
+
+
+def test_an_older_turn_that_the_document_does_not_contain_is_forgotten_unless_it_has_no_cell() -> None:
+    history, _ = filled("a", None, "b")
+    history.follow(page())
+    assert texts(history, "main") == ["a1"]
+
+
+def test_a_new_cell_comes_after_the_cell_that_was_run_before_it() -> None:
+    history, turns = filled("a", "b", "c")
+    history.follow(page(turns[0], turns[2], saved_at=0.0))
+    assert texts(history, "main") == ["a0", "a1", "a2"]
+    history, turns = filled("new", "a", "b")
+    history.follow(page(turns[2], turns[1], saved_at=0.0))
+    assert texts(history, "main") == ["a0", "a2", "a1"]
+
+
+def test_the_forks_of_the_document_are_taken_over() -> None:
+    first = turn("q", "one", cell_id="a")
+    own = turn("q", "own", cell_id="b", thread="side", base={"thread": "main", "turn": first.id, "cell": "a"})
+    history = History()
+    history.follow(page(first, own))
+    assert texts(history, "side") == ["one", "own"]
+    assert texts(history, "main") == ["one"]
+    assert history.base("side") == own.base
+
+
+def test_a_copied_cell_has_its_own_place() -> None:
+    first = turn("q", "one", cell_id="a")
+    history = History()
+    assert history.follow(page(first, replace(first, cell_id="b"))) == 2
+    assert [each.place for each in history.turns("main")] == [("a", first.id), ("b", first.id)]

@@ -1,0 +1,161 @@
+"""A thread as a file: what each format contains, and what cannot be read or written."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mm_magics.errors import RecordError, UsageError
+from mm_magics.history import export
+from tests.turns import turn
+
+ODD = "Grüße 🦪 {x} {{y}} \"'\\ \u2028"
+
+
+def test_markdown_quotes_the_prompts_and_keeps_the_answers() -> None:
+    turns = [turn("one\n\n  two", "An *answer*.\n\n- a"), turn("again", [], status="stopped")]
+    assert export.to_markdown(turns) == ("> one\n>\n>   two\n\nAn *answer*.\n\n- a\n\n> again\n\n*(stopped)*\n")
+
+
+def test_the_messages_are_those_of_the_next_request() -> None:
+    turns = [turn(ODD, "a"), turn("lost", []), turn("two", "b")]
+    text = export.to_messages_json(turns)
+    assert [(each["role"], each["content"][0]["text"]) for each in json.loads(text)] == [
+        ("user", ODD),
+        ("assistant", "a"),
+        ("user", "two"),
+        ("assistant", "b"),
+    ]
+    assert "Grüße 🦪" in text
+    assert text.startswith('[\n {\n  "role"')
+    assert text.endswith("]\n")
+
+
+FAKE_SDK = """
+class Anthropic:
+    def __init__(self, **options):
+        self.options = options
+        self.messages = self
+    def stream(self, **options):
+        import json
+        print(json.dumps([self.options, options]))
+        return self
+    def __enter__(self):
+        self.text_stream = ["o", "k"]
+        return self
+    def __exit__(self, *_):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"system": ODD, "params": {"max_tokens": 77}}, {"system": ODD, "max_tokens": 77}),
+        ({"params": {}}, {"max_tokens": 8192}),
+    ],
+)
+def test_the_script_continues_the_conversation(tmp_path: Path, fields: dict[str, Any], expected: Any) -> None:
+    early = [turn("early", "a", model="MiniMax-M2", params={"max_tokens": 5}) for _ in range(2)]
+    turns = [*early, turn(ODD, ODD, model="M", **fields)]
+    (tmp_path / "anthropic.py").write_text(FAKE_SDK)
+    (tmp_path / "talk.py").write_text(export.to_script(turns, "https://api.example/anthropic"), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "talk.py"],
+        cwd=tmp_path,
+        env={"MINIMAX_API_KEY": "the-key", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    line, _, answer = done.stdout.partition("\n")
+    assert answer == "ok"
+    client, request = json.loads(line)
+    assert client == {
+        "base_url": "https://api.example/anthropic",
+        "api_key": "the-key",
+        "default_headers": {"anthropic-version": "2023-06-01"},
+    }
+    messages = request.pop("messages")
+    assert request == {"model": "M", **expected}
+    assert messages[:-1] == json.loads(export.to_messages_json(turns))
+    assert messages[-1] == {"role": "user", "content": "…"}
+
+
+def test_saved_turns_are_loaded_unchanged(tmp_path: Path) -> None:
+    turns = [turn(ODD, ODD, cell_id="a"), turn("two", system=ODD)]
+    text = export.to_json(turns)
+    export.write_file(tmp_path / "turns.json", text)
+    assert export.load_turns(tmp_path / "turns.json") == turns
+    assert json.loads(text)["schema"] == 1
+    assert "Grüße 🦪" in text
+    assert text.startswith('{\n "schema": 1,\n "turns": [')
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is not JSON."),
+        (b"\xff", "is not JSON."),
+        (b"[" * 100_000, "is not JSON."),
+        (b"[]", "contains no turns."),
+        (b'{"turns": {}}', "contains no turns."),
+        (b'{"messages": []}', "contains no turns."),
+    ],
+)
+def test_a_file_without_turns_is_an_error_that_names_it(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "turns.json"
+    path.write_bytes(content)
+    with pytest.raises(RecordError) as caught:
+        export.load_turns(path)
+    assert str(caught.value) == f"{path} {reason}\nLoad a file that %minimax save wrote."
+
+
+def test_a_damaged_turn_in_a_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "turns.json").write_text('{"turns": [5]}')
+    with pytest.raises(RecordError, match="is not an object"):
+        export.load_turns(tmp_path / "turns.json")
+
+
+def test_a_file_that_cannot_be_read_or_written_is_an_error_of_the_user(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "turns.json"
+    with pytest.raises(UsageError) as caught:
+        export.load_turns(path)
+    assert str(caught.value) == f"{path} cannot be read: No such file or directory."
+    with pytest.raises(UsageError) as caught:
+        export.write_file(path, "new")
+    assert str(caught.value) == f"{path} cannot be written: No such file or directory."
+
+
+def test_a_written_file_keeps_its_permissions_and_a_new_one_gets_the_usual_ones(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.md", tmp_path / "new.md"
+    old.write_text("old")
+    old.chmod(0o600)
+    for path in (old, new):
+        export.write_file(path, ODD)
+        assert path.read_text("utf-8") == ODD
+    assert stat.S_IMODE(old.stat().st_mode) == 0o600
+    assert stat.S_IMODE(new.stat().st_mode) == 0o644
+    assert sorted(os.listdir(tmp_path)) == ["new.md", "old.md"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "talk.md"
+    path.write_text("old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(UsageError, match=r"talk\.md cannot be written: No space left on device\.$"):
+        export.write_file(path, "new")
+    assert os.listdir(tmp_path) == ["talk.md"]
+    assert path.read_text() == "old"
