@@ -9,7 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mm_magics.tools.approval import BOUND_ARGUMENTS, Rules, Verdict, standing_rule, standing_rule_label
+from mm_magics.tools.approval import (
+    BOUND_ARGUMENTS,
+    Decision,
+    Rules,
+    Verdict,
+    argument_text,
+    deny_all,
+    standing_rule,
+    standing_rule_label,
+)
 from mm_magics.tools.tool import Tool, ToolCall
 
 ASKS = Tool("shell", "", {}, print, asks=True)
@@ -123,3 +132,43 @@ def test_a_standing_rule_without_its_argument_allows_nothing_more() -> None:
     rules = Rules()
     rules.add("allow", *standing_rule(call("shell")))
     assert rules.verdict(ASKS, call("shell", command="ls")) == "ask"
+
+
+def test_where_nobody_can_be_asked_calls_are_denied_with_a_reason() -> None:
+    assert deny_all(call()) == Decision(allowed=False, reason="There was no one to ask for approval.", always=False)
+    assert Decision(True) == (True, "", False)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("Grüße", "Grüße"), ({"b": "ü", "a": [1, None]}, '{"a": [1, null], "b": "ü"}'), (True, "true"), (5, "5")],
+)
+def test_arguments_are_matched_as_text(value: Any, text: str) -> None:
+    assert argument_text(value) == text
+
+
+def test_a_standing_rule_has_the_argument_as_a_pattern_of_itself() -> None:
+    assert standing_rule(call("write_file", path="a[1]*?.txt", text="x")) == (
+        "write_file",
+        {"path": "a[[]1][*][?].txt"},
+    )
+    assert standing_rule(call("python", code=["x"])) == ("python", {"code": '[[]"x"]'})
+    assert standing_rule(call("shell")) == ("shell", {"command": ""})
+    assert standing_rule(call("mcp_query", command="x")) == ("mcp_query", {})
+
+
+def test_an_added_rule_is_returned_with_its_arguments_in_order() -> None:
+    rules = Rules()
+    rule = rules.add("allow", "shell", {"timeout": "5", "command": "ls"})
+    assert (rule.verdict, rule.pattern, rule.arguments) == ("allow", "shell", (("command", "ls"), ("timeout", "5")))
+    assert list(rules) == [rule]
+    assert rules.add("deny", "look").arguments == ()
+
+
+def test_rules_can_be_changed_while_they_are_read() -> None:
+    rules = Rules()
+    rules.add("allow", "a")
+    rules.add("allow", "b")
+    for rule in rules:
+        rules.remove(rule.pattern)
+    assert list(rules) == []
