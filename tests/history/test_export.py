@@ -151,7 +151,8 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     path = tmp_path / "talk.md"
     path.write_text("old")
 
-    def fail(*_: object) -> None:
+    def fail(new: str, _path: Path) -> None:
+        assert Path(new).parent == tmp_path
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)

@@ -50,6 +50,8 @@ def test_a_cell_has_one_turn_per_thread() -> None:
     history.put(turn("q", "elsewhere", cell_id="a", thread="other"))
     assert [each.text for each in history.turns("main")] == ["a0"]
     assert [each.text for each in history.turns("other")] == ["elsewhere"]
+    assert history.threads() == {name: history.turns(name) for name in ("main", "other")}
+    assert [each.text for each in history.threads()["other"]] == ["elsewhere"]
 
 
 @pytest.mark.parametrize(
