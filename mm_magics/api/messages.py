@@ -96,7 +96,7 @@ def problems(messages: object) -> list[Problem]:
             continue
         if role != expected:
             found.append(
-                Problem(where, "order", f"a {role} message where a message from the {expected} must follow", role)
+                Problem(where, "order", f"a message from the {role} where one from the {expected} must follow", role)
             )
         expected = "assistant" if role == "user" else "user"
         content: Any = message.get("content")

@@ -138,9 +138,9 @@ def _pattern(value: str) -> str:
 def _character(each: str) -> str:
     if each.isalnum():
         return each
-    code, name = ord(each), html.escape(each)[1:-1] or "-"
-    inside = rf"(?:#0*{code}|#x0*{code:x}|{re.escape(name)})"
-    return rf"(?:\\{{0,8}}{re.escape(each)}|(?i:\\{{1,4}}u00{code:02x}|%(?:25)?{code:02x}|&(?:amp;)?{inside};))"
+    code, name = ord(each), html.escape(each)[1:-1]
+    entity = "|".join(filter(None, (f"#0*{code}", f"#x0*{code:x}", re.escape(name))))
+    return rf"(?:\\{{0,8}}{re.escape(each)}|(?i:\\{{1,4}}u00{code:02x}|%(?:25)?{code:02x}|&(?:amp;)?(?:{entity});))"
 
 
 def _keyring() -> Any:

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mm_magics.api.messages import INTERRUPTED, blocks, join_turns, problems, repair_turn, text_of
+from mm_magics.api.messages import (
+    INTERRUPTED,
+    MAX_JSON_DEPTH,
+    blocks,
+    is_writable,
+    join_turns,
+    join_with_sources,
+    problems,
+    repair_turn,
+    text_of,
+    tool_ids,
+)
 from mm_magics.history.context_messages import context_messages
 from mm_magics.history.turn import Turn
 
@@ -26,6 +37,10 @@ def use(id_: Any = "t1", name: Any = "lookup", input_: Any = None, **more: Any) 
 
 def result(id_: Any = "t1", **more: Any) -> dict[str, Any]:
     return {"type": "tool_result", "tool_use_id": id_, "content": "42", **more}
+
+
+def interrupted(id_: str) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": id_, "content": INTERRUPTED, "is_error": True}
 
 
 def user(*content: Any) -> dict[str, Any]:
@@ -128,7 +143,7 @@ def test_an_unanswered_tool_use_gets_an_error_result() -> None:
     turn: Any = [user(), assistant(use("a"), use("b")), user(result("b"), text("and"))]
     (answers,) = [message["content"] for message in repair_turn(turn)[2:]]
     assert answers == [
-        {"type": "tool_result", "tool_use_id": "a", "content": INTERRUPTED, "is_error": True},
+        interrupted("a"),
         result("b"),
         text("and"),
     ]
@@ -174,6 +189,94 @@ def test_text_of_leaves_out_blank_texts_and_other_roles() -> None:
     turn: Any = [user(text("q")), assistant(text("a"), text(" "), use(), text("b")), user(result())]
     assert text_of(turn) == "a\n\nb"
     assert text_of(turn, "user") == "q"
+
+
+def test_a_call_answered_in_a_later_message_gets_an_error_result_where_it_is_due() -> None:
+    late: Any = [user(), assistant(use("a")), user(), assistant(text("x")), user(result("a")), assistant()]
+    assert repair_turn(late) == [
+        user(),
+        assistant(use("a")),
+        user(interrupted("a"), text()),
+        assistant(text("x"), text()),
+    ]
+
+
+def test_a_turn_that_begins_with_the_model_loses_what_precedes_the_prompt() -> None:
+    turn: Any = [assistant(use("a")), user(result("a"), text("q")), {"role": "system", "content": "x"}, assistant()]
+    assert repair_turn(turn) == [user(text("q")), assistant()]
+    assert repair_turn([assistant()]) == []  # type: ignore[list-item]
+
+
+def test_blocks_that_are_invalid_in_their_message_are_dropped() -> None:
+    turn: Any = [
+        user(use("u"), {"type": "thinking", "thinking": "x"}, {"type": 5}, {"type": ""}, text(None), text("q")),
+        assistant(result("r"), {"type": "thinking"}, use(""), use(5), use("n", None), use("i", "f", "{}"), text(), {}),
+        user(result(5), text(" "), text("more")),
+        assistant(text("end")),
+    ]
+    assert repair_turn(turn) == [user(text("q")), assistant(), user(text("more")), assistant(text("end"))]
+
+
+def test_each_assistant_message_has_its_own_unfinished_block() -> None:
+    turn: Any = [user(), assistant(use("a"), text("x")), user(result("a")), assistant(text("y"), use("b"))]
+    assert repair_turn(turn, [None, 1]) == [*turn[:3], assistant(text("y"))]
+    assert repair_turn(turn, [0]) == [user(), assistant(text("x"), text("y"), use("b")), user(interrupted("b"))]
+
+
+def test_joined_messages_name_their_source_unless_they_were_changed() -> None:
+    one: Any = [user(text("a")), {"role": "assistant", "content": "b"}, {"role": "user", "content": []}]
+    two: Any = [{"role": "assistant", "content": [text("c")], "x": 1}, user(text("d"))]
+    three: Any = [user(text("e")), assistant(use("a")), user(result("a")), assistant()]
+    joined, sources = join_with_sources([one, two, three, three])
+    assert joined == [
+        user(text("a")),
+        assistant(text("b"), text("c")),
+        user(text("d"), text("e")),
+        *three[1:],
+        user(text("e")),
+        assistant(use("a_2")),
+        user(result("a_2")),
+        assistant(),
+    ]
+    assert sources == [0, None, None, 6, 7, 8, None, None, None, None]
+    assert join_with_sources([]) == ([], [])
+    assert join_with_sources([two[1:]]) == ([user(text("d"))], [0])
+
+
+def test_a_renamed_tool_id_is_one_that_no_turn_uses() -> None:
+    one: Any = [user(), assistant(use("a"), use("a_2")), user(result("a"), result("a_2"))]
+    two: Any = [assistant(use("a"), use("a_3")), user(result("a"), result("a_3"))]
+    ids = [block["id"] for message in join_turns([one, two, two]) for block in blocks(message) if "id" in block]
+    assert ids == ["a", "a_2", "a_4", "a_3", "a_5", "a_3_2"]
+    assert tool_ids(join_turns([one, two, two])) == set(ids)
+
+
+def test_tool_ids_are_those_of_calls() -> None:
+    assert tool_ids([{"role": "user", "content": "x"}, user(result("r")), assistant(use("a"), text(), use(5))]) == {  # type: ignore[list-item]
+        "a",
+        "5",
+    }
+
+
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}])
+def test_json_that_is_nested_too_deeply_cannot_be_written(wrap: Any) -> None:
+    value: Any = 1
+    for _ in range(MAX_JSON_DEPTH):
+        value = wrap(value)
+    assert is_writable(value)
+    assert is_writable({"text": "[" * 1000, "x": [[]] * 1000})
+    assert not is_writable(wrap(value))
+    assert not is_writable({"b": [[]] * 1000, "a": wrap(value)})
+    for _ in range(10_000):
+        value = wrap(value)
+    assert not is_writable(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "writable"), [(None, True), (1.5, True), ([float("nan")], False), (float("inf"), False)]
+)
+def test_numbers_that_json_cannot_represent_cannot_be_written(value: Any, writable: bool) -> None:
+    assert is_writable(value) is writable
 
 
 # Any past at all ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mm_magics.api.models import CATALOGUE, IGNORED_PARAMETERS, cost, model, nearest
+from mm_magics.api.models import CATALOGUE, IGNORED_PARAMETERS, cost, model, nearest, tokens
 
 FRONT_END = Path(__file__).parents[2] / "labextension" / "src" / "renderer"
 
@@ -49,6 +49,9 @@ def test_an_unknown_model_can_be_used() -> None:
         ("MiniMax-M2.7-higspeed", "MiniMax-M2.7-highspeed"),
         ("M2.5", "MiniMax-M2.5"),
         ("MiniMax-M3", "MiniMax-M3"),
+        ("MINIMAX-M3", "MiniMax-M3"),
+        ("MiniM", "MiniMax-M3"),
+        ("M2", None),
         ("gpt", None),
         ("", None),
     ],
@@ -84,6 +87,27 @@ def test_cost_is_tokens_times_price(name: str, dollars: float) -> None:
 def test_cost_is_unknown_without_a_price_and_invalid_counters_count_as_zero() -> None:
     assert cost("MiniMax-M9", USAGE) is None
     assert cost("MiniMax-M2", {"input_tokens": None, "output_tokens": "many", "x": 5}) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        (3, 3),
+        (2.75, 2),
+        (-4, -4),
+        (10**15 - 1, 10**15 - 1),
+        (10**15, 0),
+        (-(10**15), 0),
+        (float("inf"), 0),
+        (float("nan"), 0),
+        (True, 0),
+        ("3", 0),
+        ([3], 0),
+        (None, 0),
+    ],
+)
+def test_only_a_plausible_number_counts_as_tokens(value: object, count: int) -> None:
+    assert tokens({"input_tokens": value}, "input_tokens") == count
 
 
 def test_the_front_end_has_the_same_catalogue() -> None:

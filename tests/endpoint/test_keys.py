@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import pickle
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keyring
@@ -58,6 +59,7 @@ def os_keyring() -> InMemory:
 
 def found(base_url: str, **environ: str) -> tuple[str, str]:
     key = Keys(environ).find(base_url)
+    assert key.host == host_of(base_url)
     return key.reveal(), key.source
 
 
@@ -131,6 +133,33 @@ def test_a_key_is_never_returned_for_another_host(base_url: str, environ: Mappin
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("environ", "hint"),
+    [
+        ({}, "Run %minimax login, or set MINIMAX_API_KEY."),
+        (
+            {"ANTHROPIC_API_KEY": "a"},
+            "ANTHROPIC_API_KEY is set, but for another host. "
+            "Set ANTHROPIC_BASE_URL to this endpoint as well, or run %minimax login.",
+        ),
+        (
+            {"ANTHROPIC_API_KEY": "a", "ANTHROPIC_AUTH_TOKEN": "t"},
+            "ANTHROPIC_API_KEY and ANTHROPIC_AUTH_TOKEN are set, but for another host. "
+            "Set ANTHROPIC_BASE_URL to this endpoint as well, or run %minimax login.",
+        ),
+    ],
+)
+def test_the_error_for_a_missing_key_says_what_to_do(environ: Mapping[str, str], hint: str) -> None:
+    with pytest.raises(MissingKeyError) as caught:
+        Keys(environ).find(IO)
+    assert str(caught.value) == f"No API key found for api.minimax.io.\n{hint}"
+
+
+@pytest.mark.parametrize("url", ["http://[", "", "not a URL"])
+def test_a_url_without_a_host_has_no_host(url: str) -> None:
+    assert host_of(url) == ""
+
+
 def test_an_invalid_anthropic_base_url_makes_no_key_available() -> None:
     assert found(IO, ANTHROPIC_BASE_URL="http://[", MINIMAX_API_KEY="m") == ("m", "MINIMAX_API_KEY")
     with pytest.raises(MissingKeyError):
@@ -160,11 +189,16 @@ def test_spaces_around_a_key_are_not_part_of_it() -> None:
 
 @pytest.mark.parametrize("value", ["a b", "a\nb", "a\r\nX-Evil: 1", "schlüssel", "a\x00b", "a\tb", "a\x7f", "“quoted”"])
 def test_an_invalid_key_is_refused_and_not_quoted(value: str) -> None:
-    for look in (lambda: found(IO, MINIMAX_API_KEY=value), lambda: Keys({}).enter(IO, value)):
+    looks = {
+        "MINIMAX_API_KEY": lambda: found(IO, MINIMAX_API_KEY=value),
+        "%minimax login": lambda: Keys({}).enter(IO, value),
+    }
+    for source, look in looks.items():
         with pytest.raises(ConfigError) as caught:
             look()
-        assert value not in str(caught.value)
-        assert "contains invalid characters" in str(caught.value)
+        assert str(caught.value) == (
+            f"The key from {source} contains invalid characters.\nCopy it again, without line breaks."
+        )
 
 
 def test_an_invalid_key_in_the_keyring_is_in_no_traceback(os_keyring: InMemory) -> None:
@@ -191,24 +225,50 @@ def test_an_empty_key_cannot_be_entered() -> None:
         Session(base_url=IO, api_key="")
 
 
+def test_the_client_is_kept_until_the_key_changes() -> None:
+    session = Session(base_url=IO)
+    session.keys.enter(IO, SECRET)
+    client = session.client()
+    session.keys.enter(IO, SECRET)
+    assert session.client() is client
+    session.keys.enter(IO, f"{SECRET}-2")
+    assert session.client() is not client
+
+
+def test_a_key_is_only_equal_to_the_same_key_for_the_same_host() -> None:
+    key = Keys({}).enter(IO, SECRET)
+    assert key == Keys({"MINIMAX_API_KEY": SECRET}).find(IO)
+    for other in (Keys({}).enter(IO, "another"), Keys({}).enter(CN, SECRET), SECRET, None):
+        assert key != other
+
+
 # The OS keyring -------------------------------------------------------------------------------------------------
 
 
 def test_a_saved_key_is_found_by_another_process_for_its_host_only(os_keyring: InMemory) -> None:
     keys = Keys({})
     keys.save(keys.enter(IO, SECRET))
-    assert (Keys({}).find(IO).reveal(), Keys({}).find(IO).source) == (SECRET, "the OS keyring")
+    assert (Keys({}).find(IO).reveal(), repr(Keys({}).find(IO))) == (
+        SECRET,
+        "<key for api.minimax.io from the OS keyring>",
+    )
     with pytest.raises(MissingKeyError):
         Keys({}).find(CN)
 
 
-@pytest.mark.parametrize("backend", [fail.Keyring, null.Keyring])
-def test_saving_a_key_without_a_keyring_is_an_error(backend: Any) -> None:
+@pytest.mark.parametrize(
+    ("backend", "error"),
+    [
+        (fail.Keyring, "No OS keyring is available.\nInstall mm-magics[keyring], or set MINIMAX_API_KEY."),
+        (null.Keyring, "The OS keyring did not save the key.\nSet MINIMAX_API_KEY instead."),
+    ],
+)
+def test_saving_a_key_without_a_keyring_is_an_error(backend: Any, error: str) -> None:
     keyring.set_keyring(backend())
     keys = Keys({})
-    with pytest.raises(ConfigError, match="keyring") as caught:
+    with pytest.raises(ConfigError) as caught:
         keys.save(keys.enter(IO, SECRET))
-    assert SECRET not in str(caught.value)
+    assert str(caught.value) == error
     assert keys.find(IO).reveal() == SECRET
 
 
@@ -229,6 +289,7 @@ def test_a_locked_keyring_counts_as_empty_and_reveals_no_key() -> None:
         keys.find(IO)
     with pytest.raises(ConfigError) as caught:
         keys.save(keys.enter(IO, SECRET))
+    assert str(caught.value) == "The OS keyring refused the key (PasswordSetError)."
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
@@ -263,7 +324,7 @@ def test_no_repr_of_a_key_or_its_owner_shows_it(monkeypatch: pytest.MonkeyPatch)
 def test_a_key_cannot_be_pickled_or_copied() -> None:
     key = Key(SECRET, "here", "api.minimax.io")
     for escape in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="cannot be pickled"):
+        with pytest.raises(TypeError, match=r"^A key cannot be pickled\.$"):
             escape(key)
     keys = Keys({})
     keys.enter(IO, SECRET)
@@ -289,3 +350,34 @@ def test_redacting_a_short_key_leaves_other_text_unchanged() -> None:
     assert Key("k", "here", "api.minimax.io").redact("a text with letters, a k among them") == (
         "a text with letters, a [key] among them"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "hidden"),
+    [
+        ("", "", "[key]Q=="),
+        ("", "!", "[key]SE="),
+        ("a", "", "YX[key]E="),
+        ("a", "!", "YX[key]Eh"),
+        ("ab", "", "YWJ[key]"),
+        ("ab", "!", "YWJ[key]IQ=="),
+    ],
+)
+def test_all_base64_characters_of_a_key_are_redacted_and_no_others(before: str, after: str, hidden: str) -> None:
+    coded = base64.b64encode(f"{before}{SECRET}{after}".encode()).decode()
+    assert Key(SECRET, "here", "api.minimax.io").redact(coded) == hidden
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize(
+    ("before", "hidden"), [("", "[key]4uLi4="), ("a", "YX[key]Li4u"), ("ab", "YWJ[key]i4uLg==")], ids=repr
+)
+def test_both_alphabets_of_base64_are_redacted(encode: Callable[[bytes], bytes], before: str, hidden: str) -> None:
+    value = "s~?s>~?ss?>"
+    coded = encode(f"{before}{value}...".encode()).decode()
+    assert Key(value, "here", "api.minimax.io").redact(coded) == hidden
+
+
+def test_base64_of_fewer_than_six_characters_is_not_taken_for_a_key() -> None:
+    assert Key("ab-12", "here", "api.minimax.io").redact("YWItMTIuLi4=") == "[key]IuLi4="
+    assert Key("ab-1", "here", "api.minimax.io").redact("YWItMS4uLg==") == "YWItMS4uLg=="
