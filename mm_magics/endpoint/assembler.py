@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from math import isinf
 from typing import Any
 
 from mm_magics.api.messages import Block, blocks, is_writable
 from mm_magics.endpoint.error_body import error_from_base_resp, error_from_body
-from mm_magics.endpoint.sse import reject_constant
 from mm_magics.endpoint.stream_events import (
     BlockStart,
     BlockStop,
@@ -168,7 +166,7 @@ class Assembler:
             _add(block, parts, field or "partial_json", text)
             yield Delta(index, kind, replace_surrogates(text))
         if len(delta) > 2:
-            _merge_unknown(block, parts, {k: v for k, v in delta.items() if k not in ("type", field, "partial_json")})
+            _merge_unknown(block, parts, {k: v for k, v in delta.items() if k not in (field, "partial_json")})
 
     def _stop_block(self, index: int) -> Iterator[StreamEvent]:
         if index not in self._open:
@@ -180,8 +178,10 @@ class Assembler:
         raw = "".join(parts.get("partial_json", ()))
         try:
             if raw.strip():
-                given = json.loads(raw, parse_constant=reject_constant, parse_float=_finite)
-                block["input"] = given if is_writable(given) else reject_constant("too deep")
+                given = json.loads(raw)
+                if not is_writable(given):
+                    raise ValueError(raw)
+                block["input"] = given
             whole = block.get("type") != "tool_use" or isinstance(block.get("input"), dict)
         except (ValueError, RecursionError):
             whole = False
@@ -209,12 +209,6 @@ def _check(part: dict[str, Any]) -> None:
     """Refuse JSON that can be read but not written."""
     if not is_writable(part):
         raise ProtocolError("The endpoint sent a number that JSON cannot represent, or JSON that is nested too deeply.")
-
-
-def _finite(number: str) -> float:
-    """Return the number. Raises `ValueError` if it is too large to be written as JSON."""
-    value = float(number)
-    return reject_constant(number) if isinf(value) else value
 
 
 def _add(block: Block, parts: dict[str, list[str]], field: str, text: str) -> None:

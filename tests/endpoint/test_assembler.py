@@ -209,7 +209,19 @@ def test_tool_input_is_joined_from_its_fragments(pieces: list[str], input_: Any)
 
 
 @pytest.mark.parametrize(
-    "written", ['{"a": ', "[1]", "null", '"x"', '{"a": NaN}', '{"a": 1e999}', "{} {}", '{"a":' * 5000, "1" * 5000]
+    "written",
+    [
+        '{"a": ',
+        "[1]",
+        "null",
+        '"x"',
+        '{"a": NaN}',
+        '{"a": 1e999}',
+        "{} {}",
+        '{"a":' * 5000,
+        "1" * 5000,
+        '{"a":' * 300 + "1" + "}" * 300,
+    ],
 )
 def test_tool_input_that_is_not_an_object_is_unfinished_and_kept_unchanged(written: str) -> None:
     assembler, _ = fed(started(), *call(0, written), *ended("tool_use"))
@@ -222,6 +234,21 @@ def test_two_tool_calls_that_were_cut_off_are_left_out_of_the_context() -> None:
     assembler, _ = fed(started(), *thought, *call(1, '{"a": '), *call(2, '{"b": '), *ended("tool_use"))
     turn: Any = [USER, {"role": "assistant", "content": assembler.content}]
     assert [block["type"] for block in repair_turn(turn, [assembler.unfinished])[1]["content"]] == ["thinking"]  # type: ignore
+
+
+def test_of_two_calls_without_complete_input_the_last_is_unfinished() -> None:
+    cut = [
+        event
+        for index in (0, 1)
+        for event in (
+            opened(index, type="tool_use", id=f"t{index}", name="f"),
+            delta(index, "input_json_delta", partial_json='{"a'),
+            stopped(index),
+        )
+    ]
+    assembler, _ = fed(started(), *cut, *ended("tool_use"))
+    assert (assembler.unfinished, assembler.partial_json) == (1, '{"a')
+    assert [block.get("input") for block in assembler.content] == [None, None]
 
 
 def test_parallel_tool_calls_stay_in_order_if_their_deltas_are_interleaved() -> None:
@@ -280,12 +307,14 @@ def test_the_events_of_a_simple_response() -> None:
         OtherEvent,
         MessageStop,
     ]
+    assert out[0] == MessageStart(message)
     assert out[1:5] == [
         BlockStart(0, {"type": "text", "text": ""}),
         Delta(0, "text", "Hel"),
         Delta(0, "text", "lo"),
         BlockStop(0, {"type": "text", "text": "Hello"}),
     ]
+    assert out[5] == OtherEvent(ended()[0])
     assert out[6] == MessageStop(message)
 
 
@@ -305,6 +334,28 @@ def test_a_whole_message_yields_the_events_of_a_stream() -> None:
     assembler = Assembler()
     out = list(assembler.whole(copy.deepcopy(message)))
     assert assembler.message == message
-    assert assembler.stopped
-    assert [event.text for event in out if isinstance(event, Delta)] == ["hm", "Hello"]
-    assert [event.block for event in out if isinstance(event, BlockStop)] == message["content"]
+    assert (assembler.started, assembler.stopped) == (True, True)
+    blocks: list[Any] = message["content"]  # type: ignore[assignment]
+    assert out == [
+        MessageStart(message),
+        BlockStart(0, {"type": "thinking", "signature": "5"}),
+        Delta(0, "thinking", "hm"),
+        BlockStop(0, blocks[0]),
+        BlockStart(1, {"type": "text", "x": 1}),
+        Delta(1, "text", "Hello"),
+        BlockStop(1, blocks[1]),
+        BlockStart(2, blocks[2]),
+        BlockStop(2, blocks[2]),
+        BlockStart(3, blocks[3]),
+        BlockStop(3, blocks[3]),
+        MessageStop(message),
+    ]
+
+
+def test_nothing_is_started_before_the_first_event() -> None:
+    assembler = Assembler()
+    assert (assembler.started, assembler.stopped) == (False, False)
+    assert (assembler.unfinished, assembler.partial_json) == (None, None)
+    assert assembler.message == {"role": "assistant", "content": []}
+    list(assembler.feed(started()))
+    assert (assembler.started, assembler.stopped) == (True, False)

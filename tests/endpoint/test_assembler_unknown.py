@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from mm_magics.endpoint.assembler import Assembler
+from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta, OtherEvent
 from mm_magics.errors import ProtocolError, StatusError
-from tests.events import Event, content, delta, ended, fed, opened, started, stopped, text
+from tests.events import Event, call, content, delta, ended, fed, opened, started, stopped, text
 
 # What nobody has heard of ---------------------------------------------------------------------------------------
 
@@ -57,6 +58,40 @@ def test_a_delta_without_a_started_block_starts_one() -> None:
     ]
 
 
+def test_an_unknown_delta_without_a_started_block_starts_a_text_block_or_thinking() -> None:
+    assert content(delta(0, "hologram_delta", depth=3)) == [{"type": "text", "depth": 3}]
+    assert content(delta(0, "signature_delta", signature="5")) == [{"type": "thinking", "signature": "5"}]
+
+
+def test_a_block_that_starts_again_stops_the_open_one() -> None:
+    assembler, out = fed(
+        started(), opened(0, type="text", text=""), text(0, "a"), opened(0, type="text", text="b"), text(0, "c")
+    )
+    assert out[3:] == [
+        BlockStop(0, {"type": "text", "text": "a"}),
+        BlockStart(0, {"type": "text", "text": "b"}),
+        Delta(0, "text", "c"),
+    ]
+    list(assembler.close())
+    assert assembler.content == [{"type": "text", "text": "a"}, {"type": "text", "text": "bc"}]
+
+
+def test_unknown_events_and_deltas_are_given_on_unchanged() -> None:
+    odd = [{"type": "hologram", "x": 1}, delta(0, "hologram_delta", depth=3)]
+    _, out = fed(started(), opened(0, type="text", text=""), *odd)
+    assert out[2:] == [OtherEvent(event) for event in odd]
+
+
+def test_unknown_fields_of_an_input_delta_are_kept_and_its_fragments_are_not() -> None:
+    events = [*call(0, '{"n": 1', stop=False), delta(0, "input_json_delta", partial_json="}", note="a"), stopped(0)]
+    assert content(*events) == [{"type": "tool_use", "id": "t0", "name": "f", "input": {"n": 1}, "note": "a"}]
+
+
+def test_usage_that_is_not_an_object_is_replaced() -> None:
+    assembler, _ = fed(started(usage="y"), *ended(usage={"output_tokens": 3}))
+    assert assembler.message["usage"] == {"output_tokens": 3}
+
+
 def test_a_message_without_message_start_is_complete() -> None:
     assembler, _ = fed(opened(0, type="text", text=""), text(0, "a"), stopped(0), *ended())
     assert (assembler.content, assembler.stopped) == ([{"type": "text", "text": "a"}], True)
@@ -98,31 +133,49 @@ def test_any_error_event_raises_a_status_error_with_a_message(event: Event) -> N
     assert caught.value.message.strip()
 
 
+INVALID_MESSAGE = "The endpoint started an invalid message."
+INVALID_BLOCK = "The endpoint started an invalid content block."
+INVALID_DELTA = "The endpoint sent an invalid delta."
+NO_INDEX = "The endpoint sent a content block event without its index."
+NOT_WRITABLE = "The endpoint sent a number that JSON cannot represent, or JSON that is nested too deeply."
+
+
 @pytest.mark.parametrize(
-    "event",
+    ("event", "error"),
     [
-        {"type": "message_start"},
-        {"type": "message_start", "message": "x"},
-        {"type": "content_block_start", "index": 0},
-        {"type": "content_block_start", "index": 0, "content_block": []},
-        {"type": "content_block_start", "content_block": {"type": "text"}},
-        {"type": "content_block_start", "index": "0", "content_block": {"type": "text"}},
-        {"type": "content_block_delta", "index": 0},
-        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}},
-        {"type": "content_block_delta", "index": [0], "delta": {"type": "text_delta", "text": "a"}},
-        {"type": "content_block_stop"},
-        {"type": "content_block_stop", "index": {}},
+        ({"type": "message_start"}, INVALID_MESSAGE),
+        ({"type": "message_start", "message": "x"}, INVALID_MESSAGE),
+        ({"type": "content_block_start", "index": 0}, INVALID_BLOCK),
+        ({"type": "content_block_start", "index": 0, "content_block": []}, INVALID_BLOCK),
+        ({"type": "content_block_start", "content_block": {"type": "text"}}, NO_INDEX),
+        ({"type": "content_block_start", "index": "0", "content_block": {"type": "text"}}, NO_INDEX),
+        ({"type": "content_block_delta", "index": 0}, INVALID_DELTA),
+        ({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}}, NO_INDEX),
+        ({"type": "content_block_delta", "index": [0], "delta": {"type": "text_delta", "text": "a"}}, NO_INDEX),
+        ({"type": "content_block_stop"}, NO_INDEX),
+        ({"type": "content_block_stop", "index": {}}, NO_INDEX),
+        (started(x=float("inf")), NOT_WRITABLE),
+        (opened(0, type="hologram", x=float("nan")), NOT_WRITABLE),
+        (delta(0, "hologram_delta", x=float("inf")), NOT_WRITABLE),
+        ({"type": "message_delta", "delta": {}, "usage": {"output_tokens": float("inf")}}, NOT_WRITABLE),
     ],
 )
-def test_an_invalid_event_is_a_protocol_error(event: Event) -> None:
-    with pytest.raises(ProtocolError, match="The endpoint "):
+def test_an_invalid_event_is_a_protocol_error(event: Event, error: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
         fed(started(), event)
+    assert str(caught.value) == error
 
 
 @pytest.mark.parametrize("content", [None, "a text", {}, ["a text"], [None]])
 def test_a_message_without_content_is_a_protocol_error(content: Any) -> None:
-    with pytest.raises(ProtocolError):
+    with pytest.raises(ProtocolError, match=r"^The endpoint's response has no content\.$"):
         list(Assembler().whole({"role": "assistant", "content": content}))
+
+
+def test_a_whole_message_that_cannot_be_written_is_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        list(Assembler().whole({"role": "assistant", "content": [{"type": "hologram", "x": float("nan")}]}))
+    assert str(caught.value) == NOT_WRITABLE
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,48 @@ def test_single_bytes_are_decoded_like_one_chunk(wire: bytes) -> None:
     assert decoded(wire[n : n + 1] for n in range(len(wire))) == EVENTS
 
 
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+def test_an_event_is_returned_when_its_blank_line_is_complete_however_the_bytes_are_split(newline: bytes) -> None:
+    lines = [
+        b"event: x",
+        b'data: {"a":',
+        b"data:1}",
+        b"",
+        b'data: {"b": 2}',
+        b"",
+        b": c",
+        b"",
+        b'data: {"c": 3}',
+        b"",
+        b"",
+    ]
+    wire = newline.join(lines)
+    events: list[dict[str, Any]] = [{"a": 1}, {"b": 2}, {"c": 3}]
+    ends = [wire.index(data) + len(data) + 2 * len(newline) for data in (b"data:1}", b'{"b": 2}', b'{"c": 3}')]
+    for first in range(len(wire) + 1):
+        for second in range(first, len(wire) + 1):
+            decoder, found = SSEDecoder(), []
+            for chunk, end in zip(split(wire, [first, second]), (first, second, len(wire)), strict=True):
+                found += [parse(data) for data in decoder.decode(chunk)]
+                # the last LF of a CR LF is not needed
+                complete = sum(each <= end + (newline == b"\r\n") for each in ends)
+                assert found == events[:complete]
+            assert decoder.flush() == []
+
+
+def test_the_lines_of_an_event_are_joined_by_newlines() -> None:
+    assert SSEDecoder().decode(b"data:1\ndata: 2\nid: 3\ndata:4\n\n") == [b"1\n 2\n4"]
+
+
+def test_a_last_event_is_joined_from_its_chunks() -> None:
+    assert decoded([b'data: {"n"', b": 1", b"}"]) == [{"n": 1}]
+
+
+def test_only_a_byte_order_mark_at_the_start_is_removed() -> None:
+    bom = b"\xef\xbb\xbf"
+    assert decoded([bom + b'data: {"n": 1}\n\n' + bom + b'data: {"n": 2}\n\n', bom + b'data: {"n": 3}']) == [{"n": 1}]
+
+
 def test_a_byte_order_mark_does_not_hide_the_first_event() -> None:
     wire = b'\xef\xbb\xbfdata: {"type": "ping"}\n\ndata: {"type": "pong"}\n\n'
     for cut in range(6):
@@ -227,5 +269,5 @@ def test_invalid_utf8_becomes_replacement_characters() -> None:
     ],
 )
 def test_data_that_is_not_a_json_object_is_a_protocol_error(data: bytes) -> None:
-    with pytest.raises(ProtocolError, match="not "):
+    with pytest.raises(ProtocolError, match=r"^The endpoint sent an event that is not (JSON|a JSON object)\.$"):
         parse(data)

@@ -9,7 +9,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from mm_magics.errors import PromptError
-from mm_magics.prompt.template import render
+from mm_magics.prompt.template import Template, render
+from mm_magics.prompt.values import VALUE_LIMIT
 
 NAMES: dict[str, Any] = {"x": 7, "name": "Ada", "d": {"a": {"b": 1}}, "braces": "{{ x }} }} {{"}
 
@@ -162,6 +163,45 @@ def test_an_invalid_expression_stops_the_cell_and_the_hint_explains_braces(sourc
     assert "is not a Python expression" in lines[0]
     assert '{{ "{{" }}' in lines[1]
     assert len(lines[0]) < 400
+
+
+@pytest.mark.parametrize("text", ["{{ x y }}", "a {{x y\n}} {{ x }} }}", "{{ x }}{{ \tx y}}"])
+def test_an_invalid_expression_is_quoted_up_to_the_first_closing_braces(text: str) -> None:
+    with pytest.raises(PromptError) as caught:
+        render(text, NAMES)
+    assert str(caught.value) == (
+        "{{ x y }} is not a Python expression: invalid syntax.\n"
+        'To send two braces unchanged, write {{ "{{" }} or use --raw.'
+    )
+
+
+@pytest.mark.parametrize("source", ["-" * 100_000 + "1", "\x00"])
+def test_an_expression_that_cannot_be_compiled_has_a_reason(source: str) -> None:
+    with pytest.raises(PromptError, match=r"is not a Python expression: (?!None)\w[^\n]+\.\n"):
+        render(f"{{{{ {source} }}}}", NAMES)
+
+
+@pytest.mark.parametrize("before", ["", "some text "])
+def test_the_end_of_an_expression_is_sought_within_10000_characters(before: str) -> None:
+    value = "x" * 9_995 + "}}"
+    assert render(f"{before}{{{{ '{value}' }}}}", {}) == before + value
+    with pytest.raises(PromptError, match="is not a Python expression"):
+        render(f"{before}{{{{ 'x{value}' }}}}", {})
+
+
+def test_the_error_of_an_expression_is_the_cause() -> None:
+    error = ValueError("no such")
+    with pytest.raises(PromptError) as caught:
+        render("{{ fail(error) }}", {"fail": fail, "error": error})
+    assert caught.value.__cause__ is error
+
+
+def test_values_are_cut_at_the_default_limit_unless_another_is_given() -> None:
+    names = {"v": "x" * (VALUE_LIMIT + 2)}
+    cut = "x" * VALUE_LIMIT + "\n… [cut here: 2 more characters]"
+    assert render("{{ v }}", names) == Template("{{ v }}").fill(names) == cut
+    assert render("{{ v }}", names, limit=0) == names["v"]
+    assert Template("{{ v }}!").fill(names, lambda value: str(len(value))) == f"{VALUE_LIMIT + 2}!"
 
 
 def test_a_long_failing_expression_is_quoted_in_part_on_one_line() -> None:
