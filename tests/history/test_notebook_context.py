@@ -57,9 +57,10 @@ def test_without_a_document_the_cells_are_those_that_ran_in_the_order_of_their_r
 
 
 @pytest.mark.parametrize("id_", ["vscode-notebook-cell:1", "In[3]"])
-def test_a_run_with_an_id_of_the_front_end_belongs_to_the_cell_with_its_source(id_: str) -> None:
-    ran = runs(CellRun(id_, "x = 2", [stream("ran b")]))
-    assert seen(cells_above(PAGE, ran, "prompt")) == [("a", "x = 1", "saved a"), ("b", "x = 2", "ran b")]
+@pytest.mark.parametrize("end", ["", "\n", " \n\n"])
+def test_a_run_with_an_id_of_the_front_end_belongs_to_the_cell_with_its_source(id_: str, end: str) -> None:
+    ran = runs(CellRun(id_, f"x = 2{end}", [stream("ran b")]))
+    assert seen(cells_above(PAGE, ran, "prompt")) == [("a", "x = 1", "saved a"), ("b", f"x = 2{end}", "ran b")]
 
 
 def test_a_run_of_another_cell_with_the_same_source_is_not_confused_with_it() -> None:
@@ -149,6 +150,7 @@ def test_text_cannot_close_its_mark(mark: str) -> None:
         (stream(["one\n", "two\n"]), "one\ntwo"),
         (stream("\x1b[31mred\x1b[0m"), "red"),
         (stream(None), ""),
+        (stream("\n\nX marks\n  the X\n"), "X marks\n  the X"),
         ({"output_type": "error", "traceback": ["line 1", "\x1b[31mline 2"], "evalue": "why"}, "line 1\nline 2"),
         ({"output_type": "error", "traceback": [], "evalue": "why"}, "why"),
         ({"output_type": "error", "evalue": "why"}, "why"),

@@ -120,6 +120,36 @@ def test_the_error_says_why_a_file_cannot_be_read(folder: Path) -> None:
     assert error(folder, "read_file", path="no.txt") == "'no.txt' cannot be read: No such file or directory."
 
 
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda file: file.symlink_to("../outside/secret.txt"),
+            "'a.txt' cannot be read: Too many levels of symbolic links.",
+        ),
+        (os.mkfifo, "[the file is empty]"),
+    ],
+)
+def test_a_file_that_becomes_a_link_or_a_pipe_while_it_is_opened_is_not_followed_or_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, make: Any, text: str
+) -> None:
+    (folder / "a.txt").write_text("x")
+    usual = os.open
+
+    def swap(path: Path, *given: Any, **more: Any) -> int:
+        if Path(path) == folder / "a.txt":
+            Path(path).unlink()
+            make(Path(path))
+        return usual(path, *given, **more)
+
+    monkeypatch.setattr(os, "open", swap)
+    try:
+        result = call(folder, "read_file", path="a.txt")
+    except ToolError as error:
+        result = str(error)
+    assert result == text
+
+
 # Listing ----------------------------------------------------------------------------------------------------------
 
 
