@@ -109,6 +109,10 @@ def test_the_lines_of_an_event_are_joined_by_newlines() -> None:
     assert SSEDecoder().decode(b"data:1\ndata: 2\nid: 3\ndata:4\n\n") == [b"1\n 2\n4"]
 
 
+def test_a_stream_may_begin_with_a_newline() -> None:
+    assert decoded([b"\n", b'data: {"n": 1}\n\n']) == [{"n": 1}]
+
+
 def test_a_last_event_is_joined_from_its_chunks() -> None:
     assert decoded([b'data: {"n"', b": 1", b"}"]) == [{"n": 1}]
 

@@ -176,6 +176,36 @@ def test_repeated_column_names_are_numbered() -> None:
     assert "| n | m | n (2) | n (3) |" in as_text(frame)
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (
+            pd.DataFrame([[1, 2, 3, 4]], columns=["n", "m", "n", "n"]),
+            "1 row × 4 columns (n: Int64, m: Int64, n (2): Int64, n (3): Int64)\n\n"
+            "| n | m | n (2) | n (3) |\n| --- | --- | --- | --- |\n| 1 | 2 | 3 | 4 |",
+        ),
+        (
+            pd.DataFrame({"n": [1, 2]}, index=pd.Index([5, 6], name="n")),
+            "2 rows × 2 columns (n: Int64, n (2): Int64)\n\n| n | n (2) |\n| --- | --- |\n| 5 | 1 |\n| 6 | 2 |",
+        ),
+        (
+            pd.Series([7], index=pd.Index(["a"], name="k"), name="n"),
+            "1 row × 2 columns (k: String, n: Int64)\n\n| k | n |\n| --- | --- |\n| a | 7 |",
+        ),
+        (pl.Series("n", [1, 2]), "2 rows × 1 column (n: Int64)\n\n| n |\n| --- |\n| 1 |\n| 2 |"),
+        (pa.table({"n": [1]}), "1 row × 1 column (n: Int64)\n\n| n |\n| --- |\n| 1 |"),
+        (
+            pl.DataFrame({"n": range(11)}),
+            "11 rows × 1 column (n: Int64)\n\n| n |\n| --- |\n"
+            + "".join(f"| {n} |\n" for n in range(10))
+            + "… 1 more row",
+        ),
+    ],
+)
+def test_the_whole_text_of_a_frame(value: Any, text: str) -> None:
+    assert as_text(value) == text
+
+
 # Cutting --------------------------------------------------------------------------------------------------------
 
 
