@@ -244,6 +244,18 @@ def test_a_fork_without_its_last_shared_turn_shares_what_is_above_its_first_cell
     assert texts(history, "none yet") == ["a2", "a3"]
 
 
+def test_a_fork_of_a_fork_without_its_last_shared_turn_keeps_what_both_share() -> None:
+    history, _ = filled("a", "b", "c")
+    history.fork("main", "side", "c")
+    own = turn("q", "own", cell_id="c", thread="side")
+    history.put(own)
+    history.fork("side", "third")
+    history.put(turn("q", "last", cell_id="d", thread="third"))
+    assert texts(history, "third") == ["a0", "a1", "own", "last"]
+    history.forget(own)
+    assert texts(history, "third") == ["a0", "a1", "last"]
+
+
 def test_the_turns_of_a_fork_are_stale_after_a_shared_turn_changed() -> None:
     history, _ = filled("a", "b")
     history.fork("main", "side")
