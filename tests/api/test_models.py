@@ -81,7 +81,7 @@ USAGE = {
     ],
 )
 def test_cost_is_tokens_times_price(name: str, dollars: float) -> None:
-    assert cost(name, USAGE) == pytest.approx(dollars)
+    assert cost(name, USAGE) == pytest.approx(dollars, rel=1e-9)
 
 
 def test_cost_is_unknown_without_a_price_and_invalid_counters_count_as_zero() -> None:

@@ -172,6 +172,7 @@ def test_the_hash_is_the_one_in_existing_records() -> None:
     message = b'{"content":[{"text":"hi","type":"text"}],"role":"user"}'
     sha256 = hashlib.sha256(message).hexdigest()
     assert request.message_sha256(HI) == request.PreparedMessage.of(HI).sha256 == sha256
+    assert request.PreparedMessage.of(HI).message is HI
     params = {"max_tokens": 1, "metadata": {"user_id": "u"}, "stream": True}
     for system, written in (("Be brief.", b'"Be brief."'), (None, b"null"), ("", b"null")):
         expected = b'{"messages":["%s"],"model":"M","params":{"max_tokens":1},"system":%s}' % (sha256.encode(), written)
