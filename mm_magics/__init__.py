@@ -112,9 +112,15 @@ _MODULES = {
 
 def load_ipython_extension(shell: Any) -> None:
     """Register the magics. IPython calls this for `%load_ext mm_magics`."""
-    from mm_magics.ipython.magics import load
+    try:
+        from mm_magics.ipython.magics import load
 
-    load(shell)
+        load(shell)
+    except Exception:
+        from mm_magics.packages import check_required
+
+        check_required()
+        raise
 
 
 def __getattr__(name: str) -> Any:

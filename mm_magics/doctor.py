@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from platform import python_version
 from typing import Literal
 
+from mm_magics import packages
 from mm_magics.api.messages import blocks, problems
 from mm_magics.api.models import CATALOGUE, nearest
 from mm_magics.config import checked_base_url
@@ -22,8 +22,8 @@ from mm_magics.history.turn import Turn
 from mm_magics.session import Session
 from mm_magics.wording import counted
 
-REQUIRED = ("anthropic", "anywidget", "ipython")
-OPTIONAL = ("ipykernel", "jupyterlab", "notebook", "keyring")
+SHOWN = ("anthropic", "anywidget", "ipython")
+"""Packages that are listed even without a problem, besides those of the extras."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ def examine(session: Session, front_end: str) -> Iterator[Finding]:
         front_end: The name of the front end, which is shown.
     """
     yield Finding("Python", True, f"{python_version()} at {sys.prefix}")
-    for name in ("mm-magics", *REQUIRED, *OPTIONAL):
-        yield _package(name)
+    yield from _packages()
     yield Finding("front end", True, front_end)
     yield _widget()
     yield from _endpoint(session)
@@ -65,13 +64,19 @@ def examine(session: Session, front_end: str) -> Iterator[Finding]:
         yield _thread(thread, turns)
 
 
-def _package(name: str) -> Finding:
-    try:
-        return Finding(name, True, version(name))
-    except PackageNotFoundError:
-        if name in OPTIONAL:
-            return Finding(name, None, "not installed")
-        return Finding(name, False, "not installed", f"Run: pip install {name}")
+def _packages() -> Iterator[Finding]:
+    """Check the version of every package that mm-magics declares for its users."""
+    needed = packages.declared()
+    if not needed:
+        yield Finding("mm-magics", False, "not installed", "Run: pip install mm-magics")
+        return
+    yield Finding("mm-magics", True, packages.installed_version("mm-magics"))
+    for name, _, extra in needed:
+        version, wrong = packages.installed_version(name), packages.wrong_version(name)
+        if wrong or not (version or extra):
+            yield Finding(name, False, wrong or "not installed", packages.fix(name))
+        elif extra or name in SHOWN:
+            yield Finding(name, True if version else None, version or f"not installed (extra {extra})")
 
 
 def _widget() -> Finding:

@@ -17,6 +17,7 @@ import mm_magics
 ROOT = Path(mm_magics.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "interrupts", "text", "wording"),
+    ("packages",),
     ("api",),
     ("simulator",),
     ("prompt",),

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from mm_magics.batch.rows import Row, Rows, column_values
+from mm_magics.packages import require
 
 
 class DaskRows:
@@ -64,6 +65,9 @@ def rows_of(data: Any) -> Rows | DaskRows:
     """Return the rows of a data frame or an iterable.
 
     Raises:
-        UsageError: The data has no rows.
+        UsageError: The data has no rows, or is a Dask data frame of a version that is not supported.
     """
-    return DaskRows(data) if hasattr(data, "npartitions") and hasattr(data, "get_partition") else Rows(data)
+    if hasattr(data, "npartitions") and hasattr(data, "get_partition"):
+        require("dask", "Dask data frames")
+        return DaskRows(data)
+    return Rows(data)

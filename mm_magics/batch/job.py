@@ -20,6 +20,7 @@ from mm_magics.batch.row_template import RowTemplate
 from mm_magics.batch.rows import MissingColumnError, Rows
 from mm_magics.config import checked_base_url
 from mm_magics.errors import PromptError, UsageError
+from mm_magics.packages import require
 from mm_magics.session import Session
 from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
 from mm_magics.turn.prepared import PreparedPrompt
@@ -126,6 +127,7 @@ def build_job(
     def make_engine() -> Engine:
         if options.engine is None:
             return LocalEngine(send, session.keys.find(base_url), schema)
+        require("distributed", "Dask clusters")
         from mm_magics.batch.engines.dask import DaskEngine
 
         return DaskEngine(options.engine, send, options.schema)

@@ -12,6 +12,7 @@ from typing import Any
 import narwhals
 
 from mm_magics.errors import UsageError
+from mm_magics.packages import require
 from mm_magics.text import replace_surrogates
 
 FRAMES = ("pandas", "polars", "pyarrow", "modin", "cudf")
@@ -138,6 +139,7 @@ class Rows:
 def _frame(data: Any) -> narwhals.DataFrame[Any] | None:
     if not any(kind.__module__.partition(".")[0] in FRAMES for kind in type(data).__mro__):
         return None
+    require("narwhals", "Data frames")
     try:
         frame = narwhals.from_native(data, eager_only=True, pass_through=True)
     except Exception as error:  # for example two columns with the same name

@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from mm_magics.errors import ConfigError, MissingKeyError
+from mm_magics.packages import fix, wrong_version
 
 MINIMAX_HOSTS = frozenset({"api.minimax.io", "api.minimaxi.com"})
 VARIABLES = ("MINIMAX_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
@@ -91,6 +92,8 @@ class Keys:
         """Save the key in the OS keyring. Raises `ConfigError` if that fails."""
         keyring = _keyring()
         if keyring is None:
+            if wrong := wrong_version("keyring"):
+                raise ConfigError(f"The OS keyring cannot be used: {wrong}.", fix("keyring"))
             raise ConfigError("No OS keyring is available.", "Install mm-magics[keyring], or set MINIMAX_API_KEY.")
         try:
             keyring.set_password(KEYRING_SERVICE, key.host, key.reveal())
@@ -118,6 +121,8 @@ class Keys:
                 f"{' and '.join(skipped)} {'is' if len(skipped) == 1 else 'are'} set, but for another host. "
                 f"Set ANTHROPIC_BASE_URL to this endpoint as well, or run %minimax login."
             )
+        if wrong := wrong_version("keyring"):
+            hint += f" The OS keyring was not read: {wrong}."
         raise MissingKeyError(f"No API key found for {host}.", hint)
 
     def _variable(self, name: str) -> str:
@@ -144,7 +149,9 @@ def _character(each: str) -> str:
 
 
 def _keyring() -> Any:
-    """Return the `keyring` module; None if it is not installed or has no backend."""
+    """Return the `keyring` module; None if it is missing, in a version that is not supported, or has no backend."""
+    if wrong_version("keyring"):
+        return None
     try:
         import keyring
         from keyring.backends import fail

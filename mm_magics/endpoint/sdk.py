@@ -9,6 +9,8 @@ import gc
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mm_magics.packages import require
+
 if TYPE_CHECKING:
     import socket
 
@@ -22,7 +24,12 @@ def import_sdk() -> None:
     """Import the SDK with the garbage collector off.
 
     The import creates 130,000 objects that stay; not collecting saves a tenth of its time.
+
+    Raises:
+        UsageError: The SDK is missing or in a version that is not supported.
     """
+    for name in ("anthropic", "httpx2"):
+        require(name, "Calls to an endpoint")
     collecting = gc.isenabled()
     gc.disable()
     try:

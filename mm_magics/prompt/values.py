@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mm_magics.packages import require
 from mm_magics.wording import counted
 
 HEAD_ROWS = 10
@@ -47,6 +48,7 @@ def _frame_text(value: Any) -> str | None:
     """Return a data frame's shape, dtypes and first rows as Markdown; None for any other value."""
     if type(value).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow"):
         return None
+    require("narwhals", "Data frames")
     import narwhals
 
     if type(value).__module__.startswith("pandas"):

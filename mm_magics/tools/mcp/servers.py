@@ -15,11 +15,11 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.api.urls import parse_http_url, require_encryption
 from mm_magics.errors import UsageError
+from mm_magics.packages import require
 from mm_magics.text import replace_surrogates
 from mm_magics.tools.mcp import redact
 from mm_magics.tools.tool import Tool, ToolOutput
@@ -83,10 +83,9 @@ class MCPServers:
             bearer: Name of the environment variable that contains the token for a URL.
 
         Raises:
-            UsageError: If this cannot work, or the `mcp` package is not installed.
+            UsageError: If this cannot work, or the `mcp` package is missing or in a wrong version.
         """
-        if find_spec("mcp") is None:
-            raise UsageError("MCP servers need the mcp package.", 'pip install "mm-magics[mcp]"')
+        require("mcp", "MCP servers")
         if not SERVER_NAME.fullmatch(name):
             raise UsageError(
                 f"{name!r} is not a valid name for an MCP server.",

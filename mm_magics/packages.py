@@ -1,0 +1,176 @@
+"""The packages that mm_magics uses, and whether the installed versions are the ones that it declares.
+
+Another package may have replaced a version after pip installed ours: pip only warns about it. The declared versions
+are read from the metadata of the installed mm-magics.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distributions, requires
+from importlib.metadata import version as metadata_version
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from mm_magics.errors import ConfigError, UsageError
+
+EXTRAS = ("lab", "mcp", "keyring", "dask")
+"""The extras that users install; the others are for people who work on this package."""
+
+_REQUIREMENT = re.compile(
+    r"(?P<name>[\w.-]+)\s*(?:\[[^]]*\])?\s*\(?(?P<bounds>[^;)]*)\)?\s*(?P<marker>;.*)?", re.DOTALL
+)
+_EXTRA = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")
+_BOUND = re.compile(r"(>=|<=|==|~=|!=|>|<)\s*v?(\d+(?:\.\d+)*)(\.\*)?")
+
+_usable: set[str] = set()
+"""Packages that were found in a declared version; they are not looked up again."""
+
+
+class Requirement(NamedTuple):
+    """What mm-magics declares about a package: its bounds, such as `>=2.3,<3`, and the extra it belongs to, or ""."""
+
+    name: str
+    bounds: str
+    extra: str
+
+
+def declared() -> list[Requirement]:
+    """Return what every installation needs and then what the extras for users need; [] without our own metadata."""
+    try:
+        found = [_parse(line) for line in requires("mm-magics") or ()]
+    except PackageNotFoundError:
+        return []
+    rank = {extra: number for number, extra in enumerate(("", *EXTRAS))}
+    return sorted((each for each in found if each.extra in rank), key=lambda each: rank[each.extra])
+
+
+def installed_version(name: str) -> str:
+    """Return the version of a package; "" if it is not installed."""
+    try:
+        return metadata_version(name) or ""
+    except PackageNotFoundError:
+        return ""
+
+
+def wrong_version(name: str) -> str:
+    """Return which version is installed and which is needed; "" if it is missing or in a declared version."""
+    installed = installed_version(name)
+    for each in declared() if installed else ():
+        if each.name == name and not allows(each.bounds, installed):
+            return f"{name} {installed} is installed, but mm-magics needs {name}{each.bounds}"
+    return ""
+
+
+def fix(name: str) -> str:
+    """Return how to install a declared version, and which other packages do not allow it."""
+    requirement = next((each for each in declared() if each.name == name), Requirement(name, "", ""))
+    if not installed_version(name):
+        return f'Run: pip install "{f"mm-magics[{requirement.extra}]" if requirement.extra else name}"'
+    command = f'Run: pip install "{name}{requirement.bounds}", and restart the kernel.'
+    others = sorted(_conflicts(requirement))
+    return f"{command} But {' and '.join(others)}: use another environment for one of them." if others else command
+
+
+def require(name: str, purpose: str) -> None:
+    """Check that a package can be used, before it is imported.
+
+    Args:
+        name: The package.
+        purpose: What needs it, in the plural, as the start of a sentence: "MCP servers".
+
+    Raises:
+        UsageError: It is not installed, or not in a declared version.
+    """
+    if name in _usable:
+        return
+    if not installed_version(name) and find_spec(name) is None:
+        raise UsageError(f"{purpose} need the {name} package.", fix(name))
+    if wrong := wrong_version(name):
+        raise UsageError(f"{purpose} cannot be used: {wrong}.", fix(name))
+    _usable.add(name)
+
+
+def check_required() -> None:
+    """Check the packages that every installation needs, when loading failed.
+
+    Raises:
+        ConfigError: Some are missing or in a wrong version.
+    """
+    names = [each.name for each in declared() if not each.extra]
+    problems = [f"{name} is not installed" for name in names if not installed_version(name)]
+    problems += filter(None, map(wrong_version, names))
+    if problems:
+        hint = "Run: pip install --upgrade mm-magics, and restart the kernel."
+        raise ConfigError(f"mm_magics cannot be loaded: {'; '.join(problems)}.", hint)
+
+
+def allows(bounds: str, version: str) -> bool:
+    """Return whether a version is within the bounds. Pre-releases count as their release.
+
+    >>> [allows(">=2.3,<3", each) for each in ("1.30.0", "2.3", "2.10.1", "3.0.0rc1")]
+    [False, True, True, False]
+    >>> allows("~=1.4", "1.9"), allows("~=1.4", "2.0"), allows("==1.*", "1.30"), allows("!=1.2", "1.2.0")
+    (True, False, True, False)
+    """
+    release = _release(version)
+    return all(_is_within(release, *bound) for bound in _BOUND.findall(bounds))
+
+
+def _is_within(release: tuple[int, ...], operator: str, bound: str, wildcard: str) -> bool:
+    limit = _release(bound)
+    series = [int(part) for part in bound.split(".")]
+    series = series if wildcard else series[:-1]  # for ==2.*, and for ~=2.3, which is ==2.* from 2.3
+    in_series = list((*release, *[0] * len(series))[: len(series)]) == series
+    match operator:
+        case ">=":
+            return release >= limit
+        case "<=":
+            return release <= limit
+        case ">":
+            return release > limit
+        case "<":
+            return release < limit
+        case "~=":
+            return release >= limit and in_series
+        case "==":
+            return in_series if wildcard else release == limit
+        case _:
+            return not in_series if wildcard else release != limit
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version without zeros at its end, so that 2.0 equals 2.
+
+    >>> _release("2.30.0rc1"), _release("v2.0")
+    ((2, 30), (2,))
+    """
+    found = re.match(r"v?(\d+(?:\.\d+)*)", version)
+    numbers = [int(part) for part in found[1].split(".")] if found else []
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _parse(line: str) -> Requirement:
+    found = _REQUIREMENT.match(line)
+    if found is None:
+        return Requirement(line, "", "?")
+    extra = _EXTRA.search(found["marker"] or "")
+    bounds = ",".join(sorted((each.strip() for each in found["bounds"].split(",") if each.strip()), reverse=True))
+    return Requirement(_normalized(found["name"]), bounds, extra[1] if extra else "")
+
+
+def _conflicts(requirement: Requirement) -> Iterator[str]:
+    """Yield "NAME requires mcp<2" for each installed package that does not allow the lowest version that we need."""
+    lowest = next((number for sign, number, _ in _BOUND.findall(requirement.bounds) if sign == ">="), "")
+    for distribution in distributions():
+        for line in distribution.requires or () if lowest else ():
+            other = _parse(line)
+            if other.name == requirement.name and not other.extra and not allows(other.bounds, lowest):
+                yield f"{distribution.name} requires {other.name}{other.bounds}"
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
