@@ -163,12 +163,14 @@ def _parse(line: str) -> Requirement:
 
 
 def _conflicts(requirement: Requirement) -> Iterator[str]:
-    """Yield "NAME requires mcp<2" for each installed package that does not allow the lowest version that we need."""
-    lowest = next((number for sign, number, _ in _BOUND.findall(requirement.bounds) if sign == ">="), "")
+    """Yield "NAME requires mcp<2" for each installed package whose bounds and ours allow no common version."""
     for distribution in distributions():
-        for line in distribution.requires or () if lowest else ():
+        for line in distribution.requires or ():
             other = _parse(line)
-            if other.name == requirement.name and not other.extra and not allows(other.bounds, lowest):
+            if other.name != requirement.name or other.extra:
+                continue
+            both = f"{requirement.bounds},{other.bounds}"
+            if not any(allows(both, number) for _, number, _ in _BOUND.findall(both)):
                 yield f"{distribution.name} requires {other.name}{other.bounds}"
 
 

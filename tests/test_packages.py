@@ -104,7 +104,7 @@ def test_the_package_that_does_not_allow_the_version_is_named(install: Install) 
     install("mcp", "1.30.0")
     install("jupyter-server-mcp", "0.3.1", "anyio", "mcp (<2,>=1.9)", "mcp<1; extra == 'old'")
     install("agents", "1.0", "mcp~=1.20", "other<1")
-    install("modern", "1.0", "mcp>=1")
+    install("modern", "1.0", "mcp>=2.5")
     with pytest.raises(UsageError) as caught:
         add_server()
     assert caught.value.hint == (
