@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from mm_magics.errors import NotebookError, RecordError
+from mm_magics.history.prompt_source import is_prompt
 from mm_magics.history.turn import MIME_TYPE, Turn
 
 MAX_BYTES = 64 * 1024 * 1024
-MAGIC = "%%minimax"
-EXPLAIN = "%minimax explain"
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,6 @@ class Cell:
     @property
     def is_prompt(self) -> bool:
         return self.kind == "code" and is_prompt(self.source)
-
-
-def is_prompt(source: str) -> bool:
-    """Return whether running a cell with this source sends a prompt."""
-    return source.lstrip().startswith((MAGIC, EXPLAIN))
 
 
 @dataclass(frozen=True)

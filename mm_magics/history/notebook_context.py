@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mm_magics.history.notebook import Document, is_prompt
+from mm_magics.history.notebook import Document
+from mm_magics.history.prompt_source import is_prompt
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.prompt.values import cut
 from mm_magics.text import strip_ansi
@@ -39,7 +40,7 @@ class CellRun:
     @property
     def is_ours(self) -> bool:
         """Whether it is a prompt cell or a command: their outputs are not shown to the model."""
-        return self.source.lstrip().startswith(("%%minimax", "%minimax"))
+        return self.is_prompt or self.source.lstrip().startswith("%minimax")
 
     @property
     def text(self) -> str:

@@ -30,10 +30,14 @@ class _Echo:
 
 
 class CellRecorder:
-    """The cells that ran in this shell, by id, in the order of their first runs."""
+    """The cells that ran in this shell, by id, in the order of their first runs.
+
+    `source` is the source of the cell that is running.
+    """
 
     def __init__(self, shell: Any) -> None:
         self.cells: dict[str, CellRun] = {}
+        self.source = ""
         self._shell = shell
         self._outputs: list[Output] = []
         self._size = 0
@@ -49,8 +53,10 @@ class CellRecorder:
         failed = [cell for cell in self.cells.values() if any(each["output_type"] == "error" for each in cell.outputs)]
         return failed[-1] if failed else None
 
-    def _start_cell(self, _info: Any) -> None:
-        self._outputs, self._size = [], 0
+    def _start_cell(self, info: Any) -> None:
+        if not info.store_history:
+            return  # a part of a cell, such as the text below %%capture
+        self._outputs, self._size, self.source = [], 0, info.raw_cell
         for stream in (sys.stdout, sys.stderr):
             if getattr(stream, "echo", self) is None:
                 stream.echo = _Echo(self._record_text)  # type: ignore[union-attr]
@@ -72,11 +78,13 @@ class CellRecorder:
         return message
 
     def _finish_cell(self, result: Any) -> None:
+        info = result.info
+        if info is not None and not info.store_history:
+            return
         for stream in (sys.stdout, sys.stderr):
             if isinstance(getattr(stream, "echo", None), _Echo):
                 stream.echo = None  # type: ignore[union-attr]
-        info = result.info
-        if info is None or info.silent or not info.store_history:
+        if info is None or info.silent:
             return
         error = result.error_before_exec or result.error_in_exec
         if error is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from mm_magics.config import MiniMax
+from mm_magics.history.prompt_source import drop_lines_above
 from mm_magics.ipython import arguments, comms, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.completion import complete
@@ -56,4 +57,5 @@ def load(shell: Any) -> None:
     config = MiniMax(parent=shell)
     shell.configurables.append(config)
     shell.register_magics(MiniMaxMagics(shell, Session(config)))
+    shell.input_transformers_cleanup.insert(0, drop_lines_above)
     shell.Completer.custom_matchers.append(complete)

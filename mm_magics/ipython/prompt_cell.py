@@ -11,6 +11,7 @@ from mm_magics.display.answer_format import parse_answer
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
 from mm_magics.history.notebook_context import CellRun
+from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic
 from mm_magics.ipython import arguments, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.live_page import LivePage
@@ -57,6 +58,7 @@ class PromptCells:
         if flags.pop("help", False):
             print(arguments.help_text())
             return
+        _check_source(self.recorder.source, text)
         if "params" in flags:
             flags["params"] = {**settings.value("params"), **flags["params"]}
         if "map" in flags:
@@ -139,6 +141,17 @@ class PromptCells:
     def _other_cells(self) -> Sequence[CellRun]:
         document = self._session.notebook.document if self._session.notebook else None
         return notebook_context.other_cells(document, self.recorder.cells, self._cell_id())
+
+
+def _check_source(source: str, text: str) -> None:
+    """Raise `UsageError` if running the cell would not send exactly one prompt."""
+    if repeating := repeating_magic(source):
+        raise UsageError(f"%%{repeating} would send the prompt many times. Nothing was sent.", "Use %%time.")
+    if line := second_magic(text):
+        raise UsageError(
+            f"Line {line} of the prompt starts another {MAGIC} prompt. Nothing was sent.",
+            "Move it to a cell of its own. To send the line as text, enclose it in a ``` block.",
+        )
 
 
 def _show_request(prompt: PreparedPrompt) -> None:

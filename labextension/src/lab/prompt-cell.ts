@@ -6,8 +6,27 @@ import { isRecord } from '../renderer/turn-state';
 
 export const MAGIC = '%%minimax';
 
+/** Cell magics, in lower case, below which a `%%minimax` line is text: their text is not IPython code that runs once. */
+const NOT_RUN = new Set(
+  (
+    '! bash bigquery cython file html javascript js julia latex markdown perl pypy python python2 python3 r ruby ' +
+    'script sh sql svg sx system timeit writefile'
+  ).split(' '),
+);
+const LINE_END = /\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/;
+
+/** Whether the first magic is `%%minimax`: above it may be blank lines, comments and magics such as `%%time`. */
 export function isPrompt(source: string): boolean {
-  return /^\s*%%minimax(?![\w.-])/.test(source);
+  for (const line of source.split(LINE_END)) {
+    const text = line.replace(/^[^\S\ufeff]+/, '');
+    if (/^%%minimax(?: |\s*$)/.test(text)) return true;
+    const magic = /^%%(!|[\p{L}_][\p{L}\p{N}_.-]*)(?: |\s*$)/u.exec(text)?.[1];
+    if (
+      magic === undefined ? text !== '' && !text.startsWith('#') : NOT_RUN.has(magic.toLowerCase())
+    )
+      return false;
+  }
+  return false;
 }
 
 /** Whether any of these cell sources mentions MiniMax. The extension leaves other notebooks alone. */

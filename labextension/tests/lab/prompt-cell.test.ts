@@ -1,17 +1,21 @@
 // Which cells are prompt cells, and which code an answer contains.
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { codeBlocksOf, mentionsMiniMax, isPrompt } from '../../src/lab/prompt-cell';
 
+/** The cells of the kernel's tests of its own `is_prompt`. */
+const cells = JSON.parse(readFileSync('../tests/history/prompt_cells.json', 'utf8')) as Record<
+  'prompt' | 'explain' | 'neither',
+  string[]
+>;
+
 describe('a prompt cell', () => {
-  it.each(['%%minimax', '%%minimax -m X\nHi.', '\n\n%%minimax\nHi.'])('is %j', (source) => {
+  it.each(cells.prompt)('is %j', (source) => {
     expect(isPrompt(source)).toBe(true);
   });
-  it.each(['', 'x = 1', '%minimax usage', '%%minimaxed', '# %%minimax', 'x\n%%minimax'])(
-    'is not %j',
-    (source) => {
-      expect(isPrompt(source)).toBe(false);
-    },
-  );
+  it.each([...cells.explain, ...cells.neither])('is not %j', (source) => {
+    expect(isPrompt(source)).toBe(false);
+  });
 });
 
 it('a notebook mentions MiniMax if one of its cells does', () => {
