@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from mm_magics.api import request
 from mm_magics.api.messages import Block
@@ -22,9 +23,9 @@ from mm_magics.events import Event
 from mm_magics.history.cell_matching import CellMatcher
 from mm_magics.history.context_messages import prepared_messages
 from mm_magics.history.notebook import LiveNotebook, NotebookFile
-from mm_magics.history.replay import Recordings, is_replayable
+from mm_magics.history.replay import RecordedRequest, Recordings, find_in_history
 from mm_magics.history.thread import History
-from mm_magics.history.turn import Turn
+from mm_magics.history.turn import Turn, source_sha256
 from mm_magics.tools.approval import Approve, Rules, deny_all
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
@@ -89,7 +90,9 @@ class Session:
         if api_key is not None:
             self.keys.enter(self.settings.value("base_url"), api_key, "api_key")
 
-    def prepare(self, content: str | Sequence[Block], *, cell_id: str | None = None, **flags: Any) -> PreparedPrompt:
+    def prepare(
+        self, content: str | Sequence[Block], *, cell_id: str | None = None, source: str | None = None, **flags: Any
+    ) -> PreparedPrompt:
         """Build and check the request for a prompt, without sending it.
 
         >>> Session(api_key="none").prepare("Hello", max_tokens=99).body["max_tokens"]
@@ -98,6 +101,7 @@ class Session:
         Args:
             content: The text of the prompt, or content blocks of the Messages API.
             cell_id: The cell that the prompt belongs to: its turn replaces the cell's earlier one.
+            source: The prompt as it is in the cell, if the content was made from it: a later edit of it is noticed.
             flags: Settings for this prompt only, by name. `tools` are functions, `Tool`s or names; `schema` is what
                 the answer must match: a Pydantic model, a dataclass, a TypedDict, or a JSON schema.
 
@@ -117,7 +121,8 @@ class Session:
         model, system, thread, context = chosen["model"], chosen["system"], chosen["thread"], chosen["context"]
         toolbox = self._toolbox(chosen, output_schema)
         params = {**request_params(chosen), **(toolbox.offer(chosen["tool_choice"]) if toolbox else {})}
-        position = Position(thread, cell_id, valid_context(context), self.history.base(thread))
+        sha256 = "" if source is None else source_sha256(source)
+        position = Position(thread, cell_id, valid_context(context), self.history.base(thread), sha256)
         turns = self.history.context_turns(thread, cell_id, position.context)
         prepared = prepared_messages(turns, message)
         body = request.build_body(model, [each.message for each in prepared], system, params)
@@ -180,7 +185,7 @@ class Session:
         client, stop = self.client(prompt.timeout), stop or threading.Event()
         timeout, max_seconds = prompt.timeout, self.settings.value("max_seconds")
         call = lambda body: Call(client.message_reader(body), timeout, max_seconds, stop)  # noqa: E731
-        return Answer(prompt, call, self.history, stop, self._restored_note())
+        return Answer(prompt, call, self.history, stop, self._restored_note(), urlsplit(client.base_url).hostname or "")
 
     def ask(
         self,
@@ -286,11 +291,11 @@ class Session:
 
     def _find_recording(self, prompt: PreparedPrompt) -> Turn | None:
         """Return a recording of the request: the cell's own, another one of this notebook, or one of `replay_from`."""
-        sha256 = prompt.request.sha256
+        sent = prompt.request
+        requested = RecordedRequest(sent.model, sent.system, sent.params, sent.body["messages"], sent.sha256)
         own = self.history.turn_of_cell(prompt.thread, prompt.cell_id)
-        turns = [*([own] if own else []), *(turn for thread in self.history.threads().values() for turn in thread)]
-        found = next((turn for turn in turns if turn.request_sha256 == sha256 and is_replayable(turn)), None)
-        return found or self._recordings.find(sha256, self.settings.value("replay_from"))
+        found = find_in_history(self.history, requested, own)
+        return found or self._recordings.find(requested, self.settings.value("replay_from"))
 
     def client(self, timeout: float | None = None) -> Client:
         """Return the HTTP client for the current settings. It stays open until they change."""

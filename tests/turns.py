@@ -11,6 +11,7 @@ import jsonschema
 
 from mm_magics.api.request import message_sha256, request_sha256
 from mm_magics.history.context_messages import context_messages
+from mm_magics.history.replay import RecordedRequest
 from mm_magics.history.turn import Turn
 
 SCHEMA = json.loads((files("mm_magics.history") / "turn.schema.json").read_text("utf-8"))
@@ -52,3 +53,10 @@ def turn(prompt: str = "hi", answer: Any = "hello", above: list[Turn] | None = N
     return replace(
         made, request_sha256=request_sha256(made.model, made.system, made.params, map(message_sha256, array))
     )
+
+
+def recorded_request(asked: Turn, above: list[Turn] | None = None) -> RecordedRequest:
+    """Return the request that the turn answered, with these turns above it."""
+    sent = context_messages(above or [], asked.messages[0])
+    sha256 = request_sha256(asked.model, asked.system, asked.params, map(message_sha256, sent))
+    return RecordedRequest(asked.model, asked.system, asked.params, sent, sha256)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mm_magics.api import messages, models
+from mm_magics.api.canonical import canonical_json
 from mm_magics.errors import RequestError
 from mm_magics.text import is_utf8
 
@@ -136,11 +137,6 @@ def json_of(value: Any) -> str:
     return text if text.isascii() or is_utf8(text) else _json(value, allow_nan=False)
 
 
-def canonical_json(value: Any) -> bytes:
-    """Return JSON that is the same for equal values: sorted keys, no spaces, ASCII. Raises as `encode` does."""
-    return _json(value, sort_keys=True).encode()
-
-
 def _json(value: Any, **options: bool) -> str:
     try:
         return json.dumps(value, separators=(",", ":"), **options)  # type: ignore[arg-type]
@@ -157,14 +153,16 @@ def message_sha256(message: Mapping[str, Any]) -> str:
 def request_sha256(model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]) -> str:
     """Return the hash of a request, from the hashes of its messages, so that a long context is hashed only once.
 
-    >>> one = request_sha256("MiniMax-M2", None, {"max_tokens": 8, "metadata": {"user_id": "a"}}, [])
-    >>> one == request_sha256("MiniMax-M2", "", {"max_tokens": 8}, [])
+    >>> one = request_sha256("MiniMax-M2", None, {"temperature": 1.0, "metadata": {"user_id": "a"}}, [])
+    >>> one == request_sha256("MiniMax-M2", "", {"temperature": 1}, [])
     True
     """
     return hashlib.sha256(hash_input(model, system, params, message_hashes)).hexdigest()
 
 
 def hash_input(model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]) -> bytes:
-    """Return the bytes that the hash of a request is computed from."""
+    """Return the bytes that the hash of a request is computed from: canonical JSON."""
     known = {key: value for key, value in params.items() if key not in NOT_IN_HASH}
-    return canonical_json({"model": model, "system": system or None, "params": known, "messages": list(message_hashes)})
+    rest = canonical_json({"model": model, "system": system or None, "params": known})
+    hashes = ",".join(f'"{each}"' for each in message_hashes)
+    return b'{"messages":[' + hashes.encode() + b"]," + rest[1:]

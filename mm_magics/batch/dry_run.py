@@ -76,7 +76,7 @@ def estimate(job: MapJob) -> DryRun:
                 errors[number] = error.message
                 continue
             prompts += [text] if len(prompts) < EXAMPLES else []
-            reply = store.get(digest)
+            reply = store.get(digest) or store.get(builder.legacy_digest(text))
             if reply is not None:
                 stored += 1
                 stored_tokens_out += usage.total_tokens(map(usage.reported, reply.responses))["output_tokens"]

@@ -6,10 +6,11 @@ The hash of a request equals its `request_sha256`, and its bytes equal those of 
 from __future__ import annotations
 
 import hashlib
-from json.encoder import encode_basestring_ascii
+from json.encoder import encode_basestring, encode_basestring_ascii
 from secrets import token_hex
 
 from mm_magics.api import request
+from mm_magics.api.legacy_hash import legacy_hash_input, legacy_message_sha256
 from mm_magics.batch.engines.base import Request
 from mm_magics.errors import PromptError
 from mm_magics.turn.prepared import PreparedPrompt
@@ -27,6 +28,10 @@ class RequestBuilder:
         hashed = request.hash_input(prepared.model, prepared.system, prepared.params, [*context, placeholder])
         before, _, self._after_hash = hashed.partition(placeholder.encode())
         self._before_hash = hashlib.sha256(before)
+        context = [legacy_message_sha256(message) for message in body["messages"]]
+        hashed = legacy_hash_input(prepared.model, prepared.system, prepared.params, [*context, placeholder])
+        before, _, self._after_legacy_hash = hashed.partition(placeholder.encode())
+        self._before_legacy_hash = hashlib.sha256(before)
         encoded = request.encode(body)
         self._head, self._tail = encoded[:-2] + (b"," if context else b""), encoded[-2:]
 
@@ -38,9 +43,16 @@ class RequestBuilder:
         """
         if not text.strip():
             raise PromptError("The prompt is empty.", "Nothing was sent.")
-        message = f'{{"content":[{{"text":{encode_basestring_ascii(text)},"type":"text"}}],"role":"user"}}'
+        message = f'{{"content":[{{"text":{encode_basestring(text)},"type":"text"}}],"role":"user"}}'
         digest = self._before_hash.copy()
-        digest.update(hashlib.sha256(message.encode()).hexdigest().encode() + self._after_hash)
+        digest.update(hashlib.sha256(message.encode("utf-8", "surrogatepass")).hexdigest().encode() + self._after_hash)
+        return digest.digest()
+
+    def legacy_digest(self, text: str) -> bytes:
+        """Return the hash that the request has in stores of mm_magics 0.1."""
+        message = f'{{"content":[{{"text":{encode_basestring_ascii(text)},"type":"text"}}],"role":"user"}}'
+        digest = self._before_legacy_hash.copy()
+        digest.update(hashlib.sha256(message.encode()).hexdigest().encode() + self._after_legacy_hash)
         return digest.digest()
 
     def build(self, text: str, digest: bytes) -> Request:

@@ -100,6 +100,8 @@ class RowRunner:
             except MiniMaxError as error:
                 self.results.fail(number, error.message)
         stored = self._stored({digest for _, _, digest in prompts})
+        older = {self._builder.legacy_digest(text): digest for _, text, digest in prompts if digest not in stored}
+        stored |= {older[legacy_digest]: reply for legacy_digest, reply in self._stored(set(older)).items()}
         for number, text, digest in prompts:
             if self._stop.is_set():
                 raise StoppedError

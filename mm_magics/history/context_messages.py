@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mm_magics.api import messages, request
+from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s, may_be_changed
 from mm_magics.api.messages import Message
 from mm_magics.api.request import PreparedMessage
 from mm_magics.history.turn import Turn
@@ -34,11 +35,32 @@ def request_digest(above: Sequence[Turn], turn: Turn) -> str:
     return request.request_sha256(turn.model, turn.system, turn.params, (each.sha256 for each in prepared))
 
 
+def answered(above: Sequence[Turn], turn: Turn) -> bool:
+    """Return whether the turn answered the request that it would send now, with these turns above it."""
+    if turn.schema > 1:
+        return turn.request_sha256 == request_digest(above, turn)
+    sent = context_messages(above, turn.messages[0]) if turn.messages else []
+    return _legacy_answered(turn, map(legacy_message_sha256, sent), any(map(may_be_changed, sent)))
+
+
+def _legacy_answered(turn: Turn, message_hashes: Iterable[str], changed: bool) -> bool:
+    """Return whether a turn of schema 1 answered the messages with these hashes.
+
+    If a save may have changed a number in the request (`changed`, for its messages), the hash proves nothing, and the
+    turn is believed.
+    """
+    hashes = legacy_request_sha256s(turn.model, turn.system, turn.params, message_hashes)
+    if turn.request_sha256 in hashes:
+        return True
+    is_unchanged = any(isinstance(value, float) and value.is_integer() for value in turn.params.values())
+    return not is_unchanged and (changed or may_be_changed(turn.params))
+
+
 class ContextHash:
     """The hashes of the messages that a turn sees, extended turn by turn.
 
     A history of 1,000 turns is checked in one pass this way. It works as long as joining the turns changes no message,
-    which is nearly always; otherwise `digest` returns None.
+    which is nearly always; otherwise `answered_by` leaves the work to `answered`.
 
     `chain` differs for different contexts: it identifies the turns that were added so far.
     """
@@ -48,19 +70,30 @@ class ContextHash:
         closed = [turn.closed for turn in (*context, *turns)]
         _, sources = messages.join_with_sources(closed)
         self._is_plain = len(sources) == sum(map(len, closed)) and None not in sources
+        self._has_schema_1 = any(turn.schema == 1 for turn in turns)
+        self._turns: list[Turn] = []
         self._hashes: list[str] = []
+        self._legacy_hashes: list[str] = []
+        self._may_be_changed = False
         self.chain = 0
         for turn in context:
             self.add(turn)
 
     def add(self, turn: Turn) -> None:
         self.chain = hash((self.chain, turn.id))
+        self._turns.append(turn)
         if self._is_plain:
             self._hashes += [each.sha256 for each in turn.prepared]
+        if self._is_plain and self._has_schema_1:
+            self._legacy_hashes += map(legacy_message_sha256, turn.closed)
+            self._may_be_changed |= any(map(may_be_changed, turn.closed))
 
-    def digest(self, turn: Turn) -> str | None:
-        """Return the hash of the request that the turn would send now; None if `request_digest` must work it out."""
+    def answered_by(self, turn: Turn) -> bool:
+        """Return whether the turn answered the request that it would send now."""
         if not self._is_plain or not turn.closed:
-            return None
+            return answered(self._turns, turn)
+        if turn.schema == 1:
+            hashes = [*self._legacy_hashes, legacy_message_sha256(turn.messages[0])]
+            return _legacy_answered(turn, hashes, self._may_be_changed or may_be_changed(turn.messages[0]))
         hashes = [*self._hashes, request.message_sha256(turn.messages[0])]
-        return request.request_sha256(turn.model, turn.system, turn.params, hashes)
+        return turn.request_sha256 == request.request_sha256(turn.model, turn.system, turn.params, hashes)

@@ -1,16 +1,19 @@
 """Replay: answer a request with the turn that was recorded for exactly the same request.
 
-A recording is found by the hash of its request alone, and is only read. Turns that were stopped or failed are not
-recordings.
+A recording is found by the hash of its request, and is only read. Turns that were stopped or failed are not recordings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from mm_magics.api import request
+from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s
+from mm_magics.api.messages import Message
 from mm_magics.errors import MiniMaxError
 from mm_magics.history.notebook import Cell, Document, read_notebook
 from mm_magics.history.thread import History
@@ -19,18 +22,58 @@ from mm_magics.history.turn import Turn
 ReplayMode = Literal["off", "auto", "only"]
 
 
+@dataclass(frozen=True)
+class RecordedRequest:
+    """A request that a recording may have answered.
+
+    The hash in a record is only a claim: anybody can write one. A recording must also have the same prompt, model,
+    system prompt and parameters.
+    """
+
+    model: str
+    system: str | None
+    params: Mapping[str, Any]
+    messages: Sequence[Message]
+    sha256: str
+
+    def has_legacy_hash(self, turn: Turn) -> bool:
+        """Return whether the record is of schema 1 and has the hash that this request had then."""
+        return turn.schema == 1 and turn.request_sha256 in self._legacy_sha256s
+
+    def is_answered_by(self, turn: Turn) -> bool:
+        """Return whether the turn is a recording with the same prompt, model, system prompt and parameters."""
+        if not is_replayable(turn) or not turn.messages:
+            return False
+        return self._contents == _contents(turn.model, turn.system, turn.params, turn.messages[0])
+
+    @cached_property
+    def _contents(self) -> bytes:
+        return _contents(self.model, self.system, self.params, self.messages[-1])
+
+    @cached_property
+    def _legacy_sha256s(self) -> frozenset[str]:
+        hashes = [legacy_message_sha256(message) for message in self.messages]
+        return frozenset(legacy_request_sha256s(self.model, self.system, self.params, hashes))
+
+
+def _contents(model: str, system: str | None, params: Mapping[str, Any], prompt: Message) -> bytes:
+    return request.hash_input(model, system, params, [request.message_sha256(prompt)])
+
+
 class Recordings:
     """The recordings in notebooks and folders of notebooks. A file is read when it is needed and when it changed."""
 
     def __init__(self) -> None:
         self._cache: dict[Path, tuple[int, dict[str, Turn]]] = {}
 
-    def find(self, request_sha256: str, sources: Iterable[str | Path]) -> Turn | None:
+    def find(self, requested: RecordedRequest, sources: Iterable[str | Path]) -> Turn | None:
         """Return the first recording for this request in the notebooks and folders of notebooks, if there is one."""
         for path in _notebooks(sources):
-            turn = self._turns_in(path).get(request_sha256)
-            if turn is not None:
-                return turn
+            turns = self._turns_in(path)
+            exact = turns.get(requested.sha256)
+            for turn in [exact] if exact else filter(requested.has_legacy_hash, turns.values()):
+                if requested.is_answered_by(turn):
+                    return turn
         return None
 
     def _turns_in(self, path: Path) -> dict[str, Turn]:
@@ -38,11 +81,32 @@ class Recordings:
         try:
             version = path.stat().st_mtime_ns
             if path not in self._cache or self._cache[path][0] != version:
-                turns = filter(is_replayable, read_notebook(path).turns())
-                self._cache[path] = (version, {turn.request_sha256: turn for turn in turns})
+                self._cache[path] = (version, _recordings(read_notebook(path)))
         except (MiniMaxError, OSError):
             return {}
         return self._cache[path][1]
+
+
+def _recordings(document: Document) -> dict[str, Turn]:
+    history = History()
+    history.follow(document)
+    turns = list(filter(is_replayable, document.turns()))
+    return {history.answered_sha256(turn) or turn.request_sha256: turn for turn in turns}
+
+
+def find_in_history(history: History, requested: RecordedRequest, own: Turn | None) -> Turn | None:
+    """Return the recording of the request among the turns of a notebook and their versions, the cell's own first."""
+    turns = [*([own] if own else []), *(turn for thread in history.threads().values() for turn in thread)]
+    versions = (version for turn in turns for version in (turn, *turn.versions))
+    return next((turn for turn in versions if _answers(history, turn, requested)), None)
+
+
+def _answers(history: History, turn: Turn, requested: RecordedRequest) -> bool:
+    if turn.schema > 1 and turn.request_sha256 != requested.sha256:
+        return False
+    return requested.is_answered_by(turn) and (
+        requested.has_legacy_hash(turn) or history.answered_sha256(turn) == requested.sha256
+    )
 
 
 def is_replayable(turn: Turn) -> bool:

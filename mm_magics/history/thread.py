@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mm_magics.errors import UsageError
-from mm_magics.history.context_messages import Context, ContextHash, request_digest
+from mm_magics.history.context_messages import Context, ContextHash, answered, request_digest
 from mm_magics.history.notebook import Document
 from mm_magics.history.turn import Turn
 
@@ -115,19 +115,32 @@ class History:
                 stale = False
             elif turn.context != "above":
                 above = self.context_turns(thread, self._key(turn), turn.context)
-                stale = turn.request_sha256 != request_digest(above, turn)
+                stale = not answered(above, turn)
             elif known and known[0] == context.chain:
                 stale = known[1]
             else:
-                stale = turn.request_sha256 != (context.digest(turn) or request_digest(seen, turn))
+                stale = not context.answered_by(turn)
                 self._stale[turn.place] = (context.chain, stale)
             if stale:
                 yield turn
             seen.append(turn)
             context.add(turn)
 
-    def _key(self, turn: Turn) -> str:
-        return next(key for (_, key), each in self._entries.items() if each.turn is turn)
+    def answered_sha256(self, turn: Turn) -> str:
+        """Return the hash of the request that a turn of this history answered.
+
+        A record of schema 1 has a hash of another form. If its context is still the one it answered, the hash is
+        computed from that; otherwise it is unknown, and the result is "".
+        """
+        if turn.schema > 1:
+            return turn.request_sha256
+        if (key := self._key(turn)) is None:
+            return ""
+        above = self.context_turns(turn.thread, key, turn.context)
+        return request_digest(above, turn) if answered(above, turn) else ""
+
+    def _key(self, turn: Turn) -> str | None:
+        return next((key for (_, key), each in self._entries.items() if each.turn is turn), None)
 
     # Writing
 

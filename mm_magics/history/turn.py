@@ -1,14 +1,16 @@
-"""A turn, and its stored form: the turn record, schema 1.
+"""A turn, and its stored form: the turn record, schema 2.
 
 A record contains what was received, verbatim, complete or not; `Turn.closed` is the part that may be sent again.
-`turn.schema.json` beside this file specifies the record.
+`turn.schema.json` beside this file specifies the record. A turn of a schema 1 record is written as schema 1 again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,9 +20,10 @@ from mm_magics.api import messages
 from mm_magics.api.messages import Message
 from mm_magics.api.request import PreparedMessage
 from mm_magics.errors import RecordError
+from mm_magics.history.exact_json import exact_texts, restore
 
 MIME_TYPE = "application/vnd.minimax.turn+json"
-SCHEMA = 1
+SCHEMA = 2
 
 Status = Literal["complete", "stopped", "truncated", "failed"]
 STATUSES = ("complete", "stopped", "truncated", "failed")
@@ -32,6 +35,11 @@ def new_id() -> str:
 
 def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def source_sha256(source: str) -> str:
+    """Return the hash of a prompt as the user typed it, by which a later edit is noticed."""
+    return hashlib.sha256(source.rstrip("\n").encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,11 @@ class Turn:
         base: Where the thread was forked from: `thread`, and the last shared `turn` with its `cell`.
         id: A UUID.
         created: When the request was sent, in UTC.
+        source_sha256: The hash of the text that the user typed, before `{{ }}` was filled in; "" if it is unknown.
+        endpoint: The name of the host that answered; "" if it is unknown.
+        notes: What the user must know about how the turn ended.
+        versions: Earlier turns of the cell, the most recent first.
+        schema: The schema of its record.
     """
 
     thread: str
@@ -80,6 +93,11 @@ class Turn:
     base: Mapping[str, str] | None = None
     id: str = field(default_factory=new_id)
     created: str = field(default_factory=now)
+    source_sha256: str = ""
+    endpoint: str = ""
+    notes: list[str] = field(default_factory=list)
+    versions: list[Turn] = field(default_factory=list)
+    schema: int = SCHEMA
 
     @cached_property
     def closed(self) -> list[Message]:
@@ -119,8 +137,8 @@ class Turn:
 
     def record(self) -> dict[str, Any]:
         """Return the turn record, with its keys in a fixed order."""
-        return {
-            "schema": SCHEMA,
+        record = {
+            "schema": self.schema,
             "id": self.id,
             "thread": self.thread,
             "cell_id": self.cell_id,
@@ -136,6 +154,16 @@ class Turn:
             **({"context": self.context} if self.context != "above" else {}),
             **({"base": dict(self.base)} if self.base else {}),
         }
+        if self.schema == 1:
+            return record
+        added = {
+            "source_sha256": self.source_sha256,
+            "endpoint": self.endpoint,
+            "notes": self.notes,
+            "versions": [version.record() for version in self.versions],
+            "json": exact_texts(self.params, self.messages),
+        }
+        return record | {key: value for key, value in added.items() if value}
 
     @classmethod
     def from_record(cls, record: object) -> Turn:
@@ -147,12 +175,27 @@ class Turn:
             raise RecordError(
                 f"The record has schema {schema}; this version reads schema {SCHEMA}.", "Update mm_magics."
             )
+        added = _ADDED_CHECKS if schema == SCHEMA else {}
         wrong = [key for key, ok in _CHECKS.items() if not ok(record.get(key))]
-        if schema != SCHEMA or wrong:
+        wrong += [key for key, ok in added.items() if key in record and not ok(record[key])]
+        if type(schema) is not int or schema < 1 or wrong:
             raise RecordError(f"The turn record is damaged: {', '.join(wrong) or 'schema'}.")
         if not messages.is_writable(record):
             raise RecordError("The turn record is damaged: JSON cannot represent it, or it is nested too deeply.")
-        return cls(**{key: value for key, value in record.items() if key in _FIELDS})
+        fields = {key: value for key, value in record.items() if key in _CHECKS or key in added}
+        exact = record.get("json") if added else None
+        fields["params"], fields["messages"] = restore(record["params"], record["messages"], exact)
+        if added:
+            fields["versions"] = list(_versions(record.get("versions", ())))
+        return cls(**fields, schema=schema)
+
+
+def _versions(records: list[Any]) -> Iterator[Turn]:
+    """Yield the earlier turns of a record; one that is damaged is left out, because the turn itself is usable."""
+    for record in records:
+        if isinstance(record, dict):
+            with suppress(RecordError):
+                yield Turn.from_record({**record, "versions": []})
 
 
 def _is_text(value: object) -> bool:
@@ -192,4 +235,9 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "context": lambda value: value in (None, "above", "all", "none") or type(value) is int,
     "base": lambda value: value is None or _is_base(value),
 }
-_FIELDS = frozenset(_CHECKS)
+_ADDED_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "source_sha256": _is_text,
+    "endpoint": _is_text,
+    "notes": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "versions": lambda value: isinstance(value, list),
+}

@@ -66,6 +66,7 @@ class PromptCells:
             return
         if misplaced := MAP_FLAGS & flags.keys():
             raise UsageError(f"--{min(misplaced)} needs --map.", "Name a data frame or a list with --map.")
+        source = text
         out, answer_format = flags.pop("out", None), flags.pop("as", "markdown")
         quiet, dry_run = flags.pop("quiet", settings.value("quiet")), flags.pop("dry_run", False)
         if not flags.pop("raw", False):
@@ -81,7 +82,7 @@ class PromptCells:
         sees = flags.pop("sees", settings.value("sees"))
         if visible_cells is None:
             visible_cells = self._visible_cells(sees, flags.get("thread", settings.value("thread")), cell_id)
-        prompt = self._session.prepare(self._content(text, visible_cells), cell_id=cell_id, **flags)
+        prompt = self._session.prepare(self._content(text, visible_cells), cell_id=cell_id, source=source, **flags)
         if dry_run:
             _show_request(prompt)
             return

@@ -16,7 +16,7 @@ from typing import Any
 from mm_magics.api.messages import Block, Problem, blocks, problems
 from mm_magics.api.models import CATALOGUE, MEDIA_BLOCKS, TEMPERATURE_RANGE, Model
 from mm_magics.simulator.cache import MAX_BREAKPOINTS
-from mm_magics.simulator.tokens import Segment, canonical, segments
+from mm_magics.simulator.tokens import Segment, segments
 
 MODELS: Mapping[str, Model] = {
     "MiniMax-M3": Model("MiniMax-M3", 1_000_000, media=frozenset({"image"}), note="newer than the catalogue"),
@@ -166,12 +166,16 @@ def validate(body: Mapping[str, Any]) -> Request | Refusal:
         max_tokens=body.get("max_tokens") or DEFAULT_MAX_TOKENS,
         stream=body.get("stream") is True,
         thinks=_thinks(model, body.get("thinking")),
-        seed=sha256(
-            canonical([body.get(key) for key in ("model", "system", "messages", "tools", "tool_choice")]).encode()
-        ).hexdigest(),
+        seed=_seed(body),
         prompt=prompt,
     )
     return REFUSALS["context-window"] if request.input_tokens > (model.window or 0) else request
+
+
+def _seed(body: Mapping[str, Any]) -> str:
+    """Return what the generated answer depends on: equal requests get equal answers."""
+    asked = [body.get(key) for key in ("model", "system", "messages", "tools", "tool_choice")]
+    return sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _thinks(model: Model, thinking: object) -> bool:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from mm_magics.api.messages import Block, blocks
-from mm_magics.simulator.tokens import canonical, without_mark
+from mm_magics.simulator.tokens import exact_json, without_mark
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "proxy-authorization", "cookie"})
 MAX_ISSUED = 20_000
@@ -160,13 +160,13 @@ def _fingerprint(block: Block) -> _Fingerprint:
     kind = str(block.get("type"))
     bare = without_mark(block)
     names = {"thinking": ("signature", "thinking"), "text": ("text",), "tool_use": ("id",)}.get(kind, ())
-    traits = [_digest(canonical([kind, name, bare[name]])) for name in names if name in bare]
-    whole = _digest(canonical(bare))
+    traits = [_digest(exact_json([kind, name, bare[name]])) for name in names if name in bare]
+    whole = _digest(exact_json(sorted(bare.items())))  # a stream does not define the order of a block's own fields
     return _Fingerprint(kind, whole, (*traits, whole))
 
 
 def _key(prints: Sequence[_Fingerprint]) -> bytes:
-    return _digest(canonical([each.whole.hex() for each in prints]))
+    return _digest(exact_json([each.whole.hex() for each in prints]))
 
 
 def _differences(issued: Sequence[_Fingerprint], given: Sequence[_Fingerprint]) -> tuple[str, ...]:

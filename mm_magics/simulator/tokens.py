@@ -26,9 +26,9 @@ def count(text: str) -> int:
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
-def canonical(value: object) -> str:
-    """Return JSON that is equal for equal values."""
-    return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+def exact_json(value: object) -> str:
+    """Return JSON that differs when anything differs, even the order of keys: endpoints compare and cache bytes."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ def block_text(block: Mapping[str, Any]) -> str:
         case "thinking":
             return str(block.get("thinking", ""))
         case "tool_use":
-            return str(block.get("name", "")) + canonical(block.get("input", {}))
+            return str(block.get("name", "")) + exact_json(block.get("input", {}))
         case "tool_result":
             content = block.get("content", "")
             return content if isinstance(content, str) else "".join(map(block_text, blocks({"content": content})))
         case "image":
             return ""
         case _:
-            return canonical(without_mark(block))
+            return exact_json(without_mark(block))
 
 
 def output_tokens(content: Sequence[Block]) -> int:
@@ -79,7 +79,7 @@ def segments(
 ) -> Iterator[Segment]:
     """Yield the prompt's segments in the order of the cache."""
     for tool in tools:
-        text = canonical(without_mark(tool))
+        text = exact_json(without_mark(tool))
         yield Segment("tool", text, count(text), _marked(tool))
     for block in system:
         yield Segment("system", block_text(block), count(block_text(block)), _marked(block))
@@ -88,4 +88,4 @@ def segments(
             text = block_text(block)
             bare = {key: value for key, value in without_mark(block).items() if key not in ("text", "thinking")}
             tokens = IMAGE_TOKENS if block.get("type") == "image" else count(text)
-            yield Segment(f"{message.get('role')} {canonical(bare)}", text, tokens, _marked(block))
+            yield Segment(f"{message.get('role')} {exact_json(bare)}", text, tokens, _marked(block))

@@ -52,6 +52,7 @@ class Answer:
         history: Where the turn is put once it ends.
         stop: Ends the turn when it is set.
         notes: What to show to the user beside the notes of the prompt.
+        endpoint: The name of the host that answers.
     """
 
     def __init__(
@@ -61,11 +62,12 @@ class Answer:
         history: History,
         stop: threading.Event,
         notes: Sequence[str] = (),
+        endpoint: str = "",
     ) -> None:
         self.prompt = prompt
         self.notes = [*notes, *prompt.notes]
         self.turn: Turn | None = None
-        self._call, self._history = call, history
+        self._call, self._history, self._endpoint = call, history, endpoint
         body = prompt.body
         self._loop = ToolLoop(prompt.toolbox, body.get("tool_choice") or {}, stop) if prompt.toolbox else None
         self._model_calls = [_ModelCall(call(prompt.request.encoded_body))]
@@ -180,6 +182,7 @@ class Answer:
                 id=self._id,
                 created=self._created,
                 error=str(error) if error else None,
+                endpoint=self._endpoint,
             )
             if self.has_content:
                 self._history.put(self.turn)

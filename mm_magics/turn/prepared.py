@@ -32,13 +32,15 @@ class PreparedRequest:
 class Position:
     """Where a turn belongs in the notebook: its thread, its cell, and which turns it sees.
 
-    `base` is where the thread was forked from, as `History.base` returns it.
+    `base` is where the thread was forked from, as `History.base` returns it. `source_sha256` is the hash of the prompt
+    as the user typed it.
     """
 
     thread: str
     cell_id: str | None
     context: Context
     base: dict[str, str] | None
+    source_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class PreparedPrompt:
             status: How the turn ended.
             messages: All messages of the turn, `self.message` first.
             responses: One entry per model call, as `Turn.responses` describes them.
-            fields: Other fields of `Turn`: `id`, `created`, `error`.
+            fields: Other fields of `Turn`: `id`, `created`, `error`, `endpoint`.
         """
         request, position = self.request, self.position
         return Turn(
@@ -90,6 +92,7 @@ class PreparedPrompt:
             cell_id=position.cell_id,
             context=position.context,
             base=position.base,
+            source_sha256=position.source_sha256,
             model=request.model,
             system=request.system,
             params=request.params,

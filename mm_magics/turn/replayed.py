@@ -25,6 +25,8 @@ class ReplayedAnswer:
         self.turn = replace(
             turn, thread=at.thread, cell_id=at.cell_id or turn.cell_id, context=at.context, base=at.base
         )
+        if turn.schema > 1:
+            self.turn = replace(self.turn, source_sha256=at.source_sha256)
         history.put(replace(self.turn, cell_id=at.cell_id))
 
     def __iter__(self) -> Iterator[PromptSent | TurnEnd]:

@@ -134,7 +134,8 @@ def test_a_bundle_with_lone_surrogates_can_be_saved() -> None:
     made = turn("a file named \udcff", [{"type": "text", "text": "half \ud83d."}, {"type": "x", "y": "\ude00"}])
     shown = make_bundle(made, notes=["\udcff"])
     json.dumps(shown, ensure_ascii=False).encode()
-    assert Turn.from_record(shown[MIME_TYPE]).text == "half \ufffd."
+    assert shown[MIME_TYPE]["messages"][1]["content"][0]["text"] == "half \ufffd."
+    assert Turn.from_record(shown[MIME_TYPE]) == made
     assert made.text == "half \ud83d."
 
 

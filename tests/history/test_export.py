@@ -94,9 +94,9 @@ def test_saved_turns_are_loaded_unchanged(tmp_path: Path) -> None:
     text = export.to_json(turns)
     export.write_file(tmp_path / "turns.json", text)
     assert export.load_turns(tmp_path / "turns.json") == turns
-    assert json.loads(text)["schema"] == 1
+    assert json.loads(text)["schema"] == 2
     assert "Grüße 🦪" in text
-    assert text.startswith('{\n "schema": 1,\n "turns": [')
+    assert text.startswith('{\n "schema": 2,\n "turns": [')
     assert text.endswith("}\n")
 
 

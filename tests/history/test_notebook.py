@@ -206,7 +206,7 @@ def test_a_record_whose_text_is_not_a_record_is_reported(record: Any) -> None:
 
 def test_a_fault_is_one_line() -> None:
     page = document(cell("a", {**RECORDS[0], "schema": 9}))
-    assert page.faults == ["cell 1 (a): The record has schema 9; this version reads schema 1. Update mm_magics."]
+    assert page.faults == ["cell 1 (a): The record has schema 9; this version reads schema 2. Update mm_magics."]
 
 
 def test_outputs_without_a_record_do_not_hide_it() -> None:

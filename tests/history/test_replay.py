@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
-from mm_magics.history.notebook import Cell, Document
-from mm_magics.history.replay import Recordings, check_cells, is_replayable
+from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s
+from mm_magics.history.context_messages import context_messages
+from mm_magics.history.notebook import Cell, Document, read_notebook
+from mm_magics.history.replay import Recordings, check_cells, find_in_history, is_replayable
+from mm_magics.history.thread import History
 from mm_magics.history.turn import MIME_TYPE, Turn
-from tests.turns import turn
+from tests.page_json import Page
+from tests.turns import recorded_request, turn
 
 
 def save(path: Path, *turns: Turn) -> Path:
@@ -38,9 +42,9 @@ def test_a_recording_is_found_by_the_hash_of_its_request(tmp_path: Path) -> None
     one, two = turn("one"), turn("two")
     path = save(tmp_path / "page.ipynb", one, two)
     for source in (path, str(path), tmp_path):
-        assert Recordings().find(two.request_sha256, [source]) == replace(two, cell_id="c1")
-    assert Recordings().find("0" * 64, [path]) is None
-    assert Recordings().find(one.request_sha256, []) is None
+        assert Recordings().find(recorded_request(two), [source]) == replace(two, cell_id="c1")
+    assert Recordings().find(recorded_request(turn("three")), [path]) is None
+    assert Recordings().find(recorded_request(one), []) is None
 
 
 def test_the_first_of_several_recordings_is_used(tmp_path: Path) -> None:
@@ -48,7 +52,7 @@ def test_the_first_of_several_recordings_is_used(tmp_path: Path) -> None:
     later, earlier = save(tmp_path / "a.ipynb", late), save(tmp_path / "b" / "a.ipynb", early)
     save(tmp_path / "z.ipynb", other)
     for sources, answer in (([earlier, later], "early"), ([later, earlier], "late"), ([tmp_path], "late")):
-        found = Recordings().find(early.request_sha256, sources)
+        found = Recordings().find(recorded_request(early), sources)
         assert found is not None
         assert found.text == answer
 
@@ -57,7 +61,7 @@ def test_a_notebook_without_the_recording_does_not_end_the_search(tmp_path: Path
     asked = turn("asked")
     (tmp_path / "broken.ipynb").write_text("{")
     sources = [tmp_path / "missing.ipynb", tmp_path / "broken.ipynb", save(tmp_path / "other.ipynb", turn("other"))]
-    assert Recordings().find(asked.request_sha256, [*sources, save(tmp_path / "page.ipynb", asked)]) is not None
+    assert Recordings().find(recorded_request(asked), [*sources, save(tmp_path / "page.ipynb", asked)]) is not None
 
 
 def test_checkpoints_of_jupyter_and_other_files_are_not_searched(tmp_path: Path) -> None:
@@ -65,15 +69,15 @@ def test_checkpoints_of_jupyter_and_other_files_are_not_searched(tmp_path: Path)
     save(tmp_path / ".ipynb_checkpoints" / "page-checkpoint.ipynb", asked)
     save(tmp_path / "page.json", asked)
     save(tmp_path / "sub" / "deep" / "page.ipynb", again)
-    assert Recordings().find(asked.request_sha256, [tmp_path]) is None
-    assert Recordings().find(again.request_sha256, [tmp_path]) is not None
+    assert Recordings().find(recorded_request(asked), [tmp_path]) is None
+    assert Recordings().find(recorded_request(again), [tmp_path]) is not None
 
 
 def test_a_source_can_start_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     asked = turn("asked")
     save(tmp_path / "page.ipynb", asked)
-    assert Recordings().find(asked.request_sha256, ["~/page.ipynb"]) is not None
+    assert Recordings().find(recorded_request(asked), ["~/page.ipynb"]) is not None
 
 
 def test_a_saved_notebook_is_read_again_and_an_unchanged_one_is_not(
@@ -82,19 +86,19 @@ def test_a_saved_notebook_is_read_again_and_an_unchanged_one_is_not(
     one, two = turn("one"), turn("two")
     path = save(tmp_path / "page.ipynb", one)
     recordings = Recordings()
-    assert recordings.find(one.request_sha256, [path]) is not None
+    assert recordings.find(recorded_request(one), [path]) is not None
     save(path, two)
     os.utime(path, (2_000_000_000, 2_000_000_000))
-    assert recordings.find(two.request_sha256, [path]) is not None
-    assert recordings.find(one.request_sha256, [path]) is None
+    assert recordings.find(recorded_request(two), [path]) is not None
+    assert recordings.find(recorded_request(one), [path]) is None
 
     def refuse(*_: Any) -> Any:
         raise AssertionError("the notebook was read again")
 
     monkeypatch.setattr("mm_magics.history.replay.read_notebook", refuse)
-    assert recordings.find(two.request_sha256, [path]) is not None
+    assert recordings.find(recorded_request(two), [path]) is not None
     path.unlink()
-    assert recordings.find(two.request_sha256, [path]) is None
+    assert recordings.find(recorded_request(two), [path]) is None
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,7 @@ def test_a_saved_notebook_is_read_again_and_an_unchanged_one_is_not(
 def test_only_answers_that_the_endpoint_ended_are_recordings(tmp_path: Path, status: Any, replayable: bool) -> None:
     made = turn("asked", status=status)
     assert is_replayable(made) is replayable
-    found = Recordings().find(made.request_sha256, [save(tmp_path / "page.ipynb", made)])
+    found = Recordings().find(recorded_request(made), [save(tmp_path / "page.ipynb", made)])
     assert (found is not None) is replayable
 
 
@@ -168,3 +172,90 @@ def test_a_cell_below_a_changed_turn_is_stale() -> None:
 def test_a_cell_with_another_text_is_stale_where_its_text_can_be_compared(source: str, state: str) -> None:
     reason = "its text has changed" if state == "stale" else ""
     assert checked(cell("a", turn("What is a reef?"), source)) == [(1, "a", state, reason)]
+
+
+# A hash alone is not trusted, and schema 1 ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"prompt": "another prompt"},
+        {"model": "MiniMax-M2"},
+        {"system": "Be brief."},
+        {"params": {"max_tokens": 5}},
+        {"params": {"max_tokens": 8192, "tools": [{"name": "f", "input_schema": {}}]}},
+        {"messages": []},
+    ],
+    ids=str,
+)
+def test_a_record_that_claims_the_hash_of_another_request_is_not_replayed(tmp_path: Path, other: Any) -> None:
+    asked = turn("asked")
+    made = turn(other.pop("prompt", "asked"), **other) if "messages" not in other else replace(asked, messages=[])
+    forged = replace(made, request_sha256=asked.request_sha256, id="0b0a7d2c-0000-4000-8000-000000000000")
+    assert Recordings().find(recorded_request(asked), [save(tmp_path / "page.ipynb", forged)]) is None
+    history = History()
+    history.put(replace(forged, cell_id="a"))
+    assert find_in_history(history, recorded_request(asked), history.turn_of_cell("main", "a")) is None
+
+
+@pytest.mark.parametrize("same", [{"params": {"max_tokens": 8192.0}}, {"params": {"max_tokens": 8192, "metadata": {}}}])
+def test_another_spelling_of_the_same_request_is_replayed(tmp_path: Path, same: Any) -> None:
+    asked, made = turn("asked"), turn("asked", **same)
+    assert Recordings().find(recorded_request(asked), [save(tmp_path / "page.ipynb", made)]) is not None
+
+
+def schema_1(asked: Turn, above: list[Turn] | None = None) -> Turn:
+    """Return the turn as mm_magics 0.1 recorded it."""
+    sent = context_messages(above or [], asked.messages[0])
+    hashes = map(legacy_message_sha256, sent)
+    (sha256, *_) = legacy_request_sha256s(asked.model, asked.system, asked.params, hashes)
+    return replace(asked, schema=1, request_sha256=sha256)
+
+
+def calling(value: Any) -> Turn:
+    """Return a turn that called a tool with this value."""
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {"z": value}}
+    made = turn("call", [call], params={"max_tokens": 9})
+    result: Any = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "done"}]}
+    final: Any = {"role": "assistant", "content": [{"type": "text", "text": "Done."}]}
+    return replace(made, messages=[*made.messages, result, final])
+
+
+@pytest.mark.parametrize("value", ["text", 5, 2.0, 9007199254740993, [1.0, {"b": 1, "a": 2}]], ids=str)
+@pytest.mark.parametrize("params", [{"temperature": 1.0, "max_tokens": 9}, {"top_p": 1.0}, {"max_tokens": 9}], ids=str)
+def test_a_recording_of_schema_1_is_found_however_it_was_saved(tmp_path: Path, value: Any, params: Any) -> None:
+    first = schema_1(calling(value))
+    second = schema_1(turn("asked", params=params), [first])
+    with Page() as page:
+        for name, saved in (("python", lambda record: record), ("page", page.save)):
+            records = [saved(each.record()) for each in (first, second)]
+            turns = [Turn.from_record(record) for record in records]
+            path = save(tmp_path / f"{name}.ipynb", *turns)
+            requested = recorded_request(turn("asked", params=params), [turns[0]])
+            found = Recordings().find(requested, [path])
+            assert found is not None
+            assert found.id == second.id
+            assert [each.state for each in check_cells(read_notebook(path))] == ["recorded", "recorded"]
+            for other in (turn("other", params=params), turn("asked", params={**params, "max_tokens": 7})):
+                assert Recordings().find(recorded_request(other, [turns[0]]), [path]) is None
+
+
+def test_a_schema_1_turn_is_stale_once_the_turn_above_it_changed(tmp_path: Path) -> None:
+    first, changed = schema_1(turn("one", params={"temperature": 1.0})), turn("one", "changed")
+    second = schema_1(turn("two", params={"temperature": 1.0}), [first])
+    with Page() as page:
+        second = Turn.from_record(page.save(second.record()))
+    path = save(tmp_path / "page.ipynb", changed, second)
+    assert [each.state for each in check_cells(read_notebook(path))] == ["recorded", "stale"]
+    assert Recordings().find(recorded_request(second, [changed]), [path]) is None
+    found = Recordings().find(recorded_request(replace(second, params={"temperature": 1.0}), [first]), [path])
+    assert found is not None
+    assert found.id == second.id
+
+
+def test_a_version_is_a_recording() -> None:
+    old = turn("old")
+    history = History()
+    history.put(turn("new", versions=[old], cell_id="a"))
+    assert find_in_history(history, recorded_request(old), None) == old

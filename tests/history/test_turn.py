@@ -66,9 +66,30 @@ def test_the_record_contains_the_input_of_a_call_that_max_tokens_cut(session: Se
 
 def test_a_record_has_the_keys_of_the_schema_in_order() -> None:
     assert list(turn().record()) == SCHEMA["required"]
-    forked = turn(base={"thread": "main", "turn": "t1"}, context=3).record()
-    assert set(forked) == set(SCHEMA["properties"])
-    assert broken_rules(forked) == []
+    base = {"thread": "main", "turn": "t1"}
+    added: dict[str, Any] = {"source_sha256": "0" * 64, "endpoint": "api.minimax.io", "notes": ["Stopped."]}
+    full = turn(base=base, context=3, params={"temperature": 1.0}, versions=[turn("before")], **added).record()
+    assert set(full) == set(SCHEMA["properties"])
+    assert broken_rules(full) == []
+
+
+def test_a_turn_of_schema_1_is_written_as_schema_1_again() -> None:
+    record = {**turn(params={"temperature": 1.0}).record(), "schema": 1}
+    del record["json"]
+    made = Turn.from_record({**record, "notes": ["not of schema 1"], "json": {"params.temperature": "1"}})
+    assert made.record() == record
+    assert list(made.record()) == SCHEMA["required"]
+
+
+def test_versions_have_no_versions_and_a_damaged_one_is_left_out() -> None:
+    old, older = turn("old", versions=[turn("oldest")]), turn("older", schema=1)
+    record = turn("new", versions=[old, older]).record()
+    record["versions"].insert(1, {**turn().record(), "messages": 5})
+    record["versions"].append("not a record")
+    versions = Turn.from_record(record).versions
+    assert [each.prompt for each in versions] == ["old", "older"]
+    assert [each.versions for each in versions] == [[], []]
+    assert versions[1].schema == 1
 
 
 def test_a_record_is_read_back_as_the_same_turn() -> None:
@@ -109,6 +130,11 @@ DAMAGE: list[tuple[str, Any]] = [
     ("error", {}),
     ("base", "main"),
     ("base", {"thread": "main"}),
+    ("source_sha256", 5),
+    ("endpoint", None),
+    ("notes", "one"),
+    ("notes", [1]),
+    ("versions", {}),
     ("schema", None),
     ("schema", "1"),
     ("schema", 0),
@@ -139,8 +165,8 @@ def test_a_value_that_is_not_a_record_raises_a_record_error(record: Any) -> None
 
 
 def test_a_record_of_a_newer_schema_asks_for_an_update() -> None:
-    with pytest.raises(RecordError, match=r"schema 2.*reads schema 1") as caught:
-        Turn.from_record({**turn().record(), "schema": 2, "brand": "new"})
+    with pytest.raises(RecordError, match=r"schema 3.*reads schema 2") as caught:
+        Turn.from_record({**turn().record(), "schema": 3, "brand": "new"})
     assert "Update" in caught.value.hint
 
 

@@ -1,10 +1,10 @@
-// Converts a turn record (schema 1) to ops, so one view draws streaming and saved turns.
+// Converts a turn record (schema 1 or 2) to ops, so one view draws streaming and saved turns.
 // A damaged record or one with another schema gives null; nothing here throws.
 import { costOf, dollars, modelNamed } from './model-catalogue';
 import type { Status } from '../protocol';
 import { isRecord } from './turn-state';
 
-export const SCHEMA = 1;
+const SCHEMAS: ReadonlySet<unknown> = new Set([1, 2]);
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -19,8 +19,8 @@ const MIN_STREAM_SECONDS = 0.05;
 
 /** Return the ops for `reduce`, or null if the record cannot be drawn. */
 export function recordToOps(record: unknown): unknown[] | null {
-  if (!isRecord(record) || record['schema'] !== SCHEMA || !FINAL_STATUSES.has(record['status']))
-    return null;
+  if (!isRecord(record) || !SCHEMAS.has(record['schema'])) return null;
+  if (!FINAL_STATUSES.has(record['status'])) return null;
   if (!Array.isArray(record['messages'])) return null;
   const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
   return [

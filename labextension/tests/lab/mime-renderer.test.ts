@@ -66,7 +66,7 @@ describe('a turn record', () => {
   });
 
   it('that cannot be drawn is shown by the other types of the output', async () => {
-    const newer = turnRecord('Hi', { schema: 2 });
+    const newer = turnRecord('Hi', { schema: 3 });
     const { node } = await render({ [MIME_TYPE]: newer, 'text/html': '<b>saved</b>' });
     expect(node.querySelector('b')?.textContent).toBe('saved');
     expect(node.querySelector('.mm-turn')).toBeNull();

@@ -152,7 +152,7 @@ describe('a turn record', () => {
     7,
     [],
     {},
-    { ...RECORD, schema: 2 },
+    { ...RECORD, schema: 3 },
     { ...RECORD, messages: 7 },
     { ...RECORD, status: 'answering' },
     { ...RECORD, status: null },
