@@ -1,6 +1,7 @@
 // The two comms between one notebook and its kernel: the document before each execution, and Stop.
 // The page opens both, and the kernel only replies on the document comm. If a comm fails, cells run as they do without
 // this extension.
+import type { Cell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { CommsOverSubshells, type Kernel } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
@@ -15,6 +16,7 @@ import {
 } from '../protocol';
 import { NotebookDescriber } from './describe-notebook';
 import { mentionsMiniMax } from './prompt-cell';
+import { RunningCells } from './running-cells';
 
 /** Running a cell that matches may load mm_magics, and before that the kernel refuses the comms. */
 const LOADS_EXTENSION = /\bmm_magics\b/;
@@ -76,7 +78,7 @@ export class KernelComms {
     CommsOverSubshells.PerCommTarget,
   );
   private readonly describer = new NotebookDescriber();
-  private readonly pending = new Set<string>();
+  private readonly running: RunningCells;
   /** The JSON of each cell as the kernel last received it, by cell id. */
   private sentCells = new Map<string, string>();
   private stopRequested = false;
@@ -85,13 +87,13 @@ export class KernelComms {
     private readonly panel: NotebookPanel,
     receive: (answer: Unchecked<DocumentAnswer>) => void,
   ) {
+    this.running = RunningCells.of(panel.sessionContext);
     this.document = new Channel(DOCUMENT_COMM, CommsOverSubshells.Disabled, receive);
     void panel.sessionContext.ready.then(() => {
       this.requestMissedAnswers();
     });
     panel.sessionContext.statusChanged.connect((_, status) => {
       if (status !== 'restarting' && status !== 'autorestarting' && status !== 'dead') return;
-      this.pending.clear();
       this.dropComms();
     });
     panel.sessionContext.kernelChanged.connect(() => {
@@ -100,12 +102,12 @@ export class KernelComms {
   }
 
   /** Describe the notebook to the kernel, just before the code of a cell is sent. */
-  cellScheduled(id: string, source: string): void {
-    this.pending.add(id);
+  cellScheduled(cell: Cell): void {
+    this.running.scheduled(cell);
     this.stopRequested = false;
     try {
       this.describe({});
-      if (!LOADS_EXTENSION.test(source)) return;
+      if (!LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) return;
       this.document.expectRefusal();
       this.control.expectRefusal();
     } catch (error) {
@@ -115,7 +117,7 @@ export class KernelComms {
   }
 
   cellExecuted(id: string): void {
-    this.pending.delete(id);
+    this.running.executed(id);
     this.stopRequested = false;
   }
 
@@ -163,7 +165,7 @@ export class KernelComms {
       path,
       sent_at: Date.now() / 1000,
       order: [...cells.keys()],
-      pending: [...this.pending],
+      pending: [...this.running.ids].filter((id) => cells.has(id)),
       changed,
       settings: (content.model.getMetadata(SETTINGS_KEY) ?? {}) as JSONObject,
       ...extra,

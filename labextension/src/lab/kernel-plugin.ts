@@ -9,6 +9,7 @@ import {
 } from '@jupyterlab/notebook';
 import type { JSONObject } from '@lumino/coreutils';
 import { isRecord } from '../renderer/turn-state';
+import { AnswerPlaces } from './answer-places';
 import { KernelComms } from './kernel-comms';
 import { eachNotebook } from './open-notebooks';
 import { isCodeCell } from './prompt-cell';
@@ -46,9 +47,10 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
         if (isRecord(newMarks)) marks.update(newMarks);
       });
       commsOf.set(content, comms);
+      new AnswerPlaces(panel);
     });
     NotebookActions.executionScheduled.connect((_, { notebook, cell }) => {
-      commsOf.get(notebook)?.cellScheduled(cell.model.id, cell.model.sharedModel.getSource());
+      commsOf.get(notebook)?.cellScheduled(cell);
     });
     NotebookActions.executed.connect((_, { notebook, cell }) => {
       commsOf.get(notebook)?.cellExecuted(cell.model.id);

@@ -1,5 +1,6 @@
 // Notebooks of JupyterLab for tests: real models and notebook widgets, and small fakes of what needs a server.
 import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { CodeCell, ICodeCellModel } from '@jupyterlab/cells';
 import {
   CodeMirrorEditorFactory,
   CodeMirrorMimeTypeService,
@@ -19,6 +20,11 @@ import { RenderMimeRegistry, standardRendererFactories } from '@jupyterlab/rende
 import { CommandRegistry } from '@lumino/commands';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
+
+/** An output of a saved notebook. */
+export interface SavedOutput {
+  readonly data: Record<string, unknown>;
+}
 
 export interface CellContent {
   readonly source: string;
@@ -60,6 +66,7 @@ export class FakeKernel {
   readonly comms: FakeComm[] = [];
   handleComms = true;
   supportsSubshells = true;
+  readonly clientId = 'this page';
   interrupts = 0;
 
   createComm(target: string): FakeComm {
@@ -98,11 +105,13 @@ export class FakePanel {
   readonly toolbarItems: Widget[] = [];
   readonly statusChanged = new Signal<object, string>(this);
   readonly kernelChanged = new Signal<object, unknown>(this);
+  readonly iopubMessage = new Signal<object, object>(this);
   readonly disposed = new Signal<object, undefined>(this);
   readonly sessionContext = {
     ready: Promise.resolve(),
     session: { kernel: this.kernel as FakeKernel | null },
     statusChanged: this.statusChanged,
+    iopubMessage: this.iopubMessage,
     kernelChanged: this.kernelChanged,
   };
   readonly context: object;
@@ -114,6 +123,7 @@ export class FakePanel {
     },
   };
   isDisposed = false;
+  private static requests = 0;
 
   constructor(
     readonly content: Notebook,
@@ -144,6 +154,37 @@ export class FakePanel {
     emit(NotebookActions.executionScheduled, this.content, index);
   }
 
+  /** Run a cell: announce it, and send a request to the kernel. Return the id of the request. */
+  async run(index: number): Promise<string> {
+    const request = `request-${FakePanel.requests++}`;
+    this.schedule(index);
+    const { outputArea } = this.content.widgets[index] as CodeCell;
+    outputArea.future = fakeFuture(request);
+    await settled();
+    return request;
+  }
+
+  /** Receive a message of the kernel that belongs to a request. */
+  publish(request: string, type: string, content: object, session = this.kernel.clientId): void {
+    this.iopubMessage.emit({
+      channel: 'iopub',
+      header: { msg_type: type },
+      parent_header: { msg_id: request, session },
+      content: { metadata: {}, ...content },
+    });
+  }
+
+  /** Show data in the only output of a cell, as JupyterLab does. */
+  show(index: number, data: object): void {
+    const { outputs } = this.content.widgets[index]!.model as ICodeCellModel;
+    outputs.fromJSON([{ output_type: 'display_data', data, metadata: {} } as never]);
+  }
+
+  /** The outputs of a cell, as the notebook is saved. */
+  outputs(index: number): SavedOutput[] {
+    return (this.content.widgets[index]!.model as ICodeCellModel).outputs.toJSON() as SavedOutput[];
+  }
+
   /** Announce that a cell has run. */
   finish(index: number): void {
     emit(NotebookActions.executed, this.content, index);
@@ -152,6 +193,17 @@ export class FakePanel {
   get asPanel(): NotebookPanel {
     return this as unknown as NotebookPanel;
   }
+}
+
+type Future = CodeCell['outputArea']['future'];
+
+function fakeFuture(request: string): Future {
+  const future = {
+    msg: { header: { msg_id: request } },
+    done: new Promise(() => undefined),
+    dispose: () => undefined,
+  };
+  return future as unknown as Future;
 }
 
 function emit(signal: unknown, notebook: Notebook, index: number): void {
@@ -202,6 +254,7 @@ export function openNotebook(
     mimeTypeService: new CodeMirrorMimeTypeService(languages),
     notebookConfig: { ...StaticNotebook.defaultNotebookConfig, windowingMode: 'none' },
   });
+  model.sharedModel.clearUndoHistory();
   content.model = model;
   Widget.attach(content, document.body);
   content.activeCellIndex = 0;

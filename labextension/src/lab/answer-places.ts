@@ -1,0 +1,189 @@
+// Keeps every answer in the cell that asked for it, wherever the cell is now.
+// JupyterLab gives a cell that is moved, restored, pasted, merged or converted a new list of outputs, which no longer
+// receives updates. The messages still arrive on this page, so the outputs are corrected here.
+import type { ICellModel, ICodeCellModel } from '@jupyterlab/cells';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import { KernelMessage } from '@jupyterlab/services';
+import { MIME_TYPE } from '../protocol';
+import { isRecord } from '../renderer/turn-state';
+import { isCodeCell } from './prompt-cell';
+import { requestId, RunningCells } from './running-cells';
+
+type Output = Parameters<ICodeCellModel['outputs']['add']>[0];
+type Data = Readonly<Record<string, unknown>>;
+
+const WIDGET_TYPE = 'application/vnd.jupyter.widget-view+json';
+/** How many turns that have ended are remembered: a cell that is pasted or restored may show the turn as it streamed. */
+const REMEMBERED_TURNS = 100;
+
+interface Turn {
+  readonly id: string;
+  readonly request: string;
+  readonly notebook: object;
+  /** The cell that asked. */
+  readonly cell: string;
+  output: Output;
+  /** Whether `output` is the final bundle. */
+  ended: boolean;
+  /** Nothing more is done for the cell of a settled turn: its answer is in it, or the cell was run again. */
+  settled: boolean;
+}
+
+/** The turns of all notebooks on this page, by id: a cell can be pasted into another notebook. */
+const turns = new Map<string, Turn>();
+
+function isFinal(data: Data): boolean {
+  return !(WIDGET_TYPE in data);
+}
+
+function turnIdOf(data: Data): string | null {
+  const record = data[MIME_TYPE];
+  return isRecord(record) && typeof record['id'] === 'string' ? record['id'] : null;
+}
+
+function showsTurn({ outputs }: ICodeCellModel, id: string): boolean {
+  for (let at = 0; at < outputs.length; at++)
+    if (turnIdOf(outputs.get(at).data) === id) return true;
+  return false;
+}
+
+function forgetOldTurns(): void {
+  const ended = [...turns.values()].filter((turn) => turn.ended);
+  for (const { id } of ended.slice(0, -REMEMBERED_TURNS)) turns.delete(id);
+}
+
+export class AnswerPlaces {
+  /** One for each view of a notebook. */
+  private static readonly all = new Set<AnswerPlaces>();
+
+  private readonly running: RunningCells;
+  /** The new cell that a cell became a part of while it ran, by id. */
+  private readonly successors = new Map<string, string>();
+  private added: ICellModel[] = [];
+  private scheduled = false;
+
+  constructor(private readonly panel: NotebookPanel) {
+    this.running = RunningCells.of(panel.sessionContext);
+    panel.sessionContext.iopubMessage.connect((_, message) => {
+      this.receive(message);
+    });
+    panel.content.model?.cells.changed.connect((_, change) => {
+      this.cellsChanged(change.type, change.newValues);
+    });
+    AnswerPlaces.all.add(this);
+    panel.disposed.connect(() => AnswerPlaces.all.delete(this));
+  }
+
+  private receive(message: KernelMessage.IMessage): void {
+    if (!KernelMessage.isDisplayDataMsg(message) && !KernelMessage.isUpdateDisplayDataMsg(message))
+      return;
+    const { data, metadata } = message.content;
+    const id = turnIdOf(data);
+    // Of several pages that share a kernel, only the one that ran the cell changes the notebook.
+    if (id === null || !this.isOwn(message)) return;
+    const request = requestId(message);
+    const cell = (data[MIME_TYPE] as Record<string, unknown>)['cell_id'];
+    const asked = this.running.cellOf(request) ?? cell;
+    // A turn can be displayed again in another cell, whose output is like any other.
+    if (typeof cell !== 'string' || asked !== cell) return;
+    const output = { output_type: 'display_data', data, metadata } as Output;
+    const ended = isFinal(data);
+    const known = turns.get(id);
+    if (known) Object.assign(known, { output, ended });
+    else
+      turns.set(id, {
+        id,
+        request,
+        notebook: this.panel.context,
+        cell,
+        output,
+        ended,
+        settled: false,
+      });
+    if (ended) forgetOldTurns();
+    for (const places of AnswerPlaces.all) places.correctLater();
+  }
+
+  private isOwn({ parent_header: parent }: KernelMessage.IMessage): boolean {
+    const kernel = this.panel.sessionContext.session?.kernel;
+    return kernel != null && 'session' in parent && parent.session === kernel.clientId;
+  }
+
+  private cellsChanged(type: string, newValues: readonly ICellModel[]): void {
+    if (turns.size === 0) return;
+    if (type === 'add') this.added.push(...newValues);
+    this.correctLater();
+  }
+
+  /** Correct the outputs once JupyterLab has handled the same message or change. */
+  private correctLater(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    setTimeout(() => {
+      this.scheduled = false;
+      const added = this.added.splice(0);
+      if (!this.panel.isDisposed) this.correct(added);
+    });
+  }
+
+  private correct(added: readonly ICellModel[]): void {
+    const cells = [...(this.panel.content.model?.cells ?? [])];
+    for (const cell of cells) if (isCodeCell(cell)) finishOutputs(cell);
+    for (const id of this.running.ids) this.follow(id, cells, added);
+    for (const turn of turns.values())
+      if (!turn.settled && turn.notebook === this.panel.context) this.showInCell(turn, cells);
+  }
+
+  private showInCell(turn: Turn, cells: readonly ICellModel[]): void {
+    const cell = this.currentCell(turn.cell, cells);
+    if (!cell || !isCodeCell(cell)) return;
+    if (this.running.hasOtherRequest(cell.id, turn.request)) {
+      turn.settled = true;
+      return;
+    }
+    if (!showsTurn(cell, turn.id)) cell.outputs.add(turn.output);
+    if (turn.ended) turn.settled = true;
+  }
+
+  /** Find the new cell that a running cell was merged into, or that replaces it under another id. */
+  private follow(id: string, cells: readonly ICellModel[], added: readonly ICellModel[]): void {
+    const cell = this.currentCell(id, cells);
+    if (cell) {
+      this.running.followSource(cell);
+      return;
+    }
+    const last = this.successorsOf(id).at(-1) ?? id;
+    const source = this.running.sourceOf(last).trim();
+    const successor = added.find(
+      (each) =>
+        cells.includes(each) && isCodeCell(each) && each.sharedModel.getSource().includes(source),
+    );
+    if (!source || !successor) return;
+    this.successors.set(last, successor.id);
+    this.running.followSource(successor);
+  }
+
+  /** Return the cell, or the one that it became a part of. An edit that is undone brings the cell back. */
+  private currentCell(id: string, cells: readonly ICellModel[]): ICellModel | undefined {
+    return [id, ...this.successorsOf(id)]
+      .map((each) => cells.find((cell) => cell.id === each))
+      .findLast((cell) => cell !== undefined);
+  }
+
+  private successorsOf(id: string): string[] {
+    const found: string[] = [];
+    for (let next = this.successors.get(id); next; next = this.successors.get(next))
+      if (found.includes(next)) break;
+      else found.push(next);
+    return found;
+  }
+}
+
+/** Replace the outputs that show a turn as it streamed, if it has ended. */
+function finishOutputs({ outputs }: ICodeCellModel): void {
+  for (let at = 0; at < outputs.length; at++) {
+    const { data } = outputs.get(at);
+    const turn = turns.get(turnIdOf(data) ?? '');
+    if (turn?.ended && !isFinal(data)) outputs.set(at, turn.output);
+  }
+}
