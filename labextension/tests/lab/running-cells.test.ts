@@ -1,4 +1,4 @@
-// Which cells the kernel is told to be queued or running.
+// The cells that are queued or running, as the page describes them to the kernel.
 import { NotebookActions } from '@jupyterlab/notebook';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { kernelPlugin } from '../../src/lab/kernel-plugin';
