@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from mm_magics import Session, map_prompts
 from mm_magics.api import request
+from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s
 from mm_magics.batch.requests import RequestBuilder
 from mm_magics.errors import PromptError
 from mm_magics.simulator import Simulator
@@ -71,3 +74,23 @@ def test_rows_see_the_thread_only_with_context(session: Session, endpoint: Simul
     map_prompts(OK_TEMPLATE, ["a"], session=session)
     map_prompts(OK_TEMPLATE, ["a"], session=session, context="all")
     assert [len(record.body["messages"]) for record in endpoint.log] == [1, 1, 5]
+
+
+def test_the_answers_in_a_store_of_an_earlier_version_are_found(
+    session: Session, endpoint: Simulator, tmp_path: Path
+) -> None:
+    path, rows = tmp_path / "answers.sqlite", ["one", "zwölf", "half \ud83e"]
+    options: dict[str, Any] = {"session": session, "store": path, "progress": False, "temperature": 1.0}
+    first = map_prompts(OK_TEMPLATE, rows, **options)
+    with sqlite3.connect(path) as connection:
+        for row in rows:
+            prompt = session.prepare(OK_TEMPLATE.replace("{{ row }}", row), context="none", temperature=1.0)
+            (old,) = legacy_request_sha256s(
+                prompt.model, None, prompt.request.params, map(legacy_message_sha256, prompt.body["messages"])
+            )
+            names = bytes.fromhex(old), bytes.fromhex(prompt.request.sha256)
+            assert connection.execute("UPDATE answers SET sha256 = ? WHERE sha256 = ?", names).rowcount == 1
+    planned = map_prompts(OK_TEMPLATE, rows, dry_run=True, **options)
+    assert (planned.calls, planned.stored) == (0, 3)
+    assert map_prompts(OK_TEMPLATE, rows, **options).values == first.values
+    assert len(endpoint.log) == 3
