@@ -47,16 +47,19 @@ class Finding:
         return "info" if self.ok is None else "ok" if self.ok else "error"
 
 
-def examine(session: Session, front_end: str) -> Iterator[Finding]:
+def examine(session: Session, front_end: str, missing: str = "", hint: str = "") -> Iterator[Finding]:
     """Run all checks.
 
     Args:
         session: Its settings, keys, notebook and history are checked.
         front_end: The name of the front end, which is shown.
+        missing: What does not work in this front end, if anything, and `hint`, how to fix it.
     """
     yield Finding("Python", True, f"{python_version()} at {sys.prefix}")
     yield from _packages()
-    yield Finding("front end", True, front_end)
+    yield Finding(
+        "front end", not missing, f"{front_end}. {missing}" if missing else front_end, hint if missing else ""
+    )
     yield _widget()
     yield from _endpoint(session)
     yield from _notebook(session)

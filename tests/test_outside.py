@@ -37,6 +37,7 @@ from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from mm_magics.ipython import comms
 from mm_magics.ipython.live_page import LivePage
+from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.prompt.template import render
 from mm_magics.session import Session
 from mm_magics.simulator import contract
@@ -150,7 +151,7 @@ def test_any_text_as_a_notebook_file_is_read_or_refused(text: str) -> None:
 @example([{"order": ["a"], "pending": [], "changed": {"a": {"outputs": 5}}, "since": 1}])
 def test_any_description_from_a_page_is_used_or_ignored(descriptions: list[dict[str, Any]]) -> None:
     session = Session()
-    live = LivePage(session)
+    live = LivePage(session, ScheduledCells())
     live.record_output("a", Turn("main", "complete", "M", []), lambda: {"text/plain": "x"}, replayed=True)
     sent: list[Any] = []
     for description in descriptions:
@@ -177,7 +178,7 @@ class FrontEnd:
 @given(st.sampled_from([DOCUMENT_COMM, CONTROL_COMM]), st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
 def test_any_data_on_a_comm_is_used_or_ignored(target: str, data: list[Any]) -> None:
     front = FrontEnd()
-    comms.register_comms(front, LivePage(Session()).receive, lambda: None)
+    comms.register_comms(front, LivePage(Session(), ScheduledCells()).receive, lambda: None)
     front.targets[target](front, {"content": {}})
     for each in data:
         front.take({"content": {"data": each}})

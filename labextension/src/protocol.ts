@@ -148,6 +148,8 @@ export interface DocumentDescription {
   readonly settings: Readonly<Record<string, unknown>>;
   /** Sent once, by a page that was just opened: when its file was saved, in seconds since the epoch. */
   readonly since?: number;
+  /** The ids of the cells that are about to run, in order. A server that executes cells does not tell the kernel. */
+  readonly scheduled?: readonly string[];
 }
 
 export interface DocumentAnswer {

@@ -1,4 +1,4 @@
-"""The view that shows nothing while a turn streams: for nbclient, nbconvert, papermill and nbval."""
+"""The view that shows nothing while a turn streams: for programs such as nbclient, and for server-side execution."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mm_magics.batch.progress import MapEvent
-from mm_magics.tools.approval import deny_all
+from mm_magics.display.approval_prompt import prompt_for_approval
 
 
 class PlainView:
@@ -17,7 +17,7 @@ class PlainView:
     def show(self, event: MapEvent) -> None:
         """Do nothing: the final bundle shows everything."""
 
-    approve = staticmethod(deny_all)
+    approve = staticmethod(prompt_for_approval)
 
     def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Display the final bundle."""

@@ -159,6 +159,7 @@ class DocumentDescription(TypedDict):
     changed: Mapping[str, CellDescription]
     settings: Mapping[str, Any]
     since: NotRequired[float]
+    scheduled: NotRequired[Sequence[str]]
 
 
 class CellOutput(TypedDict):

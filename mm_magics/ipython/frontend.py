@@ -6,17 +6,25 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mm_magics.batch.progress import MapEvent
 from mm_magics.display.ipykernel_compat import current_request
 from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
+from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import ToolCall
 from mm_magics.turn.driver import View
 
-FrontEnd = Literal["terminal", "console", "notebook", "plain"]
+FrontEnd = Literal["terminal", "console", "notebook", "server", "plain"]
+
+WITHOUT_EXTENSION = (
+    "The Jupyter server executes the cells of this notebook, and the page has no mm_magics extension: an answer "
+    "appears when it is complete, and only the interrupt button stops it."
+)
+EXTENSION_HINT = "Install mm-magics in the environment of JupyterLab, and reload the page."
 
 
 class TurnView(View[MapEvent], Protocol):
@@ -28,16 +36,48 @@ class TurnView(View[MapEvent], Protocol):
 
 
 def detect(shell: Any) -> FrontEnd:
-    """Return `terminal` (IPython), `console` (jupyter console), `notebook` (has widgets) or `plain` (nbclient etc.)."""
+    """Return which front end sent the request.
+
+    - `terminal`: IPython
+    - `console`: jupyter console
+    - `notebook`: a page that runs its own cells and displays widgets
+    - `server`: a page with our extension whose cells the Jupyter server executes
+    - `plain`: nbclient and similar programs, and the Jupyter server for a page without our extension
+    """
     if not hasattr(shell, "kernel"):
         return "terminal"
-    if cell_id(shell) or "google.colab" in sys.modules:
+    if _sent_cell_id(shell) or "google.colab" in sys.modules:
         return "notebook"
-    return "console" if _content(shell).get("allow_stdin") else "plain"
+    if cell_id(shell):
+        return "server"
+    return "console" if _content(shell).get("allow_stdin") and not is_server_execution(shell) else "plain"
+
+
+def is_server_execution(shell: Any) -> bool:
+    """Return whether the Jupyter server executes the cell, instead of the page that shows it."""
+    return hasattr(shell, "kernel") and not _sent_cell_id(shell) and bool(cell_id(shell) or _session_notebook())
+
+
+def missing(shell: Any) -> str:
+    """Return what does not work if the server executes the cells of a page without our extension, else ""."""
+    return WITHOUT_EXTENSION if is_server_execution(shell) and not cell_id(shell) else ""
 
 
 def cell_id(shell: Any) -> str | None:
-    """Return the id of the running cell; None if the front end does not send it.
+    """Return the id of the running cell; None if neither the request nor the page's extension names it."""
+    return _sent_cell_id(shell) or scheduled_cells(shell).cell_of(current_request(shell))
+
+
+def scheduled_cells(shell: Any) -> ScheduledCells:
+    """Return the cells that the page of this kernel has named."""
+    if not hasattr(shell, "minimax_scheduled_cells"):
+        shell.minimax_scheduled_cells = ScheduledCells()
+    cells: ScheduledCells = shell.minimax_scheduled_cells
+    return cells
+
+
+def _sent_cell_id(shell: Any) -> str | None:
+    """Return the cell id that the request has, if any.
 
     VS Code sends a URI that contains the notebook's path. Only its fragment, which names the cell, is used.
     """
@@ -60,13 +100,28 @@ def notebook_path(shell: Any) -> Path | None:
     """Return the file of the kernel's notebook; None if it is unknown.
 
     It is named by `JPY_SESSION_NAME` (JupyterLab, Notebook 7), `__vsc_ipynb_file__` (VS Code) or `MINIMAX_NOTEBOOK`.
-    Child processes of a kernel inherit `JPY_SESSION_NAME`, so it counts only if the request comes from a notebook.
     """
     names = [shell.user_ns.get("__vsc_ipynb_file__"), os.environ.get("MINIMAX_NOTEBOOK")]
-    if detect(shell) == "notebook":
-        names.insert(0, os.environ.get("JPY_SESSION_NAME"))
+    if hasattr(shell, "kernel"):
+        names.insert(0, _session_notebook())
     paths = (Path(name) for name in names if isinstance(name, str) and name.endswith(".ipynb"))
     return next(paths, None)
+
+
+def _session_notebook() -> str:
+    """Return the path of the notebook for which the Jupyter server started this kernel; "" without one.
+
+    The child processes of a kernel inherit the variable, and with it the kernels that they start.
+    """
+    name = os.environ.get("JPY_SESSION_NAME", "")
+    if not name.endswith(".ipynb"):
+        return ""
+    with suppress(Exception):  # the process may have ended, or belong to somebody else
+        import psutil
+
+        if psutil.Process(os.getppid()).environ().get("JPY_SESSION_NAME") == name:
+            return ""
+    return name
 
 
 def view_for(shell: Any, stop: threading.Event) -> TurnView:
@@ -76,7 +131,7 @@ def view_for(shell: Any, stop: threading.Event) -> TurnView:
             from mm_magics.display.widget import WidgetView
 
             return WidgetView(stop)
-        case "plain":
+        case "plain" | "server":
             from mm_magics.display.plain import PlainView
 
             return PlainView()

@@ -8,11 +8,12 @@ it can be computed again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mm_magics.display.protocol import CellOutput, DocumentAnswer, Mark
 from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.session import Session
 
 Send = Callable[[DocumentAnswer], None]
@@ -30,8 +31,8 @@ class _Output(NamedTuple):
 class LivePage:
     """The page of one session. If a second page opens the same notebook, it replaces the first one."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, scheduled: ScheduledCells) -> None:
+        self._session, self._scheduled = session, scheduled
         self._send: Send | None = None
         self._sent_marks: Marks = {}
         self._outputs: dict[str, _Output] = {}
@@ -47,6 +48,7 @@ class LivePage:
         if missing and isinstance(pending, list):
             description = {**description, "pending": [*pending, *missing]}
         self._session.receive(description)
+        self._scheduled.add(self._scheduled_cells(description))
         if send != self._send:
             self._send, self._sent_marks = send, {}
         if missing:
@@ -74,6 +76,15 @@ class LivePage:
         if marks != self._sent_marks:
             self._sent_marks = marks
             self._send({"marks": marks})
+
+    def _scheduled_cells(self, description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield the id and the source of each cell that the page is about to run."""
+        document = self._session.notebook.document if self._session.notebook else None
+        sources = {cell.id: cell.source for cell in document.cells} if document else {}
+        scheduled = description.get("scheduled")
+        for cell_id in scheduled if isinstance(scheduled, list) else ():
+            if isinstance(cell_id, str) and cell_id in sources:
+                yield cell_id, sources[cell_id]
 
     def _missing_outputs(self, description: Mapping[str, Any]) -> dict[str, CellOutput]:
         since, order, cells = (description.get(key) for key in ("since", "order", "changed"))

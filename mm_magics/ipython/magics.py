@@ -25,7 +25,7 @@ class MiniMaxMagics(Magics):
     def __init__(self, shell: Any, session: Session) -> None:
         super().__init__(shell)
         self.session = session
-        self.page = LivePage(session)
+        self.page = LivePage(session, frontend.scheduled_cells(shell))
         self.prompt_cells = PromptCells(session, shell, self.page, CellRecorder(shell))
         comms.register_comms(shell, self.page.receive, self.prompt_cells.stop)
 

@@ -40,6 +40,7 @@ class PromptCells:
         self._session, self._shell, self._page = session, shell, page
         self._stop = threading.Event()
         self._map_cells: MapCells | None = None
+        self._reported_missing = False
         session.namespace, session.builtin = shell.user_ns, self._builtin_tools
 
     def stop(self) -> None:
@@ -86,6 +87,9 @@ class PromptCells:
         if dry_run:
             _show_request(prompt)
             return
+        if not self._reported_missing and (missing := frontend.missing(self._shell)):
+            self._reported_missing = True
+            prompt.notes.append(f"{missing} {frontend.EXTENSION_HINT}")
         stop = self._stop = threading.Event()
         earlier = self._session.history.turn_of_cell(prompt.thread, cell_id)
         turn = show_turn(

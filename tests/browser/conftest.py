@@ -108,7 +108,9 @@ class Lab:
 
     page: Page | None = None
 
-    def __init__(self, folder: Path, endpoint: Simulator, disabled: tuple[str, ...], app: str) -> None:
+    def __init__(
+        self, folder: Path, endpoint: Simulator, disabled: tuple[str, ...], app: str, python: str = sys.executable
+    ) -> None:
         self.folder = folder
         folder.mkdir()
         module, trait, self.tree = APPS[app]
@@ -140,7 +142,7 @@ class Lab:
             f"--{trait}.expose_app_in_browser=True",
         ]
         self._log = (folder.parent / "server.log").open("w")
-        command = [sys.executable, "-m", module, *options]
+        command = [python, "-m", module, *options]
         self._process = subprocess.Popen(command, env=environment, stdout=self._log, stderr=self._log)
         self._wait()
 
@@ -180,8 +182,8 @@ def notebook7(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) ->
     yield from _server(tmp_path_factory.mktemp("seven"), simulator, app="notebook")
 
 
-def _server(home: Path, endpoint: Simulator, *, disabled: tuple[str, ...] = (), app: str = "lab") -> Iterator[Lab]:
-    server = Lab(home / "notebooks", endpoint, disabled, app)
+def _server(home: Path, endpoint: Simulator, *, disabled: tuple[str, ...] = (), **options: str) -> Iterator[Lab]:
+    server = Lab(home / "notebooks", endpoint, disabled, **{"app": "lab", **options})
     yield server
     server.close()
 

@@ -106,7 +106,7 @@ export class KernelComms {
     this.running.scheduled(cell);
     this.stopRequested = false;
     try {
-      this.describe({});
+      this.describe({ scheduled: [cell.model.id] });
       if (!LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) return;
       this.document.expectRefusal();
       this.control.expectRefusal();
@@ -145,7 +145,7 @@ export class KernelComms {
     }
   }
 
-  private describe(extra: Pick<DocumentDescription, 'since'>): void {
+  private describe(extra: Pick<DocumentDescription, 'since' | 'scheduled'>): void {
     const { content, context, sessionContext } = this.panel;
     const kernel = sessionContext.session?.kernel ?? null;
     if (kernel !== this.kernel) this.dropComms();

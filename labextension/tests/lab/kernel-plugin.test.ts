@@ -47,6 +47,7 @@ describe('before a cell runs', () => {
         'cell-1': { cell_type: 'code', source: PROMPT, outputs: [] },
       },
       settings: { temperature: 0.4 },
+      scheduled: ['cell-1'],
     });
     expect(Math.abs((description!['sent_at'] as number) - Date.now() / 1000)).toBeLessThan(10);
   });

@@ -12,7 +12,8 @@ from mm_magics.ipython.commands.command import Context
 
 def doctor(context: Context, _rest: str) -> Table:
     """Run all checks."""
-    return findings_table(list(checks.examine(context.session, frontend.detect(context.shell))))
+    front_end, missing = frontend.detect(context.shell), frontend.missing(context.shell)
+    return findings_table(list(checks.examine(context.session, front_end, missing, frontend.EXTENSION_HINT)))
 
 
 def findings_table(findings: Sequence[checks.Finding]) -> Table:

@@ -1,0 +1,98 @@
+"""Front ends whose cells run on the server, or whose pages share a notebook, with their own packages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import nbformat
+import pytest
+
+from mm_magics.history.turn import MIME_TYPE
+from tests.browser.conftest import Lab, Notebook, _opener, _server
+from tests.environments import environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.interop]
+
+LOAD = "%load_ext mm_magics"
+BUNDLE = [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
+PACKAGES = {
+    "nbmodel": ("jupyter-server-nbmodel==0.2.*", "jupyter-docprovider", "jupyter-server-ydoc"),
+    "documents": ("jupyter-server-documents==0.3.*",),
+    "collaboration": ("jupyter-collaboration==5.*",),
+}
+STATE = """(number) => {
+  const { model } = window.jupyterapp.shell.currentWidget.content.widgets[number];
+  return [model.executionCount, model.executionState];
+}"""
+
+
+def _lab(name: str, tmp_path_factory: pytest.TempPathFactory, simulator: Any) -> Iterator[Lab]:
+    python = environment(name, *PACKAGES[name], extras=("lab",)) / "bin" / "python"
+    yield from _server(tmp_path_factory.mktemp(name), simulator, python=str(python))
+
+
+@pytest.fixture(scope="module", params=["nbmodel", "documents"])
+def server(request, tmp_path_factory, simulator):
+    yield from _lab(request.param, tmp_path_factory, simulator)
+
+
+@pytest.fixture
+def open_notebook(browser, server, request):
+    yield from _opener(browser, server, request)
+
+
+def until(true: Any, seconds: float = 30) -> Any:
+    """Return what `true` gives once that is true."""
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.1)
+    return found
+
+
+def run(notebook: Notebook, number: int) -> None:
+    """Run the cell, and wait until the server has executed it."""
+    before, _ = notebook.page.evaluate(STATE, number)
+    notebook.run(number)
+
+    def is_done() -> bool:
+        count, state = notebook.page.evaluate(STATE, number)
+        return count not in (None, before) and state != "running"
+
+    until(is_done)
+
+
+def saved(notebook: Notebook, number: int) -> list[Any]:
+    """The outputs of a cell in the saved file; some servers write it a little later."""
+    notebook.save()
+    return until(lambda: nbformat.read(notebook.path, as_version=4).cells[number].outputs)
+
+
+def contexts(bodies: list[Any]) -> list[int]:
+    """How many messages each request had."""
+    return [len(each["messages"]) for each in bodies]
+
+
+def test_the_notebook_is_the_conversation(open_notebook, logged):
+    notebook = open_notebook(LOAD, "%%minimax\nMy name is Ada.", "%%minimax\nWhat is my name?", "%minimax history")
+    for number in range(4):
+        run(notebook, number)
+    for number in (1, 2):
+        assert [sorted(output.data) for output in saved(notebook, number)] == [BUNDLE]
+    assert "Your name is **Ada**" in saved(notebook, 2)[0].data["text/markdown"]
+    assert saved(notebook, 3)[0].data["text/plain"].count("complete") == 2
+    run(notebook, 1)
+    assert contexts(logged()) == [1, 3, 1]
+    assert [sorted(output.data) for output in saved(notebook, 1)] == [BUNDLE]
+
+
+def test_all_cells_at_once(open_notebook, logged):
+    notebook = open_notebook(LOAD, *["%%minimax\nMore."] * 3)
+    notebook.evaluate("async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    until(lambda: len(logged()) == 3)
+    for number in (1, 2, 3):
+        (output,) = saved(notebook, number)
+        assert output.data[MIME_TYPE]["cell_id"] == nbformat.read(notebook.path, as_version=4).cells[number].id
+    assert contexts(logged()) == [1, 3, 5]

@@ -1,0 +1,156 @@
+"""Cells that the Jupyter server executes: requests without a cell id, as two server extensions send them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from mm_magics.history.turn import MIME_TYPE
+from tests.kernel.conftest import Kernel
+from tests.kernel.test_comms import FrontEnd, output, sent
+
+BUNDLE = [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
+ALLOW_STDIN = {"jupyter-server-nbmodel 0.2.9": True, "jupyter-server-documents 0.3.3": False}
+"""What tells their requests apart. Both have `{}` as metadata."""
+
+
+class ServerPage(FrontEnd):
+    """A page with the extension, whose server executes its cells."""
+
+    def __init__(self, kernel: Kernel, stdin: bool, sources: dict[str, str]) -> None:
+        super().__init__(kernel)
+        self.stdin = stdin
+        self.cells = {id_: {"cell_type": "code", "source": source, "outputs": []} for id_, source in sources.items()}
+
+    def schedule(self, *cell_ids: str) -> None:
+        """Name the cells before the server runs them, all at once."""
+        for number, cell_id in enumerate(cell_ids, 1):
+            self.describe(self.cells, list(cell_ids[:number]), scheduled=[cell_id])
+
+    def execute(self, cell_id: str):
+        run = self.kernel.run(self.cells[cell_id]["source"], stdin=self.stdin)
+        if any(MIME_TYPE in each.get("data", {}) for each in run.outputs):
+            self.cells[cell_id] = {**self.cells[cell_id], "outputs": [output(run)]}
+        return run
+
+    def run(self, cell_id: str):
+        self.schedule(cell_id)
+        return self.execute(cell_id)
+
+
+@pytest.fixture(params=ALLOW_STDIN.values(), ids=[name.replace(" ", "-") for name in ALLOW_STDIN])
+def stdin(request):
+    return request.param
+
+
+def test_the_page_names_the_cell_and_the_output_is_one_final_bundle(kernel, simulator, stdin):
+    page = ServerPage(
+        kernel, stdin, {"a": "%%minimax\nMy name is Ada.", "b": "%%minimax\nWhat is my name?", "c": "%minimax history"}
+    )
+    for cell_id in ("a", "b"):
+        run = page.run(cell_id)
+        (shown,) = run.outputs
+        assert sorted(shown["data"]) == BUNDLE
+        assert "\x1b" not in str(run.messages)
+        assert not [kind for kind, _ in run.messages if kind == "update_display_data"]
+        assert run.turn["cell_id"] == cell_id
+    assert sent(simulator) == ["My name is Ada.", "What is my name?"]
+    assert "Your name is **Ada**" in page.cells["b"]["outputs"][0]["data"]["text/markdown"]
+    history = page.run("c").text
+    assert history.count("complete") == 2
+
+
+def test_a_cell_that_runs_again_does_not_see_the_turns_below_it(kernel, simulator, stdin):
+    page = ServerPage(kernel, stdin, {"a": "%%minimax\nOne.", "b": "%%minimax\nTwo."})
+    page.run("a")
+    page.run("b")
+    assert len(sent(simulator)) == 2
+    page.run("a")
+    assert len(sent(simulator)) == 1
+    page.run("b")
+    assert len(sent(simulator)) == 2
+
+
+def test_cells_with_the_same_source_are_distinguished_by_the_order_in_which_they_run(kernel, simulator, stdin):
+    page = ServerPage(kernel, stdin, dict.fromkeys("abc", "%%minimax\nMore."))
+    page.schedule("a", "b", "c")
+    assert [page.execute(each).turn["cell_id"] for each in "abc"] == ["a", "b", "c"]
+    assert page.run("c").turn["cell_id"] == "c"
+    assert page.run("a").turn["cell_id"] == "a"
+    assert len(sent(simulator)) == 1
+
+
+def test_a_cell_that_never_ran_does_not_shift_the_others(kernel, stdin):
+    page = ServerPage(kernel, stdin, {"a": "1 / 0", "b": "%%minimax\nTwo.", "c": "%%minimax\nThree."})
+    page.schedule("a", "b", "c")
+    page.execute("a")  # the server drops b and c after an error
+    assert page.run("c").turn["cell_id"] == "c"
+    assert page.run("b").turn["cell_id"] == "b"
+
+
+def test_an_error_and_a_quiet_turn_end_with_one_output_too(kernel, stdin):
+    page = ServerPage(
+        kernel, stdin, {"a": "%%minimax --quiet\nOne.", "b": "%%minimax\nTwo. [[simulator: fault=mid_error]]"}
+    )
+    assert [sorted(each["data"]) for each in page.run("a").outputs] == [BUNDLE]
+    run = page.run("b")
+    assert [sorted(each["data"]) for each in run.outputs if "data" in each] == [BUNDLE]
+    assert run.turn["status"] == "failed"
+
+
+def test_the_doctor_names_the_front_end(kernel, stdin):
+    page = ServerPage(kernel, stdin, {"a": "%minimax doctor"})
+    text = page.run("a").text
+    assert any(line.split()[-3:] == ["front", "end", "server"] for line in text.splitlines())
+
+
+# --- Without the extension ---
+
+
+@pytest.fixture
+def bare(simulator, tmp_path):
+    """A kernel that the Jupyter server started for a saved notebook."""
+    path = tmp_path / "page.ipynb"
+    cells = [nbformat.v4.new_code_cell(f"%%minimax\n{word}.", id=word) for word in ("one", "two")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    endpoint = {"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key}
+    kernel = Kernel({**endpoint, "JPY_SESSION_NAME": str(path)})
+    yield kernel
+    kernel.close()
+
+
+@pytest.mark.slow
+def test_without_the_extension_the_first_prompt_and_the_doctor_say_what_is_missing(bare, stdin):
+    assert bare.run("%load_ext mm_magics", stdin=stdin).error is None
+    missing = "The Jupyter server executes the cells of this notebook, and the page has no mm_magics extension"
+    notes = []
+    for word in ("one", "two"):
+        run = bare.run(f"%%minimax\n{word}.", stdin=stdin)
+        (shown,) = run.outputs
+        assert sorted(shown["data"]) == BUNDLE
+        assert run.turn["cell_id"] == word
+        notes.append(shown["metadata"].get(MIME_TYPE))
+    assert [missing in str(each) for each in notes] == [True, False]
+    assert f"front end: plain. {missing}" in bare.run("%minimax doctor", stdin=stdin).text
+    assert bare.run("%minimax history", stdin=stdin).text.count("complete") == 2
+
+
+IN_A_CHILD = """
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel(kernel_name="python3")
+code = "from mm_magics.ipython import frontend; print(frontend.notebook_path(get_ipython()))"
+client.execute_interactive(code)
+client.stop_channels()
+manager.shutdown_kernel(now=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_kernel_that_a_cell_started_does_not_use_the_notebook_of_that_cell(tmp_path):
+    environment = {**os.environ, "JPY_SESSION_NAME": str(tmp_path / "page.ipynb")}
+    run = subprocess.run([sys.executable, "-c", IN_A_CHILD], env=environment, capture_output=True, text=True)
+    assert run.stdout == "None\n"
