@@ -18,11 +18,7 @@ from mm_magics.errors import ConfigError, UsageError
 EXTRAS = ("lab", "mcp", "keyring", "dask")
 """The extras that users install; the others are for people who work on this package."""
 
-_REQUIREMENT = re.compile(
-    r"(?P<name>[\w.-]+)\s*(?:\[[^]]*\])?\s*\(?(?P<bounds>[^;)]*)\)?\s*(?P<marker>;.*)?", re.DOTALL
-)
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")
-_BOUND = re.compile(r"(>=|<=|==|~=|!=|>|<)\s*v?(\d+(?:\.\d+)*)(\.\*)?")
 
 _usable: set[str] = set()
 """Packages that were found in a declared version; they are not looked up again."""
@@ -111,68 +107,38 @@ def allows(bounds: str, version: str) -> bool:
 
     >>> [allows(">=2.3,<3", each) for each in ("1.30.0", "2.3", "2.10.1", "3.0.0rc1")]
     [False, True, True, False]
-    >>> allows("~=1.4", "1.9"), allows("~=1.4", "2.0"), allows("==1.*", "1.30"), allows("!=1.2", "1.2.0")
-    (True, False, True, False)
     """
-    release = _release(version)
-    return all(_is_within(release, *bound) for bound in _BOUND.findall(bounds))
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import InvalidVersion, Version
 
-
-def _is_within(release: tuple[int, ...], operator: str, bound: str, wildcard: str) -> bool:
-    limit = _release(bound)
-    series = [int(part) for part in bound.split(".")]
-    series = series if wildcard else series[:-1]  # for ==2.*, and for ~=2.3, which is ==2.* from 2.3
-    in_series = list((*release, *[0] * len(series))[: len(series)]) == series
-    match operator:
-        case ">=":
-            return release >= limit
-        case "<=":
-            return release <= limit
-        case ">":
-            return release > limit
-        case "<":
-            return release < limit
-        case "~=":
-            return release >= limit and in_series
-        case "==":
-            return in_series if wildcard else release == limit
-        case _:
-            return not in_series if wildcard else release != limit
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version without zeros at its end, so that 2.0 equals 2.
-
-    >>> _release("2.30.0rc1"), _release("v2.0")
-    ((2, 30), (2,))
-    """
-    found = re.match(r"v?(\d+(?:\.\d+)*)", version)
-    numbers = [int(part) for part in found[1].split(".")] if found else []
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    return tuple(numbers)
+    try:
+        return Version(version).base_version in SpecifierSet(bounds)
+    except InvalidVersion:
+        return False
 
 
 def _parse(line: str) -> Requirement:
-    found = _REQUIREMENT.match(line)
-    if found is None:
+    from packaging import requirements
+    from packaging.utils import canonicalize_name
+
+    try:
+        found = requirements.Requirement(line)
+    except requirements.InvalidRequirement:
         return Requirement(line, "", "?")
-    extra = _EXTRA.search(found["marker"] or "")
-    bounds = ",".join(sorted((each.strip() for each in found["bounds"].split(",") if each.strip()), reverse=True))
-    return Requirement(_normalized(found["name"]), bounds, extra[1] if extra else "")
+    bounds = ",".join(sorted(map(str, found.specifier), reverse=True))
+    extra = _EXTRA.search(str(found.marker or ""))
+    return Requirement(canonicalize_name(found.name), bounds, extra[1] if extra else "")
 
 
 def _conflicts(requirement: Requirement) -> Iterator[str]:
     """Yield "NAME requires mcp<2" for each installed package whose bounds and ours allow no common version."""
+    from packaging.specifiers import SpecifierSet
+
     for distribution in distributions():
         for line in distribution.requires or ():
             other = _parse(line)
             if other.name != requirement.name or other.extra:
                 continue
-            both = f"{requirement.bounds},{other.bounds}"
-            if not any(allows(both, number) for _, number, _ in _BOUND.findall(both)):
+            both = SpecifierSet(f"{requirement.bounds},{other.bounds}".strip(","))
+            if not any(allows(str(both), each.version.removesuffix(".*")) for each in both):
                 yield f"{distribution.name} requires {other.name}{other.bounds}"
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
