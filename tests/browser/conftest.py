@@ -143,7 +143,9 @@ class Lab:
         ]
         self._log = (folder.parent / "server.log").open("w")
         command = [python, "-m", module, *options]
-        self._process = subprocess.Popen(command, env=environment, stdout=self._log, stderr=self._log)
+        self._process = subprocess.Popen(
+            command, cwd=folder.parent, env=environment, stdout=self._log, stderr=self._log
+        )
         self._wait()
 
     def _wait(self) -> None:
