@@ -22,3 +22,11 @@ def receive_while_busy(comm: Any) -> None:
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = None
+
+
+def new_display_publisher(shell: Any) -> Any:
+    """Return a display publisher that sends to the front end, as part of the current request."""
+    publisher = shell.display_pub_class(parent=shell)
+    publisher.session, publisher.pub_socket = shell.kernel.session, shell.kernel.iopub_socket
+    publisher.set_parent(current_request(shell))
+    return publisher

@@ -23,4 +23,7 @@ class PlainView:
         """Display the final bundle."""
         from IPython.display import display
 
-        display(bundle, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]
+        from mm_magics.display.uncaptured import uncaptured
+
+        with uncaptured():
+            display(bundle, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]

@@ -39,6 +39,7 @@ from mm_magics.display.protocol import (
     is_stop,
     turn_message,
 )
+from mm_magics.display.uncaptured import uncaptured
 from mm_magics.events import (
     ApprovalRequested,
     BlockStart,
@@ -145,7 +146,8 @@ class WidgetView:
         self._widget.on_msg(self._receive)
         receive_while_busy(self._widget.comm)
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        handle.display(self._widget)
+        with uncaptured():
+            handle.display(self._widget)
         self._handle = handle
         self._displayed_at = time.monotonic()
 
@@ -188,7 +190,8 @@ class WidgetView:
     def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Replace the widget with the final bundle."""
         self._flush()
-        self._handle.update(bundle, raw=True, metadata=metadata)
+        with uncaptured():
+            self._handle.update(bundle, raw=True, metadata=metadata)
         self._widget.close()
 
     def _put_event(self, event: MapEvent) -> bool:

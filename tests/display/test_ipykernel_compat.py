@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import ipykernel
+import ipywidgets
 import pytest
 from ipykernel.comm.comm import BaseComm
 from ipykernel.displayhook import ZMQShellDisplayHook
@@ -43,3 +44,11 @@ def test_output_of_a_cell_can_be_recorded() -> None:
     assert "echo" in signature(OutStream.__init__).parameters
     assert callable(ZMQDisplayPublisher.register_hook)
     assert callable(ZMQShellDisplayHook.register_hook)
+
+
+def test_what_captures_the_outputs_of_a_cell_can_be_found() -> None:
+    assert {"session", "pub_socket"} <= ZMQDisplayPublisher.class_traits().keys()
+    assert callable(ZMQDisplayPublisher.set_parent)
+    assert "display_pub_class" in ZMQInteractiveShell.class_traits()
+    assert "msg_id" in ipywidgets.Output.class_traits()
+    assert ipywidgets.widgets.widget._instances is not None
