@@ -21,6 +21,7 @@ from mm_magics.prompt.values import VALUE_LIMIT
 
 DEFAULT_BASE_URL = "https://api.minimax.io/anthropic"
 SEES_LIMIT = 20_000
+MAX_VERSIONS = 5
 
 
 def checked_base_url(url: str) -> str:
@@ -89,6 +90,9 @@ class MiniMax(Configurable):
     replay_from = List(Unicode(), help="More notebooks, or folders of notebooks, with recorded answers.").tag(
         config=True
     )
+    max_versions = Int(
+        MAX_VERSIONS, min=0, help="Maximum number of earlier answers that a cell keeps when it is asked again."
+    ).tag(config=True)
     sees = Union(
         [Enum(["none", "above"]), Int(min=0)],
         default_value="none",

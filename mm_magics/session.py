@@ -100,7 +100,8 @@ class Session:
 
         Args:
             content: The text of the prompt, or content blocks of the Messages API.
-            cell_id: The cell that the prompt belongs to: its turn replaces the cell's earlier one.
+            cell_id: The cell that the prompt belongs to: its turn replaces the cell's earlier one, which becomes a
+                version.
             source: The prompt as it is in the cell, if the content was made from it: a later edit of it is noticed.
             flags: Settings for this prompt only, by name. `tools` are functions, `Tool`s or names; `schema` is what
                 the answer must match: a Pydantic model, a dataclass, a TypedDict, or a JSON schema.
@@ -113,6 +114,7 @@ class Session:
         """
         message = user_message(content)
         self.refresh()
+        self.history.max_versions = self.settings.value("max_versions")
         chosen = {name: flags.pop(name, self.settings.value(name)) for name in PROMPT_SETTINGS}
         schema = flags.pop("schema", None)
         output_schema = None if schema is None else output_schema_of(schema)

@@ -113,6 +113,7 @@ def test_keyword_arguments_override_ipythons_config_file_which_overrides_the_env
         ("context", ["above", "all", "none", 0, 5], ["abov", -1, None, 1.5]),
         ("timeout", [0.1, 60], [0, -1, float("nan"), float("inf"), None]),
         ("max_retries", [0, 9], [-1, None]),
+        ("max_versions", [0, 9], [-1, None]),
         ("value_limit", [0, 9], [-1]),
         ("params", [{}, {"top_k": 3}], [{1: 2}, [], None]),
         ("system", ["Be brief.", None], [5]),

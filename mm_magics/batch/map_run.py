@@ -89,7 +89,7 @@ class MapRun:
             self.result = MapResult(self._job, results)
             self._turn = summary_turn(self._job, results, status)
             if self.has_content:
-                self._history.put(self._turn)
+                self._turn = self._history.put(self._turn)
             return self._turn
 
 

@@ -1,9 +1,9 @@
 """The MIME bundle that ends the output of a prompt cell.
 
 It contains the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view. The HTML is sanitized
-and readable without a kernel, script or style sheet. The bundle is at most 4 × the turn's text plus 3 kB, and 1 kB for
-each further model call; to stay within that, `text/plain` is cut with a note, then `text/markdown`, then the HTML loses
-its formatting.
+and readable without a kernel, script or style sheet. The other versions of the turn are only in the record. The bundle
+is at most 4 × the text of the turn and its versions plus 3 kB, and 1 kB for each further model call; to stay within
+that, `text/plain` is cut with a note, then `text/markdown`, then the HTML loses its formatting.
 """
 
 from __future__ import annotations
@@ -97,17 +97,20 @@ def _valid_bundle(bundle: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fits(bundle: dict[str, Any], turn: Turn) -> bool:
-    """Check the bundle's size against all text of the turn, including thinking and tools."""
+    """Check the bundle's size against all text of the turn and its versions, including thinking and tools."""
+    turns = [turn, *turn.versions]
     texts = [
         value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for message in turn.messages
+        for each in turns
+        for message in each.messages
         for block in blocks(message)
         for key, value in block.items()
         if key in ("text", "thinking", "input", "content")
     ]
     text_size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     size = len(json.dumps(bundle, ensure_ascii=False).encode("utf-8", "replace"))
-    return size <= SIZE_FACTOR * text_size + SIZE_EXTRA + SIZE_CALL * max(0, len(turn.responses) - 1)
+    calls = sum(max(1, len(each.responses)) for each in turns)
+    return size <= SIZE_FACTOR * text_size + SIZE_EXTRA + SIZE_CALL * (calls - 1)
 
 
 def _cut(text: str) -> str:

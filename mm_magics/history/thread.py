@@ -1,9 +1,9 @@
 """The threads of one notebook: their turns, the order of the turns, and what a prompt cell sees of them.
 
-A cell has one turn per thread, and running it again replaces that turn in place. A turn without a cell (from a
-terminal or a script) is only ever appended. The order is that of the document, where there is one (`follow`); a cell
-that the document does not contain yet comes after the cell that was run before it. Without a document, the order is
-that of the first runs.
+A cell has one turn per thread. Running it again replaces that turn in place, and keeps it as a version. A turn without
+a cell (from a terminal or a script) is only ever appended. The order is that of the document, where there is one
+(`follow`); a cell that the document does not contain yet comes after the cell that was run before it. Without a
+document, the order is that of the first runs.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mm_magics.config import MAX_VERSIONS
 from mm_magics.errors import UsageError
 from mm_magics.history.context_messages import Context, ContextHash, answered, request_digest
 from mm_magics.history.notebook import Document
 from mm_magics.history.turn import Turn
+from mm_magics.history.versions import all_versions, succeed, use_version, version_number
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,20 @@ class History:
     >>> history.put(Turn("main", "complete", "MiniMax-M2.7", [{"role": "user", "content": "Hi."}], cell_id="a"))
     >>> [turn.prompt for turn in history.context_turns("main", "b")]
     ['Hi.']
+
+    Attributes:
+        max_versions: How many earlier turns a cell keeps.
     """
 
     def __init__(self) -> None:
+        self.max_versions = MAX_VERSIONS
         self._order: list[str] = []
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._forgotten: set[str] = set()
         self._bases: dict[str, dict[str, str]] = {}
         self._stale: dict[tuple[str, str], tuple[int, bool]] = {}
+        self._pinned: dict[tuple[str, str], tuple[str, str]] = {}
+        """By place: the id of the turn that the document shows, and of its version that is active nevertheless."""
         self.has_document = False
 
     # Reading
@@ -144,12 +152,32 @@ class History:
 
     # Writing
 
-    def put(self, turn: Turn) -> None:
-        """Add the turn, or replace the earlier turn of its cell."""
+    def put(self, turn: Turn) -> Turn:
+        """Add the turn, or replace the earlier turn of its cell. Return it with the earlier one among its versions."""
         key = turn.cell_id or f"turn {turn.id}"
         if key not in self._order:
             self._order.append(key)
+        if entry := self._entries.get((turn.thread, key)):
+            turn = succeed(turn, entry.turn, self.max_versions)
+        self._pinned.pop((turn.thread, key), None)
         self._entries[turn.thread, key] = _Entry(turn, time.time())
+        return turn
+
+    def use_version(self, turn: Turn, number: int, *, pinned: bool = False) -> Turn:
+        """Make another version of a turn of this history active, and return it.
+
+        Args:
+            turn: One of the turns that `turns` returns.
+            number: The number of the version, as in `all_versions`.
+            pinned: Keep the version active while the document still shows the turn as it was.
+        """
+        place = next(place for place, entry in self._entries.items() if entry.turn is turn)
+        shown, _ = self._pinned.pop(place, (turn.id, ""))
+        chosen = use_version(turn, number)
+        if pinned and chosen.id != shown:
+            self._pinned[place] = shown, chosen.id
+        self._entries[place] = _Entry(chosen, time.time())
+        return chosen
 
     def load(self, turns: Sequence[Turn]) -> None:
         """Put turns from a file before all others. They have no cell in this notebook."""
@@ -196,8 +224,9 @@ class History:
         """
         self._order = _merged([cell.id for cell in document.cells], self._order)
         self.has_document = True
-        saved = {(turn.thread, str(turn.cell_id)): turn for turn in document.turns() if turn.id not in self._forgotten}
-        known = {entry.turn.id for entry in self._entries.values()}
+        found = {(turn.thread, str(turn.cell_id)): turn for turn in document.turns() if turn.id not in self._forgotten}
+        saved = {place: self._pinned_version(place, turn) for place, turn in found.items()}
+        known = {version.id for entry in self._entries.values() for version in all_versions(entry.turn)}
         newer = {
             place: entry
             for place, entry in self._entries.items()
@@ -208,6 +237,11 @@ class History:
         self._bases |= {turn.thread: dict(turn.base) for turn in saved.values() if turn.base}
         self._entries = {place: _Entry(turn, -math.inf) for place, turn in saved.items()} | newer
         return sum(turn.id not in known for place, turn in saved.items() if place not in newer)
+
+    def _pinned_version(self, place: tuple[str, str], turn: Turn) -> Turn:
+        shown, chosen = self._pinned.get(place, ("", ""))
+        numbers = (number for number, version in enumerate(all_versions(turn), 1) if version.id == chosen)
+        return use_version(turn, next(numbers, version_number(turn))) if turn.id == shown else turn
 
 
 def _merged(document: list[str], before: list[str]) -> list[str]:

@@ -1,7 +1,8 @@
 """A turn, and its stored form: the turn record, schema 2.
 
 A record contains what was received, verbatim, complete or not; `Turn.closed` is the part that may be sent again.
-`turn.schema.json` beside this file specifies the record. A turn of a schema 1 record is written as schema 1 again.
+`turn.schema.json` beside this file specifies the record. A turn of a schema 1 record is written as schema 1 again, with
+its versions if it has some: older releases ignore them.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ class Turn:
         source_sha256: The hash of the text that the user typed, before `{{ }}` was filled in; "" if it is unknown.
         endpoint: The name of the host that answered; "" if it is unknown.
         notes: What the user must know about how the turn ended.
-        versions: Earlier turns of the cell, the most recent first.
+        versions: The other turns of the cell, the most recent first.
+        newer: How many of `versions`, the first ones, are more recent than this turn.
         schema: The schema of its record.
     """
 
@@ -97,6 +99,7 @@ class Turn:
     endpoint: str = ""
     notes: list[str] = field(default_factory=list)
     versions: list[Turn] = field(default_factory=list)
+    newer: int = 0
     schema: int = SCHEMA
 
     @cached_property
@@ -154,15 +157,15 @@ class Turn:
             **({"context": self.context} if self.context != "above" else {}),
             **({"base": dict(self.base)} if self.base else {}),
         }
-        if self.schema == 1:
-            return record
-        added = {
-            "source_sha256": self.source_sha256,
-            "endpoint": self.endpoint,
-            "notes": self.notes,
-            "versions": [version.record() for version in self.versions],
-            "json": exact_texts(self.params, self.messages),
-        }
+        added: dict[str, Any] = {"versions": [version.record() for version in self.versions], "newer": self.newer}
+        if self.schema > 1:
+            added = {
+                "source_sha256": self.source_sha256,
+                "endpoint": self.endpoint,
+                "notes": self.notes,
+                **added,
+                "json": exact_texts(self.params, self.messages),
+            }
         return record | {key: value for key, value in added.items() if value}
 
     @classmethod
@@ -175,7 +178,7 @@ class Turn:
             raise RecordError(
                 f"The record has schema {schema}; this version reads schema {SCHEMA}.", "Update mm_magics."
             )
-        added = _ADDED_CHECKS if schema == SCHEMA else {}
+        added = _ADDED_CHECKS if schema == SCHEMA else _VERSION_CHECKS
         wrong = [key for key, ok in _CHECKS.items() if not ok(record.get(key))]
         wrong += [key for key, ok in added.items() if key in record and not ok(record[key])]
         if type(schema) is not int or schema < 1 or wrong:
@@ -183,19 +186,19 @@ class Turn:
         if not messages.is_writable(record):
             raise RecordError("The turn record is damaged: JSON cannot represent it, or it is nested too deeply.")
         fields = {key: value for key, value in record.items() if key in _CHECKS or key in added}
-        exact = record.get("json") if added else None
+        exact = record.get("json") if schema == SCHEMA else None
         fields["params"], fields["messages"] = restore(record["params"], record["messages"], exact)
-        if added:
-            fields["versions"] = list(_versions(record.get("versions", ())))
+        fields["versions"] = list(_versions(record.get("versions", ())))
+        fields["newer"] = min(record.get("newer", 0), len(fields["versions"]))
         return cls(**fields, schema=schema)
 
 
 def _versions(records: list[Any]) -> Iterator[Turn]:
-    """Yield the earlier turns of a record; one that is damaged is left out, because the turn itself is usable."""
+    """Yield the other turns of a record; one that is damaged is left out, because the turn itself is usable."""
     for record in records:
         if isinstance(record, dict):
             with suppress(RecordError):
-                yield Turn.from_record({**record, "versions": []})
+                yield Turn.from_record({**record, "versions": [], "newer": 0})
 
 
 def _is_text(value: object) -> bool:
@@ -235,9 +238,13 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "context": lambda value: value in (None, "above", "all", "none") or type(value) is int,
     "base": lambda value: value is None or _is_base(value),
 }
+_VERSION_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "versions": lambda value: isinstance(value, list),
+    "newer": lambda value: type(value) is int and value >= 0,
+}
 _ADDED_CHECKS: dict[str, Callable[[Any], bool]] = {
     "source_sha256": _is_text,
     "endpoint": _is_text,
     "notes": lambda value: isinstance(value, list) and all(map(_is_text, value)),
-    "versions": lambda value: isinstance(value, list),
+    **_VERSION_CHECKS,
 }

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mm_magics.display.protocol import CellOutput, DocumentAnswer, Mark
+from mm_magics.history.notebook import LiveNotebook
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.session import Session
@@ -62,6 +63,24 @@ class LivePage:
             self._outputs[cell_id] = _Output(turn.id, time.time(), make)
         if replayed:
             self._replayed.add(turn.place)
+
+    def shows(self, cell_id: str | None) -> bool:
+        """Return whether the page has the cell, and can be updated."""
+        notebook = self._session.notebook
+        document = notebook.document if isinstance(notebook, LiveNotebook) else None
+        return self._send is not None and document is not None and cell_id in {cell.id for cell in document.cells}
+
+    def replace_turn(self, turn: Turn) -> None:
+        """Replace the turn in the output of its cell."""
+
+        def output() -> CellOutput:
+            from mm_magics.display.mime_bundle import make_bundle
+
+            return {"data": make_bundle(turn), "metadata": {}}
+
+        if self._send is not None and turn.cell_id:
+            self._send({"outputs": {turn.cell_id: output()}})
+            self.record_output(turn.cell_id, turn, output, replayed=False)
 
     def send_marks(self) -> None:
         """Send the marks of all turns if they have changed."""

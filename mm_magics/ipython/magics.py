@@ -39,7 +39,7 @@ class MiniMaxMagics(Magics):
                 return self.prompt_cells.run(cell, arguments.parse(line))
             from mm_magics.ipython import commands
 
-            return commands.run(commands.Context(self.session, self.shell, self.prompt_cells), line)
+            return commands.run(commands.Context(self.session, self.shell, self.prompt_cells, self.page), line)
         finally:
             self.page.send_marks()
 

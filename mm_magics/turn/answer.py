@@ -185,7 +185,7 @@ class Answer:
                 endpoint=self._endpoint,
             )
             if self.has_content:
-                self._history.put(self.turn)
+                self.turn = self._history.put(self.turn)
             if isinstance(error, EndpointError):
                 error.turn = self.turn
             return self.turn

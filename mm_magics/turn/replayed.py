@@ -27,7 +27,8 @@ class ReplayedAnswer:
         )
         if turn.schema > 1:
             self.turn = replace(self.turn, source_sha256=at.source_sha256)
-        history.put(replace(self.turn, cell_id=at.cell_id))
+        stored = history.put(replace(self.turn, cell_id=at.cell_id, versions=[], newer=0))
+        self.turn = replace(stored, cell_id=self.turn.cell_id)
 
     def __iter__(self) -> Iterator[PromptSent | TurnEnd]:
         return self.events(lambda: None)

@@ -211,6 +211,22 @@ def test_a_turn_with_many_short_calls_takes_a_kilobyte_per_call(endpoint: Simula
     assert size(shown) <= 4 * content_text + 3_000 + 1_000 * rounds
 
 
+@pytest.mark.parametrize("length", [10, 3_000, 20_000])
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_text_of_every_version_counts_and_none_is_stored_as_html(name: str, count: int, length: int) -> None:
+    content_text = (SAMPLES[name] * (length // len(SAMPLES[name]) + 1))[:length]
+    versions = [turn("hi", f"{content_text}{number}") for number in range(count)]
+    shown = make_bundle(turn("hi", content_text, versions=versions))
+    assert size(shown) <= 4 * len(content_text.encode()) * (count + 1) + 3_000 + 1_000 * count
+    assert shown[MIME_TYPE]["versions"] == [version.record() for version in versions]
+
+
+def test_a_long_version_does_not_cut_a_short_answer() -> None:
+    shown = make_bundle(turn("hi", "**short**", versions=[turn("hi", SENTENCES * 500)]))
+    assert "<strong>short</strong>" in shown["text/html"]
+
+
 @pytest.mark.parametrize("form", ["code", "text", "json"])
 def test_every_format_respects_the_size_limit(form: Any) -> None:
     for content_text in (CODE * 30, json.dumps([[1], {"a": [[]]}] * 400), SENTENCES * 60):

@@ -68,7 +68,8 @@ def test_a_record_has_the_keys_of_the_schema_in_order() -> None:
     assert list(turn().record()) == SCHEMA["required"]
     base = {"thread": "main", "turn": "t1"}
     added: dict[str, Any] = {"source_sha256": "0" * 64, "endpoint": "api.minimax.io", "notes": ["Stopped."]}
-    full = turn(base=base, context=3, params={"temperature": 1.0}, versions=[turn("before")], **added).record()
+    added |= {"versions": [turn("after"), turn("before")], "newer": 1}
+    full = turn(base=base, context=3, params={"temperature": 1.0}, **added).record()
     assert set(full) == set(SCHEMA["properties"])
     assert broken_rules(full) == []
 
@@ -135,6 +136,8 @@ DAMAGE: list[tuple[str, Any]] = [
     ("notes", "one"),
     ("notes", [1]),
     ("versions", {}),
+    ("newer", -1),
+    ("newer", True),
     ("schema", None),
     ("schema", "1"),
     ("schema", 0),

@@ -12,7 +12,7 @@ from typing import Any
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.ipython import arguments, frontend
-from mm_magics.ipython.commands import doctor, explain, mcp, settings, status, threads, tools, usage
+from mm_magics.ipython.commands import doctor, explain, mcp, settings, status, threads, tools, usage, versions
 from mm_magics.ipython.commands.command import Command, Context
 
 __all__ = ["COMMANDS", "Command", "Context", "run"]
@@ -67,6 +67,10 @@ COMMANDS = (
     Command("set", "[NAME VALUE]", "list the settings, or change one for this kernel", settings.change),
     Command("picker", "", "show controls for model, system prompt, temperature and other settings", _picker),
     Command("history", "[THREAD]", "list the turns of the thread", threads.history),
+    Command(
+        "versions", "[TURN]", "list the answers of the prompt cell above, or of a turn in history", versions.versions
+    ),
+    Command("use", "N [TURN]", "make version N the active answer of the prompt cell above", versions.use),
     Command("undo", "", "remove the thread's last turn from this kernel's history", threads.undo),
     Command("thread", "[NAME]", "list the threads, or switch to one", threads.thread),
     Command("fork", "NAME", "continue in a new thread that shares the turns so far", threads.fork),

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.prompt_cell import PromptCells
 from mm_magics.session import Session
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a command can use: the session, the shell and, if the magics are loaded, the prompt cells of the kernel."""
+    """What a command can use: the session, the shell, and the prompt cells and the page of loaded magics."""
 
     session: Session
     shell: Any = None
     prompt_cells: PromptCells | None = None
+    page: LivePage | None = None
 
 
 @dataclass(frozen=True)
