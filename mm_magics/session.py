@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -187,7 +188,8 @@ class Session:
         client, stop = self.client(prompt.timeout), stop or threading.Event()
         timeout, max_seconds = prompt.timeout, self.settings.value("max_seconds")
         call = lambda body: Call(client.message_reader(body), timeout, max_seconds, stop)  # noqa: E731
-        return Answer(prompt, call, self.history, stop, self._restored_note(), urlsplit(client.base_url).hostname or "")
+        prompt = replace(prompt, notes=[*self._restored_note(), *prompt.notes])
+        return Answer(prompt, call, self.history, stop, urlsplit(client.base_url).hostname or "")
 
     def ask(
         self,

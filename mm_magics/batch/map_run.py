@@ -36,7 +36,7 @@ class MapRun:
     def __init__(self, job: MapJob, history: History, stop: threading.Event) -> None:
         self.prompt = job.prompt
         self.result: MapResult | None = None
-        self.notes = list(job.prompt.notes)
+        self.notes = job.prompt.notes
         self._job, self._history = job, history
         self._runner = RowRunner(job, stop)
         self._turn: Turn | None = None
@@ -85,7 +85,6 @@ class MapRun:
         with deferred():
             self._runner.close()
             results = self._runner.results
-            self.notes += results.notes
             self.result = MapResult(self._job, results)
             self._turn = summary_turn(self._job, results, status)
             if self.has_content:

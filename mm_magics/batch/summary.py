@@ -28,7 +28,7 @@ def summary_turn(job: MapJob, results: RowResults, status: Status) -> Turn:
         "calls": results.calls,
     }
     answer: Message = {"role": "assistant", "content": [{"type": "text", "text": summary_text(job, results)}]}
-    return prompt.turn(status, [prompt.message, answer], [response] if results.calls else [])
+    return prompt.turn(status, [prompt.message, answer], [response] if results.calls else [], notes=results.notes)
 
 
 def summary_text(job: MapJob, results: RowResults) -> str:

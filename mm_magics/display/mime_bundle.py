@@ -52,10 +52,10 @@ def make_bundle(
     Args:
         answer_format: How the answer's text is displayed.
         quiet: Fold everything behind one line.
-        notes: Lines below the answer that are not part of the turn.
+        notes: Lines below the answer beside the notes of the turn: those about this run.
     """
     text = turn.text
-    footer = "<br>".join(_escape(line) for line in (usage_line.summary_line(turn), *notes))
+    footer = "<br>".join(_escape(line) for line in (usage_line.summary_line(turn), *turn.notes, *notes))
     if turn.error:
         footer += f"<br><strong>{_escape(turn.error)}</strong>"
     html = f"{''.join(_blocks_html(turn, answer_format))}<footer>{footer}</footer>"
@@ -64,11 +64,11 @@ def make_bundle(
     bundle: dict[str, Any] = {
         MIME_TYPE: turn.record(),
         "text/html": _page(html),
-        "text/markdown": _markdown(text, answer_format),
-        "text/plain": _cut(escape_controls(text or usage_line.summary_line(turn))),
+        "text/markdown": _markdown(text, answer_format, turn.notes),
+        "text/plain": _plain(text or usage_line.summary_line(turn), turn.notes),
     }
     if not _fits(bundle, turn):
-        bundle["text/markdown"] = _cut(bundle["text/markdown"])
+        bundle["text/markdown"] = _markdown(text, answer_format, turn.notes, cut=True)
     if not _fits(bundle, turn):
         bundle["text/html"] = _page(f"{_folded('Answer', text, open_=True)}<footer>{footer}</footer>")
     return _valid_bundle(bundle)
@@ -120,10 +120,18 @@ def _cut(text: str) -> str:
     return f"{text[:PLAIN_LIMIT]}\n… [{counted(len(text) - PLAIN_LIMIT, 'more character')} in the cell's other formats]"
 
 
-def _markdown(text: str, answer_format: AnswerFormat) -> str:
+def _plain(text: str, notes: Sequence[str]) -> str:
+    return "\n".join([_cut(escape_controls(text)), *map(escape_controls, notes)])
+
+
+def _markdown(text: str, answer_format: AnswerFormat, notes: Sequence[str], *, cut: bool = False) -> str:
+    """Return the answer as Markdown. Notes are in a code block, where no character has a meaning."""
     if answer_format == "markdown":
-        return sanitize_markdown(text)
-    return fence(escape_controls(format_answer(text, answer_format)), "json" if answer_format == "json" else "")
+        answer = sanitize_markdown(text)
+    else:
+        answer = fence(escape_controls(format_answer(text, answer_format)), "json" if answer_format == "json" else "")
+    below = [fence(escape_controls("\n".join(notes)))] if notes else []
+    return "\n\n".join(filter(None, [_cut(answer) if cut else answer, *below]))
 
 
 def _blocks_html(turn: Turn, answer_format: AnswerFormat) -> Iterator[str]:

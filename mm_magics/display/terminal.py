@@ -70,7 +70,8 @@ class TerminalView:
                 self._write(cut(str(result.block["content"]), MAX_RESULT), "cyan")
                 self._end_line()
             case TurnEnd(turn):
-                self.write_line(usage_line.summary_line(turn))
+                for line in (usage_line.summary_line(turn), *turn.notes):
+                    self.write_line(line)
         if self.due is not None and (time.monotonic() >= self.due or isinstance(event, TurnEnd)):
             self._console.file.flush()
             self.due = None

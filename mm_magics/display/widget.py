@@ -12,7 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Unpack
@@ -137,6 +137,7 @@ class WidgetView:
         self._started_at: dict[int, float] = {}
         self._block_count = 0
         self._kinds_shown: set[str] = set()
+        self._notes: Sequence[str] = []
         self._wait_notes: list[str] = []
         self._waits_until = 0.0
         self._page_is_here = threading.Event()
@@ -198,6 +199,7 @@ class WidgetView:
         """Queue what the event changes. Return whether the user should see it immediately."""
         match event:
             case PromptSent(prompt):
+                self._notes = prompt.notes
                 self._put_state(status="waiting", model=prompt.model, thread=prompt.thread, notes=prompt.notes)
                 return True
             case Retrying() | Throttled():
@@ -232,7 +234,7 @@ class WidgetView:
                 self._put_call(call.id, {"state": result.outcome, "seconds": result.seconds})
                 return True
             case TurnEnd(turn):
-                self._queue.put(StateOp("state", final_state(turn)))
+                self._queue.put(StateOp("state", final_state(turn, self._notes)))
                 return True
         return False
 
@@ -260,8 +262,8 @@ class WidgetView:
             self._decisions.put((decide["id"], Decision(decide["allowed"], decide["reason"], decide["always"])))
 
 
-def final_state(turn: Turn) -> StateChange:
-    """Return the state of a turn that has ended."""
+def final_state(turn: Turn, notes: Sequence[str] = ()) -> StateChange:
+    """Return the state of a turn that has ended, with its notes above those about this run."""
     usage = usage_line.usage_of([turn])
     return {
         "status": turn.status,
@@ -271,4 +273,5 @@ def final_state(turn: Turn) -> StateChange:
         "cost": usage_line.cost_text(usage),
         "stop_reason": turn.responses[-1].get("stop_reason") if turn.responses else None,
         "error": turn.error,
+        "notes": [*turn.notes, *notes],
     }

@@ -12,6 +12,7 @@ from typing import Any
 from mm_magics.api import messages
 from mm_magics.errors import RecordError, UsageError
 from mm_magics.history.turn import SCHEMA, Turn
+from mm_magics.text import fence
 
 LOAD_HINT = "Load a file that %minimax save wrote."
 
@@ -36,11 +37,13 @@ with client.messages.stream(model={model!r}, messages=messages, {system}max_toke
 
 
 def to_markdown(turns: Sequence[Turn]) -> str:
-    """Return the conversation as Markdown: prompts as block quotes, answers unchanged."""
+    """Return the conversation as Markdown: prompts as block quotes, answers unchanged, notes as code."""
     parts = []
     for turn in turns:
         quoted = "\n".join(f"> {line}".rstrip() for line in turn.prompt.splitlines())
         parts += [quoted, turn.text or f"*({turn.status})*"]
+        if turn.notes:
+            parts.append(fence("\n".join(turn.notes)))
     return "\n\n".join(parts) + "\n"
 
 

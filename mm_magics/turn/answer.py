@@ -8,7 +8,7 @@ history is valid.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -51,7 +51,6 @@ class Answer:
         call: Makes the model call for an encoded request body.
         history: Where the turn is put once it ends.
         stop: Ends the turn when it is set.
-        notes: What to show to the user beside the notes of the prompt.
         endpoint: The name of the host that answers.
     """
 
@@ -61,11 +60,10 @@ class Answer:
         call: Callable[[bytes], Call],
         history: History,
         stop: threading.Event,
-        notes: Sequence[str] = (),
         endpoint: str = "",
     ) -> None:
         self.prompt = prompt
-        self.notes = [*notes, *prompt.notes]
+        self.notes = prompt.notes
         self.turn: Turn | None = None
         self._call, self._history, self._endpoint = call, history, endpoint
         body = prompt.body
@@ -154,6 +152,10 @@ class Answer:
             return "failed", EndpointError("The endpoint ended the answer with an error.", "Run the cell again.")
         return ("truncated" if reason in ("max_tokens", "model_context_window_exceeded") else "complete"), None
 
+    def _end_notes(self, status: Status) -> list[str]:
+        """What the user must know about how the turn ended."""
+        return [*(self._loop.notes if self._loop else ()), *(self._warnings() if status == "complete" else ())]
+
     def _warnings(self) -> Iterator[str]:
         """Notes about a complete answer that is not what the user expects."""
         message = self._model_calls[-1].call.assembler.message
@@ -173,8 +175,6 @@ class Answer:
             self._model_calls[-1].call.end()
             if self._loop:
                 self._loop.toolbox.running.clear()
-                self.notes += self._loop.notes
-            self.notes += self._warnings() if status == "complete" else ()
             self.turn = self.prompt.turn(
                 status,
                 self._messages(),
@@ -183,6 +183,7 @@ class Answer:
                 created=self._created,
                 error=str(error) if error else None,
                 endpoint=self._endpoint,
+                notes=self._end_notes(status),
             )
             if self.has_content:
                 self.turn = self._history.put(self.turn)

@@ -31,7 +31,8 @@ class View(Protocol[E_contra]):
 class TurnStream(Protocol[E_co]):
     """The events of one turn: of an answer, of a replayed one, or of a map run.
 
-    Entering it sends the request; exiting it ends the turn. `notes` are shown to the user.
+    Entering it sends the request; exiting it ends the turn. `notes` are what the user must know about this run; those
+    about how the turn ended are part of the turn.
     """
 
     prompt: PreparedPrompt

@@ -48,7 +48,7 @@ class PreparedPrompt:
     """A prompt that is ready to send, as `Session.prepare` returns it.
 
     `message` is the new user message; `context_turns` are the earlier turns that are sent with it; `toolbox` is what
-    the model may call, if anything. `timeout` is in seconds. `notes` are shown to the user.
+    the model may call, if anything. `timeout` is in seconds. `notes` are shown to the user; the turn does not keep them.
     """
 
     message: Message
@@ -84,7 +84,7 @@ class PreparedPrompt:
             status: How the turn ended.
             messages: All messages of the turn, `self.message` first.
             responses: One entry per model call, as `Turn.responses` describes them.
-            fields: Other fields of `Turn`: `id`, `created`, `error`, `endpoint`.
+            fields: Other fields of `Turn`: `id`, `created`, `error`, `endpoint`, `notes`.
         """
         request, position = self.request, self.position
         return Turn(

@@ -138,7 +138,7 @@ def test_after_the_last_round_an_answer_without_tools_is_requested(session: Sess
     assert endpoint.log[-1].body["tool_choice"] == {"type": "none"}
     last = blocks(endpoint.log[-1].body["messages"][-1])
     assert last[-1]["text"].startswith("No more tools can be called: 3 rounds of tool calls are the limit.")
-    assert answer.notes == ["No more tools were called: 3 rounds of tool calls are the limit."]
+    assert answer.close().notes == ["No more tools were called: 3 rounds of tool calls are the limit."]
     valid(endpoint)
 
 
@@ -153,7 +153,7 @@ def test_a_limit_of_one_round_is_reported_in_the_singular(session: Session, endp
     script(endpoint, calls(tool_use("add", {"a": 1, "b": 1})), "This is what I have.")
     with session.stream("Go.", tools=[add], max_rounds=1) as answer:
         list(answer)
-    assert answer.notes == ["No more tools were called: 1 round of tool calls is the limit."]
+    assert answer.close().notes == ["No more tools were called: 1 round of tool calls is the limit."]
 
 
 def test_a_turn_that_has_cost_enough_calls_no_more_tools(session: Session, endpoint: Simulator) -> None:
@@ -163,7 +163,7 @@ def test_a_turn_that_has_cost_enough_calls_no_more_tools(session: Session, endpo
     assert endpoint.log[-1].body["tool_choice"] == {"type": "none"}
     assert answer.turn is not None
     assert answer.turn.text == "Enough."
-    (note,) = answer.notes
+    (note,) = answer.turn.notes
     assert re.fullmatch(
         r"No more tools were called: the turn has cost (< \$0\.0001|≈ \$0\.\d{4}), and the limit is \$1e-06\.", note
     )
@@ -179,7 +179,7 @@ def test_a_forced_choice_applies_once_and_a_note_reports_if_it_was_not_honored(
     script(endpoint, "I would rather talk.")
     with session.stream("Go.", tools=[add], tool_choice="any") as answer:
         list(answer)
-    assert answer.notes == ["The endpoint did not honor tool_choice any: there was no such call."]
+    assert answer.close().notes == ["The endpoint did not honor tool_choice any: there was no such call."]
 
 
 def test_a_tool_that_requires_approval_runs_only_if_approved(session: Session, endpoint: Simulator) -> None:

@@ -46,9 +46,9 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     if (this.view && record === this.drawn) return;
     this.clear();
     try {
-      const ops = recordToOps(model.data[MIME_TYPE]);
+      const ops = recordToOps(model.data[MIME_TYPE], notes);
       if (ops !== null) {
-        this.draw([...ops, ['state', { notes }]], record.length);
+        this.draw(ops, record.length);
         this.drawn = record;
         this.turnId = (model.data[MIME_TYPE] as JSONObject)['id'];
         this.announceDrawn();

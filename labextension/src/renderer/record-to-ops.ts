@@ -17,8 +17,8 @@ const FINAL_STATUSES: ReadonlySet<unknown> = new Set<Status>([
 /** The speed of a shorter stream is not shown. */
 const MIN_STREAM_SECONDS = 0.05;
 
-/** Return the ops for `reduce`, or null if the record cannot be drawn. */
-export function recordToOps(record: unknown): unknown[] | null {
+/** Return the ops for `reduce`, or null if the record cannot be drawn. `notes` are shown below those of the turn. */
+export function recordToOps(record: unknown, notes: readonly unknown[] = []): unknown[] | null {
   if (!isRecord(record) || !SCHEMAS.has(record['schema'])) return null;
   if (!FINAL_STATUSES.has(record['status'])) return null;
   if (!Array.isArray(record['messages'])) return null;
@@ -26,7 +26,7 @@ export function recordToOps(record: unknown): unknown[] | null {
   return [
     ...blockOps(record['messages'], responses),
     ...callOps(responses),
-    ['state', state(record, responses)],
+    ['state', { ...state(record, responses), notes: [...notesOf(record), ...notes] }],
   ];
 }
 
@@ -54,6 +54,11 @@ function blockOps(messages: readonly unknown[], responses: readonly Fields[]): u
     });
   }
   return ops;
+}
+
+/** Return the notes about how the turn ended. */
+function notesOf(record: Fields): readonly unknown[] {
+  return Array.isArray(record['notes']) ? record['notes'] : [];
 }
 
 /** Return the ops with the outcome of each tool call. */

@@ -54,6 +54,14 @@ describe('a turn record', () => {
     expect(node.querySelector('.mm-note')?.textContent).toBe('top_k is ignored');
   });
 
+  it('is drawn with its own notes above those about this run, each once', async () => {
+    const record = turnRecord('Hi', { schema: 2, notes: ['The last round was reached.', 7] });
+    const notes = { [MIME_TYPE]: { notes: ['top_k is ignored'] } };
+    const { node } = await render({ [MIME_TYPE]: record }, notes);
+    const shown = [...node.querySelectorAll('.mm-note')].map((note) => note.textContent);
+    expect(shown).toEqual(['The last round was reached.', 'top_k is ignored']);
+  });
+
   it('keeps its nodes if the same output is rendered again', async () => {
     const data = { [MIME_TYPE]: turnRecord('Hi') };
     const renderer = await render(data);

@@ -48,6 +48,12 @@ function drawn(record: unknown): HTMLElement {
 }
 
 describe('a turn record', () => {
+  it('shows its notes', () => {
+    const root = drawn({ ...RECORD, schema: 2, notes: ['<b>No more tools</b> were called.'] });
+    expect(root.querySelector('.mm-note')?.textContent).toBe('<b>No more tools</b> were called.');
+    expect(drawn({ ...RECORD, notes: 7 }).querySelector('.mm-note')).toBeNull();
+  });
+
   it('shows its thinking, tool call, result and text, and what it cost', () => {
     const root = drawn(RECORD);
     expect(root.querySelector('strong')?.textContent).toBe('Done');

@@ -47,7 +47,7 @@ def test_the_text_is_parsed_if_the_endpoint_did_not_honor_the_forced_tool(
     with session.stream("Who?", schema=Person) as answer:
         list(answer)
     assert session.value(answer.close(), Person) == Person("Ada", 36)
-    assert answer.notes == ["The endpoint did not honor tool_choice final_answer: there was no such call."]
+    assert answer.close().notes == ["The endpoint did not honor tool_choice final_answer: there was no such call."]
 
 
 @pytest.mark.parametrize("wrong", [given(name="Ada", age="young"), "I do not know.", given()])
