@@ -48,7 +48,7 @@ class PreparedPrompt:
     """A prompt that is ready to send, as `Session.prepare` returns it.
 
     `message` is the new user message; `context_turns` are the earlier turns that are sent with it; `toolbox` is what
-    the model may call, if anything. `timeout` is in seconds. `notes` are shown to the user; the turn does not keep them.
+    the model may call, if anything. `timeout` is in seconds. `notes` are for the user; the turn does not keep them.
     """
 
     message: Message
