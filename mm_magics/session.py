@@ -21,7 +21,7 @@ from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import NotRecordedError, UsageError
 from mm_magics.events import Event
-from mm_magics.history.cell_matching import CellMatcher
+from mm_magics.history.cell_matching import CellMatcher, Execution, Place
 from mm_magics.history.context_messages import prepared_messages
 from mm_magics.history.notebook import LiveNotebook, NotebookFile
 from mm_magics.history.replay import RecordedRequest, Recordings, find_in_history
@@ -86,6 +86,8 @@ class Session:
         self._recordings = Recordings()
         self._restored = 0
         self._cells = CellMatcher()
+        self._place = Place(None)
+        self._page = ""
         self._client: Client | None = None
         self._running = threading.Event()
         if api_key is not None:
@@ -145,7 +147,7 @@ class Session:
             toolbox=toolbox,
             timeout=chosen["timeout"],
             replay=chosen["replay"],
-            notes=request.describe_ignored_fields(body),
+            notes=[*self._place_notes(position), *request.describe_ignored_fields(body)],
         )
 
     def stream(
@@ -281,12 +283,50 @@ class Session:
     def refresh(self) -> None:
         """Update the history if the notebook has changed."""
         document = self.notebook.updated() if self.notebook else None
-        if document is not None:
-            self._restored += self.history.follow(document)
+        if self.notebook is not None and document is not None:
+            self.notebook.document, moved = self._cells.follow(document, self.history.keys())
+            self._restored += self.history.follow(self.notebook.document, moved)
 
-    def place(self, cell_id: str | None, source: str) -> str | None:
-        """Return the id that the running cell has in the notebook; see `CellMatcher.match`."""
-        return self._cells.match(self.notebook.document if self.notebook else None, cell_id, source)
+    def see(self, execution: Execution) -> None:
+        """Remember that a cell runs, to know which cell is running later; see `CellMatcher`."""
+        self._cells.see(execution)
+
+    def place(self, execution: Execution | None) -> str | None:
+        """Return the id that the running cell has in the notebook; None if it is not a cell of a notebook."""
+        self._place = self._cells.place(execution) if execution else Place(None)
+        self._page = execution.page if execution else ""
+        self.history.run = execution.run if execution else ""
+        if execution:
+            self.history.uncertain = self._cells.uncertain(execution.page)
+        if self._place.cell_id and not self._place.is_saved:
+            self.history.insert(self._place.cell_id, self._place.after)
+        return self._place.cell_id
+
+    def find_cell(self, execution: Execution | None) -> str | None:
+        """Return the id that a running command has in the notebook; None if the notebook does not contain it."""
+        place = self._cells.find(execution) if execution else Place(None)
+        return place.cell_id if place.is_saved else None
+
+    def notebook_id(self, cell_id: str) -> str:
+        """Return the id in the notebook of a cell that the front end named."""
+        return self._cells.id_of(cell_id)
+
+    def _place_notes(self, at: Position) -> list[str]:
+        """Say so if it is not certain which cell is running, or which turns are above it."""
+        if self.notebook is None or at.cell_id is None or at.cell_id != self._place.cell_id:
+            return []
+        name, notes = self.notebook.name, []
+        for number, count in self._cells.guesses(self._page):
+            notes.append(
+                f"{count} cells have the same text: cell {number} may not be the one that ran. Save the notebook."
+            )
+        if left_out := len(self.history.uncertain_turns(at.thread, at.context)):
+            turns = f"{counted(left_out, 'turn')} of {name} {'is' if left_out == 1 else 'are'} not sent"
+            notes.append(f"{turns}: the notebook has unsaved edits. Save it, and run the cell again.")
+        elif not self._place.is_saved and self.history.turns(at.thread):
+            position = "the last one" if self._place.after is None else "below the cell that ran before it"
+            notes.append(f"This cell is not in {name} yet. It is taken to be {position}.")
+        return notes
 
     def _restored_note(self) -> list[str]:
         """Report once how many turns were restored from the notebook."""

@@ -15,15 +15,27 @@ from pathlib import Path
 from typing import Any
 
 from mm_magics.errors import NotebookError, RecordError
-from mm_magics.history.prompt_source import is_prompt
-from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.history.prompt_source import is_prompt, runs_prompts, typed_text
+from mm_magics.history.turn import MIME_TYPE, Turn, source_sha256
 
 MAX_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. `turn` is the last turn record in its output; `fault` says why the cell is not used, if it is not."""
+    """One cell.
+
+    Attributes:
+        id: Its id in the file, or one that was made for it.
+        kind: `code`, `markdown` or `raw`.
+        source: Its text.
+        outputs: Its outputs in the notebook format.
+        turn: The last turn in its outputs.
+        fault: Why its turns are not used, if they are not.
+        warning: What else is wrong with it.
+        earlier: The turns before the last one, in a code cell that runs several prompts.
+        has_id: Whether its id is in the file, so that front ends send it.
+    """
 
     id: str
     kind: str
@@ -31,10 +43,23 @@ class Cell:
     outputs: list[dict[str, Any]] = field(default_factory=list)
     turn: Turn | None = None
     fault: str = ""
+    warning: str = ""
+    earlier: tuple[Turn, ...] = ()
+    has_id: bool = True
 
     @property
     def is_prompt(self) -> bool:
         return self.kind == "code" and is_prompt(self.source)
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The turns in its outputs: one in a prompt cell, any number in a code cell that runs prompts."""
+        return (*self.earlier, self.turn) if self.turn else ()
+
+    def with_id(self, id_: str) -> Cell:
+        """Return the cell with another id, which its turns have too."""
+        turns = [replace(turn, cell_id=id_) for turn in self.turns]
+        return replace(self, id=id_, earlier=tuple(turns[:-1]), turn=turns[-1] if turns else None)
 
 
 @dataclass(frozen=True)
@@ -53,12 +78,13 @@ class Document:
 
     @property
     def faults(self) -> list[str]:
-        """What is wrong with the cells that are not used, one line for each of them."""
-        return [f"cell {number} ({cell.id}): {cell.fault}" for number, cell in enumerate(self.cells, 1) if cell.fault]
+        """What is wrong with the cells, one line for each."""
+        found = ((number, cell.id, cell.fault or cell.warning) for number, cell in enumerate(self.cells, 1))
+        return [f"cell {number} ({id_}): {text}" for number, id_, text in found if text]
 
     def turns(self) -> Iterator[Turn]:
-        """Return the turns of the prompt cells in document order, each with the id of its cell."""
-        return (cell.turn for cell in self.cells if cell.turn is not None and cell.is_prompt)
+        """Return the turns in document order, each with the id of its cell."""
+        return (turn for cell in self.cells for turn in cell.turns)
 
 
 def read_notebook(path: Path) -> Document:
@@ -98,19 +124,27 @@ def _converted(text: str, name: str) -> Any:
 
 
 def _cells(cells: list[Any]) -> Iterator[Cell]:
-    seen: set[str] = set()
-    for number, raw in enumerate(cells):
+    """Yield the cells. The first of several cells with the same id keeps it, and the others are cells without an id."""
+    given = [_id(raw) for raw in cells]
+    first = {id_: number for number, id_ in reversed([*enumerate(given)]) if id_}
+    for number, (id_, raw) in enumerate(zip(given, cells, strict=True)):
+        has_id, warning = first.get(id_) == number, ""
+        if not has_id:
+            if id_:
+                warning = f"it has the same id as cell {first[id_] + 1}, and is used as a cell of its own"
+            id_ = f"{id_ or 'cell'}-{number}"
+            while id_ in first:
+                id_ += "-"
         if not isinstance(raw, Mapping):
-            yield Cell(f"cell-{number}", "unknown", "", fault="it is not a cell")
+            yield Cell(id_, "unknown", "", fault="it is not a cell", has_id=False)
             continue
-        given = raw.get("id")
-        id_ = given if isinstance(given, str) and given else f"cell-{number}"
-        cell = Cell(id_, str(raw.get("cell_type")), _joined(raw.get("source")), _outputs(raw.get("outputs")))
-        if id_ in seen:
-            yield replace(cell, id=f"{id_}-{number}", fault="another cell has the same id; its turn is not used")
-            continue
-        seen.add(id_)
-        yield _with_turn(cell)
+        kind, source, outputs = str(raw.get("cell_type")), _joined(raw.get("source")), _outputs(raw.get("outputs"))
+        yield _with_turns(Cell(id_, kind, source, outputs, warning=warning, has_id=has_id))
+
+
+def _id(raw: Any) -> str:
+    given = raw.get("id") if isinstance(raw, Mapping) else None
+    return given if isinstance(given, str) else ""
 
 
 def _outputs(value: Any) -> list[dict[str, Any]]:
@@ -123,24 +157,37 @@ def _joined(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _with_turn(cell: Cell) -> Cell:
-    """Return the cell with the last record of its outputs. A copied turn belongs to the cell that contains it."""
+def _with_turns(cell: Cell) -> Cell:
+    """Return the cell with the turns in its outputs: the last in a prompt cell, all in a code cell that runs prompts.
+
+    A copied turn belongs to the cell that contains it.
+    """
     data = [output["data"] for output in cell.outputs if isinstance(output.get("data"), Mapping)]
     records = [each[MIME_TYPE] for each in data if MIME_TYPE in each]
     if not records:
         return cell
-    if not cell.is_prompt:
-        return replace(cell, fault="it contains a turn, but is not a prompt cell")
-    record = records[-1]
-    if isinstance(record, list | str):  # nbformat splits text into lines
+    turns: list[Turn] = []
+    for record in records[-1:] if cell.is_prompt else records:
         try:
-            record = json.loads(_joined(record))
-        except (ValueError, RecursionError):
-            record = None
+            turns.append(replace(Turn.from_record(_parsed(record)), cell_id=cell.id))
+        except RecordError as error:
+            cell = replace(cell, fault=str(error).replace("\n", " "))
+    ran = source_sha256(typed_text(cell.source))
+    if cell.kind != "code" or not (
+        cell.is_prompt or runs_prompts(cell.source) or any(turn.source_sha256 == ran for turn in turns)
+    ):
+        return replace(cell, fault="it contains a turn, but is not a prompt cell")
+    return replace(cell, earlier=tuple(turns[:-1]), turn=turns[-1] if turns else None)
+
+
+def _parsed(record: Any) -> Any:
+    """Return the record; nbformat splits text into lines."""
+    if not isinstance(record, list | str):
+        return record
     try:
-        return replace(cell, turn=replace(Turn.from_record(record), cell_id=cell.id))
-    except RecordError as error:
-        return replace(cell, fault=str(error).replace("\n", " "))
+        return json.loads(_joined(record))
+    except (ValueError, RecursionError):
+        return None
 
 
 class LiveNotebook:

@@ -11,14 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mm_magics.history.cell_matching import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.notebook import Document
 from mm_magics.history.prompt_source import is_prompt
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.prompt.values import cut
 from mm_magics.text import strip_ansi
-
-SYNTHETIC_ID_PREFIXES = ("vscode-", "In[")
-"""Prefixes of cell ids that are not in the notebook file: VS Code's, and those made for cells without one."""
 
 _MARK = re.compile(r"<(?=(?:[^\w>]{0,20}/[^\w>]{0,20})?(?:cell|output)\b)", re.IGNORECASE)
 """One of our marks, or text that a model may take for one: with spaces or invisible characters in it."""

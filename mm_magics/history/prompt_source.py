@@ -52,6 +52,7 @@ REPEATED = frozenset(["timeit"])
 _CELL_MAGIC = re.compile(r"\s*%%(!|[^\W\d][\w.-]*)(?: |\s*$)")
 _PROMPT_LINE = re.compile(r"\s*%%minimax(?: |\s*$)")
 _EXPLAIN_LINE = re.compile(r"\s*%minimax\s+explain(?:\s|$)")
+_RUNS_MAGIC = re.compile(r"\brun_(?:cell|line)_magic\b|^[^\S\n]*%minimax[^\S\n]+explain\b", re.MULTILINE)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
@@ -89,6 +90,17 @@ def find_prompt(source: str) -> PromptSource | None:
 def is_prompt(source: str) -> bool:
     """Return whether running a cell with this source sends a prompt."""
     return find_prompt(source) is not None
+
+
+def typed_text(source: str) -> str:
+    """Return what the user typed as the prompt: the text below the magic of a prompt cell, else all of the code."""
+    found = find_prompt(source)
+    return found.text if found else source
+
+
+def runs_prompts(source: str) -> bool:
+    """Return whether code runs prompts: it calls magics by name, or `%minimax explain` is one of its lines."""
+    return _RUNS_MAGIC.search(source) is not None
 
 
 def repeating_magic(source: str) -> str:

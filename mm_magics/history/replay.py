@@ -16,8 +16,9 @@ from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha2
 from mm_magics.api.messages import Message
 from mm_magics.errors import MiniMaxError
 from mm_magics.history.notebook import Cell, Document, read_notebook
+from mm_magics.history.prompt_source import MAGIC, find_prompt, typed_text
 from mm_magics.history.thread import History
-from mm_magics.history.turn import Turn
+from mm_magics.history.turn import Turn, source_sha256
 
 ReplayMode = Literal["off", "auto", "only"]
 
@@ -140,29 +141,34 @@ def check_cells(document: Document) -> Iterator[CellState]:
     """Yield the state of each prompt cell of a notebook, without running anything.
 
     A cell is stale if the turns above it changed since it was answered, or if its text changed (which can only be
-    checked where the text contains no expressions).
+    checked in a record of schema 1 if the text contains no expressions). A code cell that runs prompts has one state
+    for all of its turns.
     """
     history = History()
     history.follow(document)
     stale = history.stale()
     for number, cell in enumerate(document.cells, 1):
-        if not cell.is_prompt:
+        if not cell.is_prompt and not cell.turns:
             continue
-        turn = cell.turn
+        unfinished = next((turn for turn in cell.turns if not is_replayable(turn)), None)
         if cell.fault:
             yield CellState(number, cell, "damaged", cell.fault)
-        elif turn is None:
+        elif not cell.turns:
             yield CellState(number, cell, "missing", "its output contains no turn")
-        elif not is_replayable(turn):
-            yield CellState(number, cell, "missing", f"its turn is {turn.status}")
-        elif turn.place in stale:
+        elif unfinished:
+            yield CellState(number, cell, "missing", f"its turn is {unfinished.status}")
+        elif any(turn.place in stale for turn in cell.turns):
             yield CellState(number, cell, "stale", "the turns above it have changed")
-        elif _is_edited(cell, turn):
+        elif any(_is_edited(cell, turn) for turn in cell.turns):
             yield CellState(number, cell, "stale", "its text has changed")
         else:
             yield CellState(number, cell, "recorded")
 
 
 def _is_edited(cell: Cell, turn: Turn) -> bool:
-    first, _, body = cell.source.lstrip().partition("\n")
-    return "{{" not in body and "--sees" not in first and body.rstrip("\n") != turn.prompt
+    if turn.source_sha256:
+        return turn.source_sha256 != source_sha256(typed_text(cell.source))
+    found = find_prompt(cell.source)
+    if found is None or not found.magic.startswith(MAGIC) or "{{" in found.text or "--sees" in found.magic:
+        return False  # a record of schema 1 contains only what was sent
+    return found.text.rstrip("\n") != turn.prompt

@@ -1,9 +1,10 @@
 """The threads of one notebook: their turns, the order of the turns, and what a prompt cell sees of them.
 
-A cell has one turn per thread. Running it again replaces that turn in place, and keeps it as a version. A turn without
-a cell (from a terminal or a script) is only ever appended. The order is that of the document, where there is one
-(`follow`); a cell that the document does not contain yet comes after the cell that was run before it. Without a
-document, the order is that of the first runs.
+A prompt cell has one turn per thread. Running it again replaces that turn in place, and keeps it as a version. A code
+cell that runs several prompts has one turn for each, in order. A turn without a cell (from a terminal or a script) is
+only ever appended. The order is that of the document, where there is one (`follow`); a cell that the document does not
+contain yet comes after the cell that was run before it (`insert`). Without a document, the order is that of the first
+runs.
 """
 
 from __future__ import annotations
@@ -23,20 +24,31 @@ from mm_magics.history.versions import all_versions, succeed, use_version, versi
 
 @dataclass(frozen=True)
 class _Entry:
-    turn: Turn
+    """The turns of a cell, all answered in the same execution of it.
+
+    `run` identifies the execution, and `replaced` are the turns of the one before.
+    """
+
+    turns: tuple[Turn, ...]
     put_at: float
+    run: str = ""
+    replaced: tuple[Turn, ...] = ()
 
 
 class History:
     """The turns of a notebook, by thread.
 
     >>> history = History()
-    >>> history.put(Turn("main", "complete", "MiniMax-M2.7", [{"role": "user", "content": "Hi."}], cell_id="a"))
+    >>> _ = history.put(Turn("main", "complete", "MiniMax-M2.7", [{"role": "user", "content": "Hi."}], cell_id="a"))
     >>> [turn.prompt for turn in history.context_turns("main", "b")]
     ['Hi.']
 
     Attributes:
         max_versions: How many earlier turns a cell keeps.
+        run: The execution request that is being handled; "" in a script. A cell keeps all turns of one execution.
+        uncertain: The cells that may have been edited on a page that the kernel does not see. Their turns are in no
+            context.
+        has_document: Whether the order is that of a document.
     """
 
     def __init__(self) -> None:
@@ -48,6 +60,8 @@ class History:
         self._stale: dict[tuple[str, str], tuple[int, bool]] = {}
         self._pinned: dict[tuple[str, str], tuple[str, str]] = {}
         """By place: the id of the turn that the document shows, and of its version that is active nevertheless."""
+        self.run = ""
+        self.uncertain: frozenset[str] = frozenset()
         self.has_document = False
 
     # Reading
@@ -65,7 +79,8 @@ class History:
         return self._bases.get(thread)
 
     def _own(self, thread: str, order: list[str]) -> list[Turn]:
-        return [self._entries[thread, key].turn for key in order if (thread, key) in self._entries]
+        entries = (self._entries[thread, key] for key in order if (thread, key) in self._entries)
+        return [turn for entry in entries for turn in entry.turns]
 
     def _shared(self, thread: str, visited: set[str]) -> list[Turn]:
         """Return the turns shared with the thread that this one was forked from.
@@ -88,9 +103,17 @@ class History:
         return [*self._shared(parent, visited | {parent}), *self._own(parent, self._order[:first])]
 
     def turn_of_cell(self, thread: str, cell_id: str | None) -> Turn | None:
-        """Return the cell's turn in the thread, if it has one."""
+        """Return the cell's last turn in the thread, if it has one from before the current execution."""
         entry = self._entries.get((thread, cell_id)) if cell_id else None
-        return entry.turn if entry else None
+        return entry.turns[-1] if entry and not self._is_current(entry) else None
+
+    def _is_current(self, entry: _Entry) -> bool:
+        return self.run != "" and entry.run == self.run
+
+    def keys(self) -> dict[str, str]:
+        """Return the id of the cell of each turn by turn id, for turns that have a cell."""
+        cells = [(key, entry) for (_, key), entry in self._entries.items() if entry.turns[0].cell_id]
+        return {turn.id: key for key, entry in cells for turn in entry.turns}
 
     def context_turns(self, thread: str, cell_id: str | None, context: Context = "above") -> list[Turn]:
         """Return the turns that a prompt in this cell sees.
@@ -100,13 +123,27 @@ class History:
             cell_id: The cell of the prompt; None or an unknown one comes after all others.
             context: `above`: the turns above the cell; `all`: those of all other cells; `none`; or the last N above.
         """
+        entry = self._entries.get((thread, cell_id or ""))
+        return self._seen(thread, cell_id, context, entry.turns if entry and self._is_current(entry) else ())
+
+    def uncertain_turns(self, thread: str, context: Context = "above") -> list[Turn]:
+        """Return the turns that `context_turns` leaves out because their cells are uncertain."""
+        if not self.uncertain or context == "none" or context == 0:
+            return []
+        return [turn for turn in self.turns(thread) if turn.cell_id in self.uncertain]
+
+    def _seen(self, thread: str, cell_id: str | None, context: Context, earlier: Sequence[Turn]) -> list[Turn]:
+        """Return the turns that a prompt sees; `earlier` are those of the same execution."""
         if context == "none" or context == 0:
             return []
+        keys = self._order
         if context == "all":
-            return [*self._shared(thread, {thread}), *self._own(thread, [key for key in self._order if key != cell_id])]
-        order = self._order[: self._order.index(cell_id)] if cell_id in self._order else self._order
-        above = [*self._shared(thread, {thread}), *self._own(thread, order)]
-        return above[-context:] if isinstance(context, int) else above
+            keys = [key for key in keys if key != cell_id]
+        elif cell_id in keys:
+            keys = keys[: keys.index(cell_id)]
+        turns = [*self._shared(thread, {thread}), *self._own(thread, keys), *earlier]
+        certain = [turn for turn in turns if turn.cell_id not in self.uncertain]
+        return certain[-context:] if isinstance(context, int) else certain
 
     def stale(self) -> set[tuple[str, str]]:
         """Return the places of the turns that answered a context other than the one they have now."""
@@ -122,8 +159,7 @@ class History:
             if not turn.request_sha256:
                 stale = False
             elif turn.context != "above":
-                above = self.context_turns(thread, self._key(turn), turn.context)
-                stale = not answered(above, turn)
+                stale = not answered(self._context_of(turn) or [], turn)
             elif known and known[0] == context.chain:
                 stale = known[1]
             else:
@@ -142,25 +178,36 @@ class History:
         """
         if turn.schema > 1:
             return turn.request_sha256
-        if (key := self._key(turn)) is None:
-            return ""
-        above = self.context_turns(turn.thread, key, turn.context)
-        return request_digest(above, turn) if answered(above, turn) else ""
+        above = self._context_of(turn)
+        return request_digest(above, turn) if above is not None and answered(above, turn) else ""
 
-    def _key(self, turn: Turn) -> str | None:
-        return next((key for (_, key), each in self._entries.items() if each.turn is turn), None)
+    def _context_of(self, turn: Turn) -> list[Turn] | None:
+        """Return the turns that a turn of this history sees; None if it is not in the history."""
+        for (_, key), entry in self._entries.items():
+            for number, each in enumerate(entry.turns):
+                if each is turn:
+                    return self._seen(turn.thread, key, turn.context, entry.turns[:number])
+        return None
 
     # Writing
 
     def put(self, turn: Turn) -> Turn:
-        """Add the turn, or replace the earlier turn of its cell. Return it with the earlier one among its versions."""
-        key = turn.cell_id or f"turn {turn.id}"
-        if key not in self._order:
-            self._order.append(key)
-        if entry := self._entries.get((turn.thread, key)):
-            turn = succeed(turn, entry.turn, self.max_versions)
-        self._pinned.pop((turn.thread, key), None)
-        self._entries[turn.thread, key] = _Entry(turn, time.time())
+        """Add the turn, or replace what its cell has from an earlier execution, which becomes a version of it.
+
+        Returns:
+            The turn with its versions.
+        """
+        place = turn.thread, turn.cell_id or f"turn {turn.id}"
+        if place[1] not in self._order:
+            self._order.append(place[1])
+        entry = self._entries.get(place)
+        if entry is None or not self._is_current(entry):
+            entry = _Entry((), 0.0, self.run, replaced=entry.turns if entry else ())
+        number = len(entry.turns)
+        if number < len(entry.replaced):
+            turn = succeed(turn, entry.replaced[number], self.max_versions)
+        self._pinned.pop(place, None)
+        self._entries[place] = replace(entry, turns=(*entry.turns, turn), put_at=time.time())
         return turn
 
     def use_version(self, turn: Turn, number: int, *, pinned: bool = False) -> Turn:
@@ -171,13 +218,23 @@ class History:
             number: The number of the version, as in `all_versions`.
             pinned: Keep the version active while the document still shows the turn as it was.
         """
-        place = next(place for place, entry in self._entries.items() if entry.turn is turn)
+        place, entry = next(each for each in self._entries.items() if any(own is turn for own in each[1].turns))
         shown, _ = self._pinned.pop(place, (turn.id, ""))
         chosen = use_version(turn, number)
         if pinned and chosen.id != shown:
             self._pinned[place] = shown, chosen.id
-        self._entries[place] = _Entry(chosen, time.time())
+        turns = tuple(chosen if each is turn else each for each in entry.turns)
+        self._entries[place] = replace(entry, turns=turns, put_at=time.time())
         return chosen
+
+    def insert(self, cell_id: str, after: str | None) -> None:
+        """Give a cell that the document does not contain its position: after another one, or None for the end.
+
+        If the other one is missing, it is put before all others.
+        """
+        if cell_id not in self._order:
+            number = len(self._order) if after is None else 0
+            self._order.insert(self._order.index(after) + 1 if after in self._order else number, cell_id)
 
     def load(self, turns: Sequence[Turn]) -> None:
         """Put turns from a file before all others. They have no cell in this notebook."""
@@ -199,7 +256,11 @@ class History:
     def forget(self, turn: Turn) -> None:
         """Forget one turn, even if the document still contains it."""
         self._forgotten.add(turn.id)
-        self._entries = {place: entry for place, entry in self._entries.items() if entry.turn.id != turn.id}
+        entries = {
+            place: replace(entry, turns=tuple(each for each in entry.turns if each.id != turn.id))
+            for place, entry in self._entries.items()
+        }
+        self._entries = {place: entry for place, entry in entries.items() if entry.turns}
 
     def fork(self, thread: str, name: str, cell_id: str | None = None) -> int:
         """Start a thread that shares the turns of another one above the cell, and return how many it shares.
@@ -217,26 +278,52 @@ class History:
         self._bases[name] = {"thread": thread, "turn": turns[-1].id, "cell": turns[-1].cell_id or ""}
         return len(turns)
 
-    def follow(self, document: Document) -> int:
+    def follow(self, document: Document, moved: Mapping[str, str] | None = None) -> int:
         """Take the order and the turns from the document, and return how many of the turns were new.
 
         A turn that is newer than the document is kept; an older one that the document does not contain is forgotten.
+        `moved` are the cells that have another id in the document, by the id that the history has for them.
         """
+        self._rename(moved or {})
         self._order = _merged([cell.id for cell in document.cells], self._order)
         self.has_document = True
-        found = {(turn.thread, str(turn.cell_id)): turn for turn in document.turns() if turn.id not in self._forgotten}
-        saved = {place: self._pinned_version(place, turn) for place, turn in found.items()}
-        known = {version.id for entry in self._entries.values() for version in all_versions(entry.turn)}
+        self.uncertain = frozenset()
+        saved: dict[tuple[str, str], list[Turn]] = {}
+        for turn in document.turns():
+            if turn.id not in self._forgotten:
+                place = turn.thread, str(turn.cell_id)
+                saved.setdefault(place, []).append(self._pinned_version(place, turn))
+        in_document = {(turn.thread, turn.id) for turn in document.turns()}
+
+        def elsewhere(place: tuple[str, str], entry: _Entry) -> bool:
+            """Whether the document has the turns in another cell, which means that this one was taken for it."""
+            return place not in saved and all((place[0], turn.id) in in_document for turn in entry.turns)
+
+        entries = self._entries.values()
+        known = {version.id for entry in entries for turn in entry.turns for version in all_versions(turn)}
         newer = {
             place: entry
             for place, entry in self._entries.items()
-            if entry.put_at + document.grace >= document.saved_at
-            or place[1].startswith("turn ")
+            if place[1].startswith("turn ")
             or place[1] in document.pending
+            or (entry.put_at + document.grace >= document.saved_at and not elsewhere(place, entry))
         }
-        self._bases |= {turn.thread: dict(turn.base) for turn in saved.values() if turn.base}
-        self._entries = {place: _Entry(turn, -math.inf) for place, turn in saved.items()} | newer
-        return sum(turn.id not in known for place, turn in saved.items() if place not in newer)
+        self._bases |= {turn.thread: dict(turn.base) for turns in saved.values() for turn in turns if turn.base}
+        self._entries = {place: _Entry(tuple(turns), -math.inf) for place, turns in saved.items()} | newer
+        new = (turn for place, turns in saved.items() if place not in newer for turn in turns)
+        return sum(turn.id not in known for turn in new)
+
+    def _rename(self, moved: Mapping[str, str]) -> None:
+        """Move the turns of cells to the ids that the cells have in the document."""
+        for (thread, key), entry in [*self._entries.items()]:
+            if key not in moved:
+                continue
+            del self._entries[thread, key]
+            place = thread, moved[key]
+            turns = tuple(replace(turn, cell_id=moved[key]) for turn in entry.turns)
+            if place not in self._entries or self._entries[place].put_at < entry.put_at:
+                self._entries[place] = replace(entry, turns=turns)
+        self._order = [key for key in self._order if key not in moved]
 
     def _pinned_version(self, place: tuple[str, str], turn: Turn) -> Turn:
         shown, chosen = self._pinned.get(place, ("", ""))

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from mm_magics.batch.progress import MapEvent
 from mm_magics.display.ipykernel_compat import current_request
-from mm_magics.history.notebook_context import SYNTHETIC_ID_PREFIXES
+from mm_magics.history.cell_matching import SYNTHETIC_ID_PREFIXES, Execution
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import ToolCall
@@ -87,9 +87,13 @@ def _sent_cell_id(shell: Any) -> str | None:
     return SYNTHETIC_ID_PREFIXES[0] + value.partition("#")[2] if value.startswith("vscode-notebook-cell:") else value
 
 
-def source(shell: Any) -> str:
-    """Return the source of the running cell; "" if it is unknown."""
-    return str(_content(shell).get("code") or "")
+def execution(shell: Any) -> Execution | None:
+    """Return the request that runs the current cell; None in a terminal or a console, which have no cells."""
+    if detect(shell) in ("terminal", "console"):
+        return None
+    header = current_request(shell).get("header") or {}
+    page, run = (str(header.get(key) or "") for key in ("session", "msg_id"))
+    return Execution(str(_content(shell).get("code") or ""), cell_id(shell), page, run)
 
 
 def _content(shell: Any) -> dict[str, Any]:

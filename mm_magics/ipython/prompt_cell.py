@@ -11,7 +11,7 @@ from mm_magics.display.answer_format import parse_answer
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
 from mm_magics.history.notebook_context import CellRun
-from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic
+from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic, typed_text
 from mm_magics.ipython import arguments, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.live_page import LivePage
@@ -42,6 +42,19 @@ class PromptCells:
         self._map_cells: MapCells | None = None
         self._reported_missing = False
         session.namespace, session.builtin = shell.user_ns, self._builtin_tools
+        shell.events.register("pre_run_cell", self._see)
+        shell.events.register("post_run_cell", self._see_first)
+
+    def _see(self, info: Any) -> None:
+        execution = frontend.execution(self._shell)
+        if execution and info.store_history:
+            self._session.see(execution)
+
+    def _see_first(self, result: Any) -> None:
+        """See the cell that loaded the extension: it had begun before."""
+        self._shell.events.unregister("post_run_cell", self._see_first)
+        if result.info is not None:
+            self._see(result.info)
 
     def stop(self) -> None:
         """Stop the cell that is running."""
@@ -67,7 +80,7 @@ class PromptCells:
             return
         if misplaced := MAP_FLAGS & flags.keys():
             raise UsageError(f"--{min(misplaced)} needs --map.", "Name a data frame or a list with --map.")
-        source = text
+        source = typed_text(self.recorder.source) if self.recorder.source else text
         out, answer_format = flags.pop("out", None), flags.pop("as", "markdown")
         quiet, dry_run = flags.pop("quiet", settings.value("quiet")), flags.pop("dry_run", False)
         if not flags.pop("raw", False):
@@ -119,7 +132,7 @@ class PromptCells:
 
     def _cell_id(self) -> str | None:
         """Return the id that the running cell has in the notebook."""
-        return self._session.place(frontend.cell_id(self._shell), frontend.source(self._shell))
+        return self._session.place(frontend.execution(self._shell))
 
     def _content(self, text: str, visible_cells: Sequence[CellRun]) -> list[dict[str, Any]]:
         content = [{"type": "text", "text": text.rstrip("\n")}]
@@ -132,7 +145,7 @@ class PromptCells:
         if sees in ("none", 0):
             return []
         document = self._session.notebook.document if self._session.notebook else None
-        above = notebook_context.cells_above(document, self.recorder.cells, cell_id)
+        above = notebook_context.cells_above(document, self._cells_run(), cell_id)
         prompts = [turn.cell_id for turn in self._session.history.context_turns(thread, cell_id)]
         if None in prompts:
             prompts += [cell.id for cell in above if cell.is_prompt]
@@ -145,7 +158,11 @@ class PromptCells:
 
     def _other_cells(self) -> Sequence[CellRun]:
         document = self._session.notebook.document if self._session.notebook else None
-        return notebook_context.other_cells(document, self.recorder.cells, self._cell_id())
+        return notebook_context.other_cells(document, self._cells_run(), self._cell_id())
+
+    def _cells_run(self) -> dict[str, CellRun]:
+        """Return the cells that ran in this kernel, by the id that they have in the notebook."""
+        return {self._session.notebook_id(id_): cell for id_, cell in self.recorder.cells.items()}
 
 
 def _check_source(source: str, text: str) -> None:

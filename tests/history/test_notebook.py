@@ -50,10 +50,16 @@ def test_a_turn_belongs_to_the_cell_that_contains_it():
     assert page.faults == []
 
 
-def test_the_second_cell_with_the_same_id_is_reported_and_not_used():
+def test_the_second_cell_with_the_same_id_is_reported_and_a_cell_of_its_own():
     page = document(cell("a", RECORDS[0]), cell("a", RECORDS[1]))
-    assert [turn.id for turn in page.turns()] == [RECORDS[0]["id"]]
-    assert page.faults == ["cell 2 (a-1): another cell has the same id; its turn is not used"]
+    assert [(turn.id, turn.cell_id) for turn in page.turns()] == [(RECORDS[0]["id"], "a"), (RECORDS[1]["id"], "a-1")]
+    assert page.faults == ["cell 2 (a-1): it has the same id as cell 1, and is used as a cell of its own"]
+    assert [each.has_id for each in page.cells] == [True, False]
+
+
+def test_a_made_id_is_never_that_of_another_cell():
+    page = document(cell(None), cell("cell-0"), cell("a"), cell("a"), cell("a-3"), cell("cell-0"))
+    assert [each.id for each in page.cells] == ["cell-0-", "cell-0", "a", "a-3-", "a-3", "cell-0-5"]
 
 
 def test_a_record_outside_a_prompt_cell_is_reported_and_not_used():
@@ -192,7 +198,7 @@ def test_cells_are_read_with_their_kind_source_and_outputs() -> None:
 @pytest.mark.parametrize("cell_id", ["a", "b"])
 def test_a_third_cell_with_the_same_id_is_reported_too(cell_id: str) -> None:
     page = document(cell("a", RECORDS[0]), cell(cell_id), cell("a", RECORDS[1]), cell("b" if cell_id == "a" else "c"))
-    assert page.cells[2].fault == "another cell has the same id; its turn is not used"
+    assert page.cells[2].warning == "it has the same id as cell 1, and is used as a cell of its own"
     assert page.cells[2].id == "a-2"
     assert page.cells[3].fault == ""
 

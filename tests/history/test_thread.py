@@ -372,3 +372,84 @@ def test_a_copied_cell_has_its_own_place() -> None:
     history = History()
     assert history.follow(page(first, replace(first, cell_id="b"))) == 2
     assert [each.place for each in history.turns("main")] == [("a", first.id), ("b", first.id)]
+
+
+def run_cell(history: History, run: str, cell: str, *answers: str) -> None:
+    """Run prompts in one execution of a cell."""
+    history.run = run
+    for answer in answers:
+        above = history.context_turns("main", cell)
+        history.put(turn(f"q {answer}", answer, above, cell_id=cell))
+    history.run = ""
+
+
+def test_the_prompts_of_one_execution_are_kept_in_order_and_see_each_other() -> None:
+    history = History()
+    run_cell(history, "1", "a", "one")
+    run_cell(history, "2", "loop", "two", "three", "four")
+    assert texts(history, "main") == ["one", "two", "three", "four"]
+    assert [each.text for each in history.context_turns("main", "loop")] == ["one"]
+    assert [each.text for each in history.context_turns("main", "below")] == ["one", "two", "three", "four"]
+    assert history.stale() == set()
+    run_cell(history, "3", "a", "other")
+    assert [place[0] for place in sorted(history.stale())] == ["loop"] * 3
+
+
+def test_the_next_execution_replaces_all_turns_and_keeps_them_as_versions() -> None:
+    history = History()
+    run_cell(history, "1", "loop", "one", "two", "three")
+    run_cell(history, "2", "loop", "uno", "dos")
+    assert texts(history, "main") == ["uno", "dos"]
+    assert [[version.text for version in each.versions] for each in history.turns("main")] == [["one"], ["two"]]
+    first, second = history.turns("main")
+    history.use_version(second, 1)
+    assert texts(history, "main") == ["uno", "two"]
+    history.forget(first)
+    assert texts(history, "main") == ["two"]
+
+
+def test_the_turn_of_a_cell_is_one_from_before_the_execution() -> None:
+    history = History()
+    run_cell(history, "1", "loop", "one", "two")
+    assert history.turn_of_cell("main", "loop") == history.turns("main")[1]
+    history.run = "1"
+    assert history.turn_of_cell("main", "loop") is None
+
+
+def test_the_document_gives_all_turns_of_a_cell() -> None:
+    history = History()
+    run_cell(history, "1", "loop", "one", "two")
+    first, second = history.turns("main")
+    cell = Cell("loop", "code", "for text in texts: ask(text)", turn=second, earlier=(first,))
+    restored = History()
+    assert restored.follow(Document("page.ipynb", 0.0, [cell])) == 2
+    assert texts(restored, "main") == ["one", "two"]
+    assert restored.stale() == set()
+    assert restored.answered_sha256(second) == second.request_sha256
+
+
+def test_turns_of_uncertain_cells_are_in_no_context() -> None:
+    history, _ = filled("a", "b", "c")
+    history.uncertain = frozenset("b")
+    assert [each.text for each in history.context_turns("main", "c")] == ["a0"]
+    assert [each.text for each in history.context_turns("main", None, 2)] == ["a0", "a2"]
+    assert [each.text for each in history.uncertain_turns("main")] == ["a1"]
+    assert history.uncertain_turns("main", "none") == []
+    history.follow(page(*history.turns("main")))
+    assert len(history.context_turns("main", None)) == 3
+
+
+def test_a_cell_that_is_not_in_the_document_is_put_where_it_is_taken_to_be() -> None:
+    history, _ = filled("a", "b")
+    for cell, after in (("after a", "a"), ("last", None), ("first", ""), ("unknown", "gone")):
+        history.insert(cell, after)
+        history.put(turn(cell, cell, cell_id=cell))
+    assert texts(history, "main") == ["unknown", "first", "a0", "after a", "a1", "last"]
+
+
+def test_turns_move_to_the_cell_that_the_document_has_for_them() -> None:
+    history, turns = filled("a", "vscode-b")
+    saved = [turns[0], replace(turns[1], cell_id="b")]
+    assert history.follow(page(*saved), {"vscode-b": "b"}) == 0
+    assert [each.place for each in history.turns("main")] == [each.place for each in saved]
+    assert history.keys() == {turns[0].id: "a", turns[1].id: "b"}

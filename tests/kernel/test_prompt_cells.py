@@ -77,3 +77,39 @@ def test_a_magic_line_in_a_code_block_is_sent_as_text(kernel, simulator):
     text = "What does this cell do?\n```\n%%minimax\nHello.\n```"
     assert kernel.run(f"%%minimax\n{text}", "a").error is None
     assert prompts(simulator) == [text]
+
+
+LOOP = """for word in ("Uno", "Dos", "Tres"):
+    get_ipython().run_cell_magic("minimax", "", word)"""
+
+
+def test_a_loop_of_prompts_has_one_turn_for_each_and_they_are_restored(simulator, tmp_path):
+    path = tmp_path / "page.ipynb"
+    environment = {
+        "JPY_SESSION_NAME": str(path),
+        "ANTHROPIC_BASE_URL": simulator.base_url,
+        "ANTHROPIC_API_KEY": simulator.key,
+    }
+    helper = "def ask(text):\n    get_ipython().run_cell_magic('minimax', '', text)"
+    sources = ["%%minimax\nOne", LOOP, "for word in ('Four', 'Five'):\n    ask(word)"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    kernel = Kernel(environment)
+    kernel.run("%load_ext mm_magics", "load")
+    kernel.run(helper, "helper")
+    for cell in notebook.cells:
+        outputs = kernel.run(cell.source, cell.id).outputs
+        cell.outputs = [nbformat.v4.new_output("display_data", data=each["data"]) for each in outputs]
+    everything = ["One", "Uno", "Dos", "Tres", "Four", "Five"]
+    assert prompts(simulator) == everything
+    kernel.run(LOOP, notebook.cells[1].id)
+    assert prompts(simulator) == ["One", "Uno", "Dos", "Tres"]
+    assert "stale" not in kernel.run("%minimax history").text.splitlines()[3]
+    kernel.close()
+    nbformat.write(notebook, path)
+    os.utime(path, (time.time() + 10,) * 2)
+    kernel = Kernel(environment)
+    kernel.run("%load_ext mm_magics", "load")
+    run = kernel.run("%%minimax\nAnd now?", "new")
+    assert prompts(simulator) == [*everything, "And now?"]
+    assert "6 turns restored from page.ipynb." in run.outputs[0]["data"]["text/html"]
+    kernel.close()

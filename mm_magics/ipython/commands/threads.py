@@ -29,14 +29,19 @@ def history(context: Context, name: str) -> Table:
     if not turns:
         others = ", ".join(session.history.threads()) or "none"
         return Table(lines=[f"The thread {thread} has no turns. Threads with turns: {others}."])
-    stale = session.history.stale()
-    rows = [_turn_row(number, turn, turn.place in stale) for number, turn in enumerate(turns, 1)]
+    stale, uncertain = session.history.stale(), session.history.uncertain
+    rows = [
+        _turn_row(
+            number, turn, ["stale"] * (turn.place in stale) + ["not sent: unsaved edits"] * (turn.cell_id in uncertain)
+        )
+        for number, turn in enumerate(turns, 1)
+    ]
     return Table(f"Thread {thread}", ("", "prompt", "answer", "status", "tokens in / out"), rows)
 
 
-def _turn_row(number: int, turn: Turn, stale: bool) -> tuple[str, ...]:
+def _turn_row(number: int, turn: Turn, marks: list[str]) -> tuple[str, ...]:
     tokens = usage_line.usage_of([turn]).tokens
-    status = ", ".join([turn.status, *(["stale"] if stale else [])])
+    status = ", ".join([turn.status, *marks])
     counts = f"{input_tokens(tokens):,} / {tokens['output_tokens']:,}"
     return str(number), excerpt(turn.prompt, EXCERPT), excerpt(turn.text, EXCERPT), status, counts
 
@@ -78,7 +83,7 @@ def fork(context: Context, name: str) -> Table:
     if not name:
         raise ArgumentError("The new thread needs a name.", "%minimax fork NAME")
     session, shell = context.session, context.shell
-    cell_id = session.place(frontend.cell_id(shell), frontend.source(shell))
+    cell_id = session.find_cell(frontend.execution(shell))
     original = session.settings.value("thread")
     turns = counted(session.history.fork(original, name, cell_id), "turn")
     session.settings.assign("thread", name)
