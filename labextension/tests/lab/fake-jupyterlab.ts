@@ -225,6 +225,16 @@ const editors = new CodeMirrorEditorFactory({ extensions, languages });
 export const newRendermime = (): RenderMimeRegistry =>
   new RenderMimeRegistry({ initialFactories: standardRendererFactories });
 
+/** Make a notebook widget of JupyterLab, with real editors and without a model. */
+export function newNotebookWidget(rendermime: RenderMimeRegistry): Notebook {
+  return new Notebook({
+    rendermime,
+    contentFactory: new Notebook.ContentFactory({ editorFactory: editors.newInlineEditor }),
+    mimeTypeService: new CodeMirrorMimeTypeService(languages),
+    notebookConfig: { ...StaticNotebook.defaultNotebookConfig, windowingMode: 'none' },
+  });
+}
+
 /** Open a notebook with these cells on the page. */
 export function openNotebook(
   cells: readonly (string | CellContent)[],
@@ -248,12 +258,7 @@ export function openNotebook(
       return { id: `cell-${index}`, cell_type: type, source, metadata: {}, ...code };
     }),
   } as unknown as Parameters<NotebookModel['fromJSON']>[0]);
-  const content = new Notebook({
-    rendermime: options.rendermime ?? newRendermime(),
-    contentFactory: new Notebook.ContentFactory({ editorFactory: editors.newInlineEditor }),
-    mimeTypeService: new CodeMirrorMimeTypeService(languages),
-    notebookConfig: { ...StaticNotebook.defaultNotebookConfig, windowingMode: 'none' },
-  });
+  const content = newNotebookWidget(options.rendermime ?? newRendermime());
   model.sharedModel.clearUndoHistory();
   content.model = model;
   Widget.attach(content, document.body);

@@ -1,0 +1,137 @@
+"""A page of JupyterLab in Node, with JupyterLab's own models and widgets and our plugins, driven by JSON lines.
+
+`labextension/tests/page/page.ts` is the page. Everything happens in one thread: what the page sends is handled while
+the test waits for the page, and cells run when the test lets the kernel run.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from tests.page.kernel import Kernel, KernelDiedError, Message
+from tests.page.server import Server
+
+LABEXTENSION = Path(__file__).parents[2] / "labextension"
+TIMEOUT_S = 60
+
+
+class PageError(Exception):
+    """A command of the page failed."""
+
+
+class Page:
+    """A page process. `open` shows a notebook of a folder on it, with a new kernel."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            ["node", "tests/page/start.mjs"],
+            cwd=LABEXTENSION,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self._count = 0
+        self._early: list[Message] = []
+        self.server: Server | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(TIMEOUT_S)
+
+    @property
+    def kernel(self) -> Kernel:
+        assert self.server
+        return self.server.kernel
+
+    def serve(self, folder: Path) -> None:
+        """Serve the notebooks of another folder, with a new kernel."""
+        self.server = Server(folder, self._write)
+        early, self._early = self._early, []
+        for message in early:
+            self.server.receive(message)
+
+    def close(self) -> None:
+        """Close the notebook, and forget its kernel and folder."""
+        self.do("close")
+        self.server = None
+
+    def call(self, command: str, *values: Any) -> Any:
+        """Run a command of the page and return its result. The page's requests are answered while it runs."""
+        self._count += 1
+        self._write({"id": self._count, "call": command, "values": values})
+        while True:
+            message = self._read()
+            if message.get("id") == self._count:
+                if "error" in message:
+                    raise PageError(f"{command}{values}: {message['error']}")
+                return message["result"]
+            self._receive(message)
+            if command in WAITING and not self.kernel.parent:
+                self.kernel.process()
+
+    def do(self, command: str, *values: Any) -> Any:
+        """Run a command, and let page and kernel finish what it started."""
+        result = self.call(command, *values)
+        self.settle()
+        return result
+
+    def settle(self) -> None:
+        """Let the kernel handle what waits, until page and kernel have nothing to do."""
+        while True:
+            self.call("settle")
+            if self.kernel.is_idle:
+                return
+            self.kernel.process()
+
+    def run(self, at: int, during: Callable[[], None] | None = None) -> None:
+        """Run a cell; call `during` when it displays something: its answer is not complete then."""
+        self.call("run", at)
+        self.kernel.on_display = during
+        self.settle()
+        self.kernel.on_display = None
+
+    def kill_kernel(self, at: int) -> None:
+        """Run a cell, and kill the kernel when it displays something. The server starts a new one."""
+
+        def kill() -> None:
+            self.kernel.die()
+            raise KernelDiedError
+
+        self.run(at, kill)
+        assert self.server
+        self.server.restart_kernel(reported=True)
+        self.settle()
+
+    def _write(self, message: Message) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+
+    def _read(self) -> Message:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        assert line, "the page has ended"
+        message: Message = json.loads(line)
+        return message
+
+    def _receive(self, message: Message) -> None:
+        if "id" in message:
+            return
+        if self.server is None:
+            self._early.append(message)
+        else:
+            self.server.receive(message)
+
+
+WAITING = ("open", "restart", "save")
+"""The commands that wait for the kernel or the server."""

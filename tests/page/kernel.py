@@ -1,0 +1,209 @@
+"""A kernel in this process: a real IPython shell that receives and sends messages of the Jupyter protocol.
+
+It handles one shell message at a time, as ipykernel does; messages for a subshell are handled at once. With it,
+a test can stop the world in the middle of an answer, and start a kernel in milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import comm
+import pytest
+from comm.base_comm import BaseComm, CommManager
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Any as AnyTrait
+from traitlets.config import Config
+
+Message = dict[str, Any]
+
+
+class KernelDiedError(BaseException):
+    """Raised in the middle of a cell to end its kernel."""
+
+
+class _Display(DisplayPublisher):
+    def publish(
+        self,
+        data: Any,
+        metadata: Any = None,
+        source: Any = None,
+        *,
+        transient: Any = None,
+        update: Any = False,
+        **_: Any,
+    ) -> None:
+        kind = "update_display_data" if update else "display_data"
+        content = {"data": data, "metadata": metadata or {}, "transient": transient or {}}
+        self.shell.kernel.publish(kind, content)
+
+
+class _Shell(InteractiveShell):
+    kernel = AnyTrait()
+
+    def get_parent(self) -> Message:
+        return self.kernel.parent
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
+        self.kernel.publish("error", {"ename": etype.__name__, "evalue": str(evalue), "traceback": stb})
+
+
+class _Comm(BaseComm):
+    """A comm of the running kernel."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        self.kernel = Kernel.current
+        super().__init__(*args, **named)
+
+    def publish_msg(
+        self, msg_type: str, data: Any = None, metadata: Any = None, buffers: Any = None, **keys: Any
+    ) -> None:
+        data = data or {}
+        if "_esm" in data.get("state", {}):  # the page of these tests runs no widgets
+            data = {**data, "state": {**data["state"], "_esm": ""}}
+        self.kernel.publish(msg_type, {"data": data, "comm_id": self.comm_id, **keys})
+
+
+class Kernel:
+    """One kernel. `send` receives its messages; `on_display` is called when a running cell displays something."""
+
+    current: Kernel
+
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        Kernel.current = self
+        self.parent: Message = {}
+        self.on_display: Callable[[], None] | None = None
+        self.is_dead = False
+        self.comm_manager = CommManager()
+        self._send = send
+        self._queue: deque[Message] = deque()
+        self._session = uuid.uuid4().hex
+        _Shell.clear_instance()
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.xmode = "Minimal"  # formatting a traceback takes a second
+        self.shell = _Shell.instance(config=config, display_pub_class=_Display, kernel=self)
+
+    @property
+    def magics(self) -> Any:
+        """The magics of mm_magics; None before it is loaded."""
+        return self.shell.magics_manager.registry.get("MiniMaxMagics")
+
+    def receive(self, message: Message) -> None:
+        """Receive a message from the page: at once on the control channel or for a subshell, else when it is idle."""
+        if message["channel"] == "control" or message["header"].get("subshell_id"):
+            self._handle(message)
+        elif message["channel"] == "shell":
+            self._queue.append(message)
+
+    @property
+    def is_idle(self) -> bool:
+        return self.is_dead or not self._queue
+
+    def process(self) -> None:
+        """Handle the messages that wait, in order."""
+        while self._queue and not self.is_dead:
+            self._handle(self._queue.popleft())
+
+    def die(self) -> None:
+        """Send nothing from now on."""
+        self.is_dead = True
+
+    def publish(self, kind: str, content: Message) -> None:
+        """Send a message on the IOPub channel."""
+        self._reply(kind, content, "iopub", self.parent)
+        if kind == "display_data" and self.on_display and self.parent["header"]["msg_type"] == "execute_request":
+            hook, self.on_display = self.on_display, None
+            hook()
+
+    def _reply(self, kind: str, content: Message, channel: str, parent: Message) -> None:
+        header = {
+            "msg_id": uuid.uuid4().hex,
+            "msg_type": kind,
+            "session": self._session,
+            "username": "kernel",
+            "date": datetime.now(UTC).isoformat(),
+            "version": "5.5",
+        }
+        message = {"header": header, "parent_header": parent.get("header", {}), "metadata": {}, "content": content}
+        if not self.is_dead:
+            self._send({**message, "channel": channel, "buffers": []})
+
+    def _handle(self, message: Message) -> None:
+        kind, before = message["header"]["msg_type"], self.parent
+        handle = getattr(self, f"_on_{kind}", None)
+        if kind.startswith("comm_"):
+            handle = lambda message: getattr(self.comm_manager, kind)(None, None, message)  # noqa: E731
+        if handle is None:
+            return
+        with self._as_parent(message):
+            self.publish("status", {"execution_state": "busy"})
+            content = handle(message)
+            if content is not None:
+                self._reply(kind.replace("_request", "_reply"), content, message["channel"], message)
+            self.publish("status", {"execution_state": "idle"})
+        assert self.parent is before
+
+    @contextlib.contextmanager
+    def _as_parent(self, message: Message) -> Iterator[None]:
+        before, self.parent = self.parent, message
+        try:
+            yield
+        finally:
+            self.parent = before
+
+    def _on_kernel_info_request(self, _message: Message) -> Message:
+        return {
+            "status": "ok",
+            "protocol_version": "5.5",
+            "implementation": "ipython",
+            "implementation_version": "9",
+            "language_info": {"name": "python", "version": "3", "mimetype": "text/x-python", "file_extension": ".py"},
+            "banner": "",
+            "supported_features": ["kernel subshells"],
+        }
+
+    def _on_create_subshell_request(self, _message: Message) -> Message:
+        return {"status": "ok", "subshell_id": uuid.uuid4().hex}
+
+    def _on_interrupt_request(self, _message: Message) -> Message:
+        return {"status": "ok"}
+
+    def _on_execute_request(self, message: Message) -> Message:
+        content, out = message["content"], io.StringIO()
+        with contextlib.redirect_stdout(out):
+            result = self.shell.run_cell(content["code"], store_history=not content["silent"])
+        if out.getvalue():
+            self.publish("stream", {"name": "stdout", "text": out.getvalue()})
+        reply = {
+            "status": "ok",
+            "execution_count": self.shell.execution_count - 1,
+            "payload": [],
+            "user_expressions": {},
+        }
+        error = result.error_before_exec or result.error_in_exec
+        if error is not None:
+            reply |= {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
+        return reply
+
+
+@contextlib.contextmanager
+def comms_of_kernel() -> Iterator[None]:
+    """Give the comms of widgets to the kernel of the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        import ipykernel.ipkernel  # noqa: F401  # it replaces these functions when it is imported
+
+        patch.setattr(comm, "create_comm", _Comm)
+        patch.setattr(comm, "get_comm_manager", lambda: Kernel.current.comm_manager)
+        yield
+    _Shell.clear_instance()
+
+
+__all__ = ["Kernel", "KernelDiedError", "Message", "comms_of_kernel"]
