@@ -22,6 +22,8 @@ from mm_magics.prompt.values import VALUE_LIMIT
 DEFAULT_BASE_URL = "https://api.minimax.io/anthropic"
 SEES_LIMIT = 20_000
 MAX_VERSIONS = 5
+TOOL_LIMIT = 20_000
+"""Characters of one tool result that are sent to the model."""
 
 
 def checked_base_url(url: str) -> str:
@@ -74,7 +76,7 @@ class MiniMax(Configurable):
     ).tag(config=True)
     tool_timeout = Float(120.0, min=0.1, help="Time limit for one tool call, in seconds.").tag(config=True)
     tool_limit = Int(
-        20_000, min=0, help="Maximum characters of one tool result that are sent to the model. 0: no limit."
+        TOOL_LIMIT, min=0, help="Maximum characters of one tool result that are sent to the model. 0: no limit."
     ).tag(config=True)
     thread = Unicode("main", help="Thread that prompt cells belong to.").tag(config=True)
     context = Union(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 
-LIMIT = 20_000
-"""Characters of one built-in tool's result that the model reads."""
+from mm_magics.config import TOOL_LIMIT
+
+LIMIT = TOOL_LIMIT
 
 
 class BoundedText(io.TextIOBase):

@@ -17,12 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence, Set, ValuesView
 from pathlib import Path
 from typing import Any
 
+from mm_magics.config import TOOL_LIMIT
 from mm_magics.errors import ToolError
 from mm_magics.prompt.values import as_text, cut
 from mm_magics.tools.tool import ToolOutput
-
-LIMIT = 20_000
-"""Characters of one result that a model reads."""
 
 NO_VALUE = "(nothing)"
 """The text for None."""
@@ -41,7 +39,7 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 _CELL = re.compile(r"ipykernel_\d+[/\\]\d+\.py$|^<ipython-input")
 
 
-def output_of(value: Any, limit: int = LIMIT) -> ToolOutput:
+def output_of(value: Any, limit: int = TOOL_LIMIT) -> ToolOutput:
     """Return the text of a tool's value, at most `limit` characters of it (0: all).
 
     Text is unchanged. Data frames and objects with `_ai_repr_` or `_repr_markdown_` are written as in a prompt.
@@ -62,7 +60,7 @@ def output_of(value: Any, limit: int = LIMIT) -> ToolOutput:
     )
 
 
-def failure_of(error: BaseException, limit: int = LIMIT) -> ToolOutput:
+def failure_of(error: BaseException, limit: int = TOOL_LIMIT) -> ToolOutput:
     """Return the text of an error: the calls in the user's code that led to it, and its message.
 
     Of a `ToolError` only the message is returned: it is written for the model.
