@@ -336,7 +336,9 @@ class Session:
     def _find_recording(self, prompt: PreparedPrompt) -> Turn | None:
         """Return a recording of the request: the cell's own, another one of this notebook, or one of `replay_from`."""
         sent = prompt.request
-        requested = RecordedRequest(sent.model, sent.system, sent.params, sent.body["messages"], sent.sha256)
+        requested = RecordedRequest(
+            prompt.message, sent.model, sent.system, sent.params, sent.body["messages"], sent.sha256
+        )
         own = self.history.turn_of_cell(prompt.thread, prompt.cell_id)
         found = find_in_history(self.history, requested, own)
         return found or self._recordings.find(requested, self.settings.value("replay_from"))

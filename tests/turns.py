@@ -59,4 +59,4 @@ def recorded_request(asked: Turn, above: list[Turn] | None = None) -> RecordedRe
     """Return the request that the turn answered, with these turns above it."""
     sent = context_messages(above or [], asked.messages[0])
     sha256 = request_sha256(asked.model, asked.system, asked.params, map(message_sha256, sent))
-    return RecordedRequest(asked.model, asked.system, asked.params, sent, sha256)
+    return RecordedRequest(asked.messages[0], asked.model, asked.system, asked.params, sent, sha256)

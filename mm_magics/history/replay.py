@@ -29,8 +29,11 @@ class RecordedRequest:
 
     The hash in a record is only a claim: anybody can write one. A recording must also have the same prompt, model,
     system prompt and parameters.
+
+    `prompt` is the new user message. In `messages` it can be a part of the last message, after the results of tools.
     """
 
+    prompt: Message
     model: str
     system: str | None
     params: Mapping[str, Any]
@@ -49,7 +52,7 @@ class RecordedRequest:
 
     @cached_property
     def _contents(self) -> bytes:
-        return _contents(self.model, self.system, self.params, self.messages[-1])
+        return _contents(self.model, self.system, self.params, self.prompt)
 
     @cached_property
     def _legacy_sha256s(self) -> frozenset[str]:

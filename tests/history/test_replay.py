@@ -259,3 +259,18 @@ def test_a_version_is_a_recording() -> None:
     history = History()
     history.put(turn("new", versions=[old], cell_id="a"))
     assert find_in_history(history, recorded_request(old), None) == old
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_prompt_that_follows_the_result_of_a_tool_is_found(tmp_path: Path, schema: int) -> None:
+    first = calling(5)
+    first = replace(first, messages=first.messages[:-1])  # it ends with the result, and the next prompt is joined to it
+    second = turn("asked", above=[first])
+    first, second = (first, second) if schema == 2 else (schema_1(first), schema_1(second, [first]))
+    request = recorded_request(second, [first])
+    assert len(request.messages) == 3
+    assert Recordings().find(request, [save(tmp_path / "page.ipynb", first, second)]) == replace(second, cell_id="c1")
+    history = History()
+    for number, each in enumerate((first, second)):
+        history.put(replace(each, cell_id=f"c{number}"))
+    assert find_in_history(history, request, None) == replace(second, cell_id="c1")
