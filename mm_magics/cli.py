@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mm_magics import __version__
-from mm_magics.errors import MiniMaxError, UsageError
+from mm_magics.errors import MiniMaxError, NotebookError, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,7 +104,12 @@ def _replay(options: argparse.Namespace) -> int:
 
     complete = True
     for path in options.notebooks:
-        results = list(check_cells(read_notebook(path)))
+        try:
+            results = list(check_cells(read_notebook(path)))
+        except NotebookError as error:
+            print(error, file=sys.stderr)
+            complete = False
+            continue
         complete = complete and all(result.state == "recorded" for result in results)
         rows = [(str(each.number), each.state, each.cell.source.partition("\n")[0], each.reason) for each in results]
         columns = ("cell", "status", "source", "reason")

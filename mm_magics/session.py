@@ -88,6 +88,7 @@ class Session:
         self._cells = CellMatcher()
         self._place = Place(None)
         self._page = ""
+        self._reported = ""
         self._client: Client | None = None
         self._running = threading.Event()
         if api_key is not None:
@@ -280,6 +281,19 @@ class Session:
         self.notebook.receive(description)
         self.settings.follow_notebook(description.get("settings"))
 
+    def current_path(self, path: Path | None) -> Path | None:
+        """Return where the notebook is now.
+
+        Args:
+            path: Where it was when the kernel started. It may have been renamed or moved since.
+        """
+        if isinstance(self.notebook, NotebookFile):
+            return self.notebook.path
+        if self.notebook is None or path is None or not self.notebook.path:
+            return path
+        live = self.notebook.path
+        return next((moved for folder in path.parents if (moved := folder / live).is_file()), path)
+
     def refresh(self) -> None:
         """Update the history if the notebook has changed."""
         document = self.notebook.updated() if self.notebook else None
@@ -315,7 +329,11 @@ class Session:
         """Say so if it is not certain which cell is running, or which turns are above it."""
         if self.notebook is None or at.cell_id is None or at.cell_id != self._place.cell_id:
             return []
-        name, notes = self.notebook.name, []
+        name, notes = self.notebook.name, list[str]()
+        error = self.notebook.error.message if self.notebook.error else ""
+        if error != self._reported:
+            self._reported = error
+            notes += [f"{error} The turns in the kernel's memory are used."] if error else []
         for number, count in self._cells.guesses(self._page):
             notes.append(
                 f"{count} cells have the same text: cell {number} may not be the one that ran. Save the notebook."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b")
@@ -10,6 +11,15 @@ _FENCES = {
     indented: re.compile(_FENCE.format(indent=r"[ \t]*" if indented else ""), re.DOTALL | re.MULTILINE)
     for indented in (False, True)
 }
+
+
+def decode_json(data: bytes) -> str:
+    r"""Decode JSON text: UTF-8, UTF-16 or UTF-32, with or without a byte order mark. Raises `UnicodeDecodeError`.
+
+    >>> decode_json(b"\xef\xbb\xbf{}"), decode_json("{}".encode("utf-16"))
+    ('{}', '{}')
+    """
+    return data.decode(json.detect_encoding(data))
 
 
 def strip_ansi(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from mm_magics.api import messages
 from mm_magics.errors import RecordError, UsageError
 from mm_magics.history.turn import SCHEMA, Turn
-from mm_magics.text import fence
+from mm_magics.text import decode_json, fence
 
 LOAD_HINT = "Load a file that %minimax save wrote."
 
@@ -78,7 +78,7 @@ def load_turns(path: Path) -> list[Turn]:
         RecordError: The file does not contain turns, or one of them is damaged.
     """
     try:
-        content: Any = json.loads(path.read_text("utf-8"))
+        content: Any = json.loads(decode_json(path.read_bytes()))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError):

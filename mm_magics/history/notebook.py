@@ -17,6 +17,7 @@ from typing import Any
 from mm_magics.errors import NotebookError, RecordError
 from mm_magics.history.prompt_source import is_prompt, runs_prompts, typed_text
 from mm_magics.history.turn import MIME_TYPE, Turn, source_sha256
+from mm_magics.text import decode_json
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -94,9 +95,9 @@ def read_notebook(path: Path) -> Document:
         if status.st_size > MAX_BYTES:
             size, limit = (f"{value / 1024 / 1024:,.0f} MB" for value in (status.st_size, MAX_BYTES))
             raise NotebookError(f"{path.name} has {size}; the limit is {limit}.", "Clear large outputs.")
-        text = path.read_text("utf-8")
+        text = decode_json(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 or UTF-16"
         raise NotebookError(f"{path} cannot be read: {reason}.") from None
     return parse_notebook(text, path.name, status.st_mtime)
 
@@ -104,7 +105,7 @@ def read_notebook(path: Path) -> Document:
 def parse_notebook(text: str, name: str, saved_at: float) -> Document:
     """Parse the JSON text of a notebook. Raises `NotebookError` if it is not a notebook."""
     try:
-        content = json.loads(text)
+        content = json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         raise NotebookError(f"{name} is not JSON.", "Check that the file is a notebook, and complete.") from None
     if isinstance(content, dict) and "worksheets" in content:
@@ -193,12 +194,13 @@ def _parsed(record: Any) -> Any:
 class LiveNotebook:
     """The notebook as the front end describes it before each execution, with unsaved edits.
 
-    A description has `name`, `order` (all cell ids), `pending` (ids) and `changed`: the cells that changed since the
-    last description, by id, in the notebook format.
+    A description has `name`, `path` (from the server's root folder), `order` (all cell ids), `pending` (ids) and
+    `changed`: the cells that changed since the last description, by id, in the notebook format.
     """
 
     def __init__(self) -> None:
         self.name = "the notebook"
+        self.path = ""
         self.error: NotebookError | None = None
         self.document: Document | None = None
         self._cells: dict[str, Any] = {}
@@ -211,7 +213,7 @@ class LiveNotebook:
             self.error = NotebookError("The front end sent an unknown description of the notebook.")
             return
         self.error = None
-        self.name = str(description.get("name") or self.name)
+        self.name, self.path = (str(description.get(key) or getattr(self, key)) for key in ("name", "path"))
         self._cells |= changed
         self._cells = {id_: self._cells[id_] for id_ in order if isinstance(id_, str) and id_ in self._cells}
         cells = _cells([{**cell, "id": id_} for id_, cell in self._cells.items() if isinstance(cell, Mapping)])
@@ -225,7 +227,10 @@ class LiveNotebook:
 
 
 class NotebookFile:
-    """The file of the kernel's notebook. It is read again after every save, and never written."""
+    """The file of the kernel's notebook. It is read again after every save, and never written.
+
+    If it was renamed, it is the file in the same folder that has cells of it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -233,9 +238,12 @@ class NotebookFile:
         self.error: NotebookError | None = None
         self.document: Document | None = None
         self._version: tuple[int, int] | None = None
+        self._searched: set[tuple[Path, int]] = set()
 
     def updated(self) -> Document | None:
         """Return the document if it was saved since the last call; `error` says why it cannot be read."""
+        if not self.path.exists() and (renamed := self._find_renamed()):
+            self.path, self.name, self._version = renamed, renamed.name, None
         try:
             status = os.stat(self.path)
         except OSError:
@@ -251,3 +259,27 @@ class NotebookFile:
             self.error = error
             return None
         return self.document
+
+    def _find_renamed(self) -> Path | None:
+        """Return the only notebook in the folder that shares cells with the last version; None if it is not certain."""
+        if self.document is None:
+            return None
+        known = _identities(self.document)
+        found = {(path, path.stat().st_mtime_ns) for path in self.path.parent.glob("*.ipynb") if path.is_file()}
+        if found == self._searched:
+            return None
+        self._searched = found
+        sharing = []
+        for path, _ in sorted(found):
+            try:
+                if known & _identities(read_notebook(path)):
+                    sharing.append(path)
+            except NotebookError:
+                continue
+        return sharing[0] if len(sharing) == 1 else None
+
+
+def _identities(document: Document) -> set[str]:
+    """Return the ids that are unique to a notebook and its copies: those of its cells and turns."""
+    cells = {cell.id for cell in document.cells if cell.has_id}
+    return cells | {turn.id for turn in document.turns()}

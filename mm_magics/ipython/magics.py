@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from mm_magics.config import MiniMax
+from mm_magics.history.notebook import LiveNotebook
 from mm_magics.history.prompt_source import drop_lines_above
 from mm_magics.ipython import arguments, comms, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
@@ -25,6 +27,7 @@ class MiniMaxMagics(Magics):
     def __init__(self, shell: Any, session: Session) -> None:
         super().__init__(shell)
         self.session = session
+        self._attached: Path | None = None
         self.page = LivePage(session, frontend.scheduled_cells(shell))
         self.prompt_cells = PromptCells(session, shell, self.page, CellRecorder(shell))
         comms.register_comms(shell, self.page.receive, self.prompt_cells.stop)
@@ -44,8 +47,10 @@ class MiniMaxMagics(Magics):
             self.page.send_marks()
 
     def _follow_notebook(self) -> None:
-        """Attach the notebook file once the front end names it, and read it again if it has changed."""
-        if self.session.notebook is None and (path := frontend.notebook_path(self.shell)) is not None:
+        """Attach the notebook file when the front end names it or another one, and read it again if it has changed."""
+        path = frontend.notebook_path(self.shell)
+        if path is not None and path != self._attached and not isinstance(self.session.notebook, LiveNotebook):
+            self._attached = path
             self.session.attach(path)
         self.session.refresh()
 

@@ -153,7 +153,8 @@ class PromptCells:
         return new[-sees:] if isinstance(sees, int) else new
 
     def _builtin_tools(self) -> Mapping[str, Tool]:
-        folder = folder_of(self._session.settings.value("tools_folder"), frontend.notebook_path(self._shell))
+        path = self._session.current_path(frontend.notebook_path(self._shell))
+        folder = folder_of(self._session.settings.value("tools_folder"), path)
         return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell)
 
     def _other_cells(self) -> Sequence[CellRun]:

@@ -10,13 +10,15 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from IPython.core.displaypub import CapturingDisplayPublisher
+
 from mm_magics import interrupts
 from mm_magics.batch.progress import MapEvent
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.approval_prompt import prompt_for_approval
 from mm_magics.display.protocol import CellOutput
 from mm_magics.errors import TurnInterruptedError
-from mm_magics.history.turn import Turn
+from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython import frontend
 from mm_magics.ipython.frontend import TurnView
 from mm_magics.ipython.live_page import LivePage
@@ -42,7 +44,7 @@ def show_turn(
         shell: The IPython shell of the cell.
         stop: Set by the view's Stop button.
         answer_format: How the answer's text is displayed.
-        quiet: Show one folded line instead of the answer.
+        quiet: Show one folded line instead of the answer, as is done below `%%capture`, which captures a copy of it.
         earlier: The cell's current turn; it is shown again if nothing is received.
         page: The live page, which learns the cell's output.
 
@@ -53,6 +55,8 @@ def show_turn(
     view: TurnView | None = None
     approve: Approve = prompt_for_approval
     replayed = isinstance(stream, ReplayedAnswer)
+    captured = isinstance(getattr(shell, "display_pub", None), CapturingDisplayPublisher)
+    quiet = quiet or captured
     notes: Sequence[str] = stream.notes
     try:
         with stream:
@@ -76,9 +80,21 @@ def show_turn(
                 return {"data": bundle, "metadata": output_metadata(notes)}
 
             _finish(view, shell, output())
+            if captured and stream.has_content:
+                _display_copy(turn, answer_format)
             if page is not None:
                 page.record_output(stream.prompt.cell_id, turn, output, replayed=replayed)
     return turn
+
+
+def _display_copy(turn: Turn, answer_format: AnswerFormat) -> None:
+    """Display the answer without the record, which is in the output of the cell."""
+    from IPython.display import display
+
+    from mm_magics.display.mime_bundle import make_bundle
+
+    bundle = make_bundle(turn, answer_format=answer_format)
+    display({kind: data for kind, data in bundle.items() if kind != MIME_TYPE}, raw=True)  # type: ignore[no-untyped-call]
 
 
 def _finish(view: TurnView | None, shell: Any, output: CellOutput) -> None:

@@ -124,6 +124,47 @@ def test_a_file_that_is_not_utf_8_raises_a_notebook_error(tmp_path):
         read_notebook(tmp_path / "page.ipynb")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_file_in_any_encoding_of_unicode_is_read(tmp_path, encoding):
+    path = tmp_path / "page.ipynb"
+    path.write_bytes(json.dumps({"cells": [cell("é", RECORDS[0])]}, ensure_ascii=False).encode(encoding))
+    assert [turn.cell_id for turn in read_notebook(path).turns()] == ["é"]
+
+
+def test_a_byte_order_mark_in_a_text_is_ignored():
+    assert parse_notebook('\ufeff{"cells": []}', "page.ipynb", 0.0).cells == []
+
+
+def test_a_renamed_file_is_found_by_its_cells_if_it_is_the_only_one(tmp_path):
+    path, other = tmp_path / "Untitled.ipynb", tmp_path / "other.ipynb"
+    path.write_text(json.dumps({"cells": [cell("a", RECORDS[0]), cell("b")]}))
+    other.write_text(json.dumps({"cells": [cell("x")]}))
+    (tmp_path / "broken.ipynb").write_text("{")
+    file = NotebookFile(path)
+    assert file.updated() is not None
+    path.rename(tmp_path / "talk.ipynb")
+    document = file.updated()
+    assert document is not None
+    assert (file.name, file.error, [each.id for each in document.cells]) == ("talk.ipynb", None, ["a", "b"])
+    (tmp_path / "talk-Copy1.ipynb").write_text((tmp_path / "talk.ipynb").read_text())
+    (tmp_path / "talk.ipynb").rename(tmp_path / "final.ipynb")
+    assert file.updated() is None
+    assert str(file.error) == f"{tmp_path / 'talk.ipynb'} does not exist."
+    (tmp_path / "talk-Copy1.ipynb").unlink()
+    assert file.updated() is not None
+    assert file.name == "final.ipynb"
+
+
+def test_a_renamed_file_without_cell_ids_is_found_by_its_turns(tmp_path):
+    path = tmp_path / "Untitled.ipynb"
+    path.write_text(json.dumps({"cells": [cell(None, RECORDS[0])]}))
+    file = NotebookFile(path)
+    assert file.updated() is not None
+    path.rename(tmp_path / "talk.ipynb")
+    assert file.updated() is not None
+    assert file.name == "talk.ipynb"
+
+
 def test_threads_with_unusual_names_are_separate():
     names = ["main", "a b", "<script>", "\u202e", "", "x" * 500]
     page = document(*(cell(f"c{n}", {**RECORDS[0], "thread": name}) for n, name in enumerate(names)))

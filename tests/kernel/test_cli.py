@@ -117,3 +117,25 @@ def test_the_doctor_prints_each_problem_and_its_fix(environment, output):
     assert done.returncode == 1
     assert output in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_replay_check_checks_all_notebooks_even_if_one_cannot_be_read(tmp_path):
+    answered = turn("x", "y")
+    cells = [
+        nbformat.v4.new_code_cell(
+            "%%minimax\nx", outputs=[nbformat.v4.new_output("display_data", make_bundle(answered))]
+        )
+    ]
+    text = nbformat.writes(nbformat.v4.new_notebook(cells=cells))
+    (tmp_path / "mark.ipynb").write_text(text, "utf-8-sig")
+    (tmp_path / "broken.ipynb").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "text.ipynb").write_text("no notebook")
+    (tmp_path / "good.ipynb").write_text(text)
+    names = ("mark", "broken", "text", "gone", "good")
+    done = run("replay", "check", *(str(tmp_path / f"{name}.ipynb") for name in names))
+    assert done.returncode == 1
+    assert done.stdout.count(" recorded ") == 2
+    assert "broken.ipynb cannot be read: it is not UTF-8 or UTF-16." in done.stderr
+    assert "text.ipynb is not JSON." in done.stderr
+    assert "gone.ipynb cannot be read: No such file or directory." in done.stderr
+    assert run("replay", "check", *(str(tmp_path / f"{name}.ipynb") for name in ("mark", "good"))).returncode == 0

@@ -357,3 +357,23 @@ def test_nbval_papermill_and_nbclient_replay_our_notebooks_with_no_key_and_no_se
     subprocess.run(papermill, env=environment, cwd=tmp_path, check=True, capture_output=True)
     run = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     assert [run.cells[number].outputs for number in prompts] == [stored.cells[number].outputs for number in prompts]
+
+
+def test_a_renamed_notebook_is_followed_and_a_moved_one_is_reported(page):
+    page.run("id0")
+    page.save()
+    page.run("id1")
+    page.path = page.path.rename(page.path.with_name("talk.ipynb"))
+    del page.outputs["id0"]
+    page.save()
+    page.run("id2")
+    assert page.sent() == ["Two", "Three"]
+    assert "talk.ipynb" in page.kernel.run("%minimax").text
+    (page.path.parent / "elsewhere").mkdir()
+    page.path.rename(page.path.parent / "elsewhere" / "talk.ipynb")
+    run = page.run("id3")
+    assert page.sent() == ["Two", "Three", "Four"]
+    assert (
+        "talk.ipynb does not exist. The turns in the kernel's memory are used." in run.outputs[0]["data"]["text/html"]
+    )
+    assert "does not exist" not in page.run("id3").outputs[0]["data"]["text/html"]

@@ -113,3 +113,22 @@ def test_a_loop_of_prompts_has_one_turn_for_each_and_they_are_restored(simulator
     assert prompts(simulator) == [*everything, "And now?"]
     assert "6 turns restored from page.ipynb." in run.outputs[0]["data"]["text/html"]
     kernel.close()
+
+
+def test_below_capture_the_cell_keeps_the_record_and_the_answer_is_captured(kernel):
+    run = kernel.run('%%capture out\n%%time\n%%minimax\nHello. [[simulator: say="A reef."]]', "a")
+    (output,) = [each["data"] for each in run.outputs if "data" in each]
+    assert run.turn["cell_id"] == "a"
+    assert "<details><summary>" in output["text/html"]
+    assert run.ops == []
+    shown = kernel.run("out.show()", "b").outputs
+    assert [each["data"]["text/markdown"].strip() for each in shown if "data" in each] == ["A reef."]
+    assert all(sorted(each["data"]) == ["text/html", "text/markdown", "text/plain"] for each in shown if "data" in each)
+    assert kernel.run("%%capture --no-display\n%%minimax\nHello again.", "c").turn["status"] == "complete"
+
+
+def test_what_is_displayed_in_captured_output_is_captured_in_loops_too(kernel):
+    code = "from IPython.utils.capture import capture_output\nwith capture_output() as out:\n"
+    run = kernel.run(code + "    for text in 'ab':\n        get_ipython().run_cell_magic('minimax', '', text)", "a")
+    assert len([each for each in run.outputs if "application/vnd.minimax.turn+json" in each["data"]]) == 2
+    assert kernel.run("print(len(out.outputs))", "b").text == "2\n"

@@ -46,7 +46,9 @@ def tools(context: Context, rest: str) -> Table:
 
 def _list(context: Context) -> Table:
     session = context.session
-    folder = folder_of(session.settings.value("tools_folder"), frontend.notebook_path(context.shell))
+    folder = folder_of(
+        session.settings.value("tools_folder"), session.current_path(frontend.notebook_path(context.shell))
+    )
     rows = [(name, "ask" if tool.asks else "allow", tool.risk) for name, tool in _builtin().items()]
     rules = [f"Rule: {_rule_text(rule)}" for rule in session.rules] or ["There are no rules."]
     return Table("", ("tool", "default", "risk"), rows, (f"File tools work in {folder}.", *rules, USAGE))
