@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
@@ -175,6 +176,11 @@ def test_an_invalid_expression_is_quoted_up_to_the_first_closing_braces(text: st
     )
 
 
+def test_braces_without_an_expression_are_an_error() -> None:
+    with pytest.raises(PromptError, match="is not a Python expression"):
+        render("an empty {{}} pair", NAMES)
+
+
 @pytest.mark.parametrize("source", ["-" * 100_000 + "1", "\x00"])
 def test_an_expression_that_cannot_be_compiled_has_a_reason(source: str) -> None:
     with pytest.raises(PromptError, match=r"is not a Python expression: (?!None)\w[^\n]+\.\n"):
@@ -194,6 +200,7 @@ def test_the_error_of_an_expression_is_the_cause() -> None:
     with pytest.raises(PromptError) as caught:
         render("{{ fail(error) }}", {"fail": fail, "error": error})
     assert caught.value.__cause__ is error
+    assert traceback.extract_tb(error.__traceback__)[1].filename == "<{{ }}>"
 
 
 def test_values_are_cut_at_the_default_limit_unless_another_is_given() -> None:
@@ -215,6 +222,8 @@ def test_a_long_failing_expression_is_quoted_in_part_on_one_line() -> None:
     [
         (ValueError("no\x1b[1m\nsuch"), "ValueError: no [1m such"),
         (ValueError(), "ValueError"),
+        (ValueError(": no such: "), "ValueError: no such"),
+        (ValueError("X"), "ValueError: X"),
         (ValueError("x" * 108), "ValueError: " + "x" * 108),
         (ValueError("x" * 109), "ValueError: " + "x" * 107 + "…"),
         (UnprintableError(), "UnprintableError"),

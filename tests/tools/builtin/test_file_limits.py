@@ -205,6 +205,20 @@ def test_a_link_to_a_folder_is_listed_and_not_followed(folder: Path) -> None:
     assert call(folder, "list_files", pattern="a*") == "sub/a.txt  5 bytes"
 
 
+def test_a_file_that_is_deleted_during_the_listing_has_no_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.txt", "gone.txt"):
+        (folder / name).write_text("12345")
+    lstat = Path.lstat
+
+    def gone(path: Path) -> os.stat_result:
+        if path.name == "gone.txt":
+            raise FileNotFoundError(2, "No such file or directory")
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", gone)
+    assert call(folder, "list_files") == call(folder, "list_files", pattern="*.txt") == "a.txt  5 bytes\ngone.txt"
+
+
 def test_a_folder_that_cannot_be_listed_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
