@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import locale
 import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,22 @@ def test_saved_turns_are_loaded_unchanged(tmp_path: Path) -> None:
     assert "Grüße 🦪" in text
     assert text.startswith('{\n "schema": 2,\n "turns": [')
     assert text.endswith("}\n")
+
+
+@pytest.fixture
+def ascii_locale() -> Iterator[None]:
+    before = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, "C")
+    yield
+    locale.setlocale(locale.LC_CTYPE, before)
+
+
+@pytest.mark.usefixtures("ascii_locale")
+def test_files_are_utf8_in_any_locale(tmp_path: Path) -> None:
+    turns = [turn(ODD, ODD)]
+    export.write_file(tmp_path / "turns.json", export.to_json(turns))
+    assert "Grüße 🦪".encode() in (tmp_path / "turns.json").read_bytes()
+    assert export.load_turns(tmp_path / "turns.json") == turns
 
 
 @pytest.mark.parametrize(

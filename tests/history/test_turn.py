@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
@@ -109,6 +111,18 @@ def test_every_turn_has_its_own_id_and_a_time() -> None:
     assert one.created.endswith("Z")
 
 
+@pytest.mark.parametrize("zone", ["UTC+11", "UTC-13"])
+def test_the_time_of_a_turn_is_in_utc(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        created = datetime.strptime(turn().created, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert abs(time.time() - created.timestamp()) < 3600
+
+
 DAMAGE: list[tuple[str, Any]] = [
     ("id", 5),
     ("thread", None),
@@ -153,6 +167,20 @@ def test_a_damaged_record_raises_a_record_error_that_names_the_field(key: str, v
     assert record == before
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"model": 5, "status": "done", "notes": "one"}, "status, model, notes"),
+        ({"schema": None}, "schema"),
+        ({"params": {"temperature": float("nan")}}, "JSON cannot represent it, or it is nested too deeply"),
+    ],
+)
+def test_the_error_of_a_damaged_record_lists_what_is_wrong(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        Turn.from_record({**turn().record(), **fields})
+    assert str(caught.value) == f"The turn record is damaged: {reason}."
+
+
 @pytest.mark.parametrize("key", [key for key in SCHEMA["required"] if key not in ("cell_id", "system", "error")])
 def test_a_record_without_a_required_key_is_damaged(key: str) -> None:
     record = turn().record()
@@ -171,6 +199,32 @@ def test_a_record_of_a_newer_schema_asks_for_an_update() -> None:
     with pytest.raises(RecordError, match=r"schema 3.*reads schema 2") as caught:
         Turn.from_record({**turn().record(), "schema": 3, "brand": "new"})
     assert "Update" in caught.value.hint
+
+
+def structured(value: Any, name: str = "final_answer") -> dict[str, Any]:
+    return {"type": "tool_use", "id": "call_1", "name": name, "input": value}
+
+
+RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "ok"}]}
+
+
+@pytest.mark.parametrize(
+    ("messages", "text"),
+    [
+        ([], ""),
+        ([[]], ""),
+        ([[{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]], "a\n\nb"),
+        ([[structured({"b": [2], "a": "ü"})]], '{\n  "a": "ü",\n  "b": [\n    2\n  ]\n}'),
+        ([[structured({})]], "{}"),
+        ([[structured({"x": 1}, "search"), structured({"a": 1})]], '{\n  "a": 1\n}'),
+        ([[structured({"x": 1}, "search")]], ""),
+        ([[structured({"a": "wrong"})], [structured({"a": 1})]], '{\n  "a": 1\n}'),
+        ([[structured({"a": "wrong"})], [{"type": "thinking", "thinking": "hm"}]], ""),
+    ],
+)
+def test_the_text_of_a_turn_is_its_text_or_else_the_json_of_its_last_message(messages: list[Any], text: str) -> None:
+    rounds = [each for content in messages for each in ({"role": "assistant", "content": content}, RESULT)]
+    assert turn(messages=[{"role": "user", "content": "hi"}, *rounds]).text == text
 
 
 def test_unknown_fields_of_a_record_are_ignored() -> None:

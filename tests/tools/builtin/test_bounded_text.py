@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from mm_magics.tools.builtin.bounded_text import LIMIT, BoundedText
@@ -28,6 +30,18 @@ def written(limit: int, *texts: str) -> str:
 )
 def test_the_start_and_the_end_are_stored_and_the_rest_is_counted(texts: tuple[str, ...], text: str) -> None:
     assert written(8, *texts) == text
+
+
+@pytest.mark.parametrize("size", [10, 3_000])
+def test_output_of_any_length_takes_bounded_memory(size: int) -> None:
+    output = BoundedText(1_000)
+    tracemalloc.start()
+    try:
+        for number in range(200_000 // size):
+            output.write(f"{number:0{size}}")
+        assert tracemalloc.get_traced_memory()[0] < 20_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_usual_limit_is_that_of_a_tool_result() -> None:

@@ -130,6 +130,7 @@ def test_the_error_says_why_a_file_cannot_be_read(folder: Path) -> None:
         (os.mkfifo, "[the file is empty]"),
     ],
 )
+@pytest.mark.timeout(15)
 def test_a_file_that_becomes_a_link_or_a_pipe_while_it_is_opened_is_not_followed_or_waited_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch, make: Any, text: str
 ) -> None:
@@ -233,14 +234,26 @@ def test_a_folder_that_cannot_be_listed_is_an_error(folder: Path, monkeypatch: p
 def test_the_error_says_why_a_file_is_not_written(folder: Path) -> None:
     (folder / "sub").mkdir()
     (folder / "a.txt").write_text("x")
-    (folder / "fixed.txt").write_text("x")
-    (folder / "fixed.txt").chmod(0o444)
+    for name, mode in (("fixed.txt", 0o444), ("program", 0o555)):
+        (folder / name).write_text("x")
+        (folder / name).chmod(mode)
     for path, text in (
         ("sub", "'sub' is not a regular file, so it is not replaced."),
         ("fixed.txt", "'fixed.txt' is read-only, so it is not replaced."),
+        ("program", "'program' is read-only, so it is not replaced."),
         ("a.txt/b.txt", "'b.txt' cannot be written: Not a directory."),
     ):
         assert error(folder, "write_file", path=path, text="new") == text
+
+
+def test_the_error_names_the_reason_if_no_new_file_can_be_created(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("builtins.open", fail)
+    assert error(folder, "write_file", path="a.txt", text="new") == "'a.txt' cannot be written: Read-only file system."
 
 
 @pytest.mark.parametrize("mode", [0o200, 0o620, 0o602])

@@ -35,7 +35,7 @@ def test_an_invalid_tools_folder_is_refused_with_a_hint(folder: Path, chosen: st
     (folder / "loop").symlink_to("loop")
     with pytest.raises(UsageError, match="is not a folder") as caught:
         folder_of(chosen, folder / "talk.ipynb")
-    assert "tools_folder" in caught.value.hint
+    assert caught.value.hint == "%minimax set tools_folder FOLDER"
 
 
 # No way out -------------------------------------------------------------------------------------------------------
