@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from mm_magics.api import request
@@ -31,11 +32,7 @@ from mm_magics.tools.approval import Approve, Rules, deny_all
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.loop import Toolbox
-from mm_magics.tools.mcp.servers import MCPServers
-from mm_magics.tools.resolve import resolve_tools
 from mm_magics.tools.runtime.runner import ToolLimits
-from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
-from mm_magics.tools.schema.structured_output import value_of
 from mm_magics.tools.tool import Tool
 from mm_magics.turn.answer import Answer
 from mm_magics.turn.driver import View, drive
@@ -43,6 +40,10 @@ from mm_magics.turn.prepared import Position, PreparedPrompt, PreparedRequest
 from mm_magics.turn.replayed import ReplayedAnswer
 from mm_magics.turn.request_fields import PROMPT_SETTINGS, request_params, user_message, valid_context
 from mm_magics.wording import counted
+
+if TYPE_CHECKING:
+    from mm_magics.tools.mcp.servers import MCPServers
+    from mm_magics.tools.schema.output_schema import OutputSchema
 
 
 class Session:
@@ -69,7 +70,6 @@ class Session:
         history: The turns by thread.
         namespace: The variables that tools and schemas are looked up in by name.
         rules: Which tool calls are allowed, denied, or require approval.
-        servers: The MCP servers.
         notebook: The notebook that the turns come from, if there is one.
     """
 
@@ -81,7 +81,6 @@ class Session:
         self.namespace: dict[str, Any] = {}
         self.builtin: Callable[[], Mapping[str, Tool]] = self._builtin
         self.rules = Rules()
-        self.servers = MCPServers()
         self.notebook: NotebookFile | LiveNotebook | None = None
         self._recordings = Recordings()
         self._restored = 0
@@ -93,6 +92,13 @@ class Session:
         self._running = threading.Event()
         if api_key is not None:
             self.keys.enter(self.settings.value("base_url"), api_key, "api_key")
+
+    @cached_property
+    def servers(self) -> MCPServers:
+        """The MCP servers of this session."""
+        from mm_magics.tools.mcp.servers import MCPServers
+
+        return MCPServers()
 
     def prepare(
         self, content: str | Sequence[Block], *, cell_id: str | None = None, source: str | None = None, **flags: Any
@@ -121,7 +127,7 @@ class Session:
         self.history.max_versions = self.settings.value("max_versions")
         chosen = {name: flags.pop(name, self.settings.value(name)) for name in PROMPT_SETTINGS}
         schema = flags.pop("schema", None)
-        output_schema = None if schema is None else output_schema_of(schema)
+        output_schema = None if schema is None else _output_schema_of(schema)
         if flags:
             raise TypeError(f"unknown settings: {', '.join(flags)}")
         model, system, thread, context = chosen["model"], chosen["system"], chosen["thread"], chosen["context"]
@@ -243,12 +249,16 @@ class Session:
         Raises:
             ProtocolError: The answer does not match the schema.
         """
-        return value_of(turn.messages, output_schema_of(schema))
+        from mm_magics.tools.schema.structured_output import value_of
+
+        return value_of(turn.messages, _output_schema_of(schema))
 
     def _toolbox(self, chosen: Mapping[str, Any], output_schema: OutputSchema | None) -> Toolbox | None:
         """Return what the model may call; None without tools and schema."""
         tools: dict[str, Tool] = {}
         if chosen["tools"]:
+            from mm_magics.tools.resolve import resolve_tools
+
             tools = resolve_tools(chosen["tools"], self.namespace, self.builtin(), self.servers)
         if not tools and output_schema is None:
             return None
@@ -386,3 +396,9 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _output_schema_of(schema: Any) -> OutputSchema:
+    from mm_magics.tools.schema.output_schema import output_schema_of  # few turns have a schema
+
+    return output_schema_of(schema)

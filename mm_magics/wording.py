@@ -1,6 +1,8 @@
-"""How messages write quantities: counts with their noun, and amounts of money."""
+"""How messages write quantities and money, and which name they suggest for a misspelled one."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 LEAST_COST = 0.0001
 """US dollars. A smaller cost is written as `< $0.0001`."""
@@ -24,3 +26,14 @@ def dollars(cost: float) -> str:
     if cost < LEAST_COST:
         return f"< ${LEAST_COST:.4f}" if cost else "$0"
     return f"≈ ${cost:.4f}" if cost < 1 else f"≈ ${cost:,.2f}"
+
+
+def similar_name(name: str, names: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """Return the most similar of the names; None if none has at least this similarity.
+
+    >>> similar_name("hstory", ["status", "history"]), similar_name("zoo", ["status", "history"])
+    ('history', None)
+    """
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, list(names), 1, cutoff)), None)

@@ -124,6 +124,15 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
 
 # What an import loads ----------------------------------------------------------------------------------------
 
+RARE = {
+    "difflib",
+    "mm_magics.tools.mcp.servers",
+    "mm_magics.tools.resolve",
+    "mm_magics.tools.schema.output_schema",
+    "nh3",
+}
+"""What only some prompts need."""
+
 HEAVY = (
     "IPython",
     "anthropic",
@@ -158,6 +167,12 @@ def test_a_script_imports_no_ipython_no_sdk_and_no_widgets(code: str) -> None:
     found = loaded(code)
     assert "mm_magics" in found
     assert not {name for name, heavy in product(found, HEAVY) if name.split(".")[0] == heavy}
+
+
+def test_a_new_session_imports_nothing_that_only_some_prompts_need() -> None:
+    found = loaded("from mm_magics import Session; Session()")
+    assert "mm_magics.session" in found
+    assert found & RARE == set()
 
 
 def test_importing_the_package_imports_nothing_else_of_it() -> None:

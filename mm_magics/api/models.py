@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
+
+from mm_magics.wording import similar_name
 
 IGNORED_PARAMETERS = frozenset(
     {"top_k", "stop_sequences", "service_tier", "mcp_servers", "context_management", "container"}
@@ -73,8 +74,8 @@ def nearest(name: str, known: frozenset[str] = frozenset()) -> str | None:
     'MiniMax-M2.7-highspeed'
     """
     names = {each.lower(): each for each in (*CATALOGUE, *sorted(known))}
-    found = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    return names[found[0]] if found else None
+    found = similar_name(name.lower(), names)
+    return names[found] if found else None
 
 
 MAX_COUNT = 10**15

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-import nh3
-
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _INVISIBLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]")
 
@@ -44,6 +42,8 @@ def _symbol(match: re.Match[str]) -> str:
 
 def sanitize_html(html: str) -> str:
     """Remove everything but text markup from the HTML; links may use http, https and mailto only."""
+    import nh3
+
     return nh3.clean(
         html,
         tags=_TEXT_TAGS | _BLOCK_TAGS | _LIST_TAGS | _TABLE_TAGS,

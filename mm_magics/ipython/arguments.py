@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from mm_magics.errors import ArgumentError
 from mm_magics.ipython.flags import FLAGS
+from mm_magics.wording import similar_name
 
 _SEE_HELP = "%%minimax --help lists the flags."
 
@@ -71,8 +71,8 @@ def _unknown(word: str) -> ArgumentError:
         return ArgumentError(f"{word!r} is not a flag.", "The prompt goes below the %%minimax line.")
     name = "".join(each if each.isprintable() else "\ufffd" for each in word.partition("=")[0])
     long_names = [name for flag in FLAGS for name in flag.names if name.startswith("--")]
-    similar = get_close_matches(name, long_names, 1, 0.5)
-    return ArgumentError(f"Unknown flag {name}.", f"Did you mean {similar[0]}?" if similar else _SEE_HELP)
+    similar = similar_name(name, long_names)
+    return ArgumentError(f"Unknown flag {name}.", f"Did you mean {similar}?" if similar else _SEE_HELP)
 
 
 def help_text() -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mm_magics.api import messages
 from mm_magics.api.messages import ANSWER, Block
 from mm_magics.errors import UsageError
 from mm_magics.tools.approval import Approve, Rules
 from mm_magics.tools.runtime.runner import ToolEvent, ToolLimits, ToolRunner, result_of
-from mm_magics.tools.schema.output_schema import OutputSchema
-from mm_magics.tools.schema.structured_output import StructuredOutput
 from mm_magics.tools.tool import Tool, ToolCall, ToolOutput, ToolResult
 from mm_magics.wording import counted, dollars
+
+if TYPE_CHECKING:
+    from mm_magics.tools.schema.output_schema import OutputSchema
+    from mm_magics.tools.schema.structured_output import StructuredOutput
 
 LIMIT_REACHED = "No more tools can be called: {reason}. Answer now with what you have found and what is left to do."
 UNREADABLE_CALL = "A tool call could not be read: its arguments are not a JSON object. Call the tool again."
@@ -64,7 +66,7 @@ class Toolbox:
         """
         offered = [tool.definition for tool in self.tools.values()]
         if self.output_schema is not None:
-            offered.append(StructuredOutput(self.output_schema).definition)
+            offered.append(_structured_output(self.output_schema).definition)
             choice = choice or (None if self.tools else ANSWER)
         if choice is None:
             return {"tools": offered}
@@ -90,7 +92,7 @@ class ToolLoop:
     def __init__(self, toolbox: Toolbox, choice: Mapping[str, Any], stop: threading.Event) -> None:
         self.toolbox, self.choice, self.stop = toolbox, choice, stop
         self.notes: list[str] = []
-        self.structured_output = StructuredOutput(toolbox.output_schema) if toolbox.output_schema else None
+        self.structured_output = _structured_output(toolbox.output_schema) if toolbox.output_schema else None
         self._rounds = 0
 
     def step(self, content: Sequence[Block], unfinished: int | None) -> LoopStep:
@@ -183,6 +185,12 @@ class LoopStep:
             correction = output.take_text(messages.text_of([{"role": "assistant", "content": list(self._content)}]))
             self.needs_request = output.needs_retry
             self._texts = [correction] if self.needs_request else []
+
+
+def _structured_output(schema: OutputSchema) -> StructuredOutput:
+    from mm_magics.tools.schema.structured_output import StructuredOutput  # few turns have a schema
+
+    return StructuredOutput(schema)
 
 
 def calls_in(content: Sequence[Block], unfinished: int | None) -> list[ToolCall]:

@@ -6,13 +6,13 @@ No name is ambiguous. MCP servers that are not named are not started.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from mm_magics.errors import UsageError
 from mm_magics.tools.mcp.servers import MCPServers
 from mm_magics.tools.schema.functions import tool_of
 from mm_magics.tools.tool import Tool
+from mm_magics.wording import similar_name
 
 ToolLike = str | Tool | Callable[..., Any]
 """A tool, a function, or the name of a function, a built-in tool, an MCP server or one tool of a server."""
@@ -62,9 +62,9 @@ def _lookup(
             "Name a function, a built-in tool or an MCP server.",
         )
     functions = [name for name, value in namespace.items() if callable(value)]
-    similar = get_close_matches(each, [*functions, *builtin, *servers.names], 1, 0.6)
+    similar = similar_name(each, [*functions, *builtin, *servers.names], 0.6)
     built_in = f"The built-in tools are {', '.join(builtin)}; you can also name a function of the notebook."
-    raise UsageError(f"There is no tool named {each}.", f"Did you mean {similar[0]}?" if similar else built_in)
+    raise UsageError(f"There is no tool named {each}.", f"Did you mean {similar}?" if similar else built_in)
 
 
 def _server_tools(servers: MCPServers, server: str, name: str) -> list[Tool]:

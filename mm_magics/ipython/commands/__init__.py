@@ -6,7 +6,6 @@ reference page follow.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 from mm_magics.display.table import Table
@@ -14,6 +13,7 @@ from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.ipython import arguments, frontend
 from mm_magics.ipython.commands import doctor, explain, mcp, settings, status, threads, tools, usage, versions
 from mm_magics.ipython.commands.command import Command, Context
+from mm_magics.wording import similar_name
 
 __all__ = ["COMMANDS", "Command", "Context", "run"]
 
@@ -34,8 +34,8 @@ def run(context: Context, line: str) -> Any:
     for command in COMMANDS:
         if command.name == name:
             return command.run(context, rest.strip())
-    similar = get_close_matches(name, [command.name for command in COMMANDS], 1, 0.5)
-    raise ArgumentError(f"Unknown command {name!r}.", f"Did you mean %minimax {similar[0]}?" if similar else _SEE_HELP)
+    similar = similar_name(name, [command.name for command in COMMANDS])
+    raise ArgumentError(f"Unknown command {name!r}.", f"Did you mean %minimax {similar}?" if similar else _SEE_HELP)
 
 
 def _help(_context: Context, name: str) -> Table:

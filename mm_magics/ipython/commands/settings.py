@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from difflib import get_close_matches
 from getpass import getpass
 from typing import Any
 
@@ -17,7 +16,7 @@ from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, ConfigError, MiniMaxError
 from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
-from mm_magics.wording import counted
+from mm_magics.wording import counted, similar_name
 
 
 def model(context: Context, name: str) -> Table:
@@ -71,8 +70,8 @@ def change(context: Context, rest: str) -> Table:
     name, _, value = rest.replace("=", " ", 1).partition(" ")
     name = name.replace("-", "_")
     if name not in traits:
-        similar = get_close_matches(name, traits, 1, 0.5)
-        hint = f"Did you mean {similar[0]}?" if similar else "%minimax set lists the settings."
+        similar = similar_name(name, traits)
+        hint = f"Did you mean {similar}?" if similar else "%minimax set lists the settings."
         raise ArgumentError(f"Unknown setting {name!r}.", hint)
     if value.strip():
         _assign(context.session, name, _literal(_unquote(value.strip())))

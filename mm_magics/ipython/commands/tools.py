@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from difflib import get_close_matches
 from pathlib import Path
 
 from mm_magics.display.table import Table
@@ -17,7 +16,7 @@ from mm_magics.tools.approval import VERDICTS, Rule, Verdict
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
-from mm_magics.wording import counted
+from mm_magics.wording import counted, similar_name
 
 USAGE = "%minimax tools allow|ask|deny NAME [ARGUMENT=PATTERN …], or forget NAME|all"
 
@@ -38,8 +37,8 @@ def tools(context: Context, rest: str) -> Table:
     if verb == "forget":
         return _forget(context.session, words)
     if verb:
-        similar = get_close_matches(verb, (*VERDICTS, "forget"), 1, 0.5)
-        hint = f"Did you mean {similar[0]}?" if similar else USAGE
+        similar = similar_name(verb, (*VERDICTS, "forget"))
+        hint = f"Did you mean {similar}?" if similar else USAGE
         raise ArgumentError(f"{verb!r} is not allow, ask, deny or forget.", hint)
     return _list(context)
 
@@ -63,8 +62,8 @@ def _add(session: Session, verdict: Verdict, words: list[str]) -> Table:
     patterns = _patterns(name, pairs)
     lines = [f"Until this kernel ends: {_rule_text(session.rules.add(verdict, name, patterns))}."]
     if not _exists(session, name) and not set(name) & set("*?["):
-        similar = get_close_matches(name, TOOL_NAMES, 1, 0.7)
-        lines.append(f"There is no tool {name} yet{f': did you mean {similar[0]}?' if similar else '.'}")
+        similar = similar_name(name, TOOL_NAMES, 0.7)
+        lines.append(f"There is no tool {name} yet{f': did you mean {similar}?' if similar else '.'}")
     if verdict == "allow" and "*" in patterns.get("command", "") + patterns.get("code", ""):
         lines.append("Note that a pattern matches text: 'git *' also allows 'git log; rm -r *'.")
     return Table(lines=lines)
