@@ -7,7 +7,6 @@ do. Cells with an id in the file always keep that one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import SequenceMatcher
 
 from mm_magics.history.notebook import Cell
 
@@ -77,6 +76,8 @@ class _Alignment:
 
     def _blocks(self) -> Iterator[tuple[bool, range, range]]:
         """Align both versions, and yield their blocks: whether they are equal, and which cells they contain."""
+        from difflib import SequenceMatcher  # only files without cell ids need it
+
         old = [cell.id if cell.has_id or cell.id not in self._free else _contents(cell) for cell in self._before]
         ids = self._ids
         new = [cell.id if cell.has_id else ids.get(at, _contents(cell)) for at, cell in enumerate(self._cells)]
