@@ -344,11 +344,17 @@ def test_the_timeout_starts_when_the_request_is_sent(endpoint: Simulator) -> Non
     import subprocess
     import sys
 
-    code = (
-        "from mm_magics import Session; import sys; "
-        "print(Session(base_url=sys.argv[1], api_key=sys.argv[2], timeout=0.5, max_retries=0)"
-        ".ask('hi [[simulator: wait=0.3]]').status)"
-    )
+    code = """
+import sys, time
+from mm_magics import Session
+
+class SlowImport:
+    def find_spec(self, name, *_):
+        time.sleep(3 if name == "anthropic" else 0)
+
+sys.meta_path.insert(0, SlowImport())
+print(Session(base_url=sys.argv[1], api_key=sys.argv[2], timeout=2.5, max_retries=0).ask("hi").status)
+"""
     run = subprocess.run(
         [sys.executable, "-c", code, endpoint.base_url, endpoint.key], capture_output=True, text=True, check=False
     )

@@ -76,7 +76,7 @@ class _Alignment:
 
     def _blocks(self) -> Iterator[tuple[bool, range, range]]:
         """Align both versions, and yield their blocks: whether they are equal, and which cells they contain."""
-        from difflib import SequenceMatcher  # only files without cell ids need it
+        from difflib import SequenceMatcher  # needed only when a notebook is read again
 
         old = [cell.id if cell.has_id or cell.id not in self._free else _contents(cell) for cell in self._before]
         ids = self._ids
