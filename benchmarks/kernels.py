@@ -170,20 +170,10 @@ class Kernel:
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()
 
-    def button(self) -> Callable[[], None]:
-        """Return a function that presses Stop as the JupyterLab extension does: on its own comm, over a subshell."""
-        client, comm_id = self._client, "stop"
-        content = {"comm_id": comm_id, "target_name": "mm_magics.control", "data": {}}
-        client.shell_channel.send(client.session.msg("comm_open", content))
-        client.control_channel.send(client.session.msg("create_subshell_request", {}))
-        subshell = client.get_control_msg(timeout=LIMIT_S)["content"]["subshell_id"]
-
-        def press() -> None:
-            message = client.session.msg("comm_msg", {"comm_id": comm_id, "data": {"type": "stop"}})
-            message["header"]["subshell_id"] = subshell
-            client.shell_channel.send(message)
-
-        return press
+    def press_stop(self) -> None:
+        """Press Stop as the JupyterLab extension does: with a request on the control channel."""
+        content = {"target_name": "mm_magics", "mm_magics": {"message": {"type": "stop"}}}
+        self._client.control_channel.send(self._client.session.msg("comm_info_request", content))
 
     def _send(self, code: str, metadata: Mapping[str, Any] | None) -> str:
         """Send the cell and return the id of the request."""

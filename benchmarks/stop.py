@@ -50,7 +50,7 @@ def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
         Kernel(endpoint.base_url, endpoint.key, SETUP) as pressed,
         Kernel(endpoint.base_url, endpoint.key, SETUP) as interrupted,
     ):
-        ways = {"button": (pressed, pressed.button()), "interrupt": (interrupted, interrupted.interrupt)}
+        ways = {"button": (pressed, pressed.press_stop), "interrupt": (interrupted, interrupted.interrupt)}
         for kernel, _ in ways.values():
             kernel.ask("Warm up.")
         for name, (prompt, flags, sign) in STATES.items():

@@ -18,7 +18,8 @@ from mm_magics.api.messages import problems
 from mm_magics.display import export_html, terminal, widget
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.mime_bundle import make_bundle
-from mm_magics.display.protocol import CONTROL_COMM, DOCUMENT_COMM
+from mm_magics.display.protocol import DOCUMENT_COMM
+from mm_magics.display.turn_channel import answer_page
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.sse import SSEDecoder, parse
 from mm_magics.endpoint.stream_events import StreamEvent
@@ -51,6 +52,7 @@ FEWER = settings(max_examples=max(20, settings.default.max_examples // 10))
 """For tests that take ten times as long as the others."""
 
 USER: Any = {"role": "user", "content": "And now?"}
+SO_FAR = Turn("main", "stopped", "M", [USER])
 
 
 def good(**more: Any) -> dict[str, Any]:
@@ -166,6 +168,7 @@ class FrontEnd:
 
     def __init__(self) -> None:
         self.kernel = self.comm_manager = self
+        self.control_handlers: dict[str, Any] = {"comm_info_request": None}
         self.targets: dict[str, Callable[[Any, Any], None]] = {}
         self.register_target = self.targets.__setitem__
         self.send: Callable[[Any], None] = json.dumps
@@ -175,13 +178,29 @@ class FrontEnd:
 
 
 @FEWER
-@given(st.sampled_from([DOCUMENT_COMM, CONTROL_COMM]), st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
-def test_any_data_on_a_comm_is_used_or_ignored(target: str, data: list[Any]) -> None:
+@given(st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
+def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> None:
     front = FrontEnd()
     comms.register_comms(front, LivePage(Session(), ScheduledCells()).receive, lambda: None)
-    front.targets[target](front, {"content": {}})
+    front.targets[DOCUMENT_COMM](front, {"content": {}})
     for each in data:
         front.take({"content": {"data": each}})
+
+
+MESSAGES = st.fixed_dictionaries(
+    {"type": st.sampled_from(["here", "stop", "decide", "state"])},
+    optional={"id": JSON, "input": JSON, "allowed": JSON, "always": JSON, "reason": JSON},
+)
+
+
+@FEWER
+@given(st.one_of(JSON, st.fixed_dictionaries({"message": st.one_of(MESSAGES, JSON)}, optional={"turn": JSON})))
+def test_any_request_from_a_page_is_answered(request_: Any) -> None:
+    stop = threading.Event()
+    message = request_.get("message") if isinstance(request_, dict) else None
+    stops = isinstance(message, dict) and message.get("type") == "stop" and not isinstance(request_.get("turn"), str)
+    assert answer_page(request_, stop.set) == {"received": stops}
+    assert stop.is_set() == stops
 
 
 @FEWER
@@ -189,18 +208,15 @@ def test_any_data_on_a_comm_is_used_or_ignored(target: str, data: list[Any]) -> 
     st.lists(
         st.one_of(
             JSON,
-            st.fixed_dictionaries(
-                {"type": st.sampled_from(["here", "stop", "decide"])},
-                optional={"id": JSON, "allowed": JSON, "always": JSON, "reason": JSON},
-            ),
+            MESSAGES,
         )
     )
 )
 def test_any_message_from_a_widget_is_a_button_press_or_ignored(contents: list[Any]) -> None:
     stop = threading.Event()
-    view = widget.WidgetView(stop)
+    view = widget.WidgetView(stop, lambda: SO_FAR)
     for content in contents:
-        view._receive(None, content, [])
+        view._receive(content)
     assert stop.is_set() == any(isinstance(each, dict) and each.get("type") == "stop" for each in contents)
     view.finish({}, {})
 
@@ -232,7 +248,7 @@ def check_stream(wire: bytes, cuts: list[int]) -> None:
     again, out, ended_again = read(list(split(wire, cuts)))
     assert repr((whole.message, events, ended)) == repr((again.message, out, ended_again))
     view = terminal.TerminalView(terminal.console())
-    pictures = widget.WidgetView(threading.Event())
+    pictures = widget.WidgetView(threading.Event(), lambda: SO_FAR)
     for event in events:
         view.show(event)
         pictures.show(event)

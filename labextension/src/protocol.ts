@@ -37,16 +37,31 @@ export interface NotebookSettings {
 /** The metadata of a saved turn, under `MIME_TYPE` in the metadata of its output. */
 export interface TurnMetadata {
   readonly notes: readonly string[];
+  /** A page made this output from what it had received: the turn was still running, or the kernel was gone. */
+  readonly partial?: 'running' | 'gone';
 }
 
-// --- The widget of a turn: kernel to page ----------------------------------------------------------------------------
+// --- A running turn: kernel to page ----------------------------------------------------------------------------------
 
-/** Changes of a turn, in order. `key` numbers the blocks of the turn, starting from 0. */
+/**
+ * Changes of a running turn, sent to every page as a custom message of its widget. One without ops is sent every half
+ * second as a sign of life.
+ */
 export interface TurnMessage {
+  /** The id of the turn. */
+  readonly turn: string;
+  readonly cell: string | null;
+  /** How long the turn has been running. */
+  readonly seconds: number;
+  /** How many ops were sent before these. If it is 0, the ops are the complete state, and can be fewer than `end`. */
+  readonly start: number;
+  /** How many ops were sent, including these. */
+  readonly end: number;
+  /** In order. `key` numbers the blocks of the turn, starting from 0. */
   readonly ops: readonly TurnOp[];
 }
 
-export type TurnOp = OpenOp | AddOp | CloseOp | StateOp | ToolOp;
+export type TurnOp = OpenOp | AddOp | CloseOp | StateOp | ToolOp | RecordOp;
 
 /** A block begins. */
 export type OpenOp = readonly [kind: 'open', key: number, block: ContentBlock];
@@ -63,10 +78,18 @@ export type StateOp = readonly [kind: 'state', change: StateChange];
 /** A tool call changes. Fields that are not in `change` keep their values. */
 export type ToolOp = readonly [kind: 'tool', id: string, change: CallChange];
 
+/**
+ * Fields of the turn record change, and its complete messages: `messages` follow those sent before, and the blocks
+ * opened from now on are not in them. The first such op contains everything that is known before the answer.
+ */
+export type RecordOp = readonly [kind: 'record', change: Readonly<Record<string, unknown>>];
+
 export interface BlockEnd {
   readonly seconds?: number;
-  /** The complete block, where the page may lack some of it. */
+  /** The complete block. A text that was sent in `add` ops may be missing. */
   readonly block?: ContentBlock;
+  /** The JSON text of the complete block, if saving a notebook changes it. */
+  readonly exact?: string;
 }
 
 export interface StateChange {
@@ -91,16 +114,18 @@ export interface CallChange {
   readonly risk?: string;
   /** The label of the button that allows all such calls. */
   readonly always?: string;
+  /** The arguments to approve, as JSON text. */
+  readonly input?: string;
 }
 
-// --- The widget of a turn: page to kernel ----------------------------------------------------------------------------
+// --- A running turn: page to kernel ----------------------------------------------------------------------------------
 
 /** The turn is drawn, so its buttons can be pressed. Repeated while a call waits for approval. */
 export interface HereMessage {
   readonly type: 'here';
 }
 
-/** Stop was pressed. The control comm uses the same message. */
+/** Stop was pressed. */
 export interface StopMessage {
   readonly type: 'stop';
 }
@@ -109,6 +134,8 @@ export interface StopMessage {
 export interface DecideMessage {
   readonly type: 'decide';
   readonly id: string;
+  /** The arguments that were displayed: `CallChange.input`. The decision holds for no others. */
+  readonly input: string;
   readonly allowed: boolean;
   /** Allow all such calls from now on. */
   readonly always: boolean;
@@ -118,13 +145,37 @@ export interface DecideMessage {
 
 export type WidgetMessage = HereMessage | StopMessage | DecideMessage;
 
-// --- The comms of a notebook, both opened by the page ----------------------------------------------------------------
+/** A page that lacks ops asks for the complete state. */
+export interface StateMessage {
+  readonly type: 'state';
+}
+
+export type PageMessage = HereMessage | StopMessage | DecideMessage | StateMessage;
+
+/** Sent on the control channel, which the kernel reads while a cell runs. */
+export interface PageRequest {
+  /** The id of the turn; without it, Stop stops whatever is running. */
+  readonly turn?: string;
+  readonly message: PageMessage;
+}
+
+export interface PageReply {
+  /** Whether the turn is running and received the message. */
+  readonly received: boolean;
+  /** The answer to a `StateMessage`. */
+  readonly state?: TurnMessage;
+}
+
+/**
+ * The `target_name` of a `comm_info_request` that contains a `PageRequest`, and the field of the request and of its reply
+ * that contains ours.
+ */
+export const REQUEST_TARGET = 'mm_magics';
+
+// --- The comm of a notebook, opened by the page ----------------------------------------------------------------------
 
 /** Carries a `DocumentDescription` before each execution, and the kernel's `DocumentAnswer`s. */
 export const DOCUMENT_COMM = 'mm_magics.document';
-
-/** Carries a `StopMessage`. The kernel sends nothing on it. */
-export const CONTROL_COMM = 'mm_magics.control';
 
 /** A cell in the notebook format, reduced to what the conversation needs. */
 export interface CellDescription {

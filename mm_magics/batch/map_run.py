@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,7 @@ from mm_magics.endpoint.call import Wake
 from mm_magics.errors import NotRecordedError
 from mm_magics.events import BlockStart, BlockStop, Delta, PromptSent, TurnEnd
 from mm_magics.history.thread import History
-from mm_magics.history.turn import Status, Turn
+from mm_magics.history.turn import Status, Turn, new_id
 from mm_magics.interrupts import StoppedError, deferred
 from mm_magics.tools.approval import Approve, deny_all
 
@@ -40,6 +41,7 @@ class MapRun:
         self._job, self._history = job, history
         self._runner = RowRunner(job, stop)
         self._turn: Turn | None = None
+        self._id = new_id()
 
     def events(self, _wake: Wake, _approve: Approve = deny_all) -> Iterator[MapEvent]:
         """Run the job and yield its events.
@@ -71,6 +73,9 @@ class MapRun:
         """Whether anything was received, or the run was completed."""
         return self._runner.results.done > 0 or (self._turn is not None and self._turn.status == "complete")
 
+    def so_far(self) -> Turn:
+        return self.prompt.turn("stopped", [self.prompt.message], [], id=self._id)
+
     def close(self) -> Turn:
         """End the run, if it has not ended yet, and return the turn that summarizes it."""
         return self._turn or self._finish("stopped")
@@ -86,7 +91,7 @@ class MapRun:
             self._runner.close()
             results = self._runner.results
             self.result = MapResult(self._job, results)
-            self._turn = summary_turn(self._job, results, status)
+            self._turn = replace(summary_turn(self._job, results, status), id=self._id)
             if self.has_content:
                 self._turn = self._history.put(self._turn)
             return self._turn

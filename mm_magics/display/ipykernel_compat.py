@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -30,3 +31,39 @@ def new_display_publisher(shell: Any) -> Any:
     publisher.session, publisher.pub_socket = shell.kernel.session, shell.kernel.iopub_socket
     publisher.set_parent(current_request(shell))
     return publisher
+
+
+def thread_safe_send(comm: Any) -> Callable[[Mapping[str, Any]], None]:
+    """Return a function that sends on a comm from any thread, always as part of the current request.
+
+    `comm.send` attributes what other threads send to the request that the kernel handles at that time.
+    """
+    kernel = getattr(comm, "kernel", None)
+    if kernel is None:
+        return comm.send  # type: ignore[no-any-return]
+    parent = kernel.get_parent()
+
+    def send(data: Mapping[str, Any]) -> None:
+        content = {"comm_id": comm.comm_id, "data": data}
+        kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=parent, ident=comm.topic)
+
+    return send
+
+
+def answer_on_control(kernel: Any, target: str, answer: Callable[[object], Mapping[str, Any]]) -> None:
+    """Answer requests on the control channel, which a kernel handles on a thread of its own, also while a cell runs.
+
+    Front ends may send only known types of messages, so a request is the field `target` of a `comm_info_request` for
+    this target, and the answer is the same field of its reply.
+    """
+    comm_info_request = kernel.control_handlers["comm_info_request"]
+
+    def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> Any:
+        content = parent.get("content") or {}
+        if content.get("target_name") != target:
+            return comm_info_request(stream, ident, parent)
+        reply = {"status": "ok", "comms": {}, target: answer(content.get(target))}
+        kernel.session.send(stream, "comm_info_reply", reply, parent, ident)
+        return None
+
+    kernel.control_handlers["comm_info_request"] = handle

@@ -32,9 +32,10 @@ class NotebookSettings(TypedDict, total=False):
 
 class TurnMetadata(TypedDict):
     notes: Sequence[str]
+    partial: NotRequired[Literal["running", "gone"]]
 
 
-# --- The widget of a turn: kernel to page ---
+# --- A running turn: kernel to page ---
 
 
 class OpenOp(NamedTuple):
@@ -52,6 +53,7 @@ class AddOp(NamedTuple):
 class BlockEnd(TypedDict, total=False):
     seconds: float
     block: ContentBlock
+    exact: str
 
 
 class CloseOp(NamedTuple):
@@ -83,6 +85,7 @@ class CallChange(TypedDict):
     seconds: NotRequired[float]
     risk: NotRequired[str]
     always: NotRequired[str]
+    input: NotRequired[str]
 
 
 class ToolOp(NamedTuple):
@@ -91,19 +94,24 @@ class ToolOp(NamedTuple):
     change: CallChange
 
 
-TurnOp = OpenOp | AddOp | CloseOp | StateOp | ToolOp
+class RecordOp(NamedTuple):
+    kind: Literal["record"]
+    change: Mapping[str, Any]
+
+
+TurnOp = OpenOp | AddOp | CloseOp | StateOp | ToolOp | RecordOp
 
 
 class TurnMessage(TypedDict):
+    turn: str
+    cell: str | None
+    seconds: float
+    start: int
+    end: int
     ops: Sequence[TurnOp]
 
 
-def turn_message(ops: Sequence[TurnOp]) -> TurnMessage:
-    """Return the message with these ops, as the page receives it: named tuples become lists."""
-    return {"ops": [list(op) for op in ops]}  # type: ignore[misc]
-
-
-# --- The widget of a turn: page to kernel ---
+# --- A running turn: page to kernel ---
 
 
 class HereMessage(TypedDict):
@@ -117,6 +125,7 @@ class StopMessage(TypedDict):
 class DecideMessage(TypedDict):
     type: Literal["decide"]
     id: str
+    input: str
     allowed: bool
     always: bool
     reason: str
@@ -133,15 +142,34 @@ def is_stop(content: object) -> bool:
 def decision_in(content: object) -> DecideMessage | None:
     """Return a received message if it is a well-formed `DecideMessage`."""
     match content:
-        case {"type": "decide", "id": str(), "allowed": bool(), "always": bool(), "reason": str()}:
+        case {"type": "decide", "id": str(), "input": str(), "allowed": bool(), "always": bool(), "reason": str()}:
             return cast(DecideMessage, content)
     return None
 
 
-# --- The comms of a notebook, both opened by the page ---
+class StateMessage(TypedDict):
+    type: Literal["state"]
+
+
+PageMessage = HereMessage | StopMessage | DecideMessage | StateMessage
+
+
+class PageRequest(TypedDict):
+    turn: NotRequired[str]
+    message: PageMessage
+
+
+class PageReply(TypedDict):
+    received: bool
+    state: NotRequired[TurnMessage]
+
+
+REQUEST_TARGET = "mm_magics"
+
+
+# --- The comm of a notebook, opened by the page ---
 
 DOCUMENT_COMM = "mm_magics.document"
-CONTROL_COMM = "mm_magics.control"
 
 
 class CellDescription(TypedDict):

@@ -1,18 +1,20 @@
-"""The view for notebooks: an anywidget that receives changes at most `FLUSHES_PER_S` times a second.
+"""The view for notebooks: the page receives changes at most `FLUSHES_PER_S` times a second.
 
 Each piece of text is sent once, and the page appends it. The first text and the first thinking are sent immediately,
-the rest within `1 / FLUSHES_PER_S` seconds. The front end's code is sent once per kernel, by the runtime widget; the
-widget of a turn is a stub that finds it. At the end the final bundle replaces the widget in the output.
+the rest within `1 / FLUSHES_PER_S` seconds. The JupyterLab extension draws the turn; on a page without it, an anywidget
+does. The widget's code is sent once per kernel, by the runtime widget; the widget of a turn is a stub that finds it. At
+the end the final bundle replaces the output.
 
 `mm_magics.display.protocol` defines the messages in both directions.
 """
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Unpack
@@ -25,20 +27,23 @@ from ipywidgets import Layout
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import prompt_for_approval
-from mm_magics.display.ipykernel_compat import receive_while_busy
+from mm_magics.display.ipykernel_compat import receive_while_busy, thread_safe_send
 from mm_magics.display.protocol import (
     AddOp,
+    BlockEnd,
     CallChange,
     CloseOp,
+    ContentBlock,
     OpenOp,
+    RecordOp,
     StateChange,
     StateOp,
     ToolOp,
     TurnOp,
     decision_in,
     is_stop,
-    turn_message,
 )
+from mm_magics.display.turn_channel import TurnChannel
 from mm_magics.display.uncaptured import uncaptured
 from mm_magics.events import (
     ApprovalRequested,
@@ -52,8 +57,10 @@ from mm_magics.events import (
     ToolStarted,
     TurnEnd,
 )
-from mm_magics.history.turn import Turn
+from mm_magics.history.exact_json import exact_texts
+from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.interrupts import StoppedError
+from mm_magics.text import is_utf8
 from mm_magics.tools.approval import Decision, standing_rule_label
 from mm_magics.tools.tool import ToolCall
 
@@ -63,6 +70,7 @@ PAGE_TIMEOUT_S = 10.0
 """Seconds for the page to draw the turn's widget. After that, approval is asked for with a text prompt."""
 BUTTON_POLL_S = 0.05
 """Longest wait for a button, so that Stop and Ctrl-C are noticed in time."""
+UNFINISHED = "MiniMax is answering. If this text is in a saved notebook, the answer was not complete when it was saved."
 
 
 @cache
@@ -122,14 +130,21 @@ class _OpQueue:
 
 
 class WidgetView:
-    """Shows one turn in a widget. Its Stop button sets `stop`; `due` is when queued ops must be sent.
+    """Shows one turn on the page. Its Stop button sets `stop`; `due` is when queued ops must be sent.
 
-    Messages from the page arrive on another thread, which only records them.
+    Messages from the page arrive on other threads, which only record them.
+
+    Args:
+        stop: Set by the Stop button.
+        so_far: Returns the turn as it is, without the message that is being received. The page saves it, with what it
+            has received of that message, if the kernel dies.
     """
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, so_far: Callable[[], Turn]) -> None:
         self.due: float | None = None
-        self._stop = stop
+        self._stop, self._so_far = stop, so_far
+        self._sent_messages = 0
+        self._ended = False
         self._queue = _OpQueue()
         self._flushed_at = 0.0
         self._keys: dict[int, int] = {}
@@ -141,14 +156,22 @@ class WidgetView:
         self._wait_notes: list[str] = []
         self._waits_until = 0.0
         self._page_is_here = threading.Event()
-        self._decisions: queue.SimpleQueue[tuple[str, Decision]] = queue.SimpleQueue()
+        self._decisions: queue.SimpleQueue[tuple[str, str, Decision]] = queue.SimpleQueue()
         _, layout = _runtime()
-        self._widget = TurnWidget(_esm=_source("stub.js"), layout=layout)
-        self._widget.on_msg(self._receive)
-        receive_while_busy(self._widget.comm)
+        self._widget = widget = TurnWidget(_esm=_source("stub.js"), layout=layout)
+        widget.on_msg(lambda _widget, content, _buffers: self._receive(content))
+        receive_while_busy(widget.comm)
+        send = thread_safe_send(widget.comm)
+        turn = so_far()
+        self._channel = TurnChannel(
+            turn.id, turn.cell_id, lambda message: send({"method": "custom", "content": message}), self._receive
+        )
+        self._put_record(turn)
+        self._flush()  # the page knows the turn before it displays it
+        bundle, metadata = _live_bundle(widget, turn)
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         with uncaptured():
-            handle.display(self._widget)
+            handle.display(bundle, raw=True, metadata=metadata)
         self._handle = handle
         self._displayed_at = time.monotonic()
 
@@ -178,21 +201,25 @@ class WidgetView:
                 self._put_call(call.id, {"state": "decided"})  # a page that connects late must not show the buttons
                 self._flush()
                 return prompt_for_approval(call)
+        displayed = _arguments_text(call)
         while True:
             if self._stop.is_set():
                 raise StoppedError
             try:
-                id_, decision = self._decisions.get(timeout=BUTTON_POLL_S)
+                id_, arguments, decision = self._decisions.get(timeout=BUTTON_POLL_S)
             except queue.Empty:
                 continue
-            if id_ == call.id:
+            if (id_, arguments) == (call.id, displayed):
                 return decision
 
     def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-        """Replace the widget with the final bundle."""
+        """Replace the output with the final bundle."""
+        if not self._ended:
+            self._put_state(status=bundle.get(MIME_TYPE, {}).get("status", "stopped"))
         self._flush()
         with uncaptured():
             self._handle.update(bundle, raw=True, metadata=metadata)
+        self._channel.close()
         self._widget.close()
 
     def _put_event(self, event: MapEvent) -> bool:
@@ -212,16 +239,22 @@ class WidgetView:
                 return True
             case MessageStart():
                 self._keys = {}
+                self._put_record(self._so_far())
             case BlockStart(number, block):
                 self._keys[number] = self._next_key()
                 self._started_at[number] = time.monotonic()
                 self._queue.put(OpenOp("open", self._keys[number], block))
                 self._put_state(status="answering" if block.get("type") == "text" else "thinking")
-            case BlockStop(number, _):
+            case BlockStop(number, block):
                 seconds = time.monotonic() - self._started_at.get(number, time.monotonic())
-                self._queue.put(CloseOp("close", self._keys.get(number, -1), {"seconds": round(seconds, 1)}))
+                end: BlockEnd = {"seconds": round(seconds, 1), "block": _without_text(block)}
+                if exact := exact_texts({}, [{"content": [block]}]):
+                    (end["exact"],) = exact.values()
+                self._queue.put(CloseOp("close", self._keys.get(number, -1), end))
             case ApprovalRequested(call, tool):
-                self._put_call(call.id, {"state": "asking", "risk": tool.risk, "always": standing_rule_label(call)})
+                self._decisions = queue.SimpleQueue()  # a second decision about an earlier call does not count
+                risk, always, arguments = tool.risk, standing_rule_label(call), _arguments_text(call)
+                self._put_call(call.id, {"state": "asking", "risk": risk, "always": always, "input": arguments})
                 self._put_state(status="waiting")
                 return True
             case ToolStarted(call):
@@ -234,6 +267,7 @@ class WidgetView:
                 self._put_call(call.id, {"state": result.outcome, "seconds": result.seconds})
                 return True
             case TurnEnd(turn):
+                self._ended = True
                 self._queue.put(StateOp("state", final_state(turn, self._notes)))
                 return True
         return False
@@ -248,18 +282,46 @@ class WidgetView:
     def _put_call(self, id_: str, change: CallChange) -> None:
         self._queue.put(ToolOp("tool", id_, change))
 
+    def _put_record(self, turn: Turn) -> None:
+        """Queue what is new in the turn's record."""
+        record = turn.record()
+        new = record["messages"][self._sent_messages :]
+        change = ("responses", "json") if self._sent_messages else record.keys()
+        self._sent_messages += len(new)
+        self._queue.put(
+            RecordOp("record", {name: record[name] for name in change if name in record} | {"messages": new})
+        )
+
     def _flush(self) -> None:
         if ops := self._queue.take():
-            self._widget.send(turn_message(ops))
+            self._channel.send(ops)
         self._flushed_at = time.monotonic()
         self.due = None
 
-    def _receive(self, _widget: object, content: object, _buffers: object) -> None:
+    def _receive(self, content: object) -> None:
         self._page_is_here.set()
         if is_stop(content):
             self._stop.set()
         elif decide := decision_in(content):
-            self._decisions.put((decide["id"], Decision(decide["allowed"], decide["reason"], decide["always"])))
+            decision = Decision(decide["allowed"], decide["reason"], decide["always"])
+            self._decisions.put((decide["id"], decide["input"], decision))
+
+
+def _live_bundle(widget: TurnWidget, turn: Turn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is displayed while the turn runs: the extension draws the record, any other page the widget."""
+    data, metadata = widget._repr_mimebundle_() or ({}, {})
+    return {**data, MIME_TYPE: turn.record(), "text/plain": UNFINISHED}, metadata
+
+
+def _without_text(block: ContentBlock) -> ContentBlock:
+    """Return the block without the text that the page has received."""
+    return {name: value for name, value in block.items() if name not in ("text", "thinking")}
+
+
+def _arguments_text(call: ToolCall) -> str:
+    """Return the arguments as the page displays them, exactly."""
+    text = json.dumps(call.input, ensure_ascii=False, indent=2)
+    return text if is_utf8(text) else json.dumps(call.input, indent=2)
 
 
 def final_state(turn: Turn, notes: Sequence[str] = ()) -> StateChange:

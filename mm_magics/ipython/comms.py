@@ -1,8 +1,7 @@
-"""Receive messages from the JupyterLab extension: descriptions of the notebook, and Stop.
+"""Receive messages from the JupyterLab extension: descriptions of the notebook, and requests about the running turn.
 
-The page opens both comms; without the extension nothing here is called. The kernel never sends on the control comm, so
-that ipykernel handles Stop in a subshell at once, while a cell runs. A description of the notebook waits until the
-kernel is idle, and can be answered.
+Without the extension nothing here is called. A description of the notebook waits until the kernel is idle, and can be
+answered. A request about the running turn, such as Stop, is answered at once, while a cell runs.
 """
 
 from __future__ import annotations
@@ -10,30 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mm_magics.display.protocol import CONTROL_COMM, DOCUMENT_COMM, DocumentAnswer, is_stop
+from mm_magics.display.ipykernel_compat import answer_on_control
+from mm_magics.display.protocol import DOCUMENT_COMM, REQUEST_TARGET, DocumentAnswer
+from mm_magics.display.turn_channel import answer_page
 
 Send = Callable[[DocumentAnswer], None]
 Receive = Callable[[dict[str, Any], Send], None]
 
 
 def register_comms(shell: Any, receive_document: Receive, stop: Callable[[], None]) -> None:
-    """Register the comm targets with the kernel.
+    """Register with the kernel what receives the page's messages.
 
     Args:
         shell: The IPython shell; without a kernel nothing is registered.
         receive_document: Called with each description of the notebook and a function that answers it.
-        stop: Called for each Stop.
+        stop: Stops whatever is running.
     """
-    manager = getattr(getattr(shell, "kernel", None), "comm_manager", None)
-    if manager is None:
-        return
-
-    def receive_control(data: dict[str, Any], _send: Send) -> None:
-        if is_stop(data):
-            stop()
-
-    for target, receive in ((DOCUMENT_COMM, receive_document), (CONTROL_COMM, receive_control)):
-        manager.register_target(target, _target(receive))
+    kernel = getattr(shell, "kernel", None)
+    manager = getattr(kernel, "comm_manager", None)
+    if manager is not None:
+        manager.register_target(DOCUMENT_COMM, _target(receive_document))
+        answer_on_control(kernel, REQUEST_TARGET, lambda request: answer_page(request, stop))
 
 
 def _target(receive: Receive) -> Callable[[Any, dict[str, Any]], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from mm_magics.batch.progress import MapEvent
 from mm_magics.display.ipykernel_compat import current_request
 from mm_magics.history.cell_matching import SYNTHETIC_ID_PREFIXES, Execution
+from mm_magics.history.turn import Turn
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import ToolCall
@@ -128,13 +129,19 @@ def _session_notebook() -> str:
     return name
 
 
-def view_for(shell: Any, stop: threading.Event) -> TurnView:
-    """Return a new view for the front end. Its Stop button sets `stop`."""
+def view_for(shell: Any, stop: threading.Event, so_far: Callable[[], Turn]) -> TurnView:
+    """Return a new view for the front end.
+
+    Args:
+        shell: The IPython shell.
+        stop: Set by the view's Stop button.
+        so_far: Returns the turn as it is, without the message that is being received.
+    """
     match detect(shell):
         case "notebook":
             from mm_magics.display.widget import WidgetView
 
-            return WidgetView(stop)
+            return WidgetView(stop, so_far)
         case "plain" | "server":
             from mm_magics.display.plain import PlainView
 

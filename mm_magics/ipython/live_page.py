@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mm_magics.display.protocol import CellOutput, DocumentAnswer, Mark
+from mm_magics.errors import RecordError
 from mm_magics.history.notebook import LiveNotebook
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython.scheduled_cells import ScheduledCells
@@ -24,7 +25,7 @@ Marks = dict[str, dict[str, list[Mark]]]
 class _Output(NamedTuple):
     """The final output of a cell. `make` makes it again."""
 
-    turn_id: str
+    turn: Turn
     ended_at: float
     make: Callable[[], CellOutput]
 
@@ -60,7 +61,7 @@ class LivePage:
     def record_output(self, cell_id: str | None, turn: Turn, make: Callable[[], CellOutput], *, replayed: bool) -> None:
         """Record the final output of a cell, in case no page was connected to receive it."""
         if cell_id:
-            self._outputs[cell_id] = _Output(turn.id, time.time(), make)
+            self._outputs[cell_id] = _Output(turn, time.time(), make)
         if replayed:
             self._replayed.add(turn.place)
 
@@ -112,14 +113,20 @@ class LivePage:
         return {
             cell_id: output.make()
             for cell_id, output in self._outputs.items()
-            if cell_id in order and output.ended_at > since and output.turn_id != _turn_id(cells.get(cell_id))
+            if cell_id in order and output.ended_at > since and not _contains(cells.get(cell_id), output.turn)
         }
 
 
-def _turn_id(cell: Any) -> str | None:
-    """Return the id of the turn in the outputs of a cell, as the page describes it."""
+def _contains(cell: Any, turn: Turn) -> bool:
+    """Return whether the outputs of a cell, as the page describes it, contain the turn, and not only a part of it."""
     outputs = cell.get("outputs") if isinstance(cell, dict) else None
     outputs = outputs if isinstance(outputs, list) else []
     data = [each["data"] for each in outputs if isinstance(each, dict) and isinstance(each.get("data"), dict)]
     records = [each[MIME_TYPE] for each in data if isinstance(each.get(MIME_TYPE), dict)]
-    return records[-1].get("id") if records else None
+    if not records:
+        return False
+    try:
+        found = Turn.from_record(records[-1])
+    except RecordError:
+        return False
+    return (found.id, found.status, found.messages) == (turn.id, turn.status, turn.messages)

@@ -61,7 +61,7 @@ def show_turn(
     try:
         with stream:
             if not quiet and not replayed:
-                view = frontend.view_for(shell, stop)
+                view = frontend.view_for(shell, stop, stream.so_far)
                 approve = view.approve
             drive(stream, view, approve)
     except KeyboardInterrupt:

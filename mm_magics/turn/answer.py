@@ -8,7 +8,7 @@ history is valid.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -104,6 +104,13 @@ class Answer:
         """Whether anything was received that is worth keeping."""
         return any(each.call.assembler.content for each in self._model_calls)
 
+    def so_far(self) -> Turn:
+        """Return the turn as if it were stopped now, without the message that is being received."""
+        messages = self._messages(self._model_calls[:-1])
+        responses = [each.response() for each in self._model_calls if each.call.assembler.started]
+        fields = {"id": self._id, "created": self._created, "endpoint": self._endpoint}
+        return self.prompt.turn("stopped", messages, responses, **fields)
+
     def close(self) -> Turn:
         """End the turn, if it is still running, and return it."""
         return self.turn or self._settle("stopped")
@@ -131,8 +138,8 @@ class Answer:
                 return
             self._model_calls.append(_ModelCall(self._call(self._next_body())))
 
-    def _messages(self) -> list[Message]:
-        return [self.prompt.message, *(message for each in self._model_calls for message in each.messages())]
+    def _messages(self, calls: Sequence[_ModelCall]) -> list[Message]:
+        return [self.prompt.message, *(message for each in calls for message in each.messages())]
 
     def _next_body(self) -> bytes:
         if self._body is None:
@@ -140,7 +147,7 @@ class Answer:
             context = [turn.closed for turn in self.prompt.context_turns]
             self._body = RequestBody(request.body, request.encoded_body, context)
         unfinished = [each.call.assembler.unfinished for each in self._model_calls]
-        return self._body.next(self._messages(), unfinished, self._loop.choice if self._loop else None)
+        return self._body.next(self._messages(self._model_calls), unfinished, self._loop.choice if self._loop else None)
 
     def _cost(self) -> float | None:
         """The cost of the turn so far in US dollars; None if a price is unknown."""
@@ -177,7 +184,7 @@ class Answer:
                 self._loop.toolbox.running.clear()
             self.turn = self.prompt.turn(
                 status,
-                self._messages(),
+                self._messages(self._model_calls),
                 [each.response() for each in self._model_calls],
                 id=self._id,
                 created=self._created,

@@ -45,6 +45,10 @@ class TurnStream(Protocol[E_co]):
 
     def events(self, wake: Wake, approve: Approve = ..., /) -> Iterator[E_co]: ...
 
+    def so_far(self) -> Turn:
+        """Return the turn as if it were stopped now, without the message that is being received."""
+        ...
+
     def close(self) -> Turn:
         """End the turn, if it is still running, and return it."""
         ...

@@ -37,6 +37,9 @@ class ReplayedAnswer:
         yield PromptSent(self.prompt)
         yield TurnEnd(self.turn)
 
+    def so_far(self) -> Turn:
+        return self.turn
+
     def close(self) -> Turn:
         return self.turn
 

@@ -54,7 +54,7 @@ CLOSE = """async () => {
   while (!window.jupyterapp) await new Promise((done) => setTimeout(done, 50));
   await window.jupyterapp.restored;
   for (const panel of [...window.jupyterapp.shell.widgets('main')]) {
-    await panel.sessionContext?.shutdown();
+    await panel.sessionContext?.shutdown().catch(() => {});  // the kernel may be gone
     panel.dispose();
   }
 }"""

@@ -51,10 +51,15 @@ class Run:
         return bundle[MIME_TYPE]
 
     @property
-    def ops(self) -> list[list[Any]]:
-        """The ops that the widget received."""
+    def turn_messages(self) -> list[dict[str, Any]]:
+        """The messages about the running turn that the page received."""
         data = [content["data"] for kind, content in self.messages if kind == "comm_msg"]
-        return [op for each in data if each.get("method") == "custom" for op in each["content"]["ops"]]
+        return [each["content"] for each in data if each.get("method") == "custom"]
+
+    @property
+    def ops(self) -> list[list[Any]]:
+        """The ops that the page received."""
+        return [op for each in self.turn_messages for op in each["ops"]]
 
 
 class Kernel:
@@ -104,6 +109,16 @@ class Kernel:
         session = "get_ipython().magics_manager.registry['MiniMaxMagics'].session"
         run = self.run(f"%config MiniMax.base_url = {base_url!r}\n{session}.keys.enter({base_url!r}, {key!r})")
         assert run.error is None
+
+    def request(self, message: dict[str, Any], turn: str | None = None) -> dict[str, Any]:
+        """Send a page's request on the control channel, as the JupyterLab extension does, and return the reply."""
+        content = {"target_name": "mm_magics", "mm_magics": {"message": message} | ({"turn": turn} if turn else {})}
+        request = self.client.session.msg("comm_info_request", content)
+        self.client.control_channel.send(request)
+        reply = self.client.get_control_msg(timeout=10)
+        assert reply["parent_header"]["msg_id"] == request["header"]["msg_id"]
+        assert reply["content"]["comms"] == {}
+        return reply["content"]["mm_magics"]
 
     def interrupt(self) -> None:
         """Ctrl-C, from any thread."""

@@ -1,4 +1,4 @@
-"""Messages from the JupyterLab extension: the live notebook before each execution, and Stop during one."""
+"""Messages from the JupyterLab extension: the live notebook before each execution."""
 
 from __future__ import annotations
 
@@ -103,27 +103,6 @@ def test_an_invalid_description_changes_nothing(fresh_kernel):
     front_end.send(front_end.document, {"order": "nonsense"})
     assert fresh_kernel.run("%%minimax\nOne", "a").turn["status"] == "complete"
     assert "unknown description of the notebook" in fresh_kernel.run("%minimax").text
-
-
-def test_stop_on_the_control_comm_ends_the_turn_while_the_kernel_is_busy(fresh_kernel):
-    kernel = fresh_kernel
-    front_end = FrontEnd(kernel)
-    control = front_end.open("mm_magics.control")
-    kernel.client.control_channel.send(kernel.client.session.msg("create_subshell_request", {}))
-    subshell = kernel.client.get_control_msg(timeout=10)["content"]["subshell_id"]
-    pressed: list[float] = []
-
-    def press() -> None:
-        pressed.append(time.monotonic())
-        front_end.send(control, {"type": "stop"}, subshell)
-
-    def answering(kind: str, content: dict) -> bool:
-        return kind == "comm_msg" and '"add", 1' in str(content).replace("'", '"')
-
-    slow = "%%minimax\nMore. [[simulator: deltas=2000 size=8 rate=100]]"
-    run = kernel.run(slow, "a", when=answering, then=press)
-    assert run.turn["status"] == "stopped"
-    assert run.times[-1] - pressed[0] < 0.5
 
 
 def test_notebook_settings_come_after_the_kernels_and_before_the_defaults(fresh_kernel, simulator):

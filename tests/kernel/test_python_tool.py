@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from tests.kernel.test_comms import FrontEnd
 from tests.pace import SLOWER
 
 TOOL = """
@@ -49,10 +48,6 @@ def test_after_an_interrupt_of_the_code_the_kernel_shows_output_again(fresh_kern
 
 def test_stop_works_while_the_code_runs(fresh_kernel):
     fresh_kernel.run(TOOL)
-    front_end = FrontEnd(fresh_kernel)
-    control = front_end.open("mm_magics.control")
-    fresh_kernel.client.control_channel.send(fresh_kernel.client.session.msg("create_subshell_request", {}))
-    subshell = fresh_kernel.client.get_control_msg(timeout=10)["content"]["subshell_id"]
     code = """
 import time
 stop = get_ipython().magics_manager.registry["MiniMaxMagics"].prompt_cells._stop
@@ -65,6 +60,6 @@ stop.is_set()
     run = fresh_kernel.run(
         f"print('begins', flush=True)\noutput = tool.function({code!r})\nprint(output.text)",
         when=lambda kind, content: kind == "stream",
-        then=lambda: front_end.send(control, {"type": "stop"}, subshell),
+        then=lambda: fresh_kernel.request({"type": "stop"}),
     )
     assert run.text.split() == ["begins", "True"]

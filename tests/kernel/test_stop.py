@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -92,19 +91,8 @@ def shared_kernel(_untraced: None, simulator: Simulator) -> Iterator[Kernel]:
 
 @pytest.fixture(scope="module")
 def button(shared_kernel) -> Callable[[], None]:
-    """Press Stop as the JupyterLab extension does: on its comm, in a subshell."""
-    client, comm_id = shared_kernel.client, uuid.uuid4().hex
-    content = {"comm_id": comm_id, "target_name": "mm_magics.control", "data": {}}
-    client.shell_channel.send(client.session.msg("comm_open", content))
-    client.control_channel.send(client.session.msg("create_subshell_request", {}))
-    subshell = client.get_control_msg(timeout=10)["content"]["subshell_id"]
-
-    def press() -> None:
-        message = client.session.msg("comm_msg", {"comm_id": comm_id, "data": {"type": "stop"}})
-        message["header"]["subshell_id"] = subshell
-        client.shell_channel.send(message)
-
-    return press
+    """Press Stop as the JupyterLab extension does."""
+    return lambda: shared_kernel.request({"type": "stop"})
 
 
 def stopped(kernel, case: State, press: Callable[[], None]) -> tuple[Any, float]:

@@ -84,7 +84,7 @@ def answer(kernel, allowed: bool, *, always: bool = False, reason: str = ""):
 
     send({"type": "here"})
     decision = {"type": "decide", "id": answer.call, "allowed": allowed, "always": always, "reason": reason}
-    send(decision)
+    send({**decision, "input": answer.input})
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def subshell(kernel):
 def asks_for_approval(kind: str, content: dict) -> bool:
     for op in widget_ops(kind, content):
         if op[0] == "tool" and op[2]["state"] == "asking":
-            answer.call, answer.comm = op[1], content["comm_id"]
+            answer.call, answer.input, answer.comm = op[1], op[2]["input"], content["comm_id"]
             return True
     return False
 

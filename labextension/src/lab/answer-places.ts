@@ -32,8 +32,10 @@ interface Turn {
 /** The turns of all notebooks on this page, by id: a cell can be pasted into another notebook. */
 const turns = new Map<string, Turn>();
 
-function isFinal(data: Data): boolean {
-  return !(WIDGET_TYPE in data);
+/** Whether this is the final bundle of a turn, not the turn as it streams, or as far as this page saved it. */
+function isFinal(data: Data, metadata: Data): boolean {
+  const ours = metadata[MIME_TYPE];
+  return !(WIDGET_TYPE in data) && !(isRecord(ours) && 'partial' in ours);
 }
 
 function turnIdOf(data: Data): string | null {
@@ -87,7 +89,7 @@ export class AnswerPlaces {
     // A turn can be displayed again in another cell, whose output is like any other.
     if (typeof cell !== 'string' || asked !== cell) return;
     const output = { output_type: 'display_data', data, metadata } as Output;
-    const ended = isFinal(data);
+    const ended = isFinal(data, metadata);
     const known = turns.get(id);
     if (known) Object.assign(known, { output, ended });
     else
@@ -182,8 +184,8 @@ export class AnswerPlaces {
 /** Replace the outputs that show a turn as it streamed, if it has ended. */
 function finishOutputs({ outputs }: ICodeCellModel): void {
   for (let at = 0; at < outputs.length; at++) {
-    const { data } = outputs.get(at);
+    const { data, metadata } = outputs.get(at);
     const turn = turns.get(turnIdOf(data) ?? '');
-    if (turn?.ended && !isFinal(data)) outputs.set(at, turn.output);
+    if (turn?.ended && !isFinal(data, metadata)) outputs.set(at, turn.output);
   }
 }

@@ -1,20 +1,18 @@
-// The two comms between one notebook and its kernel: the document before each execution, and Stop.
-// The page opens both, and the kernel only replies on the document comm. If a comm fails, cells run as they do without
-// this extension.
+// The comm between one notebook and its kernel: it describes the document before each execution.
+// The page opens it, and the kernel only replies. If it fails, cells run as they do without this extension.
 import type { Cell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { CommsOverSubshells, type Kernel } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
 import {
-  CONTROL_COMM,
   DOCUMENT_COMM,
   SETTINGS_KEY,
   type CellDescription,
   type DocumentAnswer,
   type DocumentDescription,
-  type StopMessage,
 } from '../protocol';
 import { NotebookDescriber } from './describe-notebook';
+import { requestOf } from './page-request';
 import { mentionsMiniMax } from './prompt-cell';
 import { RunningCells } from './running-cells';
 
@@ -73,10 +71,6 @@ class Channel<Sent extends object> {
 export class KernelComms {
   private kernel: Kernel.IKernelConnection | null = null;
   private readonly document: Channel<DocumentDescription>;
-  private readonly control = new Channel<StopMessage>(
-    CONTROL_COMM,
-    CommsOverSubshells.PerCommTarget,
-  );
   private readonly describer = new NotebookDescriber();
   private readonly running: RunningCells;
   /** The JSON of each cell as the kernel last received it, by cell id. */
@@ -109,7 +103,6 @@ export class KernelComms {
       this.describe({ scheduled: [cell.model.id] });
       if (!LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) return;
       this.document.expectRefusal();
-      this.control.expectRefusal();
     } catch (error) {
       console.debug('mm_magics: the notebook could not be described to the kernel', error);
       this.dropComms();
@@ -121,14 +114,14 @@ export class KernelComms {
     this.stopRequested = false;
   }
 
-  /** Ask the kernel to stop the running turn. The second time, or without a comm, interrupt the kernel. */
+  /** Ask the kernel to stop the running turn. The second time, or if it does not reply, interrupt the kernel. */
   async stop(): Promise<void> {
     const kernel = this.panel.sessionContext.session?.kernel;
     if (!kernel) return;
-    const reachable = kernel === this.kernel && kernel.supportsSubshells && this.control.isOpen;
-    if (!reachable || this.stopRequested) return kernel.interrupt();
+    const again = this.stopRequested;
     this.stopRequested = true;
-    this.control.send({ type: 'stop' });
+    const reply = again ? null : await requestOf(kernel, { message: { type: 'stop' } });
+    if (!reply?.received) await kernel.interrupt();
   }
 
   /** Ask for the answers that ended while no page was open: the kernel may be older than this page. */
@@ -153,7 +146,6 @@ export class KernelComms {
     if (!kernel?.handleComms || !content.model) return;
     const cells = this.describer.describe(content.model);
     if (!mentionsMiniMax([...cells.values()].map(({ cell }) => cell.source))) return;
-    if (!this.control.isOpen) this.control.open(kernel);
     const isOpen = this.document.isOpen;
     if (!isOpen) this.sentCells = new Map();
     const changed: Record<string, CellDescription> = {};
@@ -177,7 +169,6 @@ export class KernelComms {
 
   private dropComms(): void {
     this.document.drop();
-    this.control.drop();
     this.sentCells = new Map();
   }
 }

@@ -13,6 +13,7 @@ import { AnswerPlaces } from './answer-places';
 import { KernelComms } from './kernel-comms';
 import { eachNotebook } from './open-notebooks';
 import { isCodeCell } from './prompt-cell';
+import { RunningTurns } from './running-turns';
 import { TurnMarks } from './turn-marks';
 
 const commsOf = new WeakMap<Notebook, KernelComms>();
@@ -48,6 +49,7 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
       });
       commsOf.set(content, comms);
       new AnswerPlaces(panel);
+      new RunningTurns(panel);
     });
     NotebookActions.executionScheduled.connect((_, { notebook, cell }) => {
       commsOf.get(notebook)?.cellScheduled(cell);

@@ -1,17 +1,18 @@
-// The MIME renderer for turn records: it draws a saved turn with the same view as a streaming one.
+// The MIME renderer for turn records: it draws a saved turn with the same view as a streaming one, and a record of a turn
+// that is still running as it streams.
 // An output that it cannot draw is shown by its other MIME types. The view sanitizes model text, trusted or not.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import type { JSONObject } from '@lumino/coreutils';
 import type { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 import { MIME_TYPE } from '../protocol';
 import { recordToOps } from '../renderer/record-to-ops';
-import { EMPTY, isRecord, reduce } from '../renderer/turn-state';
+import { continues, EMPTY, isRecord, reduce } from '../renderer/turn-state';
 import { shareTranslation } from '../renderer/strings';
 import { TurnView } from '../renderer/turn-view';
+import { liveTurn, onLiveTurn, type LiveTurn } from './live-turns';
 
 /** A bubbling event from a turn that is now on the page. A listener can reply to its node with `TURN_MARKED`. */
 export const TURN_DRAWN = 'mm-drawn';
@@ -25,6 +26,12 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   private view: TurnView | null = null;
   private state = EMPTY;
   private turnId: unknown = null;
+  private model: IRenderMime.IMimeModel | null = null;
+  private live: LiveTurn | null = null;
+  private unwatch = (): void => undefined;
+  private readonly ignoreLiveTurns = onLiveTurn(({ id }) => {
+    if (id === this.turnId && this.model) void this.renderModel(this.model);
+  });
   /** The record and notes that are drawn, as JSON. */
   private drawn = '';
 
@@ -40,28 +47,37 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const metadata = model.metadata[MIME_TYPE];
-    const notes = isRecord(metadata) && Array.isArray(metadata['notes']) ? metadata['notes'] : [];
-    const record = JSON.stringify([model.data[MIME_TYPE], notes]);
+    this.model = model;
+    const saved = model.data[MIME_TYPE];
+    const id = isRecord(saved) ? saved['id'] : undefined;
+    const live = liveTurn(id);
+    if (live?.state.record && (live.isRunning || live.isLost)) {
+      this.follow(live);
+      return;
+    }
+    const metadata = isRecord(model.metadata[MIME_TYPE]) ? model.metadata[MIME_TYPE] : {};
+    const notes = Array.isArray(metadata['notes']) ? metadata['notes'] : [];
+    const gone = metadata['partial'] === 'gone';
+    const record = JSON.stringify([saved, notes, gone]);
     if (this.view && record === this.drawn) return;
-    this.clear();
+    this.unfollow();
     try {
-      const ops = recordToOps(model.data[MIME_TYPE], notes);
+      const ops = recordToOps(saved, notes);
       if (ops !== null) {
-        this.draw(ops, record.length);
+        this.draw(id, [...ops, ['state', { gone }]], record.length);
         this.drawn = record;
-        this.turnId = (model.data[MIME_TYPE] as JSONObject)['id'];
         this.announceDrawn();
         return;
       }
     } catch (error) {
       console.debug('mm_magics: a turn could not be drawn', error);
-      this.clear();
     }
+    this.clear();
     await this.drawOtherTypes(model);
   }
 
   override dispose(): void {
+    this.ignoreLiveTurns();
     this.clear();
     super.dispose();
   }
@@ -83,19 +99,55 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     this.view.update(this.state);
   }
 
+  /** Draw the turn as it streams. */
+  private follow(live: LiveTurn): void {
+    if (this.live === live) return;
+    this.clear();
+    this.live = live;
+    this.turnId = live.id;
+    this.view = new TurnView(this.node, {
+      startedAt: live.startedAt,
+      onStop: () => void live.stop(),
+      onDecide: (...decision) => void live.decide(...decision),
+    });
+    const update = (): void => {
+      this.state = live.state;
+      this.view?.update(this.state);
+      // It has ended: the output has the whole turn, or is about to.
+      if (liveTurn(live.id) !== live && this.model) {
+        this.live = null;
+        void this.renderModel(this.model);
+      }
+    };
+    this.unwatch = live.watch(update);
+    update();
+  }
+
+  private unfollow(): void {
+    this.unwatch();
+    this.live = null;
+  }
+
   private clear(): void {
+    this.unfollow();
     this.view?.dispose();
     this.view = null;
+    this.turnId = null;
     this.drawn = '';
     for (const child of [...this.widgets]) child.dispose();
     this.node.replaceChildren();
   }
 
-  private draw(ops: unknown[], size: number): void {
-    this.view = new TurnView(this.node);
-    this.state = reduce(EMPTY, ops);
-    this.view.update(this.state);
-    if (size <= DRAW_AT_ONCE_LIMIT) this.view.flush();
+  private draw(id: unknown, ops: unknown[], size: number): void {
+    const next = reduce(EMPTY, ops);
+    // A turn that was followed to its end keeps its nodes: the reader may have opened or selected some.
+    const continued = this.view && id === this.turnId ? continues(this.state, next) : null;
+    if (!continued) this.clear();
+    const view = (this.view ??= new TurnView(this.node));
+    this.turnId = id;
+    this.state = continued ?? next;
+    view.update(this.state);
+    if (size <= DRAW_AT_ONCE_LIMIT) view.flush();
   }
 
   private async drawOtherTypes({ data, metadata, trusted }: IRenderMime.IMimeModel): Promise<void> {
@@ -126,7 +178,8 @@ export const rendererPlugin: JupyterFrontEndPlugin<void> = {
     rendermime.addFactory({
       safe: true,
       mimeTypes: [MIME_TYPE],
-      defaultRank: 10,
+      // Before widgets (-10): the output of a running turn contains one for pages without this extension.
+      defaultRank: -20,
       createRenderer: () => new TurnRenderer(rendermime, unreadable),
     });
   },

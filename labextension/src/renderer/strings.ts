@@ -21,6 +21,15 @@ const texts = (trans: Translation) => ({
   'status.truncated': trans.__('cut off by max_tokens'),
   'status.refused': trans.__('refused by the model'),
   'status.failed': trans.__('failed'),
+  'status.silent': trans.__('no sign of life'),
+  'status.silent.why': trans.__(
+    'The kernel has sent nothing for a while. It is busy with code that cannot be interrupted, or gone.',
+  ),
+  'status.gone': trans.__('stopped: the kernel is gone'),
+  'partial.gone': trans.__(
+    'The kernel was gone before the answer was complete. This is what was received.',
+  ),
+  'partial.running': trans.__('The answer was not complete when the notebook was saved.'),
   'mark.stale': trans.__('stale'),
   'mark.stale.why': trans.__(
     'A turn above has changed since this answer. Run the cell again to update it.',

@@ -17,6 +17,8 @@ export interface Block {
   readonly revision: number;
   readonly closed: boolean;
   readonly seconds: number | null;
+  /** The JSON text of the complete block, if saving a notebook changes it. */
+  readonly exact: string | null;
 }
 
 /** The fields that `state` ops merge into. Except for `status`, a field may be missing or have the wrong type. */
@@ -28,6 +30,10 @@ export interface TurnFields extends StateChange {
   readonly marks?: readonly string[];
   /** Stop was pressed on this page. */
   readonly stopping?: boolean;
+  /** The kernel sent nothing for a while, not even a sign of life. */
+  readonly silent?: boolean;
+  /** The kernel is gone: nothing more will be received. */
+  readonly gone?: boolean;
 }
 
 export interface TurnState {
@@ -36,9 +42,19 @@ export interface TurnState {
   readonly blocks: readonly Block[];
   /** By the id of the `tool_use` block. */
   readonly calls: ReadonlyMap<string, CallChange>;
+  /** The record of the turn without the message that is being received, or null. */
+  readonly record: Readonly<Record<string, unknown>> | null;
+  /** How many of the blocks are in the record. */
+  readonly recorded: number;
 }
 
-export const EMPTY: TurnState = { fields: { status: 'waiting' }, blocks: [], calls: new Map() };
+export const EMPTY: TurnState = {
+  fields: { status: 'waiting' },
+  blocks: [],
+  calls: new Map(),
+  record: null,
+  recorded: 0,
+};
 
 const CALL_STATES: ReadonlySet<unknown> = new Set<CallStatus>([
   'asking',
@@ -122,13 +138,15 @@ function openBlock(blocks: Block[], key: unknown, head: unknown): void {
     revision: 0,
     closed: false,
     seconds: null,
+    exact: null,
   });
 }
 
 function closeBlock(block: Block, info: unknown): Block {
   const fields = isRecord(info) ? info : {};
   const seconds = typeof fields['seconds'] === 'number' ? fields['seconds'] : block.seconds;
-  let done: Block = { ...block, closed: true, seconds };
+  const exact = typeof fields['exact'] === 'string' ? fields['exact'] : null;
+  let done: Block = { ...block, closed: true, seconds, exact };
   const complete = fields['block'];
   if (isRecord(complete)) {
     const text = textOf(complete);
@@ -149,21 +167,32 @@ function mergeCall(
   change: Record<string, unknown>,
 ): CallChange | null {
   const next = { ...current, ...change };
-  const { state, seconds, risk, always } = next;
+  const { state, seconds, risk, always, input } = next;
   if (!CALL_STATES.has(state)) return null;
   return {
     state: state as CallStatus,
     ...(typeof seconds === 'number' ? { seconds } : {}),
     ...(typeof risk === 'string' ? { risk } : {}),
     ...(typeof always === 'string' ? { always } : {}),
+    ...(typeof input === 'string' ? { input } : {}),
   };
+}
+
+function mergeRecord(
+  record: TurnState['record'],
+  change: Record<string, unknown>,
+): Record<string, unknown> {
+  const messages = [record, change].flatMap((each) =>
+    Array.isArray(each?.['messages']) ? (each['messages'] as unknown[]) : [],
+  );
+  return { ...record, ...change, messages };
 }
 
 /** Return the state after `ops`. A malformed or unknown op changes nothing. */
 export function reduce(state: TurnState, ops: unknown): TurnState {
   if (!Array.isArray(ops)) return state;
   const blocks = [...state.blocks];
-  let { fields, calls } = state;
+  let { fields, calls, record, recorded } = state;
   for (const op of ops as unknown[]) {
     if (!Array.isArray(op)) continue;
     const [kind, key, value] = op as unknown[];
@@ -173,6 +202,10 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
       const next =
         typeof key === 'string' && isRecord(value) ? mergeCall(calls.get(key), value) : null;
       if (next) calls = new Map(calls).set(key as string, next);
+    } else if (kind === 'record') {
+      if (!isRecord(key)) continue;
+      record = mergeRecord(record, key);
+      recorded = blocks.length;
     } else if (kind === 'open') {
       openBlock(blocks, key, value);
     } else if (kind === 'add' || kind === 'close') {
@@ -183,5 +216,23 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
       else if (typeof value === 'string') blocks[at] = appendText(block, value);
     }
   }
-  return { fields, blocks, calls };
+  return { fields, blocks, calls, record, recorded };
+}
+
+/**
+ * Return `next`, the state of a saved turn, such that a view of `before` can show it by changing only what differs, or
+ * null if it contains other blocks.
+ */
+export function continues(before: TurnState, next: TurnState): TurnState | null {
+  const blocks: Block[] = [];
+  for (const block of next.blocks) {
+    const old = before.blocks[blocks.length];
+    const isSame =
+      old?.key === block.key &&
+      ['type', 'id', 'tool_use_id'].every((name) => old.head[name] === block.head[name]) &&
+      (old.text === block.text || block.head.type === 'tool_use');
+    if (!isSame) return null;
+    blocks.push({ ...block, text: old.text, recent: old.recent, revision: old.revision });
+  }
+  return blocks.length === before.blocks.length ? { ...next, blocks } : null;
 }

@@ -2,7 +2,9 @@
 // A turn can have several views, and a view can be created late, so the state is not kept in a view.
 import type { WidgetMessage } from '../protocol';
 import type { Decide } from '../renderer/views/approval-view';
-import { EMPTY, isRunning, reduce, type TurnState } from '../renderer/turn-state';
+import { SignOfLife } from '../renderer/sign-of-life';
+import { turnMessageIn, TurnProgress } from '../renderer/turn-message';
+import { isRunning, reduce } from '../renderer/turn-state';
 import { TurnView } from '../renderer/turn-view';
 
 /** What the stub passes to the runtime for a turn. */
@@ -23,7 +25,7 @@ export interface Turn {
 const REPEAT_AFTER_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
 export function openTurn({ send, startedAt }: Connection): Turn {
-  let state: TurnState = EMPTY;
+  const progress = new TurnProgress();
   const views = new Set<TurnView>();
   const announcedCalls = new Set<string>();
 
@@ -35,20 +37,28 @@ export function openTurn({ send, startedAt }: Connection): Turn {
     for (const delay of REPEAT_AFTER_MS) setTimeout(sendIfNeeded, delay);
   };
 
-  const apply = (ops: unknown): void => {
-    state = reduce(state, ops);
-    for (const view of views) view.update(state);
+  const update = (): void => {
+    for (const view of views) view.update(progress.state);
   };
 
+  const apply = (ops: unknown): void => {
+    progress.state = reduce(progress.state, ops);
+    update();
+  };
+
+  const life = new SignOfLife((silent) => {
+    apply([['state', { silent }]]);
+  });
+
   const onStop = (): void => {
-    if (state.fields.stopping === true) return;
-    sendRepeatedly({ type: 'stop' }, () => isRunning(state.fields.status));
+    if (progress.state.fields.stopping === true) return;
+    sendRepeatedly({ type: 'stop' }, () => isRunning(progress.state.fields.status));
     apply([['state', { stopping: true }]]);
   };
 
-  const onDecide: Decide = (id, decision) => {
-    if (state.calls.get(id)?.state !== 'asking') return;
-    send({ type: 'decide', id, ...decision });
+  const onDecide: Decide = (id, input, decision) => {
+    if (progress.state.calls.get(id)?.state !== 'asking') return;
+    send({ type: 'decide', id, input, ...decision });
     apply([['tool', id, { state: 'decided' }]]);
   };
 
@@ -59,18 +69,22 @@ export function openTurn({ send, startedAt }: Connection): Turn {
 
   return {
     receive(content) {
-      if (typeof content !== 'object' || content === null || !('ops' in content)) return;
-      apply(content.ops);
-      for (const [id, call] of state.calls) {
+      const message = turnMessageIn(content);
+      if (!message) return;
+      progress.receive(message);
+      update();
+      if (isRunning(progress.state.fields.status)) life.seen();
+      else life.end();
+      for (const [id, call] of progress.state.calls) {
         if (call.state !== 'asking' || announcedCalls.has(id)) continue;
         announcedCalls.add(id);
-        sendRepeatedly({ type: 'here' }, () => state.calls.get(id)?.state === 'asking');
+        sendRepeatedly({ type: 'here' }, () => progress.state.calls.get(id)?.state === 'asking');
       }
     },
     render(el) {
       const view = new TurnView(el, { startedAt, onStop, onDecide });
       views.add(view);
-      view.update(state);
+      view.update(progress.state);
       // The kernel asks for approval only where a page is present.
       send({ type: 'here' });
       return () => {
@@ -78,6 +92,7 @@ export function openTurn({ send, startedAt }: Connection): Turn {
       };
     },
     close() {
+      life.end();
       for (const view of views) remove(view);
     },
   };

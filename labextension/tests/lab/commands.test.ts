@@ -133,7 +133,7 @@ it('Stop the Answer asks the kernel to stop', async () => {
   const { commands } = await activate(panel);
   panel.schedule(0);
   await commands.execute('mm-magics:stop');
-  expect(panel.kernel.calls.at(-1)!.data).toEqual({ type: 'stop' });
+  expect(panel.kernel.requests).toEqual([{ message: { type: 'stop' } }]);
 });
 
 it('no command is enabled unless a notebook is in front', async () => {

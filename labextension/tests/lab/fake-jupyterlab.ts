@@ -65,9 +65,24 @@ export class FakeKernel {
   readonly calls: CommCall[] = [];
   readonly comms: FakeComm[] = [];
   handleComms = true;
-  supportsSubshells = true;
-  readonly clientId = 'this page';
+  readonly id: string = 'kernel';
+  readonly clientId: string = 'this page';
+  readonly username = '';
+  readonly isDisposed = false;
+  connectionStatus = 'connected';
   interrupts = 0;
+  /** The requests about running turns. */
+  readonly requests: Record<string, unknown>[] = [];
+  /** Returns the kernel's reply to a request; null if mm_magics is not loaded, undefined if the kernel does not reply. */
+  answer: (request: Record<string, unknown>) => object | null | undefined = () => null;
+
+  sendControlMessage(message: { content: Record<string, unknown> }): { done: Promise<object> } {
+    const request = message.content['mm_magics'] as Record<string, unknown>;
+    this.requests.push(request);
+    const answer = this.answer(request);
+    if (answer === undefined) return { done: new Promise(() => undefined) };
+    return { done: Promise.resolve({ content: { comms: {}, mm_magics: answer } }) };
+  }
 
   createComm(target: string): FakeComm {
     const comm = new FakeComm(target, this.calls);
@@ -106,12 +121,15 @@ export class FakePanel {
   readonly statusChanged = new Signal<object, string>(this);
   readonly kernelChanged = new Signal<object, unknown>(this);
   readonly iopubMessage = new Signal<object, object>(this);
+  readonly connectionStatusChanged = new Signal<object, string>(this);
+  readonly saveState = new Signal<object, string>(this);
   readonly disposed = new Signal<object, undefined>(this);
   readonly sessionContext = {
     ready: Promise.resolve(),
     session: { kernel: this.kernel as FakeKernel | null },
     statusChanged: this.statusChanged,
     iopubMessage: this.iopubMessage,
+    connectionStatusChanged: this.connectionStatusChanged,
     kernelChanged: this.kernelChanged,
   };
   readonly context: object;
@@ -132,6 +150,7 @@ export class FakePanel {
     this.context = {
       ready: Promise.resolve(),
       localPath: 'folder/page.ipynb',
+      saveState: this.saveState,
       contentsModel: lastModified === undefined ? null : { last_modified: lastModified },
     };
   }

@@ -6,7 +6,6 @@ import { fakeApp, openNotebook, settled, type FakePanel } from './fake-jupyterla
 
 const PROMPT = '%%minimax\nHi.';
 const DOCUMENT = 'mm_magics.document';
-const CONTROL = 'mm_magics.control';
 
 async function activate(panel: FakePanel): Promise<FakePanel> {
   const { app, tracker } = fakeApp(panel);
@@ -32,7 +31,6 @@ describe('before a cell runs', () => {
     expect(panel.kernel.calls).toEqual([]);
     panel.schedule(1);
     expect(panel.kernel.calls.map(({ target, call }) => [target, call])).toEqual([
-      [CONTROL, 'open'],
       [DOCUMENT, 'open'],
     ]);
     const [description] = panel.kernel.descriptions;
@@ -66,7 +64,7 @@ describe('before a cell runs', () => {
       ['cell-0', 'cell-1'],
       ['cell-1'],
     ]);
-    expect(panel.kernel.comms).toHaveLength(2);
+    expect(panel.kernel.comms).toHaveLength(1);
   });
 
   it('a notebook that does not mention MiniMax is not described', async () => {
@@ -182,32 +180,32 @@ describe('a page that was just opened', () => {
 });
 
 describe('Stop', () => {
-  it('sends one message, and interrupts the kernel the second time', async () => {
+  it('sends one request, and interrupts the kernel the second time', async () => {
     const panel = await activate(openNotebook([PROMPT]));
+    panel.kernel.answer = () => ({ received: true });
     panel.schedule(0);
     await stopAnswer(panel.asPanel);
-    expect(panel.kernel.calls.at(-1)).toEqual({
-      target: CONTROL,
-      call: 'send',
-      data: { type: 'stop' },
-    });
+    expect(panel.kernel.requests).toEqual([{ message: { type: 'stop' } }]);
     expect(panel.kernel.interrupts).toBe(0);
     await stopAnswer(panel.asPanel);
     expect(panel.kernel.interrupts).toBe(1);
     panel.finish(0);
     panel.schedule(0);
     await stopAnswer(panel.asPanel);
-    expect(panel.kernel.calls.at(-1)!.data).toEqual({ type: 'stop' });
+    expect(panel.kernel.requests).toHaveLength(2);
     expect(panel.kernel.interrupts).toBe(1);
   });
 
-  it('interrupts a kernel that cannot receive messages while a cell runs', async () => {
-    const panel = await activate(openNotebook([PROMPT]));
-    panel.kernel.supportsSubshells = false;
-    panel.schedule(0);
-    await stopAnswer(panel.asPanel);
-    expect(panel.kernel.interrupts).toBe(1);
-  });
+  it.each([null, undefined, { received: false }, 'yes'])(
+    'interrupts a kernel that replies %j',
+    async (reply) => {
+      const panel = await activate(openNotebook([PROMPT]));
+      panel.kernel.answer = () => reply as object;
+      panel.schedule(0);
+      await stopAnswer(panel.asPanel);
+      expect(panel.kernel.interrupts).toBe(1);
+    },
+  );
 
   it('interrupts the kernel of a notebook that was never described', async () => {
     const panel = openNotebook(['x = 1']);

@@ -16,12 +16,15 @@ const KEY = Symbol.for('mm_magics.runtime/1');
 function fakeModel(): Model & { emit: (...ops: unknown[]) => void; sent: unknown[] } {
   const listeners: ((content: unknown) => void)[] = [];
   const sent: unknown[] = [];
+  let count = 0;
   return {
     sent,
     on: (name, callback) => name === 'msg:custom' && listeners.push(callback),
     send: (content) => sent.push(content),
     emit: (...ops) => {
-      for (const listener of listeners) listener({ ops });
+      const message = { turn: 't', cell: 'c', seconds: 1, start: count, end: count + ops.length };
+      count += ops.length;
+      for (const listener of listeners) listener({ ...message, ops });
     },
   };
 }
@@ -87,10 +90,17 @@ test('a call that requires approval is decided once, by the first button pressed
   await widget.render({ model, el: two });
   const call = { type: 'tool_use', id: 't1', name: 'shell', input: { command: 'ls' } };
   model.emit(['open', 0, call], ['close', 0, {}]);
-  model.emit(['tool', 't1', { state: 'asking', risk: 'It runs.', always: 'Allow \u202els' }]);
+  const input = '{"command": "ls -l"}';
+  model.emit([
+    'tool',
+    't1',
+    { state: 'asking', risk: 'It runs.', always: 'Allow \u202els', input },
+  ]);
   await frame();
   expect(one.querySelector('.mm-question')?.textContent).toContain('It runs.');
   expect(one.querySelector('details')?.open).toBe(true);
+  // What is displayed is what the kernel will run, whatever was streamed.
+  expect(one.querySelector('.mm-box')?.textContent).toBe(input);
   expect(document.activeElement).toBe(document.body);
   const buttons = [...one.querySelectorAll<HTMLButtonElement>('.mm-choices button')];
   expect(buttons.map((each) => each.textContent)).toEqual([
@@ -104,7 +114,7 @@ test('a call that requires approval is decided once, by the first button pressed
   await frame();
   const decisions = model.sent.filter((each) => (each as { type: string }).type === 'decide');
   expect(decisions).toEqual([
-    { type: 'decide', id: 't1', allowed: false, always: false, reason: 'too early' },
+    { type: 'decide', id: 't1', input, allowed: false, always: false, reason: 'too early' },
   ]);
   expect(two.querySelector<HTMLButtonElement>('.mm-choices button')?.disabled).toBe(true);
   model.emit(['tool', 't1', { state: 'denied', seconds: 0 }]);
@@ -185,4 +195,50 @@ test('unknown messages are ignored', async () => {
     expect(() => {
       listeners[0]?.(content);
     }).not.toThrow();
+});
+
+test('the header shows when the kernel has fallen silent, and when it is heard again', async () => {
+  await loadRuntime();
+  const widget = await stub();
+  const model = fakeModel();
+  const close = widget.initialize({ model });
+  await widget.render({ model, el: document.body });
+  await frame();
+  vi.useFakeTimers();
+  const shown = (): string | null | undefined => {
+    vi.advanceTimersByTime(20);
+    return document.querySelector('.mm-status')?.textContent;
+  };
+  model.emit(['state', { status: 'answering' }]);
+  vi.advanceTimersByTime(1_300);
+  expect(shown()).toBe('answering');
+  vi.advanceTimersByTime(300);
+  expect(shown()).toBe('no sign of life');
+  model.emit();
+  expect(shown()).toBe('answering');
+  model.emit(['state', { status: 'complete' }]);
+  vi.advanceTimersByTime(5_000);
+  expect(shown()).toBe('done');
+  vi.useRealTimers();
+  await close();
+});
+
+test('a turn is drawn from its complete state if messages were missed', async () => {
+  await loadRuntime();
+  const widget = await stub();
+  let emit: (content: unknown) => void = () => undefined;
+  const model: Model = { on: (_name, listener) => (emit = listener), send: () => undefined };
+  widget.initialize({ model });
+  await widget.render({ model, el: document.body });
+  const message = (start: number, end: number, ...ops: unknown[]): void => {
+    emit({ turn: 't', cell: null, seconds: 1, start, end, ops });
+  };
+  message(0, 1, ['open', 0, { type: 'text' }]);
+  message(1, 2, ['add', 0, 'one ']);
+  message(1, 2, ['add', 0, 'twice ']);
+  message(3, 4, ['add', 0, 'three ']);
+  message(0, 3, ['open', 0, { type: 'text' }], ['add', 0, 'one two ']);
+  message(4, 5, ['add', 0, 'four']);
+  await frame();
+  expect(document.querySelector('.mm-text')?.textContent.trim()).toBe('one two three four');
 });

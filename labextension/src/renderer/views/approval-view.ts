@@ -5,9 +5,10 @@ import type { CallChange, DecideMessage } from '../../protocol';
 import { t } from '../strings';
 import { visible } from '../visible-characters';
 
-export type Decision = Omit<DecideMessage, 'type' | 'id'>;
+export type Decision = Omit<DecideMessage, 'type' | 'id' | 'input'>;
 
-export type Decide = (id: string, decision: Decision) => void;
+/** `input` are the displayed arguments, as the kernel sent them. */
+export type Decide = (id: string, input: string, decision: Decision) => void;
 
 function button(text: string, act: () => void): HTMLButtonElement {
   const el = element('button', 'mm-button', text);

@@ -37,7 +37,10 @@ export class Header {
     const shown = displayedStatus(fields);
     this.el.dataset['status'] = shown;
     this.model.textContent = typeof fields.model === 'string' ? visible(fields.model) : '';
-    this.status.textContent = t(`status.${shown}`);
+    const silent = running && fields.silent === true;
+    const gone = shown === 'stopped' && fields.gone === true;
+    this.status.textContent = t(`status.${silent ? 'silent' : gone ? 'gone' : shown}`);
+    this.status.title = silent ? t('status.silent.why') : '';
     this.updateMarks(fields.marks);
     const rate = fields.tokens_per_s;
     this.speed.textContent =

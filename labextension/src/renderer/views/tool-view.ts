@@ -115,8 +115,12 @@ export class ToolView implements BlockView {
       return;
     }
     if (!this.approval) {
+      // What is approved is what the kernel will run, not what was streamed.
+      const approved = call.input ?? '';
+      this.complete = true;
+      this.input.replace(approved);
       this.approval = new ApprovalView(call, (decision) => {
-        this.decide(id, decision);
+        this.decide(id, approved, decision);
       });
       this.el.append(this.approval.el);
       this.el.open = true;

@@ -1,0 +1,148 @@
+// Makes the output of a turn that is still running, or whose kernel is gone, from what this page has received: the turn
+// record and readable text.
+// It has the same MIME types as an output that the kernel makes.
+import type { JSONObject } from '@lumino/coreutils';
+import { MIME_TYPE, type CallStatus } from '../protocol';
+import { sanitize } from '../renderer/markdown/sanitize';
+import { toHtml } from '../renderer/markdown/markdown-to-html';
+import { t } from '../renderer/strings';
+import { isRecord, type Block, type TurnState } from '../renderer/turn-state';
+import { visible } from '../renderer/visible-characters';
+import { element } from '../renderer/element';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface TurnOutput {
+  readonly data: JSONObject;
+  readonly metadata: JSONObject;
+}
+
+const OUTCOMES: ReadonlySet<CallStatus> = new Set(['done', 'failed', 'denied', 'interrupted']);
+/** Longer text, in characters, is not rendered, and is cut in `text/plain`. */
+const MAX_RENDERED = 200_000;
+const MAX_PLAIN = 1_500;
+/** What a viewer of Markdown would load, or run. */
+const UNSAFE_MARKDOWN = /!\[|<[a-z/!?]/i;
+
+/** Return the record of the turn as a stopped one, or null if the kernel has not sent what it needs. */
+export function partialRecord(state: TurnState, seconds: number, note: string): JSONObject | null {
+  const { record, blocks, recorded, calls } = state;
+  if (!record) return null;
+  const added = blocks.slice(recorded);
+  const answer = added.filter(({ head }) => head.type !== 'tool_result');
+  const results = added.filter(({ head }) => head.type === 'tool_result');
+  const messages = Array.isArray(record['messages']) ? [...(record['messages'] as unknown[])] : [];
+  const exact = isRecord(record['json']) ? { ...record['json'] } : {};
+  for (const [role, part] of [['assistant', answer] as const, ['user', results] as const]) {
+    if (part.length === 0) continue;
+    part.forEach((block, index) => {
+      if (block.exact !== null) exact[`messages.${messages.length}.content.${index}`] = block.exact;
+    });
+    messages.push({ role, content: part.map(contentBlock) });
+  }
+  const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
+  const last = responses.at(-1);
+  if (last && answer.length > 0) {
+    const outcomes = results.flatMap(({ head }) => {
+      const id = String(head['tool_use_id']);
+      const call = calls.get(id);
+      if (!call || !OUTCOMES.has(call.state)) return [];
+      return [{ id, outcome: call.state, seconds: call.seconds ?? null }];
+    });
+    responses[responses.length - 1] = {
+      ...last,
+      seconds: secondsOfLast(responses, seconds),
+      ...unfinished(answer),
+      ...(outcomes.length > 0 ? { tools: outcomes } : {}),
+    };
+  }
+  const notes = Array.isArray(record['notes']) ? (record['notes'] as unknown[]) : [];
+  return {
+    ...record,
+    messages,
+    responses,
+    notes: [...notes, note],
+    ...(Object.keys(exact).length > 0 ? { json: exact } : {}),
+  } as JSONObject;
+}
+
+/** Return the output of a turn as far as it was received, or null if the kernel has not sent what it needs. */
+export function partialOutput(
+  state: TurnState,
+  seconds: number,
+  isGone: boolean,
+): TurnOutput | null {
+  const note = t(isGone ? 'partial.gone' : 'partial.running');
+  const record = partialRecord(state, seconds, note);
+  if (!record) return null;
+  const text = state.blocks
+    .filter(({ head }) => head.type === 'text')
+    .map((block) => block.text)
+    .filter((each) => each.trim())
+    .join('\n\n');
+  const shown = visible(text);
+  return {
+    data: {
+      [MIME_TYPE]: record,
+      'text/html': html(state.blocks, note),
+      'text/markdown': UNSAFE_MARKDOWN.test(shown) ? fenced(shown) : shown,
+      'text/plain': [cut(shown), note].filter(Boolean).join('\n\n'),
+    },
+    metadata: { [MIME_TYPE]: { notes: [], partial: isGone ? 'gone' : 'running' } },
+  };
+}
+
+/** Return the block as it is in a message. */
+function contentBlock({ head, text, closed }: Block): Fields {
+  if (head.type === 'text') return { ...head, text };
+  if (head.type === 'thinking') return { ...head, thinking: text };
+  if (head.type === 'tool_use') return { ...head, input: closed ? (head['input'] ?? {}) : {} };
+  return head;
+}
+
+/** Return which block of the message was cut. */
+function unfinished(answer: readonly Block[]): Fields {
+  const index = answer.findLastIndex(({ closed }) => !closed);
+  const block = answer[index];
+  if (!block) return {};
+  return {
+    unfinished: index,
+    ...(block.head.type === 'tool_use' ? { partial_json: block.text } : {}),
+  };
+}
+
+function secondsOfLast(responses: readonly Fields[], seconds: number): number {
+  const before = responses
+    .slice(0, -1)
+    .reduce((sum, each) => sum + Number(each['seconds'] ?? 0), 0);
+  return Math.round(Math.max(0, seconds - before) * 1000) / 1000;
+}
+
+function html(blocks: readonly Block[], note: string): string {
+  const root = element('div', 'mm-saved');
+  for (const { head, text } of blocks) {
+    if (head.type === 'text' && text.length <= MAX_RENDERED) {
+      root.append(sanitize(toHtml(text, {}, true)));
+    } else if (head.type === 'text') {
+      root.append(element('pre', '', visible(text)));
+    } else if (head.type === 'thinking') {
+      const summary = element('summary', '', t('thinking.closed.untimed'));
+      root.append(element('details', '', summary, element('pre', '', visible(text))));
+    } else if (head.type === 'tool_use') {
+      const summary = element('summary', '', `${t('tool.call')}: ${visible(String(head['name']))}`);
+      root.append(element('details', '', summary, element('pre', '', visible(text))));
+    }
+  }
+  root.append(element('footer', '', note));
+  return root.outerHTML;
+}
+
+function fenced(text: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fence = '`'.repeat(longest + 1);
+  return `${fence}\n${text}\n${fence}`;
+}
+
+function cut(text: string): string {
+  return text.length > MAX_PLAIN ? `${text.slice(0, MAX_PLAIN)}…` : text;
+}

@@ -1,0 +1,193 @@
+// Keeps the cells of a notebook in agreement with the turns that run in its kernel: a page that was reloaded, or did not
+// start the turn, shows it too, and if the kernel is gone, what was received stays in the cell as a stopped turn.
+import type { ICodeCellModel } from '@jupyterlab/cells';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import { MIME_TYPE, type TurnMessage } from '../protocol';
+import { turnMessageIn } from '../renderer/turn-message';
+import { isRecord } from '../renderer/turn-state';
+import { addLiveTurn, LiveTurn, liveTurn, removeLiveTurn } from './live-turns';
+import { lockTurn } from './page-lock';
+import { isCodeCell } from './prompt-cell';
+import type { TurnOutput } from './partial-turn';
+
+const DEAD: ReadonlySet<Kernel.Status> = new Set(['restarting', 'autorestarting', 'dead']);
+const CHECK_CONNECTION_MS = 250;
+/** A kernel that is being restarted can still send something for so long. */
+const LAST_WORDS_MS = 10_000;
+
+/** What this page knows about a turn, beside the turn itself. */
+interface Shown {
+  readonly turn: LiveTurn;
+  /** The id of the execute request. */
+  readonly request: string;
+  /** Whether this page sent the request, and so receives the outputs of the cell. */
+  readonly isStartedHere: boolean;
+  readonly unlock: () => void;
+  /** Whether this page has put the turn into the cell. */
+  isInCell: boolean;
+  /** Whether this page saves the turn. */
+  isSaved: boolean;
+}
+
+export class RunningTurns {
+  private readonly shown = new Map<string, Shown>();
+
+  constructor(private readonly panel: NotebookPanel) {
+    const { context, sessionContext } = panel;
+    sessionContext.iopubMessage.connect((_, message) => {
+      this.receive(message);
+    });
+    sessionContext.statusChanged.connect((_, status) => {
+      if (DEAD.has(status)) this.lose(true);
+    });
+    sessionContext.kernelChanged.connect(() => {
+      this.lose(true);
+    });
+    sessionContext.connectionStatusChanged.connect((_, status) => {
+      if (status === 'disconnected') this.lose(false);
+      else if (status === 'connecting') this.loseSilentTurns();
+    });
+    context.saveState.connect((_, state) => {
+      // A turn that runs while the notebook is saved is in the file as far as it was received.
+      if (state === 'started') for (const each of this.shown.values()) this.write(each);
+    });
+    panel.disposed.connect(() => {
+      for (const each of this.shown.values()) this.forget(each);
+    });
+  }
+
+  private receive(message: KernelMessage.IMessage): void {
+    const { header, content, parent_header: parent } = message as KernelMessage.IIOPubMessage;
+    const { msg_id: request, session } = parent as Partial<KernelMessage.IHeader>;
+    if (header.msg_type === 'comm_msg') {
+      const { data } = content as KernelMessage.ICommMsgMsg['content'];
+      const received = data['method'] === 'custom' ? turnMessageIn(data['content']) : null;
+      if (received) this.receiveTurn(received, request ?? '', session ?? '');
+    } else if (header.msg_type === 'display_data' || header.msg_type === 'update_display_data') {
+      this.receiveOutput(content as unknown as TurnOutput);
+    } else if (header.msg_type === 'status') {
+      const { execution_state: state } = content as KernelMessage.IStatusMsg['content'];
+      if (state !== 'idle') return;
+      for (const each of this.shown.values())
+        if (each.request === request && !each.turn.isRunning) this.forget(each);
+    }
+  }
+
+  private receiveTurn(message: TurnMessage, request: string, session: string): void {
+    const kernel = this.panel.sessionContext.session?.kernel;
+    const known = liveTurn(message.turn);
+    if (!kernel || (known && known.kernel.id !== kernel.id)) return;
+    const turn = known ?? new LiveTurn(kernel, message);
+    if (!known) addLiveTurn(turn);
+    turn.receive(message);
+    let shown = this.shown.get(turn.id);
+    if (!shown) {
+      const isStartedHere = session === kernel.clientId;
+      const unlock = lockTurn(turn.id, isStartedHere, () => {
+        this.saveHere(turn.id);
+      });
+      shown = { turn, request, isStartedHere, unlock, isInCell: false, isSaved: isStartedHere };
+      this.shown.set(turn.id, shown);
+      void turn.known.then(() => {
+        const known = this.shown.get(turn.id);
+        if (known) this.show(known);
+      });
+      void turn.over.then(() => {
+        const known = this.shown.get(turn.id);
+        if (known) this.forget(known);
+      });
+    } else this.show(shown);
+    if (turn.isLost && message.ops.length > 0) this.write(shown);
+  }
+
+  /** Show the final output also where no request of this page waits for it. */
+  private receiveOutput({ data, metadata }: TurnOutput): void {
+    const record = data[MIME_TYPE];
+    const id = isRecord(record) ? record['id'] : null;
+    const shown = typeof id === 'string' ? this.shown.get(id) : undefined;
+    if (shown && !shown.isStartedHere) this.setOutput(shown, { data, metadata });
+  }
+
+  /** Show the turn in its cell, unless this page receives the output of the cell. */
+  private show(shown: Shown): void {
+    const { turn, isStartedHere } = shown;
+    if (turn.isRunning && !isStartedHere && this.find(turn.id).length === 0) this.write(shown);
+  }
+
+  /** Put what was received into the cell. */
+  private write(shown: Shown): void {
+    const output = shown.turn.output();
+    if (output && (shown.turn.isRunning || shown.turn.isLost)) this.setOutput(shown, output);
+  }
+
+  private setOutput(shown: Shown, { data, metadata }: TurnOutput): void {
+    const { model } = this.panel.content;
+    if (!model) return;
+    const wasDirty = model.dirty;
+    const output = { output_type: 'display_data', data, metadata };
+    const found = this.find(shown.turn.id);
+    for (const { cell, index } of found) cell.outputs.set(index, output);
+    if (found.length === 0) this.cell(shown.turn.cell)?.outputs.fromJSON([output]);
+    shown.isInCell = true;
+    if (!shown.isSaved && !wasDirty) model.dirty = false;
+  }
+
+  /** This page is now the one that saves the turn. */
+  private saveHere(id: string): void {
+    const shown = this.shown.get(id);
+    if (!shown) return;
+    shown.isSaved = true;
+    if (shown.isInCell && !shown.isStartedHere && this.panel.content.model)
+      this.panel.content.model.dirty = true;
+  }
+
+  /** While the connection is lost, the kernel of a turn without a sign of life counts as gone. */
+  private loseSilentTurns(): void {
+    const status = this.panel.sessionContext.session?.kernel?.connectionStatus;
+    if (status === 'connected' || this.panel.isDisposed) return;
+    this.lose(false, ({ turn }) => turn.isSilent);
+    if ([...this.shown.values()].some(({ turn }) => turn.isRunning))
+      setTimeout(() => {
+        this.loseSilentTurns();
+      }, CHECK_CONNECTION_MS);
+  }
+
+  private lose(sure: boolean, isMeant: (shown: Shown) => boolean = () => true): void {
+    for (const shown of this.shown.values()) {
+      if (!isMeant(shown) || !(shown.turn.isRunning || shown.turn.isLost)) continue;
+      shown.turn.lose(sure);
+      this.write(shown);
+      if (sure)
+        setTimeout(() => {
+          this.forget(shown);
+        }, LAST_WORDS_MS);
+    }
+  }
+
+  private forget(shown: Shown): void {
+    shown.unlock();
+    if (this.shown.get(shown.turn.id) !== shown) return;
+    this.shown.delete(shown.turn.id);
+    removeLiveTurn(shown.turn);
+  }
+
+  /** Return the outputs that contain the record of the turn, in whatever cells they are. */
+  private find(id: string): { cell: ICodeCellModel; index: number }[] {
+    const found: { cell: ICodeCellModel; index: number }[] = [];
+    for (const cell of this.panel.content.model?.cells ?? []) {
+      if (!isCodeCell(cell)) continue;
+      for (let index = 0; index < cell.outputs.length; index++) {
+        const record = cell.outputs.get(index).data[MIME_TYPE];
+        if (isRecord(record) && record['id'] === id) found.push({ cell, index });
+      }
+    }
+    return found;
+  }
+
+  private cell(id: string | null): ICodeCellModel | null {
+    for (const cell of this.panel.content.model?.cells ?? [])
+      if (cell.id === id && isCodeCell(cell)) return cell;
+    return null;
+  }
+}

@@ -1,0 +1,121 @@
+"""The messages about one running turn, between the kernel and every page that shows it.
+
+Each op is sent once, to all pages. Every `HEARTBEAT_S` a message without ops shows that the kernel lives, also while a
+tool runs. A page that lacks ops (it was opened or reloaded since) asks for the complete state with a `PageRequest`, and
+only that page receives it, in the reply.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import groupby
+from typing import Any
+
+from mm_magics.display.protocol import AddOp, PageReply, TurnMessage, TurnOp
+
+HEARTBEAT_S = 0.5
+
+_running: weakref.WeakValueDictionary[str, TurnChannel] = weakref.WeakValueDictionary()
+
+
+def answer_page(request: object, stop: Callable[[], None]) -> PageReply:
+    """Answer a `PageRequest`.
+
+    Args:
+        request: What a page sent.
+        stop: Stops whatever is running; called for a Stop that names no turn.
+    """
+    match request:
+        case {"turn": str(id_), "message": {"type": str(kind)} as message}:
+            channel = _running.get(id_)
+            if channel is None:
+                return {"received": False}
+            if kind == "state":
+                return {"received": True, "state": channel.state()}
+            channel.receive(message)
+            return {"received": True}
+        case {"message": {"type": "stop"}}:
+            stop()
+            return {"received": True}
+    return {"received": False}
+
+
+class TurnChannel:
+    """Sends the ops of a turn, and receives what pages answer, until it is closed.
+
+    Args:
+        turn: The id of the turn.
+        cell: The id of its cell.
+        send: Sends a message to all pages, from any thread.
+        receive: Called with each message of a page that is about this turn, on another thread.
+    """
+
+    def __init__(
+        self,
+        turn: str,
+        cell: str | None,
+        send: Callable[[TurnMessage], None],
+        receive: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        self.receive = receive
+        self._turn, self._cell, self._send = turn, cell, send
+        self._began = time.monotonic()
+        self._ops: list[TurnOp] = []
+        self._count = 0
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        _running[turn] = self
+        beat = threading.Thread(target=_beat, args=(weakref.ref(self), self._closed), daemon=True)
+        beat.start()
+
+    def send(self, ops: Sequence[TurnOp] = ()) -> None:
+        """Send ops to all pages; without any, the message is a heartbeat."""
+        with self._lock:
+            start = self._count
+            self._ops += ops
+            self._count += len(ops)
+            self._send(self._message(start, ops))
+
+    def state(self) -> TurnMessage:
+        """Return the message that brings a page from nothing to the current state."""
+        with self._lock:
+            self._ops = list(_joined(self._ops))
+            return self._message(0, self._ops)
+
+    def close(self) -> None:
+        """Send no more heartbeats, and receive nothing."""
+        self._closed.set()
+        _running.pop(self._turn, None)
+
+    def _message(self, start: int, ops: Sequence[TurnOp]) -> TurnMessage:
+        return {
+            "turn": self._turn,
+            "cell": self._cell,
+            "seconds": round(time.monotonic() - self._began, 3),
+            "start": start,
+            "end": self._count,
+            "ops": [list(op) for op in ops],  # type: ignore[misc]
+        }
+
+
+def _joined(ops: Sequence[TurnOp]) -> Iterator[TurnOp]:
+    """Join consecutive texts for a block into one op."""
+    for key, group in groupby(ops, lambda op: op.key if isinstance(op, AddOp) else None):
+        if key is None:
+            yield from group
+        else:
+            yield AddOp("add", key, "".join(op.text for op in group if isinstance(op, AddOp)))
+
+
+def _beat(channel: weakref.ref[TurnChannel], closed: threading.Event) -> None:
+    while not closed.wait(HEARTBEAT_S):
+        running = channel()
+        if running is None:
+            return
+        with suppress(Exception):  # the kernel is shutting down
+            running.send()
+        del running

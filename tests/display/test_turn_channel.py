@@ -1,0 +1,112 @@
+"""The messages about a running turn: every op once, heartbeats, and the complete state for a page that lacks ops."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mm_magics.display.protocol import AddOp, CloseOp, OpenOp, StateOp, TurnOp
+from mm_magics.display.turn_channel import HEARTBEAT_S, TurnChannel, answer_page
+from tests.pace import SLOWER
+
+OPS = st.one_of(
+    st.builds(AddOp, st.just("add"), st.integers(0, 1), st.text(min_size=1, max_size=3)),
+    st.builds(OpenOp, st.just("open"), st.integers(0, 1), st.just({"type": "text"})),
+    st.builds(CloseOp, st.just("close"), st.integers(0, 1), st.just({"seconds": 1.0})),
+    st.builds(StateOp, st.just("state"), st.just({"status": "answering"})),
+)
+
+
+def no_stop() -> None:
+    raise AssertionError("stopped")
+
+
+class Page:
+    """Applies messages as a page does."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+        self.received: list[Any] = []
+        self.channel = TurnChannel("t1", "a", self.messages.append, self.received.append)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    page = Page()
+    yield page
+    page.channel.close()
+
+
+def texts(ops: list[Any]) -> list[Any]:
+    """Return the ops with consecutive texts for a block joined."""
+    joined: list[Any] = []
+    for op in map(list, ops):
+        if op[0] == "add" and joined and joined[-1][:2] == op[:2]:
+            joined[-1][2] += op[2]
+        else:
+            joined.append(op)
+    return joined
+
+
+@given(st.lists(st.lists(OPS, min_size=1, max_size=4), max_size=5), st.integers(0, 5))
+def test_every_op_is_sent_once_and_the_state_replaces_all_before_it(batches: list[list[TurnOp]], asked: int) -> None:
+    page = Page()
+    late: list[Any] = []
+    for number, ops in enumerate(batches):
+        if number == asked:
+            late = page.channel.state()["ops"][:]  # type: ignore[assignment]
+        page.channel.send(ops)
+    state = page.channel.state()
+    page.channel.close()
+    sent = [message for message in page.messages if message["ops"]]
+    assert [message["start"] for message in sent] == [0, *(message["end"] for message in sent)][: len(sent)]
+    assert (
+        texts([op for message in sent for op in message["ops"]])
+        == state["ops"]
+        == texts([op for ops in batches for op in ops])
+    )
+    if late:
+        later = [op for message in sent[asked:] for op in message["ops"]]
+        assert texts([*late, *later]) == state["ops"]
+    assert (state["start"], state["end"]) == (0, sum(map(len, batches)))
+
+
+def test_a_heartbeat_is_sent_while_nothing_else_is(page: Page) -> None:
+    time.sleep(HEARTBEAT_S * 2.5 * SLOWER)
+    beats = [message for message in page.messages if not message["ops"]]
+    assert len(beats) >= 2
+    assert {(each["turn"], each["cell"], each["start"], each["end"]) for each in beats} == {("t1", "a", 0, 0)}
+    assert beats[-1]["seconds"] > beats[0]["seconds"]
+
+
+def test_a_closed_channel_sends_and_receives_nothing(page: Page) -> None:
+    page.channel.close()
+    time.sleep(HEARTBEAT_S * 1.5)
+    assert page.messages == []
+    assert answer_page({"turn": "t1", "message": {"type": "stop"}}, no_stop) == {"received": False}
+    assert page.received == []
+
+
+def test_a_channel_that_nobody_uses_ends() -> None:
+    page = Page()
+    messages = page.messages
+    del page
+    gc.collect()
+    time.sleep(HEARTBEAT_S * 1.5)
+    assert messages == []
+
+
+def test_a_request_reaches_the_turn_that_it_names(page: Page) -> None:
+    page.channel.send([AddOp("add", 0, "text")])
+    state = answer_page({"turn": "t1", "message": {"type": "state"}}, no_stop)
+    assert state["received"]
+    assert state["state"]["ops"] == [["add", 0, "text"]]
+    assert answer_page({"turn": "t1", "message": {"type": "here"}}, no_stop) == {"received": True}
+    assert answer_page({"turn": "t2", "message": {"type": "stop"}}, no_stop) == {"received": False}
+    assert page.received == [{"type": "here"}]
