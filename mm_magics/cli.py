@@ -85,7 +85,7 @@ def _history(options: argparse.Namespace) -> int:
     from mm_magics.session import Session
 
     document = read_notebook(options.notebook)
-    for fault in document.faults:
+    for fault in [*document.faults, *document.warnings]:
         print(fault, file=sys.stderr)
     if options.json:
         print(json.dumps([turn.record() for turn in document.turns()], ensure_ascii=False, indent=1))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from platform import python_version
 from typing import Literal
 
@@ -17,6 +18,7 @@ from mm_magics.api.messages import blocks, problems
 from mm_magics.api.models import CATALOGUE, nearest
 from mm_magics.config import checked_base_url
 from mm_magics.errors import MiniMaxError
+from mm_magics.history import jupytext
 from mm_magics.history.context_messages import context_messages
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
@@ -119,6 +121,12 @@ def _notebook(session: Session) -> Iterator[Finding]:
         yield Finding("notebook", True, session.notebook.name)
         for fault in session.notebook.document.faults:
             yield Finding("notebook", None, f"skipped: {fault}")
+        for warning in session.notebook.document.warnings:
+            yield Finding("notebook", None, warning)
+    path = session.current_path(Path.cwd() / session.notebook.name)
+    if path is not None and jupytext.splits_prompts(path.with_suffix(".py")):
+        problem = f"jupytext saves the prompts as code in {path.with_suffix('.py').name}; a line # %% splits a prompt."
+        yield Finding("jupytext", None, problem, 'Set custom_cell_magics = "minimax" in jupytext.toml.')
 
 
 def _thread(name: str, turns: list[Turn]) -> Finding:

@@ -87,7 +87,7 @@ class Session:
         self._cells = CellMatcher()
         self._place = Place(None)
         self._page = ""
-        self._reported = ""
+        self._reported: list[str] = []
         self._client: Client | None = None
         self._running = threading.Event()
         if api_key is not None:
@@ -340,10 +340,12 @@ class Session:
         if self.notebook is None or at.cell_id is None or at.cell_id != self._place.cell_id:
             return []
         name, notes = self.notebook.name, list[str]()
-        error = self.notebook.error.message if self.notebook.error else ""
-        if error != self._reported:
-            self._reported = error
-            notes += [f"{error} The turns in the kernel's memory are used."] if error else []
+        error = (
+            f"{self.notebook.error.message} The turns in the kernel's memory are used." if self.notebook.error else ""
+        )
+        problems = [error, self.notebook.document.unused if self.notebook.document else ""]
+        notes += [problem for problem in problems if problem and problem not in self._reported]
+        self._reported = problems
         for number, count in self._cells.guesses(self._page):
             notes.append(
                 f"{count} cells have the same text: cell {number} may not be the one that ran. Save the notebook."

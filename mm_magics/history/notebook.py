@@ -79,9 +79,24 @@ class Document:
 
     @property
     def faults(self) -> list[str]:
-        """What is wrong with the cells, one line for each."""
-        found = ((number, cell.id, cell.fault or cell.warning) for number, cell in enumerate(self.cells, 1))
-        return [f"cell {number} ({id_}): {text}" for number, id_, text in found if text]
+        """What is wrong with the cells whose turns are not used, one line for each."""
+        return [f"cell {number} ({cell.id}): {cell.fault}" for number, cell in enumerate(self.cells, 1) if cell.fault]
+
+    @property
+    def unused(self) -> str:
+        """Which answers on the page are not part of the conversation, in one sentence; "" if all are."""
+        cells = [(number, cell) for number, cell in enumerate(self.cells, 1) if cell.fault and cell.kind != "unknown"]
+        if len(cells) == 1:
+            ((number, cell),) = cells
+            return f"The answer in cell {number} of {self.name} is not used: {cell.fault.rstrip('.')}."
+        numbers = ", ".join(str(number) for number, _ in cells)
+        return f"The answers in cells {numbers} of {self.name} are not used. See %minimax doctor." if cells else ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What else is wrong with the cells, one line for each."""
+        cells = enumerate(self.cells, 1)
+        return [f"cell {number} ({cell.id}): {cell.warning}" for number, cell in cells if cell.warning]
 
     def turns(self) -> Iterator[Turn]:
         """Return the turns in document order, each with the id of its cell."""

@@ -21,6 +21,9 @@ from mm_magics.turn.driver import View
 
 FrontEnd = Literal["terminal", "console", "notebook", "server", "plain"]
 
+TEXT_NOTEBOOKS = (".py", ".md", ".Rmd", ".qmd", ".myst")
+"""How the files end that jupytext opens as notebooks. They do not contain outputs."""
+
 WITHOUT_EXTENSION = (
     "The Jupyter server executes the cells of this notebook, and the page has no mm_magics extension: an answer "
     "appears when it is complete, and only the interrupt button stops it."
@@ -116,15 +119,18 @@ def notebook_path(shell: Any) -> Path | None:
 def _session_notebook() -> str:
     """Return the path of the notebook for which the Jupyter server started this kernel; "" without one.
 
+    If jupytext opened a script or a Markdown file as a notebook, it is the notebook that this file is paired with.
     The child processes of a kernel inherit the variable, and with it the kernels that they start.
     """
-    name = os.environ.get("JPY_SESSION_NAME", "")
+    name = session_name = os.environ.get("JPY_SESSION_NAME", "")
     if not name.endswith(".ipynb"):
-        return ""
+        if not name.endswith(TEXT_NOTEBOOKS) or not (paired := Path(name).with_suffix(".ipynb")).is_file():
+            return ""
+        name = str(paired)
     with suppress(Exception):  # the process may have ended, or belong to somebody else
         import psutil
 
-        if psutil.Process(os.getppid()).environ().get("JPY_SESSION_NAME") == name:
+        if psutil.Process(os.getppid()).environ().get("JPY_SESSION_NAME") == session_name:
             return ""
     return name
 

@@ -53,7 +53,8 @@ def test_a_turn_belongs_to_the_cell_that_contains_it():
 def test_the_second_cell_with_the_same_id_is_reported_and_a_cell_of_its_own():
     page = document(cell("a", RECORDS[0]), cell("a", RECORDS[1]))
     assert [(turn.id, turn.cell_id) for turn in page.turns()] == [(RECORDS[0]["id"], "a"), (RECORDS[1]["id"], "a-1")]
-    assert page.faults == ["cell 2 (a-1): it has the same id as cell 1, and is used as a cell of its own"]
+    assert page.warnings == ["cell 2 (a-1): it has the same id as cell 1, and is used as a cell of its own"]
+    assert page.faults == []
     assert [each.has_id for each in page.cells] == [True, False]
 
 
@@ -66,6 +67,16 @@ def test_a_record_outside_a_prompt_cell_is_reported_and_not_used():
     page = document(cell("a", RECORDS[0], source="print(1)"))
     assert list(page.turns()) == []
     assert page.faults == ["cell 1 (a): it contains a turn, but is not a prompt cell"]
+
+
+def test_answers_that_are_not_used_are_named_in_one_sentence():
+    page = document(cell("a", RECORDS[0]), cell("b", RECORDS[0], source="print(1)"), 7)
+    assert page.unused == (
+        "The answer in cell 2 of page.ipynb is not used: it contains a turn, but is not a prompt cell."
+    )
+    page = document(cell("a", {**RECORDS[0], "schema": 9}), cell("b", RECORDS[0], source="print(1)"))
+    assert page.unused == "The answers in cells 1, 2 of page.ipynb are not used. See %minimax doctor."
+    assert document(cell("a", RECORDS[0]), cell("a")).unused == ""
 
 
 @pytest.mark.parametrize("cut", ["messages", "status", "thread", "id", "params", "responses"])

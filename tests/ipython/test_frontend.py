@@ -55,7 +55,7 @@ def test_a_cell_id_contains_no_path(metadata: Any, cell: str | None) -> None:
     assert frontend.cell_id(shell_of(kernel=False)) is None
 
 
-def test_the_notebooks_path_comes_from_the_front_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notebooks_path_comes_from_the_front_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     monkeypatch.delenv("MINIMAX_NOTEBOOK", raising=False)
     assert frontend.notebook_path(shell_of(**NOTEBOOK)) is None
@@ -65,5 +65,9 @@ def test_the_notebooks_path_comes_from_the_front_end(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("JPY_SESSION_NAME", "/a/j.ipynb")
     assert frontend.notebook_path(shell_of(**NOTEBOOK)) == Path("/a/j.ipynb")
     assert frontend.notebook_path(shell_of(kernel=False)) == Path("/a/m.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "script.py"))
+    assert frontend.notebook_path(shell_of(**NOTEBOOK)) == Path("/a/m.ipynb")
+    (tmp_path / "script.ipynb").touch()
+    assert frontend.notebook_path(shell_of(**NOTEBOOK)) == tmp_path / "script.ipynb"
     monkeypatch.setenv("JPY_SESSION_NAME", "/a/python-console-1234")
     assert frontend.notebook_path(shell_of(**NOTEBOOK)) == Path("/a/m.ipynb")

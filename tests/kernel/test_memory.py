@@ -143,8 +143,11 @@ def test_unreadable_records_are_reported_by_cell_and_skipped(page):
     page.save()
     saved = page.path.read_bytes()
     page.restart()
-    page.run("id3")
+    run = page.run("id3")
     assert page.sent() == ["Three", "Four"]
+    note = "The answers in cells 2, 3 of page.ipynb are not used. See %minimax doctor."
+    assert note in run.outputs[0]["data"]["text/html"]
+    assert note not in page.run("id3").outputs[0]["data"]["text/html"]
     doctor = page.kernel.run("%minimax doctor").text
     assert "cell 2 (id0): The record has schema 99" in doctor
     assert "cell 3 (id1): The turn record is damaged: messages." in doctor
