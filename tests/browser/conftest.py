@@ -270,13 +270,19 @@ def _opener(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -
         width: int = 1100,
         height: int = 900,
         fresh: bool = False,
+        has_ids: bool = True,
     ) -> Notebook:
         nonlocal count
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
         path = lab.folder / f"{name or request.node.name}-{count}.ipynb"
         count += 1
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+        made = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+        if not has_ids:
+            made.nbformat_minor = 4
+            for cell in made.cells:
+                del cell["id"]
+        nbformat.write(made, path)
         page = _page_of(browser, lab, path.name, fresh)
         if page is not lab.page:
             own.append(page)
