@@ -84,6 +84,7 @@ class Session:
         self.notebook: NotebookFile | LiveNotebook | None = None
         self._recordings = Recordings()
         self._restored = 0
+        self._reported_edits: set[tuple[str, str]] = set()
         self._cells = CellMatcher()
         self._place = Place(None)
         self._page = ""
@@ -112,7 +113,7 @@ class Session:
             content: The text of the prompt, or content blocks of the Messages API.
             cell_id: The cell that the prompt belongs to: its turn replaces the cell's earlier one, which becomes a
                 version.
-            source: The prompt as it is in the cell, if the content was made from it: a later edit of it is noticed.
+            source: The text of the cell that the content was made from, by which a later edit of the cell is noticed.
             flags: Settings for this prompt only, by name. `tools` are functions, `Tool`s or names; `schema` is what
                 the answer must match: a Pydantic model, a dataclass, a TypedDict, or a JSON schema.
 
@@ -154,7 +155,11 @@ class Session:
             toolbox=toolbox,
             timeout=chosen["timeout"],
             replay=chosen["replay"],
-            notes=[*self._place_notes(position), *request.describe_ignored_fields(body)],
+            notes=[
+                *self._place_notes(position),
+                *self._edited_note(turns),
+                *request.describe_ignored_fields(body),
+            ],
         )
 
     def stream(
@@ -188,6 +193,7 @@ class Session:
             raise UsageError("A tool cannot use the session that called it.", "Create another Session in the tool.")
         if not isinstance(prompt, PreparedPrompt):
             prompt = self.prepare(prompt, **flags)
+        self._reported_edits |= self.history.edited() & {turn.place for turn in prompt.context_turns}
         if prompt.replay != "off" and (turn := self._find_recording(prompt)) is not None:
             return ReplayedAnswer(prompt, turn, self.history)
         if prompt.replay == "only":
@@ -362,6 +368,21 @@ class Session:
         """Report once how many turns were restored from the notebook."""
         count, self._restored = self._restored, 0
         return [f"{counted(count, 'turn')} restored from {self.notebook.name}."] if count and self.notebook else []
+
+    def _edited_note(self, turns: Sequence[Turn]) -> list[str]:
+        """Report which of these turns have been edited since they were answered, until an answer has reported it."""
+        edited = self.history.edited()
+        self._reported_edits &= edited
+        places = {turn.place for turn in turns} & (edited - self._reported_edits)
+        if not places:
+            return []
+        numbers = sorted({self._cells.number_of(cell_id) for cell_id, _ in places})
+        cells = f"{'cell' if len(numbers) == 1 else 'cells'} {', '.join(map(str, numbers))}"
+        were = "was edited since it was" if len(places) == 1 else "were edited since they were"
+        return [
+            f"{counted(len(places), 'turn')} above {were} answered: {cells}. "
+            "The model receives the old text until the cell is run again."
+        ]
 
     def _find_recording(self, prompt: PreparedPrompt) -> Turn | None:
         """Return a recording of the request: the cell's own, another one of this notebook, or one of `replay_from`."""

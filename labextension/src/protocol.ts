@@ -21,7 +21,8 @@ export type Status =
 export type CallStatus =
   'asking' | 'decided' | 'running' | 'done' | 'failed' | 'denied' | 'interrupted';
 
-export type Mark = 'stale' | 'replayed';
+/** The page itself finds out which turns were `edited`; the kernel reports the others. */
+export type Mark = 'stale' | 'edited' | 'replayed';
 
 /** The settings in the notebook metadata, under `SETTINGS_KEY`. Unknown keys are ignored. */
 export interface NotebookSettings {

@@ -20,17 +20,25 @@ PAGE = """<!doctype html>
 """
 
 STALE = "stale: the turns above have changed since this answer"
+EDITED = "edited: the cell has another text now than the prompt that was answered"
 
 
-def render_page(turns: Sequence[Turn], title: str, stale: Collection[tuple[str, str]] = ()) -> str:
+def render_page(
+    turns: Sequence[Turn],
+    title: str,
+    stale: Collection[tuple[str, str]] = (),
+    edited: Collection[tuple[str, str]] = (),
+) -> str:
     """Return the page: static, sanitized, and complete without other files.
 
     Args:
         stale: `Turn.place` of each turn to mark as stale.
+        edited: The same for turns to mark as edited.
     """
+    marks = {STALE: stale, EDITED: edited}
     bodies = [
         f'<div class="prompt">{escape(sanitize.escape_controls(turn.prompt))}</div>\n'
-        + make_bundle(turn, notes=[STALE] if turn.place in stale else ())["text/html"]
+        + make_bundle(turn, notes=[note for note, places in marks.items() if turn.place in places])["text/html"]
         for turn in turns
     ]
     return PAGE.format(title=escape(sanitize.escape_controls(title)), turns="\n".join(bodies))

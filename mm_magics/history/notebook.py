@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mm_magics.errors import NotebookError, RecordError
-from mm_magics.history.prompt_source import is_prompt, runs_prompts, typed_text
+from mm_magics.history.edits import answered_text
+from mm_magics.history.prompt_source import is_prompt, runs_prompts
 from mm_magics.history.turn import MIME_TYPE, Turn, source_sha256
 from mm_magics.text import decode_json
 
@@ -188,7 +189,7 @@ def _with_turns(cell: Cell) -> Cell:
             turns.append(replace(Turn.from_record(_parsed(record)), cell_id=cell.id))
         except RecordError as error:
             cell = replace(cell, fault=str(error).replace("\n", " "))
-    ran = source_sha256(typed_text(cell.source))
+    ran = source_sha256(answered_text(cell.source))
     if cell.kind != "code" or not (
         cell.is_prompt or runs_prompts(cell.source) or any(turn.source_sha256 == ran for turn in turns)
     ):

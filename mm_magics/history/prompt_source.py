@@ -92,12 +92,6 @@ def is_prompt(source: str) -> bool:
     return find_prompt(source) is not None
 
 
-def typed_text(source: str) -> str:
-    """Return what the user typed as the prompt: the text below the magic of a prompt cell, else all of the code."""
-    found = find_prompt(source)
-    return found.text if found else source
-
-
 def runs_prompts(source: str) -> bool:
     """Return whether code runs prompts: it calls magics by name, or `%minimax explain` is one of its lines."""
     return _RUNS_MAGIC.search(source) is not None

@@ -16,9 +16,8 @@ from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha2
 from mm_magics.api.messages import Message
 from mm_magics.errors import MiniMaxError
 from mm_magics.history.notebook import Cell, Document, read_notebook
-from mm_magics.history.prompt_source import MAGIC, find_prompt, typed_text
 from mm_magics.history.thread import History
-from mm_magics.history.turn import Turn, source_sha256
+from mm_magics.history.turn import Turn
 
 ReplayMode = Literal["off", "auto", "only"]
 
@@ -136,20 +135,19 @@ class CellState:
 
     number: int
     cell: Cell
-    state: Literal["recorded", "stale", "missing", "damaged"]
+    state: Literal["recorded", "stale", "edited", "missing", "damaged"]
     reason: str = ""
 
 
 def check_cells(document: Document) -> Iterator[CellState]:
     """Yield the state of each prompt cell of a notebook, without running anything.
 
-    A cell is stale if the turns above it changed since it was answered, or if its text changed (which can only be
-    checked in a record of schema 1 if the text contains no expressions). A code cell that runs prompts has one state
-    for all of its turns.
+    A cell is stale if the turns above it changed since it was answered, and edited if its own text did. A code cell that
+    runs prompts has one state for all of its turns.
     """
     history = History()
     history.follow(document)
-    stale = history.stale()
+    stale, edited = history.stale(), history.edited()
     for number, cell in enumerate(document.cells, 1):
         if not cell.is_prompt and not cell.turns:
             continue
@@ -160,18 +158,9 @@ def check_cells(document: Document) -> Iterator[CellState]:
             yield CellState(number, cell, "missing", "its output contains no turn")
         elif unfinished:
             yield CellState(number, cell, "missing", f"its turn is {unfinished.status}")
+        elif any(turn.place in edited for turn in cell.turns):
+            yield CellState(number, cell, "edited", "its text was edited since it was answered")
         elif any(turn.place in stale for turn in cell.turns):
             yield CellState(number, cell, "stale", "the turns above it have changed")
-        elif any(_is_edited(cell, turn) for turn in cell.turns):
-            yield CellState(number, cell, "stale", "its text has changed")
         else:
             yield CellState(number, cell, "recorded")
-
-
-def _is_edited(cell: Cell, turn: Turn) -> bool:
-    if turn.source_sha256:
-        return turn.source_sha256 != source_sha256(typed_text(cell.source))
-    found = find_prompt(cell.source)
-    if found is None or not found.magic.startswith(MAGIC) or "{{" in found.text or "--sees" in found.magic:
-        return False  # a record of schema 1 contains only what was sent
-    return found.text.rstrip("\n") != turn.prompt

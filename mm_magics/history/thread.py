@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from mm_magics.config import MAX_VERSIONS
 from mm_magics.errors import UsageError
 from mm_magics.history.context_messages import Context, ContextHash, answered, request_digest
+from mm_magics.history.edits import is_edited
 from mm_magics.history.notebook import Document
 from mm_magics.history.turn import Turn
 from mm_magics.history.versions import all_versions, succeed, use_version, version_number
@@ -58,6 +59,9 @@ class History:
         self._forgotten: set[str] = set()
         self._bases: dict[str, dict[str, str]] = {}
         self._stale: dict[tuple[str, str], tuple[int, bool]] = {}
+        self._sources: dict[str, str] = {}
+        """The text of the cells in the document, by cell id, without those that ran since."""
+        self._edited: dict[tuple[str, str], bool] = {}
         self._pinned: dict[tuple[str, str], tuple[str, str]] = {}
         """By place: the id of the turn that the document shows, and of its version that is active nevertheless."""
         self.run = ""
@@ -149,6 +153,19 @@ class History:
         """Return the places of the turns that answered a context other than the one they have now."""
         return {turn.place for thread in self.threads() for turn in self._stale_turns(thread)}
 
+    def edited(self) -> set[tuple[str, str]]:
+        """Return the places of the turns whose cell has another text in the document than the one they answered."""
+        turns = (turn for entry in self._entries.values() for turn in entry.turns)
+        return {turn.place for turn in turns if self._is_edited(turn)}
+
+    def _is_edited(self, turn: Turn) -> bool:
+        source = self._sources.get(turn.cell_id or "")
+        if source is None:
+            return False
+        if turn.place not in self._edited:
+            self._edited[turn.place] = is_edited(source, turn)
+        return self._edited[turn.place]
+
     def _stale_turns(self, thread: str) -> Iterator[Turn]:
         """Yield the stale turns of the thread itself. A result is reused until the turn's context changes."""
         seen = self._shared(thread, {thread})
@@ -207,6 +224,7 @@ class History:
         if number < len(entry.replaced):
             turn = succeed(turn, entry.replaced[number], self.max_versions)
         self._pinned.pop(place, None)
+        self._sources.pop(place[1], None)
         self._entries[place] = replace(entry, turns=(*entry.turns, turn), put_at=time.time())
         return turn
 
@@ -308,6 +326,9 @@ class History:
             or place[1] in document.pending
             or (entry.put_at + document.grace >= document.saved_at and not elsewhere(place, entry))
         }
+        newer_cells = {key for _, key in newer}
+        self._sources = {cell.id: cell.source for cell in document.cells if cell.id not in newer_cells}
+        self._edited = {}
         self._bases |= {turn.thread: dict(turn.base) for turns in saved.values() for turn in turns if turn.base}
         self._entries = {place: _Entry(tuple(turns), -math.inf) for place, turns in saved.items()} | newer
         new = (turn for place, turns in saved.items() if place not in newer for turn in turns)

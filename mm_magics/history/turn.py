@@ -22,6 +22,7 @@ from mm_magics.api.messages import Message
 from mm_magics.api.request import PreparedMessage
 from mm_magics.errors import RecordError
 from mm_magics.history.exact_json import exact_texts, restore
+from mm_magics.text import replace_surrogates
 
 MIME_TYPE = "application/vnd.minimax.turn+json"
 SCHEMA = 2
@@ -39,8 +40,12 @@ def now() -> str:
 
 
 def source_sha256(source: str) -> str:
-    """Return the hash of a prompt as the user typed it, by which a later edit is noticed."""
-    return hashlib.sha256(source.rstrip("\n").encode("utf-8", "surrogatepass")).hexdigest()
+    """Return the hash of a text as the user typed it, by which a later edit is noticed.
+
+    Line ends and the newlines at the end do not matter: front ends change them.
+    """
+    text = replace_surrogates(source.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,16 @@ class MapCells:
         self._session, self._shell, self._page = session, shell, page
         self._added: dict[str, tuple[Any, set[str]]] = {}
 
-    def run(self, cell: str, flags: dict[str, Any], cell_id: str | None, stop: threading.Event) -> None:
+    def run(
+        self, cell: str, flags: dict[str, Any], cell_id: str | None, source: str | None, stop: threading.Event
+    ) -> None:
         """Run the cell's text over the rows of the variable that `--map` names, and show the run.
 
         Args:
             cell: The text of the cell below the `%%minimax` line.
             flags: The parsed flags.
             cell_id: The cell's id in the notebook.
+            source: The text by which a later edit of the cell is noticed.
             stop: Once set, the run ends.
 
         Raises:
@@ -61,7 +64,7 @@ class MapCells:
             flags["system"] = template.render(flags["system"], names, self._session.settings.value("value_limit"))
         data = self._variable(name, "--map takes the name of a data frame or a list.")
         options = self._options(name, flags)
-        job = build_job(self._session, cell.rstrip("\n"), data, options, cell_id=cell_id, **flags)
+        job = build_job(self._session, cell.rstrip("\n"), data, options, cell_id=cell_id, source=source, **flags)
         frame, columns = self._added.get(name, (None, set[str]()))
         replaceable = columns if frame is data else set[str]()
         job.check(replaceable)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from mm_magics.display.answer_format import parse_answer
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
+from mm_magics.history.edits import answered_text
 from mm_magics.history.notebook_context import CellRun
-from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic, typed_text
+from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic
 from mm_magics.ipython import arguments, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.live_page import LivePage
@@ -80,7 +81,6 @@ class PromptCells:
             return
         if misplaced := MAP_FLAGS & flags.keys():
             raise UsageError(f"--{min(misplaced)} needs --map.", "Name a data frame or a list with --map.")
-        source = typed_text(self.recorder.source) if self.recorder.source else text
         out, answer_format = flags.pop("out", None), flags.pop("as", "markdown")
         quiet, dry_run = flags.pop("quiet", settings.value("quiet")), flags.pop("dry_run", False)
         if not flags.pop("raw", False):
@@ -96,7 +96,9 @@ class PromptCells:
         sees = flags.pop("sees", settings.value("sees"))
         if visible_cells is None:
             visible_cells = self._visible_cells(sees, flags.get("thread", settings.value("thread")), cell_id)
-        prompt = self._session.prepare(self._content(text, visible_cells), cell_id=cell_id, source=source, **flags)
+        prompt = self._session.prepare(
+            self._content(text, visible_cells), cell_id=cell_id, source=self._answered_text(), **flags
+        )
         if dry_run:
             _show_request(prompt)
             return
@@ -128,11 +130,15 @@ class PromptCells:
             self._map_cells = MapCells(self._session, self._shell, self._page)
         cell_id = self._cell_id()
         stop = self._stop = threading.Event()
-        self._map_cells.run(text, flags, cell_id, stop)
+        self._map_cells.run(text, flags, cell_id, self._answered_text(), stop)
 
     def _cell_id(self) -> str | None:
         """Return the id that the running cell has in the notebook."""
         return self._session.place(frontend.execution(self._shell))
+
+    def _answered_text(self) -> str | None:
+        """Return the text of the running cell by which a later edit is noticed. None if the cell is unknown."""
+        return answered_text(self.recorder.source) if self.recorder.source else None
 
     def _content(self, text: str, visible_cells: Sequence[CellRun]) -> list[dict[str, Any]]:
         content = [{"type": "text", "text": text.rstrip("\n")}]

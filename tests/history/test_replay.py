@@ -161,16 +161,16 @@ def test_a_cell_below_a_changed_turn_is_stale() -> None:
         ("\n  %%minimax\nWhat is a reef?\n\n", "recorded"),
         ("%%minimax --model MiniMax-M2\nWhat is a reef?", "recorded"),
         ("%%minimax\nWhat is {{ thing }}?", "recorded"),
-        ("%%minimax --sees\nWhat is an atoll?", "recorded"),
-        ("%%minimax\nWhat is an atoll?", "stale"),
-        ("%%minimax\nWhat is a reef? --sees", "stale"),
-        ("%%minimax {{ x }}\nWhat is an atoll?", "stale"),
-        ("%%minimax\n What is a reef?", "stale"),
-        ("%%minimax\nWhat is a reef?\nAnd an atoll?", "stale"),
+        ("%%minimax --sees\nWhat is an atoll?", "edited"),
+        ("%%minimax\nWhat is an atoll?", "edited"),
+        ("%%minimax\nWhat is a reef? --sees", "edited"),
+        ("%%minimax {{ x }}\nWhat is an atoll?", "edited"),
+        ("%%minimax\n What is a reef?", "recorded"),
+        ("%%minimax\nWhat is a reef?\nAnd an atoll?", "edited"),
     ],
 )
-def test_a_cell_with_another_text_is_stale_where_its_text_can_be_compared(source: str, state: str) -> None:
-    reason = "its text has changed" if state == "stale" else ""
+def test_a_cell_with_another_text_is_edited_where_its_text_can_be_compared(source: str, state: str) -> None:
+    reason = "its text was edited since it was answered" if state == "edited" else ""
     assert checked(cell("a", turn("What is a reef?"), source)) == [(1, "a", state, reason)]
 
 

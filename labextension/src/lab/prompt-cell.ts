@@ -13,20 +13,45 @@ const NOT_RUN = new Set(
     'script sh sql svg sx system timeit writefile'
   ).split(' '),
 );
-const LINE_END = /\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/;
+/** A line and its end, as Python and IPython split text. */
+const LINE = /[^\n\v\f\r\x1c-\x1e\x85\u2028\u2029]*(?:\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]|$)/g;
+const RUNS_PROMPTS = /\brun_(?:cell|line)_magic\b|^[^\S\n]*%minimax[^\S\n]+explain\b/m;
 
-/** Whether the first magic is `%%minimax`: above it may be blank lines, comments and magics such as `%%time`. */
-export function isPrompt(source: string): boolean {
-  for (const line of source.split(LINE_END)) {
+export interface PromptSource {
+  /** The line of the magic. */
+  readonly magic: string;
+  /** What is below it. */
+  readonly text: string;
+}
+
+/**
+ * Return the parts of a cell whose first magic is `%%minimax` or `%minimax explain`, or null. Above it may be blank
+ * lines, comments and magics such as `%%time`.
+ */
+export function findPrompt(source: string): PromptSource | null {
+  let end = 0;
+  for (const line of source.match(LINE) ?? []) {
+    end += line.length;
     const text = line.replace(/^[^\S\ufeff]+/, '');
-    if (/^%%minimax(?: |\s*$)/.test(text)) return true;
+    if (/^%%minimax(?: |\s*$)/.test(text) || /^%minimax\s+explain(?:\s|$)/.test(text))
+      return { magic: text.trim(), text: source.slice(end) };
     const magic = /^%%(!|[\p{L}_][\p{L}\p{N}_.-]*)(?: |\s*$)/u.exec(text)?.[1];
     if (
       magic === undefined ? text !== '' && !text.startsWith('#') : NOT_RUN.has(magic.toLowerCase())
     )
-      return false;
+      return null;
   }
-  return false;
+  return null;
+}
+
+/** Whether the first magic is `%%minimax`. */
+export function isPrompt(source: string): boolean {
+  return findPrompt(source)?.magic.startsWith(MAGIC) === true;
+}
+
+/** Whether code runs prompts: it calls magics by name, or `%minimax explain` is one of its lines. */
+export function runsPrompts(source: string): boolean {
+  return RUNS_PROMPTS.test(source);
 }
 
 /** Whether any of these cell sources mentions MiniMax. The extension leaves other notebooks alone. */
@@ -41,12 +66,18 @@ export function isCodeCell(model: ICellModel): model is ICodeCellModel {
 
 /** Return the turn record of the last output that has one, or null. */
 export function turnRecordOf(model: ICellModel): Record<string, unknown> | null {
-  if (!isCodeCell(model)) return null;
-  for (let at = model.outputs.length - 1; at >= 0; at--) {
+  return turnRecordsOf(model).at(-1) ?? null;
+}
+
+/** Return the turn records in the outputs of a cell, in order. */
+export function turnRecordsOf(model: ICellModel): Record<string, unknown>[] {
+  const records: Record<string, unknown>[] = [];
+  if (!isCodeCell(model)) return records;
+  for (let at = 0; at < model.outputs.length; at++) {
     const record = model.outputs.get(at).data[MIME_TYPE];
-    if (isRecord(record)) return record;
+    if (isRecord(record)) records.push(record);
   }
-  return null;
+  return records;
 }
 
 /** Return the code blocks in the text of the turn, in order. */

@@ -34,6 +34,10 @@ const texts = (trans: Translation) => ({
   'mark.stale.why': trans.__(
     'A turn above has changed since this answer. Run the cell again to update it.',
   ),
+  'mark.edited': trans.__('edited since it was answered'),
+  'mark.edited.why': trans.__(
+    'The text of the cell is not the one that was answered. Run the cell again to update the answer.',
+  ),
   'mark.replayed': trans.__('replayed'),
   'mark.replayed.why': trans.__('Replayed from the saved record. Nothing was sent.'),
   'announce.asking': trans.__('a tool call requires approval'),

@@ -41,8 +41,11 @@ def _key(session: Session) -> str:
 def _turns(session: Session, thread: str) -> str:
     turns = session.history.turns(thread)
     order = "in document order" if session.history.has_document else "in order of first execution"
-    stale = len(session.history.stale() & {turn.place for turn in turns})
-    return ", ".join([counted(len(turns), "turn"), order, *([f"{stale} stale"] if stale else [])])
+    places = {turn.place for turn in turns}
+    marks = {"stale": session.history.stale() & places, "edited": session.history.edited() & places}
+    return ", ".join(
+        [counted(len(turns), "turn"), order, *(f"{len(marked)} {mark}" for mark, marked in marks.items() if marked)]
+    )
 
 
 def _notebook(session: Session) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mm_magics.api.usage import input_tokens
@@ -29,10 +30,14 @@ def history(context: Context, name: str) -> Table:
     if not turns:
         others = ", ".join(session.history.threads()) or "none"
         return Table(lines=[f"The thread {thread} has no turns. Threads with turns: {others}."])
-    stale, uncertain = session.history.stale(), session.history.uncertain
+    history = session.history
+    marks = {"stale": history.stale(), "edited": history.edited()}
     rows = [
         _turn_row(
-            number, turn, ["stale"] * (turn.place in stale) + ["not sent: unsaved edits"] * (turn.cell_id in uncertain)
+            number,
+            turn,
+            [mark for mark, places in marks.items() if turn.place in places]
+            + ["not sent: unsaved edits"] * (turn.cell_id in history.uncertain),
         )
         for number, turn in enumerate(turns, 1)
     ]
@@ -113,7 +118,7 @@ def export(context: Context, rest: str) -> Table:
     thread, turns = _current_turns(session)
     writers = {
         ".md": lambda: exports.to_markdown(turns),
-        ".html": lambda: render_page(turns, thread, session.history.stale()),
+        ".html": lambda: render_page(turns, thread, session.history.stale(), session.history.edited()),
         ".json": lambda: exports.to_messages_json(turns),
         ".py": lambda: exports.to_script(turns, session.settings.value("base_url")),
     }

@@ -6,7 +6,7 @@ import { duration, t } from '../strings';
 import { visible } from '../visible-characters';
 
 const TICK_MS = 200;
-const MARKS = ['stale', 'replayed'] as const;
+const MARKS = ['stale', 'edited', 'replayed'] as const;
 
 export class Header {
   readonly el = element('div', 'mm-header');

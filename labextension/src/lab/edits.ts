@@ -1,0 +1,46 @@
+// Whether a cell was edited since its turn was answered. The twin of mm_magics/history/edits.py, so a mark appears while
+// the user types, and without a kernel.
+import { findPrompt, MAGIC, runsPrompts } from './prompt-cell';
+import { sha256 } from './sha256';
+import { isRecord } from '../renderer/turn-state';
+
+const NO_PROMPT = '\0';
+
+/** Return whether the text of a cell is not the one that the turn in its output answered. */
+export function isEdited(source: string, record: Readonly<Record<string, unknown>>): boolean {
+  const hash = record['source_sha256'];
+  if (typeof hash === 'string' && hash) return sha256(comparable(answeredText(source))) !== hash;
+  const prompt = findPrompt(source);
+  if (prompt === null) return !runsPrompts(source);
+  const answered = words(promptOf(record));
+  if (!answered || !prompt.magic.startsWith(MAGIC) || prompt.text.includes('{{')) return false;
+  return words(prompt.text) !== answered;
+}
+
+/** Return the text of a cell that is answered when it runs. */
+function answeredText(source: string): string {
+  const prompt = findPrompt(source);
+  if (prompt === null) return NO_PROMPT + source;
+  return prompt.magic.startsWith(MAGIC) ? prompt.text : NO_PROMPT;
+}
+
+/** Return the text without what front ends change: line ends, and the newlines at the end. */
+function comparable(text: string): string {
+  return text.replace(/\r\n?/g, '\n').replace(/\n+$/, '');
+}
+
+function words(text: string): string {
+  return text.split(/\s+/).filter(Boolean).join(' ');
+}
+
+/** Return the user's text: the last text of the first message. */
+function promptOf(record: Readonly<Record<string, unknown>>): string {
+  const messages: readonly unknown[] = Array.isArray(record['messages']) ? record['messages'] : [];
+  const [first] = messages;
+  const content = isRecord(first) && first['role'] === 'user' ? first['content'] : '';
+  const blocks: readonly unknown[] = Array.isArray(content)
+    ? content
+    : [{ type: 'text', text: content }];
+  const text = blocks.findLast((block) => isRecord(block) && block['type'] === 'text');
+  return isRecord(text) && typeof text['text'] === 'string' ? text['text'] : '';
+}

@@ -1,0 +1,43 @@
+"""Find out whether a cell was edited since its turn was answered.
+
+A turn has a hash of the text that was answered. The text is the prompt as it was typed, so neither the values that were
+filled in nor the flags matter. `labextension/src/lab/edits.ts` is the twin of this module; `tests/history/edits.json`
+lists edits that both must judge alike.
+"""
+
+from __future__ import annotations
+
+from mm_magics.history.prompt_source import MAGIC, find_prompt, runs_prompts
+from mm_magics.history.turn import Turn, source_sha256
+
+NO_PROMPT = "\0"
+"""What the hashed text of a cell begins with that is not the text of a prompt cell."""
+
+
+def answered_text(source: str) -> str:
+    """Return the text of a cell that is answered when it runs.
+
+    >>> answered_text("%%time\\n%%minimax -m MiniMax-M2.7\\nHello.")
+    'Hello.'
+
+    Code that runs prompts itself is answered as a whole. `%minimax explain` has no text of its own.
+    """
+    prompt = find_prompt(source)
+    if prompt is None:
+        return NO_PROMPT + source
+    return prompt.text if prompt.magic.startswith(MAGIC) else NO_PROMPT
+
+
+def is_edited(source: str, turn: Turn) -> bool:
+    """Return whether the text of a cell is not the one that its turn answered.
+
+    A record of schema 1 has no hash. There, the words of the prompt are compared, if no values were filled in.
+    """
+    if turn.source_sha256:
+        return source_sha256(answered_text(source)) != turn.source_sha256
+    prompt = find_prompt(source)
+    if prompt is None:
+        return not runs_prompts(source)
+    if not turn.prompt or not prompt.magic.startswith(MAGIC) or "{{" in prompt.text:
+        return False
+    return prompt.text.split() != turn.prompt.split()
