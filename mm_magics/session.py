@@ -36,6 +36,7 @@ from mm_magics.tools.runtime.runner import ToolLimits
 from mm_magics.tools.tool import Tool
 from mm_magics.turn.answer import Answer
 from mm_magics.turn.driver import View, drive
+from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import Position, PreparedPrompt, PreparedRequest
 from mm_magics.turn.replayed import ReplayedAnswer
 from mm_magics.turn.request_fields import PROMPT_SETTINGS, request_params, user_message, valid_context
@@ -71,6 +72,7 @@ class Session:
         namespace: The variables that tools and schemas are looked up in by name.
         rules: Which tool calls are allowed, denied, or require approval.
         notebook: The notebook that the turns come from, if there is one.
+        ledger: The model calls that were made.
     """
 
     def __init__(self, config: MiniMax | None = None, *, api_key: str | None = None, **settings: Any) -> None:
@@ -82,6 +84,7 @@ class Session:
         self.builtin: Callable[[], Mapping[str, Tool]] = self._builtin
         self.rules = Rules()
         self.notebook: NotebookFile | LiveNotebook | None = None
+        self.ledger = Ledger()
         self._recordings = Recordings()
         self._restored = 0
         self._reported_edits: set[tuple[str, str]] = set()
@@ -195,7 +198,7 @@ class Session:
             prompt = self.prepare(prompt, **flags)
         self._reported_edits |= self.history.edited() & {turn.place for turn in prompt.context_turns}
         if prompt.replay != "off" and (turn := self._find_recording(prompt)) is not None:
-            return ReplayedAnswer(prompt, turn, self.history)
+            return ReplayedAnswer(prompt, turn, self.history, self.ledger)
         if prompt.replay == "only":
             raise NotRecordedError(
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
@@ -204,7 +207,7 @@ class Session:
         timeout, max_seconds = prompt.timeout, self.settings.value("max_seconds")
         call = lambda body: Call(client.message_reader(body), timeout, max_seconds, stop)  # noqa: E731
         prompt = replace(prompt, notes=[*self._restored_note(), *prompt.notes])
-        return Answer(prompt, call, self.history, stop, urlsplit(client.base_url).hostname or "")
+        return Answer(prompt, call, self.history, stop, self.ledger, urlsplit(client.base_url).hostname or "")
 
     def ask(
         self,
@@ -313,6 +316,7 @@ class Session:
     def refresh(self) -> None:
         """Update the history if the notebook has changed."""
         document = self.notebook.updated() if self.notebook else None
+        self.ledger.notebook = self.notebook.name if self.notebook else ""
         if self.notebook is not None and document is not None:
             self.notebook.document, moved = self._cells.follow(document, self.history.keys())
             self._restored += self.history.follow(self.notebook.document, moved)
@@ -376,7 +380,9 @@ class Session:
         places = {turn.place for turn in turns} & (edited - self._reported_edits)
         if not places:
             return []
-        numbers = sorted({self._cells.number_of(cell_id) for cell_id, _ in places})
+        document = self.notebook.document if self.notebook else None
+        edited_cells = {cell_id for cell_id, _ in places}
+        numbers = [number for number, cell in enumerate(document.cells if document else (), 1) if cell.id in edited_cells]
         cells = f"{'cell' if len(numbers) == 1 else 'cells'} {', '.join(map(str, numbers))}"
         were = "was edited since it was" if len(places) == 1 else "were edited since they were"
         return [

@@ -23,6 +23,7 @@ from mm_magics.errors import PromptError, UsageError
 from mm_magics.packages import require
 from mm_magics.session import Session
 from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
+from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import PreparedPrompt
 
 DEFAULT_TOKENS_PER_S = 50
@@ -48,7 +49,7 @@ class MapOptions:
 
 @dataclass(frozen=True)
 class MapJob:
-    """A map run that is ready to start. `make_engine` starts the engine that sends its requests."""
+    """A map run that is ready to start. `make_engine` starts the engine that sends its calls; `ledger` counts them."""
 
     rows: Rows | DaskRows
     template: RowTemplate
@@ -57,6 +58,7 @@ class MapJob:
     options: MapOptions
     store: Path
     make_engine: Callable[[], Engine] = field(repr=False)
+    ledger: Ledger = field(repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -140,6 +142,7 @@ def build_job(
         options=options,
         store=Path(options.store or setting("store")),
         make_engine=make_engine,
+        ledger=session.ledger,
     )
 
 

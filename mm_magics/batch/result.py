@@ -21,7 +21,7 @@ class MapResult:
         asked: How many calls were made.
         stored: How many rows were answered from the store.
         usage: The token counts of the calls, by the name that the Messages API gives them.
-        cost: The cost of the calls in US dollars; 0 if the model's price is unknown.
+        cost: The cost of the calls in US dollars; None if calls were made and the model's price is unknown.
         seconds: How long the run took.
         notes: What else happened, for example that the store could not be written.
 
@@ -46,7 +46,8 @@ class MapResult:
         self.values = results.values
         self.errors = [RowError(*each) for each in sorted(results.errors.items())]
         self.asked, self.stored, self.usage = results.calls, results.stored, results.usage
-        self.cost, self.seconds, self.notes = results.cost, results.seconds, results.notes
+        self.cost = results.cost if results.is_price_known or not results.calls else None
+        self.seconds, self.notes = results.seconds, results.notes
 
     def retry_failed(self) -> MapResult:
         """Run again and return the new result: stored answers are reused, and only rows that failed are sent.

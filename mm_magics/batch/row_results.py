@@ -63,10 +63,13 @@ class RowResults:
         self.last_error = ""
         self._model, self._schema = model, schema
         self._open = bytearray(b"\1") * count
+        self.is_price_known = models.model(model).price is not None
 
     def add(self, rows: Sequence[int], reply: Reply, *, fresh: bool) -> bool:
         """Add the reply to these rows and return whether it should be stored. `fresh` is False if it is from there."""
-        row_usage = self._count(reply, fresh=fresh) if fresh or self.row_usage is not None else None
+        if fresh:
+            self.count(reply.responses)
+        row_usage = self._usage_of(reply) if self.row_usage is not None else None
         value, error, storable = self._read(reply)
         self.last_error = error
         for row in rows:
@@ -108,14 +111,17 @@ class RowResults:
         self.done += self._open[row]
         self._open[row] = 0
 
-    def _count(self, reply: Reply, *, fresh: bool) -> RowUsage:
+    def count(self, responses: Sequence[Mapping[str, Any]]) -> None:
+        """Add the usage of calls that were made, whether or not a row has an answer from them."""
+        usages = [usage.reported(response) for response in responses]
+        for name, tokens in usage.total_tokens(usages).items():
+            self.usage[name] += tokens
+        self.calls += len(usages)
+        self.cost += usage.total_cost(self._model, usages) or 0.0
+
+    def _usage_of(self, reply: Reply) -> RowUsage:
         usages = [usage.reported(response) for response in reply.responses]
         cost = usage.total_cost(self._model, usages)
-        if fresh:
-            for name, tokens in usage.total_tokens(usages).items():
-                self.usage[name] += tokens
-            self.calls += len(usages)
-            self.cost += cost or 0.0
         tokens_out = sum(models.tokens(each, "output_tokens") for each in usages)
         return RowUsage(sum(map(usage.input_tokens, usages)), tokens_out, cost)
 

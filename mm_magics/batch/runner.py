@@ -155,7 +155,9 @@ class RowRunner:
             match event:
                 case Answered(digest, reply):
                     self._add_answer(digest, reply)
-                case Failed(digest, reason, _):
+                case Failed(digest, reason, sent, responses):
+                    self.results.count(responses)
+                    self._job.ledger.add(self._builder.model, [*responses, *([{}] if sent else [])])
                     self._failed[digest] = reason
                     for number in self._pending.pop(digest, ()):
                         self.results.fail(number, reason)
@@ -165,6 +167,7 @@ class RowRunner:
 
     def _add_answer(self, digest: bytes, reply: Reply) -> None:
         """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""
+        self._job.ledger.add(self._builder.model, reply.responses)
         if self.results.add(self._pending.pop(digest, ()), reply, fresh=True):
             try:
                 self._store.put(digest, self._builder.model, reply)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from mm_magics.api.models import plausible_number
 from mm_magics.api.usage import input_tokens, reported, total_cost, total_tokens
 from mm_magics.history.turn import Turn
+from mm_magics.turn.ledger import Account
 from mm_magics.wording import dollars
 
 MIN_STREAMING_S = 0.05
@@ -72,6 +73,13 @@ def tool_outcome(turn: Turn, call_id: object) -> str:
 def cost_text(usage: Usage) -> str:
     """Return the cost as text, "" if it is unknown."""
     return "" if usage.cost is None else dollars(usage.cost)
+
+
+def account_cost(account: Account) -> str:
+    """Return the cost of some calls as text: what is known of it, and whether there is more."""
+    if not account.unknown:
+        return dollars(account.cost)
+    return f"{dollars(account.cost)} + unknown" if account.cost else "unknown"
 
 
 def summary_line(turn: Turn) -> str:

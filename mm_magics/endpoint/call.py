@@ -65,6 +65,11 @@ class Call:
         """How long the call took, or has taken so far."""
         return self._seconds if self._seconds is not None else time.monotonic() - self._began
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the request was sent."""
+        return self._begun
+
     def begin(self) -> None:
         """Send the request, unless it was sent already. `end` must follow."""
         if not self._begun:

@@ -142,8 +142,8 @@ class CellState:
 def check_cells(document: Document) -> Iterator[CellState]:
     """Yield the state of each prompt cell of a notebook, without running anything.
 
-    A cell is stale if the turns above it changed since it was answered, and edited if its own text did. A code cell that
-    runs prompts has one state for all of its turns.
+    A cell is stale if the turns above it changed since it was answered, and edited if its own text did. A code cell
+    that runs prompts has one state for all of its turns.
     """
     history = History()
     history.follow(document)

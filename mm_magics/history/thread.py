@@ -173,7 +173,7 @@ class History:
         context = ContextHash(seen, own)
         for turn in own:
             known = self._stale.get(turn.place)
-            if not turn.request_sha256:
+            if not turn.request_sha256 or not turn.closed:  # without an answer, it has no context
                 stale = False
             elif turn.context != "above":
                 stale = not answered(self._context_of(turn) or [], turn)

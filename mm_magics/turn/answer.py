@@ -24,6 +24,7 @@ from mm_magics.interrupts import StoppedError
 from mm_magics.tools.approval import Approve, deny_all
 from mm_magics.tools.loop import LoopStep, ToolLoop
 from mm_magics.tools.runtime.runner import ToolEvent
+from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import PreparedPrompt, PromptSent, TurnEnd
 from mm_magics.turn.request_body import RequestBody
 
@@ -51,6 +52,7 @@ class Answer:
         call: Makes the model call for an encoded request body.
         history: Where the turn is put once it ends.
         stop: Ends the turn when it is set.
+        ledger: Where the calls are counted.
         endpoint: The name of the host that answers.
     """
 
@@ -60,12 +62,13 @@ class Answer:
         call: Callable[[bytes], Call],
         history: History,
         stop: threading.Event,
+        ledger: Ledger,
         endpoint: str = "",
     ) -> None:
         self.prompt = prompt
         self.notes = prompt.notes
         self.turn: Turn | None = None
-        self._call, self._history, self._endpoint = call, history, endpoint
+        self._call, self._history, self._ledger, self._endpoint = call, history, ledger, endpoint
         body = prompt.body
         self._loop = ToolLoop(prompt.toolbox, body.get("tool_choice") or {}, stop) if prompt.toolbox else None
         self._model_calls = [_ModelCall(call(prompt.request.encoded_body))]
@@ -110,6 +113,11 @@ class Answer:
         responses = [each.response() for each in self._model_calls if each.call.assembler.started]
         fields = {"id": self._id, "created": self._created, "endpoint": self._endpoint}
         return self.prompt.turn("stopped", messages, responses, **fields)
+
+    def _is_first(self) -> bool:
+        """Whether the cell has no other turn. It shows this one, even if nothing was received."""
+        prompt = self.prompt
+        return prompt.cell_id is not None and self._history.turn_of_cell(prompt.thread, prompt.cell_id) is None
 
     def close(self) -> Turn:
         """End the turn, if it is still running, and return it."""
@@ -182,17 +190,19 @@ class Answer:
             self._model_calls[-1].call.end()
             if self._loop:
                 self._loop.toolbox.running.clear()
+            responses = [each.response() for each in self._model_calls if each.call.has_begun]
+            self._ledger.add(self.prompt.model, responses)
             self.turn = self.prompt.turn(
                 status,
                 self._messages(self._model_calls),
-                [each.response() for each in self._model_calls],
+                responses,
                 id=self._id,
                 created=self._created,
                 error=str(error) if error else None,
                 endpoint=self._endpoint,
                 notes=self._end_notes(status),
             )
-            if self.has_content:
+            if self.has_content or self._is_first():
                 self.turn = self._history.put(self.turn)
             if isinstance(error, EndpointError):
                 error.turn = self.turn

@@ -10,6 +10,7 @@ from mm_magics.endpoint.call import Wake
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from mm_magics.tools.approval import Approve, deny_all
+from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import PreparedPrompt, PromptSent, TurnEnd
 
 
@@ -18,7 +19,8 @@ class ReplayedAnswer:
 
     has_content: bool = True
 
-    def __init__(self, prompt: PreparedPrompt, turn: Turn, history: History) -> None:
+    def __init__(self, prompt: PreparedPrompt, turn: Turn, history: History, ledger: Ledger) -> None:
+        ledger.replayed += 1
         self.prompt = prompt
         self.notes = prompt.notes
         at = prompt.position

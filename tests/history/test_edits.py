@@ -84,9 +84,7 @@ class File:
         os.utime(self.path, (at, at))
 
 
-NOTE = (
-    "1 turn above was edited since it was answered: cell 2. The model receives the old text until the cell is run again."
-)
+NOTE = "1 turn above was edited since it was answered: cell 2. The model receives the old text until the cell is run again."
 
 
 def test_the_next_answer_reports_an_edited_turn_once(session: Session, endpoint: Simulator, tmp_path: Path) -> None:
@@ -129,7 +127,9 @@ def test_a_cell_that_ran_again_is_not_edited_whatever_an_older_file_says(
     assert session.history.edited() == set()
 
 
-def test_a_replayed_turn_has_the_text_that_it_answers_now(session: Session, endpoint: Simulator, tmp_path: Path) -> None:
+def test_a_replayed_turn_has_the_text_that_it_answers_now(
+    session: Session, endpoint: Simulator, tmp_path: Path
+) -> None:
     before, after = "%%minimax\nWho is {{ name }}?", "%%minimax\nWho is Ada?"
     turn = session.ask("Who is Ada?", cell_id="a", source=answered_text(before))
     File(session, tmp_path / "book.ipynb", cell("a", after, turn))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mm_magics.batch.progress import Throttled
 from mm_magics.batch.rate_limit import RateLimits
@@ -26,11 +27,15 @@ class Answered(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """The request with this hash has no answer. `sent` is False if it never left."""
+    """The request with this hash has no answer. `sent` is False if it never left.
+
+    `responses` are those of the answers that were received before, if the request took several.
+    """
 
     digest: bytes
     reason: str
     sent: bool
+    responses: Sequence[dict[str, Any]] = ()
 
 
 SenderEvent = Answered | Failed | Throttled | Retrying

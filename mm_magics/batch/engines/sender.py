@@ -81,10 +81,11 @@ class Sender:
     async def _outcome(self, request: Request, worker: int) -> Answered | Failed:
         if self._fatal:
             return Failed(request.digest, f"Not sent: {self._fatal}", False)
+        reply = Reply([], [])
         try:
-            reply = await self._reply(request.body, worker)
+            await self._receive(reply, request.body, worker)
         except Exception as error:
-            return self._failed(request, error)
+            return self._failed(request, error)._replace(responses=reply.responses)
         return Answered(request.digest, reply)
 
     def _failed(self, request: Request, error: Exception) -> Failed:
@@ -95,18 +96,17 @@ class Sender:
             self._fatal = str(translated).replace("\n", " ")
         return Failed(request.digest, translated.message, True)
 
-    async def _reply(self, body: bytes, worker: int) -> Reply:
-        """Return the whole reply. With a schema it may take several answers until one matches."""
-        reply = Reply([], [])
+    async def _receive(self, reply: Reply, body: bytes, worker: int) -> None:
+        """Receive the whole reply. With a schema it may take several answers until one matches."""
         dialog = _SchemaDialog(body, self._schema) if self._schema else None
         while True:
             message = await self._message(body, worker, reply)
             reply.messages.append({"role": "assistant", "content": message["content"]})
             if dialog is None or message.get("stop_reason") in ("max_tokens", "refusal"):
-                return reply
+                return
             correction = dialog.correction(message)
             if correction is None:
-                return reply
+                return
             reply.messages.append(correction)
             body = dialog.next_body(reply.messages)
 

@@ -9,6 +9,7 @@ from mm_magics.errors import MiniMaxError
 from mm_magics.history.notebook import LiveNotebook
 from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
+from mm_magics.turn.ledger import Account
 from mm_magics.wording import counted
 
 
@@ -17,7 +18,6 @@ def show_status(context: Context) -> Table:
     session = context.session
     settings = session.settings
     thread = settings.value("thread")
-    turns = session.history.turns(thread)
     rows = [
         ("model", settings.describe("model")),
         ("endpoint", settings.describe("base_url")),
@@ -26,7 +26,7 @@ def show_status(context: Context) -> Table:
         ("thread", f"{settings.describe('thread')}: {_turns(session, thread)}"),
         ("notebook", _notebook(session)),
         ("replay", settings.describe("replay")),
-        ("usage", _usage(usage_line.usage_of(turns))),
+        ("usage", _usage(session.ledger.total())),
     ]
     return Table("mm_magics", ("", "status"), rows, ("%minimax help lists the commands.",))
 
@@ -59,6 +59,6 @@ def _notebook(session: Session) -> str:
     return f"{session.notebook.name}, {source}{skipped}"
 
 
-def _usage(usage: usage_line.Usage) -> str:
-    tokens = counted(sum(usage.tokens.values()), "token")
-    return ", ".join(filter(None, [counted(usage.calls, "call"), tokens, usage_line.cost_text(usage)]))
+def _usage(account: Account) -> str:
+    tokens = counted(sum(account.tokens.values()), "token")
+    return ", ".join([counted(account.calls, "call"), tokens, usage_line.account_cost(account)])

@@ -1,4 +1,4 @@
-"""`%minimax usage`: calls, tokens, seconds and cost so far."""
+"""`%minimax usage`: the calls that this kernel made, and what the notebook's turns stand for."""
 
 from __future__ import annotations
 
@@ -6,20 +6,32 @@ from mm_magics.api.usage import TOKEN_COUNTERS
 from mm_magics.display import usage_line
 from mm_magics.display.table import Table
 from mm_magics.ipython.commands.command import Context
+from mm_magics.turn.ledger import Account, accounts_of
+from mm_magics.wording import counted
+
+COLUMNS = ("", "model", "calls", "seconds", "tokens in", "out", "cache read", "cache written", "cost")
 
 
 def usage(context: Context, _rest: str) -> Table:
-    """Show the usage of each model, over all threads."""
-    rows = []
-    turns = [turn for turns in context.session.history.threads().values() for turn in turns]
-    for name in sorted({turn.model for turn in turns}):
-        rows.append(_usage_row(name, usage_line.usage_of(turn for turn in turns if turn.model == name)))
+    """Show the calls that this kernel made, and those that the turns of the notebook stand for, by model."""
+    session = context.session
+    ledger = session.ledger
+    rows = [
+        _row(f"this kernel, in {notebook}" if notebook else "this kernel", model, account)
+        for (notebook, model), account in ledger.accounts.items()
+    ]
     if len(rows) > 1:
-        rows.append(_usage_row("all", usage_line.usage_of(turns)))
-    columns = ("model", "calls", "seconds", "tokens in", "out", "cache read", "cache written", "cost")
-    return Table("", columns, rows, () if rows else ("No prompts have been sent yet.",))
+        rows.append(_row("this kernel", "all", ledger.total()))
+    turns = [turn for turns in session.history.threads().values() for turn in turns]
+    source = f"the turns of {session.notebook.name}" if session.notebook else "the turns"
+    rows += [_row(source, model, account) for model, account in sorted(accounts_of(turns).items())]
+    lines = [] if rows else ["No prompts have been sent yet."]
+    if ledger.replayed:
+        lines.append(f"{counted(ledger.replayed, 'answer')} replayed, without a call.")
+    return Table("", COLUMNS, rows, lines)
 
 
-def _usage_row(name: str, usage: usage_line.Usage) -> tuple[str, ...]:
-    counts = tuple(f"{usage.tokens[counter]:,}" for counter in TOKEN_COUNTERS)
-    return name, str(usage.calls), f"{usage.seconds:.1f}", *counts, usage_line.cost_text(usage)
+def _row(source: str, model: str, account: Account) -> tuple[str, ...]:
+    counts = tuple(f"{account.tokens[counter]:,}" for counter in TOKEN_COUNTERS)
+    cost = usage_line.account_cost(account)
+    return source, model, f"{account.calls:,}", f"{account.seconds:.1f}", *counts, cost

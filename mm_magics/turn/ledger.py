@@ -1,0 +1,97 @@
+"""The ledger of a session: every model call that it made, with what is known of its usage.
+
+Nothing is ever removed, so neither a second answer to a cell nor a deleted cell changes what was spent. An answer that
+is replayed makes no call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from mm_magics.api import models
+from mm_magics.api.usage import TOKEN_COUNTERS, reported, total_cost
+from mm_magics.history.turn import Turn
+
+
+@dataclass
+class Account:
+    """The sums of some calls.
+
+    Attributes:
+        calls: How many calls were made.
+        tokens: One count per token counter, as far as it was reported.
+        seconds: How long they took.
+        cost: The known part of the cost in US dollars.
+        unknown: How many calls have a cost that is not completely known: the price of the model is unknown, or the
+            answer ended before its usage was reported.
+    """
+
+    calls: int = 0
+    tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKEN_COUNTERS, 0))
+    seconds: float = 0.0
+    cost: float = 0.0
+    unknown: int = 0
+
+    def add(self, model: str, response: Mapping[str, Any]) -> None:
+        """Add the call of a response, an entry of `Turn.responses`. A call without an answer costs nothing."""
+        usage, end = reported(response), response.get("stop_reason")
+        calls = int(
+            models.plausible_number(response.get("calls", 1))
+        )  # a map run records one response for all its calls
+        self.calls += calls
+        self.seconds += models.plausible_number(response.get("seconds"))
+        for name in TOKEN_COUNTERS:
+            self.tokens[name] += models.tokens(usage, name)
+        cost = total_cost(model, [usage])
+        self.cost += cost or 0.0
+        is_reported = end is not None and any(models.tokens(usage, name) for name in TOKEN_COUNTERS)
+        if (usage or end or response.get("id")) and (cost is None or not is_reported):
+            self.unknown += calls
+
+    def __iadd__(self, other: Account) -> Self:
+        self.calls += other.calls
+        self.seconds += other.seconds
+        for name in TOKEN_COUNTERS:
+            self.tokens[name] += other.tokens[name]
+        self.cost += other.cost
+        self.unknown += other.unknown
+        return self
+
+
+class Ledger:
+    """The calls of a session, by notebook and model.
+
+    Attributes:
+        notebook: The name of the notebook that calls are made for; "" if it is unknown.
+        replayed: How many answers were replayed, without a call.
+        accounts: The sums of the calls for each notebook and model, in the order of the first calls.
+    """
+
+    def __init__(self) -> None:
+        self.notebook = ""
+        self.replayed = 0
+        self.accounts: dict[tuple[str, str], Account] = {}
+
+    def add(self, model: str, responses: Iterable[Mapping[str, Any]]) -> None:
+        """Add the calls of these responses."""
+        for response in responses:
+            self.accounts.setdefault((self.notebook, model), Account()).add(model, response)
+
+    def total(self) -> Account:
+        """Return the sums of all calls."""
+        total = Account()
+        for account in self.accounts.values():
+            total += account
+        return total
+
+
+def accounts_of(turns: Iterable[Turn]) -> dict[str, Account]:
+    """Return what these turns and their versions stand for, by model. A turn that was copied or forked counts once."""
+    accounts: dict[str, Account] = {}
+    different = {each.id: each for turn in turns for each in (*turn.versions, turn)}
+    for turn in different.values():
+        for response in turn.responses:
+            accounts.setdefault(turn.model, Account()).add(turn.model, response)
+    return accounts
