@@ -24,6 +24,7 @@ from mm_magics.errors import NotRecordedError, UsageError
 from mm_magics.events import Event
 from mm_magics.history.cell_matching import CellMatcher, Execution, Place
 from mm_magics.history.context_messages import prepared_messages
+from mm_magics.history.edits import edited_note
 from mm_magics.history.notebook import LiveNotebook, NotebookFile
 from mm_magics.history.replay import RecordedRequest, Recordings, find_in_history
 from mm_magics.history.thread import History
@@ -381,14 +382,7 @@ class Session:
         if not places:
             return []
         document = self.notebook.document if self.notebook else None
-        edited_cells = {cell_id for cell_id, _ in places}
-        numbers = [number for number, cell in enumerate(document.cells if document else (), 1) if cell.id in edited_cells]
-        cells = f"{'cell' if len(numbers) == 1 else 'cells'} {', '.join(map(str, numbers))}"
-        were = "was edited since it was" if len(places) == 1 else "were edited since they were"
-        return [
-            f"{counted(len(places), 'turn')} above {were} answered: {cells}. "
-            "The model receives the old text until the cell is run again."
-        ]
+        return [edited_note(places, [cell.id for cell in document.cells] if document else [])]
 
     def _find_recording(self, prompt: PreparedPrompt) -> Turn | None:
         """Return a recording of the request: the cell's own, another one of this notebook, or one of `replay_from`."""

@@ -7,8 +7,11 @@ lists edits that both must judge alike.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from mm_magics.history.prompt_source import MAGIC, find_prompt, runs_prompts
 from mm_magics.history.turn import Turn, source_sha256
+from mm_magics.wording import counted
 
 NO_PROMPT = "\0"
 """What the hashed text of a cell begins with that is not the text of a prompt cell."""
@@ -41,3 +44,20 @@ def is_edited(source: str, turn: Turn) -> bool:
     if not turn.prompt or not prompt.magic.startswith(MAGIC) or "{{" in prompt.text:
         return False
     return prompt.text.split() != turn.prompt.split()
+
+
+def edited_note(places: Collection[tuple[str, str]], cell_ids: Sequence[str]) -> str:
+    """Report edited turns of the context.
+
+    Args:
+        places: `Turn.place` of each.
+        cell_ids: The ids of all cells of the notebook, in order.
+    """
+    edited = {cell_id for cell_id, _ in places}
+    numbers = [str(number) for number, cell_id in enumerate(cell_ids, 1) if cell_id in edited]
+    were = "was edited since it was" if len(places) == 1 else "were edited since they were"
+    return (
+        f"{counted(len(places), 'turn')} above {were} answered: "
+        f"{'cell' if len(numbers) == 1 else 'cells'} {', '.join(numbers)}. "
+        "The model receives the old text until the cell is run again."
+    )

@@ -1,4 +1,4 @@
-"""A cell whose text is no longer the one that was answered is marked: on the page, in the history and in the next answer."""
+"""A cell whose text is not the one that was answered is marked: on the page, in the history, in the next answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ BOB = "%%minimax\nMy name is Bob."
 MARK = ".mm-mark.mm-edited"
 NOTE = "1 turn above was edited since it was answered: cell 2."
 
-EDIT = "([number, text]) => window.jupyterapp.shell.currentWidget.content.widgets[number].model.sharedModel.setSource(text)"
+EDIT = """([number, text]) =>
+  window.jupyterapp.shell.currentWidget.content.widgets[number].model.sharedModel.setSource(text)"""
 SELECT = """([number, line]) => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
   notebook.deselectAll();

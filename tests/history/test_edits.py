@@ -84,7 +84,10 @@ class File:
         os.utime(self.path, (at, at))
 
 
-NOTE = "1 turn above was edited since it was answered: cell 2. The model receives the old text until the cell is run again."
+NOTE = (
+    "1 turn above was edited since it was answered: cell 2. "
+    "The model receives the old text until the cell is run again."
+)
 
 
 def test_the_next_answer_reports_an_edited_turn_once(session: Session, endpoint: Simulator, tmp_path: Path) -> None:
