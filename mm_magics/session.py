@@ -163,6 +163,7 @@ class Session:
                 *self._place_notes(position),
                 *self._edited_note(turns),
                 *request.describe_ignored_fields(body),
+                *(toolbox.unenforced_limits(model) if toolbox else ()),
             ],
         )
 

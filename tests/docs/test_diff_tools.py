@@ -57,12 +57,13 @@ def test_nbstripout_removes_the_turns_and_the_check_reports_them_missing(copy):
     assert done.stdout.count("missing") == 5
 
 
-def test_an_edited_cell_and_the_cells_below_it_are_stale(copy):
+def test_a_cell_is_edited_and_the_cells_below_another_answer_are_stale(copy):
     notebook = json.loads(copy.read_text("utf-8"))
     prompts = [cell for cell in notebook["cells"] if cell["source"][0].startswith("%%minimax")]
     prompts[-1]["source"][-1] += " Please."
     copy.write_text(json.dumps(notebook), "utf-8")
-    assert [line.split()[1] for line in check(copy).stdout.splitlines()[2:]] == ["recorded"] * 4 + ["stale"]
+    assert [line.split()[1] for line in check(copy).stdout.splitlines()[2:]] == ["recorded"] * 4 + ["edited"]
     prompts[1]["outputs"][0]["data"][MIME_TYPE]["messages"][1]["content"][-1]["text"] = "edited by hand"
     copy.write_text(json.dumps(notebook), "utf-8")
-    assert [line.split()[1] for line in check(copy).stdout.splitlines()[2:]] == ["recorded"] * 2 + ["stale"] * 3
+    states = [line.split()[1] for line in check(copy).stdout.splitlines()[2:]]
+    assert states == ["recorded"] * 2 + ["stale"] * 2 + ["edited"]

@@ -194,9 +194,10 @@ def test_forks_that_form_a_circle_do_not_recurse_forever():
 
 
 def test_check_cells_reports_recorded_stale_missing_and_damaged():
+    source = f"%%minimax\n{RECORDS[0]['messages'][0]['content'][0]['text']}"
     page = document(
-        cell("a", RECORDS[0], source=f"%%minimax\n{RECORDS[0]['messages'][0]['content'][0]['text']}"),
-        cell("b", {**RECORDS[0], "request_sha256": "0" * 64}),
+        cell("a", RECORDS[0], source),
+        cell("b", {**RECORDS[0], "request_sha256": "0" * 64}, source),
         cell("c"),
         cell("d", {**RECORDS[0], "status": "stopped"}),
         cell("e", {**RECORDS[0], "schema": 9}),

@@ -159,7 +159,7 @@ def test_a_recorded_turn_without_messages_affects_no_other() -> None:
     history, _ = filled("a", "b")
     history.put(turn("q", "a", cell_id="c", messages=[{"role": "user", "content": []}]))
     history.put(replace(turn("q", "a", cell_id="d"), messages=[]))
-    assert {place[0] for place in history.stale()} == {"c", "d"}
+    assert history.stale() == set(), "without an answer there is no context that could have changed"
 
 
 def test_a_turn_without_a_hash_is_never_stale() -> None:

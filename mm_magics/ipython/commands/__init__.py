@@ -87,7 +87,12 @@ COMMANDS = (
         "explain", "[FLAGS]", "ask the model to explain the last error and the cell that raised it", explain.explain
     ),
     Command("clear", "[THREAD]", "remove the thread's turns from this kernel's history", threads.clear),
-    Command("usage", "", "show calls, tokens, seconds and cost so far", usage.usage),
+    Command(
+        "usage",
+        "",
+        "show the calls that this kernel made, and those that the turns of the notebook stand for",
+        usage.usage,
+    ),
     Command(
         "mcp",
         "[add NAME [--env VAR] -- COMMAND | add NAME [--bearer VAR] URL | …]",
