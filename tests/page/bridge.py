@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from tests.page.kernel import Kernel, KernelDiedError, Message
+from tests.page.kernel import Kernel, Message
 from tests.page.server import Server
 
 LABEXTENSION = Path(__file__).parents[2] / "labextension"
@@ -35,6 +36,7 @@ class Page:
             encoding="utf-8",
         )
         self._count = 0
+        self._lock = threading.Lock()
         self._early: list[Message] = []
         self.server: Server | None = None
 
@@ -100,22 +102,21 @@ class Page:
         self.settle()
         self.kernel.on_display = None
 
-    def kill_kernel(self, at: int) -> None:
-        """Run a cell, and kill the kernel when it displays something. The server starts a new one."""
-
-        def kill() -> None:
-            self.kernel.die()
-            raise KernelDiedError
-
-        self.run(at, kill)
+    def kill_kernel(self, at: int, after: int) -> None:
+        """Run a cell, and kill the kernel after that many messages. The server starts a new one."""
+        self.call("run", at)
+        self.kernel.messages_left = after
+        self.settle()
+        self.kernel.die()
         assert self.server
         self.server.restart_kernel(reported=True)
         self.settle()
 
     def _write(self, message: Message) -> None:
         assert self._process.stdin
-        self._process.stdin.write(json.dumps(message) + "\n")
-        self._process.stdin.flush()
+        with self._lock:  # a kernel's heartbeat is sent by another thread
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
 
     def _read(self) -> Message:
         assert self._process.stdout

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -42,7 +43,10 @@ class _Display(DisplayPublisher):
     ) -> None:
         kind = "update_display_data" if update else "display_data"
         content = {"data": data, "metadata": metadata or {}, "transient": transient or {}}
-        self.shell.kernel.publish(kind, content)
+        (self.shell or self.parent).kernel.publish(kind, content)
+
+    def set_parent(self, parent: Message) -> None:
+        """Do nothing: the kernel knows the request that it handles."""
 
 
 class _Shell(InteractiveShell):
@@ -72,18 +76,28 @@ class _Comm(BaseComm):
 
 
 class Kernel:
-    """One kernel. `send` receives its messages; `on_display` is called when a running cell displays something."""
+    """One kernel, with the parts of an ipykernel that mm_magics uses.
+
+    `page` is the id of the page that last ran a cell. `send` receives the kernel's messages. `on_display` is called
+    when a running cell displays something. The kernel dies once a running cell has displayed something and then sent
+    `messages_left` messages.
+    """
 
     current: Kernel
 
     def __init__(self, send: Callable[[Message], None]) -> None:
         Kernel.current = self
         self.parent: Message = {}
+        self.page = ""
         self.on_display: Callable[[], None] | None = None
+        self.messages_left: int | None = None
         self.is_dead = False
         self.comm_manager = CommManager()
+        self.session, self.iopub_socket = self, "iopub"
+        self.control_handlers: dict[str, Callable[..., Any]] = {"comm_info_request": self._on_comm_info_request}
         self._send = send
         self._queue: deque[Message] = deque()
+        self._has_displayed = False
         self._session = uuid.uuid4().hex
         _Shell.clear_instance()
         config = Config()
@@ -116,12 +130,32 @@ class Kernel:
         """Send nothing from now on."""
         self.is_dead = True
 
+    def get_parent(self) -> Message:
+        return self.parent
+
+    def send(self, stream: str, kind: str, content: Message, parent: Message, ident: object = None) -> None:
+        """Send a message on a channel, from any thread, as `jupyter_client.session.Session.send` does."""
+        self._reply(kind, content, stream, parent)
+        if threading.current_thread() is threading.main_thread():
+            self._count_message(kind)
+
     def publish(self, kind: str, content: Message) -> None:
         """Send a message on the IOPub channel."""
         self._reply(kind, content, "iopub", self.parent)
-        if kind == "display_data" and self.on_display and self.parent["header"]["msg_type"] == "execute_request":
-            hook, self.on_display = self.on_display, None
-            hook()
+        if self.parent and self.parent["header"]["msg_type"] == "execute_request":
+            if kind == "display_data" and self.on_display:
+                hook, self.on_display = self.on_display, None
+                hook()
+            self._count_message(kind)
+
+    def _count_message(self, kind: str) -> None:
+        if self.messages_left is None or (kind != "display_data" and not self._has_displayed):
+            return
+        self._has_displayed = True
+        if self.messages_left == 0:
+            self.is_dead, self.messages_left = True, None
+            raise KernelDiedError
+        self.messages_left -= 1
 
     def _reply(self, kind: str, content: Message, channel: str, parent: Message) -> None:
         header = {
@@ -139,7 +173,9 @@ class Kernel:
     def _handle(self, message: Message) -> None:
         kind, before = message["header"]["msg_type"], self.parent
         handle = getattr(self, f"_on_{kind}", None)
-        if kind.startswith("comm_"):
+        if message["channel"] == "control" and kind in self.control_handlers:
+            handle = lambda message: self.control_handlers[kind]("control", [], message)  # noqa: E731
+        elif kind.startswith("comm_") and handle is None:
             handle = lambda message: getattr(self.comm_manager, kind)(None, None, message)  # noqa: E731
         if handle is None:
             return
@@ -173,15 +209,20 @@ class Kernel:
     def _on_create_subshell_request(self, _message: Message) -> Message:
         return {"status": "ok", "subshell_id": uuid.uuid4().hex}
 
+    def _on_comm_info_request(self, *_: Any) -> Message:
+        return {"status": "ok", "comms": {}}
+
     def _on_interrupt_request(self, _message: Message) -> Message:
         return {"status": "ok"}
 
     def _on_execute_request(self, message: Message) -> Message:
         content, out = message["content"], io.StringIO()
+        self.page = message["header"]["session"]
         with contextlib.redirect_stdout(out):
             result = self.shell.run_cell(content["code"], store_history=not content["silent"])
         if out.getvalue():
             self.publish("stream", {"name": "stdout", "text": out.getvalue()})
+        self._has_displayed = False
         reply = {
             "status": "ok",
             "execution_count": self.shell.execution_count - 1,

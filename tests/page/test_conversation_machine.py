@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from mm_magics.api.messages import join_turns
+from mm_magics.history.cell_matching import Execution
 from mm_magics.history.turn import Turn
 from mm_magics.simulator import ScriptedAnswer, Simulator
 from tests.page.bridge import Page
@@ -41,7 +42,7 @@ class Asked(NamedTuple):
     """A turn as it was when it was answered, and the `messages` that were sent for it."""
 
     turn: Turn
-    messages: list[Any]
+    messages: list[Any] | None
 
 
 class Shown(NamedTuple):
@@ -124,12 +125,25 @@ class Conversation(RuleBasedStateMachine):
         found = [n for n, each in enumerate(self.cells) if n and (each.is_prompt or not prompt)]
         return found[which % len(found)] if found else None
 
+    def remember(self, sent: Sequence[list[Any]]) -> None:
+        """Remember the new turn on the page. Without a request, whether it is stale is not known."""
+        for cell in self.cells:
+            if cell.record and cell.turn_id not in self.asked:
+                # A turn without an answer is shown, but is not in the history.
+                magics = self.page.kernel.magics
+                found = magics.session.history.turn_of_cell("main", cell.id) if magics else None
+                turn = found if found and found.id == cell.turn_id else Turn.from_record(cell.record)
+                self.asked[turn.id] = Asked(turn, sent[0] if sent else None)
+
     def check_marks(self) -> None:
         """A turn is marked as stale if and only if its context is not the one that it answered."""
         cells = self.cells
         for at, cell in enumerate(cells):
-            if cell.is_prompt and cell.turn_id and self.asked[cell.turn_id].turn.closed:
-                stale = self.asked[cell.turn_id].messages[:-1] != self.context(cells, at)
+            if not cell.is_prompt or not cell.turn_id:
+                continue
+            turn, messages = self.asked[cell.turn_id]
+            if turn.closed and messages is not None:
+                stale = messages[:-1] != self.context(cells, at)
                 assert ("stale" in cell.marks) is stale, f"cell {at} of {[str(each) for each in cells]}"
 
     # Running cells
@@ -155,12 +169,7 @@ class Conversation(RuleBasedStateMachine):
         for each in sent:
             assert dumped(each[:-1]) == dumped(self.context(cells, at))
             assert each[-1]["content"][-1]["text"] == cells[at].prompt.rstrip("\n")
-        for cell in self.cells:
-            if cell.record and cell.turn_id not in self.asked:
-                # A turn without an answer is shown, but is not in the history.
-                found = self.page.kernel.magics.session.history.turn_of_cell("main", cells[at].id)
-                turn = found if found and found.id == cell.turn_id else Turn.from_record(cell.record)
-                self.asked[turn.id] = Asked(turn, sent[0])
+        self.remember(sent)
         if during is None:
             self.check_marks()
 
@@ -193,7 +202,10 @@ class Conversation(RuleBasedStateMachine):
         for at, cell in enumerate(self.cells):
             if cell.is_prompt:
                 self.page.do("describe", at)
-                prompt = self.page.kernel.magics.session.prepare("?", cell_id=cell.id)
+                self.count += 1
+                session = self.page.kernel.magics.session
+                id_ = session.place(Execution(cell.source, cell.id, self.page.kernel.page, f"probe {self.count}"))
+                prompt = session.prepare("?", cell_id=id_)
                 assert dumped(prompt.body["messages"][:-1]) == dumped(self.context(self.cells, at))
         self.check_marks()
 
@@ -264,12 +276,17 @@ class Conversation(RuleBasedStateMachine):
         self.page.do("restart")
         self.page.run(0)
 
-    @rule(which=PLACES)
-    def kill(self, which: int) -> None:
+    @rule(which=PLACES, answer=st.sampled_from(ANSWERS), after=st.integers(0, 5))
+    def kill(self, which: int, answer: Any, after: int) -> None:
+        """The text received before a kernel died is a partial turn of the cell."""
         at = self.pick(which, prompt=True)
-        if at is not None:
-            self.page.kill_kernel(at)
-            self.page.run(0)
+        if at is None:
+            return
+        self.endpoint.answers.clear()
+        self.endpoint.answers.append(ScriptedAnswer(answer, size=1, rate=200))
+        self.page.kill_kernel(at, after)
+        self.remember([])
+        self.page.run(0)
 
 
 def dumped(messages: Sequence[Any]) -> str:

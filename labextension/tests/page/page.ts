@@ -207,6 +207,14 @@ const COMMANDS: Record<string, (...values: never[]) => unknown> = {
   save: () => panel().context.save(),
   restart: () => panel().sessionContext.restartKernel(),
   status: () => panel().sessionContext.kernelDisplayStatus,
+  /** Return what the page saves of a notebook that it was given, without showing it. */
+  roundTrip: (content: object) => {
+    const model = new NotebookModelFactory().createNew();
+    model.fromJSON(content as Parameters<INotebookModel['fromJSON']>[0]);
+    const saved = model.toJSON();
+    model.dispose();
+    return saved;
+  },
   settle: () => undefined,
 };
 
