@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE, Turn
+from tests.browser.conftest import THEME, ready
 from tests.pace import SLOWER
 from tests.turns import broken_rules
 
@@ -73,3 +74,25 @@ def test_the_text_received_is_saved_as_a_stopped_turn(request, opener, end):
     assert words.startswith(" ".join(before.split())[:200])
     for kind in TYPES[1:]:
         assert turn.text[:40] in saved.data[kind]
+
+
+def test_after_a_restart_the_next_prompt_sends_the_stopped_turn(open_notebook, logged):
+    notebook = open_notebook(LOAD, SLOW, "%%minimax\nGo on.", fresh=True)
+    output = streaming(notebook)
+    kill(notebook)
+    expect(output.locator(".mm-status")).to_have_text(GONE, timeout=20_000)
+    for width, theme in ((1100, "Light"), (1100, "Dark"), (480, "Light")):
+        notebook.page.set_viewport_size({"width": width, "height": 900})
+        notebook.page.evaluate(THEME, f"JupyterLab {theme}")
+        if folder := os.environ.get("PICTURES"):
+            notebook.page.screenshot(path=f"{folder}/gone-{theme}-{width}.png")
+    kept = output.locator(".mm-text").inner_text()[:60]
+    notebook.page.get_by_role("button", name="Ok").click()  # JupyterLab reports that it restarts the kernel
+    ready(notebook.page)
+    notebook.run(0)
+    notebook.run(2)
+    expect(notebook.output(2)).to_contain_text("done")
+    user, assistant, _ = logged()[-1]["messages"]
+    assert user["content"][-1]["text"].startswith("More.")
+    assert kept in assistant["content"][-1]["text"]
+    expect(output.locator(".mm-status")).to_have_text(GONE)
