@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TypeVar
 
+T = TypeVar("T")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b")
 _FENCE = r"^{indent}(?P<fence>`{{3,}}|~{{3,}})[^\n]*\n(?P<code>.*?)^{indent}(?P=fence)[ \t]*$"
 _FENCES = {
@@ -75,6 +77,19 @@ def replace_surrogates(text: str) -> str:
     'half �'
     """
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def without_surrogates(value: T) -> T:
+    r"""Return a JSON value with lone surrogates replaced, as messages and files require; the same value if it has none.
+
+    >>> without_surrogates({"text": "half \ud83d"})
+    {'text': 'half �'}
+    """
+    written = json.dumps(value, ensure_ascii=False)
+    if is_utf8(written):
+        return value
+    replaced: T = json.loads(replace_surrogates(written))
+    return replaced
 
 
 def is_utf8(text: str) -> bool:

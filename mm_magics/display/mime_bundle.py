@@ -19,7 +19,7 @@ from mm_magics.display.answer_format import AnswerFormat, format_answer
 from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.sanitize import escape_controls
 from mm_magics.history.turn import MIME_TYPE, Turn
-from mm_magics.text import fence, is_utf8, replace_surrogates
+from mm_magics.text import fence, without_surrogates
 from mm_magics.wording import counted
 
 PLAIN_LIMIT = 1_500
@@ -71,7 +71,7 @@ def make_bundle(
         bundle["text/markdown"] = _markdown(text, answer_format, turn.notes, cut=True)
     if not _fits(bundle, turn):
         bundle["text/html"] = _page(f"{_folded('Answer', text, open_=True)}<footer>{footer}</footer>")
-    return _valid_bundle(bundle)
+    return without_surrogates(bundle)  # the notebook could not be saved with them
 
 
 def output_metadata(notes: Sequence[str]) -> dict[str, Any]:
@@ -85,15 +85,6 @@ def _page(html: str) -> str:
 
 def _escape(text: str) -> str:
     return escape(escape_controls(text), quote=False)
-
-
-def _valid_bundle(bundle: dict[str, Any]) -> dict[str, Any]:
-    """Replace lone surrogates, which UTF-8 cannot encode: the notebook could not be saved."""
-    written = json.dumps(bundle, ensure_ascii=False)
-    if is_utf8(written):
-        return bundle
-    valid: dict[str, Any] = json.loads(replace_surrogates(written))
-    return valid
 
 
 def _fits(bundle: dict[str, Any], turn: Turn) -> bool:

@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from mm_magics.display.protocol import AddOp, PageReply, TurnMessage, TurnOp
+from mm_magics.text import without_surrogates
 
 HEARTBEAT_S = 0.5
 
@@ -74,6 +75,7 @@ class TurnChannel:
 
     def send(self, ops: Sequence[TurnOp] = ()) -> None:
         """Send ops to all pages; without any, the message is a heartbeat."""
+        ops = without_surrogates(ops)
         with self._lock:
             start = self._count
             self._ops += ops

@@ -60,7 +60,7 @@ from mm_magics.events import (
 from mm_magics.history.exact_json import exact_texts
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.interrupts import StoppedError
-from mm_magics.text import is_utf8
+from mm_magics.text import is_utf8, without_surrogates
 from mm_magics.tools.approval import Decision, standing_rule_label
 from mm_magics.tools.tool import ToolCall
 
@@ -310,7 +310,7 @@ class WidgetView:
 def _live_bundle(widget: TurnWidget, turn: Turn) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what is displayed while the turn runs: the extension draws the record, any other page the widget."""
     data, metadata = widget._repr_mimebundle_() or ({}, {})
-    return {**data, MIME_TYPE: turn.record(), "text/plain": UNFINISHED}, metadata
+    return without_surrogates({**data, MIME_TYPE: turn.record(), "text/plain": UNFINISHED}), metadata
 
 
 def _without_text(block: ContentBlock) -> ContentBlock:

@@ -86,7 +86,7 @@ def test_after_a_restart_the_next_prompt_sends_the_stopped_turn(open_notebook, l
         notebook.page.evaluate(THEME, f"JupyterLab {theme}")
         if folder := os.environ.get("PICTURES"):
             notebook.page.screenshot(path=f"{folder}/gone-{theme}-{width}.png")
-    kept = output.locator(".mm-text").inner_text()[:60]
+    received = output.locator(".mm-text").inner_text()[:60]
     notebook.page.get_by_role("button", name="Ok").click()  # JupyterLab reports that it restarts the kernel
     ready(notebook.page)
     notebook.run(0)
@@ -94,5 +94,5 @@ def test_after_a_restart_the_next_prompt_sends_the_stopped_turn(open_notebook, l
     expect(notebook.output(2)).to_contain_text("done")
     user, assistant, _ = logged()[-1]["messages"]
     assert user["content"][-1]["text"].startswith("More.")
-    assert kept in assistant["content"][-1]["text"]
+    assert received in assistant["content"][-1]["text"]
     expect(output.locator(".mm-status")).to_have_text(GONE)

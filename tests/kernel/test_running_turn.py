@@ -161,3 +161,25 @@ def test_the_turn_so_far_is_a_valid_turn_after_a_restart(kernel):
     turn = Turn.from_record(json.loads(json.dumps(record)))
     assert turn.record() == record
     assert turn.closed == []
+
+
+def test_half_a_character_does_not_break_a_running_turn(kernel):
+    kernel.run("def half() -> str:\n    return 'half \\ud83d'\nhalf_text = half()")
+    turn: dict[str, str] = {}
+    states: list[dict] = []
+
+    def started(kind: str, content: dict) -> bool:
+        turn.update({"id": turn_message(kind, content)["turn"]} if turn_message(kind, content) else {})
+        return bool(turn)
+
+    ask = lambda: states.append(kernel.request({"type": "state"}, turn["id"]))  # noqa: E731
+    hello = "%%minimax\nHello {{ half_text }} there. [[simulator: deltas=60 rate=40]]"
+    runs = [
+        kernel.run(hello, "a", when=started, then=ask),
+        kernel.run("%%minimax --tools half\nUse half, please.", "a"),
+    ]
+    for run in runs:
+        assert run.error is None
+        assert run.turn["status"] == "complete"
+        assert "half \ufffd" in json.dumps(run.ops, ensure_ascii=False)
+    assert "half \ufffd" in json.dumps(states[0]["state"]["ops"], ensure_ascii=False)
