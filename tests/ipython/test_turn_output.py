@@ -70,7 +70,8 @@ def test_without_any_answer_the_bundle_shows_the_error(session: Session, finishe
     (bundle,) = finished
     assert "invalid api key" in bundle["text/html"]
     assert bundle["text/plain"].strip()
-    assert session.history.turns("main") == []
+    (turn,) = session.history.turns("main")
+    assert (turn.status, turn.closed) == ("failed", [])
 
 
 def test_an_interrupt_raises_one_of_our_errors_after_the_bundle(session: Session, finished: list[Any]) -> None:
