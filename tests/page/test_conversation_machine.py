@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from mm_magics.api.messages import join_turns
 from mm_magics.history.cell_matching import Execution
@@ -82,12 +82,15 @@ class Conversation(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.asked: dict[str, Asked] = {}
         self.count = 0
+
+    @initialize(minor=st.sampled_from([5, 5, 4]))
+    def open(self, minor: int) -> None:
+        """Open a notebook; one of format 4.4 has no cell ids."""
         sources = [LOAD, self.prompt(), self.prompt(), "x = 1", self.prompt()]
-        cells = [
-            {"cell_type": "code", "source": each, "metadata": {}, "outputs": [], "execution_count": None, "id": f"c{n}"}
-            for n, each in enumerate(sources)
-        ]
-        content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+        code = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+        ids = [{"id": f"c{n}"} if minor > 4 else {} for n in range(len(sources))]
+        cells = [{**code, "source": each, **id_} for each, id_ in zip(sources, ids, strict=True)]
+        content = {"nbformat": 4, "nbformat_minor": minor, "metadata": {}, "cells": cells}
         Path(self.folder.name, "page.ipynb").write_text(json.dumps(content))
         self.page.serve(Path(self.folder.name))
         self.page.call("open", "page.ipynb")
@@ -135,6 +138,12 @@ class Conversation(RuleBasedStateMachine):
                 turn = found if found and found.id == cell.turn_id else Turn.from_record(cell.record)
                 self.asked[turn.id] = Asked(turn, sent[0] if sent else None)
 
+    def check_versions(self, before: Shown, after: Shown) -> None:
+        """The answer that a new one replaces is a version of it."""
+        if before.turn_id and after.record and after.turn_id != before.turn_id:
+            versions = [each["id"] for each in after.record.get("versions", [])]
+            assert not self.asked[before.turn_id].turn.closed or before.turn_id in versions
+
     def check_marks(self) -> None:
         """A turn is marked as stale if and only if its context is not the one that it answered."""
         cells = self.cells
@@ -172,6 +181,7 @@ class Conversation(RuleBasedStateMachine):
         self.remember(sent)
         if during is None:
             self.check_marks()
+            self.check_versions(cells[at], self.cells[at])
 
     @rule(
         which=PLACES,
