@@ -202,10 +202,19 @@ export interface DocumentDescription {
   readonly since?: number;
   /** The ids of the cells that are about to run, in order. A server that executes cells does not tell the kernel. */
   readonly scheduled?: readonly string[];
+  /** The settings for this run of the cells that are about to run, by cell id. */
+  readonly once?: Readonly<Record<string, OneTimeSettings>>;
+}
+
+/** Settings for one run of a cell, which its text does not contain. */
+export interface OneTimeSettings {
+  readonly model?: string;
+  /** Send the request even if it is recorded. */
+  readonly replay?: 'off';
 }
 
 export interface DocumentAnswer {
-  /** Answers that ended while no page was open, by cell id. */
+  /** The outputs of answers that ended while no page was open, or whose active version changed, by cell id. */
   readonly outputs?: Readonly<Record<string, CellOutput>>;
   /** The marks of all turns that have any, by cell id and turn id. */
   readonly marks?: Readonly<Record<string, Readonly<Record<string, readonly Mark[]>>>>;

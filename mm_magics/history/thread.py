@@ -217,16 +217,25 @@ class History:
         place = turn.thread, turn.cell_id or f"turn {turn.id}"
         if place[1] not in self._order:
             self._order.append(place[1])
-        entry = self._entries.get(place)
-        if entry is None or not self._is_current(entry):
-            entry = _Entry((), 0.0, self.run, replaced=entry.turns if entry else ())
-        number = len(entry.turns)
-        if number < len(entry.replaced):
-            turn = succeed(turn, entry.replaced[number], self.max_versions)
+        entry = self._current_entry(place)
+        turn = self.with_versions(turn)
         self._pinned.pop(place, None)
         self._sources.pop(place[1], None)
         self._entries[place] = replace(entry, turns=(*entry.turns, turn), put_at=time.time())
         return turn
+
+    def with_versions(self, turn: Turn) -> Turn:
+        """Return the turn as `put` would store it now, with what it replaces among its versions."""
+        entry = self._current_entry((turn.thread, turn.cell_id or f"turn {turn.id}"))
+        number = len(entry.turns)
+        return succeed(turn, entry.replaced[number], self.max_versions) if number < len(entry.replaced) else turn
+
+    def _current_entry(self, place: tuple[str, str]) -> _Entry:
+        """Return the entry of the current execution."""
+        entry = self._entries.get(place)
+        if entry is not None and self._is_current(entry):
+            return entry
+        return _Entry((), 0.0, self.run, replaced=entry.turns if entry else ())
 
     def use_version(self, turn: Turn, number: int, *, pinned: bool = False) -> Turn:
         """Make another version of a turn of this history active, and return it.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from mm_magics.display.protocol import CellOutput, DocumentAnswer, Mark
+from mm_magics.display.protocol import CellOutput, DocumentAnswer, Mark, OneTimeSettings, one_time_settings
 from mm_magics.errors import RecordError
 from mm_magics.history.notebook import LiveNotebook
 from mm_magics.history.turn import MIME_TYPE, Turn
@@ -39,6 +39,7 @@ class LivePage:
         self._sent_marks: Marks = {}
         self._outputs: dict[str, _Output] = {}
         self._replayed: set[tuple[str, str]] = set()
+        self._once: dict[str, OneTimeSettings] = {}
 
     def receive(self, description: Mapping[str, Any], send: Send) -> None:
         """Receive a `DocumentDescription` from the page, and send what the page is missing.
@@ -51,6 +52,7 @@ class LivePage:
             description = {**description, "pending": [*pending, *missing]}
         self._session.receive(description)
         self._scheduled.add(self._scheduled_cells(description))
+        self._once |= one_time_settings(description)
         if send != self._send:
             self._send, self._sent_marks = send, {}
         if missing:
@@ -64,6 +66,10 @@ class LivePage:
             self._outputs[cell_id] = _Output(turn, time.time(), make)
         if replayed:
             self._replayed.add(turn.place)
+
+    def take_once(self, cell_id: str | None) -> OneTimeSettings:
+        """Return the settings that the page has sent for this run of the cell only."""
+        return self._once.pop(cell_id or "", {})
 
     def shows(self, cell_id: str | None) -> bool:
         """Return whether the page has the cell, and can be updated."""

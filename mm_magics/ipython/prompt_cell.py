@@ -74,6 +74,7 @@ class PromptCells:
             print(arguments.help_text())
             return
         _check_source(self.recorder.source, text)
+        once_note = self._apply_once(flags)
         if "params" in flags:
             flags["params"] = {**settings.value("params"), **flags["params"]}
         if "map" in flags:
@@ -105,6 +106,7 @@ class PromptCells:
         if not self._reported_missing and (missing := frontend.missing(self._shell)):
             self._reported_missing = True
             prompt.notes.append(f"{missing} {frontend.EXTENSION_HINT}")
+        prompt.notes.extend(once_note)
         stop = self._stop = threading.Event()
         earlier = self._session.history.turn_of_cell(prompt.thread, cell_id)
         turn = show_turn(
@@ -122,6 +124,17 @@ class PromptCells:
             value = parse_answer(turn.text, answer_format)
         if out:
             names[out] = value
+
+    def _apply_once(self, flags: dict[str, Any]) -> list[str]:
+        """Add the settings that the page sent for this run only to the flags, and return what the user must know."""
+        once, settings = self._page.take_once(self._cell_id()), self._session.settings
+        if "replay" in once and flags.get("replay", settings.value("replay")) != "only":
+            flags["replay"] = once["replay"]
+        own = flags.get("model", settings.value("model"))
+        if (model := once.get("model", own)) == own:
+            return []
+        flags["model"] = model
+        return [f"Asked with {model} this time only. Running the cell asks {own}."]
 
     def _run_map(self, text: str, flags: dict[str, Any]) -> None:
         if self._map_cells is None:

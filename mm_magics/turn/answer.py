@@ -112,7 +112,7 @@ class Answer:
         messages = self._messages(self._model_calls[:-1])
         responses = [each.response() for each in self._model_calls if each.call.assembler.started]
         fields = {"id": self._id, "created": self._created, "endpoint": self._endpoint}
-        return self.prompt.turn("stopped", messages, responses, **fields)
+        return self._history.with_versions(self.prompt.turn("stopped", messages, responses, **fields))
 
     def _is_first(self) -> bool:
         """Whether the cell has no other turn. It shows this one, even if nothing was received."""

@@ -298,3 +298,15 @@ def test_versions_are_saved_and_loaded(session: Session, endpoint: Simulator, tm
     assert history.turns("main") == [chosen]
     history.load([made])
     assert [each.text for each in history.turns("main")] == ["two"]
+
+
+def test_a_turn_that_is_lost_while_it_streams_keeps_the_earlier_answers(session: Session, endpoint: Simulator) -> None:
+    first = asked(session, "one", endpoint=endpoint)
+    with session.stream("Q? [[simulator: deltas=50]]", cell_id="a") as answer:
+        for number, _ in enumerate(answer):
+            if number == 5:
+                lost = answer.so_far()
+                break
+    assert (lost.status, lost.versions) == ("stopped", [first])
+    assert session.history.turns("main")[0].versions == [first]
+    assert succeed(turn("Q?", "new", cell_id="a"), lost, 5).versions == [first]

@@ -73,3 +73,46 @@ def test_the_same_request_asked_again_with_replay_shows_the_active_version(fresh
     assert first["id"] != second["id"]
     replayed = kernel.run(say("same").replace("minimax", "minimax --replay auto"), "a")
     assert replayed.turn == second
+
+
+def test_the_page_can_ask_once_with_another_model_and_past_the_recorded_answer(fresh_kernel, simulator):
+    kernel, page = fresh_kernel, {"a": cell("One")}
+    front_end = FrontEnd(kernel)
+    kernel.run("%minimax set replay auto")
+
+    def run(**once) -> dict:
+        front_end.describe(page, ["a"], scheduled=["a"], once={"a": once})
+        made = kernel.run("%%minimax\nOne", "a").turn
+        page["a"] = cell("One", {"output_type": "display_data", "data": {MIME_TYPE: made}})
+        return made
+
+    first = run()
+    other = run(model="MiniMax-M2.1", replay="off")
+    assert simulator.log[-1].body["model"] == other["model"] == "MiniMax-M2.1"
+    assert [each["model"] for each in other["versions"]] == ["MiniMax-M2.7"]
+    again = run(replay="off")
+    assert again["model"] == "MiniMax-M2.7"
+    assert again["id"] not in (first["id"], other["id"])
+    calls = len(simulator.log)
+    assert run()["id"] == again["id"]
+    kernel.run("%minimax set replay only")
+    assert run(replay="off")["id"] == again["id"]
+    assert len(simulator.log) == calls
+
+
+def test_settings_for_a_run_that_never_happened_do_not_apply_to_the_next(fresh_kernel, simulator):
+    kernel, page = fresh_kernel, {"a": cell("One")}
+    front_end = FrontEnd(kernel)
+    front_end.describe(page, ["a"], scheduled=["a"], once={"a": {"model": "MiniMax-M2.1"}})
+    front_end.describe(page, ["a"], scheduled=["a"], once={"a": "nonsense", "b": {"model": "x"}})
+    kernel.run("%%minimax\nOne", "a")
+    assert simulator.log[-1].body["model"] == "MiniMax-M2.7"
+
+
+def test_an_answer_with_another_model_says_so(fresh_kernel):
+    kernel, page = fresh_kernel, {"a": cell("One")}
+    front_end = FrontEnd(kernel)
+    front_end.describe(page, ["a"], scheduled=["a"], once={"a": {"model": "MiniMax-M2.1"}})
+    run = kernel.run("%%minimax -m MiniMax-M2\nOne", "a")
+    note = "Asked with MiniMax-M2.1 this time only. Running the cell asks MiniMax-M2."
+    assert note in run.outputs[0]["data"]["text/html"]

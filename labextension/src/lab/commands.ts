@@ -1,6 +1,6 @@
-// The commands in the palette. Each acts on the current notebook, and none runs code that a model wrote.
+// The commands in the palette, in the menu of an answer and in the menu of a prompt cell. Each acts on the current notebook, and none runs code that a model wrote.
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
 import type { ICellModel } from '@jupyterlab/cells';
 import { INotebookTracker, type Notebook, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
@@ -11,20 +11,63 @@ import {
   insertCode,
   promptCellOf,
 } from './insert-cells';
-import { stopAnswer } from './kernel-plugin';
+import { CATALOGUE } from '../renderer/model-catalogue';
+import type { OneTimeSettings } from '../protocol';
+import { answerChanged, runOnce, stopAnswer } from './kernel-plugin';
 import { eachNotebook } from './open-notebooks';
 import { codeBlocksOf, isPrompt, MAGIC, turnRecordOf } from './prompt-cell';
+import { handleMenuButtons } from './turn-menu';
+import { handleVersionRequests } from './versions';
 
 interface Command {
   readonly label: string;
   /** Whether the command is enabled. If missing, it always is. */
-  readonly isEnabled?: (notebook: Notebook) => boolean;
+  readonly isEnabled?: (notebook: Notebook, panel: NotebookPanel) => boolean;
   readonly run: (panel: NotebookPanel) => Promise<unknown>;
 }
 
 /** Whether running the cell sends a prompt: it is a prompt cell or has an answer, as `%minimax explain` has. */
 function sendsPrompt(model: ICellModel): boolean {
   return isPrompt(model.sharedModel.getSource()) || turnRecordOf(model) !== null;
+}
+
+function canAskAgain({ activeCell }: Notebook, { sessionContext }: NotebookPanel): boolean {
+  return activeCell !== null && sendsPrompt(activeCell.model) && !!sessionContext.session?.kernel;
+}
+
+/** Ask the active cell again: send its prompt even if the answer is recorded. */
+async function askAgain(
+  app: JupyterFrontEnd,
+  panel: NotebookPanel,
+  settings: OneTimeSettings = {},
+): Promise<void> {
+  const id = panel.content.activeCell?.model.id;
+  if (id === undefined) return;
+  await runOnce(panel, id, { replay: 'off', ...settings }, () =>
+    app.commands.execute('notebook:run-cell'),
+  );
+}
+
+/** Let the user choose a model, or type another name, and ask the active cell again with it. Its text is not changed. */
+async function askAgainWithModel(
+  app: JupyterFrontEnd,
+  panel: NotebookPanel,
+  title: string,
+  label: string,
+): Promise<void> {
+  const cell = panel.content.activeCell;
+  const current = cell && turnRecordOf(cell.model)?.['model'];
+  const names = CATALOGUE.map(({ name }) => name);
+  const { value } = await InputDialog.getItem({
+    title,
+    label,
+    items: names,
+    current: names.find((name) => name !== current) ?? 0,
+    editable: true,
+    okLabel: label,
+  });
+  const model = value?.trim();
+  if (model && panel.content.activeCell === cell) await askAgain(app, panel, { model });
 }
 
 /** Return the first of `fork-1`, `fork-2`, … that no cell mentions. */
@@ -68,8 +111,14 @@ function activate(
     },
     'ask-again': {
       label: trans.__('Ask Again'),
-      isEnabled: ({ activeCell }) => activeCell !== null && sendsPrompt(activeCell.model),
-      run: () => app.commands.execute('notebook:run-cell'),
+      isEnabled: canAskAgain,
+      run: (panel) => askAgain(app, panel),
+    },
+    'ask-again-with-model': {
+      label: trans.__('Ask Again with Another Model…'),
+      isEnabled: canAskAgain,
+      run: (panel) =>
+        askAgainWithModel(app, panel, trans.__('Ask again with another model'), trans.__('Ask')),
     },
     stop: {
       label: trans.__('Stop the Answer'),
@@ -98,20 +147,31 @@ function activate(
     const command = `mm-magics:${name}`;
     app.commands.addCommand(command, {
       label,
+      // In the menu of a cell, only a prompt cell has these commands.
+      isVisible: ({ promptsOnly }) => {
+        if (promptsOnly !== true) return true;
+        const clicked = app.contextMenuHitTest((node) => node.classList.contains('jp-Cell'));
+        const cell = tracker.currentWidget?.content.widgets.find(({ node }) => node === clicked);
+        return cell !== undefined && sendsPrompt(cell.model);
+      },
       isEnabled: () => {
         const panel = tracker.currentWidget;
         return (
           panel !== null &&
           panel === app.shell.currentWidget &&
-          (isEnabled?.(panel.content) ?? true)
+          (isEnabled?.(panel.content, panel) ?? true)
         );
       },
       execute: () => (tracker.currentWidget ? run(tracker.currentWidget) : undefined),
     });
     palette?.addItem({ command, category: trans.__('MiniMax') });
   }
-  eachNotebook(tracker, ({ content }) => {
-    handleInsertButtons(content);
+  eachNotebook(tracker, (panel) => {
+    handleInsertButtons(panel.content);
+    handleVersionRequests(panel.content, () => {
+      answerChanged(panel);
+    });
+    handleMenuButtons(panel.content, app.commands);
   });
 }
 

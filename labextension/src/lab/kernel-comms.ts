@@ -10,6 +10,7 @@ import {
   type CellDescription,
   type DocumentAnswer,
   type DocumentDescription,
+  type OneTimeSettings,
 } from '../protocol';
 import { NotebookDescriber } from './describe-notebook';
 import { requestOf } from './page-request';
@@ -76,6 +77,8 @@ export class KernelComms {
   /** The JSON of each cell as the kernel last received it, by cell id. */
   private sentCells = new Map<string, string>();
   private stopRequested = false;
+  /** The settings for the next run of a cell, by cell id. */
+  private readonly once = new Map<string, OneTimeSettings>();
 
   constructor(
     private readonly panel: NotebookPanel,
@@ -100,9 +103,32 @@ export class KernelComms {
     this.running.scheduled(cell);
     this.stopRequested = false;
     try {
-      this.describe({ scheduled: [cell.model.id] });
+      const { id } = cell.model;
+      const once = this.once.get(id);
+      this.once.delete(id);
+      this.describe({ scheduled: [id], ...(once ? { once: { [id]: once } } : {}) });
       if (!LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) return;
       this.document.expectRefusal();
+    } catch (error) {
+      console.debug('mm_magics: the notebook could not be described to the kernel', error);
+      this.dropComms();
+    }
+  }
+
+  /** Run a cell by calling `run`, with settings for this run only. */
+  async runOnce(id: string, settings: OneTimeSettings, run: () => Promise<unknown>): Promise<void> {
+    this.once.set(id, settings);
+    try {
+      await run();
+    } finally {
+      this.once.delete(id);
+    }
+  }
+
+  /** Describe the notebook to the kernel because an answer on the page was changed: the turns below may be stale. */
+  answerChanged(): void {
+    try {
+      this.describe({});
     } catch (error) {
       console.debug('mm_magics: the notebook could not be described to the kernel', error);
       this.dropComms();
@@ -138,7 +164,7 @@ export class KernelComms {
     }
   }
 
-  private describe(extra: Pick<DocumentDescription, 'since' | 'scheduled'>): void {
+  private describe(extra: Pick<DocumentDescription, 'since' | 'scheduled' | 'once'>): void {
     const { content, context, sessionContext } = this.panel;
     const kernel = sessionContext.session?.kernel ?? null;
     if (kernel !== this.kernel) this.dropComms();

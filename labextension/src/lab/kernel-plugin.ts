@@ -8,24 +8,45 @@ import {
   type NotebookPanel,
 } from '@jupyterlab/notebook';
 import type { JSONObject } from '@lumino/coreutils';
+import type { OneTimeSettings } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
 import { AnswerPlaces } from './answer-places';
 import { KernelComms } from './kernel-comms';
 import { eachNotebook } from './open-notebooks';
-import { isCodeCell } from './prompt-cell';
+import { isCodeCell, turnOutputOf } from './prompt-cell';
 import { RunningTurns } from './running-turns';
 import { TurnMarks } from './turn-marks';
 
 const commsOf = new WeakMap<Notebook, KernelComms>();
 
-/** Show outputs, by cell id, that the kernel sent while no page was open. */
+/** Show outputs that the kernel sent, by cell id: those of answers that the page missed or that it should replace. */
 function restoreOutputs({ model }: Notebook, outputs: Record<string, unknown>): void {
   for (const cell of model?.cells ?? []) {
-    const output = outputs[cell.id];
-    if (!isCodeCell(cell) || !isRecord(output)) continue;
-    const { data, metadata } = output as Record<string, Record<string, JSONObject>>;
-    if (data && metadata) cell.outputs.fromJSON([{ output_type: 'display_data', data, metadata }]);
+    const sent = outputs[cell.id];
+    if (!isCodeCell(cell) || !isRecord(sent)) continue;
+    const { data, metadata } = sent as Record<string, Record<string, JSONObject>>;
+    if (!data || !metadata) continue;
+    const output = { output_type: 'display_data', data, metadata } as never;
+    const at = turnOutputOf(cell);
+    if (at < 0) cell.outputs.fromJSON([output]);
+    else cell.outputs.set(at, output);
   }
+}
+
+/** Run a prompt cell, with settings for this run only. */
+export async function runOnce(
+  { content }: NotebookPanel,
+  cellId: string,
+  settings: OneTimeSettings,
+  run: () => Promise<unknown>,
+): Promise<void> {
+  const comms = commsOf.get(content);
+  await (comms ? comms.runOnce(cellId, settings, run) : run());
+}
+
+/** Tell the kernel that an answer on the page was changed. */
+export function answerChanged({ content }: NotebookPanel): void {
+  commsOf.get(content)?.answerChanged();
 }
 
 /** Stop the turn that is running in the notebook. Interrupt the kernel if it cannot be asked to stop. */

@@ -13,6 +13,9 @@ import { continues, EMPTY, isRecord, reduce } from '../renderer/turn-state';
 import { shareTranslation } from '../renderer/strings';
 import { TurnView } from '../renderer/turn-view';
 import { liveTurn, onLiveTurn, type LiveTurn } from './live-turns';
+import { CONTROL } from '../renderer/views/version-switch';
+import { MENU_EVENT } from './turn-menu';
+import { VERSION_EVENT, type VersionRequest } from './versions';
 
 /** A bubbling event from a turn that is now on the page. A listener can reply to its node with `TURN_MARKED`. */
 export const TURN_DRAWN = 'mm-drawn';
@@ -32,6 +35,15 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   private readonly ignoreLiveTurns = onLiveTurn(({ id }) => {
     if (id === this.turnId && this.model) void this.renderModel(this.model);
   });
+  private readonly actions = {
+    onVersion: (number: number): void => {
+      const detail: VersionRequest = { turn: this.turnId, number };
+      this.node.dispatchEvent(new CustomEvent(VERSION_EVENT, { detail, bubbles: true }));
+    },
+    onMenu: (button: HTMLElement): void => {
+      button.dispatchEvent(new Event(MENU_EVENT, { bubbles: true }));
+    },
+  };
   /** The record and notes that are drawn, as JSON. */
   private drawn = '';
 
@@ -60,6 +72,7 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     const gone = metadata['partial'] === 'gone';
     const record = JSON.stringify([saved, notes, gone]);
     if (this.view && record === this.drawn) return;
+    const focused = this.focusedControl();
     this.unfollow();
     try {
       const ops = recordToOps(saved, notes);
@@ -67,6 +80,7 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
         this.draw(id, [...ops, ['state', { gone }]], record.length);
         this.drawn = record;
         this.announceDrawn();
+        this.focusControl(focused);
         return;
       }
     } catch (error) {
@@ -106,6 +120,7 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     this.live = live;
     this.turnId = live.id;
     this.view = new TurnView(this.node, {
+      ...this.actions,
       startedAt: live.startedAt,
       onStop: () => void live.stop(),
       onDecide: (...decision) => void live.decide(...decision),
@@ -138,12 +153,26 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     this.node.replaceChildren();
   }
 
+  /** Return the name of the control of the header that has the focus: it gets it back when the turn is drawn again. */
+  private focusedControl(): string | undefined {
+    const { activeElement } = document;
+    const inside = activeElement instanceof HTMLElement && this.node.contains(activeElement);
+    return inside ? activeElement.dataset[CONTROL] : undefined;
+  }
+
+  private focusControl(name: string | undefined): void {
+    if (name === undefined) return;
+    this.view?.flush();
+    for (const control of this.node.querySelectorAll<HTMLElement>('.mm-header button'))
+      if (control.dataset[CONTROL] === name) control.focus({ preventScroll: true });
+  }
+
   private draw(id: unknown, ops: unknown[], size: number): void {
     const next = reduce(EMPTY, ops);
     // A turn that was followed to its end keeps its nodes: the reader may have opened or selected some.
     const continued = this.view && id === this.turnId ? continues(this.state, next) : null;
     if (!continued) this.clear();
-    const view = (this.view ??= new TurnView(this.node));
+    const view = (this.view ??= new TurnView(this.node, this.actions));
     this.turnId = id;
     this.state = continued ?? next;
     view.update(this.state);

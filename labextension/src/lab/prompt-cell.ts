@@ -64,6 +64,13 @@ export function isCodeCell(model: ICellModel): model is ICodeCellModel {
   return model.type === 'code';
 }
 
+/** Return the index of the last output that has a turn record, or -1. */
+export function turnOutputOf({ outputs }: ICodeCellModel): number {
+  for (let at = outputs.length - 1; at >= 0; at--)
+    if (isRecord(outputs.get(at).data[MIME_TYPE])) return at;
+  return -1;
+}
+
 /** Return the turn record of the last output that has one, or null. */
 export function turnRecordOf(model: ICellModel): Record<string, unknown> | null {
   return turnRecordsOf(model).at(-1) ?? null;

@@ -3,6 +3,7 @@
 import { costOf, dollars, modelNamed } from './model-catalogue';
 import type { Status } from '../protocol';
 import { isRecord } from './turn-state';
+import { versionCount, versionNumber } from './versions';
 
 const SCHEMAS: ReadonlySet<unknown> = new Set([1, 2]);
 
@@ -104,6 +105,8 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
   if (cost) fields['cost'] = dollars(cost);
   if (responses.length === 1) fields['first_token_s'] = responses[0]?.['first_token_s'];
   fields['stop_reason'] = responses.at(-1)?.['stop_reason'];
+  fields['version'] = versionNumber(record);
+  fields['versions'] = versionCount(record);
   for (const name of ['model', 'thread', 'error']) fields[name] = record[name];
   return fields;
 }

@@ -26,6 +26,10 @@ export interface TurnFields extends StateChange {
   readonly status: Status;
   /** Only a saved turn has it. */
   readonly first_token_s?: number;
+  /** The number of the version that is shown, if the saved turn has several. */
+  readonly version?: number;
+  /** How many versions there are. */
+  readonly versions?: number;
   /** From the document comm. */
   readonly marks?: readonly string[];
   /** Stop was pressed on this page. */

@@ -5,7 +5,7 @@ import type { BlockView } from './views/block-view';
 import { element } from './element';
 import { handleButtons } from './markdown/decorate-html';
 import { Footer } from './views/footer';
-import { Header } from './views/header';
+import { Header, type HeaderActions } from './views/header';
 import { RedactedView, UnknownView } from './views/placeholder-views';
 import { FrameLoop, type Deadline } from './frame-loop';
 import { EMPTY, isRunning, displayedStatus, type Block, type TurnState } from './turn-state';
@@ -17,10 +17,9 @@ import type { Decide } from './views/approval-view';
 import { OrphanResultView, ToolView } from './views/tool-view';
 import { visible } from './visible-characters';
 
-export interface TurnViewOptions {
+export interface TurnViewOptions extends HeaderActions {
   /** When the turn started, as a value of `performance.now()`. */
   readonly startedAt?: number;
-  readonly onStop?: () => void;
   readonly onDecide?: Decide;
 }
 
@@ -41,7 +40,7 @@ export class TurnView {
 
   constructor(root: HTMLElement, options: TurnViewOptions = {}) {
     this.onDecide = options.onDecide ?? (() => {});
-    this.header = new Header(options.startedAt ?? performance.now(), options.onStop ?? (() => {}));
+    this.header = new Header(options.startedAt ?? performance.now(), options);
     this.el.setAttribute('role', 'group');
     this.el.setAttribute('aria-label', t('turn.label'));
     this.announcer.setAttribute('role', 'status');

@@ -1,7 +1,7 @@
 // The footer of a turn: notes, the error, tokens, cost, and the stop reason unless the turn ended normally.
 import { element } from '../element';
 import { isRecord, isRunning, displayedStatus, type TurnFields } from '../turn-state';
-import { t, type StringKey } from '../strings';
+import { duration, t, type StringKey } from '../strings';
 import { visible } from '../visible-characters';
 
 function usageParts(usage: unknown): string[] {
@@ -37,6 +37,16 @@ function isShownElsewhere(reason: string, fields: TurnFields): boolean {
   const shown = displayedStatus(fields);
   if (reason === 'max_tokens') return shown === 'truncated';
   return reason === 'end_turn' || shown === 'refused';
+}
+
+/** Return the summary of a saved turn: its model, duration, tokens and cost, and how it ended if not normally. */
+export function summaryParts(fields: TurnFields): string[] {
+  const parts = [visible(fields.model ?? '')];
+  if (fields.seconds) parts.push(duration(fields.seconds));
+  parts.push(...facts(fields));
+  const shown = displayedStatus(fields);
+  if (shown !== 'complete') parts.push(t(`status.${shown}`));
+  return parts;
 }
 
 export class Footer {

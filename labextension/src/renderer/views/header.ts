@@ -1,12 +1,22 @@
-// The header of a turn: model, status, marks, time, speed, Stop.
+// The header of a turn: model, status, marks, time, speed, versions, Stop, and the button of a menu.
 // The clock runs on the page while the turn runs; the kernel sends no updates for it.
 import { element } from '../element';
 import { isRunning, displayedStatus, type TurnFields } from '../turn-state';
 import { duration, t } from '../strings';
 import { visible } from '../visible-characters';
+import { VersionSwitch } from './version-switch';
 
 const TICK_MS = 200;
 const MARKS = ['stale', 'edited', 'replayed'] as const;
+
+/** What the buttons of the header do. A button without an action is not shown. */
+export interface HeaderActions {
+  readonly onStop?: () => void;
+  /** Show another version. */
+  readonly onVersion?: (number: number) => void;
+  /** Open the menu of the turn, next to this button. */
+  readonly onMenu?: (button: HTMLElement) => void;
+}
 
 export class Header {
   readonly el = element('div', 'mm-header');
@@ -16,6 +26,8 @@ export class Header {
   private readonly time = element('span', 'mm-time');
   private readonly speed = element('span', 'mm-speed');
   private readonly stop = element('button', 'mm-button mm-stop', t('stop'));
+  private readonly versions: VersionSwitch | null = null;
+  private readonly menu: HTMLButtonElement | null = null;
   private timer: ReturnType<typeof setInterval> | null = null;
   private shownMarks = '';
   /** Seconds on the clock at the last tick, shown at the end if the kernel sends no duration. */
@@ -24,12 +36,28 @@ export class Header {
   /** `startedAt` is a `performance.now()`. */
   constructor(
     private readonly startedAt: number,
-    onStop: () => void,
+    { onStop, onVersion, onMenu }: HeaderActions,
   ) {
     this.stop.type = 'button';
     this.stop.setAttribute('aria-label', t('stop.label'));
-    this.stop.addEventListener('click', onStop);
+    this.stop.addEventListener('click', () => onStop?.());
     this.el.append(this.model, this.status, this.marks, this.time, this.speed, this.stop);
+    if (onVersion) {
+      this.versions = new VersionSwitch(onVersion);
+      this.stop.before(this.versions.el);
+    }
+    if (onMenu) {
+      const menu = element('button', 'mm-icon-button mm-menu', '⋯');
+      menu.type = 'button';
+      menu.setAttribute('aria-label', t('menu.label'));
+      menu.setAttribute('aria-haspopup', 'menu');
+      menu.title = t('menu.label');
+      menu.addEventListener('click', () => {
+        onMenu(menu);
+      });
+      this.menu = menu;
+      this.el.append(menu);
+    }
   }
 
   update(fields: TurnFields): void {
@@ -49,6 +77,8 @@ export class Header {
         : '';
     const first = fields.first_token_s;
     this.time.title = typeof first === 'number' ? t('first-token', { time: duration(first) }) : '';
+    this.versions?.update(running ? 1 : fields.version, running ? 1 : fields.versions);
+    if (this.menu) this.menu.hidden = running;
     this.updateStop(running, fields.stopping === true);
     this.updateClock(running, fields.seconds);
   }
@@ -78,7 +108,7 @@ export class Header {
     this.stop.disabled = stopping;
     this.stop.textContent = t(stopping ? 'stop.pressed' : 'stop');
     this.stop.setAttribute('aria-label', t(stopping ? 'stop.pressed' : 'stop.label'));
-    if (!this.stop.isConnected) this.el.append(this.stop);
+    if (!this.stop.parentNode) this.speed.after(this.stop);
   }
 
   private updateClock(running: boolean, seconds: unknown): void {

@@ -1,0 +1,182 @@
+// Makes the output of a turn from its record, as mm_magics/display/mime_bundle.py does: the record, and the answer as
+// sanitized HTML, as Markdown that loads nothing, and as text. It is used where the page changes which version is active,
+// with or without a kernel.
+import type { JSONObject } from '@lumino/coreutils';
+import { MIME_TYPE } from '../protocol';
+import { element } from '../renderer/element';
+import { toHtml } from '../renderer/markdown/markdown-to-html';
+import { MATH_ATTRIBUTE } from '../renderer/markdown/math';
+import { IMAGE_SOURCE, sanitize } from '../renderer/markdown/sanitize';
+import { recordToOps } from '../renderer/record-to-ops';
+import { t } from '../renderer/strings';
+import { EMPTY, isRecord, reduce, type Block, type TurnFields } from '../renderer/turn-state';
+import { visible } from '../renderer/visible-characters';
+import { summaryParts } from '../renderer/views/footer';
+
+/** The limits of mime_bundle.py, in characters and bytes. */
+const PLAIN_LIMIT = 1_500;
+const SIZE_FACTOR = 4;
+const SIZE_EXTRA = 3_000;
+const SIZE_CALL = 1_000;
+const MAX_DOLLARS = 2_000;
+const STRUCTURED_ANSWER = 'final_answer';
+
+/** What a viewer of Markdown may load without a click, as in safe_markdown.py. */
+const LOADING_TAGS =
+  '(?:applet|audio|base|bgsound|body|embed|form|frame|frameset|iframe|image|img|input|link|math|meta|object|picture' +
+  '|portal|script|source|style|svg|template|track|video)\\b';
+const ACTIVE_ATTRIBUTES =
+  '[a-z][^<>]*[\\s/"\'](?:style|background|poster|src|srcset|on[a-z]+)\\s*=';
+const UNSAFE = new RegExp(`!\\[|<(?=${LOADING_TAGS}|${ACTIVE_ATTRIBUTES})`, 'i');
+
+/** Return the MIME bundle of a record, or null if the record cannot be read. */
+export function makeBundle(record: Readonly<Record<string, unknown>>): JSONObject | null {
+  const ops = recordToOps(record);
+  if (!ops) return null;
+  const { blocks, fields } = reduce(EMPTY, ops);
+  const text = answerText(blocks);
+  const notes = Array.isArray(record['notes']) ? record['notes'].map(String) : [];
+  const footer = footerElement(fields, notes);
+  const bundle: Record<string, unknown> = {
+    [MIME_TYPE]: record,
+    'text/html': page(...blocks.map(blockElement), footer),
+    'text/markdown': safeMarkdown(text),
+    'text/plain': cut(visible(text || summary(fields))),
+  };
+  if (!fits(bundle, record)) bundle['text/markdown'] = cut(bundle['text/markdown'] as string);
+  if (!fits(bundle, record)) bundle['text/html'] = page(folded(t('saved.answer'), text), footer);
+  return bundle as JSONObject;
+}
+
+function answerText(blocks: readonly Block[]): string {
+  const texts = blocks.filter(({ head }) => head.type === 'text').map(({ text }) => text);
+  const text = texts.filter((each) => each.trim()).join('\n\n');
+  const structured = blocks.findLast(({ head }) => head['name'] === STRUCTURED_ANSWER);
+  return text || (structured ? JSON.stringify(structured.head['input'], null, 2) : '');
+}
+
+function page(...parts: HTMLElement[]): string {
+  return element('div', 'mm-saved', ...parts).outerHTML;
+}
+
+function blockElement({ head, text, seconds }: Block): HTMLElement {
+  switch (head.type) {
+    case 'text':
+      return textElement(text);
+    case 'thinking':
+      return folded(
+        seconds === null
+          ? t('thinking.closed.untimed')
+          : t('thinking.closed', { time: `${seconds.toFixed(1)} s` }),
+        text,
+      );
+    case 'redacted_thinking':
+      return folded(t('thinking.redacted'), '');
+    case 'tool_use':
+      return folded(
+        `${t('tool.call')}: ${String(head['name'])}`,
+        JSON.stringify(head['input'], null, 1),
+      );
+    case 'tool_result':
+      return folded(t('tool.result'), text);
+    default:
+      return folded(t('block.unknown', { type: head.type }), JSON.stringify(head, null, 1));
+  }
+}
+
+/** Return Markdown as HTML. Formulas stay LaTeX for MathJax, and images become links: nothing loads without a click. */
+function textElement(text: string): HTMLElement {
+  const nodes = sanitize(toHtml(visible(text), {}, false));
+  for (const math of nodes.querySelectorAll(`[${MATH_ATTRIBUTE}]`)) {
+    const mark = math.getAttribute(MATH_ATTRIBUTE) === 'block' ? '$$' : '$';
+    math.replaceWith(`${mark}${math.textContent}${mark}`);
+  }
+  for (const image of nodes.querySelectorAll('img')) {
+    const name = `image: ${image.alt || (image.getAttribute(IMAGE_SOURCE) ?? '')}`;
+    const link = element('a', '', name);
+    link.setAttribute('href', image.getAttribute(IMAGE_SOURCE) ?? '');
+    link.setAttribute('rel', 'noopener noreferrer');
+    image.replaceWith(image.hasAttribute(IMAGE_SOURCE) ? link : name);
+  }
+  for (const node of nodes.querySelectorAll('[data-mm-lang]')) node.removeAttribute('data-mm-lang');
+  const div = document.createElement('div');
+  div.append(nodes);
+  return div;
+}
+
+function folded(title: string, text: string): HTMLElement {
+  const summaryElement = document.createElement('summary');
+  summaryElement.textContent = visible(title);
+  const pre = document.createElement('pre');
+  pre.textContent = visible(text);
+  const details = document.createElement('details');
+  details.append(summaryElement, ...(text ? [pre] : []));
+  return details;
+}
+
+function summary(fields: TurnFields): string {
+  return summaryParts(fields).join(' · ');
+}
+
+function footerElement(fields: TurnFields, notes: readonly string[]): HTMLElement {
+  const footer = document.createElement('footer');
+  for (const line of [summary(fields), ...notes.map(visible)]) {
+    if (footer.hasChildNodes()) footer.append(document.createElement('br'));
+    footer.append(line);
+  }
+  if (typeof fields.error === 'string' && fields.error) {
+    const error = document.createElement('strong');
+    error.textContent = visible(fields.error);
+    footer.append(document.createElement('br'), error);
+  }
+  return footer;
+}
+
+/** Return Markdown that loads nothing. If it would, it is shown as source. */
+function safeMarkdown(text: string): string {
+  const shown = visible(text);
+  const dollars = shown.split('$').length - 1;
+  if (dollars <= MAX_DOLLARS && !UNSAFE.test(shown)) return shown;
+  const longest = Math.max(2, ...[...shown.matchAll(/`+/g)].map(([run]) => run.length));
+  const marks = '`'.repeat(longest + 1);
+  return `${marks}\n${shown}\n${marks}`;
+}
+
+function cut(text: string): string {
+  if (text.length <= PLAIN_LIMIT) return text;
+  const rest = (text.length - PLAIN_LIMIT).toLocaleString('en');
+  return `${text.slice(0, PLAIN_LIMIT)}\n… [${rest} more characters in the cell's other formats]`;
+}
+
+function fits(bundle: Record<string, unknown>, record: Readonly<Record<string, unknown>>): boolean {
+  const versions = Array.isArray(record['versions']) ? record['versions'].filter(isRecord) : [];
+  const turns = [record, ...versions];
+  const calls = turns.map(({ responses }) => (Array.isArray(responses) ? responses.length : 0));
+  const limit =
+    SIZE_FACTOR * turns.reduce((sum, turn) => sum + textSize(turn), 0) +
+    SIZE_EXTRA +
+    SIZE_CALL * (calls.reduce((sum, count) => sum + Math.max(1, count), 0) - 1);
+  return bytes(JSON.stringify(bundle)) <= limit;
+}
+
+/** Return the size of all text of the turn, including thinking and tools. */
+function textSize({ messages }: Readonly<Record<string, unknown>>): number {
+  const found = Array.isArray(messages) ? messages.filter(isRecord) : [];
+  return found
+    .flatMap(({ content }) => (Array.isArray(content) ? content.filter(isRecord) : [content]))
+    .flatMap((block) =>
+      isRecord(block)
+        ? ['text', 'thinking', 'input', 'content'].map((name) => block[name])
+        : [block],
+    )
+    .filter((value) => value !== undefined)
+    .reduce(
+      (sum: number, value) =>
+        sum + bytes(typeof value === 'string' ? value : JSON.stringify(value)),
+      0,
+    );
+}
+
+function bytes(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
