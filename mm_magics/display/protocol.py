@@ -202,7 +202,7 @@ class OneTimeSettings(TypedDict, total=False):
 
 
 def one_time_settings(description: Mapping[str, Any]) -> dict[str, OneTimeSettings]:
-    """Return the settings for one run of each cell that a `DocumentDescription` schedules; {} for a cell without some."""
+    """Return the settings for this run of each cell that a `DocumentDescription` schedules: {} for most cells."""
     scheduled, sent = description.get("scheduled"), description.get("once")
     found: dict[str, OneTimeSettings] = {}
     for cell_id in scheduled if isinstance(scheduled, list) else ():

@@ -35,8 +35,7 @@ export function makeBundle(record: Readonly<Record<string, unknown>>): JSONObjec
   if (!ops) return null;
   const { blocks, fields } = reduce(EMPTY, ops);
   const text = answerText(blocks);
-  const notes = Array.isArray(record['notes']) ? record['notes'].map(String) : [];
-  const footer = footerElement(fields, notes);
+  const footer = footerElement(fields);
   const bundle: Record<string, unknown> = {
     [MIME_TYPE]: record,
     'text/html': page(...blocks.map(blockElement), footer),
@@ -118,9 +117,9 @@ function summary(fields: TurnFields): string {
   return summaryParts(fields).join(' · ');
 }
 
-function footerElement(fields: TurnFields, notes: readonly string[]): HTMLElement {
+function footerElement(fields: TurnFields): HTMLElement {
   const footer = document.createElement('footer');
-  for (const line of [summary(fields), ...notes.map(visible)]) {
+  for (const line of [summary(fields), ...(fields.notes ?? []).map(visible)]) {
     if (footer.hasChildNodes()) footer.append(document.createElement('br'));
     footer.append(line);
   }
