@@ -87,8 +87,8 @@ function blockElement({ head, text, seconds }: Block): HTMLElement {
 function textElement(text: string): HTMLElement {
   const nodes = sanitize(toHtml(visible(text), {}, false));
   for (const math of nodes.querySelectorAll(`[${MATH_ATTRIBUTE}]`)) {
-    const mark = math.getAttribute(MATH_ATTRIBUTE) === 'block' ? '$$' : '$';
-    math.replaceWith(`${mark}${math.textContent}${mark}`);
+    const [open, close] = math.getAttribute(MATH_ATTRIBUTE) === 'block' ? '[]' : '()';
+    math.replaceWith(`\\${open}${math.textContent}\\${close}`);
   }
   for (const image of nodes.querySelectorAll('img')) {
     const name = `image: ${image.alt || (image.getAttribute(IMAGE_SOURCE) ?? '')}`;

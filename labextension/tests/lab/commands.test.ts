@@ -1,4 +1,5 @@
 // The commands in the palette and the "Insert below" buttons, as they change a notebook.
+import type { CommandRegistry } from '@lumino/commands';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { commandsPlugin } from '../../src/lab/commands';
 import { kernelPlugin } from '../../src/lab/kernel-plugin';
@@ -40,6 +41,7 @@ it('every command is in the palette', async () => {
   expect(palette.map((command) => commands.label(command))).toEqual([
     'New Prompt Cell Below',
     'Ask Again',
+    'Ask Again with Another Model…',
     'Stop the Answer',
     'Fork the Conversation Here',
     'Export the Conversation',
@@ -108,12 +110,75 @@ describe('Insert Code', () => {
 });
 
 describe('Ask Again', () => {
-  it('runs the active cell', async () => {
-    const { commands } = await activate(openNotebook([ANSWERED]));
-    let runs = 0;
-    commands.addCommand('notebook:run-cell', { execute: () => runs++ });
+  const once = (panel: FakePanel): unknown => panel.kernel.descriptions.at(-1)!['once'];
+
+  /** Run cells as JupyterLab does. */
+  function addRunCell(commands: CommandRegistry, panel: FakePanel): void {
+    commands.addCommand('notebook:run-cell', {
+      execute: () => {
+        panel.schedule(panel.content.activeCellIndex);
+        panel.finish(panel.content.activeCellIndex);
+      },
+    });
+  }
+
+  it('runs the active cell, and sends the prompt even if its answer is recorded', async () => {
+    const panel = openNotebook([ANSWERED]);
+    const { commands } = await activate(panel);
+    addRunCell(commands, panel);
     await commands.execute('mm-magics:ask-again');
-    expect(runs).toBe(1);
+    expect(panel.kernel.descriptions.at(-1)).toMatchObject({ scheduled: ['cell-0'] });
+    expect(once(panel)).toEqual({ 'cell-0': { replay: 'off' } });
+    panel.schedule(0);
+    expect(once(panel)).toBeUndefined();
+  });
+
+  it('with another model changes neither the text of the cell nor its next runs', async () => {
+    const panel = openNotebook([ANSWERED]);
+    const { commands } = await activate(panel);
+    addRunCell(commands, panel);
+    const done = commands.execute('mm-magics:ask-again-with-model');
+    await settled();
+    const input = document.querySelector<HTMLInputElement>('.jp-Dialog input')!;
+    expect(input.value).not.toBe('MiniMax-M2.7');
+    input.value = ' MiniMax-X ';
+    document.querySelector<HTMLElement>('.jp-Dialog .jp-mod-accept')!.click();
+    await done;
+    expect(once(panel)).toEqual({ 'cell-0': { model: 'MiniMax-X', replay: 'off' } });
+    expect(panel.sources).toEqual(['%%minimax\nGo.']);
+    panel.schedule(0);
+    expect(once(panel)).toBeUndefined();
+  });
+
+  it('with another model runs nothing if the dialog is cancelled', async () => {
+    const panel = openNotebook([ANSWERED]);
+    const { commands } = await activate(panel);
+    addRunCell(commands, panel);
+    const done = commands.execute('mm-magics:ask-again-with-model');
+    await settled();
+    document.querySelector<HTMLElement>('.jp-Dialog .jp-mod-reject')!.click();
+    await done;
+    expect(panel.kernel.descriptions).toEqual([]);
+  });
+
+  it('needs a kernel, because running a cell without one clears its answer', async () => {
+    const panel = openNotebook([ANSWERED]);
+    const { commands } = await activate(panel);
+    panel.sessionContext.session.kernel = null;
+    expect(commands.isEnabled('mm-magics:ask-again')).toBe(false);
+    expect(commands.isEnabled('mm-magics:ask-again-with-model')).toBe(false);
+  });
+
+  it('is in the menu of prompt cells only', async () => {
+    const panel = openNotebook([ANSWERED, 'x = 1']);
+    const { app, commands } = await activate(panel);
+    const visible = [0, 1].map((index) => {
+      const clicked = panel.content.widgets[index]!.node;
+      Object.assign(app, { contextMenuHitTest: () => clicked });
+      return commands.isVisible('mm-magics:ask-again', { promptsOnly: true });
+    });
+    expect(visible).toEqual([true, false]);
+    expect(commands.isVisible('mm-magics:ask-again')).toBe(true);
   });
 
   it('is enabled in a prompt cell and in a cell with an answer', async () => {

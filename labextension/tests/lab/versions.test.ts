@@ -149,8 +149,8 @@ describe('the bundle of a version', () => {
     expect(made['text/html']).toMatch(/^<div class="mm-saved">.*<h1>Title<\/h1>/);
     expect(made['text/html']).toContain('<strong>one</strong>');
     expect(made['text/html']).toContain('x &lt; 1');
-    expect(made['text/html']).toContain('$x^2$');
-    expect(made['text/html']).toContain('$$y$$');
+    expect(made['text/html']).toContain('\\(x^2\\)');
+    expect(made['text/html']).toContain('\\[y\\]');
     expect(made['text/html']).toContain('<footer>MiniMax-M2.7');
     expect(made['text/html']).not.toContain('data-');
     expect(made['text/markdown']).toContain('- **one**');
