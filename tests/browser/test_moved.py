@@ -81,14 +81,14 @@ def prompts(body: Any) -> list[str]:
 
 
 CHANGES: dict[str, tuple[list[str], int]] = {
-    "moved": (["move-cell-down"], 2),
-    "moved twice": (["move-cell-up", "move-cell-down"], 1),
-    "moved and moved back by undo": (["move-cell-down", "undo-cell-action"], 1),
-    "deleted and restored": (["delete-cell", "undo-cell-action"], 1),
-    "cut and pasted": (["cut-cell", "paste-cell-below"], 2),
-    "merged with the cell below": (["merge-cell-below"], 1),
-    "merged with the cell above": (["merge-cell-above"], 0),
-    "converted twice": (["change-cell-to-markdown", "change-cell-to-code"], 1),
+    "moved": (["move-cell-down"], 3),
+    "moved twice": (["move-cell-up", "move-cell-down"], 2),
+    "moved and moved back by undo": (["move-cell-down", "undo-cell-action"], 2),
+    "deleted and restored": (["delete-cell", "undo-cell-action"], 2),
+    "cut and pasted": (["cut-cell", "paste-cell-below"], 3),
+    "merged with the cell below": (["merge-cell-below"], 2),
+    "merged with the cell above": (["merge-cell-above"], 1),
+    "converted twice": (["change-cell-to-markdown", "change-cell-to-code"], 2),
 }
 """The commands, and where the cell is afterwards."""
 
@@ -96,8 +96,8 @@ CHANGES: dict[str, tuple[list[str], int]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_answer_streams_on_and_ends_in_its_cell(open_notebook, logged, change):
     commands, place = CHANGES[change]
-    notebook = open_notebook(LOAD, SLOW, "x = 1", ASK)
-    stream(notebook)
+    notebook = open_notebook(LOAD, "# a note", SLOW, "x = 1", ASK)
+    stream(notebook, 2)
     command(notebook, *commands)
     output = notebook.output(place)
     expect(output.locator(".mm-stop")).to_be_visible()

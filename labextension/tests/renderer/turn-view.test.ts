@@ -63,6 +63,36 @@ describe('the header', () => {
   });
 });
 
+describe('what the reader has selected stays selected to the end of the turn, in', () => {
+  test.each(['.mm-thinking-text', '.mm-text p', '.mm-text code', '.mm-tool-name'])(
+    '%s',
+    (selector) => {
+      apply(
+        ['open', 0, { type: 'thinking' }],
+        ['add', 0, 'Let me see.'],
+        ['open', 1, { type: 'text' }],
+        ['add', 1, 'Some *words*.\n\n```\ncode\n```\n\nMore'],
+        ['open', 2, { type: 'tool_use', id: 'a', name: 'look' }],
+        ['add', 2, '{"at": 1}'],
+      );
+      const selection = getSelection()!;
+      selection.selectAllChildren(find(selector)!);
+      const selected = selection.toString();
+      expect(selected).not.toBe('');
+      apply(
+        ['add', 1, ' words.'],
+        ['close', 0, { seconds: 1 }],
+        ['close', 1, {}],
+        ['close', 2, {}],
+      );
+      apply(['tool', 'a', { state: 'done', seconds: 1 }]);
+      apply(['state', { status: 'complete', seconds: 2, usage: { output_tokens: 9 } }]);
+      expect(selection.toString()).toBe(selected);
+      expect(selection.anchorNode!.isConnected).toBe(true);
+    },
+  );
+});
+
 describe('thinking', () => {
   const details = (): HTMLDetailsElement => view.el.querySelector('details')!;
   beforeEach(() => {
@@ -89,6 +119,32 @@ describe('thinking', () => {
     details().open = true;
     apply(['close', 0, {}]);
     expect(details().open).toBe(true);
+  });
+
+  test.each([
+    [
+      'has selected some of it',
+      () => {
+        getSelection()!.selectAllChildren(find('.mm-thinking-text')!);
+      },
+    ],
+    [
+      'has the focus in it',
+      () => {
+        find('summary')!.focus();
+      },
+    ],
+  ])('stays open when the reader %s', (_name, read) => {
+    find('summary')!.tabIndex = 0; // in jsdom a summary is not focusable
+    read();
+    apply(['close', 0, { seconds: 1 }]);
+    expect(details().open).toBe(true);
+  });
+
+  test('folds when the reader has selected something else', () => {
+    getSelection()!.selectAllChildren(find('.mm-model')!);
+    apply(['close', 0, { seconds: 1 }]);
+    expect(details().open).toBe(false);
   });
 
   test('is not folded again after the reader has unfolded it', () => {

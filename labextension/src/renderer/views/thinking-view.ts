@@ -1,7 +1,7 @@
 // Shows a thinking block: open while it grows, then folded to its duration.
-// Once the reader has opened or closed it, it is never folded automatically.
+// Once the reader has opened or closed it, it is never folded automatically, nor while the reader is in it.
 import type { BlockView, BlockContext } from './block-view';
-import { element } from '../element';
+import { element, isBeingRead, setText } from '../element';
 import { GrowingText } from './growing-text';
 import type { Block } from '../turn-state';
 import { duration, t } from '../strings';
@@ -25,14 +25,15 @@ export class ThinkingView implements BlockView {
   update(block: Block, { complete, followed }: BlockContext): void {
     this.text.update(block);
     const done = complete || followed;
-    this.summary.textContent = !done
+    const label = !done
       ? t('thinking.open')
       : block.seconds === null
         ? t('thinking.closed.untimed')
         : t('thinking.closed', { time: duration(block.seconds) });
+    setText(this.summary, label);
     if (done && !this.folded) {
       this.folded = true;
-      if (!this.toggledByUser) this.el.open = false;
+      if (!this.toggledByUser && !isBeingRead(this.el)) this.el.open = false;
     }
   }
 

@@ -2,7 +2,7 @@
 // Arguments are shown as they stream and, once complete, as indented JSON.
 import { ApprovalView, type Decide } from './approval-view';
 import type { BlockView, BlockContext } from './block-view';
-import { element } from '../element';
+import { element, setText } from '../element';
 import { GrowingText } from './growing-text';
 import type { Block } from '../turn-state';
 import { duration, t } from '../strings';
@@ -59,12 +59,13 @@ class ResultView {
 
 export class ToolView implements BlockView {
   readonly el = element('details', 'mm-tool');
-  private readonly summary = element('summary', 'mm-summary');
+  private readonly name = element('code', 'mm-tool-name');
+  private readonly preview = element('span', 'mm-preview');
+  private readonly status = element('span', 'mm-muted');
   private readonly input: GrowingText;
   private readonly results = new Map<number, ResultView>();
   private complete = false;
   private approval: ApprovalView | null = null;
-  private shown = '';
 
   constructor(
     block: Block,
@@ -73,7 +74,9 @@ export class ToolView implements BlockView {
     const label = t('tool.arguments');
     const box = scrollBox(label);
     this.input = new GrowingText(box);
-    this.el.append(this.summary, labelled(label, box));
+    const summary = element('summary', 'mm-summary', `${t('tool.call')} `, this.name);
+    summary.append(this.preview, this.status);
+    this.el.append(summary, labelled(label, box));
     this.el.open = block.head['name'] === FINAL_ANSWER_TOOL;
   }
 
@@ -130,15 +133,10 @@ export class ToolView implements BlockView {
 
   private updateSummary(block: Block, context: BlockContext): void {
     const preview = context.complete ? previewOf(block) : '';
-    const state = stateText(block, context);
-    const content = JSON.stringify([block.head['name'], preview, state]);
-    if (content === this.shown) return;
-    this.shown = content;
-    const name = element('code', 'mm-tool-name', text(block.head['name']));
-    const children: (Node | string)[] = [`${t('tool.call')} `, name];
-    if (preview) children.push(' ', element('span', 'mm-preview', preview));
-    if (state) children.push(' ', element('span', 'mm-muted', state));
-    this.summary.replaceChildren(...children);
+    const status = stateText(block, context);
+    setText(this.name, text(block.head['name']));
+    setText(this.preview, preview && ` ${preview}`);
+    setText(this.status, status && ` ${status}`);
   }
 }
 
