@@ -1,4 +1,4 @@
-"""A prompt cell that is moved, deleted, pasted, merged or converted while its answer streams, saved through the page."""
+"""A prompt cell that is moved, deleted, pasted, merged or converted while it streams, saved through the page."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def select(notebook: Notebook, number: int) -> None:
 def command(notebook: Notebook, *names: str) -> None:
     """Run commands of JupyterLab one after the other, as their shortcuts do."""
     for name in names:
-        notebook.page.evaluate("async (name) => { await window.jupyterapp.commands.execute(name); }", f"notebook:{name}")
+        notebook.page.evaluate(
+            "async (name) => { await window.jupyterapp.commands.execute(name); }", f"notebook:{name}"
+        )
 
 
 def stream(notebook: Notebook, number: int = 1) -> None:
