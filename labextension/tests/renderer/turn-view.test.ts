@@ -64,7 +64,7 @@ describe('the header', () => {
 });
 
 describe('what the reader has selected stays selected to the end of the turn, in', () => {
-  test.each(['.mm-thinking-text', '.mm-text p', '.mm-text code', '.mm-tool-name'])(
+  test.each(['.mm-model', '.mm-thinking-text', '.mm-text p', '.mm-text code', '.mm-tool-name'])(
     '%s',
     (selector) => {
       apply(

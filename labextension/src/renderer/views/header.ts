@@ -1,6 +1,6 @@
 // The header of a turn: model, status, marks, time, speed, versions, Stop, and the button of a menu.
 // The clock runs on the page while the turn runs; the kernel sends no updates for it.
-import { element } from '../element';
+import { element, setText } from '../element';
 import { isRunning, displayedStatus, type TurnFields } from '../turn-state';
 import { duration, t } from '../strings';
 import { visible } from '../visible-characters';
@@ -64,17 +64,19 @@ export class Header {
     const running = isRunning(fields.status);
     const shown = displayedStatus(fields);
     this.el.dataset['status'] = shown;
-    this.model.textContent = typeof fields.model === 'string' ? visible(fields.model) : '';
+    setText(this.model, typeof fields.model === 'string' ? visible(fields.model) : '');
     const silent = running && fields.silent === true;
     const gone = shown === 'stopped' && fields.gone === true;
-    this.status.textContent = t(`status.${silent ? 'silent' : gone ? 'gone' : shown}`);
+    setText(this.status, t(`status.${silent ? 'silent' : gone ? 'gone' : shown}`));
     this.status.title = silent ? t('status.silent.why') : '';
     this.updateMarks(fields.marks);
     const rate = fields.tokens_per_s;
-    this.speed.textContent =
+    setText(
+      this.speed,
       !running && typeof rate === 'number'
         ? t('speed', { rate: rate.toFixed(rate < 10 ? 1 : 0) })
-        : '';
+        : '',
+    );
     const first = fields.first_token_s;
     this.time.title = typeof first === 'number' ? t('first-token', { time: duration(first) }) : '';
     this.versions?.update(running ? 1 : fields.version, running ? 1 : fields.versions);
@@ -106,7 +108,7 @@ export class Header {
       return;
     }
     this.stop.disabled = stopping;
-    this.stop.textContent = t(stopping ? 'stop.pressed' : 'stop');
+    setText(this.stop, t(stopping ? 'stop.pressed' : 'stop'));
     this.stop.setAttribute('aria-label', t(stopping ? 'stop.pressed' : 'stop.label'));
     if (!this.stop.parentNode) this.speed.after(this.stop);
   }
@@ -122,12 +124,11 @@ export class Header {
     if (this.timer !== null) this.tick();
     this.dispose();
     const total = typeof seconds === 'number' ? seconds : this.elapsed;
-    this.time.textContent = total > 0 ? duration(total) : '';
+    setText(this.time, total > 0 ? duration(total) : '');
   }
 
   private tick(): void {
     this.elapsed = (performance.now() - this.startedAt) / 1000;
-    const text = duration(this.elapsed);
-    if (this.time.textContent !== text) this.time.textContent = text;
+    setText(this.time, duration(this.elapsed));
   }
 }
