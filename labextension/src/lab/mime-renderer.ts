@@ -170,13 +170,24 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   private draw(id: unknown, ops: unknown[], size: number): void {
     const next = reduce(EMPTY, ops);
     // A turn that was followed to its end keeps its nodes: the reader may have opened or selected some.
-    const continued = this.view && id === this.turnId ? continues(this.state, next) : null;
+    const isSameTurn = this.view !== null && id === this.turnId;
+    const continued = isSameTurn ? continues(this.state, next) : null;
+    const opened = isSameTurn ? this.sections.map(({ open }) => open) : [];
     if (!continued) this.clear();
     const view = (this.view ??= new TurnView(this.node, this.actions));
     this.turnId = id;
     this.state = continued ?? next;
     view.update(this.state);
-    if (size <= DRAW_AT_ONCE_LIMIT) view.flush();
+    if (size > DRAW_AT_ONCE_LIMIT) return;
+    view.flush();
+    const { sections } = this;
+    if (!continued && sections.length === opened.length)
+      for (const [index, section] of sections.entries()) section.open = opened[index] ?? false;
+  }
+
+  /** The parts that can be folded. */
+  private get sections(): HTMLDetailsElement[] {
+    return [...this.node.querySelectorAll('details')];
   }
 
   private async drawOtherTypes({ data, metadata, trusted }: IRenderMime.IMimeModel): Promise<void> {

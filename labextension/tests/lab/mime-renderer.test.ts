@@ -73,6 +73,32 @@ describe('a turn record', () => {
     expect(renderer.node.textContent).toContain('Changed');
   });
 
+  it('keeps the parts open that the reader has opened, also if it changes', async () => {
+    const messages = (text: string): object => ({
+      messages: [
+        {
+          role: 'assistant',
+          content: [
+            { type: 'thinking', thinking: 'Hm.' },
+            { type: 'tool_use', id: 'a', name: 'look', input: {} },
+            { type: 'text', text },
+          ],
+        },
+      ],
+    });
+    const renderer = await render({ [MIME_TYPE]: turnRecord('', messages('Hi')) });
+    const opened = (): boolean[] =>
+      [...renderer.node.querySelectorAll('details')].map(({ open }) => open);
+    expect(opened()).toEqual([false, false]);
+    renderer.node.querySelectorAll('details')[1]!.open = true;
+    await render({ [MIME_TYPE]: turnRecord('', messages('Changed')) }, {}, renderer);
+    expect(renderer.node.textContent).toContain('Changed');
+    expect(opened()).toEqual([false, true]);
+    const other = turnRecord('', { ...messages('Other'), id: 'turn-2' });
+    await render({ [MIME_TYPE]: other }, {}, renderer);
+    expect(opened()).toEqual([false, false]);
+  });
+
   it('that cannot be drawn is shown by the other types of the output', async () => {
     const newer = turnRecord('Hi', { schema: 3 });
     const { node } = await render({ [MIME_TYPE]: newer, 'text/html': '<b>saved</b>' });
