@@ -57,6 +57,7 @@ def test_thinking_that_the_reader_opened_stays_open(request, opener):
 def test_a_selection_stays(open_notebook, selector):
     notebook = open_notebook(LOAD, STREAM)
     stream(notebook)
+    expect(notebook.output(1).locator(".mm-text pre .hljs-number").first).to_be_visible(timeout=30_000)
     selected = notebook.page.evaluate(SELECT, selector)
     assert selected
     end(notebook)
