@@ -13,7 +13,7 @@ from tests.browser.conftest import Notebook
 LOAD = "%load_ext mm_magics"
 THOUGHT = "The reader wants to know this, so I count. " * 8
 SAID = "A first paragraph.\n\n```python\n" + "".join(f"x{number} = {number}\n" for number in range(60)) + "```\n\n"
-SAID += "The last paragraph goes on for a while. " * 12
+SAID += "The last paragraph continues for a while. " * 12
 STREAM = f"%%minimax\nGo. [[simulator: thinking={json.dumps(THOUGHT)} say={json.dumps(SAID)} rate=60]]"
 SELECT = """(selector) => {
   const range = document.createRange();
@@ -86,7 +86,7 @@ def test_the_keyboard_focus_and_the_scroll_position_stay(open_notebook):
     assert notebook.evaluate("() => document.querySelectorAll('.jp-OutputArea')[1].scrollTop") == 120
 
 
-def test_reading_goes_on_where_the_cell_was_moved_while_it_streamed(open_notebook):
+def test_reading_continues_where_the_cell_was_moved_while_it_streamed(open_notebook):
     notebook = open_notebook(LOAD, STREAM, "x = 1")
     notebook.run(0)
     notebook.run(1, wait=False)
@@ -100,7 +100,7 @@ def test_reading_goes_on_where_the_cell_was_moved_while_it_streamed(open_noteboo
 
 
 @pytest.mark.parametrize("ending", ["stopped", "failed"])
-def test_reading_goes_on_when_the_answer_does_not(open_notebook, ending):
+def test_reading_continues_when_the_answer_does_not(open_notebook, ending):
     prompt = STREAM if ending == "stopped" else STREAM.replace(" rate=60", " rate=60 fault=close after=200")
     notebook = open_notebook(LOAD, prompt)
     stream(notebook)
