@@ -89,22 +89,25 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("every_way", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_foreign_notebook_is_attached_asked_saved_and_reopened(
-    dialect: str, simulator: Simulator, page: Page, tmp_path: Path
+    every_way: bool, dialect: str, simulator: Simulator, page: Page, tmp_path: Path
 ) -> None:
-    ways = {"read": save_as_read, "nbformat": save_by_nbformat, "page": save_by_page(page)}
-    saved = dict.fromkeys(ways, 0)
+    ways: list[Save] = [save_as_read, save_by_nbformat, save_by_page(page)]
+    saved = 0
     for seed in SEEDS:
         file = generate(dialect, seed)
         path = tmp_path / f"{seed}.ipynb"
-        for way, save in ways.items():
+        for save in (*ways[seed % 3 :], *ways[: seed % 3]):
             try:
                 unchanged = save(file, lambda _: None)
             except Exception:
                 continue  # this program cannot open the notebook
-            saved[way] += 1
+            saved += 1
             check(unchanged, path, save, simulator, ANSWERS[seed % len(ANSWERS)])
-    assert min(saved.values()) >= 0.7 * len(SEEDS), saved
+            if not every_way:
+                break
+    assert saved >= (2.1 if every_way else 1) * len(SEEDS)
 
 
 def check(file: bytes, path: Path, save: Save, simulator: Simulator, answer: Any) -> None:
@@ -115,7 +118,7 @@ def check(file: bytes, path: Path, save: Save, simulator: Simulator, answer: Any
         assert first.notebook
         assert first.notebook.error is None
         cell_id = first.place(Execution(PROMPT, page="page", run="first"))
-        simulator.answers.append(ScriptedAnswer(answer))
+        simulator.answers.append(ScriptedAnswer(answer, size=5_000))
         turn = first.ask(PROMPT.partition("\n")[2], cell_id=cell_id)
 
         def add_answer(notebook: Any) -> None:
