@@ -145,12 +145,18 @@ class Conversation(RuleBasedStateMachine):
             assert not self.asked[before.turn_id].turn.closed or before.turn_id in versions
 
     def check_marks(self) -> None:
-        """A turn is marked as stale if and only if its context is not the one that it answered."""
+        """A turn is marked as stale if and only if its context is not the one that it answered, and as edited if the
+        text of its cell is not.
+        """
         cells = self.cells
         for at, cell in enumerate(cells):
-            if not cell.is_prompt or not cell.turn_id:
+            if not cell.turn_id:
                 continue
             turn, messages = self.asked[cell.turn_id]
+            if not cell.is_prompt or cell.prompt.rstrip("\n") != turn.prompt:
+                assert "edited" in cell.marks, str(cell)
+            if not cell.is_prompt:
+                continue
             if turn.closed and messages is not None:
                 stale = messages[:-1] != self.context(cells, at)
                 assert ("stale" in cell.marks) is stale, f"cell {at} of {[str(each) for each in cells]}"
