@@ -6,7 +6,6 @@ The tests that use one are marked `interop`. They are skipped with a reason wher
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import subprocess
 import sys
@@ -34,28 +33,29 @@ def environment(name: str, *packages: str, extras: tuple[str, ...] = ()) -> Path
         pytest.skip("environments with other packages are not made in CI")
     needed = [*PROJECT["dependencies"], *(each for extra in extras for each in PROJECT["optional-dependencies"][extra])]
     constraints = (ROOT / "constraints.txt").read_text("utf-8")
-    digest = hashlib.sha256(repr((sys.version, packages, needed, constraints)).encode()).hexdigest()[:12]
-    folder = FOLDER / f"{name}-{digest}"
+    expected = repr((sys.version, packages, needed, constraints))
+    folder = FOLDER / name
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test workers may need the same one
-        if not (folder / "complete").exists():
-            _create(folder, [*packages, *needed], constraints, {each.partition("=")[0] for each in packages})
+        contents = folder / "contents.txt"
+        if not contents.exists() or contents.read_text("utf-8") != expected:
+            _install(folder, [*packages, *needed], constraints, {each.partition("=")[0] for each in packages})
+            contents.write_text(expected, "utf-8")
     _add_project(folder)
     return folder
 
 
-def _create(folder: Path, requirements: list[str], constraints: str, free: set[str]) -> None:
-    """Make the environment. `free` are the packages whose version the constraints must not decide."""
-    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+def _install(folder: Path, requirements: list[str], constraints: str, free: set[str]) -> None:
+    """Make or update the environment. `free` are the packages whose version the constraints must not decide."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     file = folder / "constraints.txt"
     file.write_text("\n".join(line for line in constraints.splitlines() if line.partition("==")[0] not in free))
-    command = [folder / "bin" / "pip", "install", "--quiet", "--constraint", file, *requirements]
+    command = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--constraint", file, *requirements]
     run = subprocess.run(command, capture_output=True, text=True, timeout=CREATE_S)
     if run.returncode:
         errors = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]
         pytest.skip(f"the environment cannot be made: {errors[-1] if errors else run.stderr[-300:]}")
-    (folder / "complete").touch()
 
 
 def _add_project(folder: Path) -> None:

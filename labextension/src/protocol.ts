@@ -52,6 +52,8 @@ export interface TurnMessage {
   /** The id of the turn. */
   readonly turn: string;
   readonly cell: string | null;
+  /** Whether the turn is an output of its cell. If not, the server that executes the cell adds one when the turn ends. */
+  readonly displayed: boolean;
   /** How long the turn has been running. */
   readonly seconds: number;
   /** How many ops were sent before these. If it is 0, the ops are the complete state, and can be fewer than `end`. */

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import uuid4
 
 
 def current_request(shell: Any) -> dict[str, Any]:
@@ -41,11 +42,21 @@ def thread_safe_send(comm: Any) -> Callable[[Mapping[str, Any]], None]:
     kernel = getattr(comm, "kernel", None)
     if kernel is None:
         return comm.send  # type: ignore[no-any-return]
+    return _sender(kernel, comm.comm_id, comm.topic)
+
+
+def broadcast(kernel: Any) -> Callable[[Mapping[str, Any]], None]:
+    """Return a function like `thread_safe_send`, for a comm that is never opened: only our extension reads it."""
+    comm_id = uuid4().hex
+    return _sender(kernel, comm_id, f"comm-{comm_id}".encode())
+
+
+def _sender(kernel: Any, comm_id: str, topic: bytes) -> Callable[[Mapping[str, Any]], None]:
     parent = kernel.get_parent()
 
     def send(data: Mapping[str, Any]) -> None:
-        content = {"comm_id": comm.comm_id, "data": data}
-        kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=parent, ident=comm.topic)
+        content = {"comm_id": comm_id, "data": data}
+        kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=parent, ident=topic)
 
     return send
 

@@ -105,6 +105,7 @@ TurnOp = OpenOp | AddOp | CloseOp | StateOp | ToolOp | RecordOp
 class TurnMessage(TypedDict):
     turn: str
     cell: str | None
+    displayed: bool
     seconds: float
     start: int
     end: int

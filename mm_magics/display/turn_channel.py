@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from mm_magics.display.protocol import AddOp, PageReply, TurnMessage, TurnOp
+from mm_magics.history.turn import Turn
 from mm_magics.text import without_surrogates
 
 HEARTBEAT_S = 0.5
@@ -49,27 +50,28 @@ class TurnChannel:
     """Sends the ops of a turn, and receives what pages answer, until it is closed.
 
     Args:
-        turn: The id of the turn.
-        cell: The id of its cell.
-        send: Sends a message to all pages, from any thread.
+        turn: The turn, as it begins.
+        send: Sends data on a comm to all pages, from any thread.
         receive: Called with each message of a page that is about this turn, on another thread.
+        displayed: Whether the turn is displayed while it runs. If not, its cell has no output until the turn ends.
     """
 
     def __init__(
         self,
-        turn: str,
-        cell: str | None,
-        send: Callable[[TurnMessage], None],
+        turn: Turn,
+        send: Callable[[Mapping[str, Any]], None],
         receive: Callable[[Mapping[str, Any]], None],
+        *,
+        displayed: bool = True,
     ) -> None:
         self.receive = receive
-        self._turn, self._cell, self._send = turn, cell, send
+        self._turn, self._cell, self._send, self._displayed = turn.id, turn.cell_id, send, displayed
         self._began = time.monotonic()
         self._ops: list[TurnOp] = []
         self._count = 0
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        _running[turn] = self
+        _running[turn.id] = self
         beat = threading.Thread(target=_beat, args=(weakref.ref(self), self._closed), daemon=True)
         beat.start()
 
@@ -80,7 +82,7 @@ class TurnChannel:
             start = self._count
             self._ops += ops
             self._count += len(ops)
-            self._send(self._message(start, ops))
+            self._send({"method": "custom", "content": self._message(start, ops)})
 
     def state(self) -> TurnMessage:
         """Return the message that brings a page from nothing to the current state."""
@@ -97,6 +99,7 @@ class TurnChannel:
         return {
             "turn": self._turn,
             "cell": self._cell,
+            "displayed": self._displayed,
             "seconds": round(time.monotonic() - self._began, 3),
             "start": start,
             "end": self._count,

@@ -157,23 +157,31 @@ class WidgetView:
         self._waits_until = 0.0
         self._page_is_here = threading.Event()
         self._decisions: queue.SimpleQueue[tuple[str, str, Decision]] = queue.SimpleQueue()
+        turn = so_far()
+        self._channel = self._open_channel(turn)
+        self._put_record(turn)
+        self._flush()  # the page knows the turn before it displays it
+        self._display(turn)
+        self._displayed_at = time.monotonic()
+
+    def _open_channel(self, turn: Turn) -> TurnChannel:
         _, layout = _runtime()
         self._widget = widget = TurnWidget(_esm=_source("stub.js"), layout=layout)
         widget.on_msg(lambda _widget, content, _buffers: self._receive(content))
         receive_while_busy(widget.comm)
-        send = thread_safe_send(widget.comm)
-        turn = so_far()
-        self._channel = TurnChannel(
-            turn.id, turn.cell_id, lambda message: send({"method": "custom", "content": message}), self._receive
-        )
-        self._put_record(turn)
-        self._flush()  # the page knows the turn before it displays it
-        bundle, metadata = _live_bundle(widget, turn)
+        return TurnChannel(turn, thread_safe_send(widget.comm), self._receive)
+
+    def _display(self, turn: Turn) -> None:
+        bundle, metadata = _live_bundle(self._widget, turn)
         handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         with uncaptured():
             handle.display(bundle, raw=True, metadata=metadata)
         self._handle = handle
-        self._displayed_at = time.monotonic()
+
+    def _display_final(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        with uncaptured():
+            self._handle.update(bundle, raw=True, metadata=metadata)
+        self._widget.close()
 
     def show(self, event: MapEvent) -> None:
         """Send what the event changes, now or soon."""
@@ -217,10 +225,8 @@ class WidgetView:
         if not self._ended:
             self._put_state(status=bundle.get(MIME_TYPE, {}).get("status", "stopped"))
         self._flush()
-        with uncaptured():
-            self._handle.update(bundle, raw=True, metadata=metadata)
+        self._display_final(bundle, metadata)
         self._channel.close()
-        self._widget.close()
 
     def _put_event(self, event: MapEvent) -> bool:
         """Queue what the event changes. Return whether the user should see it immediately."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mm_magics.batch.progress import MapEvent
-from mm_magics.display.ipykernel_compat import current_request
+from mm_magics.display.ipykernel_compat import broadcast, current_request
 from mm_magics.history.cell_matching import SYNTHETIC_ID_PREFIXES, Execution
 from mm_magics.history.turn import Turn
 from mm_magics.ipython.scheduled_cells import ScheduledCells
@@ -148,7 +148,11 @@ def view_for(shell: Any, stop: threading.Event, so_far: Callable[[], Turn]) -> T
             from mm_magics.display.widget import WidgetView
 
             return WidgetView(stop, so_far)
-        case "plain" | "server":
+        case "server":
+            from mm_magics.display.server_view import ServerView
+
+            return ServerView(broadcast(shell.kernel), stop, so_far)
+        case "plain":
             from mm_magics.display.plain import PlainView
 
             return PlainView()

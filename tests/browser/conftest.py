@@ -156,6 +156,7 @@ class Lab:
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.2)
+        self.close()
         raise RuntimeError((self.folder.parent / "server.log").read_text()[-2000:])
 
     def close(self) -> None:

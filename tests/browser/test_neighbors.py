@@ -8,6 +8,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from playwright.sync_api import Locator, expect
 
 from mm_magics.history.turn import MIME_TYPE
 from tests.browser.conftest import Lab, Notebook, _opener, _server
@@ -96,3 +97,47 @@ def test_all_cells_at_once(open_notebook, logged):
         (output,) = saved(notebook, number)
         assert output.data[MIME_TYPE]["cell_id"] == nbformat.read(notebook.path, as_version=4).cells[number].id
     assert contexts(logged()) == [1, 3, 5]
+
+
+SLOW = "%%minimax\nMore. [[simulator: deltas=400 size=8 rate=40]]"
+TOOL = """from mm_magics import minimax_tool
+
+@minimax_tool(asks=True)
+def wipe(what: str) -> str:
+    "Wipe something out."
+    return "wiped" """
+WIPE = "%%minimax --tools wipe\nUse wipe, please."
+
+
+def turn_of(notebook: Notebook, number: int) -> Locator:
+    return notebook.output(number).locator(".mm-turn")
+
+
+def test_the_answer_streams_and_stop_ends_it(open_notebook):
+    notebook = open_notebook(LOAD, SLOW)
+    run(notebook, 0)
+    notebook.run(1, wait=False)
+    turn = turn_of(notebook, 1)
+    expect(turn.locator(".mm-text p").first).to_be_visible(timeout=20_000)
+    before = len(turn.locator(".mm-text").inner_text())
+    until(lambda: len(turn.locator(".mm-text").inner_text()) > before)
+
+    turn.get_by_role("button", name="Stop").click()
+    expect(turn.locator(".mm-status")).to_have_text("stopped", timeout=5_000)
+    (output,) = saved(notebook, 1)
+    assert sorted(output.data) == BUNDLE
+    assert output.data[MIME_TYPE]["status"] == "stopped"
+    expect(turn_of(notebook, 1)).to_have_count(1)
+
+
+def test_a_call_is_allowed_with_the_buttons(open_notebook):
+    notebook = open_notebook(LOAD, TOOL, WIPE)
+    run(notebook, 0)
+    run(notebook, 1)
+    notebook.run(2, wait=False)
+    turn = turn_of(notebook, 2)
+    expect(turn.locator(".mm-ask")).to_be_visible(timeout=20_000)
+    turn.get_by_role("button", name="Allow once").click()
+    expect(turn.locator(".mm-status")).to_have_text("done", timeout=20_000)
+    (output,) = saved(notebook, 2)
+    assert output.data[MIME_TYPE]["responses"][0]["tools"][0]["outcome"] == "done"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 from mm_magics.display.protocol import AddOp, CloseOp, OpenOp, StateOp, TurnOp
 from mm_magics.display.turn_channel import HEARTBEAT_S, TurnChannel, answer_page
 from tests.pace import SLOWER
+from tests.turns import turn
+
+TURN = replace(turn(), id="t1", cell_id="a")
 
 OPS = st.one_of(
     st.builds(AddOp, st.just("add"), st.integers(0, 1), st.text(min_size=1, max_size=3)),
@@ -33,7 +37,11 @@ class Page:
     def __init__(self) -> None:
         self.messages: list[Any] = []
         self.received: list[Any] = []
-        self.channel = TurnChannel("t1", "a", self.messages.append, self.received.append)
+        self.channel = TurnChannel(TURN, self._send, self.received.append)
+
+    def _send(self, data: Mapping[str, Any]) -> None:
+        assert data["method"] == "custom"
+        self.messages.append(data["content"])
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from mm_magics.history.turn import MIME_TYPE
 from tests.kernel.conftest import Kernel
 from tests.kernel.test_comms import FrontEnd, output, sent
+from tests.kernel.test_running_turn import ops_of
 
 BUNDLE = [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
 ALLOW_STDIN = {"jupyter-server-nbmodel 0.2.9": True, "jupyter-server-documents 0.3.3": False}
@@ -31,8 +32,8 @@ class ServerPage(FrontEnd):
         for number, cell_id in enumerate(cell_ids, 1):
             self.describe(self.cells, list(cell_ids[:number]), scheduled=[cell_id])
 
-    def execute(self, cell_id: str):
-        run = self.kernel.run(self.cells[cell_id]["source"], stdin=self.stdin)
+    def execute(self, cell_id: str, **options):
+        run = self.kernel.run(self.cells[cell_id]["source"], stdin=self.stdin, **options)
         if any(MIME_TYPE in each.get("data", {}) for each in run.outputs):
             self.cells[cell_id] = {**self.cells[cell_id], "outputs": [output(run)]}
         return run
@@ -106,6 +107,64 @@ def test_the_doctor_names_the_front_end(kernel, stdin):
     page = ServerPage(kernel, stdin, {"a": "%minimax doctor"})
     text = page.run("a").text
     assert any(line.split()[-3:] == ["front", "end", "server"] for line in text.splitlines())
+
+
+# --- While it streams ---
+
+WIPE = """
+from mm_magics import minimax_tool
+@minimax_tool(asks=True)
+def wipe() -> str:
+    return "wiped"
+"""
+
+
+def is_text(kind, content) -> bool:
+    return any(op[0] == "add" for op in ops_of(kind, content))
+
+
+def test_the_answer_streams_in_messages_and_nothing_is_displayed_before_its_end(kernel, stdin):
+    page = ServerPage(kernel, stdin, {"a": "%%minimax\nMore. [[simulator: deltas=40 rate=100]]"})
+    run = page.run("a")
+    kinds = [kind for kind, _ in run.messages if kind not in ("status", "execute_input")]
+    assert kinds.index("display_data") > kinds.index("comm_msg")
+    assert set(kinds) == {"comm_msg", "display_data"}
+    assert {(each["cell"], each["displayed"], each["turn"]) for each in run.turn_messages} == {
+        ("a", False, run.turn["id"])
+    }
+    assert run.ops[0][0] == "record"
+    assert len([op for op in run.ops if op[0] == "add"]) > 5
+    assert run.ops[-1][1]["status"] == "complete"
+
+
+def test_stop_ends_the_answer(kernel, stdin):
+    page = ServerPage(kernel, stdin, {"a": "%%minimax\nMore. [[simulator: deltas=2000 rate=100]]"})
+    page.schedule("a")
+    run = page.execute("a", when=is_text, then=lambda: kernel.request({"type": "stop"}))
+    assert run.turn["status"] == "stopped"
+    assert [sorted(each["data"]) for each in run.outputs] == [BUNDLE]
+
+
+def test_a_call_is_allowed_with_the_buttons_of_the_page(kernel, stdin):
+    kernel.run(WIPE)
+    page = ServerPage(kernel, stdin, {"a": "%%minimax --tools wipe\nUse wipe, please."})
+    page.schedule("a")
+    question = {}
+
+    def asks(kind, content) -> bool:
+        for op in ops_of(kind, content):
+            if op[0] == "tool" and op[2]["state"] == "asking":
+                question.update(id=op[1], input=op[2]["input"], turn=content["data"]["content"]["turn"])
+        return bool(question)
+
+    def allow() -> None:
+        turn = question.pop("turn")
+        decision = {"type": "decide", "allowed": True, "always": False, "reason": "", **question}
+        assert kernel.request({"type": "here"}, turn) == {"received": True}
+        assert kernel.request(decision, turn) == {"received": True}
+
+    run = page.execute("a", when=asks, then=allow)
+    assert run.turn["responses"][0]["tools"][0]["outcome"] == "done"
 
 
 # --- Without the extension ---

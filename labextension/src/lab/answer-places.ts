@@ -33,7 +33,7 @@ interface Turn {
 const turns = new Map<string, Turn>();
 
 /** Whether this is the final bundle of a turn, not the turn as it streams, or as far as this page saved it. */
-function isFinal(data: Data, metadata: Data): boolean {
+export function isFinal(data: Data, metadata: Data): boolean {
   const ours = metadata[MIME_TYPE];
   return !(WIDGET_TYPE in data) && !(isRecord(ours) && 'partial' in ours);
 }

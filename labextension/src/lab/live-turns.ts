@@ -102,7 +102,13 @@ export class LiveTurn {
   async decide(id: string, input: string, decision: Decision): Promise<void> {
     if (this.state.calls.get(id)?.state !== 'asking') return;
     this.apply([['tool', id, { state: 'decided' }]]);
-    const reply = await this.request({ type: 'decide', id, input, ...decision });
+    const message: PageMessage = { type: 'decide', id, input, ...decision };
+    let reply = await this.request(message);
+    if (!reply) {
+      // Of several pages, jupyter-server-documents lets only the last one that connected receive replies.
+      await this.kernel.reconnect();
+      reply = await this.request(message);
+    }
     if (!reply?.received && this.state.calls.get(id)?.state === 'decided')
       this.apply([['tool', id, { state: 'asking' }]]);
   }

@@ -14,8 +14,7 @@ import { shareTranslation } from '../renderer/strings';
 import { TurnView } from '../renderer/turn-view';
 import { liveTurn, onLiveTurn, type LiveTurn } from './live-turns';
 import { CONTROL } from '../renderer/views/version-switch';
-import { MENU_EVENT } from './turn-menu';
-import { VERSION_EVENT, type VersionRequest } from './versions';
+import { headerActions, UndisplayedTurn, viewOf } from './undisplayed-turns';
 
 /** A bubbling event from a turn that is now on the page. A listener can reply to its node with `TURN_MARKED`. */
 export const TURN_DRAWN = 'mm-drawn';
@@ -31,19 +30,16 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   private turnId: unknown = null;
   private model: IRenderMime.IMimeModel | null = null;
   private live: LiveTurn | null = null;
+  /** A turn that was shown without an output, until this renderer is on the page. */
+  private arriving: UndisplayedTurn | null = null;
   private unwatch = (): void => undefined;
   private readonly ignoreLiveTurns = onLiveTurn(({ id }) => {
     if (id === this.turnId && this.model) void this.renderModel(this.model);
   });
-  private readonly actions = {
-    onVersion: (number: number): void => {
-      const detail: VersionRequest = { turn: this.turnId, number };
-      this.node.dispatchEvent(new CustomEvent(VERSION_EVENT, { detail, bubbles: true }));
-    },
-    onMenu: (button: HTMLElement): void => {
-      button.dispatchEvent(new Event(MENU_EVENT, { bubbles: true }));
-    },
-  };
+  private readonly actions = headerActions(
+    () => this.turnId,
+    () => this.node,
+  );
   /** The record and notes that are drawn, as JSON. */
   private drawn = '';
 
@@ -98,6 +94,7 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
 
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
+    this.moveArriving();
     this.announceDrawn();
   }
 
@@ -119,12 +116,8 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     this.clear();
     this.live = live;
     this.turnId = live.id;
-    this.view = new TurnView(this.node, {
-      ...this.actions,
-      startedAt: live.startedAt,
-      onStop: () => void live.stop(),
-      onDecide: (...decision) => void live.decide(...decision),
-    });
+    this.takeUndisplayed(live.id);
+    this.view ??= viewOf(live, this.node);
     const update = (): void => {
       this.state = live.state;
       this.view?.update(this.state);
@@ -147,6 +140,8 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     this.unfollow();
     this.view?.dispose();
     this.view = null;
+    this.arriving?.dispose();
+    this.arriving = null;
     this.turnId = null;
     this.drawn = '';
     for (const child of [...this.widgets]) child.dispose();
@@ -167,8 +162,26 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
       if (control.dataset[CONTROL] === name) control.focus({ preventScroll: true });
   }
 
+  /** Continue the view of a turn that was not an output while it ran. */
+  private takeUndisplayed(id: unknown): void {
+    const undisplayed = this.view ? null : UndisplayedTurn.take(id);
+    if (!undisplayed) return;
+    this.view = undisplayed.view;
+    this.arriving = undisplayed;
+    this.moveArriving();
+    this.turnId = id;
+    this.state = undisplayed.turn.state;
+  }
+
+  private moveArriving(): void {
+    if (!this.isAttached) return;
+    this.arriving?.moveTo(this.node);
+    this.arriving = null;
+  }
+
   private draw(id: unknown, ops: unknown[], size: number): void {
     const next = reduce(EMPTY, ops);
+    this.takeUndisplayed(id);
     // A turn that was followed to its end keeps its nodes: the reader may have opened or selected some.
     const isSameTurn = this.view !== null && id === this.turnId;
     const continued = isSameTurn ? continues(this.state, next) : null;

@@ -8,19 +8,29 @@ import { turnMessageIn } from '../renderer/turn-message';
 import { isRecord } from '../renderer/turn-state';
 import { addLiveTurn, LiveTurn, liveTurn, removeLiveTurn } from './live-turns';
 import { lockTurn } from './page-lock';
+import { isFinal } from './answer-places';
 import { isCodeCell } from './prompt-cell';
 import type { TurnOutput } from './partial-turn';
+import { SharedDocument } from './shared-document';
+import { UndisplayedTurn } from './undisplayed-turns';
 
 const DEAD: ReadonlySet<Kernel.Status> = new Set(['restarting', 'autorestarting', 'dead']);
 const CHECK_CONNECTION_MS = 250;
 /** A kernel that is being restarted can still send something for so long. */
 const LAST_WORDS_MS = 10_000;
 
+/** The pages of a shared document agree after so long. */
+const SHARED_AFTER_MS = 3_000;
+
 /** What this page knows about a turn, beside the turn itself. */
 interface Shown {
   readonly turn: LiveTurn;
   /** The id of the execute request. */
   readonly request: string;
+  /** Whether the turn is an output of its cell while it runs. */
+  readonly displayed: boolean;
+  /** The page that sent the request, or the server if it executes the cells. */
+  readonly session: string;
   /** Whether this page sent the request, and so receives the outputs of the cell. */
   readonly isStartedHere: boolean;
   readonly unlock: () => void;
@@ -32,9 +42,11 @@ interface Shown {
 
 export class RunningTurns {
   private readonly shown = new Map<string, Shown>();
+  private readonly document: SharedDocument;
 
   constructor(private readonly panel: NotebookPanel) {
     const { context, sessionContext } = panel;
+    this.document = new SharedDocument(panel);
     sessionContext.iopubMessage.connect((_, message) => {
       this.receive(message);
     });
@@ -87,7 +99,16 @@ export class RunningTurns {
       const unlock = lockTurn(turn.id, isStartedHere, () => {
         this.saveHere(turn.id);
       });
-      shown = { turn, request, isStartedHere, unlock, isInCell: false, isSaved: isStartedHere };
+      shown = {
+        turn,
+        request,
+        session,
+        displayed: message.displayed,
+        isStartedHere,
+        unlock,
+        isInCell: false,
+        isSaved: isStartedHere,
+      };
       this.shown.set(turn.id, shown);
       void turn.known.then(() => {
         const known = this.shown.get(turn.id);
@@ -106,19 +127,42 @@ export class RunningTurns {
     const record = data[MIME_TYPE];
     const id = isRecord(record) ? record['id'] : null;
     const shown = typeof id === 'string' ? this.shown.get(id) : undefined;
-    if (shown && !shown.isStartedHere) this.setOutput(shown, { data, metadata });
+    if (!shown || shown.isStartedHere || !shown.displayed) return;
+    if (!this.document.isShared) this.setOutput(shown, { data, metadata });
+    else if (isFinal(data, metadata))
+      setTimeout(() => {
+        this.addMissingOutput(shown, { data, metadata });
+      }, SHARED_AFTER_MS);
+  }
+
+  /** Add the final output to a shared document if the page that receives it is gone. */
+  private addMissingOutput(shown: Shown, output: TurnOutput): void {
+    const found = this.find(shown.turn.id);
+    const isThere = found.some(({ cell, index }) => {
+      const { data, metadata } = cell.outputs.get(index);
+      return isFinal(data, metadata);
+    });
+    if (!isThere && this.document.isWriter(shown.session)) this.setOutput(shown, output);
   }
 
   /** Show the turn in its cell, unless this page receives the output of the cell. */
   private show(shown: Shown): void {
-    const { turn, isStartedHere } = shown;
-    if (turn.isRunning && !isStartedHere && this.find(turn.id).length === 0) this.write(shown);
+    const { turn, displayed, isStartedHere } = shown;
+    if (!turn.isRunning || this.find(turn.id).length > 0) return;
+    if (!displayed) {
+      const cell = this.panel.content.widgets.find(({ model }) => model.id === turn.cell);
+      UndisplayedTurn.show(turn, cell);
+    } else if (!isStartedHere && !this.document.isShared) {
+      this.write(shown);
+    }
   }
 
-  /** Put what was received into the cell. */
+  /** Put what was received into the cell, unless another page does, or a server that executes the cell adds the output. */
   private write(shown: Shown): void {
-    const output = shown.turn.output();
-    if (output && (shown.turn.isRunning || shown.turn.isLost)) this.setOutput(shown, output);
+    const { turn, displayed, session } = shown;
+    if (!(turn.isLost || (turn.isRunning && displayed)) || !this.document.isWriter(session)) return;
+    const output = turn.output();
+    if (output) this.setOutput(shown, output);
   }
 
   private setOutput(shown: Shown, { data, metadata }: TurnOutput): void {

@@ -5,10 +5,11 @@ import { EMPTY, isRecord, reduce, type TurnState } from './turn-state';
 /** Return a received message, or null if it has another form. */
 export function turnMessageIn(content: unknown): TurnMessage | null {
   if (!isRecord(content)) return null;
-  const { turn, cell, seconds, start, end, ops } = content;
+  const { turn, cell, displayed, seconds, start, end, ops } = content;
   const isValid =
     typeof turn === 'string' &&
     (typeof cell === 'string' || cell === null) &&
+    typeof displayed === 'boolean' &&
     [seconds, start, end].every((each) => typeof each === 'number' && each >= 0) &&
     Array.isArray(ops);
   return isValid ? (content as unknown as TurnMessage) : null;

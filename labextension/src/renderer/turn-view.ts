@@ -57,6 +57,21 @@ export class TurnView {
     this.loop.request();
   }
 
+  /** Show the turn in another place, with what the reader has opened or selected. */
+  moveTo(root: HTMLElement): void {
+    const selection = getSelection();
+    const { anchorNode, anchorOffset, focusNode, focusOffset } = selection ?? {};
+    root.append(this.el);
+    if (
+      selection &&
+      anchorNode &&
+      focusNode &&
+      this.el.contains(anchorNode) &&
+      this.el.contains(focusNode)
+    )
+      selection.setBaseAndExtent(anchorNode, anchorOffset ?? 0, focusNode, focusOffset ?? 0);
+  }
+
   /** Show everything now. */
   flush(): void {
     this.loop.flush();

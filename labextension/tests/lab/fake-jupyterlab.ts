@@ -90,6 +90,13 @@ export class FakeKernel {
     return comm;
   }
 
+  reconnects = 0;
+
+  reconnect(): Promise<void> {
+    this.reconnects++;
+    return Promise.resolve();
+  }
+
   interrupt(): Promise<void> {
     this.interrupts++;
     return Promise.resolve();
@@ -257,9 +264,14 @@ export function newNotebookWidget(rendermime: RenderMimeRegistry): Notebook {
 /** Open a notebook with these cells on the page. */
 export function openNotebook(
   cells: readonly (string | CellContent)[],
-  options: { metadata?: object; lastModified?: string; rendermime?: RenderMimeRegistry } = {},
+  options: {
+    metadata?: object;
+    lastModified?: string;
+    rendermime?: RenderMimeRegistry;
+    isShared?: boolean;
+  } = {},
 ): FakePanel {
-  const model = new NotebookModel();
+  const model = new NotebookModel({ collaborationEnabled: options.isShared ?? false });
   model.fromJSON({
     nbformat: 4,
     nbformat_minor: 5,

@@ -81,7 +81,15 @@ class Turn {
   }
 
   private message(start: number, ops: unknown[]): object {
-    return { turn: this.id, cell: 'cell-0', seconds: 3, start, end: this.sent, ops };
+    return {
+      turn: this.id,
+      cell: 'cell-0',
+      displayed: true,
+      seconds: 3,
+      start,
+      end: this.sent,
+      ops,
+    };
   }
 }
 
@@ -336,7 +344,15 @@ describe('a page that did not start the turn', () => {
 
 it('malformed messages change nothing', async () => {
   const panel = await open();
-  const valid = { turn: 't', cell: 'cell-0', seconds: 1, start: 0, end: 1, ops: [] };
+  const valid = {
+    turn: 't',
+    cell: 'cell-0',
+    displayed: true,
+    seconds: 1,
+    start: 0,
+    end: 1,
+    ops: [],
+  };
   const contents = [null, 5, {}, { ops: [] }, { ...valid, turn: 5 }, { ...valid, start: -1 }];
   for (const content of [...contents, { ...valid, ops: 'x' }, { ...valid, cell: 7 }])
     for (const data of [{}, content, { method: 'custom', content }])

@@ -22,7 +22,14 @@ function fakeModel(): Model & { emit: (...ops: unknown[]) => void; sent: unknown
     on: (name, callback) => name === 'msg:custom' && listeners.push(callback),
     send: (content) => sent.push(content),
     emit: (...ops) => {
-      const message = { turn: 't', cell: 'c', seconds: 1, start: count, end: count + ops.length };
+      const message = {
+        turn: 't',
+        cell: 'c',
+        displayed: true,
+        seconds: 1,
+        start: count,
+        end: count + ops.length,
+      };
       count += ops.length;
       for (const listener of listeners) listener({ ...message, ops });
     },
@@ -231,7 +238,7 @@ test('a turn is drawn from its complete state if messages were missed', async ()
   widget.initialize({ model });
   await widget.render({ model, el: document.body });
   const message = (start: number, end: number, ...ops: unknown[]): void => {
-    emit({ turn: 't', cell: null, seconds: 1, start, end, ops });
+    emit({ turn: 't', cell: null, displayed: true, seconds: 1, start, end, ops });
   };
   message(0, 1, ['open', 0, { type: 'text' }]);
   message(1, 2, ['add', 0, 'one ']);
