@@ -20,6 +20,7 @@ from mm_magics.config import checked_base_url
 from mm_magics.errors import MiniMaxError
 from mm_magics.history import jupytext
 from mm_magics.history.context_messages import context_messages
+from mm_magics.history.notebook import current_path
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
 from mm_magics.wording import counted
@@ -123,7 +124,7 @@ def _notebook(session: Session) -> Iterator[Finding]:
             yield Finding("notebook", None, f"skipped: {fault}")
         for warning in session.notebook.document.warnings:
             yield Finding("notebook", None, warning)
-    path = session.current_path(Path.cwd() / session.notebook.name)
+    path = current_path(session.notebook, Path.cwd() / session.notebook.name)
     if path is not None and jupytext.splits_prompts(path.with_suffix(".py")):
         problem = f"jupytext saves the prompts as code in {path.with_suffix('.py').name}; a line # %% splits a prompt."
         yield Finding("jupytext", None, problem, 'Set custom_cell_magics = "minimax" in jupytext.toml.')

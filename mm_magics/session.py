@@ -38,6 +38,7 @@ from mm_magics.tools.tool import Tool
 from mm_magics.turn.answer import Answer
 from mm_magics.turn.driver import View, drive
 from mm_magics.turn.ledger import Ledger
+from mm_magics.turn.place_notes import notebook_problems, place_notes
 from mm_magics.turn.prepared import Position, PreparedPrompt, PreparedRequest
 from mm_magics.turn.replayed import ReplayedAnswer
 from mm_magics.turn.request_fields import PROMPT_SETTINGS, request_params, user_message, valid_context
@@ -73,6 +74,7 @@ class Session:
         namespace: The variables that tools and schemas are looked up in by name.
         rules: Which tool calls are allowed, denied, or require approval.
         notebook: The notebook that the turns come from, if there is one.
+        cells: Which of its cells is running.
         ledger: The model calls that were made.
     """
 
@@ -89,7 +91,7 @@ class Session:
         self._recordings = Recordings()
         self._restored = 0
         self._reported_edits: set[tuple[str, str]] = set()
-        self._cells = CellMatcher()
+        self.cells = CellMatcher()
         self._place = Place(None)
         self._page = ""
         self._reported: list[str] = []
@@ -302,73 +304,36 @@ class Session:
         self.notebook.receive(description)
         self.settings.follow_notebook(description.get("settings"))
 
-    def current_path(self, path: Path | None) -> Path | None:
-        """Return where the notebook is now.
-
-        Args:
-            path: Where it was when the kernel started. It may have been renamed or moved since.
-        """
-        if isinstance(self.notebook, NotebookFile):
-            return self.notebook.path
-        if self.notebook is None or path is None or not self.notebook.path:
-            return path
-        live = self.notebook.path
-        return next((moved for folder in path.parents if (moved := folder / live).is_file()), path)
-
     def refresh(self) -> None:
         """Update the history if the notebook has changed."""
         document = self.notebook.updated() if self.notebook else None
         self.ledger.notebook = self.notebook.name if self.notebook else ""
         if self.notebook is not None and document is not None:
-            self.notebook.document, moved = self._cells.follow(document, self.history.keys())
+            self.notebook.document, moved = self.cells.follow(document, self.history.keys())
             self._restored += self.history.follow(self.notebook.document, moved)
-
-    def see(self, execution: Execution) -> None:
-        """Remember that a cell runs, to know which cell is running later; see `CellMatcher`."""
-        self._cells.see(execution)
 
     def place(self, execution: Execution | None) -> str | None:
         """Return the id that the running cell has in the notebook; None if it is not a cell of a notebook."""
-        self._place = self._cells.place(execution) if execution else Place(None)
+        self._place = self.cells.place(execution) if execution else Place(None)
         self._page = execution.page if execution else ""
         self.history.run = execution.run if execution else ""
         if execution:
-            self.history.uncertain = self._cells.uncertain(execution.page)
+            self.history.uncertain = self.cells.uncertain(execution.page)
         if self._place.cell_id and not self._place.is_saved:
             self.history.insert(self._place.cell_id, self._place.after)
         return self._place.cell_id
-
-    def find_cell(self, execution: Execution | None) -> str | None:
-        """Return the id that a running command has in the notebook; None if the notebook does not contain it."""
-        place = self._cells.find(execution) if execution else Place(None)
-        return place.cell_id if place.is_saved else None
-
-    def notebook_id(self, cell_id: str) -> str:
-        """Return the id in the notebook of a cell that the front end named."""
-        return self._cells.id_of(cell_id)
 
     def _place_notes(self, at: Position) -> list[str]:
         """Say so if it is not certain which cell is running, or which turns are above it."""
         if self.notebook is None or at.cell_id is None or at.cell_id != self._place.cell_id:
             return []
-        name, notes = self.notebook.name, list[str]()
-        error = (
-            f"{self.notebook.error.message} The turns in the kernel's memory are used." if self.notebook.error else ""
-        )
-        problems = [error, self.notebook.document.unused if self.notebook.document else ""]
-        notes += [problem for problem in problems if problem and problem not in self._reported]
+        problems, reported = list(notebook_problems(self.notebook)), self._reported
         self._reported = problems
-        for number, count in self._cells.guesses(self._page):
-            notes.append(
-                f"{count} cells have the same text: cell {number} may not be the one that ran. Save the notebook."
-            )
-        if left_out := len(self.history.uncertain_turns(at.thread, at.context)):
-            turns = f"{counted(left_out, 'turn')} of {name} {'is' if left_out == 1 else 'are'} not sent"
-            notes.append(f"{turns}: the notebook has unsaved edits. Save it, and run the cell again.")
-        elif not self._place.is_saved and self.history.turns(at.thread):
-            position = "the last one" if self._place.after is None else "below the cell that ran before it"
-            notes.append(f"This cell is not in {name} yet. It is taken to be {position}.")
-        return notes
+        guesses = self.cells.guesses(self._page)
+        return [
+            *(problem for problem in problems if problem not in reported),
+            *place_notes(self.notebook.name, self._place, guesses, self.history, at),
+        ]
 
     def _restored_note(self) -> list[str]:
         """Report once how many turns were restored from the notebook."""

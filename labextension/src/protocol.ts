@@ -222,7 +222,9 @@ export interface DocumentAnswer {
   readonly marks?: Readonly<Record<string, Readonly<Record<string, readonly Mark[]>>>>;
 }
 
+/** The output of a turn. `more` are those of the other turns of its cell, if the cell runs several prompts. */
 export interface CellOutput {
   readonly data: Readonly<Record<string, unknown>>;
   readonly metadata: Readonly<Record<string, unknown>>;
+  readonly more?: readonly Readonly<Record<string, unknown>>[];
 }

@@ -195,6 +195,7 @@ class DocumentDescription(TypedDict):
 class CellOutput(TypedDict):
     data: Mapping[str, Any]
     metadata: Mapping[str, Any]
+    more: NotRequired[Sequence[Mapping[str, Any]]]
 
 
 class OneTimeSettings(TypedDict, total=False):

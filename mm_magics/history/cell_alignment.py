@@ -7,6 +7,7 @@ do. Cells with an id in the file always keep that one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from mm_magics.history.notebook import Cell
 
@@ -20,6 +21,19 @@ def with_lasting_ids(before: Sequence[Cell], cells: Sequence[Cell], owners: Mapp
         owners: The ids of the cells whose turns were answered since then, by turn id.
     """
     return list(_Alignment(before, cells, owners).result())
+
+
+def renamed_ids(before: Sequence[Cell], cells: Sequence[Cell], owners: Mapping[str, str]) -> dict[str, str]:
+    """Return the new ids of a page's cells by their old ones, if all of them are new.
+
+    JupyterLab makes new ids when it opens a notebook without cell ids. The arguments are those of `with_lasting_ids`.
+    """
+    known = {cell.id for cell in before}
+    if known & {cell.id for cell in cells}:
+        return {}
+    old, new = ([replace(cell, has_id=False) for cell in each] for each in (before, cells))
+    aligned = zip(with_lasting_ids(old, new, owners), cells, strict=True)
+    return {found.id: cell.id for found, cell in aligned if found.id in known}
 
 
 class _Alignment:

@@ -129,6 +129,11 @@ class CellMatcher:
         self._seen.clear()
         return self._find(execution)
 
+    def find_id(self, execution: Execution | None) -> str | None:
+        """Return the id that a running command has in the notebook; None if the notebook does not contain it."""
+        place = self.find(execution) if execution else Place(None)
+        return place.cell_id if place.is_saved else None
+
     def place(self, execution: Execution) -> Place:
         """Return where the running prompt is in the notebook. It is the same for the whole execution."""
         if self._placed and execution.run and self._placed[0] == execution.run:

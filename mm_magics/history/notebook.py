@@ -236,6 +236,15 @@ class LiveNotebook:
         waiting = frozenset(map(str, pending))
         self._updated = self.document = Document(self.name, time.time(), list(cells), waiting, grace=0.0)
 
+    @staticmethod
+    def cells_in(description: Mapping[str, Any]) -> list[Cell]:
+        """Return the cells of the first description that a page sends, which contains all of them."""
+        order, changed = description.get("order"), description.get("changed")
+        if not isinstance(order, list) or not isinstance(changed, dict):
+            return []
+        ids = [id_ for id_ in order if isinstance(id_, str) and isinstance(changed.get(id_), Mapping)]
+        return list(_cells([{**changed[id_], "id": id_} for id_ in ids]))
+
     def updated(self) -> Document | None:
         """Return the document if it was described since the last call."""
         updated, self._updated = self._updated, None
@@ -299,3 +308,17 @@ def _identities(document: Document) -> set[str]:
     """Return the ids that are unique to a notebook and its copies: those of its cells and turns."""
     cells = {cell.id for cell in document.cells if cell.has_id}
     return cells | {turn.id for turn in document.turns()}
+
+
+def current_path(notebook: NotebookFile | LiveNotebook | None, path: Path | None) -> Path | None:
+    """Return where the notebook is now.
+
+    Args:
+        notebook: The notebook.
+        path: Where it was when the kernel started. It may have been renamed or moved since.
+    """
+    if isinstance(notebook, NotebookFile):
+        return notebook.path
+    if notebook is None or path is None or not notebook.path:
+        return path
+    return next((moved for folder in path.parents if (moved := folder / notebook.path).is_file()), path)

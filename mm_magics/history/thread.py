@@ -311,7 +311,7 @@ class History:
         A turn that is newer than the document is kept; an older one that the document does not contain is forgotten.
         `moved` are the cells that have another id in the document, by the id that the history has for them.
         """
-        self._rename(moved or {})
+        self.rename(moved or {})
         self._order = _merged([cell.id for cell in document.cells], self._order)
         self.has_document = True
         self.uncertain = frozenset()
@@ -343,7 +343,7 @@ class History:
         new = (turn for place, turns in saved.items() if place not in newer for turn in turns)
         return sum(turn.id not in known for turn in new)
 
-    def _rename(self, moved: Mapping[str, str]) -> None:
+    def rename(self, moved: Mapping[str, str]) -> None:
         """Move the turns of cells to the ids that the cells have in the document."""
         for (thread, key), entry in [*self._entries.items()]:
             if key not in moved:

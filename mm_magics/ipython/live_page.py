@@ -8,11 +8,13 @@ it can be computed again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from mm_magics.display.protocol import CellOutput, DocumentAnswer, Mark, OneTimeSettings, one_time_settings
 from mm_magics.errors import RecordError
+from mm_magics.history.cell_alignment import renamed_ids
 from mm_magics.history.notebook import LiveNotebook
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython.scheduled_cells import ScheduledCells
@@ -23,11 +25,12 @@ Marks = dict[str, dict[str, list[Mark]]]
 
 
 class _Output(NamedTuple):
-    """The final output of a cell. `make` makes it again."""
+    """The final output of a turn. `make` makes it again, and `run` is the execution that it belongs to."""
 
     turn: Turn
     ended_at: float
     make: Callable[[], CellOutput]
+    run: str
 
 
 class LivePage:
@@ -37,7 +40,7 @@ class LivePage:
         self._session, self._scheduled = session, scheduled
         self._send: Send | None = None
         self._sent_marks: Marks = {}
-        self._outputs: dict[str, _Output] = {}
+        self._outputs: dict[str, list[_Output]] = {}
         self._replayed: set[tuple[str, str]] = set()
         self._once: dict[str, OneTimeSettings] = {}
 
@@ -46,6 +49,9 @@ class LivePage:
 
         The first description after a page is opened has `since`: the time up to which the page knows the outputs.
         """
+        for old, new in self._renamed_cells(description).items():
+            if old in self._outputs:
+                self._outputs[new] = self._outputs.pop(old)
         missing = self._missing_outputs(description)
         pending = description.get("pending")
         if missing and isinstance(pending, list):
@@ -61,9 +67,11 @@ class LivePage:
         self.send_marks()
 
     def record_output(self, cell_id: str | None, turn: Turn, make: Callable[[], CellOutput], *, replayed: bool) -> None:
-        """Record the final output of a cell, in case no page was connected to receive it."""
+        """Record the final output of a turn, in case no page was connected to receive it."""
         if cell_id:
-            self._outputs[cell_id] = _Output(turn, time.time(), make)
+            run = self._session.history.run
+            earlier = [each for each in self._outputs.get(cell_id, ()) if run and each.run == run]
+            self._outputs[cell_id] = [*earlier, _Output(turn, time.time(), make, run)]
         if replayed:
             self._replayed.add(turn.place)
 
@@ -78,16 +86,13 @@ class LivePage:
         return self._send is not None and document is not None and cell_id in {cell.id for cell in document.cells}
 
     def replace_turn(self, turn: Turn) -> None:
-        """Replace the turn in the output of its cell."""
-
-        def output() -> CellOutput:
-            from mm_magics.display.mime_bundle import make_bundle
-
-            return {"data": make_bundle(turn), "metadata": {}}
-
-        if self._send is not None and turn.cell_id:
-            self._send({"outputs": {turn.cell_id: output()}})
-            self.record_output(turn.cell_id, turn, output, replayed=False)
+        """Show the turn in the output of its cell, with the other turns of that cell."""
+        if self._send is None or not turn.cell_id:
+            return
+        turns = [each for each in self._session.history.turns(turn.thread) if each.cell_id == turn.cell_id]
+        outputs = [_Output(each, time.time(), partial(_output, each), "") for each in turns or [turn]]
+        self._outputs[turn.cell_id] = outputs
+        self._send({"outputs": {turn.cell_id: _joined(outputs)}})
 
     def send_marks(self) -> None:
         """Send the marks of all turns if they have changed."""
@@ -112,15 +117,37 @@ class LivePage:
             if isinstance(cell_id, str) and cell_id in sources:
                 yield cell_id, sources[cell_id]
 
+    def _renamed_cells(self, description: Mapping[str, Any]) -> dict[str, str]:
+        """Move the turns of a page that was opened again to the new ids of its cells; return these by the old ids."""
+        notebook, history = self._session.notebook, self._session.history
+        before = notebook.document if isinstance(notebook, LiveNotebook) else None
+        cells = LiveNotebook.cells_in(description) if "since" in description else []
+        moved = renamed_ids(before.cells, cells, history.keys()) if before and cells else {}
+        history.rename(moved)
+        return moved
+
     def _missing_outputs(self, description: Mapping[str, Any]) -> dict[str, CellOutput]:
         since, order, cells = (description.get(key) for key in ("since", "order", "changed"))
         if not isinstance(since, int | float) or not isinstance(order, list) or not isinstance(cells, dict):
             return {}
         return {
-            cell_id: output.make()
-            for cell_id, output in self._outputs.items()
-            if cell_id in order and output.ended_at > since and not _contains(cells.get(cell_id), output.turn)
+            cell_id: _joined(outputs)
+            for cell_id, outputs in self._outputs.items()
+            if cell_id in order
+            and any(each.ended_at > since and not _contains(cells.get(cell_id), each.turn) for each in outputs)
         }
+
+
+def _output(turn: Turn) -> CellOutput:
+    from mm_magics.display.mime_bundle import make_bundle
+
+    return {"data": make_bundle(turn), "metadata": {}}
+
+
+def _joined(outputs: Sequence[_Output]) -> CellOutput:
+    """Return the outputs of a cell in one message."""
+    first, *more = [each.make() for each in outputs]
+    return {**first, "more": more} if more else first
 
 
 def _contains(cell: Any, turn: Turn) -> bool:
@@ -129,10 +156,11 @@ def _contains(cell: Any, turn: Turn) -> bool:
     outputs = outputs if isinstance(outputs, list) else []
     data = [each["data"] for each in outputs if isinstance(each, dict) and isinstance(each.get("data"), dict)]
     records = [each[MIME_TYPE] for each in data if isinstance(each.get(MIME_TYPE), dict)]
-    if not records:
+    same = [record for record in records if record.get("id") == turn.id]
+    if not same:
         return False
     try:
-        found = Turn.from_record(records[-1])
+        found = Turn.from_record(same[-1])
     except RecordError:
         return False
-    return (found.id, found.status, found.messages) == (turn.id, turn.status, turn.messages)
+    return (found.status, found.messages) == (turn.status, turn.messages)

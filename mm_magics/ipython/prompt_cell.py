@@ -11,6 +11,7 @@ from mm_magics.display.answer_format import parse_answer
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
 from mm_magics.history.edits import answered_text
+from mm_magics.history.notebook import current_path
 from mm_magics.history.notebook_context import CellRun
 from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic
 from mm_magics.ipython import arguments, frontend
@@ -49,7 +50,7 @@ class PromptCells:
     def _see(self, info: Any) -> None:
         execution = frontend.execution(self._shell)
         if execution and info.store_history:
-            self._session.see(execution)
+            self._session.cells.see(execution)
 
     def _see_first(self, result: Any) -> None:
         """See the cell that loaded the extension: it had begun before."""
@@ -172,7 +173,7 @@ class PromptCells:
         return new[-sees:] if isinstance(sees, int) else new
 
     def _builtin_tools(self) -> Mapping[str, Tool]:
-        path = self._session.current_path(frontend.notebook_path(self._shell))
+        path = current_path(self._session.notebook, frontend.notebook_path(self._shell))
         folder = folder_of(self._session.settings.value("tools_folder"), path)
         return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell)
 
@@ -182,7 +183,7 @@ class PromptCells:
 
     def _cells_run(self) -> dict[str, CellRun]:
         """Return the cells that ran in this kernel, by the id that they have in the notebook."""
-        return {self._session.notebook_id(id_): cell for id_, cell in self.recorder.cells.items()}
+        return {self._session.cells.id_of(id_): cell for id_, cell in self.recorder.cells.items()}
 
 
 def _check_source(source: str, text: str) -> None:

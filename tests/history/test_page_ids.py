@@ -150,7 +150,7 @@ class Page(RuleBasedStateMachine):
     def send(self, cell: PageCell) -> Execution:
         sent = {"page": cell.id, "own": cell.own_id, "none": None}[self.front_end.sends]
         execution = Execution(cell.source, sent, self.page, uuid.uuid4().hex)
-        self.session.see(execution)
+        self.session.cells.see(execution)
         return execution
 
     @precondition(lambda self: self.prompts)

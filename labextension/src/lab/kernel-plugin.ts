@@ -24,12 +24,19 @@ function restoreOutputs({ model }: Notebook, outputs: Record<string, unknown>): 
   for (const cell of model?.cells ?? []) {
     const sent = outputs[cell.id];
     if (!isCodeCell(cell) || !isRecord(sent)) continue;
-    const { data, metadata } = sent as Record<string, Record<string, JSONObject>>;
-    if (!data || !metadata) continue;
-    const output = { output_type: 'display_data', data, metadata } as never;
+    const { more } = sent;
+    const all = [sent, ...(Array.isArray(more) ? (more as unknown[]) : [])].filter(
+      (each) => isRecord(each) && isRecord(each['data']) && isRecord(each['metadata']),
+    ) as Record<string, JSONObject>[];
+    const shown = all.map(({ data, metadata }) => ({
+      output_type: 'display_data',
+      data,
+      metadata,
+    }));
     const at = turnOutputOf(cell);
-    if (at < 0) cell.outputs.fromJSON([output]);
-    else cell.outputs.set(at, output);
+    const [first, ...others] = shown;
+    if (first && others.length === 0 && at >= 0) cell.outputs.set(at, first);
+    else if (first) cell.outputs.fromJSON(shown);
   }
 }
 

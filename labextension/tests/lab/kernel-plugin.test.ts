@@ -177,6 +177,20 @@ describe('a page that was just opened', () => {
     ]);
     expect(second!.outputs.length).toBe(0);
   });
+
+  it('shows all answers of a cell that runs several prompts', async () => {
+    const panel = await activate(openNotebook([PROMPT]));
+    panel.schedule(0);
+    const output = (text: string) => ({ data: { 'text/plain': text }, metadata: {} });
+    const more = [output('two'), 7, { data: {} }, output('three')];
+    panel.kernel.reply(DOCUMENT, { outputs: { 'cell-0': { ...output('one'), more } } });
+    const { outputs } = panel.content.widgets[0]!.model as ICodeCellModel;
+    expect(outputs.toJSON().map(({ data }) => data)).toEqual([
+      { 'text/plain': 'one' },
+      { 'text/plain': 'two' },
+      { 'text/plain': 'three' },
+    ]);
+  });
 });
 
 describe('Stop', () => {

@@ -87,7 +87,7 @@ def fork(context: Context, name: str) -> Table:
     if not name:
         raise ArgumentError("The new thread needs a name.", "%minimax fork NAME")
     session, shell = context.session, context.shell
-    cell_id = session.find_cell(frontend.execution(shell))
+    cell_id = session.cells.find_id(frontend.execution(shell))
     original = session.settings.value("thread")
     turns = counted(session.history.fork(original, name, cell_id), "turn")
     session.settings.assign("thread", name)

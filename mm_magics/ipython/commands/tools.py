@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError
+from mm_magics.history.notebook import current_path
 from mm_magics.ipython import frontend
 from mm_magics.ipython.arguments import split
 from mm_magics.ipython.commands.command import Context
@@ -46,7 +47,7 @@ def tools(context: Context, rest: str) -> Table:
 def _list(context: Context) -> Table:
     session = context.session
     folder = folder_of(
-        session.settings.value("tools_folder"), session.current_path(frontend.notebook_path(context.shell))
+        session.settings.value("tools_folder"), current_path(session.notebook, frontend.notebook_path(context.shell))
     )
     rows = [(name, "ask" if tool.asks else "allow", tool.risk) for name, tool in _builtin().items()]
     rules = [f"Rule: {_rule_text(rule)}" for rule in session.rules] or ["There are no rules."]

@@ -76,7 +76,7 @@ def _turn(context: Context, number: str) -> Turn:
     session, shell = context.session, context.shell
     thread = session.settings.value("thread")
     if not number:
-        cell_id = session.find_cell(frontend.execution(shell))
+        cell_id = session.cells.find_id(frontend.execution(shell))
         above = session.history.context_turns(thread, cell_id)
         if not above:
             raise UsageError(f"No turn of the thread {thread} is above this cell.", "%minimax history lists the turns.")

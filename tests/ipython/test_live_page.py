@@ -1,0 +1,82 @@
+"""What a page that is opened again receives: the answers that it lacks, in the right cells."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.ipython.live_page import LivePage
+from mm_magics.ipython.scheduled_cells import ScheduledCells
+from mm_magics.session import Session
+from tests.turns import turn
+
+LOOP = "for text in texts:\n    ask(text)"
+
+
+class Kernel:
+    """A session and its page, without a kernel."""
+
+    def __init__(self) -> None:
+        self.session = Session(api_key="none")
+        self.page = LivePage(self.session, ScheduledCells())
+        self.sent: list[Any] = []
+
+    def describe(self, cells: dict[str, str], *, shown: dict[str, list[Turn]] | None = None, **fields: Any) -> None:
+        def outputs(id_: str) -> list[Any]:
+            turns = (shown or {}).get(id_, [])
+            return [{"output_type": "display_data", "data": {MIME_TYPE: each.record()}} for each in turns]
+
+        changed = {
+            id_: {"cell_type": "code", "source": source, "outputs": outputs(id_)} for id_, source in cells.items()
+        }
+        self.page.receive({"order": list(cells), "pending": [], "changed": changed, **fields}, self.sent.append)
+
+    def answer(self, run: str, cell_id: str, *answers: str) -> list[Turn]:
+        self.session.history.run = run
+        turns = []
+        for answer in answers:
+            made = self.session.history.put(turn(f"q {answer}", answer, cell_id=cell_id))
+            self.page.record_output(
+                cell_id, made, lambda made=made: {"data": {MIME_TYPE: made.id}, "metadata": {}}, replayed=False
+            )
+            turns.append(made)
+        return turns
+
+    def outputs(self) -> dict[str, list[str]]:
+        (found,) = [each["outputs"] for each in self.sent if "outputs" in each]
+        outputs = {id_: (output, *output.get("more", ())) for id_, output in found.items()}
+        return {id_: [each["data"][MIME_TYPE] for each in sent] for id_, sent in outputs.items()}
+
+
+def test_a_page_receives_all_answers_of_a_loop() -> None:
+    kernel = Kernel()
+    kernel.describe({"a": LOOP})
+    kernel.answer("1", "a", "old")
+    turns = kernel.answer("2", "a", "one", "two", "three")
+    kernel.describe({"a": LOOP}, shown={"a": turns[:1]}, since=time.time() - 9)
+    assert kernel.outputs() == {"a": [each.id for each in turns]}
+    assert [each.text for each in kernel.session.history.turns("main")] == ["one", "two", "three"]
+    kernel.sent.clear()
+    kernel.describe({"a": LOOP}, shown={"a": turns}, since=time.time() - 9)
+    assert not any("outputs" in each for each in kernel.sent)
+
+
+def test_a_page_that_gives_all_cells_new_ids_receives_their_answers() -> None:
+    kernel = Kernel()
+    kernel.describe({"a": "%%minimax\nOne", "b": "%%minimax\nTwo", "c": "x = 1"})
+    (one,) = kernel.answer("1", "a", "one")
+    (two,) = kernel.answer("2", "b", "two")
+    new = {"n1": "%%minimax\nOne", "n2": "%%minimax\nTwo", "n3": "x = 1"}
+    kernel.describe(new, shown={"n1": [one]}, since=time.time() - 9)
+    assert kernel.outputs() == {"n2": [two.id]}
+    assert [each.place for each in kernel.session.history.turns("main")] == [("n1", one.id), ("n2", two.id)]
+
+
+def test_switching_a_version_keeps_the_other_answers_of_the_cell() -> None:
+    kernel = Kernel()
+    kernel.describe({"a": LOOP})
+    first, _ = kernel.answer("1", "a", "one", "two")
+    kernel.page.replace_turn(first)
+    (output,) = kernel.sent[-1]["outputs"].values()
+    assert len(output["more"]) == 1
