@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from mm_magics.history.turn import MIME_TYPE
-from tests.browser.conftest import Lab, Notebook, _opener, _server
+from tests.browser.conftest import Lab, Notebook, _opener, _server, ready
 from tests.environments import environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.interop]
@@ -141,3 +141,31 @@ def test_a_call_is_allowed_with_the_buttons(open_notebook):
     expect(turn.locator(".mm-status")).to_have_text("done", timeout=20_000)
     (output,) = saved(notebook, 2)
     assert output.data[MIME_TYPE]["responses"][0]["tools"][0]["outcome"] == "done"
+
+
+@pytest.fixture(scope="module")
+def collaboration(tmp_path_factory, simulator):
+    yield from _lab("collaboration", tmp_path_factory, simulator)
+
+
+@pytest.fixture
+def open_shared(browser, collaboration, request):
+    yield from _opener(browser, collaboration, request)
+
+
+def test_a_second_page_shows_the_answer_and_stops_it(browser, collaboration, open_shared):
+    first = open_shared(LOAD, SLOW)
+    page = browser.browser.new_context().new_page()
+    page.goto(f"{collaboration.url}/lab/tree/{first.path.name}?reset")
+    ready(page)
+    second = Notebook(page, first.path)
+    run(first, 0)
+    first.run(1, wait=False)
+    turn = turn_of(second, 1)
+    expect(turn.locator(".mm-text p").first).to_be_visible(timeout=20_000)
+    turn.get_by_role("button", name="Stop").click()
+    for each in (first, second):
+        expect(turn_of(each, 1).locator(".mm-status")).to_have_text("stopped", timeout=10_000)
+    (output,) = saved(first, 1)
+    assert output.data[MIME_TYPE]["status"] == "stopped"
+    page.context.close()
