@@ -1,0 +1,128 @@
+// The record and the output that a page makes of a turn whose kernel is gone.
+import { describe, expect, it } from 'vitest';
+import { partialOutput, partialRecord } from '../../src/lab/partial-turn';
+import { EMPTY, reduce, type TurnState } from '../../src/renderer/turn-state';
+
+const USER = { role: 'user', content: [{ type: 'text', text: 'Hi.' }] };
+const RECORD = { schema: 2, id: 't', messages: [USER], responses: [], json: { 'params.x': '1.0' } };
+const CALL = { type: 'tool_use', id: 'c1', name: 'look', input: { path: 'a' } };
+const RESULT = { type: 'tool_result', tool_use_id: 'c1', content: 'seen' };
+const RESPONSE = { id: 'm1', model: 'M', usage: {}, seconds: 0.5 };
+
+const state = (...ops: unknown[]): TurnState => reduce(EMPTY, [['record', RECORD], ...ops]);
+const started = ['record', { messages: [], responses: [RESPONSE] }];
+const call = [
+  ['open', 0, { type: 'tool_use', id: 'c1', name: 'look', input: {} }],
+  ['add', 0, '{"path": "a"}'],
+  ['close', 0, { block: CALL, exact: '{"exact": 1.0}' }],
+];
+const answered = [
+  ['open', 1, { ...RESULT, content: '' }],
+  ['close', 1, { block: RESULT }],
+  ['tool', 'c1', { state: 'done', seconds: 0.2 }],
+];
+
+describe('the record', () => {
+  it('is missing if the kernel has not sent its part', () => {
+    expect(partialRecord(EMPTY, 1, 'note')).toBeNull();
+    expect(partialOutput(reduce(EMPTY, [['open', 0, { type: 'text' }]]), 1, true)).toBeNull();
+  });
+
+  it('contains only the prompt if nothing was received', () => {
+    expect(partialRecord(state(), 1, 'note')).toEqual({ ...RECORD, notes: ['note'] });
+  });
+
+  it('contains a call and its result, and the exact text of what a save changes', () => {
+    const record = partialRecord(state(started, ...call, ...answered), 2, 'note');
+    expect(record).toEqual({
+      ...RECORD,
+      messages: [USER, { role: 'assistant', content: [CALL] }, { role: 'user', content: [RESULT] }],
+      responses: [
+        { ...RESPONSE, seconds: 2, tools: [{ id: 'c1', outcome: 'done', seconds: 0.2 }] },
+      ],
+      json: { 'params.x': '1.0', 'messages.1.content.0': '{"exact": 1.0}' },
+      notes: ['note'],
+    });
+  });
+
+  it('contains a call that runs or waits for approval without a result', () => {
+    for (const status of ['asking', 'decided', 'running']) {
+      const waiting = state(started, ...call, ['tool', 'c1', { state: status }]);
+      const record = partialRecord(waiting, 2, 'note')!;
+      expect(record['messages']).toHaveLength(2);
+      expect(record['responses']).toEqual([{ ...RESPONSE, seconds: 2 }]);
+    }
+  });
+
+  it('keeps the text of arguments that are not complete', () => {
+    const cut = state(started, ['open', 0, { ...CALL, input: {} }], ['add', 0, '{"path": "']);
+    const record = partialRecord(cut, 2, 'note')!;
+    expect(record['messages']).toEqual([
+      USER,
+      { role: 'assistant', content: [{ ...CALL, input: {} }] },
+    ]);
+    expect(record['responses']).toEqual([
+      { ...RESPONSE, seconds: 2, unfinished: 0, partial_json: '{"path": "' },
+    ]);
+  });
+
+  it('adds the message that was being received to the complete rounds before it', () => {
+    const first = [
+      { role: 'assistant', content: [CALL] },
+      { role: 'user', content: [RESULT] },
+    ];
+    const responses = [RESPONSE, { ...RESPONSE, id: 'm2', seconds: 0.1 }];
+    const second = state(
+      started,
+      ...call,
+      ...answered,
+      ['record', { messages: first, responses }],
+      ['open', 2, { type: 'odd', value: 1 }],
+      ['close', 2, { block: { type: 'odd', value: 2 } }],
+      ['open', 3, { type: 'text' }],
+      ['add', 3, 'I see'],
+    );
+    const record = partialRecord(second, 2, 'note')!;
+    expect(record['messages']).toEqual([
+      USER,
+      ...first,
+      {
+        role: 'assistant',
+        content: [
+          { type: 'odd', value: 2 },
+          { type: 'text', text: 'I see' },
+        ],
+      },
+    ]);
+    expect(record['responses']).toEqual([
+      RESPONSE,
+      { ...RESPONSE, id: 'm2', seconds: 1.5, unfinished: 1 },
+    ]);
+  });
+});
+
+describe('the texts of the output', () => {
+  const output = (text: string): Record<string, unknown> =>
+    partialOutput(state(started, ['open', 0, { type: 'text' }], ['add', 0, text]), 1, true)!.data;
+
+  it('are sanitized', () => {
+    const evil = 'a\u202e **b** <img src=x onerror=alert(1)> ![c](https://e.org/x.png)';
+    const data = output(evil);
+    expect(data['text/html']).toContain('<strong>b</strong>');
+    expect(data['text/html']).not.toMatch(/onerror|<img[^>]* src=/);
+    expect(data['text/markdown']).toMatch(/^```\n[^]*\n```$/);
+    for (const type of ['text/html', 'text/markdown', 'text/plain'])
+      expect(data[type]).toContain('[U+202E]');
+  });
+
+  it('are not broken out of by fences', () => {
+    expect(output('````\n<script>x</script>')['text/markdown']).toMatch(/^`{5}\n/);
+  });
+
+  it('say that the answer is not complete, also if nothing was received', () => {
+    const { data, metadata } = partialOutput(state(), 1, false)!;
+    expect(data['text/plain']).toBe('The answer was not complete when the notebook was saved.');
+    expect(data['text/html']).toContain('was not complete');
+    expect(JSON.stringify(metadata)).toContain('"partial":"running"');
+  });
+});
