@@ -62,6 +62,8 @@ export default defineConfig({
     testTimeout: 20_000,
     // JupyterLab logs these in jsdom, also in its own tests. They have no effect here.
     onConsoleLog: (log) =>
-      !/Add Yjs type to a document|yjs#509|Yjs was already imported|Clipboard API|scrollTo is not a function/.test(log),
+      !/Add Yjs type to a document|yjs#509|Yjs was already imported|Clipboard API|scrollTo is not a function/.test(
+        log,
+      ),
   },
 });
