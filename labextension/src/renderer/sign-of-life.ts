@@ -8,7 +8,7 @@ export class SignOfLife {
   private timer: ReturnType<typeof setInterval> | null = null;
   private ticks = 0;
 
-  /** `onChange` is called when the kernel falls silent, and when it is heard again. */
+  /** `onChange` is called when the kernel falls silent, and when it is heard again or not expected any more. */
   constructor(private readonly onChange: (silent: boolean) => void) {}
 
   get silent(): boolean {
@@ -29,8 +29,10 @@ export class SignOfLife {
 
   /** Nothing more is expected. */
   end(): void {
+    const wasSilent = this.silent;
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
     this.ticks = 0;
+    if (wasSilent) this.onChange(false);
   }
 }
