@@ -98,7 +98,7 @@ class Conversation(RuleBasedStateMachine):
         assert problems(array) == []
         texts = [block["text"] for message in array[::2] for block in blocks(message) if block["type"] == "text"]
         assert texts == expected
-        if answer.has_content:
+        if answer.has_content or (cell and (thread, key) not in self.turns):  # a cell shows even an empty first turn
             if key not in self.order:
                 self.order.append(key)
             self.turns[thread, key] = answer.turn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -136,12 +135,6 @@ def test_the_value_of_a_secret_typed_by_mistake_is_not_repeated(session):
     with pytest.raises(UsageError) as caught:
         output(session, f"add x --env KEY={SECRET} -- cat")
     assert SECRET not in str(caught.value)
-
-
-def test_without_the_sdk_the_command_says_what_to_install(session, monkeypatch):
-    monkeypatch.setitem(sys.modules, "mcp", None)
-    with pytest.raises(UsageError, match=r'pip install "mm-magics\[mcp\]"'):
-        output(session, "add x -- cat")
 
 
 def test_closing_the_session_ends_its_servers(session):

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 
@@ -355,9 +354,3 @@ def test_what_cannot_work_is_refused_in_one_line(servers, monkeypatch, name, com
     assert caught.value.hint
     assert str(caught.value).isprintable() or len(str(caught.value).splitlines()) == 2
     assert servers.names == []
-
-
-def test_without_the_sdk_one_line_says_what_to_install(servers, monkeypatch):
-    monkeypatch.setitem(sys.modules, "mcp", None)
-    with pytest.raises(UsageError, match=r'pip install "mm-magics\[mcp\]"'):
-        servers.add("a", ["cat"])
