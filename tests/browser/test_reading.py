@@ -70,20 +70,22 @@ def test_a_selection_stays(open_notebook, selector):
 def test_the_keyboard_focus_and_the_scroll_position_stay(open_notebook):
     notebook = open_notebook(LOAD, STREAM)
     stream(notebook)
-    notebook.page.evaluate(
+    scrolled = notebook.page.evaluate(
         """() => {
           const area = document.querySelectorAll('.jp-OutputArea')[1];
-          area.style.maxHeight = '300px';
+          area.style.maxHeight = '200px';
           area.style.overflow = 'auto';
           area.querySelector('.mm-thinking summary').focus({ preventScroll: true });
-          area.scrollTop = 120;
+          area.scrollTop = 60;
+          return area.scrollTop;
         }"""
     )
+    assert scrolled > 0
     focused = notebook.evaluate(FOCUSED)
     assert focused
     end(notebook)
     assert notebook.evaluate(FOCUSED) == focused
-    assert notebook.evaluate("() => document.querySelectorAll('.jp-OutputArea')[1].scrollTop") == 120
+    assert notebook.evaluate("() => document.querySelectorAll('.jp-OutputArea')[1].scrollTop") == scrolled
 
 
 def test_reading_continues_where_the_cell_was_moved_while_it_streamed(open_notebook):
