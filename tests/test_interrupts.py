@@ -65,7 +65,7 @@ def check(session: Session, witness: Witness) -> None:
         assert turn.status in ("stopped", "complete")
         for block in blocks_of_first_answer(turn):
             assert isinstance(block, dict)
-    content: list[Any] = [block for turn in turns for block in turn.messages[1]["content"]]
+    content: list[Any] = [block for turn in turns for block in blocks_of_first_answer(turn)]
     for kind, shown in witness.shown.items():
         in_history = "".join(block.get(kind, "") for block in content if block["type"] == kind)
         assert in_history.startswith(shown), f"{kind} was shown and is lost"
