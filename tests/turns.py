@@ -12,6 +12,7 @@ import jsonschema
 from mm_magics.api.request import message_sha256, request_sha256
 from mm_magics.history.context_messages import context_messages
 from mm_magics.history.replay import RecordedRequest
+from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 
 SCHEMA = json.loads((files("mm_magics.history") / "turn.schema.json").read_text("utf-8"))
@@ -60,3 +61,16 @@ def recorded_request(asked: Turn, above: list[Turn] | None = None) -> RecordedRe
     sent = context_messages(above or [], asked.messages[0])
     sha256 = request_sha256(asked.model, asked.system, asked.params, map(message_sha256, sent))
     return RecordedRequest(asked.messages[0], asked.model, asked.system, asked.params, sent, sha256)
+
+
+def history_of(*cells: str | None, thread: str = "main") -> tuple[History, list[Turn]]:
+    """Return a history in which these cells ran in this order, each seeing those above it, and its turns."""
+    history = History()
+    for number, cell in enumerate(cells):
+        above = history.context_turns(thread, cell)
+        history.put(turn(f"q{number}", f"a{number}", above, cell_id=cell, thread=thread))
+    return history, history.turns(thread)
+
+
+def texts(history: History, thread: str) -> list[str]:
+    return [each.text for each in history.turns(thread)]

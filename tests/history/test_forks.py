@@ -5,26 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mm_magics.errors import UsageError
-from mm_magics.history.thread import History
-from mm_magics.history.turn import Turn
-from tests.turns import turn
-
-
-def filled(*cells: str | None, thread: str = "main") -> tuple[History, list[Turn]]:
-    """A history in which these cells were run in this order, each with the turns above it as context."""
-    history = History()
-    for number, cell in enumerate(cells):
-        above = history.context_turns(thread, cell)
-        history.put(turn(f"q{number}", f"a{number}", above, cell_id=cell, thread=thread))
-    return history, history.turns(thread)
-
-
-def texts(history: History, thread: str) -> list[str]:
-    return [each.text for each in history.turns(thread)]
+from tests.turns import history_of, texts, turn
 
 
 def test_a_fork_shares_the_turns_above_the_cell() -> None:
-    history, turns = filled("a", "b", "c")
+    history, turns = history_of("a", "b", "c")
     assert history.fork("main", "side", "c") == 2
     assert history.base("side") == {"thread": "main", "turn": turns[1].id, "cell": "b"}
     assert history.base("main") is None
@@ -38,7 +23,7 @@ def test_a_fork_shares_the_turns_above_the_cell() -> None:
 
 
 def test_a_fork_without_a_cell_shares_everything_and_can_be_forked_again() -> None:
-    history, turns = filled(None, None)
+    history, turns = history_of(None, None)
     assert history.fork("main", "side") == 2
     assert history.base("side") == {"thread": "main", "turn": turns[1].id, "cell": ""}
     history.put(turn("q", "own", cell_id="x", thread="side"))
@@ -56,7 +41,7 @@ def test_a_fork_without_a_cell_shares_everything_and_can_be_forked_again() -> No
     ],
 )
 def test_a_fork_that_is_not_possible_is_an_error(thread: str, name: str, reason: str) -> None:
-    history, _ = filled("a")
+    history, _ = history_of("a")
     history.put(turn("q", "x", cell_id="a", thread="other"))
     with pytest.raises(UsageError) as caught:
         history.fork(thread, name)
@@ -65,14 +50,14 @@ def test_a_fork_that_is_not_possible_is_an_error(thread: str, name: str, reason:
 
 
 def test_a_fork_sees_the_new_turn_of_the_cell_where_it_was_forked() -> None:
-    history, _ = filled("a", "b", "c")
+    history, _ = history_of("a", "b", "c")
     history.fork("main", "side", "c")
     history.put(turn("q", "again", cell_id="b"))
     assert texts(history, "side") == ["a0", "again"]
 
 
 def test_a_fork_without_its_last_shared_turn_shares_what_is_above_its_first_cell() -> None:
-    history, turns = filled("a", "b", "c", "d")
+    history, turns = history_of("a", "b", "c", "d")
     history.fork("main", "side", "c")
     history.put(turn("q", "own", cell_id="c", thread="side"))
     history.forget(turns[1])
@@ -83,7 +68,7 @@ def test_a_fork_without_its_last_shared_turn_shares_what_is_above_its_first_cell
 
 
 def test_a_fork_of_a_fork_without_its_last_shared_turn_keeps_what_both_share() -> None:
-    history, _ = filled("a", "b", "c")
+    history, _ = history_of("a", "b", "c")
     history.fork("main", "side", "c")
     own = turn("q", "own", cell_id="c", thread="side")
     history.put(own)
@@ -95,7 +80,7 @@ def test_a_fork_of_a_fork_without_its_last_shared_turn_keeps_what_both_share() -
 
 
 def test_the_turns_of_a_fork_are_stale_after_a_shared_turn_changed() -> None:
-    history, _ = filled("a", "b")
+    history, _ = history_of("a", "b")
     history.fork("main", "side")
     above = history.context_turns("side", "c")
     history.put(turn("q", "own", above, cell_id="c", thread="side"))
@@ -105,7 +90,7 @@ def test_the_turns_of_a_fork_are_stale_after_a_shared_turn_changed() -> None:
 
 
 def test_clearing_a_fork_counts_the_shared_turns_and_leaves_them_in_their_thread() -> None:
-    history, _ = filled("a", "b")
+    history, _ = history_of("a", "b")
     history.fork("main", "side")
     history.put(turn("q", "own", cell_id="c", thread="side"))
     assert history.clear("side") == 3

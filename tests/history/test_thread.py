@@ -12,44 +12,31 @@ from mm_magics.history.context_messages import context_messages, request_digest
 from mm_magics.history.notebook import Cell, Document
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
-from tests.turns import turn
-
-
-def filled(*cells: str | None, thread: str = "main") -> tuple[History, list[Turn]]:
-    """A history in which these cells were run in this order, each with the turns above it as context."""
-    history = History()
-    for number, cell in enumerate(cells):
-        above = history.context_turns(thread, cell)
-        history.put(turn(f"q{number}", f"a{number}", above, cell_id=cell, thread=thread))
-    return history, history.turns(thread)
-
-
-def texts(history: History, thread: str) -> list[str]:
-    return [each.text for each in history.turns(thread)]
+from tests.turns import history_of, texts, turn
 
 
 def test_turns_are_in_the_order_of_the_first_runs_of_their_cells() -> None:
-    history, _ = filled("a", "b", None, "c")
+    history, _ = history_of("a", "b", None, "c")
     assert [each.text for each in history.turns("main")] == ["a0", "a1", "a2", "a3"]
     assert history.turns("other") == []
     assert list(history.threads()) == ["main"]
 
 
 def test_rerunning_a_cell_replaces_its_turn() -> None:
-    history, _ = filled("a", "b", "c")
+    history, _ = history_of("a", "b", "c")
     history.put(turn("new", "again", cell_id="b"))
     assert [each.text for each in history.turns("main")] == ["a0", "again", "a2"]
     assert history.turn_of_cell("main", "b") == history.turns("main")[1]
 
 
 def test_a_turn_without_a_cell_is_appended() -> None:
-    history, _ = filled(None, None)
+    history, _ = history_of(None, None)
     assert [each.text for each in history.turns("main")] == ["a0", "a1"]
     assert history.turn_of_cell("main", None) is None
 
 
 def test_a_cell_has_one_turn_per_thread() -> None:
-    history, _ = filled("a")
+    history, _ = history_of("a")
     history.put(turn("q", "elsewhere", cell_id="a", thread="other"))
     assert [each.text for each in history.turns("main")] == ["a0"]
     assert [each.text for each in history.turns("other")] == ["elsewhere"]
@@ -76,12 +63,12 @@ def test_a_cell_has_one_turn_per_thread() -> None:
     ],
 )
 def test_a_prompt_cell_sees_the_turns_of_its_context(cell: str | None, context: Any, texts: list[str]) -> None:
-    history, _ = filled("a", "b", "c", "d")
+    history, _ = history_of("a", "b", "c", "d")
     assert [each.text for each in history.context_turns("main", cell, context)] == texts
 
 
 def test_clearing_a_thread_leaves_the_others() -> None:
-    history, _ = filled("a", "b")
+    history, _ = history_of("a", "b")
     history.put(turn("q", "kept", cell_id="a", thread="other"))
     assert history.clear("main") == 2
     assert history.turns("main") == []
@@ -90,7 +77,7 @@ def test_clearing_a_thread_leaves_the_others() -> None:
 
 
 def test_changing_a_returned_list_does_not_change_the_history() -> None:
-    history, _ = filled("a", "b")
+    history, _ = history_of("a", "b")
     history.turns("main").clear()
     history.context_turns("main", None).clear()
     history.threads()["main"].clear()
@@ -101,14 +88,14 @@ def test_changing_a_returned_list_does_not_change_the_history() -> None:
 
 
 def test_turns_below_a_changed_one_are_stale_and_those_above_are_not() -> None:
-    history, turns = filled("a", "b", "c")
+    history, turns = history_of("a", "b", "c")
     assert [each.place in history.stale() for each in turns] == [False, False, False]
     history.put(turn("changed", "a1", history.context_turns("main", "b"), cell_id="b"))
     assert [each.place in history.stale() for each in history.turns("main")] == [False, False, True]
 
 
 def test_a_turn_stops_being_stale_when_its_context_is_restored() -> None:
-    history, turns = filled("a", "b", "c")
+    history, turns = history_of("a", "b", "c")
     history.put(turn("changed", "x", cell_id="a"))
     assert turns[1].place in history.stale()
     history.put(turns[0])
@@ -116,21 +103,21 @@ def test_a_turn_stops_being_stale_when_its_context_is_restored() -> None:
 
 
 def test_the_same_answer_makes_nothing_stale() -> None:
-    history, _ = filled("a", "b")
+    history, _ = history_of("a", "b")
     history.put(turn("q0", "a0", cell_id="a"))
     assert [each.place in history.stale() for each in history.turns("main")] == [False, False]
 
 
 @pytest.mark.parametrize("context", ["above", "none", 1, 2, "all"])
 def test_a_turn_with_another_context_setting_is_not_stale(context: Any) -> None:
-    history, _ = filled("a", "b", "c")
+    history, _ = history_of("a", "b", "c")
     above = history.context_turns("main", "c", context)
     history.put(turn("q", "a", above, cell_id="c", context=context))
     assert history.turns("main")[2].place not in history.stale()
 
 
 def test_a_turn_that_is_not_in_the_thread_is_not_stale() -> None:
-    history, _ = filled("a")
+    history, _ = history_of("a")
     assert not history.stale()
 
 
@@ -138,7 +125,7 @@ def test_a_turn_that_is_not_in_the_thread_is_not_stale() -> None:
 
 
 def test_context_messages_are_the_turns_and_then_the_prompt() -> None:
-    _, turns = filled("a", "b")
+    _, turns = history_of("a", "b")
     array = context_messages(turns, {"role": "user", "content": "?"})
     assert problems(array) == []
     texts = [[block["text"] for block in message["content"]] for message in array]  # type: ignore[union-attr,index]
@@ -153,20 +140,20 @@ def test_turns_without_a_sendable_answer_are_not_in_the_context() -> None:
 
 
 def test_request_digest_is_the_hash_of_the_request() -> None:
-    _, turns = filled("a", "b")
+    _, turns = history_of("a", "b")
     assert request_digest(turns[:1], turns[1]) == turns[1].request_sha256
     assert request_digest([], turns[1]) != turns[1].request_sha256
 
 
 def test_a_recorded_turn_without_messages_affects_no_other() -> None:
-    history, _ = filled("a", "b")
+    history, _ = history_of("a", "b")
     history.put(turn("q", "a", cell_id="c", messages=[{"role": "user", "content": []}]))
     history.put(replace(turn("q", "a", cell_id="d"), messages=[]))
     assert history.stale() == set(), "without an answer there is no context that could have changed"
 
 
 def test_a_turn_without_a_hash_is_never_stale() -> None:
-    history, turns = filled("a", "b")
+    history, turns = history_of("a", "b")
     history.put(replace(turns[1], request_sha256=""))
     history.put(turn("changed", "x", cell_id="a"))
     assert history.stale() == set()
@@ -174,7 +161,7 @@ def test_a_turn_without_a_hash_is_never_stale() -> None:
 
 @pytest.mark.parametrize(("context", "stale"), [("above", True), ("all", True), (1, False), (2, True), ("none", False)])
 def test_a_turn_is_stale_only_if_a_turn_that_it_sees_changed(context: Any, stale: bool) -> None:
-    history, _ = filled("a", "b")
+    history, _ = history_of("a", "b")
     above = history.context_turns("main", "c", context)
     history.put(turn("q", "a", above, cell_id="c", context=context))
     history.put(turn("changed", "x", cell_id="a"))
@@ -185,7 +172,7 @@ def test_a_turn_is_stale_only_if_a_turn_that_it_sees_changed(context: Any, stale
 
 
 def test_loaded_turns_come_before_all_others_in_their_order_and_have_no_cell() -> None:
-    history, _ = filled("a")
+    history, _ = history_of("a")
     loaded = [turn("q", "one", cell_id="a"), turn("q", "two", base={"thread": "gone", "turn": "x"})]
     history.load(loaded)
     history.load(loaded)
@@ -195,7 +182,7 @@ def test_loaded_turns_come_before_all_others_in_their_order_and_have_no_cell() -
 
 
 def test_a_forgotten_turn_stays_forgotten_while_the_document_contains_it() -> None:
-    history, turns = filled("a", "b")
+    history, turns = history_of("a", "b")
     history.forget(turns[0])
     assert texts(history, "main") == ["a1"]
     history.follow(page(*turns))
@@ -248,16 +235,16 @@ def test_a_turn_that_is_newer_than_the_document_is_kept(
 
 
 def test_an_older_turn_that_the_document_does_not_contain_is_forgotten_unless_it_has_no_cell() -> None:
-    history, _ = filled("a", None, "b")
+    history, _ = history_of("a", None, "b")
     history.follow(page())
     assert texts(history, "main") == ["a1"]
 
 
 def test_a_new_cell_comes_after_the_cell_that_was_run_before_it() -> None:
-    history, turns = filled("a", "b", "c")
+    history, turns = history_of("a", "b", "c")
     history.follow(page(turns[0], turns[2], saved_at=0.0))
     assert texts(history, "main") == ["a0", "a1", "a2"]
-    history, turns = filled("new", "a", "b")
+    history, turns = history_of("new", "a", "b")
     history.follow(page(turns[2], turns[1], saved_at=0.0))
     assert texts(history, "main") == ["a0", "a2", "a1"]
 
@@ -334,7 +321,7 @@ def test_the_document_gives_all_turns_of_a_cell() -> None:
 
 
 def test_turns_of_uncertain_cells_are_in_no_context() -> None:
-    history, _ = filled("a", "b", "c")
+    history, _ = history_of("a", "b", "c")
     history.uncertain = frozenset("b")
     assert [each.text for each in history.context_turns("main", "c")] == ["a0"]
     assert [each.text for each in history.context_turns("main", None, 2)] == ["a0", "a2"]
@@ -345,7 +332,7 @@ def test_turns_of_uncertain_cells_are_in_no_context() -> None:
 
 
 def test_a_cell_that_is_not_in_the_document_is_put_where_it_is_taken_to_be() -> None:
-    history, _ = filled("a", "b")
+    history, _ = history_of("a", "b")
     for cell, after in (("after a", "a"), ("last", None), ("first", ""), ("unknown", "gone")):
         history.insert(cell, after)
         history.put(turn(cell, cell, cell_id=cell))
@@ -353,7 +340,7 @@ def test_a_cell_that_is_not_in_the_document_is_put_where_it_is_taken_to_be() -> 
 
 
 def test_turns_move_to_the_cell_that_the_document_has_for_them() -> None:
-    history, turns = filled("a", "vscode-b")
+    history, turns = history_of("a", "vscode-b")
     saved = [turns[0], replace(turns[1], cell_id="b")]
     assert history.follow(page(*saved), {"vscode-b": "b"}) == 0
     assert [each.place for each in history.turns("main")] == [each.place for each in saved]
