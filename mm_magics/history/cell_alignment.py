@@ -20,6 +20,8 @@ def with_lasting_ids(before: Sequence[Cell], cells: Sequence[Cell], owners: Mapp
         cells: The cells of the new version.
         owners: The ids of the cells whose turns were answered since then, by turn id.
     """
+    if all(cell.has_id for cell in cells):
+        return list(cells)
     return list(_Alignment(before, cells, owners).result())
 
 
@@ -77,6 +79,8 @@ class _Alignment:
                 for at, number in zip(old, new, strict=True):
                     self._assign(number, self._before[at].id)
         for number, cell in enumerate(self._cells):  # cells that were moved
+            if not self._is_open(number):
+                continue
             same = (each.id for each in self._before if each.id in self._free and _contents(each) == _contents(cell))
             self._assign(number, next(same, None))
 

@@ -219,7 +219,7 @@ class LiveNotebook:
         self.path = ""
         self.error: NotebookError | None = None
         self.document: Document | None = None
-        self._cells: dict[str, Any] = {}
+        self._cells: dict[str, Cell] = {}
         self._updated: Document | None = None
 
     def receive(self, description: Mapping[str, Any]) -> None:
@@ -230,11 +230,10 @@ class LiveNotebook:
             return
         self.error = None
         self.name, self.path = (str(description.get(key) or getattr(self, key)) for key in ("name", "path"))
-        self._cells |= changed
-        self._cells = {id_: self._cells[id_] for id_ in order if isinstance(id_, str) and id_ in self._cells}
-        cells = _cells([{**cell, "id": id_} for id_, cell in self._cells.items() if isinstance(cell, Mapping)])
+        cells = {id_: cell for id_, cell in self._cells.items() if id_ not in changed} | _cells_by_id(changed)
+        self._cells = {id_: cells[id_] for id_ in order if isinstance(id_, str) and id_ in cells}
         waiting = frozenset(map(str, pending))
-        self._updated = self.document = Document(self.name, time.time(), list(cells), waiting, grace=0.0)
+        self._updated = self.document = Document(self.name, time.time(), [*self._cells.values()], waiting, grace=0.0)
 
     @staticmethod
     def cells_in(description: Mapping[str, Any]) -> list[Cell]:
@@ -242,13 +241,19 @@ class LiveNotebook:
         order, changed = description.get("order"), description.get("changed")
         if not isinstance(order, list) or not isinstance(changed, dict):
             return []
-        ids = [id_ for id_ in order if isinstance(id_, str) and isinstance(changed.get(id_), Mapping)]
-        return list(_cells([{**changed[id_], "id": id_} for id_ in ids]))
+        cells = _cells_by_id(changed)
+        return [cells[id_] for id_ in order if isinstance(id_, str) and id_ in cells]
 
     def updated(self) -> Document | None:
         """Return the document if it was described since the last call."""
         updated, self._updated = self._updated, None
         return updated
+
+
+def _cells_by_id(described: Mapping[str, Any]) -> dict[str, Cell]:
+    """Return the cells of a description, by id, without those that are malformed."""
+    valid = {id_: raw for id_, raw in described.items() if isinstance(raw, Mapping)}
+    return dict(zip(valid, _cells([{**raw, "id": id_} for id_, raw in valid.items()]), strict=True))
 
 
 class NotebookFile:

@@ -7,12 +7,11 @@ never stored or shown. The SDK is imported when the first server is added.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import re
 import shlex
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mm_magics.api.urls import parse_http_url, require_encryption
 from mm_magics.errors import UsageError
 from mm_magics.packages import require
-from mm_magics.text import replace_surrogates
+from mm_magics.text import without_surrogates
 from mm_magics.tools.mcp import redact
 from mm_magics.tools.tool import Tool, ToolOutput
 
@@ -215,7 +214,7 @@ class MCPServers:
                 f"From the MCP server {server.spec.name}: {text}",
                 each.input_schema,
                 self._function(server, each.name),
-                _without_surrogates,
+                without_surrogates,  # the SDK cannot send them and would lose the connection
                 asks=True,
                 risk=RISK.format(name=server.spec.name),
             )
@@ -230,12 +229,6 @@ class MCPServers:
             return await asyncio.wrap_future(self._loop().start_task_soon(server.call, tool, arguments))
 
         return function
-
-
-def _without_surrogates(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The arguments with � for lone surrogates: the SDK cannot send them and would lose the connection."""
-    cleaned: dict[str, Any] = json.loads(replace_surrogates(json.dumps(arguments, ensure_ascii=False)))
-    return cleaned
 
 
 async def _close(servers: Sequence[MCPServer]) -> None:
