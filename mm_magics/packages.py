@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, requires
 from importlib.metadata import version as metadata_version
 from importlib.util import find_spec
@@ -32,6 +33,7 @@ class Requirement(NamedTuple):
     extra: str
 
 
+@cache
 def declared() -> list[Requirement]:
     """Return what every installation needs and then what the extras for users need; [] without our own metadata."""
     try:

@@ -94,9 +94,9 @@ def test_a_turn_without_a_cell_can_be_switched_in_a_terminal(asked: Session) -> 
     [
         ("use", "The number of a version is required."),
         ("use x", "The number of a version is required."),
-        ("use 2", "There is no version 2: the turn has 1 version."),
-        ("use 0 1", "There is no version 0: the turn has 3 versions."),
-        ("use 4 1", "There is no version 4: the turn has 3 versions."),
+        ("use 2", "Version 2 does not exist: the turn has 1 version."),
+        ("use 0 1", "Version 0 does not exist: the turn has 3 versions."),
+        ("use 4 1", "Version 4 does not exist: the turn has 3 versions."),
         ("use 1 3", "The thread main has no turn 3."),
         ("use 1 a", "The thread main has no turn a."),
         ("versions 0", "The thread main has no turn 0."),

@@ -34,7 +34,7 @@ export function versionNumber(record: TurnRecord): number {
   return versionCount(record) - newerCount(record);
 }
 
-/** Return the record with another version active, or null if there is no version with this number. */
+/** Return the record with another version active, or null if no version has this number. */
 export function useVersion(record: TurnRecord, number: number): TurnRecord | null {
   const newer = newerCount(record);
   const own = without(record, 'versions', 'newer');

@@ -38,7 +38,7 @@ def use(context: Context, rest: str) -> Table:
     turn = _turn(context, place.strip())
     count, active = len(turn.versions) + 1, version_number(turn)
     if not 1 <= int(number) <= count:
-        raise ArgumentError(f"There is no version {number}: the turn has {counted(count, 'version')}.")
+        raise ArgumentError(f"Version {number} does not exist: the turn has {counted(count, 'version')}.")
     name = f"Version {number} of {count} of {excerpt(turn.prompt, EXCERPT)!r}"
     if int(number) == active:
         return Table(lines=[f"{name} is active already."])
