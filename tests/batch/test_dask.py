@@ -233,8 +233,9 @@ def test_the_death_of_a_worker_is_not_taken_for_an_exception_of_its_task() -> No
         LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
-        failure, death = client.submit(fail, retries=0), client.submit(os._exit, 1, retries=0)
+        failure = client.submit(fail, retries=0)
         assert not is_worker_death(failure.exception(timeout=30))
+        death = client.submit(os._exit, 1, retries=0)  # not before: it would take the other task with it
         assert is_worker_death(death.exception(timeout=30))
 
 
