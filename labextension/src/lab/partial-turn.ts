@@ -9,6 +9,7 @@ import { t } from '../renderer/strings';
 import { isRecord, type Block, type TurnState } from '../renderer/turn-state';
 import { visible } from '../renderer/visible-characters';
 import { element } from '../renderer/element';
+import { fenced, PLAIN_LIMIT } from './saved-bundle';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -18,9 +19,8 @@ export interface TurnOutput {
 }
 
 const OUTCOMES: ReadonlySet<CallStatus> = new Set(['done', 'failed', 'denied', 'interrupted']);
-/** Longer text, in characters, is not rendered, and is cut in `text/plain`. */
+/** Longer text, in characters, is not rendered. */
 const MAX_RENDERED = 200_000;
-const MAX_PLAIN = 1_500;
 /** What a viewer of Markdown would load, or run. */
 const UNSAFE_MARKDOWN = /!\[|<[a-z/!?]/i;
 
@@ -137,12 +137,6 @@ function html(blocks: readonly Block[], note: string): string {
   return root.outerHTML;
 }
 
-function fenced(text: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
-  const fence = '`'.repeat(longest + 1);
-  return `${fence}\n${text}\n${fence}`;
-}
-
 function cut(text: string): string {
-  return text.length > MAX_PLAIN ? `${text.slice(0, MAX_PLAIN)}…` : text;
+  return text.length > PLAIN_LIMIT ? `${text.slice(0, PLAIN_LIMIT)}…` : text;
 }

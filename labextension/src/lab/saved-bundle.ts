@@ -14,7 +14,7 @@ import { visible } from '../renderer/visible-characters';
 import { summaryParts } from '../renderer/views/footer';
 
 /** The limits of mime_bundle.py, in characters and bytes. */
-const PLAIN_LIMIT = 1_500;
+export const PLAIN_LIMIT = 1_500;
 const SIZE_FACTOR = 4;
 const SIZE_EXTRA = 3_000;
 const SIZE_CALL = 1_000;
@@ -136,9 +136,14 @@ function safeMarkdown(text: string): string {
   const shown = visible(text);
   const dollars = shown.split('$').length - 1;
   if (dollars <= MAX_DOLLARS && !UNSAFE.test(shown)) return shown;
-  const longest = Math.max(2, ...[...shown.matchAll(/`+/g)].map(([run]) => run.length));
+  return fenced(shown);
+}
+
+/** Return the text as a Markdown code block. */
+export function fenced(text: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
   const marks = '`'.repeat(longest + 1);
-  return `${marks}\n${shown}\n${marks}`;
+  return `${marks}\n${text}\n${marks}`;
 }
 
 function cut(text: string): string {
