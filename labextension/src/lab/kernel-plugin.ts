@@ -7,7 +7,7 @@ import {
   type Notebook,
   type NotebookPanel,
 } from '@jupyterlab/notebook';
-import type { JSONObject } from '@lumino/coreutils';
+import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import type { OneTimeSettings } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
 import { AnswerPlaces } from './answer-places';
@@ -35,8 +35,20 @@ function restoreOutputs({ model }: Notebook, outputs: Record<string, unknown>): 
     }));
     const at = turnOutputOf(cell);
     const [first, ...others] = shown;
-    if (first && others.length === 0 && at >= 0) cell.outputs.set(at, first);
-    else if (first) cell.outputs.fromJSON(shown);
+    if (!first) continue;
+    const replacesOne = others.length === 0 && at >= 0;
+    const present = cell.outputs.toJSON().map(({ data }) => data as JSONObject);
+    const replaced = replacesOne ? present.slice(at, at + 1) : present;
+    // Setting equal outputs would make the notebook count as changed.
+    if (
+      JSONExt.deepEqual(
+        replaced,
+        shown.map(({ data }) => data ?? {}),
+      )
+    )
+      continue;
+    if (replacesOne) cell.outputs.set(at, first);
+    else cell.outputs.fromJSON(shown);
   }
 }
 

@@ -33,7 +33,7 @@ interface Shown {
   readonly session: string;
   /** Whether this page sent the request, and so receives the outputs of the cell. */
   readonly isStartedHere: boolean;
-  readonly unlock: () => void;
+  readonly unlock: (hasEnded: boolean) => void;
   /** Whether this page has put the turn into the cell. */
   isInCell: boolean;
   /** Whether this page saves the turn. */
@@ -180,7 +180,7 @@ export class RunningTurns {
   /** This page is now the one that saves the turn. */
   private saveHere(id: string): void {
     const shown = this.shown.get(id);
-    if (!shown) return;
+    if (!shown || !(shown.turn.isRunning || shown.turn.isLost)) return;
     shown.isSaved = true;
     if (shown.isInCell && !shown.isStartedHere && this.panel.content.model)
       this.panel.content.model.dirty = true;
@@ -210,7 +210,7 @@ export class RunningTurns {
   }
 
   private forget(shown: Shown): void {
-    shown.unlock();
+    shown.unlock(!shown.turn.isRunning);
     if (this.shown.get(shown.turn.id) !== shown) return;
     this.shown.delete(shown.turn.id);
     removeLiveTurn(shown.turn);

@@ -191,6 +191,21 @@ describe('a page that was just opened', () => {
       { 'text/plain': 'three' },
     ]);
   });
+
+  it('does not count as changed if the page shows the answers already', async () => {
+    const panel = await activate(openNotebook([PROMPT, PROMPT]));
+    panel.schedule(0);
+    const output = (text: string) => ({ data: { 'text/plain': text }, metadata: {} });
+    const outputs = {
+      'cell-0': { ...output('one'), more: [output('two')] },
+      'cell-1': output('three'),
+    };
+    panel.kernel.reply(DOCUMENT, { outputs });
+    expect(panel.content.model!.dirty).toBe(true);
+    panel.content.model!.dirty = false;
+    panel.kernel.reply(DOCUMENT, { outputs });
+    expect(panel.content.model!.dirty).toBe(false);
+  });
 });
 
 describe('Stop', () => {
