@@ -97,7 +97,8 @@ def describe_ignored_fields(request: Mapping[str, Any]) -> list[str]:
     """Return one line for each field of the body that the endpoint accepts but ignores."""
     lines = [f"{name} is ignored by the endpoint." for name in sorted(models.IGNORED_PARAMETERS & request.keys())]
     field = request.get("thinking")
-    if isinstance(field, dict) and field.get("type") == "disabled" and str(request["model"]) in models.CATALOGUE:
+    thinks = models.model(str(request["model"])).thinking == "always"
+    if thinks and isinstance(field, dict) and field.get("type") == "disabled":
         lines.append(f"{request['model']} always thinks: the endpoint accepts thinking off, but ignores it.")
     return lines
 

@@ -30,6 +30,9 @@ class Simulator:
         key: The API key it accepts. None: a random one.
         port: The port to listen on. 0: any free port.
         clock: Returns seconds; the prompt cache measures its five minutes with it.
+        models: The names of the models that it offers. None: those of the catalogue, and one that is newer.
+        not_offered: The name of the fault with which it refuses any other model: `unknown-model`, `retired-model` or
+            `model-not-found`.
 
     Attributes:
         log: One `RequestRecord` per request, in the order of arrival.
@@ -61,8 +64,12 @@ class Simulator:
         key: str | None = None,
         port: int = 0,
         clock: Callable[[], float] = monotonic,
+        models: Iterable[str] | None = None,
+        not_offered: str = "unknown-model",
     ) -> None:
-        self._endpoint = Endpoint(key=key, answers=answers, rate=rate, clock=clock)
+        self._endpoint = Endpoint(
+            key=key, answers=answers, rate=rate, clock=clock, models=models, not_offered=not_offered
+        )
         self._requested_port = port
         self.log: list[RequestRecord] = []
         self.answers = self._endpoint.answers

@@ -18,13 +18,22 @@ from mm_magics.api.models import CATALOGUE, MEDIA_BLOCKS, TEMPERATURE_RANGE, Mod
 from mm_magics.simulator.cache import MAX_BREAKPOINTS
 from mm_magics.simulator.tokens import Segment, segments
 
+NEWER_MODEL = "MiniMax-M4"
+"""The name of a model that is missing from the catalogue."""
+
 MODELS: Mapping[str, Model] = {
-    "MiniMax-M3": Model("MiniMax-M3", 1_000_000, media=frozenset({"image"}), note="newer than the catalogue"),
+    NEWER_MODEL: Model(NEWER_MODEL, 1_000_000, media=frozenset({"image"}), thinking="adaptive"),
     **CATALOGUE,
 }
-"""The models on offer, newest first: those of the catalogue, and one that is missing from it."""
+"""The models on offer unless a simulator has a list of its own."""
+
+EFFORTS: Mapping[str, int] = {"low": 600, "medium": 1_200, "high": 2_400, "xhigh": 4_000, "max": 6_400}
+"""About how many thinking tokens a model with `effort` takes. Only those of `low` and `max` were reported."""
+DEFAULT_EFFORT = "max"
 
 DEFAULT_MAX_TOKENS = 65_536
+MAX_OUTPUT = 10_000_000
+"""A larger `max_tokens` is cut to this, or to the limit of the model, without a word."""
 DEFAULT_SYSTEM = "You are a helpful assistant. Your name is {model} and is built by MiniMax."
 
 
@@ -62,6 +71,8 @@ REFUSALS: Mapping[str, Refusal] = {
     "invalid-role": _invalid("chat content has invalid message role: system"),
     "context-window": _invalid("context window exceeds limit"),
     "unknown-model": _invalid("unknown model 'X'"),
+    "retired-model": _invalid("model 'X' is no longer available"),
+    "model-not-found": Refusal(404, "not_found_error", "model: X"),
     "invalid-arguments": _invalid("invalid function arguments json string, tool_call_id: X"),
     "insufficient-balance": Refusal(402, "insufficient_balance_error", "insufficient balance (1008)"),
     "input-sensitive": Refusal(422, "unprocessable_entity_error", "input new_sensitive (1026)"),
@@ -73,7 +84,7 @@ REFUSALS: Mapping[str, Refusal] = {
         529, "overloaded_error", "High traffic detected. The service is busy at the moment, please try again later."
     ),
 }
-"""Every error of the contract's table, by the name of the fault that causes it."""
+"""Every error of the contract's table, and two more ways to refuse a model, by the name of the fault that causes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,7 @@ class Request:
     max_tokens: int
     stream: bool
     thinks: bool
+    thinking_tokens: int
     seed: str
     prompt: list[Segment] = field(repr=False)
 
@@ -133,12 +145,19 @@ def parse(raw: bytes) -> dict[str, Any] | Refusal:
     return body if isinstance(body, dict) else _invalid("the body is not a JSON object")
 
 
-def validate(body: Mapping[str, Any]) -> Request | Refusal:
-    """Validate a body. Fields that the endpoint ignores are not validated."""
+def validate(
+    body: Mapping[str, Any], models: Mapping[str, Model] = MODELS, not_offered: str = "unknown-model"
+) -> Request | Refusal:
+    """Validate a body. Fields that the endpoint ignores are not validated.
+
+    Args:
+        models: The models on offer.
+        not_offered: The name of the refusal of any other model.
+    """
     name = body.get("model")
-    if not isinstance(name, str) or name not in MODELS:
-        return REFUSALS["unknown-model"].about(name if isinstance(name, str) else "")
-    model = MODELS[name]
+    if not isinstance(name, str) or name not in models:
+        return REFUSALS[not_offered].about(name if isinstance(name, str) else "")
+    model = models[name]
     if found := problems(body.get("messages")):
         return refusal_of(found[0])
     messages: list[Block] = body["messages"]
@@ -148,7 +167,7 @@ def validate(body: Mapping[str, Any]) -> Request | Refusal:
         _check_media(model, messages)
         or _check_numbers(body)
         or _check_tools(tools, body.get("tool_choice"))
-        or (_invalid("the parameter output_config is not supported") if body.get("output_config") else None)
+        or _check_thinking(model, body)
     )
     if refusal:
         return refusal
@@ -162,10 +181,11 @@ def validate(body: Mapping[str, Any]) -> Request | Refusal:
         messages=messages,
         system=system,
         tools=tools,
-        tool_choice=body.get("tool_choice") or {"type": "auto"},
-        max_tokens=body.get("max_tokens") or DEFAULT_MAX_TOKENS,
+        tool_choice=_tool_choice(model, body.get("tool_choice")),
+        max_tokens=min(body.get("max_tokens") or DEFAULT_MAX_TOKENS, model.max_output or MAX_OUTPUT),
         stream=body.get("stream") is True,
         thinks=_thinks(model, body.get("thinking")),
+        thinking_tokens=EFFORTS[_effort(body) or DEFAULT_EFFORT] if model.thinking == "effort" else 0,
         seed=_seed(body),
         prompt=prompt,
     )
@@ -179,8 +199,32 @@ def _seed(body: Mapping[str, Any]) -> str:
 
 
 def _thinks(model: Model, thinking: object) -> bool:
-    """Tell whether the model thinks: M2.x always does, M3 only on request (`minimax-api.md`, Newer models)."""
-    return model.name in CATALOGUE or (isinstance(thinking, dict) and thinking.get("type") == "adaptive")
+    """Tell whether the model thinks: M2.x and M3.1-Flash always do, M3 only on request."""
+    return model.thinking != "adaptive" or (isinstance(thinking, dict) and thinking.get("type") == "adaptive")
+
+
+def _effort(body: Mapping[str, Any]) -> str | None:
+    config = body.get("output_config")
+    effort = config.get("effort") if isinstance(config, dict) else None
+    return effort if isinstance(effort, str) else None
+
+
+def _check_thinking(model: Model, body: Mapping[str, Any]) -> Refusal | None:
+    """Refuse what a model cannot do: M2.x takes no `output_config`, and M3.1-Flash does not stop thinking."""
+    if body.get("output_config") and model.thinking == "always":
+        return _invalid("the parameter output_config is not supported")
+    if (effort := _effort(body)) is not None and effort not in EFFORTS:
+        return _invalid(f"output_config.effort is one of {', '.join(EFFORTS)}, not '{effort}'")
+    thinking = body.get("thinking")
+    if model.thinking == "effort" and isinstance(thinking, dict) and thinking.get("type") == "disabled":
+        return _invalid("requires adaptive thinking")
+    return None
+
+
+def _tool_choice(model: Model, choice: Any) -> Mapping[str, Any]:
+    """Return the choice that applies: M3.1-Flash leaves every choice but `none` to the model."""
+    forced = isinstance(choice, dict) and choice.get("type") in ("any", "tool")
+    return {"type": "auto"} if not choice or (forced and model.thinking == "effort") else choice
 
 
 def refusal_of(problem: Problem) -> Refusal:

@@ -12,12 +12,21 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from time import monotonic
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from mm_magics.errors import UsageError
 from mm_magics.simulator.answer import Fault, ScriptedAnswer, to_scripted_answer
 from mm_magics.simulator.cache import PromptCache
-from mm_magics.simulator.contract import MODELS, REFUSALS, Refusal, Request, authenticate, parse, validate
+from mm_magics.simulator.contract import (
+    MODELS,
+    NEWER_MODEL,
+    REFUSALS,
+    Refusal,
+    Request,
+    authenticate,
+    parse,
+    validate,
+)
 from mm_magics.simulator.directives import DirectiveError, apply_directives
 from mm_magics.simulator.directives import parse as parse_directives
 from mm_magics.simulator.faults import catalogue
@@ -30,13 +39,16 @@ PREFIX = "/anthropic"
 DEFAULT_PAGE = 20
 MAX_PAGE = 1_000
 CREATED = {
+    NEWER_MODEL: "2026-11-25T00:00:00Z",
+    "MiniMax-M3.1-Flash": "2026-10-19T00:00:00Z",
     "MiniMax-M3": "2026-06-01T00:00:00Z",
     "MiniMax-M2.7": "2026-03-18T00:00:00Z",
     "MiniMax-M2.5": "2026-02-12T00:00:00Z",
     "MiniMax-M2.1": "2025-12-23T00:00:00Z",
     "MiniMax-M2": "2025-10-27T00:00:00Z",
 }
-"""Release dates, as far as they are known. A highspeed model has the date of its sibling."""
+"""Release dates, as far as they are known. A highspeed or preview model has the date of its sibling."""
+NO_DATE = "2026-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,12 @@ class Received:
 
 
 class Endpoint:
-    """One simulated endpoint. `rate` is in deltas per second; the cache measures its five minutes with `clock`."""
+    """One simulated endpoint. `rate` is in deltas per second; the cache measures its five minutes with `clock`.
+
+    Args:
+        models: The names of the models on offer; None for all of the catalogue and one that is newer.
+        not_offered: How any other model is refused: the name of a fault.
+    """
 
     def __init__(
         self,
@@ -59,7 +76,14 @@ class Endpoint:
         answers: Iterable[ScriptedAnswer | str] = (),
         rate: float | None = None,
         clock: Callable[[], float] = monotonic,
+        models: Iterable[str] | None = None,
+        not_offered: str = "unknown-model",
     ) -> None:
+        newer = MODELS[NEWER_MODEL]
+        self._models = (
+            MODELS if models is None else {name: MODELS.get(name) or replace(newer, name=name) for name in models}
+        )
+        self._not_offered = not_offered
         self.key = key or f"simulator-key-{secrets.token_urlsafe(24)}"
         self.rate = rate
         self.answers: deque[ScriptedAnswer | str] = deque()
@@ -89,7 +113,9 @@ class Endpoint:
         if route == ("POST", f"{PREFIX}/v1/messages"):
             handler = self._messages
         elif route == ("GET", f"{PREFIX}/v1/models"):
-            handler = self._models
+            handler = self._list_models
+        elif received.method == "GET" and target.path.startswith(f"{PREFIX}/v1/models/"):
+            handler = self._get_model
         else:
             steps = complete_body(head(404, "text/plain", new_id()), b"404 page not found")
             return ResponsePlan(steps), replace(record, status=404, problems=("404 page not found",))
@@ -106,7 +132,7 @@ class Endpoint:
         messages = body.get("messages")
         record = replace(record, body=body, stream=body.get("stream") is True, replayed=self._replayed(messages))
         try:
-            request = validate(body)
+            request = validate(body, self._models, self._not_offered)
         except RecursionError:
             request = Refusal(400, "invalid_request_error", "invalid params, the body is nested too deep (2013)")
         if isinstance(request, Refusal):
@@ -158,13 +184,19 @@ class Endpoint:
         fault = answer.fault_or_none
         return fault if fault is not None and self._fault_counter.occurs(fault, request.seed) else None
 
-    # GET /v1/models ---------------------------------------------------------------------------------------------
+    # GET /v1/models and /v1/models/{id} -------------------------------------------------------------------------
 
-    def _models(self, received: Received, record: RequestRecord) -> tuple[ResponsePlan, RequestRecord]:
+    def _get_model(self, received: Received, record: RequestRecord) -> tuple[ResponsePlan, RequestRecord]:
+        name = unquote(urlsplit(received.target).path.removeprefix(f"{PREFIX}/v1/models/"))
+        if name not in self._models:
+            return _refuse(REFUSALS["model-not-found"].about(name), record)
+        return json_plan(200, _model(name), new_id()), record
+
+    def _list_models(self, received: Received, record: RequestRecord) -> tuple[ResponsePlan, RequestRecord]:
         query = {key: values[-1] for key, values in parse_qs(urlsplit(received.target).query).items()}
-        names = list(MODELS)
+        names = list(self._models)
         for side in ("after_id", "before_id"):
-            if query.get(side, names[0]) not in names:
+            if side in query and query[side] not in names:
                 return _refuse(REFUSALS["unknown-model"].about(query[side]), record)
         limit = query.get("limit", str(DEFAULT_PAGE))
         if not limit.isdecimal() or not 1 <= int(limit) <= MAX_PAGE:
@@ -186,7 +218,7 @@ class Endpoint:
 
 
 def _model(name: str) -> dict[str, str]:
-    created = CREATED[name.removesuffix("-highspeed")]
+    created = CREATED.get(name.removesuffix("-highspeed").removesuffix("-Preview"), NO_DATE)
     return {"id": name, "type": "model", "display_name": name, "created_at": created}
 
 

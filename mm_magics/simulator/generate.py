@@ -16,13 +16,16 @@ from mm_magics.simulator.answer import ScriptedAnswer, text, thinking, tool_use
 from mm_magics.simulator.contract import DEFAULT_SYSTEM, Request
 from mm_magics.simulator.directives import strip_directives
 from mm_magics.simulator.samples import find_name, sample
-from mm_magics.simulator.tokens import block_text
+from mm_magics.simulator.tokens import CHARACTERS_PER_TOKEN, block_text
 from mm_magics.text import fence
 
 HONESTY = (
     "*I am the simulator that comes with mm_magics, not a model: my answers are made by rule, "
     "so that everything around them can be tried offline.*"
 )
+
+
+THOUGHTS = " I go over it once more, because I was not told to think less."  # language: ok (simulated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,11 @@ def generate(request: Request, conversation: Conversation, rounds: int | None = 
 
 
 def _thought(request: Request, thought: str) -> list[Block]:
-    return [thinking(thought)] if request.thinks else []
+    """Return the thinking: one sentence and, for a model with `effort`, as much more as that takes."""
+    if not request.thinks:
+        return []
+    more = max(request.thinking_tokens * CHARACTERS_PER_TOKEN - len(thought), 0)
+    return [thinking(thought + (THOUGHTS * (more // len(THOUGHTS) + 1))[:more])]
 
 
 # Tools ----------------------------------------------------------------------------------------------------------

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mm_magics.api.models import CATALOGUE, IGNORED_PARAMETERS, cost, model, nearest, tokens
+from mm_magics.api.models import CATALOGUE, IGNORED_PARAMETERS, LONG_INPUT, cost, model, nearest, substitute, tokens
 
 FRONT_END = Path(__file__).parents[2] / "labextension" / "src" / "renderer"
 
 
 def test_the_catalogue_matches_the_compatibility_page() -> None:
-    rows = [(entry.name, entry.window, entry.speed) for entry in CATALOGUE.values()]
+    rows = [(entry.name, entry.window, entry.speed) for entry in CATALOGUE.values() if "M3" not in entry.name]
     assert rows == [
         ("MiniMax-M2.7", 204_800, 60),
         ("MiniMax-M2.7-highspeed", 204_800, 100),
@@ -34,6 +34,25 @@ def test_the_catalogue_matches_the_compatibility_page() -> None:
     }
 
 
+def test_the_catalogue_has_what_is_known_of_the_models_since() -> None:
+    rows = [
+        (each.name, each.window, each.max_output, each.thinking, sorted(each.media), each.retired)
+        for each in CATALOGUE.values()
+        if "M3" in each.name
+    ]
+    assert rows == [
+        ("MiniMax-M3.1-Flash", 1_000_000, 524_288, "effort", ["image", "video"], ""),
+        ("MiniMax-M3", 1_000_000, 524_288, "adaptive", ["image", "video"], ""),
+        ("MiniMax-M3.1-Flash-Preview", 1_000_000, 524_288, "effort", ["image", "video"], ""),
+    ]
+    retired = {each.name: each.retired for each in CATALOGUE.values() if each.retired}
+    assert retired == dict.fromkeys(
+        ("MiniMax-M2.7", "MiniMax-M2.7-highspeed", "MiniMax-M2.5", "MiniMax-M2.5-highspeed"), "2026-11-18"
+    )
+    assert all(each.thinking == "always" and not each.media for each in CATALOGUE.values() if "M2" in each.name)
+    assert model("MiniMax-M9").thinking == "unknown"
+
+
 def test_an_unknown_model_can_be_used() -> None:
     assert (model("MiniMax-M9").name, model("MiniMax-M9").window, model("MiniMax-M9").price) == (
         "MiniMax-M9",
@@ -50,14 +69,39 @@ def test_an_unknown_model_can_be_used() -> None:
         ("M2.5", "MiniMax-M2.5"),
         ("MiniMax-M3", "MiniMax-M3"),
         ("MINIMAX-M3", "MiniMax-M3"),
-        ("MiniM", "MiniMax-M3"),
         ("M2", None),
         ("gpt", None),
         ("", None),
     ],
 )
 def test_the_nearest_name_is_found_ignoring_case(typed: str, meant: str | None) -> None:
-    assert nearest(typed, frozenset({"MiniMax-M3"})) == meant
+    assert nearest(typed) == meant
+
+
+def test_the_nearest_name_is_one_of_the_given_names() -> None:
+    assert nearest("MiniMax-M2.7", ["MiniMax-M3", "MiniMax-M2.1"]) == "MiniMax-M2.1"
+    assert nearest("MiniMax-M2.7", []) is None
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ({"MiniMax-M2": "", "MiniMax-M2.1": "", "MiniMax-M3": "", "MiniMax-M3.1-Flash": ""}, "MiniMax-M3.1-Flash"),
+        ({"MiniMax-M2": "", "MiniMax-M2.1": "", "MiniMax-M3": ""}, "MiniMax-M3"),
+        ({"MiniMax-M2": "", "MiniMax-M2.5-highspeed": ""}, "MiniMax-M2.5-highspeed"),
+        ({"MiniMax-M3.1-Flash-Preview": "", "MiniMax-M2": ""}, "MiniMax-M2"),
+        ({"MiniMax-M4": "2027-01-01", "MiniMax-M3.1-Flash-Preview": ""}, "MiniMax-M3.1-Flash-Preview"),
+        ({"gpt": "2028-01-01", "minimax/minimax-m2.1": "", "minimax/minimax-m3": ""}, "minimax/minimax-m3"),
+        ({"MiniMax-M4": "2027-01-01", "MiniMax-M5": "2028-01-01", "speech": "2029-01-01"}, "MiniMax-M5"),
+        ({"llama": "2027-01-01", "qwen": "2028-01-01"}, "qwen"),
+        ({"first": "", "second": ""}, "first"),
+        ({}, None),
+    ],
+)
+def test_the_substitute_for_the_default_model_is_the_first_of_the_catalogue(
+    offered: dict[str, str], chosen: str | None
+) -> None:
+    assert substitute(offered) == chosen
 
 
 USAGE = {
@@ -78,10 +122,27 @@ USAGE = {
         ("MiniMax-M2.1", 0.30 + 2 * 1.20 + 3 * 0.03 + 4 * 0.375),
         ("MiniMax-M2.1-highspeed", 0.60 + 2 * 2.40 + 3 * 0.03 + 4 * 0.375),
         ("MiniMax-M2", 0.30 + 2 * 1.20 + 3 * 0.03 + 4 * 0.375),
+        ("MiniMax-M3", 0.60 + 2 * 2.40 + 3 * 0.12 + 4 * 0.60),
+        ("MiniMax-M3.1-Flash", 0.15 + 2 * 0.60 + 3 * 0.015 + 4 * 0.15),
+        ("MiniMax-M3.1-Flash-Preview", 0.15 + 2 * 0.60 + 3 * 0.015 + 4 * 0.15),
     ],
 )
 def test_cost_is_tokens_times_price(name: str, dollars: float) -> None:
     assert cost(name, USAGE) == pytest.approx(dollars, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("usage", "dollars"),
+    [
+        ({"input_tokens": 512_000}, 0.512 * 0.30),
+        ({"input_tokens": 512_001}, 0.512001 * 0.60),
+        ({"input_tokens": 1, "cache_read_input_tokens": 512_000}, (0.60 + 512_000 * 0.12) / 1e6),
+        ({"input_tokens": 1, "cache_creation_input_tokens": 512_000}, (0.60 + 512_000 * 0.60) / 1e6),
+        ({"input_tokens": 10, "output_tokens": 600_000}, (10 * 0.30 + 600_000 * 1.20) / 1e6),
+    ],
+)
+def test_all_input_of_a_call_decides_on_the_price_of_long_input(usage: dict[str, int], dollars: float) -> None:
+    assert cost("MiniMax-M3", usage) == pytest.approx(dollars, rel=1e-9)
 
 
 def test_cost_is_unknown_without_a_price_and_invalid_counters_count_as_zero() -> None:
@@ -112,5 +173,6 @@ def test_only_a_plausible_number_counts_as_tokens(value: object, count: int) -> 
 
 def test_the_front_end_has_the_same_catalogue() -> None:
     table = json.loads((FRONT_END / "model-catalogue.json").read_text())
-    fields = ("name", "window", "speed", "price")
+    fields = ("name", "window", "speed", "price", "long_price", "thinking", "retired")
     assert table == [{field: asdict(entry)[field] for field in fields} for entry in CATALOGUE.values()]
+    assert f"LONG_INPUT = {LONG_INPUT:_};" in (FRONT_END / "model-catalogue.ts").read_text()

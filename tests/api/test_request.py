@@ -188,7 +188,7 @@ def test_thinking_off_is_reported_as_ignored_for_models_that_always_think(sessio
     assert session.prepare("hi", thinking="off").notes == [
         "MiniMax-M2.7 always thinks: the endpoint accepts thinking off, but ignores it."
     ]
-    assert session.prepare("hi", thinking="off", model="MiniMax-M3").notes == []
+    assert session.prepare("hi", thinking="off", model="MiniMax-M4").notes == []
     assert session.prepare("hi", thinking="on").notes == []
 
 
@@ -220,7 +220,7 @@ def test_images_and_documents_are_refused_with_the_models_name(
 
 def test_an_unknown_model_can_receive_images(session: Session, endpoint: Simulator) -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
-    prompt = session.prepare([{"type": "text", "text": "look"}, image], model="MiniMax-M3")
+    prompt = session.prepare([{"type": "text", "text": "look"}, image], model="MiniMax-M4")
     assert session.ask(prompt).status == "complete"
     assert endpoint.log[0].body["messages"][0]["content"][1] == image
 

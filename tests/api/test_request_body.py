@@ -58,9 +58,9 @@ def test_any_other_thinking_is_an_error(value: Any) -> None:
         {"temperature": None, "top_p": None},
         {"temperature": 0.001, "top_p": 0.001},
         {"temperature": 1, "top_p": 1.0},
-        {"model": "MiniMax-M3", "temperature": 0.5},
+        {"model": "MiniMax-M4", "temperature": 0.5},
         {"messages": [HI, CALL, {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a"}]}]},
-        {"model": "MiniMax-M3", "messages": [{"role": "user", "content": [{"type": "image"}]}]},
+        {"model": "MiniMax-M4", "messages": [{"role": "user", "content": [{"type": "image"}]}]},
     ],
 )
 def test_a_valid_body_passes_the_checks(fields: Any) -> None:
@@ -127,7 +127,7 @@ def test_each_ignored_field_is_described_on_a_line() -> None:
     ]
     for thinking in (None, "disabled", {}, {"type": "enabled", "budget_tokens": 1}):
         assert request.describe_ignored_fields(body(thinking=thinking)) == []
-    assert request.describe_ignored_fields(body(model="MiniMax-M3", thinking={"type": "disabled"})) == []
+    assert request.describe_ignored_fields(body(model="MiniMax-M4", thinking={"type": "disabled"})) == []
 
 
 # Bytes and hashes -----------------------------------------------------------------------------------------------

@@ -170,7 +170,7 @@ def test_closing_a_call_early_closes_its_socket_at_the_server(endpoint: Simulato
         assert time.monotonic() - began < 0.5
         assert until(lambda: endpoint.log[0].ended == "left")
         assert session.ask("And now?").status == "complete"
-        assert [entry["id"] for entry in session.client().models()][:2] == ["MiniMax-M3", "MiniMax-M2.7"]
+        assert [entry["id"] for entry in session.client().models()][:2] == ["MiniMax-M4", "MiniMax-M3.1-Flash"]
 
 
 def test_the_client_is_usable_after_a_call_was_closed_before_its_response(endpoint: Simulator) -> None:

@@ -154,8 +154,8 @@ def test_models_lists_the_catalogue_and_new_models_of_the_endpoint(session: Sess
     rows = output(session, "models").splitlines()
     row = next(each for each in rows if each.startswith("MiniMax-M2.7-highspeed"))
     assert row.split()[1:7] == ["204,800", "about", "100", "0.60", "/", "2.40"]
-    assert any(each.startswith("MiniMax-M3") and each.endswith("listed only by the endpoint") for each in rows)
-    assert "offers 8 models" in rows[-1]
+    assert any(each.startswith("MiniMax-M4") and each.endswith("listed only by the endpoint") for each in rows)
+    assert "offers 11 models" in rows[-1]
 
 
 def test_models_lists_the_catalogue_if_the_endpoint_fails(session: Session) -> None:

@@ -105,7 +105,7 @@ def test_each_simulator_has_its_own_key() -> None:
 # Parameters
 
 
-@pytest.mark.parametrize("model", CATALOGUE)
+@pytest.mark.parametrize("model", [name for name in CATALOGUE if "M2" in name])
 def test_every_model_of_the_page_thinks_and_then_answers(ask: Asker, model: str) -> None:
     message = ask.message(model=model, thinking={"type": "disabled"})
     assert message["model"] == model
@@ -159,8 +159,44 @@ def test_parameters_that_do_not_steer_the_answer_change_nothing(ask: Asker, igno
     assert message["stop_reason"] == "end_turn"
 
 
-def test_output_config_is_refused(ask: Asker) -> None:
-    assert ask.post(output_config={"effort": "high"}).status_code == 400
+@pytest.mark.parametrize("model", CATALOGUE)
+def test_output_config_is_refused_by_m2_only(ask: Asker, model: str) -> None:
+    response = ask.post(model=model, output_config={"effort": "high"})
+    if "M2" in model:
+        assert refusal(response) == invalid("the parameter output_config is not supported")
+    else:
+        assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("effort", "tokens"), [("low", 600), ("medium", 1_200), ("high", 2_400), ("xhigh", 4_000), ("max", 6_400)]
+)
+@pytest.mark.parametrize("model", ["MiniMax-M3.1-Flash", "MiniMax-M3.1-Flash-Preview"])
+def test_the_effort_decides_how_much_flash_thinks(ask: Asker, model: str, effort: str, tokens: int) -> None:
+    message = ask.message(model=model, max_tokens=9_000, output_config={"effort": effort})
+    assert [block["type"] for block in message["content"]] == ["thinking", "text"]
+    assert tokens <= message["usage"]["output_tokens"] <= tokens + 200
+
+
+def test_flash_thinks_most_by_default_and_always(ask: Asker) -> None:
+    assert ask.message(model="MiniMax-M3.1-Flash", max_tokens=9_000)["usage"]["output_tokens"] > 6_400
+    off = ask.post(model="MiniMax-M3.1-Flash", thinking={"type": "disabled"})
+    assert refusal(off) == invalid("requires adaptive thinking")
+    wrong = ask.post(model="MiniMax-M3.1-Flash", output_config={"effort": "most"})
+    assert refusal(wrong) == invalid("output_config.effort is one of low, medium, high, xhigh, max, not 'most'")
+
+
+@pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "add"}])
+def test_flash_does_not_honor_a_forced_tool(ask: Asker, choice: dict[str, str]) -> None:
+    fields: dict[str, Any] = {"tools": [{"name": "add", "input_schema": {}}], "tool_choice": choice}
+    assert ask.message(**fields)["stop_reason"] == "tool_use"
+    assert ask.message(model="MiniMax-M3.1-Flash", max_tokens=9_000, **fields)["stop_reason"] == "end_turn"
+
+
+def test_max_tokens_above_the_limit_of_the_model_is_cut(ask: Asker) -> None:
+    assert (
+        ask.message("[[simulator: tokens=9]]", model="MiniMax-M3", max_tokens=10_000_000)["stop_reason"] == "end_turn"
+    )
 
 
 @pytest.mark.parametrize("most", [0, -1, "10", 1.5, True])
@@ -278,21 +314,62 @@ def test_input_over_the_window_is_refused(ask: Asker) -> None:
 # Models
 
 
+def test_a_simulator_offers_and_lists_only_the_models_it_was_given() -> None:
+    names = ["MiniMax-M3.1-Flash", "MiniMax-M3", "MiniMax-M2.1", "house-model"]
+    with Simulator(models=names) as endpoint:
+        ask = Asker(endpoint)
+        with ask.http:
+            page = ask.http.get(f"{endpoint.base_url}/v1/models", headers=ask.headers).json()
+            assert [model["id"] for model in page["data"]] == names
+            assert [ask.post(model=name).status_code for name in names] == [200] * 4
+            assert refusal(ask.post(model="MiniMax-M2.7")) == invalid("unknown model 'MiniMax-M2.7'")
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("unknown-model", invalid("unknown model 'MiniMax-M2.7'")),
+        ("retired-model", invalid("model 'MiniMax-M2.7' is no longer available")),
+        ("model-not-found", (404, "not_found_error", "model: MiniMax-M2.7")),
+    ],
+)
+def test_a_model_can_be_refused_in_the_words_of_other_endpoints(fault: str, expected: tuple[int, str, str]) -> None:
+    with Simulator(models=[], not_offered=fault) as endpoint:
+        ask = Asker(endpoint)
+        with ask.http:
+            page = ask.http.get(f"{endpoint.base_url}/v1/models", headers=ask.headers).json()
+            assert page == {"data": [], "first_id": None, "last_id": None, "has_more": False}
+            assert refusal(ask.post()) == expected
+
+
+def test_one_model_is_described(ask: Asker) -> None:
+    url = f"{ask.endpoint.base_url}/v1/models"
+    listed = ask.http.get(url, headers=ask.headers).json()["data"]
+    for model in listed:
+        assert ask.http.get(f"{url}/{model['id']}", headers=ask.headers).json() == model
+    assert refusal(ask.http.get(f"{url}/MiniMax-M9", headers=ask.headers)) == (
+        404,
+        "not_found_error",
+        "model: MiniMax-M9",
+    )
+    assert ask.http.get(f"{url}/MiniMax-M2").status_code == 401
+
+
 def test_models_are_the_catalogue_and_one_newer(ask: Asker) -> None:
     page = ask.http.get(f"{ask.endpoint.base_url}/v1/models", headers=ask.headers).json()
-    assert [model["id"] for model in page["data"]] == ["MiniMax-M3", *CATALOGUE]
-    assert (page["first_id"], page["last_id"], page["has_more"]) == ("MiniMax-M3", "MiniMax-M2", False)
+    assert [model["id"] for model in page["data"]] == ["MiniMax-M4", *CATALOGUE]
+    assert (page["first_id"], page["last_id"], page["has_more"]) == ("MiniMax-M4", "MiniMax-M3.1-Flash-Preview", False)
     assert page["data"][0].keys() == {"id", "type", "display_name", "created_at"}
 
 
 @pytest.mark.parametrize(
     ("query", "ids", "has_more"),
     [
-        ("limit=2", ["MiniMax-M3", "MiniMax-M2.7"], True),
-        ("limit=2&after_id=MiniMax-M2.1", ["MiniMax-M2.1-highspeed", "MiniMax-M2"], False),
-        ("limit=1&before_id=MiniMax-M2.7", ["MiniMax-M3"], False),
+        ("limit=2", ["MiniMax-M4", "MiniMax-M3.1-Flash"], True),
+        ("limit=2&after_id=MiniMax-M2.1-highspeed", ["MiniMax-M2", "MiniMax-M3.1-Flash-Preview"], False),
+        ("limit=1&before_id=MiniMax-M3.1-Flash", ["MiniMax-M4"], False),
         ("limit=1&before_id=MiniMax-M2.5", ["MiniMax-M2.7-highspeed"], True),
-        ("after_id=MiniMax-M2", [], False),
+        ("after_id=MiniMax-M3.1-Flash-Preview", [], False),
     ],
 )
 def test_models_are_paginated(ask: Asker, query: str, ids: list[str], has_more: bool) -> None:

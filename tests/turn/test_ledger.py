@@ -153,12 +153,12 @@ def test_an_answer_without_usage_has_an_unknown_cost(session: Session) -> None:
 
 
 def test_an_unknown_price_is_unknown_everywhere(session: Session) -> None:
-    session.ask("hi", model="MiniMax-M3")
+    session.ask("hi", model="MiniMax-M4")
     account = session.ledger.total()
     assert (account.calls, account.unknown, account.cost) == (1, 1, 0.0)
     assert [line.split()[-1] for line in usage(session).splitlines()[1:]] == ["unknown", "unknown"]
     assert "unknown" in next(line for line in command(session, "").splitlines() if line.startswith("usage"))
-    result: Any = map_prompts("Good? {{ row }}", ["a"], session=session, model="MiniMax-M3", progress=False)
+    result: Any = map_prompts("Good? {{ row }}", ["a"], session=session, model="MiniMax-M4", progress=False)
     assert result.cost is None
     session.ask("hi")
     assert "+ unknown" in next(line for line in usage(session).splitlines() if " all " in line)
@@ -199,10 +199,10 @@ def book(*turns: Turn) -> str:
 def test_the_turns_of_a_notebook_stand_for_their_calls_and_those_of_their_versions() -> None:
     old = make_turn("old", cell_id="a")
     turn = make_turn("new", cell_id="a", versions=[old], responses=[dict(RESPONSE)] * 2)
-    accounts = accounts_of([turn, turn, make_turn("other", cell_id="b", model="MiniMax-M3")])
+    accounts = accounts_of([turn, turn, make_turn("other", cell_id="b", model="MiniMax-M4")])
     assert {model: (each.calls, each.unknown) for model, each in accounts.items()} == {
         MODEL: (3, 0),
-        "MiniMax-M3": (1, 1),
+        "MiniMax-M4": (1, 1),
     }
     assert accounts[MODEL].tokens["input_tokens"] == 27
 

@@ -61,7 +61,7 @@ def test_an_unreadable_tool_call_is_requested_again(session: Session, endpoint: 
     endpoint.answers.extend(
         [ScriptedAnswer([tool_use("add", {"a": 1, "b": 2})], fault=Fault("cut-tool-json")), "Done."]
     )
-    turn = session.ask("Add, please.", model="MiniMax-M3", tools=[add])
+    turn = session.ask("Add, please.", model="MiniMax-M4", tools=[add])
     assert turn.text == "Done."
     (message,) = list(endpoint.log)[-1].body["messages"]
     assert [block["text"][:12] for block in message["content"]] == ["Add, please.", "A tool call "]

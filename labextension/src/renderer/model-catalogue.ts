@@ -10,27 +10,46 @@ export interface Price {
   readonly cache_write: number;
 }
 
+/** How the thinking of a model is controlled: not at all, on request, or by an effort. */
+export type Thinking = 'always' | 'adaptive' | 'effort';
+
 /** `window` in tokens, `speed` in tokens per second; null if unknown. */
 export interface Model {
   readonly name: string;
   readonly window: number | null;
   readonly speed: number | null;
   readonly price: Price | null;
+  /** The price of a call with more than `LONG_INPUT` input tokens, if it differs. */
+  readonly long_price: Price | null;
+  readonly thinking: Thinking;
+  /** The date that was announced for its retirement, or ''. */
+  readonly retired: string;
 }
 
-export const CATALOGUE: readonly Model[] = table;
+export const CATALOGUE = table as readonly Model[];
+
+const LONG_INPUT = 512_000;
 
 /** Return the model with this name, or undefined if it is not in the catalogue. */
 export function modelNamed(name: unknown): Model | undefined {
   return CATALOGUE.find((model) => model.name === name);
 }
 
-/** Return the cost of one call in US dollars, computed like `mm_magics.api.models.cost`. */
-export function costOf(usage: Readonly<Record<string, unknown>>, price: Price): number {
+/** Return the cost of one call in US dollars, computed like `mm_magics.api.models.cost`; null if it is unknown. */
+export function costOf(
+  usage: Readonly<Record<string, unknown>>,
+  model: Model | undefined,
+): number | null {
   const tokens = (name: string): number => {
     const value = usage[name];
     return typeof value === 'number' ? value : 0;
   };
+  const input =
+    tokens('input_tokens') +
+    tokens('cache_read_input_tokens') +
+    tokens('cache_creation_input_tokens');
+  const price = (input > LONG_INPUT ? model?.long_price : null) ?? model?.price;
+  if (!price) return null;
   return (
     (tokens('input_tokens') * price.input +
       tokens('output_tokens') * price.output +

@@ -88,12 +88,13 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
   let seconds = 0;
   let streaming = 0;
   let cost: number | null = 0;
-  const price = modelNamed(record['model'])?.price;
+  const model = modelNamed(record['model']);
   for (const response of responses) {
     const duration = number(response['seconds']);
     seconds += duration;
     if (!isRecord(response['usage'])) continue;
-    cost = price && cost !== null ? cost + costOf(response['usage'], price) : null;
+    const callCost = costOf(response['usage'], model);
+    cost = callCost !== null && cost !== null ? cost + callCost : null;
     for (const [name, count] of Object.entries(response['usage']))
       usage[name] = (usage[name] ?? 0) + number(count);
     if (typeof response['first_token_s'] === 'number')
