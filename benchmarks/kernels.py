@@ -125,6 +125,8 @@ class Kernel:
         self.pid: int = self._manager.provisioner.process.pid  # type: ignore[union-attr]
         if setup:
             self.run(setup)
+        if "%load_ext" in setup:
+            self.run("%config MiniMax.max_versions = 0")  # or each run of `CELL` would save the ones before it
 
     def run(self, code: str, metadata: Mapping[str, Any] | None = None, settle: float = SETTLE_S) -> Run:
         """Run the cell and collect its iopub messages. CPU time is measured until `settle` seconds after its end."""

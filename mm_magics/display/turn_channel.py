@@ -1,7 +1,7 @@
 """The messages about one running turn, between the kernel and every page that shows it.
 
-Each op is sent once, to all pages. Every `HEARTBEAT_S` a message without ops shows that the kernel lives, also while a
-tool runs. A page that lacks ops (it was opened or reloaded since) asks for the complete state with a `PageRequest`, and
+Each op is sent once, to all pages. After `HEARTBEAT_S` without ops, a message without any shows that the kernel lives,
+also while a tool runs. A page that lacks ops (it was opened or reloaded since) asks for the complete state with a `PageRequest`, and
 only that page receives it, in the reply.
 """
 
@@ -66,7 +66,7 @@ class TurnChannel:
     ) -> None:
         self.receive = receive
         self._turn, self._cell, self._send, self._displayed = turn.id, turn.cell_id, send, displayed
-        self._began = time.monotonic()
+        self._began = self._sent_at = time.monotonic()
         self._ops: list[TurnOp] = []
         self._count = 0
         self._lock = threading.Lock()
@@ -82,7 +82,15 @@ class TurnChannel:
             start = self._count
             self._ops += ops
             self._count += len(ops)
+            self._sent_at = time.monotonic()
             self._send({"method": "custom", "content": self._message(start, ops)})
+
+    def beat(self) -> float:
+        """Send a heartbeat if it is time. Return the seconds until the next one."""
+        if (wait := self._sent_at + HEARTBEAT_S - time.monotonic()) > 0:
+            return wait
+        self.send()
+        return HEARTBEAT_S
 
     def state(self) -> TurnMessage:
         """Return the message that brings a page from nothing to the current state."""
@@ -117,10 +125,11 @@ def _joined(ops: Sequence[TurnOp]) -> Iterator[TurnOp]:
 
 
 def _beat(channel: weakref.ref[TurnChannel], closed: threading.Event) -> None:
-    while not closed.wait(HEARTBEAT_S):
+    wait = HEARTBEAT_S
+    while not closed.wait(wait):
         running = channel()
         if running is None:
             return
         with suppress(Exception):  # the kernel is shutting down
-            running.send()
+            wait = running.beat()
         del running

@@ -93,6 +93,16 @@ def test_a_heartbeat_is_sent_while_nothing_else_is(page: Page) -> None:
     assert beats[-1]["seconds"] > beats[0]["seconds"]
 
 
+def test_a_heartbeat_waits_until_nothing_else_was_sent_for_a_while(page: Page) -> None:
+    page.channel.send([AddOp("add", 0, "a")])
+    sent_at = time.monotonic()
+    while not page.messages[1:]:
+        page.channel.beat()
+        time.sleep(0.01)
+    assert time.monotonic() - sent_at > HEARTBEAT_S * 0.9
+    assert [len(message["ops"]) for message in page.messages] == [1, 0]
+
+
 def test_a_closed_channel_sends_and_receives_nothing(page: Page) -> None:
     page.channel.close()
     time.sleep(HEARTBEAT_S * 1.5)
