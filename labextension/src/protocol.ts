@@ -82,8 +82,8 @@ export type StateOp = readonly [kind: 'state', change: StateChange];
 export type ToolOp = readonly [kind: 'tool', id: string, change: CallChange];
 
 /**
- * Fields of the turn record change, and its complete messages: `messages` follow those sent before, and the blocks
- * opened from now on are not in them. The first such op contains everything that is known before the answer.
+ * Fields of the turn record change, and its complete messages: `messages` and the texts in `json` follow those sent
+ * before, and the blocks opened from now on are not in them. The first such op contains everything that is known before the answer.
  */
 export type RecordOp = readonly [kind: 'record', change: Readonly<Record<string, unknown>>];
 

@@ -1,8 +1,8 @@
 """The messages about one running turn, between the kernel and every page that shows it.
 
 Each op is sent once, to all pages. After `HEARTBEAT_S` without ops, a message without any shows that the kernel lives,
-also while a tool runs. A page that lacks ops (it was opened or reloaded since) asks for the complete state with a `PageRequest`, and
-only that page receives it, in the reply.
+also while a tool runs. A page that lacks ops (it was opened or reloaded since) asks for the complete state with a
+`PageRequest`, and only that page receives it, in the reply.
 """
 
 from __future__ import annotations

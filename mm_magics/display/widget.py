@@ -290,13 +290,10 @@ class WidgetView:
 
     def _put_record(self, turn: Turn) -> None:
         """Queue what is new in the turn's record."""
-        record = turn.record()
-        new = record["messages"][self._sent_messages :]
-        change = ("responses", "json") if self._sent_messages else record.keys()
-        self._sent_messages += len(new)
-        self._queue.put(
-            RecordOp("record", {name: record[name] for name in change if name in record} | {"messages": new})
-        )
+        sent, self._sent_messages = self._sent_messages, len(turn.messages)
+        new = turn.messages[sent:]
+        later = {"messages": new, "responses": turn.responses, "json": exact_texts({}, new, sent)}
+        self._queue.put(RecordOp("record", later if sent else turn.record()))
 
     def _flush(self) -> None:
         if ops := self._queue.take():

@@ -32,9 +32,15 @@ _BLOCK_FIELDS = (
 """The fields of a block in the order in which they are sent. Other fields follow, sorted by name."""
 
 
-def exact_texts(params: Mapping[str, Any], messages: list[Any]) -> dict[str, str]:
-    """Return the JSON text of each parameter and each block that a save changes, by its path in the record."""
-    return {path: json_of(part) for path, part in _parts(params, messages) if not _is_kept(part)}
+def exact_texts(params: Mapping[str, Any], messages: list[Any], first: int = 0) -> dict[str, str]:
+    """Return the JSON text of each parameter and each block that a save changes, by its path in the record.
+
+    Args:
+        params: Parameters of the record.
+        messages: Consecutive messages of the record.
+        first: The place of the first of them in the record.
+    """
+    return {path: json_of(part) for path, part in _parts(params, messages, first) if not _is_kept(part)}
 
 
 def restore(params: dict[str, Any], messages: list[Any], texts: object) -> tuple[dict[str, Any], list[Any]]:
@@ -61,10 +67,10 @@ def restore(params: dict[str, Any], messages: list[Any], texts: object) -> tuple
     return {name: _restored(value, exact.get(f"params.{name}")) for name, value in params.items()}, restored
 
 
-def _parts(params: Mapping[str, Any], messages: list[Any]) -> Iterator[tuple[str, Any]]:
+def _parts(params: Mapping[str, Any], messages: list[Any], first: int) -> Iterator[tuple[str, Any]]:
     for name, value in params.items():
         yield f"params.{name}", value
-    for number, message in enumerate(messages):
+    for number, message in enumerate(messages, first):
         if isinstance(message["content"], list):
             for at, block in enumerate(message["content"]):
                 yield f"messages.{number}.content.{at}", block

@@ -144,6 +144,7 @@ class Answer:
             yield from each.step.events(self._cost(), approve)
             if not each.step.needs_request:
                 return
+            each.end()
             self._model_calls.append(_ModelCall(self._call(self._next_body())))
 
     def _messages(self, calls: Sequence[_ModelCall]) -> list[Message]:
@@ -215,8 +216,16 @@ class _ModelCall:
 
     call: Call
     step: LoopStep | None = None
+    _ended: tuple[list[Message], dict[str, Any]] | None = None
 
-    def messages(self) -> Iterator[Message]:
+    def end(self) -> None:
+        """The next call begins, so nothing of this one changes any more."""
+        self._ended = self.messages(), self.response()
+
+    def messages(self) -> list[Message]:
+        return self._ended[0] if self._ended else list(self._received_messages())
+
+    def _received_messages(self) -> Iterator[Message]:
         if content := self.call.assembler.content:
             yield {"role": "assistant", "content": content}
         if self.step and (answers := self.step.reply):
@@ -224,6 +233,8 @@ class _ModelCall:
 
     def response(self) -> dict[str, Any]:
         """The call's entry in `Turn.responses`."""
+        if self._ended:
+            return self._ended[1]
         assembler = self.call.assembler
         message = assembler.message
         response: dict[str, Any] = {

@@ -189,7 +189,9 @@ function mergeRecord(
   const messages = [record, change].flatMap((each) =>
     Array.isArray(each?.['messages']) ? (each['messages'] as unknown[]) : [],
   );
-  return { ...record, ...change, messages };
+  const [exact, more] = [record?.['json'], change['json']];
+  const json = isRecord(exact) && isRecord(more) ? { ...exact, ...more } : (more ?? exact);
+  return { ...record, ...change, messages, ...(json === undefined ? {} : { json }) };
 }
 
 /** Return the state after `ops`. A malformed or unknown op changes nothing. */

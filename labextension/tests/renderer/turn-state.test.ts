@@ -108,3 +108,17 @@ describe('close', () => {
     expect(state.blocks[0]?.text).toBe('one\n[image]');
   });
 });
+
+test('the messages of a record and their exact texts follow those sent before', () => {
+  const { record } = reduce(EMPTY, [
+    ['record', { id: 'a', messages: [1], json: { 'params.n': '1.0' } }],
+    ['record', { messages: [2, 3], json: { 'messages.1': '{}' }, responses: [4] }],
+    ['record', { messages: [5], json: {} }],
+  ]);
+  expect(record).toEqual({
+    id: 'a',
+    messages: [1, 2, 3, 5],
+    json: { 'params.n': '1.0', 'messages.1': '{}' },
+    responses: [4],
+  });
+});
