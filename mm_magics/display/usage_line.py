@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mm_magics.api.models import plausible_number
-from mm_magics.api.usage import input_tokens, reported, total_cost, total_tokens
+from mm_magics.api.usage import input_tokens
 from mm_magics.history.turn import Turn
 from mm_magics.turn.ledger import Account
 from mm_magics.wording import dollars
@@ -35,23 +35,14 @@ class Usage(NamedTuple):
 
 def usage_of(turns: Iterable[Turn]) -> Usage:
     """Add up the usage of the turns."""
-    calls, seconds, streaming = 0, 0.0, 0.0
-    usages: list[Any] = []
-    costs: list[float | None] = []
+    account = Account()
     for turn in turns:
         for response in turn.responses:
-            calls += int(plausible_number(response.get("calls", 1)))  # a map run records one response for all its calls
-            seconds += plausible_number(response.get("seconds"))
-            if usage := reported(response):
-                usages.append(usage)
-                costs.append(total_cost(turn.model, [usage]))
-                if response.get("first_token_s") is not None:
-                    streaming += plausible_number(response.get("seconds")) - plausible_number(response["first_token_s"])
-    tokens = total_tokens(usages)
-    output = tokens["output_tokens"]
-    speed = output / streaming if streaming > MIN_STREAMING_S and output else None
-    known = any(tokens.values()) and None not in costs
-    return Usage(calls, tokens, round(seconds, 3), speed, sum(filter(None, costs)) if known else None)
+            account.add(turn.model, response)
+    output = account.tokens["output_tokens"]
+    speed = output / account.streaming if account.streaming > MIN_STREAMING_S and output else None
+    cost = account.cost if any(account.tokens.values()) and not account.unpriced else None
+    return Usage(account.calls, account.tokens, round(account.seconds, 3), speed, cost)
 
 
 def thinking_label(turn: Turn, call_number: int) -> str:

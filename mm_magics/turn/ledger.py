@@ -6,13 +6,17 @@ is replayed makes no call.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from mm_magics.api import models
-from mm_magics.api.usage import TOKEN_COUNTERS, reported, total_cost
+from mm_magics.api.usage import TOKEN_COUNTERS, reported, total_tokens
 from mm_magics.history.turn import Turn
+
+OWN_SESSIONS = "your own sessions"
+"""Stands in the place of a notebook for the calls of each `Session` that code in the kernel created."""
 
 
 @dataclass
@@ -23,7 +27,9 @@ class Account:
         calls: How many calls were made.
         tokens: One count per token counter, as far as it was reported.
         seconds: How long they took.
+        streaming: How much of this time is known to have passed between the first token and the end of an answer.
         cost: The known part of the cost in US dollars.
+        unpriced: How many calls reported usage for a model without a known price.
         unknown: How many calls have a cost that is not completely known: the price of the model is unknown, or the
             answer ended before its usage was reported.
     """
@@ -31,31 +37,36 @@ class Account:
     calls: int = 0
     tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKEN_COUNTERS, 0))
     seconds: float = 0.0
+    streaming: float = 0.0
     cost: float = 0.0
+    unpriced: int = 0
     unknown: int = 0
 
     def add(self, model: str, response: Mapping[str, Any]) -> None:
         """Add the call of a response, an entry of `Turn.responses`. A call without an answer costs nothing."""
         usage, end = reported(response), response.get("stop_reason")
-        calls = int(
-            models.plausible_number(response.get("calls", 1))
-        )  # a map run records one response for all its calls
+        number = response.get("calls", 1)  # a map run records one response for all its calls
+        calls, seconds = int(models.plausible_number(number)), models.plausible_number(response.get("seconds"))
         self.calls += calls
-        self.seconds += models.plausible_number(response.get("seconds"))
+        self.seconds += seconds
+        if usage and response.get("first_token_s") is not None:
+            self.streaming += seconds - models.plausible_number(response["first_token_s"])
         for name in TOKEN_COUNTERS:
             self.tokens[name] += models.tokens(usage, name)
-        cost = total_cost(model, [usage])
+        cost = models.cost(model, usage)
         self.cost += cost or 0.0
+        self.unpriced += calls if usage and cost is None else 0
         is_reported = end is not None and any(models.tokens(usage, name) for name in TOKEN_COUNTERS)
         if (usage or end or response.get("id")) and (cost is None or not is_reported):
             self.unknown += calls
 
     def __iadd__(self, other: Account) -> Self:
         self.calls += other.calls
+        self.tokens = total_tokens([self.tokens, other.tokens])
         self.seconds += other.seconds
-        for name in TOKEN_COUNTERS:
-            self.tokens[name] += other.tokens[name]
+        self.streaming += other.streaming
         self.cost += other.cost
+        self.unpriced += other.unpriced
         self.unknown += other.unknown
         return self
 
@@ -67,17 +78,28 @@ class Ledger:
         notebook: The name of the notebook that calls are made for; "" if it is unknown.
         replayed: How many answers were replayed, without a call.
         accounts: The sums of the calls for each notebook and model, in the order of the first calls.
+        of_kernel: The ledger of the magics, where there are magics: it counts the calls of all other sessions too.
     """
+
+    of_kernel: ClassVar[Ledger | None] = None
 
     def __init__(self) -> None:
         self.notebook = ""
         self.replayed = 0
         self.accounts: dict[tuple[str, str], Account] = {}
+        self._lock = threading.Lock()
 
     def add(self, model: str, responses: Iterable[Mapping[str, Any]]) -> None:
         """Add the calls of these responses."""
-        for response in responses:
-            self.accounts.setdefault((self.notebook, model), Account()).add(model, response)
+        responses = list(responses)
+        self._add(self.notebook, model, responses)
+        if self.of_kernel is not None and self.of_kernel is not self:
+            self.of_kernel._add(OWN_SESSIONS, model, responses)
+
+    def _add(self, notebook: str, model: str, responses: Iterable[Mapping[str, Any]]) -> None:
+        with self._lock:  # sessions may be used in threads
+            for response in responses:
+                self.accounts.setdefault((notebook, model), Account()).add(model, response)
 
     def total(self) -> Account:
         """Return the sums of all calls."""

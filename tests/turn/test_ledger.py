@@ -18,7 +18,7 @@ from mm_magics.history.notebook import parse_notebook
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython import commands
 from mm_magics.simulator import ScriptedAnswer, Simulator, text, tool_use
-from mm_magics.turn.ledger import Account, accounts_of
+from mm_magics.turn.ledger import Account, Ledger, accounts_of
 from tests.page_json import write_file
 from tests.tools.scripted import add, calls, script
 from tests.turns import RESPONSE
@@ -222,6 +222,24 @@ def test_usage_shows_the_calls_of_this_kernel_and_those_that_the_notebook_stands
     assert rows[0].startswith("this kernel, in book.ipynb")
     assert rows[1].startswith("the turns of book.ipynb")
     assert [row.split(MODEL)[1].split()[0] for row in rows] == ["1", "2"]
+
+
+def test_the_kernel_counts_the_calls_of_every_session(
+    session: Session, endpoint: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ledger, "of_kernel", session.ledger)
+    session.ask("hi")
+    store = str(tmp_path / "own.sqlite")
+    for rows in (["a", "b"], ["c"]):
+        with Session(base_url=endpoint.base_url, api_key=endpoint.key, store=store) as own:
+            own.ask("hi")
+            map_prompts("Good? {{ row }}", rows, session=own, progress=False)
+            assert own.ledger.total().calls == 1 + len(rows)
+    rows = [line for line in usage(session).splitlines() if line.startswith("this kernel")]
+    assert [row.split(MODEL)[0].strip() for row in rows[:2]] == ["this kernel", "this kernel, in your own sessions"]
+    assert [row.split(MODEL)[-1].split()[0] for row in rows[:2]] == ["1", "5"]
+    assert session.ledger.total().calls == len(endpoint.log)
+    assert session.ledger.total().tokens == reported(endpoint)
 
 
 # Turns without an answer --------------------------------------------------------------------------------------------
