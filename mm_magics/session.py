@@ -20,15 +20,14 @@ from mm_magics.config import MiniMax, Settings, checked_base_url
 from mm_magics.endpoint.call import Call
 from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Keys
-from mm_magics.errors import NotRecordedError, UsageError
+from mm_magics.errors import NotebookError, NotRecordedError, UsageError
 from mm_magics.events import Event
 from mm_magics.history.cell_matching import CellMatcher, Execution, Place
 from mm_magics.history.context_messages import prepared_messages
-from mm_magics.history.edits import edited_note
-from mm_magics.history.notebook import LiveNotebook, NotebookFile
+from mm_magics.history.notebook import Document, LiveNotebook, NotebookFile
 from mm_magics.history.replay import RecordedRequest, Recordings, find_in_history
 from mm_magics.history.thread import History
-from mm_magics.history.turn import Turn, source_sha256
+from mm_magics.history.turn import Turn, prompt_text, source_sha256
 from mm_magics.tools.approval import Approve, Rules, deny_all
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
@@ -38,7 +37,7 @@ from mm_magics.tools.tool import Tool
 from mm_magics.turn.answer import Answer
 from mm_magics.turn.driver import View, drive
 from mm_magics.turn.ledger import Ledger
-from mm_magics.turn.place_notes import notebook_problems, place_notes
+from mm_magics.turn.place_notes import PlaceNotes
 from mm_magics.turn.prepared import Position, PreparedPrompt, PreparedRequest
 from mm_magics.turn.replayed import ReplayedAnswer
 from mm_magics.turn.request_fields import PROMPT_SETTINGS, request_params, user_message, valid_context
@@ -90,11 +89,8 @@ class Session:
         self.ledger = Ledger()
         self._recordings = Recordings()
         self._restored = 0
-        self._reported_edits: set[tuple[str, str]] = set()
         self.cells = CellMatcher()
-        self._place = Place(None)
-        self._page = ""
-        self._reported: list[str] = []
+        self._notes = PlaceNotes(self.history, self.cells)
         self._client: Client | None = None
         self._running = threading.Event()
         if api_key is not None:
@@ -162,8 +158,7 @@ class Session:
             timeout=chosen["timeout"],
             replay=chosen["replay"],
             notes=[
-                *self._place_notes(position),
-                *self._edited_note(turns),
+                *self._notes.of(self.notebook, position, turns, prompt_text([message])),
                 *request.describe_ignored_fields(body),
                 *(toolbox.unenforced_limits(model) if toolbox else ()),
             ],
@@ -200,7 +195,7 @@ class Session:
             raise UsageError("A tool cannot use the session that called it.", "Create another Session in the tool.")
         if not isinstance(prompt, PreparedPrompt):
             prompt = self.prepare(prompt, **flags)
-        self._reported_edits |= self.history.edited() & {turn.place for turn in prompt.context_turns}
+        self._notes.report_edits(prompt.context_turns)
         if prompt.replay != "off" and (turn := self._find_recording(prompt)) is not None:
             return ReplayedAnswer(prompt, turn, self.history, self.ledger)
         if prompt.replay == "only":
@@ -293,62 +288,40 @@ class Session:
         """
         self.notebook = NotebookFile(path)
 
-    def receive(self, description: Mapping[str, Any]) -> None:
+    def receive(self, description: Mapping[str, Any] | Document | NotebookError) -> None:
         """Use the front end's live notebook model instead of the file on disk.
 
         Args:
-            description: The notebook as `LiveNotebook` takes it; its `settings` are the notebook's metadata.
+            description: The notebook as `LiveNotebook` takes it, or why there is none.
         """
         if not isinstance(self.notebook, LiveNotebook):
             self.notebook = LiveNotebook()
         self.notebook.receive(description)
-        self.settings.follow_notebook(description.get("settings"))
 
     def refresh(self) -> None:
-        """Update the history if the notebook has changed."""
+        """Update the history and the settings if the notebook has changed."""
         document = self.notebook.updated() if self.notebook else None
         self.ledger.notebook = self.notebook.name if self.notebook else ""
         if self.notebook is not None and document is not None:
+            self.settings.follow_notebook(document.settings)
             self.notebook.document, moved = self.cells.follow(document, self.history.keys())
             self._restored += self.history.follow(self.notebook.document, moved)
 
     def place(self, execution: Execution | None) -> str | None:
         """Return the id that the running cell has in the notebook; None if it is not a cell of a notebook."""
-        self._place = self.cells.place(execution) if execution else Place(None)
-        self._page = execution.page if execution else ""
+        self._notes.place = place = self.cells.place(execution) if execution else Place(None)
+        self._notes.page = execution.page if execution else ""
         self.history.run = execution.run if execution else ""
         if execution:
             self.history.uncertain = self.cells.uncertain(execution.page)
-        if self._place.cell_id and not self._place.is_saved:
-            self.history.insert(self._place.cell_id, self._place.after)
-        return self._place.cell_id
-
-    def _place_notes(self, at: Position) -> list[str]:
-        """Say so if it is not certain which cell is running, or which turns are above it."""
-        if self.notebook is None or at.cell_id is None or at.cell_id != self._place.cell_id:
-            return []
-        problems, reported = list(notebook_problems(self.notebook)), self._reported
-        self._reported = problems
-        guesses = self.cells.guesses(self._page)
-        return [
-            *(problem for problem in problems if problem not in reported),
-            *place_notes(self.notebook.name, self._place, guesses, self.history, at),
-        ]
+        if place.cell_id and not place.is_saved:
+            self.history.insert(place.cell_id, place.after)
+        return place.cell_id
 
     def _restored_note(self) -> list[str]:
         """Report once how many turns were restored from the notebook."""
         count, self._restored = self._restored, 0
         return [f"{counted(count, 'turn')} restored from {self.notebook.name}."] if count and self.notebook else []
-
-    def _edited_note(self, turns: Sequence[Turn]) -> list[str]:
-        """Report which of these turns have been edited since they were answered, until an answer has reported it."""
-        edited = self.history.edited()
-        self._reported_edits &= edited
-        places = {turn.place for turn in turns} & (edited - self._reported_edits)
-        if not places:
-            return []
-        document = self.notebook.document if self.notebook else None
-        return [edited_note(places, [cell.id for cell in document.cells] if document else [])]
 
     def _find_recording(self, prompt: PreparedPrompt) -> Turn | None:
         """Return a recording of the request: the cell's own, another one of this notebook, or one of `replay_from`."""

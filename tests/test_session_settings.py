@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,13 +45,25 @@ IN_KERNEL: dict[str, Any] = {
 def open_page(session: Session, settings: object) -> None:
     """Describe a notebook without cells whose metadata has these settings, as the page does."""
     session.receive({"name": "book.ipynb", "order": [], "changed": {}, "pending": [], "settings": settings})
+    session.refresh()
 
 
-@pytest.fixture
-def notebook(session: Session) -> Session:
+def save_file(path: Path, settings: object) -> None:
+    """Save a notebook without cells whose metadata has these settings."""
+    metadata = {"minimax": settings, "kernelspec": {"name": "python3"}}
+    path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": []}))
+
+
+@pytest.fixture(params=["page", "file"])
+def notebook(session: Session, request: pytest.FixtureRequest, tmp_path: Path) -> Session:
     """A session whose notebook sets everything that a notebook can set, with one turn in the thread `work`."""
     session.history.put(turn("a question", "an answer", thread="work"))
-    open_page(session, IN_NOTEBOOK)
+    if request.param == "page":
+        open_page(session, IN_NOTEBOOK)
+    else:
+        save_file(tmp_path / "book.ipynb", IN_NOTEBOOK)
+        session.attach(tmp_path / "book.ipynb")
+        session.refresh()
     return session
 
 
@@ -199,10 +213,41 @@ def test_a_notebook_comes_before_the_configuration_file_and_the_environment(monk
 
 
 @pytest.mark.parametrize("settings", [None, [], {"thread": 5, "max_tokens": -1, "base_url": "http://x", "nothing": 1}])
-def test_invalid_and_foreign_settings_of_a_notebook_are_ignored(session: Session, settings: object) -> None:
+def test_invalid_and_foreign_settings_of_a_notebook_are_ignored(
+    session: Session, tmp_path: Path, settings: object
+) -> None:
     open_page(session, settings)
-    for name in MiniMax.class_trait_names(config=True):
-        assert session.settings.value(name) == getattr(session.config, name)
+    save_file(tmp_path / "book.ipynb", settings)
+    other = Session()
+    other.attach(tmp_path / "book.ipynb")
+    other.refresh()
+    for each in (session, other):
+        for name in MiniMax.class_trait_names(config=True):
+            assert each.settings.value(name) == getattr(each.config, name)
+
+
+def test_the_settings_of_a_file_follow_each_save_and_stay_while_it_cannot_be_read(
+    session: Session, tmp_path: Path
+) -> None:
+    path = tmp_path / "book.ipynb"
+    session.attach(path)
+    seen = []
+    for number, settings in enumerate([{"system": "One."}, {"system": "Two."}, "damaged", None]):
+        if settings == "damaged":
+            path.write_text("{")
+        else:
+            save_file(path, settings)
+        os.utime(path, (number, number))
+        seen.append(session.prepare("hi").body.get("system"))
+    assert seen == ["One.", "Two.", "Two.", None]
+
+
+def test_a_file_without_metadata_has_no_settings(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "book.ipynb"
+    for metadata in ({}, {"metadata": None}, {"metadata": []}):
+        path.write_text(json.dumps({"cells": [], **metadata}))
+        session.attach(path)
+        assert session.prepare("hi").body["model"] == MiniMax().model
 
 
 # The picker ---------------------------------------------------------------------------------------------------------

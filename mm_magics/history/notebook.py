@@ -21,6 +21,8 @@ from mm_magics.history.turn import MIME_TYPE, Turn, source_sha256
 from mm_magics.text import decode_json
 
 MAX_BYTES = 64 * 1024 * 1024
+SETTINGS_KEY = "minimax"
+"""Where the metadata of a notebook has settings."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ class Document:
     """A notebook as it was at `saved_at` (seconds since the epoch); `name` is its name in messages.
 
     `pending` are the ids of cells that are running or queued: their outputs are not up to date. A turn that is more
-    than `grace` seconds older than the document is in it, unless its output was cleared.
+    than `grace` seconds older than the document is in it, unless its output was cleared. `settings` are those in its
+    metadata, unchecked. The turns of `remembered` cells are those in the kernel's memory: the front end does not keep
+    their records.
     """
 
     name: str
@@ -77,6 +81,8 @@ class Document:
     cells: list[Cell]
     pending: frozenset[str] = frozenset()
     grace: float = 2.0
+    settings: object = None
+    remembered: frozenset[str] = frozenset()
 
     @property
     def faults(self) -> list[str]:
@@ -128,7 +134,14 @@ def parse_notebook(text: str, name: str, saved_at: float) -> Document:
         content = _converted(text, name)
     if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
         raise NotebookError(f"{name} is JSON, but not a notebook.")
-    return Document(name, saved_at, list(_cells(content["cells"])))
+    return make_document(content, name, saved_at)
+
+
+def make_document(content: Mapping[str, Any], name: str, saved_at: float) -> Document:
+    """Return a notebook of format 4, which has `cells`, as a document."""
+    metadata = content.get("metadata")
+    settings = metadata.get(SETTINGS_KEY) if isinstance(metadata, Mapping) else None
+    return Document(name, saved_at, list(_cells(content["cells"])), settings=settings)
 
 
 def _converted(text: str, name: str) -> Any:
@@ -210,8 +223,9 @@ def _parsed(record: Any) -> Any:
 class LiveNotebook:
     """The notebook as the front end describes it before each execution, with unsaved edits.
 
-    A description has `name`, `path` (from the server's root folder), `order` (all cell ids), `pending` (ids) and
-    `changed`: the cells that changed since the last description, by id, in the notebook format.
+    A description has `name`, `path` (from the server's root folder), `settings` (in the metadata), `order` (all cell
+    ids), `pending` (ids) and `changed`: the cells that changed since the last description, by id, in the notebook
+    format.
     """
 
     def __init__(self) -> None:
@@ -222,8 +236,15 @@ class LiveNotebook:
         self._cells: dict[str, Cell] = {}
         self._updated: Document | None = None
 
-    def receive(self, description: Mapping[str, Any]) -> None:
-        """Apply a description. A malformed one is ignored, and `error` says so."""
+    def receive(self, description: Mapping[str, Any] | Document | NotebookError) -> None:
+        """Apply a description, or take the whole document. A malformed one is ignored, and `error` says so."""
+        if isinstance(description, NotebookError):
+            self.error = description
+            return
+        if isinstance(description, Document):
+            self.error, self.name = None, description.name
+            self._updated = self.document = description
+            return
         order, changed, pending = (description.get(key) for key in ("order", "changed", "pending"))
         if not isinstance(order, list) or not isinstance(changed, dict) or not isinstance(pending, list):
             self.error = NotebookError("The front end sent an unknown description of the notebook.")
@@ -233,7 +254,9 @@ class LiveNotebook:
         cells = {id_: cell for id_, cell in self._cells.items() if id_ not in changed} | _cells_by_id(changed)
         self._cells = {id_: cells[id_] for id_ in order if isinstance(id_, str) and id_ in cells}
         waiting = frozenset(map(str, pending))
-        self._updated = self.document = Document(self.name, time.time(), [*self._cells.values()], waiting, grace=0.0)
+        self._updated = self.document = Document(
+            self.name, time.time(), [*self._cells.values()], waiting, grace=0.0, settings=description.get("settings")
+        )
 
     @staticmethod
     def cells_in(description: Mapping[str, Any]) -> list[Cell]:

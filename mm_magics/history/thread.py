@@ -332,10 +332,10 @@ class History:
             place: entry
             for place, entry in self._entries.items()
             if place[1].startswith("turn ")
-            or place[1] in document.pending
+            or place[1] in document.pending | document.remembered
             or (entry.put_at + document.grace >= document.saved_at and not elsewhere(place, entry))
         }
-        newer_cells = {key for _, key in newer}
+        newer_cells = {key for _, key in newer} - document.remembered
         self._sources = {cell.id: cell.source for cell in document.cells if cell.id not in newer_cells}
         self._edited = {}
         self._bases |= {turn.thread: dict(turn.base) for turns in saved.values() for turn in turns if turn.base}

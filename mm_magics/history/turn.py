@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,6 +37,12 @@ def new_id() -> str:
 
 def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def prompt_text(messages_: Sequence[Message]) -> str:
+    """Return the user's text: the last text of the first message, after what `--sees` adds."""
+    texts = [block for message in messages_[:1] for block in messages.blocks(message) if block.get("type") == "text"]
+    return str(texts[-1].get("text", "")) if texts else ""
 
 
 def source_sha256(source: str) -> str:
@@ -130,13 +136,8 @@ class Turn:
 
     @property
     def prompt(self) -> str:
-        """The user's text: the last text of the first message, after what `--sees` adds."""
-        texts = (
-            [block for block in messages.blocks(self.messages[0]) if block.get("type") == "text"]
-            if self.messages
-            else []
-        )
-        return str(texts[-1].get("text", "")) if texts else ""
+        """The user's text."""
+        return prompt_text(self.messages)
 
     @property
     def place(self) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,6 +13,7 @@ from mm_magics.batch.progress import MapEvent
 from mm_magics.display.ipykernel_compat import broadcast, current_request
 from mm_magics.history.cell_matching import SYNTHETIC_ID_PREFIXES, Execution
 from mm_magics.history.turn import Turn
+from mm_magics.ipython import colab
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import ToolCall
@@ -50,7 +50,7 @@ def detect(shell: Any) -> FrontEnd:
     """
     if not hasattr(shell, "kernel"):
         return "terminal"
-    if _sent_cell_id(shell) or "google.colab" in sys.modules:
+    if _sent_cell_id(shell) or colab.is_colab():
         return "notebook"
     if cell_id(shell):
         return "server"
@@ -85,19 +85,32 @@ def _sent_cell_id(shell: Any) -> str | None:
 
     VS Code sends a URI that contains the notebook's path. Only its fragment, which names the cell, is used.
     """
-    value = (current_request(shell).get("metadata") or {}).get("cellId")
+    request = current_request(shell)
+    value = (request.get("metadata") or {}).get("cellId") or colab.cell_id(request)
     if not isinstance(value, str) or not value:
         return None
     return SYNTHETIC_ID_PREFIXES[0] + value.partition("#")[2] if value.startswith("vscode-notebook-cell:") else value
 
 
+def colab_cell(shell: Any) -> str | None:
+    """Return the id of the running cell if Colab's page runs it."""
+    return _sent_cell_id(shell) if colab.is_colab() and colab.cell_id(current_request(shell)) else None
+
+
 def execution(shell: Any) -> Execution | None:
     """Return the request that runs the current cell; None in a terminal or a console, which have no cells."""
-    if detect(shell) in ("terminal", "console"):
+    cell = cell_id(shell) or _databricks_command(shell)
+    if cell is None and detect(shell) in ("terminal", "console"):
         return None
     header = current_request(shell).get("header") or {}
     page, run = (str(header.get(key) or "") for key in ("session", "msg_id"))
-    return Execution(str(_content(shell).get("code") or ""), cell_id(shell), page, run)
+    return Execution(str(_content(shell).get("code") or ""), cell, page, run)
+
+
+def _databricks_command(shell: Any) -> str | None:
+    """Return the id of the running cell on Databricks, as the package vectice reads it (`vectice/autolog.py`)."""
+    value = (current_request(shell).get("metadata") or {}).get("commandId")
+    return value if isinstance(value, str) and value else None
 
 
 def _content(shell: Any) -> dict[str, Any]:

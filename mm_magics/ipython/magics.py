@@ -8,14 +8,17 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from mm_magics.config import MiniMax
+from mm_magics.errors import NotebookError
 from mm_magics.history.notebook import LiveNotebook
 from mm_magics.history.prompt_source import drop_lines_above
 from mm_magics.ipython import arguments, comms, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
+from mm_magics.ipython.colab import ColabPage
 from mm_magics.ipython.completion import complete
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.prompt_cell import PromptCells
 from mm_magics.session import Session
+from mm_magics.turn.ledger import Ledger
 
 
 @magics_class
@@ -28,6 +31,7 @@ class MiniMaxMagics(Magics):
         super().__init__(shell)
         self.session = session
         self._attached: Path | None = None
+        self._colab = ColabPage()
         self.page = LivePage(session, frontend.scheduled_cells(shell))
         self.prompt_cells = PromptCells(session, shell, self.page, CellRecorder(shell))
         comms.register_comms(shell, self.page.receive, self.prompt_cells.stop)
@@ -47,7 +51,12 @@ class MiniMaxMagics(Magics):
             self.page.send_marks()
 
     def _follow_notebook(self) -> None:
-        """Attach the notebook file when the front end names it or another one, and read it again if it has changed."""
+        """Use the notebook as the page has it, or else the file that the front end names, if it has changed."""
+        if running := frontend.colab_cell(self.shell):
+            try:
+                self.session.receive(self._colab.notebook(running))
+            except NotebookError as error:
+                self.session.receive(error)
         path = frontend.notebook_path(self.shell)
         if path is not None and path != self._attached and not isinstance(self.session.notebook, LiveNotebook):
             self._attached = path
@@ -61,6 +70,8 @@ def load(shell: Any) -> None:
         return
     config = MiniMax(parent=shell)
     shell.configurables.append(config)
-    shell.register_magics(MiniMaxMagics(shell, Session(config)))
+    session = Session(config)
+    Ledger.of_kernel = session.ledger
+    shell.register_magics(MiniMaxMagics(shell, session))
     shell.input_transformers_cleanup.insert(0, drop_lines_above)
     shell.Completer.custom_matchers.append(complete)

@@ -73,12 +73,14 @@ class Kernel:
         cell_id: str | None = None,
         *,
         stdin: bool = False,
+        metadata: dict[str, Any] | None = None,
         when: Callable[[str, dict[str, Any]], bool] | None = None,
         then: Callable[[], None] | None = None,
     ) -> Run:
         """Execute. After the first message for which `when` holds, `then` is called, once."""
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": stdin}
         request = self.client.session.msg("execute_request", {**content, "stop_on_error": True})
+        request["metadata"] |= metadata or {}
         if cell_id:
             request["metadata"]["cellId"] = cell_id
         self.client.shell_channel.send(request)

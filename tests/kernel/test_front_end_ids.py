@@ -18,6 +18,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from mm_magics.history.turn import MIME_TYPE
 from tests.kernel.conftest import Kernel, Run
 
 pytestmark = pytest.mark.slow
@@ -177,3 +178,41 @@ def test_new_cells_and_cells_with_the_same_text_are_reported_until_they_are_save
     client.save()
     client.run(3)
     assert client.sent() == ["One", "Between", "Two"]
+
+
+def sent_by(simulator) -> list[str]:
+    messages = simulator.log[-1].body["messages"]
+    return [each["content"][-1]["text"] for each in messages if each["role"] == "user"]
+
+
+def notes(run: Run) -> list[str]:
+    (output,) = [each for each in run.outputs if MIME_TYPE in each.get("data", {})]
+    return output["metadata"].get(MIME_TYPE, {}).get("notes", [])
+
+
+def test_without_ids_and_notebook_a_prompt_that_may_have_been_edited_is_reported_once(kernel, simulator):
+    kernel.run("%%minimax\nMy name is Ada.")
+    (note,) = notes(kernel.run("%%minimax\nMy name is Bob."))
+    assert sent_by(simulator) == ["My name is Ada.", "My name is Bob."]
+    assert "If this prompt replaces “My name is Ada.”, the model receives both." in note
+    assert notes(kernel.run("%%minimax\nWhat is the capital of France?")) == []
+    (note,) = notes(kernel.run("%%minimax\nMy name is Eve."))
+    assert "“My name is Bob.”" in note
+    kernel.run("%minimax clear")
+    assert notes(kernel.run("%%minimax\nMy name is Eve.")) == []
+
+
+def test_similar_prompts_of_a_script_are_no_edits(kernel):
+    session = "get_ipython().magics_manager.registry['MiniMaxMagics'].session"
+    kernel.run("%%minimax\nMy name is Ada.", "a")
+    assert kernel.run(f"print({session}.prepare('My name is Bob.').notes)").text.strip() == "[]"
+    own = f"Session(base_url={session}.config.base_url, api_key={session}.keys.find({session}.config.base_url))"
+    code = f"from mm_magics import Session\nown = {own}\nown.ask('Hello.')\nprint(own.prepare('Hello!').notes)"
+    assert kernel.run(code).text.strip() == "[]"
+
+
+def test_databricks_names_the_cell_in_a_way_of_its_own(kernel, simulator):
+    for text in ("My name is Ada.", "My name is Bob."):
+        kernel.run(f"%%minimax\n{text}", metadata={"commandId": "7"}, stdin=True)
+    kernel.run("%%minimax\nHello.", metadata={"commandId": "8"}, stdin=True)
+    assert sent_by(simulator) == ["My name is Bob.", "Hello."]

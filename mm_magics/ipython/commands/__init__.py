@@ -76,7 +76,12 @@ COMMANDS = (
     Command("fork", "NAME", "continue in a new thread that shares the turns so far", threads.fork),
     Command("save", "FILE.json", "save the thread's turns to a file", threads.save),
     Command("load", "FILE.json", "load turns from a file written by save", threads.load),
-    Command("export", "FILE", "export the thread: .md, .html, .json (Messages API) or .py", threads.export),
+    Command(
+        "export",
+        "FILE",
+        "export the thread, without older versions: .md, .html, .json (Messages API) or .py",
+        threads.export,
+    ),
     Command(
         "tools",
         "[allow|ask|deny|forget NAME [ARGUMENT=PATTERN …]]",

@@ -1,0 +1,1 @@
+"""Stands in for the package of Google Colab's kernels, which is not published for other machines."""
