@@ -292,7 +292,7 @@ class Session:
         """Use the front end's live notebook model instead of the file on disk.
 
         Args:
-            description: The notebook as `LiveNotebook` takes it, or why there is none.
+            description: The notebook as `LiveNotebook` takes it, or the reason why it is missing.
         """
         if not isinstance(self.notebook, LiveNotebook):
             self.notebook = LiveNotebook()

@@ -64,13 +64,13 @@ class Page:
                 "metadata": {"id": cell.id, "colab": {"base_uri": "https://localhost:8080/"}},
                 "source": cell.source.splitlines(keepends=True),
                 "execution_count": None,
-                "outputs": [] if self.outputs == PRIVATE else [self.kept(output) for output in cell.outputs],
+                "outputs": [] if self.outputs == PRIVATE else [self.stored(output) for output in cell.outputs],
             }
             for cell in self.cells
         ]
         return {"nbformat": 4, "nbformat_minor": 0, "metadata": self.metadata, "cells": cells}
 
-    def kept(self, output: dict[str, Any]) -> dict[str, Any]:
+    def stored(self, output: dict[str, Any]) -> dict[str, Any]:
         if self.outputs == KEPT:
             return output
         return {**output, "data": {kind: data for kind, data in output["data"].items() if kind != MIME_TYPE}}

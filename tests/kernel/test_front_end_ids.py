@@ -202,7 +202,7 @@ def test_without_ids_and_notebook_a_prompt_that_may_have_been_edited_is_reported
     assert notes(kernel.run("%%minimax\nMy name is Eve.")) == []
 
 
-def test_similar_prompts_of_a_script_are_no_edits(kernel):
+def test_a_script_may_send_similar_prompts(kernel):
     session = "get_ipython().magics_manager.registry['MiniMaxMagics'].session"
     kernel.run("%%minimax\nMy name is Ada.", "a")
     assert kernel.run(f"print({session}.prepare('My name is Bob.').notes)").text.strip() == "[]"
