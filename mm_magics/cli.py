@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     simulator.add_argument("--port", type=int, default=0, help="port to listen on (default: any free port)")
     simulator.add_argument("--key", help="API key to accept (default: a random one)")
     simulator.add_argument("--rate", type=float, help="deltas per second (default: as fast as possible)")
+    simulator.add_argument("--strict", action="store_true", help="add the rules of other endpoints of this format")
     simulator.add_argument("--log", type=Path, help="write each request to this file, one JSON object per line")
     simulator.set_defaults(run=_simulator)
 
@@ -75,7 +76,14 @@ def _demo(options: argparse.Namespace) -> int:
 def _simulator(options: argparse.Namespace) -> int:
     from mm_magics.simulator.serve import serve
 
-    serve(options.host, options.port, key=options.key, rate=options.rate, log_file=options.log)
+    serve(
+        options.host,
+        options.port,
+        key=options.key,
+        rate=options.rate,
+        strict=options.strict,
+        log_file=options.log,
+    )
     return 0
 
 

@@ -23,7 +23,6 @@ from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import NotebookError, NotRecordedError, UsageError
 from mm_magics.events import Event
 from mm_magics.history.cell_matching import CellMatcher, Execution, Place
-from mm_magics.history.context_messages import prepared_messages
 from mm_magics.history.notebook import Document, LiveNotebook, NotebookFile
 from mm_magics.history.replay import RecordedRequest, Recordings, find_in_history
 from mm_magics.history.thread import History
@@ -38,9 +37,16 @@ from mm_magics.turn.answer import Answer
 from mm_magics.turn.driver import View, drive
 from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.place_notes import PlaceNotes
-from mm_magics.turn.prepared import Position, PreparedPrompt, PreparedRequest
+from mm_magics.turn.prepare_request import prepare_request
+from mm_magics.turn.prepared import Position, PreparedPrompt
 from mm_magics.turn.replayed import ReplayedAnswer
-from mm_magics.turn.request_fields import PROMPT_SETTINGS, request_params, user_message, valid_context
+from mm_magics.turn.request_fields import (
+    PROMPT_SETTINGS,
+    check_tool_choice,
+    request_fields,
+    user_message,
+    valid_context,
+)
 from mm_magics.wording import counted
 
 if TYPE_CHECKING:
@@ -125,7 +131,8 @@ class Session:
             RequestError: The endpoint would refuse the request.
             TypeError: A flag is unknown.
         """
-        message = user_message(content)
+        message, is_replaced = user_message(content)
+        is_choice_given = "tool_choice" in flags
         self.refresh()
         self.history.max_versions = self.settings.value("max_versions")
         chosen = {name: flags.pop(name, self.settings.value(name)) for name in PROMPT_SETTINGS}
@@ -133,35 +140,29 @@ class Session:
         output_schema = None if schema is None else _output_schema_of(schema)
         if flags:
             raise TypeError(f"unknown settings: {', '.join(flags)}")
-        model, system, thread, context = chosen["model"], chosen["system"], chosen["thread"], chosen["context"]
         toolbox = self._toolbox(chosen, output_schema)
-        params = {**request_params(chosen), **(toolbox.offer(chosen["tool_choice"]) if toolbox else {})}
+        if toolbox is None and is_choice_given:
+            check_tool_choice(chosen["tool_choice"])
+        fields = request_fields(chosen, toolbox)
+        thread, context = chosen["thread"], chosen["context"]
         sha256 = "" if source is None else source_sha256(source)
         position = Position(thread, cell_id, valid_context(context), self.history.base(thread), sha256)
         turns = self.history.context_turns(thread, cell_id, position.context)
-        prepared = prepared_messages(turns, message)
-        body = request.build_body(model, [each.message for each in prepared], system, params)
-        request.check(body)
+        prepared = prepare_request(fields, turns, position.context, message)
         return PreparedPrompt(
             message=message,
             context_turns=turns,
-            request=PreparedRequest(
-                model=model,
-                system=system or None,
-                params=params,
-                body=body,
-                encoded_body=request.encode(body, prepared),
-                sha256=request.request_sha256(model, system, params, (each.sha256 for each in prepared)),
-            ),
+            request=prepared,
             position=position,
             toolbox=toolbox,
             timeout=chosen["timeout"],
             replay=chosen["replay"],
             notes=[
                 *self._notes.of(self.notebook, position, turns, prompt_text([message])),
-                *request.describe_ignored_fields(body),
-                *(toolbox.unenforced_limits(model) if toolbox else ()),
+                *request.describe_ignored_fields(prepared.body),
+                *(toolbox.unenforced_limits(fields.model) if toolbox else ()),
             ],
+            replaced=is_replaced or fields.is_replaced,
         )
 
     def stream(
@@ -206,7 +207,7 @@ class Session:
         timeout, max_seconds = prompt.timeout, self.settings.value("max_seconds")
         call = lambda body: Call(client.message_reader(body), timeout, max_seconds, stop)  # noqa: E731
         prompt = replace(prompt, notes=[*self._restored_note(), *prompt.notes])
-        return Answer(prompt, call, self.history, stop, self.ledger, urlsplit(client.base_url).hostname or "")
+        return Answer(prompt, call, self.history, stop, self.ledger, urlsplit(client.base_url).netloc)
 
     def ask(
         self,
@@ -327,7 +328,12 @@ class Session:
         """Return a recording of the request: the cell's own, another one of this notebook, or one of `replay_from`."""
         sent = prompt.request
         requested = RecordedRequest(
-            prompt.message, sent.model, sent.system, sent.params, sent.body["messages"], sent.sha256
+            prompt.message,
+            sent.model,
+            sent.system,
+            sent.params,
+            [each.message for each in sent.prepared],
+            sent.sha256,
         )
         own = self.history.turn_of_cell(prompt.thread, prompt.cell_id)
         found = find_in_history(self.history, requested, own)

@@ -85,11 +85,25 @@ def without_surrogates(value: T) -> T:
     >>> without_surrogates({"text": "half \ud83d"})
     {'text': 'half �'}
     """
-    written = json.dumps(value, ensure_ascii=False)
-    if is_utf8(written):
+    if not has_surrogates(value):
         return value
-    replaced: T = json.loads(replace_surrogates(written))
+    replaced: T = json.loads(replace_surrogates(json.dumps(value, ensure_ascii=False)))
     return replaced
+
+
+def has_surrogates(value: object) -> bool:
+    """Return whether a text anywhere in a JSON value contains a lone surrogate."""
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, str):
+            if not (each.isascii() or is_utf8(each)):
+                return True
+        elif isinstance(each, dict):
+            pending += [*each.keys(), *each.values()]
+        elif isinstance(each, list | tuple):
+            pending += each
+    return False
 
 
 def is_utf8(text: str) -> bool:

@@ -24,7 +24,6 @@ ENDS: dict[str, Any] = {
     **dict.fromkeys(REFUSALS, StatusError),
     **dict.fromkeys(catalogue.NAMES.keys() - REFUSALS.keys(), "complete"),
     "stop-error": "failed",
-    "no-message-stop": ProtocolError,
     "base-resp-event": StatusError,
     "bad-json": ProtocolError,
     "not-an-object": ProtocolError,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mm_magics.api import messages
+from mm_magics.api.messages import System
 from mm_magics.api.request import NOT_IN_HASH
 
 _FLOATS = ("temperature", "top_p")
@@ -24,7 +25,7 @@ def legacy_message_sha256(message: Mapping[str, Any]) -> str:
 
 
 def legacy_request_sha256s(
-    model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]
+    model: str, system: System, params: Mapping[str, Any], message_hashes: Iterable[str]
 ) -> Iterator[str]:
     """Yield the hashes that a record of schema 1 can have for this request: JavaScript may have changed its floats."""
     hashes = list(message_hashes)
@@ -33,9 +34,7 @@ def legacy_request_sha256s(
         yield hashlib.sha256(legacy_hash_input(model, system, {**params, **changed}, hashes)).hexdigest()
 
 
-def legacy_hash_input(
-    model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]
-) -> bytes:
+def legacy_hash_input(model: str, system: System, params: Mapping[str, Any], message_hashes: Iterable[str]) -> bytes:
     """Return the bytes that the hash of a request was computed from."""
     known = {key: value for key, value in params.items() if key not in NOT_IN_HASH}
     return _json({"model": model, "system": system or None, "params": known, "messages": list(message_hashes)})

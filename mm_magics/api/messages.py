@@ -22,6 +22,9 @@ class Message(TypedDict):
     content: str | list[Block]
 
 
+System = str | Sequence[Block] | None
+"""A system prompt: a text, or text blocks."""
+
 Rule = Literal["empty", "role", "order", "shape", "tool_use", "tool_result", "last"]
 
 
@@ -80,8 +83,13 @@ def _is_flat(value: object, depth: int) -> bool:
 # The rules ------------------------------------------------------------------------------------------------------
 
 
-def problems(messages: object) -> list[Problem]:
-    """Return every rule of the API that this `messages` array breaks, in order; an empty list if it is valid."""
+def problems(messages: object, *, resumes: bool = False) -> list[Problem]:
+    """Return every rule of the API that this `messages` array breaks, in order; an empty list if it is valid.
+
+    Args:
+        messages: The array.
+        resumes: Whether it ends with an answer that was paused (`pause_turn`) and that the endpoint must continue.
+    """
     if not isinstance(messages, list) or not messages:
         return [Problem("messages", "empty", "there are no messages")]
     found: list[Problem] = []
@@ -109,7 +117,7 @@ def problems(messages: object) -> list[Problem]:
         if open_ids or any(isinstance(block, dict) and block.get("type") in _TOOL_BLOCKS for block in content):
             found += _tool_problems(where, role, content, open_ids, seen)
             open_ids = _tool_ids(content, "tool_use", "id") if role == "assistant" else []
-    if expected == "user" or open_ids:
+    if (expected == "user" and not resumes) or open_ids:
         found.append(Problem(f"messages.{len(messages) - 1}", "last", "the last message is not from the user"))
     return found
 
@@ -303,6 +311,14 @@ def tool_ids(messages: Iterable[Message]) -> set[str]:
         for block in message["content"]
         if isinstance(block, dict) and block.get("type") == "tool_use"
     }
+
+
+def called_tools(messages: Iterable[Message]) -> list[str]:
+    """Return the names of the tools that these messages call, in the order of the first calls."""
+    names = (
+        str(block.get("name")) for message in messages for block in blocks(message) if block.get("type") == "tool_use"
+    )
+    return list(dict.fromkeys(names))
 
 
 def _renamed(turn: Sequence[Message], used: set[str]) -> Sequence[Message]:

@@ -14,10 +14,14 @@ from typing import Any
 
 from mm_magics.api import messages, models
 from mm_magics.api.canonical import canonical_json
+from mm_magics.api.messages import System
+from mm_magics.api.sendable import cache_marks
 from mm_magics.errors import RequestError
 from mm_magics.text import is_utf8
 
 NOT_IN_HASH = frozenset({"metadata", "stream"})
+MAX_CACHE_MARKS = 4
+"""How many parts of a request may be marked with `cache_control`."""
 
 
 def thinking_field(value: str | int | None, max_tokens: int) -> dict[str, Any] | None:
@@ -44,7 +48,7 @@ def thinking_field(value: str | int | None, max_tokens: int) -> dict[str, Any] |
 
 
 def build_body(
-    model: str, messages_: Sequence[messages.Message], system: str | None, params: Mapping[str, Any]
+    model: str, messages_: Sequence[messages.Message], system: System, params: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the request body, including `stream`."""
     fields: dict[str, Any] = {"model": model, **params, "messages": list(messages_), "stream": True}
@@ -53,8 +57,13 @@ def build_body(
     return fields
 
 
-def check(request: Mapping[str, Any]) -> None:
-    """Raise `RequestError` for the first part of the body that the endpoint is known to refuse."""
+def check(request: Mapping[str, Any], *, resumes: bool = False) -> None:
+    """Raise `RequestError` for the first part of the body that the endpoint is known to refuse.
+
+    Args:
+        request: The body.
+        resumes: Whether the last message is the assistant's, to be continued after `pause_turn`.
+    """
     name = request.get("model")
     if not isinstance(name, str) or not name.strip():
         raise RequestError("The request has no model.", "Choose one with %minimax model NAME.")
@@ -64,7 +73,11 @@ def check(request: Mapping[str, Any]) -> None:
     if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
         raise RequestError(f"max_tokens must be a whole number of at least 1, not {tokens!r}.")
     _check_media(request)
-    broken = messages.problems(request.get("messages"))
+    if (marks := cache_marks(request)) > MAX_CACHE_MARKS:
+        raise RequestError(
+            f"{marks} tools and blocks have cache_control, but at most {MAX_CACHE_MARKS} may.", "Mark fewer."
+        )
+    broken = messages.problems(request.get("messages"), resumes=resumes)
     if broken:
         raise RequestError(f"The messages are not valid: {broken[0]}.", "Run %minimax doctor for details.")
 
@@ -105,16 +118,21 @@ def describe_ignored_fields(request: Mapping[str, Any]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class PreparedMessage:
-    """A message with its hash and its JSON, so that a long context is hashed and encoded only once."""
+    """A message with its hash and its JSON, so that a long context is hashed and encoded only once.
+
+    `message` is the message as recorded, which the hash covers; `sent` is its form in a request, which `json` encodes.
+    """
 
     message: messages.Message
+    sent: messages.Message
     sha256: str
     json: str
 
     @classmethod
-    def of(cls, message: messages.Message) -> PreparedMessage:
+    def of(cls, message: messages.Message, sent: messages.Message | None = None) -> PreparedMessage:
         """Hash and encode the message. Raises `RequestError` if JSON cannot represent it."""
-        return cls(message, message_sha256(message), json_of(message))
+        sent = message if sent is None else sent
+        return cls(message, sent, message_sha256(message), json_of(sent))
 
 
 def encode(request: Mapping[str, Any], prepared: Iterable[PreparedMessage] | None = None) -> bytes:
@@ -151,7 +169,7 @@ def message_sha256(message: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(plain)).hexdigest()
 
 
-def request_sha256(model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]) -> str:
+def request_sha256(model: str, system: System, params: Mapping[str, Any], message_hashes: Iterable[str]) -> str:
     """Return the hash of a request, from the hashes of its messages, so that a long context is hashed only once.
 
     >>> one = request_sha256("MiniMax-M2", None, {"temperature": 1.0, "metadata": {"user_id": "a"}}, [])
@@ -161,7 +179,7 @@ def request_sha256(model: str, system: str | None, params: Mapping[str, Any], me
     return hashlib.sha256(hash_input(model, system, params, message_hashes)).hexdigest()
 
 
-def hash_input(model: str, system: str | None, params: Mapping[str, Any], message_hashes: Iterable[str]) -> bytes:
+def hash_input(model: str, system: System, params: Mapping[str, Any], message_hashes: Iterable[str]) -> bytes:
     """Return the bytes that the hash of a request is computed from: canonical JSON."""
     known = {key: value for key, value in params.items() if key not in NOT_IN_HASH}
     rest = canonical_json({"model": model, "system": system or None, "params": known})

@@ -11,28 +11,40 @@ from secrets import token_hex
 
 from mm_magics.api import request
 from mm_magics.api.legacy_hash import legacy_hash_input, legacy_message_sha256
+from mm_magics.api.messages import Message
 from mm_magics.batch.engines.base import Request
 from mm_magics.errors import PromptError
+from mm_magics.text import replace_surrogates
+from mm_magics.turn.answer import SURROGATES_NOTE
 from mm_magics.turn.prepared import PreparedPrompt
+from mm_magics.turn.window import estimated_tokens, fitting_max_tokens, lowered_note, surely_fits
 
 
 class RequestBuilder:
-    """Builds requests from a prepared prompt: the text of each row takes the place of its last message."""
+    """Builds requests from a prepared prompt: the text of each row takes the place of its last message.
+
+    `lowered` is the lowest `max_tokens` that a row had to be sent with to fit the window, None if all of them fit.
+    `replaced` says whether lone surrogates were replaced in a row.
+    """
 
     def __init__(self, prompt: PreparedPrompt) -> None:
         prepared = prompt.request
-        self.model = prepared.model
+        self.model, self.max_tokens = prepared.model, prompt.max_tokens
+        self.lowered: int | None = None
+        self.replaced = False
         body = {**prepared.body, "stream": False, "messages": prepared.body["messages"][:-1]}
-        context = [request.message_sha256(message) for message in body["messages"]]
+        earlier = prepared.prepared[:-1]
+        context = [each.sha256 for each in earlier]
         placeholder = token_hex(32)
         hashed = request.hash_input(prepared.model, prepared.system, prepared.params, [*context, placeholder])
         before, _, self._after_hash = hashed.partition(placeholder.encode())
         self._before_hash = hashlib.sha256(before)
-        context = [legacy_message_sha256(message) for message in body["messages"]]
+        context = [legacy_message_sha256(each.message) for each in earlier]
         hashed = legacy_hash_input(prepared.model, prepared.system, prepared.params, [*context, placeholder])
         before, _, self._after_legacy_hash = hashed.partition(placeholder.encode())
         self._before_legacy_hash = hashlib.sha256(before)
-        encoded = request.encode(body)
+        self._body, self._earlier = {**body, "max_tokens": self.max_tokens}, [each.sent for each in earlier]
+        encoded = request.encode(self._body)
         self._head, self._tail = encoded[:-2] + (b"," if context else b""), encoded[-2:]
 
     def digest(self, text: str) -> bytes:
@@ -43,9 +55,10 @@ class RequestBuilder:
         """
         if not text.strip():
             raise PromptError("The prompt is empty.", "Nothing was sent.")
+        text = replace_surrogates(text)
         message = f'{{"content":[{{"text":{encode_basestring(text)},"type":"text"}}],"role":"user"}}'
         digest = self._before_hash.copy()
-        digest.update(hashlib.sha256(message.encode("utf-8", "surrogatepass")).hexdigest().encode() + self._after_hash)
+        digest.update(hashlib.sha256(message.encode()).hexdigest().encode() + self._after_hash)
         return digest.digest()
 
     def legacy_digest(self, text: str) -> bytes:
@@ -57,5 +70,18 @@ class RequestBuilder:
 
     def build(self, text: str, digest: bytes) -> Request:
         """Return the request for this text, whose hash is `digest`."""
-        message = {"role": "user", "content": [{"type": "text", "text": text}]}
-        return Request(digest, self._head + request.json_of(message).encode() + self._tail)
+        clean = replace_surrogates(text)
+        self.replaced |= clean != text
+        message: Message = {"role": "user", "content": [{"type": "text", "text": clean}]}
+        body = self._head + request.json_of(message).encode() + self._tail
+        if not surely_fits(self.model, self.max_tokens, body):
+            sent = fitting_max_tokens(self.model, self.max_tokens, estimated_tokens(body))
+            if sent < self.max_tokens:
+                self.lowered = min(sent, self.lowered or sent)
+                body = request.encode({**self._body, "max_tokens": sent, "messages": [*self._earlier, message]})
+        return Request(digest, body)
+
+    def notes(self) -> list[str]:
+        """Return what the user must know about the requests that were built."""
+        lowered = [lowered_note(self.model, self.max_tokens, self.lowered)] if self.lowered is not None else []
+        return [*lowered, *([SURROGATES_NOTE] if self.replaced else ())]

@@ -88,6 +88,7 @@ class RowRunner:
                 self._take_events(0.0)
             self._store.close()
             self.results.seconds = time.monotonic() - self._began
+            self.results.notes += self._builder.notes()
             self.results.finish(RUN_ENDED)
             self._pending.clear()
 

@@ -93,14 +93,16 @@ def summary_line(turn: Turn) -> str:
 
 def _ending(turn: Turn) -> str:
     """Describe how the turn ended; "" if it ended normally."""
+    reason = turn.responses[-1].get("stop_reason") if turn.responses else None
     match turn.status:
+        case "truncated" if reason == "model_context_window_exceeded":
+            return "cut off by the context window"
         case "truncated":
             return "cut off by max_tokens: raise it with --max-tokens N"
         case "stopped":
             return "stopped: the partial response is kept"
         case "failed":
             return "failed: the partial response is kept"
-    reason = turn.responses[-1].get("stop_reason") if turn.responses else None
     if reason == "refusal":
         return "refused by the model"
     return "" if reason in ("end_turn", "tool_use", None) else f"stop reason: {reason or 'none given'}"

@@ -1,7 +1,9 @@
 """Rebuild an assistant message, verbatim, from the events of its stream.
 
-Every block is kept in order with all its fields, known or unknown; thinking and signatures are kept byte for byte.
-No I/O happens here. Source: the Messages API's page on streaming.
+Every block is kept in order with all its fields, known or unknown; thinking and signatures are kept byte for byte. Only
+lone surrogates are replaced, because no request can contain them. No I/O happens here.
+
+Source: the Messages API's page on streaming.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mm_magics.api.messages import Block, blocks, is_writable
+from mm_magics.api.sendable import KNOWN_FIELDS, REASONING
 from mm_magics.endpoint.error_body import error_from_base_resp, error_from_body
 from mm_magics.endpoint.stream_events import (
     BlockStart,
@@ -22,13 +25,15 @@ from mm_magics.endpoint.stream_events import (
     StreamEvent,
 )
 from mm_magics.errors import ProtocolError
-from mm_magics.text import join_surrogates, replace_surrogates
+from mm_magics.text import join_surrogates, replace_surrogates, without_surrogates
 
 _DELTAS = {
     "text_delta": ("text", "text"),
     "thinking_delta": ("thinking", "thinking"),
     "input_json_delta": ("input", ""),
 }
+_KINDS = {"text": "text", "thinking": "thinking", "partial_json": "input", REASONING: "reasoning"}
+"""The kind of a `Delta` event, by the field that it adds to."""
 _OPENED_BY = {"text": "text", "thinking": "thinking", "input": "tool_use", "signature": "thinking"}
 
 
@@ -41,6 +46,8 @@ class Assembler:
         stopped: Whether the endpoint ended the message.
         unfinished: Index in `content` of the block that is still open, or whose input is incomplete JSON; else None.
         partial_json: The incomplete input of that block; else None.
+        invented: The fields that deltas of unknown types added to blocks of known types, by their index in `content`.
+        replaced: Whether lone surrogates were replaced.
     """
 
     def __init__(self) -> None:
@@ -49,7 +56,17 @@ class Assembler:
         self.stopped = False
         self.unfinished: int | None = None
         self.partial_json: str | None = None
+        self.invented: dict[int, list[str]] = {}
+        self.replaced = False
+        self._has_stop_reason = False
         self._open: dict[int, tuple[int, Block, dict[str, list[str]]]] = {}
+        self._halves: dict[tuple[int, str], str] = {}
+        """The first half of a character whose second half has not arrived, by block and field."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing but `message_stop`: all blocks are closed, and the stop reason arrived."""
+        return self._has_stop_reason and not self._open
 
     @property
     def content(self) -> list[Block]:
@@ -79,7 +96,7 @@ class Assembler:
         elif kind == "message_stop":
             for index in sorted(self._open):
                 yield from self._stop_block(index)
-            yield self._stop()
+            yield self.stop()
         elif kind == "error" or "error" in event:
             raise error_from_body(event)
         elif (error := error_from_base_resp(event)) is not None:
@@ -98,19 +115,19 @@ class Assembler:
         content = message.get("content")
         if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
             raise ProtocolError("The endpoint's response has no content.")
-        _check(message)
-        self.message = message
+        self.message = message = self._checked(message)
         self.started = True
         yield MessageStart(message)
         for index, block in enumerate(self.content):
             yield BlockStart(index, {key: value for key, value in block.items() if key not in ("text", "thinking")})
-            for kind in ("text", "thinking"):
-                if isinstance(block.get(kind), str):
-                    yield Delta(index, kind, replace_surrogates(block[kind]))
+            for field in (REASONING, "text", "thinking"):
+                if isinstance(block.get(field), str):
+                    yield Delta(index, _KINDS[field], block[field])
             yield BlockStop(index, block)
-        yield self._stop()
+        yield self.stop()
 
-    def _stop(self) -> MessageStop:
+    def stop(self) -> MessageStop:
+        """End the message."""
         self.stopped = True
         last = self.content[-1] if self.content else {}
         if self.message.get("stop_reason") == "max_tokens" and last.get("type") == "thinking":
@@ -121,14 +138,15 @@ class Assembler:
         message = event.get("message")
         if not isinstance(message, dict):
             raise ProtocolError("The endpoint started an invalid message.")
-        _check(message)
+        message = self._checked(message)
         self.message = {**message, "content": [*blocks(message), *self.content]}
         self.started = True
 
     def _merge(self, event: dict[str, Any]) -> None:
-        _check(event)
+        event = self._checked(event)
         delta, usage = event.get("delta"), event.get("usage")
         if isinstance(delta, dict):
+            self._has_stop_reason |= bool(delta.get("stop_reason"))
             self.message.update({key: value for key, value in delta.items() if key != "content"})
         if isinstance(usage, dict):
             start = self.message.get("usage")
@@ -138,7 +156,7 @@ class Assembler:
         index, block = _index(event), event.get("content_block")
         if not isinstance(block, dict):
             raise ProtocolError("The endpoint started an invalid content block.")
-        _check(block)
+        block = self._checked(block)
         if index in self._open:
             yield from self._stop_block(index)
         yield self._open_block(index, block)
@@ -157,31 +175,93 @@ class Assembler:
             default = {"type": _OPENED_BY.get(kind or "", "text" if "signature" not in delta else "thinking")}
             yield self._open_block(index, default)
         _, block, parts = self._open[index]
-        if kind is None:
-            _merge_unknown(block, parts, delta)
-            yield OtherEvent(event)
-            return
-        text = delta.get("partial_json" if kind == "input" else kind)
+        field = field or "partial_json" if kind else REASONING
+        text = delta.get(field)
         if isinstance(text, str):
-            _add(block, parts, field or "partial_json", text)
-            yield Delta(index, kind, replace_surrogates(text))
-        if len(delta) > 2:
-            _merge_unknown(block, parts, {k: v for k, v in delta.items() if k not in (field, "partial_json")})
+            whole = self._whole_characters(index, field, text)
+            if field == REASONING:
+                self._mark_invented(index, field)
+            if whole or not text:
+                _add(block, parts, field, whole)
+                yield Delta(index, _KINDS[field], whole)
+        if kind is None or len(delta) > 2:
+            yield from self._merge_unknown(index, {key: value for key, value in delta.items() if key != field})
+        if kind is None:
+            yield OtherEvent(event)
+
+    def _whole_characters(self, index: int, field: str, text: str) -> str:
+        """Return the text without lone surrogates. The first half of a character waits for the next delta."""
+        held = self._halves.pop((index, field), "")
+        if not held and text.isascii():
+            return text
+        text = join_surrogates(held + text)
+        if "\ud800" <= text[-1:] <= "\udbff":
+            self._halves[index, field] = text[-1]
+            text = text[:-1]
+        return self._clean(text)
+
+    def _clean(self, text: str) -> str:
+        clean = replace_surrogates(text)
+        self.replaced |= clean != text
+        return clean
+
+    def _checked(self, part: dict[str, Any]) -> dict[str, Any]:
+        """Return the part of the message without lone surrogates. Refuse JSON that can be read but not written."""
+        if not is_writable(part):
+            raise ProtocolError(
+                "The endpoint sent a number that JSON cannot represent, or JSON that is nested too deeply."
+            )
+        clean = without_surrogates(part)
+        self.replaced |= clean is not part
+        return clean
+
+    def _merge_unknown(self, index: int, delta: dict[str, Any]) -> Iterator[StreamEvent]:
+        """Apply a delta of an unknown kind: append strings, add a citation to the list of them, set other fields."""
+        _, block, parts = self._open[index]
+        for key, value in delta.items():
+            if key == "type":
+                continue
+            self._mark_invented(index, key)
+            if isinstance(value, str) and key != "citation":
+                whole = self._whole_characters(index, key, value)
+                _add(block, parts, key, whole)
+                if key in _KINDS:
+                    yield Delta(index, _KINDS[key], whole)
+                continue
+            value = self._checked({key: value})[key]
+            if key == "citation":
+                before = block.get("citations")
+                block["citations"] = [*(before if isinstance(before, list) else []), value]
+            else:
+                block[key] = value
+
+    def _mark_invented(self, index: int, field: str) -> None:
+        position, block, parts = self._open[index]
+        known = KNOWN_FIELDS.get(str(block.get("type")))
+        if known is not None and field not in known | block.keys() | parts.keys() | {"citation", "partial_json"}:
+            self.invented.setdefault(position, []).append(field)
 
     def _stop_block(self, index: int) -> Iterator[StreamEvent]:
         if index not in self._open:
             return
         position, block, parts = self._open[index]  # removed last, because an interrupt can occur at any line
+        for half in [half for half in self._halves if half[0] == index]:
+            del self._halves[half]
+            self.replaced = True
+            _add(block, parts, half[1], "\ufffd")
+            if half[1] in _KINDS:
+                yield Delta(index, _KINDS[half[1]], "\ufffd")
         for field, texts in parts.items():
             if field != "partial_json":
-                block[field] = join_surrogates("".join(texts))
+                block[field] = self._clean(join_surrogates("".join(texts)))
         raw = "".join(parts.get("partial_json", ()))
         try:
             if raw.strip():
                 given = json.loads(raw)
                 if not is_writable(given):
                     raise ValueError(raw)
-                block["input"] = given
+                block["input"] = without_surrogates(given)
+                self.replaced |= block["input"] is not given
             whole = block.get("type") != "tool_use" or isinstance(block.get("input"), dict)
         except (ValueError, RecursionError):
             whole = False
@@ -205,28 +285,7 @@ def _index(event: dict[str, Any]) -> int:
     return index
 
 
-def _check(part: dict[str, Any]) -> None:
-    """Refuse JSON that can be read but not written."""
-    if not is_writable(part):
-        raise ProtocolError("The endpoint sent a number that JSON cannot represent, or JSON that is nested too deeply.")
-
-
 def _add(block: Block, parts: dict[str, list[str]], field: str, text: str) -> None:
     """Append text to a field of an open block, after the text that the block started with."""
     start = block.get(field)
     parts.setdefault(field, [start if isinstance(start, str) else ""]).append(text)
-
-
-def _merge_unknown(block: Block, parts: dict[str, list[str]], delta: dict[str, Any]) -> None:
-    """Apply a delta of an unknown kind: append strings, add a citation to the list of citations, set other fields."""
-    _check(delta)
-    for key, value in delta.items():
-        if key == "type":
-            continue
-        if key == "citation":
-            before = block.get("citations")
-            block["citations"] = [*(before if isinstance(before, list) else []), value]
-        elif isinstance(value, str):
-            _add(block, parts, key, value)
-        else:
-            block[key] = value

@@ -23,6 +23,9 @@ from mm_magics.interrupts import StoppedError
 END_WAIT_S = 0.02
 """How long to wait for the end of the body after `message_stop`, so that the connection can be reused."""
 
+STOP_WAIT_S = 2.0
+"""How long to wait for `message_stop` once nothing else is missing."""
+
 MAX_HEAD_BYTES = 65_536
 """How much of a stream without any message is kept, to describe it in an error."""
 
@@ -116,7 +119,9 @@ class Call:
                 case Ended(None):
                     yield from self._end(decoder)
                 case Ended(error):
-                    return error
+                    if not self.assembler.is_complete:
+                        return error
+                    yield self.assembler.stop()
         self._reader.next(END_WAIT_S)
         return None
 
@@ -131,9 +136,11 @@ class Call:
     def _next(self, wake: Wake) -> ReaderEvent | None:
         if self._stop.is_set():
             raise StoppedError
+        moment = time.monotonic()
+        if self.assembler.is_complete and moment - self._progress >= STOP_WAIT_S:
+            return Ended(None)
         if self._timed_out():
             raise no_response(self._timeout)
-        moment = time.monotonic()
         if moment - self._began >= self._max_seconds:
             raise EndpointError(
                 f"The response was not complete after {self._max_seconds:g} s and was cancelled.",
@@ -193,6 +200,9 @@ class Call:
         if self._is_stream():
             yield from self._feed(decoder.flush())
         if self.assembler.stopped:
+            return
+        if self.assembler.is_complete:
+            yield self.assembler.stop()
             return
         if self.assembler.started:
             raise ProtocolError(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from mm_magics.endpoint.error_mapping import ErrorMapper
 from mm_magics.endpoint.keys import Key
 from mm_magics.endpoint.reader import STOP_POLL_S, Chunk, Ended, ResponseReader
-from mm_magics.endpoint.sdk import http_options, import_sdk, opened_socket, raw_response, sdk_options
+from mm_magics.endpoint.sdk import http_options, import_sdk, opened_socket, raw_response, sdk_options, strip_sdk_headers
 from mm_magics.errors import ConnectionFailedError, EndpointError, ProtocolError
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ class _Pool:
     def _before_request(self, request: httpx2.Request) -> None:
         if self.is_cut:
             raise ConnectionFailedError("The call was cancelled before it was sent.")
+        strip_sdk_headers(request.headers)
         request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
         request.extensions["trace"] = self._trace
 

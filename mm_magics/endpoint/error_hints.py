@@ -45,6 +45,8 @@ def status_hint(status: int, message: str, base_url: str, key: Key) -> str:
         return f"Did you mean {like}?" if like and like != name else "Run %minimax models to list the models."
     if status == 400 and "context window" in message:
         return "To send less, use --context N or start a new --thread."
+    if status == 400 and "signature" in message:
+        return "The conversation has thinking that this endpoint did not sign. Use --context none or a new --thread."
     if status == 402:
         return "Top up the account, then run the cell again."
     if status == 422:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.packages import require
@@ -67,6 +67,12 @@ def http_options(base_url: str, timeout: float) -> dict[str, Any]:
         "mounts": dict.fromkeys(NO_PROXY),
         "verify": base_url.startswith("https:"),  # reading certificates takes 25 ms, and http has none
     }
+
+
+def strip_sdk_headers(headers: MutableMapping[str, str]) -> None:
+    """Remove what the SDK tells its own vendor, such as `x-stainless-timeout: NOT_GIVEN`."""
+    for name in [name for name in headers if name.lower().startswith("x-stainless-")]:
+        del headers[name]
 
 
 def raw_response(stream_class: Any) -> dict[str, Any]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mm_magics.api import messages, request
 from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s, may_be_changed
 from mm_magics.api.messages import Message
 from mm_magics.api.request import PreparedMessage
 from mm_magics.history.turn import Turn
+from mm_magics.text import without_surrogates
+
+NOT_OFFERED = "This tool is not offered any more."
 
 Context = str | int
 """Which turns a prompt sees: `above`, `all`, `none`, or the last N above."""
@@ -22,11 +26,34 @@ def context_messages(turns: Sequence[Turn], prompt: Message) -> list[Message]:
 def prepared_messages(turns: Sequence[Turn], prompt: Message) -> list[PreparedMessage]:
     """Return the array of `context_messages`, prepared. Only the prompt and what joining changes is prepared here."""
     joined, sources = messages.join_with_sources([*(turn.closed for turn in turns), [prompt]])
+    sent = joined
+    if any(turn.sent is not turn.closed for turn in turns):
+        sent = messages.join_turns([*(turn.sent for turn in turns), [prompt]])
     prepared = [each for turn in turns for each in turn.prepared]
     return [
-        PreparedMessage.of(message) if source is None or source >= len(prepared) else prepared[source]
-        for message, source in zip(joined, sources, strict=True)
+        PreparedMessage.of(message, form) if source is None or source >= len(prepared) else prepared[source]
+        for message, form, source in zip(joined, sent, sources, strict=True)
     ]
+
+
+def context_tools(turns: Sequence[Turn], offered: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tools that the request must define because the turns contain calls, beside those it offers.
+
+    Endpoints refuse calls in the history without definitions. They are those that the turns were recorded with; a tool
+    without a recorded definition gets a minimal one.
+    """
+    names = {str(each.get("name")) for each in offered if isinstance(each, Mapping)}
+    found: dict[str, dict[str, Any]] = {}
+    for turn in turns:
+        if called := messages.called_tools(turn.closed):
+            recorded = turn.params.get("tools")
+            for each in recorded if isinstance(recorded, list) else ():
+                if isinstance(each, dict) and isinstance(each.get("input_schema"), dict):
+                    definition = {name: value for name, value in each.items() if name != "cache_control"}
+                    found.setdefault(str(each.get("name")), without_surrogates(definition))
+            for name in called:
+                found.setdefault(name, {"name": name, "description": NOT_OFFERED, "input_schema": {"type": "object"}})
+    return [definition for name, definition in found.items() if name not in names]
 
 
 def request_digest(above: Sequence[Turn], turn: Turn) -> str:

@@ -49,7 +49,7 @@ def to_markdown(turns: Sequence[Turn]) -> str:
 
 def to_messages_json(turns: Sequence[Turn]) -> str:
     """Return the `messages` array that is sent for these turns, as JSON."""
-    return json.dumps(messages.join_turns([turn.closed for turn in turns]), ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(messages.join_turns([turn.sent for turn in turns]), ensure_ascii=False, indent=1) + "\n"
 
 
 def to_script(turns: Sequence[Turn], base_url: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from mm_magics.api import request
 from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s
-from mm_magics.api.messages import Message
+from mm_magics.api.messages import Message, System
 from mm_magics.errors import MiniMaxError
 from mm_magics.history.notebook import Cell, Document, read_notebook
 from mm_magics.history.thread import History
@@ -34,7 +34,7 @@ class RecordedRequest:
 
     prompt: Message
     model: str
-    system: str | None
+    system: System
     params: Mapping[str, Any]
     messages: Sequence[Message]
     sha256: str
@@ -59,7 +59,7 @@ class RecordedRequest:
         return frozenset(legacy_request_sha256s(self.model, self.system, self.params, hashes))
 
 
-def _contents(model: str, system: str | None, params: Mapping[str, Any], prompt: Message) -> bytes:
+def _contents(model: str, system: System, params: Mapping[str, Any], prompt: Message) -> bytes:
     return request.hash_input(model, system, params, [request.message_sha256(prompt)])
 
 

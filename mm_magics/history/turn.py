@@ -18,8 +18,9 @@ from functools import cached_property
 from typing import Any, Literal, cast
 
 from mm_magics.api import messages
-from mm_magics.api.messages import Message
+from mm_magics.api.messages import Message, System
 from mm_magics.api.request import PreparedMessage
+from mm_magics.api.sendable import invented_fields, sent_form
 from mm_magics.errors import RecordError
 from mm_magics.history.exact_json import exact_texts, restore
 from mm_magics.text import replace_surrogates
@@ -71,12 +72,13 @@ class Turn:
         status: `complete`, `stopped` by the user, `truncated` by a token limit, or `failed`.
         model: The model that was requested.
         messages: The messages of this turn only, the user's first.
-        system: The system prompt, if there was one.
+        system: The system prompt, if there was one: a text, or content blocks.
         params: The other parameters of the request: `max_tokens`, `temperature`, `tools` …
         responses: One entry per model call: `id`, `model`, `stop_reason`, `usage` (verbatim), and the times
             `first_token_s`, `thinking_s` and `seconds`. `calls` if it stands for several calls; `unfinished` (the index
             of the block that was cut) and `partial_json` (a cut tool input) if the response was cut; `tools` (`id`,
-            `outcome` and `seconds` of each call) if it called tools.
+            `outcome` and `seconds` of each call) if it called tools; `max_tokens` if a lower value was sent than the
+            one in `params`; `invented` (names by the index of the block) if deltas of unknown types added fields.
         request_sha256: The hash of the first request; replay finds the turn by it.
         error: Why the turn failed.
         cell_id: The prompt cell; None in a terminal or a script.
@@ -85,7 +87,7 @@ class Turn:
         id: A UUID.
         created: When the request was sent, in UTC.
         source_sha256: The hash of the text that the user typed, before `{{ }}` was filled in; "" if it is unknown.
-        endpoint: The name of the host that answered; "" if it is unknown.
+        endpoint: The host that answered, with its port if the base URL has one; "" if it is unknown.
         notes: What the user must know about how the turn ended.
         versions: The other turns of the cell, the most recent first.
         newer: How many of `versions`, the first ones, are more recent than this turn.
@@ -96,7 +98,7 @@ class Turn:
     status: Status
     model: str
     messages: list[Message]
-    system: str | None = None
+    system: System = None
     params: Mapping[str, Any] = field(default_factory=dict)
     responses: list[dict[str, Any]] = field(default_factory=list)
     request_sha256: str = ""
@@ -120,9 +122,14 @@ class Turn:
         return messages.repair_turn(self.messages, (each if isinstance(each, int) else None for each in cut))
 
     @cached_property
+    def sent(self) -> Sequence[Message]:
+        """The messages of `closed` in the form in which they are sent; `closed` itself if that is the same."""
+        return sent_form(self.closed, invented_fields(self.messages, self.responses))
+
+    @cached_property
     def prepared(self) -> list[PreparedMessage]:
         """The messages of `closed`, prepared once: a long context is sent many times."""
-        return [PreparedMessage.of(message) for message in self.closed]
+        return [PreparedMessage.of(message, sent) for message, sent in zip(self.closed, self.sent, strict=True)]
 
     @property
     def text(self) -> str:
@@ -224,6 +231,10 @@ def _is_message_list(value: object) -> bool:
     )
 
 
+def _is_block_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, dict) for each in cast("list[object]", value))
+
+
 def _is_base(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("thread", "turn"))
 
@@ -235,7 +246,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "created": _is_text,
     "status": lambda value: value in STATUSES,
     "model": _is_text,
-    "system": _is_text_or_none,
+    "system": lambda value: _is_text_or_none(value) or (bool(value) and _is_block_list(value)),
     "params": lambda value: isinstance(value, dict),
     "messages": _is_message_list,
     "responses": lambda value: isinstance(value, list) and all(isinstance(each, dict) for each in value),

@@ -115,8 +115,9 @@ def _field(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise ArgumentTypeError(f"{text!r} is not NAME=JSON")
-    if name in ("model", "messages", "system", "stream"):
-        raise ArgumentTypeError(f"{name} cannot be set with --param")
+    if name in ("model", "messages", "system", "stream", "tools", "tool_choice"):
+        flag = "" if name in ("messages", "stream") else f"; use --{name.replace('_', '-')}"
+        raise ArgumentTypeError(f"{name} cannot be set with --param{flag}")
     try:
         return name, json.loads(value)
     except (ValueError, RecursionError):

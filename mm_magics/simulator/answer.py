@@ -6,7 +6,7 @@ from the request, so the same request gets the same content, byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -147,7 +147,7 @@ def tool_id(seed: str, number: int) -> str:
     return f"call_function_{''.join(letters)}_{number}"
 
 
-def complete_blocks(blocks: Sequence[Block], seed: str) -> list[Block]:
+def complete_blocks(blocks: Sequence[Block], seed: str, sign: Callable[[str], str] = signature) -> list[Block]:
     """Add signatures and tool call ids, and replace text that UTF-8 cannot encode."""
     out: list[Block] = []
     calls = 0
@@ -157,7 +157,7 @@ def complete_blocks(blocks: Sequence[Block], seed: str) -> list[Block]:
             block["text"] = _encodable(str(block.get("text", "")))
         elif block.get("type") == "thinking":
             block["thinking"] = _encodable(str(block.get("thinking", "")))
-            block.setdefault("signature", signature(block["thinking"]))
+            block.setdefault("signature", sign(block["thinking"]))
             if block["signature"] is None:
                 del block["signature"]
         elif block.get("type") == "tool_use":
@@ -171,7 +171,9 @@ def _encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def truncate_blocks(blocks: Sequence[Block], max_tokens: int) -> tuple[list[Block], int | None]:
+def truncate_blocks(
+    blocks: Sequence[Block], max_tokens: int, sign: Callable[[str], str] = signature
+) -> tuple[list[Block], int | None]:
     """Truncate the content to `max_tokens`.
 
     Returns:
@@ -194,7 +196,7 @@ def truncate_blocks(blocks: Sequence[Block], max_tokens: int) -> tuple[list[Bloc
             out.append({**block, "text": block["text"][:room]})
         elif kind == "thinking":
             cut = block["thinking"][:room]
-            out.append({**block, "thinking": cut, **({"signature": signature(cut)} if "signature" in block else {})})
+            out.append({**block, "thinking": cut, **({"signature": sign(cut)} if "signature" in block else {})})
         elif kind == "tool_use":
             out.append({**block, "input": {}})
             return out, max(room - len(str(block.get("name", ""))), 0)

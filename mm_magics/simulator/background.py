@@ -33,6 +33,8 @@ class Simulator:
         models: The names of the models that it offers. None: those of the catalogue, and one that is newer.
         not_offered: The name of the fault with which it refuses any other model: `unknown-model`, `retired-model` or
             `model-not-found`.
+        strict: Whether to add the rules of other endpoints of this format: a history with tool calls needs `tools`, no
+            lone surrogates, thinking only with this endpoint's signature, and no unknown fields in known blocks.
 
     Attributes:
         log: One `RequestRecord` per request, in the order of arrival.
@@ -66,9 +68,16 @@ class Simulator:
         clock: Callable[[], float] = monotonic,
         models: Iterable[str] | None = None,
         not_offered: str = "unknown-model",
+        strict: bool = False,
     ) -> None:
         self._endpoint = Endpoint(
-            key=key, answers=answers, rate=rate, clock=clock, models=models, not_offered=not_offered
+            key=key,
+            answers=answers,
+            rate=rate,
+            clock=clock,
+            models=models,
+            not_offered=not_offered,
+            strict=strict,
         )
         self._requested_port = port
         self.log: list[RequestRecord] = []

@@ -70,6 +70,7 @@ REFUSALS: Mapping[str, Refusal] = {
     "tool-id-not-found": _invalid("tool result's tool id(X) not found"),
     "invalid-role": _invalid("chat content has invalid message role: system"),
     "context-window": _invalid("context window exceeds limit"),
+    "invalid-signature": _invalid("messages.1.content.0: Invalid `signature` in `thinking` block"),
     "unknown-model": _invalid("unknown model 'X'"),
     "retired-model": _invalid("model 'X' is no longer available"),
     "model-not-found": Refusal(404, "not_found_error", "model: X"),
@@ -146,19 +147,25 @@ def parse(raw: bytes) -> dict[str, Any] | Refusal:
 
 
 def validate(
-    body: Mapping[str, Any], models: Mapping[str, Model] = MODELS, not_offered: str = "unknown-model"
+    body: Mapping[str, Any],
+    models: Mapping[str, Model] = MODELS,
+    not_offered: str = "unknown-model",
+    *,
+    resumes: bool = False,
 ) -> Request | Refusal:
     """Validate a body. Fields that the endpoint ignores are not validated.
 
     Args:
+        body: The body.
         models: The models on offer.
         not_offered: The name of the refusal of any other model.
+        resumes: Whether its last message is the assistant's, with `pause_turn` as its stop reason.
     """
     name = body.get("model")
     if not isinstance(name, str) or name not in models:
         return REFUSALS[not_offered].about(name if isinstance(name, str) else "")
     model = models[name]
-    if found := problems(body.get("messages")):
+    if found := problems(body.get("messages"), resumes=resumes):
         return refusal_of(found[0])
     messages: list[Block] = body["messages"]
     system = _system(body.get("system"), name)
@@ -189,13 +196,14 @@ def validate(
         seed=_seed(body),
         prompt=prompt,
     )
-    return REFUSALS["context-window"] if request.input_tokens > (model.window or 0) else request
+    fits = request.input_tokens + request.max_tokens <= (model.window or 0)
+    return request if fits else REFUSALS["context-window"]
 
 
 def _seed(body: Mapping[str, Any]) -> str:
     """Return what the generated answer depends on: equal requests get equal answers."""
     asked = [body.get(key) for key in ("model", "system", "messages", "tools", "tool_choice")]
-    return sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return sha256(json.dumps(asked, separators=(",", ":")).encode()).hexdigest()
 
 
 def _thinks(model: Model, thinking: object) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mm_magics.errors import UsageError
-from mm_magics.simulator.answer import Fault, ScriptedAnswer, to_scripted_answer
+from mm_magics.simulator.answer import Fault, ScriptedAnswer, signature, to_scripted_answer
 from mm_magics.simulator.cache import PromptCache
 from mm_magics.simulator.contract import (
     MODELS,
@@ -33,6 +33,7 @@ from mm_magics.simulator.faults import catalogue
 from mm_magics.simulator.generate import generate, read_conversation
 from mm_magics.simulator.record import IssuedMessages, RequestRecord, ReturnedMessage, auth_headers, public_headers
 from mm_magics.simulator.steps import Pause, ResponsePlan, complete_body, head, new_id
+from mm_magics.simulator.strict import Signer, problem_of
 from mm_magics.simulator.wire import build_plan, build_reply, error_body, json_plan
 
 PREFIX = "/anthropic"
@@ -67,6 +68,7 @@ class Endpoint:
     Args:
         models: The names of the models on offer; None for all of the catalogue and one that is newer.
         not_offered: How any other model is refused: the name of a fault.
+        strict: Whether to add the rules of other endpoints.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class Endpoint:
         clock: Callable[[], float] = monotonic,
         models: Iterable[str] | None = None,
         not_offered: str = "unknown-model",
+        strict: bool = False,
     ) -> None:
+        self._signer = Signer() if strict else None
         newer = MODELS[NEWER_MODEL]
         self._models = (
             MODELS if models is None else {name: MODELS.get(name) or replace(newer, name=name) for name in models}
@@ -132,11 +136,13 @@ class Endpoint:
         messages = body.get("messages")
         record = replace(record, body=body, stream=body.get("stream") is True, replayed=self._replayed(messages))
         try:
-            request = validate(body, self._models, self._not_offered)
+            request = validate(body, self._models, self._not_offered, resumes=self._issued.is_paused(messages))
         except RecursionError:
             request = Refusal(400, "invalid_request_error", "invalid params, the body is nested too deep (2013)")
         if isinstance(request, Refusal):
             return _refuse(request, record)
+        if self._signer and (problem := problem_of(body, self._signer)):
+            return _refuse(Refusal(400, "invalid_request_error", f"invalid params, {problem} (2013)"), record)
         try:
             answer = self._answer(request)
         except (DirectiveError, UsageError) as error:
@@ -169,10 +175,12 @@ class Endpoint:
         if fault and (refused := catalogue.refusal_plan(fault, request.stream)):
             return _after_wait(refused, answer.wait), replace(record, fault=fault.name)
         counters = self._cache.count(request.model, request.prompt)
-        message = build_reply(request, answer, counters)
+        message = build_reply(request, answer, counters, self._signer.sign if self._signer else signature)
         if fault:
             message = catalogue.apply_to_reply(fault, message, request)
-        self._issued.add(message.content)
+        self._issued.add(message.content, paused=message.stop_reason == "pause_turn")
+        if self._signer:
+            self._signer.add(message.content)
         rate = self.rate if answer.rate is None else answer.rate
         plan = build_plan(message, request.stream, rate or None)
         if fault:

@@ -105,11 +105,14 @@ class IssuedMessages:
     def __init__(self) -> None:
         self._messages: OrderedDict[bytes, tuple[_Fingerprint, ...]] = OrderedDict()
         self._by_trait: dict[bytes, list[bytes]] = {}
+        self._paused: set[bytes] = set()
 
-    def add(self, content: Sequence[Block]) -> None:
-        """Remember a message's content."""
+    def add(self, content: Sequence[Block], *, paused: bool = False) -> None:
+        """Remember a message's content, and whether the message ended with `pause_turn`."""
         prints = tuple(map(_fingerprint, content))
         key = _key(prints)
+        if paused:
+            self._paused.add(key)
         if not prints or key in self._messages:
             return
         self._messages[key] = prints
@@ -123,6 +126,14 @@ class IssuedMessages:
             self._by_trait[trait].remove(key)
             if not self._by_trait[trait]:
                 del self._by_trait[trait]
+
+    def is_paused(self, messages: Any) -> bool:
+        """Return whether the request continues a message that was paused: its last one, or the end of its last one."""
+        last = messages[-1] if isinstance(messages, list) and messages else None
+        if not isinstance(last, dict) or last.get("role") != "assistant":
+            return False
+        prints = tuple(map(_fingerprint, blocks(last)))
+        return any(_key(prints[start:]) in self._paused for start in range(len(prints)))
 
     def report(self, messages: Sequence[Mapping[str, Any]]) -> tuple[ReturnedMessage, ...]:
         """Return one entry per assistant message of a request."""
@@ -161,7 +172,8 @@ def _fingerprint(block: Block) -> _Fingerprint:
     bare = without_mark(block)
     names = {"thinking": ("signature", "thinking"), "text": ("text",), "tool_use": ("id",)}.get(kind, ())
     traits = [_digest(exact_json([kind, name, bare[name]])) for name in names if name in bare]
-    whole = _digest(exact_json(sorted(bare.items())))  # a stream does not define the order of a block's own fields
+    signed = {name: bare[name] for name in ("signature",) if name in bare}  # a stream sends it last
+    whole = _digest(exact_json({**{name: value for name, value in bare.items() if name not in signed}, **signed}))
     return _Fingerprint(kind, whole, (*traits, whole))
 
 

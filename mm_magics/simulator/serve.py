@@ -39,6 +39,7 @@ def serve(
     port: int = 0,
     key: str | None = None,
     rate: float | None = None,
+    strict: bool = False,
     log_file: str | Path | None = None,
     announce: Announce = _print,
 ) -> None:
@@ -49,6 +50,7 @@ def serve(
         port: The port to listen on. 0: any free port.
         key: The API key to accept. None: a random one.
         rate: Deltas per second. None: as fast as possible.
+        strict: Whether to add the rules of other endpoints, as in `Simulator`.
         log_file: A file to which one JSON line is appended per request, when its answer has ended.
         announce: Called once with the base URL and the key.
 
@@ -56,7 +58,7 @@ def serve(
         ConfigError: If the port is not available.
         OSError: If the log file cannot be written.
     """
-    endpoint = Endpoint(key=key, rate=rate)
+    endpoint = Endpoint(key=key, rate=rate, strict=strict)
     if log_file is None:
         asyncio.run(_serve(endpoint, host, port, None, announce))
         return

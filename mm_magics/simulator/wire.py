@@ -6,12 +6,12 @@ streamed and Error body.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from mm_magics.api.messages import Block
-from mm_magics.simulator.answer import ScriptedAnswer, StreamPosition, complete_blocks, truncate_blocks
+from mm_magics.simulator.answer import ScriptedAnswer, StreamPosition, complete_blocks, signature, truncate_blocks
 from mm_magics.simulator.cache import Counters
 from mm_magics.simulator.contract import Refusal, Request
 from mm_magics.simulator.steps import (
@@ -69,10 +69,12 @@ class Reply:
         }
 
 
-def build_reply(request: Request, answer: ScriptedAnswer, counters: Counters) -> Reply:
-    """Turn the answer into a message of at most `max_tokens`."""
-    full = complete_blocks(answer.blocks, request.seed)
-    content, room = truncate_blocks(full, request.max_tokens)
+def build_reply(
+    request: Request, answer: ScriptedAnswer, counters: Counters, sign: Callable[[str], str] = signature
+) -> Reply:
+    """Turn the answer into a message of at most `max_tokens`, with its thinking signed by `sign`."""
+    full = complete_blocks(answer.blocks, request.seed, sign)
+    content, room = truncate_blocks(full, request.max_tokens, sign)
     calls = any(block.get("type") == "tool_use" for block in content)
     stop = answer.stop_reason if answer.stop_reason is not None else "tool_use" if calls else "end_turn"
     cut_json = None if room is None else to_json(full[len(content) - 1]["input"])[:room]

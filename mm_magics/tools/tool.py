@@ -94,8 +94,12 @@ class ToolOutput(NamedTuple):
 
 
 class ToolResult(NamedTuple):
-    """How a call ended: the `tool_result` block that is sent to the model, the outcome, and the duration."""
+    """How a call ended: the `tool_result` block that is sent to the model, the outcome, and the duration.
+
+    `replaced` says whether lone surrogates were replaced in the block.
+    """
 
     block: dict[str, Any]
     outcome: ToolOutcome
     seconds: float
+    replaced: bool = False

@@ -17,7 +17,7 @@ from mm_magics import interrupts
 from mm_magics.api.messages import Message
 from mm_magics.api.usage import total_cost
 from mm_magics.endpoint.call import Call, CallEvent, Wake
-from mm_magics.errors import EndpointError, MiniMaxError
+from mm_magics.errors import EndpointError, MiniMaxError, StatusError
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Status, Turn, new_id, now
 from mm_magics.interrupts import StoppedError
@@ -26,7 +26,9 @@ from mm_magics.tools.loop import LoopStep, ToolLoop
 from mm_magics.tools.runtime.runner import ToolEvent
 from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import PreparedPrompt, PromptSent, TurnEnd
+from mm_magics.turn.refused_parts import Part, context_without, is_same, own_without, refusal_note, refused_part
 from mm_magics.turn.request_body import RequestBody
+from mm_magics.turn.window import lowered_note, response_tokens
 
 STOP_REASONS = (
     "end_turn",
@@ -37,6 +39,12 @@ STOP_REASONS = (
     "refusal",
     "model_context_window_exceeded",
 )
+
+MAX_PAUSES = 20
+"""How often an answer that the endpoint paused is continued."""
+
+WINDOW_NOTE = "The window of the model is full. Send less with --context N, or start a new --thread."
+SURROGATES_NOTE = "Half characters (lone surrogates) were replaced by \ufffd, because no request can contain them."
 
 TurnEvent = PromptSent | CallEvent | ToolEvent | TurnEnd
 
@@ -71,8 +79,12 @@ class Answer:
         self._call, self._history, self._ledger, self._endpoint = call, history, ledger, endpoint
         body = prompt.body
         self._loop = ToolLoop(prompt.toolbox, body.get("tool_choice") or {}, stop) if prompt.toolbox else None
-        self._model_calls = [_ModelCall(call(prompt.request.encoded_body))]
+        sent = body["max_tokens"]
+        self._model_calls = [_ModelCall(call(prompt.request.encoded_body), sent if sent < prompt.max_tokens else None)]
         self._body: RequestBody | None = None
+        self._left_out: set[Part] = set()
+        self._request_notes: list[str] = []
+        self._pauses = 0
         self._id, self._created = new_id(), now()
 
     def __iter__(self) -> Iterator[TurnEvent]:
@@ -137,26 +149,86 @@ class Answer:
     def _run(self, wake: Wake, approve: Approve) -> Iterator[TurnEvent]:
         while True:
             each = self._model_calls[-1]
-            yield from each.call.events(wake)
+            try:
+                yield from each.call.events(wake)
+            except StatusError as error:
+                if each.call.assembler.started or not self._leave_out(error):
+                    raise
+                self._model_calls.pop()
+                self._begin_call()
+                continue
+            if self._is_paused():
+                self._pauses += 1
+                self._begin_call()
+                continue
             if self._loop is None or self._outcome()[0] != "complete":
                 return
             each.step = self._loop.step(each.call.assembler.content, each.call.assembler.unfinished)
             yield from each.step.events(self._cost(), approve)
             if not each.step.needs_request:
                 return
+            self._begin_call()
+
+    def _begin_call(self) -> None:
+        """Prepare the next request of the turn."""
+        for each in self._model_calls[-1:]:
             each.end()
-            self._model_calls.append(_ModelCall(self._call(self._next_body())))
+        body = self._next_body()
+        sent = self._request_body.max_tokens
+        self._model_calls.append(_ModelCall(self._call(body), sent if sent < self.prompt.max_tokens else None))
+
+    def _is_paused(self) -> bool:
+        """Whether the endpoint paused its answer and must be asked to continue it."""
+        message = self._model_calls[-1].call.assembler.message
+        return (
+            message.get("stop_reason") == "pause_turn"
+            and bool(message["content"])
+            and not any(block.get("type") == "tool_use" for block in message["content"])
+            and self._pauses < MAX_PAUSES
+        )
+
+    def _leave_out(self, error: StatusError) -> bool:
+        """Leave out what the endpoint refused, and return whether the request is worth another attempt."""
+        part = refused_part(error)
+        if part is None or part in self._left_out:
+            return False
+        body = self._request_body
+        own = self._messages(self._model_calls)
+        before = [*body.context, own]
+        after = [
+            *context_without(part, body.context, self.prompt.context_turns, self._endpoint),
+            own_without(part, own),
+        ]
+        if is_same(before, after):
+            return False
+        self._left_out.add(part)
+        body.context = after[:-1]
+        own_form = body.own_form
+        body.own_form = lambda turn: own_without(part, own_form(turn))
+        self._request_notes.append(refusal_note(part, before, after))
+        return True
 
     def _messages(self, calls: Sequence[_ModelCall]) -> list[Message]:
         return [self.prompt.message, *(message for each in calls for message in each.messages())]
 
-    def _next_body(self) -> bytes:
+    @property
+    def _request_body(self) -> RequestBody:
         if self._body is None:
             request = self.prompt.request
-            context = [turn.closed for turn in self.prompt.context_turns]
-            self._body = RequestBody(request.body, request.encoded_body, context)
-        unfinished = [each.call.assembler.unfinished for each in self._model_calls]
-        return self._body.next(self._messages(self._model_calls), unfinished, self._loop.choice if self._loop else None)
+            context = [turn.sent for turn in self.prompt.context_turns]
+            self._body = RequestBody(request.body, request.encoded_body, context, self.prompt.max_tokens)
+        return self._body
+
+    def _next_body(self) -> bytes:
+        calls = [each.call.assembler for each in self._model_calls]
+        invented = {id(each.content[position]): names for each in calls for position, names in each.invented.items()}
+        return self._request_body.next(
+            self._messages(self._model_calls),
+            [each.unfinished for each in calls if each.content],
+            self._loop.choice if self._loop else self.prompt.body.get("tool_choice"),
+            invented=invented,
+            counted=response_tokens(self._model_calls[-1].response()) if self._model_calls else 0,
+        )
 
     def _cost(self) -> float | None:
         """The cost of the turn so far in US dollars; None if a price is unknown."""
@@ -170,7 +242,17 @@ class Answer:
 
     def _end_notes(self, status: Status) -> list[str]:
         """What the user must know about how the turn ended."""
-        return [*(self._loop.notes if self._loop else ()), *(self._warnings() if status == "complete" else ())]
+        message = self._model_calls[-1].call.assembler.message
+        lowered = [each.max_tokens for each in self._model_calls if each.max_tokens is not None]
+        replaced = self.prompt.replaced or any(each.has_replaced for each in self._model_calls)
+        return [
+            *([lowered_note(self.prompt.model, self.prompt.max_tokens, min(lowered))] if lowered else ()),
+            *self._request_notes,
+            *([SURROGATES_NOTE] if replaced else ()),
+            *(self._loop.notes if self._loop else ()),
+            *([WINDOW_NOTE] if message.get("stop_reason") == "model_context_window_exceeded" else ()),
+            *(self._warnings() if status == "complete" else ()),
+        ]
 
     def _warnings(self) -> Iterator[str]:
         """Notes about a complete answer that is not what the user expects."""
@@ -212,15 +294,24 @@ class Answer:
 
 @dataclass
 class _ModelCall:
-    """One model call, and what follows its message: tool results, or the request for a valid final answer."""
+    """One model call, and what follows its message: tool results, or the request for a valid final answer.
+
+    `max_tokens` is what was sent, if that is less than what the user asked for.
+    """
 
     call: Call
+    max_tokens: int | None = None
     step: LoopStep | None = None
     _ended: tuple[list[Message], dict[str, Any]] | None = None
 
     def end(self) -> None:
         """The next call begins, so nothing of this one changes any more."""
         self._ended = self.messages(), self.response()
+
+    @property
+    def has_replaced(self) -> bool:
+        """Whether lone surrogates were replaced in the message, or in a result."""
+        return self.call.assembler.replaced or any(each.replaced for each in (self.step.results if self.step else ()))
 
     def messages(self) -> list[Message]:
         return self._ended[0] if self._ended else list(self._received_messages())
@@ -250,6 +341,10 @@ class _ModelCall:
             response["unfinished"] = assembler.unfinished
         if assembler.partial_json is not None:
             response["partial_json"] = assembler.partial_json
+        if self.max_tokens is not None:
+            response["max_tokens"] = self.max_tokens
+        if assembler.invented:
+            response["invented"] = {str(position): names for position, names in assembler.invented.items()}
         if self.step and (results := self.step.results):
             response["tools"] = [
                 {"id": each.block["tool_use_id"], "outcome": each.outcome, "seconds": each.seconds} for each in results

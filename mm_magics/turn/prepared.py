@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from mm_magics.api.messages import Message
+from mm_magics.api.messages import Message, System
+from mm_magics.api.request import PreparedMessage
 from mm_magics.history.context_messages import Context
 from mm_magics.history.replay import ReplayMode
 from mm_magics.history.turn import Status, Turn
@@ -17,14 +18,17 @@ from mm_magics.tools.loop import Toolbox
 class PreparedRequest:
     """A request of the Messages API: its `body`, and the UTF-8 JSON of it.
 
-    `sha256` identifies the request: it covers the model, the system prompt, the parameters and the messages.
+    `sha256` identifies the request: it covers the model, the system prompt, the parameters and the messages as recorded
+    (`prepared`). What is only needed for the request to be accepted is in `body`, but not in `params` or the hash: a
+    lower `max_tokens`, and definitions of tools that the context calls.
     """
 
     model: str
-    system: str | None
+    system: System
     params: dict[str, Any]
     body: dict[str, Any]
     encoded_body: bytes = field(repr=False)
+    prepared: Sequence[PreparedMessage] = field(repr=False)
     sha256: str
 
 
@@ -49,6 +53,7 @@ class PreparedPrompt:
 
     `message` is the new user message; `context_turns` are the earlier turns that are sent with it; `toolbox` is what
     the model may call, if anything. `timeout` is in seconds. `notes` are for the user; the turn does not keep them.
+    `replaced` says whether lone surrogates were replaced in the request.
     """
 
     message: Message
@@ -59,6 +64,13 @@ class PreparedPrompt:
     timeout: float
     replay: ReplayMode
     notes: list[str]
+    replaced: bool = False
+
+    @property
+    def max_tokens(self) -> int:
+        """The `max_tokens` that the user asked for. `body` has less if that would not fit the window."""
+        value: int = self.request.params["max_tokens"]
+        return value
 
     @property
     def body(self) -> dict[str, Any]:

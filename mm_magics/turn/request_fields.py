@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mm_magics.api import messages, request
-from mm_magics.api.messages import Block, Message
+from mm_magics.api.messages import Block, Message, System
 from mm_magics.errors import PromptError, UsageError
 from mm_magics.history.context_messages import Context
+from mm_magics.text import without_surrogates
+from mm_magics.tools.loop import Toolbox
 
 PROMPT_SETTINGS = (
     "model",
@@ -33,14 +35,63 @@ PROMPT_SETTINGS = (
 """The settings that a flag can override for one prompt."""
 
 
-def user_message(content: str | Sequence[Block]) -> Message:
-    """Return the user message with this text or these blocks. Raises `PromptError` if its last text is blank."""
+class RequestFields(NamedTuple):
+    """The fields of a request other than its messages. `is_replaced`: lone surrogates in them were replaced."""
+
+    model: str
+    system: System
+    params: dict[str, Any]
+    is_replaced: bool
+
+
+def request_fields(settings: Mapping[str, Any], toolbox: Toolbox | None) -> RequestFields:
+    """Return the fields of a request.
+
+    Args:
+        settings: The settings of the prompt.
+        toolbox: What the model may call.
+
+    Raises:
+        UsageError: The system prompt, `params` or `tool_choice` is invalid.
+        RequestError: `thinking` is invalid.
+    """
+    offered = toolbox.offer(settings["tool_choice"]) if toolbox else {}
+    given = settings["model"], system_prompt(settings["system"]), {**request_params(settings), **offered}
+    model, system, params = clean = without_surrogates(given)
+    return RequestFields(model, system, params, clean is not given)
+
+
+def user_message(content: str | Sequence[Block]) -> tuple[Message, bool]:
+    """Return the user message with this text or these blocks, and whether lone surrogates in it were replaced.
+
+    Raises `PromptError` if its last text is blank.
+    """
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
     given = messages.blocks({"content": blocks})
     texts = [str(block.get("text", "")) for block in given if block.get("type") == "text"]
     if not blocks or (texts and not texts[-1].strip()):
         raise PromptError("The prompt is empty.", "Write the prompt below the %%minimax line.")
-    return {"role": "user", "content": blocks}
+    message: Message = {"role": "user", "content": blocks}
+    clean = without_surrogates(message)
+    return clean, clean is not message
+
+
+def system_prompt(value: Any) -> System:
+    """Return the system prompt; None if it is empty. Raises `UsageError` unless it is text or text blocks."""
+    if value is None or isinstance(value, str):
+        return value or None
+    blocks: list[Any] = list(value) if isinstance(value, list | tuple) else [None]
+    if not all(isinstance(each, dict) and each.get("type") == "text" and each.get("text") for each in blocks):
+        raise UsageError(
+            "The system prompt must be a text or a list of text blocks.", 'A block is {"type": "text", …}.'
+        )
+    return blocks or None
+
+
+def check_tool_choice(choice: str | None) -> None:
+    """Raise `UsageError` if the choice requires a tool, for a prompt that offers none."""
+    if choice not in (None, "auto", "none"):
+        raise UsageError(f"tool_choice is {choice}, but no tools are offered.", "Offer some with --tools.")
 
 
 def valid_context(value: Any) -> Context:

@@ -17,6 +17,7 @@ from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha2
 from mm_magics.batch.requests import RequestBuilder
 from mm_magics.errors import PromptError
 from mm_magics.simulator import Simulator
+from mm_magics.text import replace_surrogates
 from tests.batch.simulated import OK_TEMPLATE
 
 TEXTS = st.text(st.characters(codec=None), min_size=1).filter(str.strip)
@@ -50,7 +51,7 @@ def test_hash_and_bytes_equal_those_of_the_whole_request(
         digest = builder.digest(text)
         assert digest.hex() == sha256
         assert builder.build(text, digest).body == body
-        assert json.loads(body)["messages"][-1]["content"][0]["text"] == text
+        assert json.loads(body)["messages"][-1]["content"][0]["text"] == replace_surrogates(text)
 
 
 @pytest.mark.parametrize("text", ["", " \n\t "])
@@ -84,10 +85,10 @@ def test_the_answers_in_a_store_of_an_earlier_version_are_found(
     first = map_prompts(OK_TEMPLATE, rows, **options)
     with sqlite3.connect(path) as connection:
         for row in rows:
-            prompt = session.prepare(OK_TEMPLATE.replace("{{ row }}", row), context="none", temperature=1.0)
-            (old,) = legacy_request_sha256s(
-                prompt.model, None, prompt.request.params, map(legacy_message_sha256, prompt.body["messages"])
-            )
+            text = OK_TEMPLATE.replace("{{ row }}", row)
+            prompt = session.prepare(text, context="none", temperature=1.0)
+            sent = {"role": "user", "content": [{"type": "text", "text": text}]}
+            (old,) = legacy_request_sha256s(prompt.model, None, prompt.request.params, [legacy_message_sha256(sent)])
             names = bytes.fromhex(old), bytes.fromhex(prompt.request.sha256)
             assert connection.execute("UPDATE answers SET sha256 = ? WHERE sha256 = ?", names).rowcount == 1
     planned = map_prompts(OK_TEMPLATE, rows, dry_run=True, **options)

@@ -287,9 +287,63 @@ def test_two_halves_of_a_character_in_two_deltas_are_joined() -> None:
             event.text.encode()  # a view can write it
 
 
-def test_a_lone_surrogate_is_sent_back_unchanged() -> None:
-    lone = parse(json.dumps(text(0, "a\ud83d.")).encode())
-    assert content(opened(0, type="text", text=""), lone, stopped(0)) == [{"type": "text", "text": "a\ud83d."}]
+LONE: dict[str, tuple[list[Event], list[dict[str, Any]]]] = {
+    "in a text": ([text(0, "a\ud83d.")], [{"type": "text", "text": "a\ufffd."}]),
+    "at the end of a text": ([text(0, "a\ud83d")], [{"type": "text", "text": "a\ufffd"}]),
+    "a first half, then another character": (
+        [text(0, "a\ud83d"), text(0, "\ud83d\ude00")],
+        [{"type": "text", "text": "a\ufffd😀"}],
+    ),
+    "second halves": ([text(0, "\ude00"), text(0, "\ude00")], [{"type": "text", "text": "\ufffd\ufffd"}]),
+    "in an unknown field": (
+        [delta(0, "odd_delta", odd="\ud83d"), delta(0, "odd_delta", odd="\ude00\ud83d")],
+        [{"type": "text", "text": "", "odd": "😀\ufffd"}],
+    ),
+    "in a value of an unknown delta": (
+        [delta(0, "odd_delta", odd=["\ud83d"])],
+        [{"type": "text", "text": "", "odd": ["\ufffd"]}],
+    ),
+}
+
+
+@pytest.mark.parametrize("where", LONE)
+def test_lone_surrogates_become_replacement_characters_as_they_arrive(where: str) -> None:
+    deltas, expected = LONE[where]
+    received = [parse(json.dumps(each).encode()) for each in deltas]
+    assembler, out = fed(started(), opened(0, type="text", text=""), *received, stopped(0), *ended())
+    assert assembler.content == expected
+    assert assembler.replaced
+    streamed = "".join(event.text for event in out if isinstance(event, Delta) and event.kind == "text")
+    assert streamed == expected[0]["text"]
+
+
+def test_lone_surrogates_in_inputs_blocks_and_whole_messages_become_replacement_characters() -> None:
+    written = json.dumps({"a\ud83d": ["\ude00"]})
+    started_block = opened(1, type="hologram", data={"deep": "\ud83d"})
+    assembler, _ = fed(*call(0, written), started_block, stopped(1), *ended())
+    assert assembler.content[0]["input"] == {"a\ufffd": ["\ufffd"]}
+    assert assembler.content[1]["data"] == {"deep": "\ufffd"}
+    assert assembler.replaced
+    whole = Assembler()
+    list(whole.whole({"content": [{"type": "text", "text": "\ud83d"}], "id": "\ude00"}))
+    assert whole.message == {"content": [{"type": "text", "text": "\ufffd"}], "id": "\ufffd"}
+
+
+@pytest.mark.fuzz
+@given(st.text(st.characters(min_codepoint=0xD7FE, max_codepoint=0xE001) | st.sampled_from("a😀")), st.data())
+def test_any_split_of_utf16_code_units_gives_the_same_text_live_and_stored(given_text: str, data: Any) -> None:
+    units = given_text.encode("utf-16-le", "surrogatepass")
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(units) // 2), max_size=5)))
+    pieces = [
+        units[2 * a : 2 * b].decode("utf-16-le", "surrogatepass")
+        for a, b in zip([0, *cuts], [*cuts, len(units) // 2], strict=True)
+    ]
+    assembler, out = fed(
+        started(), opened(0, type="text", text=""), *(text(0, piece) for piece in pieces), stopped(0), *ended()
+    )
+    expected = units.decode("utf-16-le", "replace")
+    assert assembler.content[0]["text"] == expected
+    assert "".join(event.text for event in out if isinstance(event, Delta)) == expected
 
 
 # Events for views ----------------------------------------------------------------------------------------------

@@ -98,8 +98,8 @@ def test_a_fault_during_a_tool_call_leaves_a_valid_history(kernel, simulator):
 def test_the_connection_can_break_before_during_and_after_every_kind_of_event(kernel, simulator, fault):
     for spot in SPOTS:
         run = met(kernel, simulator, f'fault={fault} {spot} say="{SAID}"', "--timeout 0.2")
-        whole = spot == "at=message_stop part=after"
-        assert (run.error is None) == whole or (spot.startswith("at=message_stop part=during") and fault == "end"), spot
+        whole = spot.startswith("at=message_stop") or spot == "at=message_delta part=after"
+        assert (run.error is None) == whole, spot
 
 
 @pytest.mark.parametrize("fault", ["reset", "end"])

@@ -304,11 +304,14 @@ def test_media_is_refused_by_models_without_it(ask: Asker, kind: str, inside_a_r
     assert ask.post(messages, model="MiniMax-M3").status_code == (200 if kind == "image" else 400)
 
 
-def test_input_over_the_window_is_refused(ask: Asker) -> None:
-    fits = "word " * (204_000 * 4 // 5)
-    assert ask.post(fits).status_code == 200
-    assert refusal(ask.post(fits + "word " * 1_000)) == invalid("context window exceeds limit")
-    assert ask.post(fits + "word " * 1_000, model="MiniMax-M3").status_code == 200
+def test_input_and_max_tokens_together_must_fit_the_window(ask: Asker) -> None:
+    prompt = "word " * (200_000 * 4 // 5)
+    over = invalid("context window exceeds limit")
+    room = 204_800 - ask.message(prompt, max_tokens=1)["usage"]["input_tokens"]
+    assert ask.post(prompt, max_tokens=room).status_code == 200
+    assert refusal(ask.post(prompt, max_tokens=room + 1)) == over
+    assert refusal(ask.post(prompt, max_tokens=None)) == over, "the default is 65,536"
+    assert ask.post(prompt, max_tokens=room + 1, model="MiniMax-M3").status_code == 200
 
 
 # Models

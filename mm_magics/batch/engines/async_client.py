@@ -13,7 +13,7 @@ from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.call import message_in
 from mm_magics.endpoint.error_mapping import ErrorMapper
 from mm_magics.endpoint.keys import Key
-from mm_magics.endpoint.sdk import http_options, import_sdk, raw_response, sdk_options
+from mm_magics.endpoint.sdk import http_options, import_sdk, raw_response, sdk_options, strip_sdk_headers
 from mm_magics.errors import MiniMaxError, ProtocolError
 
 MAX_ANSWER_BYTES = 64_000_000
@@ -88,4 +88,5 @@ class AsyncClient:
             await pool.close()
 
     async def _authorize(self, request: Any) -> None:
+        strip_sdk_headers(request.headers)
         request.headers["Authorization"] = f"Bearer {self._key.reveal()}"

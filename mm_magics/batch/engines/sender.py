@@ -164,7 +164,7 @@ class _SchemaDialog:
     def __init__(self, body: bytes, schema: OutputSchema) -> None:
         request: dict[str, Any] = json.loads(body)
         *context, self._prompt = request["messages"]
-        self._body = RequestBody(request, body, [context])
+        self._body = RequestBody(request, body, [context], request["max_tokens"])
         toolbox = Toolbox({}, Rules(), ToolLimits(0.0, 0), SCHEMA_ATTEMPTS, output_schema=schema)
         self._loop = ToolLoop(toolbox, request.get("tool_choice") or {}, threading.Event())
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.interrupts import StoppedError
+from mm_magics.text import replace_surrogates
 from mm_magics.tools.approval import Approve, Decision, Rules, standing_rule
 from mm_magics.tools.runtime.async_thread import StartCoroutine, coroutine_starter
 from mm_magics.tools.runtime.captured_output import CapturedOutput, route_output
@@ -220,7 +221,9 @@ def result_of(
         outcome: How the call ended; by default done, or failed if the output is an error.
         seconds: How long it took.
     """
-    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": output.text}
+    text = replace_surrogates(output.text)
+    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": text}
     if output.is_error:
         block["is_error"] = True
-    return ToolResult(block, outcome or ("failed" if output.is_error else "done"), round(seconds, 3))
+    replaced = text != output.text
+    return ToolResult(block, outcome or ("failed" if output.is_error else "done"), round(seconds, 3), replaced)

@@ -1,0 +1,124 @@
+"""The form in which recorded messages are sent again, which every endpoint of this format accepts.
+
+A message is sent as it was received, except for lone surrogates, which are not valid JSON; for fields that rebuilding a
+stream put into a block of a known type, because no endpoint defines them; and for the cache marks of earlier turns. The
+record and the hash of a request keep them, so a recording is still found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from mm_magics.api.messages import Block, Message, blocks
+from mm_magics.text import without_surrogates
+
+KNOWN_FIELDS: Mapping[str, frozenset[str]] = {
+    kind: frozenset({"type", "cache_control", *fields})
+    for kind, fields in {
+        "text": ("text", "citations"),
+        "thinking": ("thinking", "signature"),
+        "redacted_thinking": ("data",),
+        "tool_use": ("id", "name", "input"),
+        "tool_result": ("tool_use_id", "content", "is_error"),
+        "image": ("source",),
+        "document": ("source", "title", "context", "citations"),
+    }.items()
+}
+"""The fields that the Messages API defines, for each type of block that may be sent."""
+
+REASONING = "reasoning_content"
+"""The field for thinking in another API's deltas. No endpoint of this format takes it back."""
+
+Invented = Mapping[int, Collection[str]]
+"""The names of the fields that rebuilding a stream put into a block, by the `id` of the block."""
+
+
+def invented_fields(messages: Iterable[Message], responses: Iterable[Mapping[str, Any]]) -> Invented:
+    """Return the invented fields of a turn, from `invented` in its responses: names by the index of the block."""
+    found: dict[int, Collection[str]] = {}
+    answers = (message["content"] for message in messages if message["role"] == "assistant")
+    for content, response in zip(answers, responses, strict=False):
+        marked = response.get("invented")
+        if isinstance(marked, dict) and isinstance(content, list):
+            found |= {id(block): marked[str(at)] for at, block in enumerate(content) if str(at) in marked}
+    return found
+
+
+def sent_form(messages: Sequence[Message], invented: Invented | None = None) -> Sequence[Message]:
+    """Return the messages as they are sent. Messages and blocks that do not change are the same objects."""
+    sent = [_sent_message(message, invented or {}) for message in messages]
+    return messages if all(new is old for new, old in zip(sent, messages, strict=True)) else sent
+
+
+def _sent_message(message: Message, invented: Invented) -> Message:
+    content = message["content"]
+    if isinstance(content, str):
+        text = without_surrogates(content)
+        return message if text is content else {"role": message["role"], "content": text}
+    sent = [_sent_block(block, invented) for block in content]
+    if all(new is old for new, old in zip(sent, content, strict=True)):
+        return message
+    return {"role": message["role"], "content": sent}
+
+
+def _sent_block(block: Block, invented: Invented) -> Block:
+    dropped = {"cache_control"} & block.keys()
+    if str(block.get("type")) in KNOWN_FIELDS:
+        dropped |= ({REASONING, *invented.get(id(block), ())} - KNOWN_FIELDS[str(block["type"])]) & block.keys()
+    inner = block.get("content")
+    if isinstance(inner, list) and any(isinstance(each, dict) and "cache_control" in each for each in inner):
+        block = {**block, "content": [_without(each, {"cache_control"}) for each in inner]}
+    return without_surrogates(_without(block, dropped))
+
+
+def _without(block: Block, names: Collection[str]) -> Block:
+    return {name: value for name, value in block.items() if name not in names} if names else block
+
+
+# What an endpoint refused ---------------------------------------------------------------------------------------
+
+
+def without_unknown_fields(messages: Iterable[Message]) -> list[Message]:
+    """Return the messages with only the fields that the Messages API defines in blocks of known types."""
+    return [_with_content(message, map(_known_part, blocks(message))) for message in messages]
+
+
+def _known_part(block: Block) -> Block:
+    known = KNOWN_FIELDS.get(str(block.get("type")))
+    return block if known is None else _without(block, block.keys() - known)
+
+
+def without_thinking(messages: Iterable[Message], *, unsigned_only: bool) -> list[Message]:
+    """Return the messages without their thinking, or only without the thinking that has no signature."""
+    return [
+        _with_content(
+            message, (block for block in blocks(message) if not _is_thinking(block, unsigned_only=unsigned_only))
+        )
+        for message in messages
+    ]
+
+
+def _is_thinking(block: Block, *, unsigned_only: bool) -> bool:
+    kind = block.get("type")
+    if unsigned_only:
+        return kind == "thinking" and not block.get("signature")
+    return kind in ("thinking", "redacted_thinking")
+
+
+def _with_content(message: Message, content: Iterator[Block]) -> Message:
+    """Return the message with this content; the message itself if that is what it has."""
+    new, old = list(content), message["content"]
+    if len(new) == len(old) and all(one is other for one, other in zip(new, old, strict=True)):
+        return message
+    return cast(Message, {"role": message["role"], "content": new})
+
+
+def cache_marks(body: Mapping[str, Any]) -> int:
+    """Return how many tools and blocks of a request have a mark for the cache."""
+    system = body.get("system")
+    marked = [*(body.get("tools") or ()), *(system if isinstance(system, list) else ())]
+    for message in body.get("messages") or ():
+        for block in blocks(message):
+            marked += [block, *blocks(block)] if block.get("type") == "tool_result" else [block]
+    return sum(isinstance(each, Mapping) and each.get("cache_control") is not None for each in marked)

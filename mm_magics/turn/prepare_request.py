@@ -1,0 +1,50 @@
+"""Build and check the request for a prompt: its context, its parameters, and what endpoints require besides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mm_magics.api import request
+from mm_magics.api.messages import Message
+from mm_magics.history.context_messages import Context, context_tools, prepared_messages
+from mm_magics.history.turn import Turn
+from mm_magics.turn.prepared import PreparedRequest
+from mm_magics.turn.request_fields import RequestFields
+from mm_magics.turn.window import context_tokens, fitting_max_tokens, surely_fits
+
+
+def prepare_request(fields: RequestFields, turns: Sequence[Turn], context: Context, prompt: Message) -> PreparedRequest:
+    """Return the request for a prompt.
+
+    Args:
+        fields: What the user asked for.
+        turns: The earlier turns that are sent.
+        context: How they were selected.
+        prompt: The new user message.
+
+    Raises:
+        RequestError: The endpoint would refuse the request.
+    """
+    model, system, params, _ = fields
+    prepared = prepared_messages(turns, prompt)
+    sent = {**params, **_tools(turns, params)}
+    body = request.build_body(model, [each.sent for each in prepared], system, sent)
+    request.check(body)
+    encoded = request.encode(body, prepared)
+    requested: int = params["max_tokens"]
+    if not surely_fits(model, requested, encoded):
+        used = context_tokens(turns, body, encoded, sees_all=context == "above")
+        body["max_tokens"] = fitting_max_tokens(model, requested, used)
+        encoded = request.encode(body, prepared)
+    sha256 = request.request_sha256(model, system, params, (each.sha256 for each in prepared))
+    return PreparedRequest(model, system or None, dict(params), body, encoded, prepared, sha256)
+
+
+def _tools(turns: Sequence[Turn], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `tools` and `tool_choice` for a context with tool calls: endpoints refuse it without definitions."""
+    given = params.get("tools")
+    offered = given if isinstance(given, list) else []
+    if not (needed := context_tools(turns, offered)):
+        return {}
+    return {"tools": [*offered, *needed], **({} if offered else {"tool_choice": {"type": "none"}})}
