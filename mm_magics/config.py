@@ -6,7 +6,7 @@ No API key is a setting, so `%config` never shows one. A base URL that could lea
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from math import isfinite
 from typing import Any, Literal
@@ -128,6 +128,11 @@ class MiniMax(Configurable):
     ).tag(config=True)
     quiet = Bool(False, help="Show one folded line instead of the whole answer.").tag(config=True)
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.assigned = set(kwargs) & set(self.trait_names(config=True))
+        """The names of the settings that were passed or assigned, as opposed to configured or left at the default."""
+
     @default("base_url")
     def _base_url_from_environment(self) -> str:
         return os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
@@ -185,12 +190,11 @@ class Settings:
 
     Args:
         config: The values of this kernel.
-        assigned: The names of settings that were passed to `config` explicitly.
     """
 
-    def __init__(self, config: MiniMax, assigned: Iterable[str] = ()) -> None:
+    def __init__(self, config: MiniMax) -> None:
         self._config = config
-        self._assigned = set(assigned)
+        self._assigned = config.assigned
         self._configured = self._section()
         self._notebook: dict[str, Any] = {}
         self._callbacks: list[Callable[[], None]] = []

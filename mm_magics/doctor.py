@@ -6,7 +6,7 @@ The source of a key is shown, never its value. The only request to the endpoint 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Literal
 
 from mm_magics import packages
 from mm_magics.api.messages import blocks, problems
-from mm_magics.api.models import CATALOGUE, nearest
+from mm_magics.api.models import CATALOGUE, nearest, substitute
 from mm_magics.config import checked_base_url
 from mm_magics.errors import MiniMaxError
 from mm_magics.history import jupytext
@@ -99,18 +99,24 @@ def _endpoint(session: Session) -> Iterator[Finding]:
         yield Finding("base URL", True, base_url)
         key = session.keys.find(base_url)
         yield Finding("key", True, f"from {key.source}, for {key.host}")
-        offered = frozenset(entry["id"] for entry in session.client().models())
+        offered = session.models.learn(session.client())
         yield Finding("endpoint", True, f"reachable, offers {counted(len(offered), 'model')}")
     except MiniMaxError as error:
         yield Finding("endpoint", False, error.message, error.hint)
         return
+    yield _model(session, offered)
+
+
+def _model(session: Session, offered: Mapping[str, str]) -> Finding:
     name = session.settings.value("model")
     if name in offered or (not offered and name in CATALOGUE):
-        yield Finding("model", True, name)
-    else:
-        similar = nearest(name, offered)
-        hint = f"Did you mean {similar}?" if similar else "%minimax models lists the models."
-        yield Finding("model", False, f"{name} is not offered by the endpoint.", hint)
+        return Finding("model", True, name)
+    if session.settings.source("model") == "default" and (instead := substitute(offered)):
+        detail = f"{name}, the default, is not offered by the endpoint: {instead} answers"
+        return Finding("model", None, detail, "Choose one with %minimax model NAME.")
+    similar = nearest(name, offered)
+    hint = f"Did you mean {similar}?" if similar else "%minimax models lists the models."
+    return Finding("model", False, f"{name} is not offered by the endpoint.", hint)
 
 
 def _notebook(session: Session) -> Iterator[Finding]:

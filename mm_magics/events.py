@@ -2,9 +2,10 @@
 
 A turn begins with `PromptSent` and ends with `TurnEnd`. In between, each model call yields `MessageStart`, then
 `BlockStart`, `Delta` … and `BlockStop` for each content block, then `MessageStop`; `Retrying` comes before another
-attempt to send the request. Tool calls yield `ApprovalRequested` (if they require approval), `ToolStarted` and
-`ToolFinished`, after which the next model call follows. `OtherEvent` is a stream event without effect, such as a ping;
-`Idle` means that nothing was received for a moment.
+attempt to send the request, and `ModelReplaced` before it is sent to another model. Tool calls yield
+`ApprovalRequested` (if they require approval), `ToolStarted` and `ToolFinished`, after which the next model call
+follows. `OtherEvent` is a stream event without effect, such as a ping; `Idle` means that nothing was received for a
+moment.
 
 >>> from mm_magics import Session
 >>> from mm_magics.events import Delta, TurnEnd
@@ -26,10 +27,11 @@ from mm_magics.endpoint.call import Idle
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta, MessageStart, MessageStop, OtherEvent
 from mm_magics.tools.runtime.runner import ApprovalRequested, ToolFinished, ToolStarted
-from mm_magics.turn.prepared import PromptSent, TurnEnd
+from mm_magics.turn.prepared import ModelReplaced, PromptSent, TurnEnd
 
 Event = (
     PromptSent
+    | ModelReplaced
     | MessageStart
     | BlockStart
     | Delta
@@ -54,6 +56,7 @@ __all__ = [
     "Idle",
     "MessageStart",
     "MessageStop",
+    "ModelReplaced",
     "OtherEvent",
     "PromptSent",
     "Retrying",

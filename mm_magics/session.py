@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from mm_magics.api import request
 from mm_magics.api.messages import Block
+from mm_magics.api.models import DEFAULT_MODEL
 from mm_magics.config import MiniMax, Settings, checked_base_url
 from mm_magics.endpoint.call import Call
 from mm_magics.endpoint.client import Client
@@ -24,7 +24,7 @@ from mm_magics.errors import NotebookError, NotRecordedError, UsageError
 from mm_magics.events import Event
 from mm_magics.history.cell_matching import CellMatcher, Execution, Place
 from mm_magics.history.notebook import Document, LiveNotebook, NotebookFile
-from mm_magics.history.replay import RecordedRequest, Recordings, find_in_history
+from mm_magics.history.replay import Recordings
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn, prompt_text, source_sha256
 from mm_magics.tools.approval import Approve, Rules, deny_all
@@ -36,10 +36,11 @@ from mm_magics.tools.tool import Tool
 from mm_magics.turn.answer import Answer
 from mm_magics.turn.driver import View, drive
 from mm_magics.turn.ledger import Ledger
+from mm_magics.turn.model_choice import ModelChoice
 from mm_magics.turn.place_notes import PlaceNotes
 from mm_magics.turn.prepare_request import prepare_request
 from mm_magics.turn.prepared import Position, PreparedPrompt
-from mm_magics.turn.replayed import ReplayedAnswer
+from mm_magics.turn.replayed import ReplayedAnswer, find_recorded
 from mm_magics.turn.request_fields import (
     PROMPT_SETTINGS,
     check_tool_choice,
@@ -81,11 +82,12 @@ class Session:
         notebook: The notebook that the turns come from, if there is one.
         cells: Which of its cells is running.
         ledger: The model calls that were made.
+        models: What is known about the models of the endpoint.
     """
 
     def __init__(self, config: MiniMax | None = None, *, api_key: str | None = None, **settings: Any) -> None:
         self.config = config or MiniMax(**settings)
-        self.settings = Settings(self.config, settings)
+        self.settings = Settings(self.config)
         self.keys = Keys()
         self.history = History()
         self.namespace: dict[str, Any] = {}
@@ -93,6 +95,7 @@ class Session:
         self.rules = Rules()
         self.notebook: NotebookFile | LiveNotebook | None = None
         self.ledger = Ledger()
+        self.models = ModelChoice()
         self._recordings = Recordings()
         self._restored = 0
         self.cells = CellMatcher()
@@ -135,6 +138,7 @@ class Session:
         is_choice_given = "tool_choice" in flags
         self.refresh()
         self.history.max_versions = self.settings.value("max_versions")
+        default_model = "" if "model" in flags or self.settings.source("model") != "default" else DEFAULT_MODEL
         chosen = {name: flags.pop(name, self.settings.value(name)) for name in PROMPT_SETTINGS}
         schema = flags.pop("schema", None)
         output_schema = None if schema is None else _output_schema_of(schema)
@@ -143,27 +147,34 @@ class Session:
         toolbox = self._toolbox(chosen, output_schema)
         if toolbox is None and is_choice_given:
             check_tool_choice(chosen["tool_choice"])
-        fields = request_fields(chosen, toolbox)
         thread, context = chosen["thread"], chosen["context"]
         sha256 = "" if source is None else source_sha256(source)
         position = Position(thread, cell_id, valid_context(context), self.history.base(thread), sha256)
         turns = self.history.context_turns(thread, cell_id, position.context)
-        prepared = prepare_request(fields, turns, position.context, message)
-        return PreparedPrompt(
-            message=message,
-            context_turns=turns,
-            request=prepared,
-            position=position,
-            toolbox=toolbox,
-            timeout=chosen["timeout"],
-            replay=chosen["replay"],
-            notes=[
-                *self._notes.of(self.notebook, position, turns, prompt_text([message])),
-                *request.describe_ignored_fields(prepared.body),
-                *(toolbox.unenforced_limits(fields.model) if toolbox else ()),
-            ],
-            replaced=is_replaced or fields.is_replaced,
-        )
+
+        def for_model(model: str) -> PreparedPrompt:
+            fields = request_fields({**chosen, "model": model}, toolbox)
+            prepared = prepare_request(fields, turns, position.context, message)
+            return PreparedPrompt(
+                message=message,
+                context_turns=turns,
+                request=prepared,
+                position=position,
+                toolbox=toolbox,
+                timeout=chosen["timeout"],
+                replay=chosen["replay"],
+                notes=[*notes, *prepared.notes, *(toolbox.unenforced_limits(model) if toolbox else ())],
+                default_model=default_model,
+                for_model=for_model,
+                replaced=is_replaced or fields.is_replaced,
+            )
+
+        notes: list[str] = []
+        substitute = self.models.substitutes.get(self.settings.value("base_url"), "")
+        prompt = for_model(substitute if default_model and substitute else chosen["model"])
+        notes += self._notes.of(self.notebook, position, turns, prompt_text([message]))  # last: it reports them once
+        prompt.notes[:0] = notes
+        return prompt
 
     def stream(
         self, prompt: str | PreparedPrompt, *, stop: threading.Event | None = None, **flags: Any
@@ -197,7 +208,8 @@ class Session:
         if not isinstance(prompt, PreparedPrompt):
             prompt = self.prepare(prompt, **flags)
         self._notes.report_edits(prompt.context_turns)
-        if prompt.replay != "off" and (turn := self._find_recording(prompt)) is not None:
+        sources = self.settings.value("replay_from")
+        if prompt.replay != "off" and (turn := find_recorded(prompt, self.history, self._recordings, sources)):
             return ReplayedAnswer(prompt, turn, self.history, self.ledger)
         if prompt.replay == "only":
             raise NotRecordedError(
@@ -207,7 +219,9 @@ class Session:
         timeout, max_seconds = prompt.timeout, self.settings.value("max_seconds")
         call = lambda body: Call(client.message_reader(body), timeout, max_seconds, stop)  # noqa: E731
         prompt = replace(prompt, notes=[*self._restored_note(), *prompt.notes])
-        return Answer(prompt, call, self.history, stop, self.ledger, urlsplit(client.base_url).netloc)
+        after_refusal = lambda sent, error: self.models.after_refusal(sent, error, client, stop)  # noqa: E731
+        endpoint = urlsplit(client.base_url).netloc
+        return Answer(prompt, call, self.history, stop, self.ledger, endpoint, after_refusal)
 
     def ask(
         self,
@@ -323,21 +337,6 @@ class Session:
         """Report once how many turns were restored from the notebook."""
         count, self._restored = self._restored, 0
         return [f"{counted(count, 'turn')} restored from {self.notebook.name}."] if count and self.notebook else []
-
-    def _find_recording(self, prompt: PreparedPrompt) -> Turn | None:
-        """Return a recording of the request: the cell's own, another one of this notebook, or one of `replay_from`."""
-        sent = prompt.request
-        requested = RecordedRequest(
-            prompt.message,
-            sent.model,
-            sent.system,
-            sent.params,
-            [each.message for each in sent.prepared],
-            sent.sha256,
-        )
-        own = self.history.turn_of_cell(prompt.thread, prompt.cell_id)
-        found = find_in_history(self.history, requested, own)
-        return found or self._recordings.find(requested, self.settings.value("replay_from"))
 
     def client(self, timeout: float | None = None) -> Client:
         """Return the HTTP client for the current settings. It stays open until they change."""

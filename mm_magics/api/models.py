@@ -165,6 +165,24 @@ def model(name: str) -> Model:
     return CATALOGUE.get(name) or Model(name, thinking="unknown")
 
 
+def marks(name: str, offered: Collection[str] | None = None) -> list[str]:
+    """Say whether a model is retired, unavailable or new.
+
+    Args:
+        name: The model.
+        offered: The models that the endpoint lists; None if it is not known.
+
+    >>> marks("MiniMax-M2.7", ["MiniMax-M3"]), marks("MiniMax-M4", ["MiniMax-M4"])
+    (['announced as retired on 2026-11-18', 'not offered here'], ['new: listed only by the endpoint'])
+    """
+    entry, listed = model(name), name in (offered or ())
+    return [
+        *([f"announced as retired on {entry.retired}"] if entry.retired else []),
+        *(["not offered here"] if offered and not listed else []),
+        *(["new: listed only by the endpoint"] if listed and name not in CATALOGUE else []),
+    ]
+
+
 def models_that_take(kind: str) -> list[str]:
     """Return the names of the catalogue's models that take content blocks of this type."""
     return [entry.name for entry in CATALOGUE.values() if kind in entry.media]

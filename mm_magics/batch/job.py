@@ -23,6 +23,7 @@ from mm_magics.errors import PromptError, UsageError
 from mm_magics.packages import require
 from mm_magics.session import Session
 from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
+from mm_magics.turn.answer import AfterRefusal
 from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import PreparedPrompt
 
@@ -49,7 +50,11 @@ class MapOptions:
 
 @dataclass(frozen=True)
 class MapJob:
-    """A map run that is ready to start. `make_engine` starts the engine that sends its calls; `ledger` counts them."""
+    """A map run that is ready to start.
+
+    `make_engine` starts the engine that sends its calls; `ledger` counts them. `after_refusal` returns the prompt to
+    use instead if the endpoint refused its model, as `ModelChoice.after_refusal` does.
+    """
 
     rows: Rows | DaskRows
     template: RowTemplate
@@ -59,6 +64,7 @@ class MapJob:
     store: Path
     make_engine: Callable[[], Engine] = field(repr=False)
     ledger: Ledger = field(repr=False)
+    after_refusal: AfterRefusal = field(repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -71,14 +77,10 @@ class MapJob:
         Raises:
             UsageError: Such an error was found.
         """
-        budget, model = self.options.budget, self.prompt.model
-        if budget is not None:
-            if not 0 <= budget < float("inf"):
-                raise UsageError(f"budget must be an amount of US dollars, not {budget!r}.")
-            if models.model(model).price is None:
-                raise UsageError(
-                    f"The price of {model} is unknown, so a budget cannot be enforced.", "Leave budget out."
-                )
+        budget = self.options.budget
+        if budget is not None and not 0 <= budget < float("inf"):
+            raise UsageError(f"budget must be an amount of US dollars, not {budget!r}.")
+        self.check_price()
         taken = set(self.rows.columns) - set(replaceable)
         if clash := [name for name in self.columns if name in taken]:
             raise UsageError(
@@ -92,6 +94,12 @@ class MapJob:
                 if isinstance(error.__cause__, MissingColumnError):
                     raise UsageError(error.message, "Nothing was sent.") from None
             break
+
+    def check_price(self) -> None:
+        """Raise `UsageError` if there is a budget and the price of the model is unknown."""
+        model = self.prompt.model
+        if self.options.budget is not None and models.model(model).price is None:
+            raise UsageError(f"The price of {model} is unknown, so a budget cannot be enforced.", "Leave budget out.")
 
 
 def build_job(
@@ -143,6 +151,7 @@ def build_job(
         store=Path(options.store or setting("store")),
         make_engine=make_engine,
         ledger=session.ledger,
+        after_refusal=lambda sent, error: session.models.after_refusal(sent, error, session.client()),
     )
 
 

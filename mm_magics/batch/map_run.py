@@ -38,7 +38,7 @@ class MapRun:
         self.prompt = job.prompt
         self.result: MapResult | None = None
         self.notes = job.prompt.notes
-        self._job, self._history = job, history
+        self._history = history
         self._runner = RowRunner(job, stop)
         self._turn: Turn | None = None
         self._id = new_id()
@@ -90,8 +90,8 @@ class MapRun:
         with deferred():
             self._runner.close()
             results = self._runner.results
-            self.result = MapResult(self._job, results)
-            self._turn = replace(summary_turn(self._job, results, status), id=self._id)
+            self.result = MapResult(self._runner.job, results)
+            self._turn = replace(summary_turn(self._runner.job, results, status), id=self._id)
             if self.has_content:
                 self._turn = self._history.put(self._turn)
             return self._turn

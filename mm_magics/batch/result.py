@@ -61,8 +61,8 @@ class MapResult:
                 pass
         except KeyboardInterrupt:
             runner.close()
-            raise interrupted(MapResult(self._job, runner.results)) from None
-        return MapResult(self._job, runner.results)
+            raise interrupted(MapResult(runner.job, runner.results)) from None
+        return MapResult(runner.job, runner.results)
 
     def __repr__(self) -> str:
         return (

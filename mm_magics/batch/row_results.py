@@ -61,9 +61,13 @@ class RowResults:
         self.seconds = 0.0
         self.notes: list[str] = []
         self.last_error = ""
-        self._model, self._schema = model, schema
+        self._schema = schema
         self._open = bytearray(b"\1") * count
-        self.is_price_known = models.model(model).price is not None
+        self.use_model(model)
+
+    def use_model(self, name: str) -> None:
+        """Count what follows at the price of this model."""
+        self._model, self.is_price_known = name, models.model(name).price is not None
 
     def add(self, rows: Sequence[int], reply: Reply, *, fresh: bool) -> bool:
         """Add the reply to these rows and return whether it should be stored. `fresh` is False if it is from there."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from mm_magics import interrupts
 from mm_magics.batch.engines.base import Answered, Engine, Failed
@@ -20,8 +21,10 @@ from mm_magics.batch.requests import RequestBuilder
 from mm_magics.batch.row_results import RowResults
 from mm_magics.batch.store import Reply, Store
 from mm_magics.endpoint.reader import Retrying
-from mm_magics.errors import MiniMaxError, StoreError
+from mm_magics.errors import MiniMaxError, StatusError, StoreError
 from mm_magics.interrupts import StoppedError
+from mm_magics.turn.answer import model_note
+from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt
 
 EVENT_WAIT_S = 0.1
 """How long the runner waits for an event of the engine before it looks whether Stop was pressed."""
@@ -31,7 +34,14 @@ PROGRESS_INTERVAL_S = 0.25
 NOT_STORED = "There is no stored answer."
 RUN_ENDED = "Not sent: the run was ended."
 
-RunnerEvent = Progress | Retrying | Throttled
+RunnerEvent = Progress | Retrying | Throttled | ModelReplaced
+
+
+class _Pending(NamedTuple):
+    """A request in flight: its text, and the rows that it answers."""
+
+    text: str
+    rows: list[int]
 
 
 class RowRunner:
@@ -43,17 +53,21 @@ class RowRunner:
         job: What to run.
         stop: Once set, the run ends.
 
+    Attributes:
+        job: The job; its prompt is for another model once the endpoint has refused the default one.
+        results: What is known of every row.
+
     Raises:
         StoreError: The store cannot be opened.
     """
 
     def __init__(self, job: MapJob, stop: threading.Event) -> None:
         self.results = RowResults(len(job.rows), job.prompt.model, job.schema, with_usage=job.options.figures)
-        self._job, self._stop = job, stop
+        self.job, self._stop = job, stop
         self._builder = RequestBuilder(job.prompt)
         self._store = Store(job.store)
         self._engine: Engine | None = None
-        self._pending: dict[bytes, list[int]] = {}
+        self._pending: dict[bytes, _Pending] = {}
         self._failed: dict[bytes, str] = {}
         self._ended = False
         self._store_broken = False
@@ -68,7 +82,7 @@ class RowRunner:
             StoreError: The store cannot be read, and nothing was sent yet.
         """
         try:
-            rows = enumerate(self._job.rows)
+            rows = enumerate(self.job.rows)
             while batch := list(islice(rows, ROWS_PER_LOOKUP)):
                 yield from self._run_batch(batch)
             while self._pending:
@@ -87,6 +101,9 @@ class RowRunner:
                 self._engine.close()
                 self._take_events(0.0)
             self._store.close()
+            prompt = self.job.prompt
+            if prompt.instead_of and self.results.done > len(self.results.errors):
+                self.results.notes.append(model_note(prompt.instead_of, prompt.model))
             self.results.seconds = time.monotonic() - self._began
             self.results.notes += self._builder.notes()
             self.results.finish(RUN_ENDED)
@@ -96,11 +113,19 @@ class RowRunner:
         prompts: list[tuple[int, str, bytes]] = []
         for number, row in rows:
             try:
-                text = self._job.template(row)
+                text = self.job.template(row)
                 prompts.append((number, text, self._builder.digest(text)))
             except MiniMaxError as error:
                 self.results.fail(number, error.message)
         stored = self._stored({digest for _, _, digest in prompts})
+        if (
+            not stored
+            and self.job.prompt.replay == "only"
+            and self._use_recorded_model([text for _, text, _ in prompts])
+        ):
+            prompts = [(number, text, self._builder.digest(text)) for number, text, _ in prompts]
+            stored = self._stored({digest for _, _, digest in prompts})
+        builder = self._builder
         older = {self._builder.legacy_digest(text): digest for _, text, digest in prompts if digest not in stored}
         stored |= {older[legacy_digest]: reply for legacy_digest, reply in self._stored(set(older)).items()}
         for number, text, digest in prompts:
@@ -109,25 +134,31 @@ class RowRunner:
             if (reply := stored.get(digest)) is not None:
                 self.results.add([number], reply, fresh=False)
             else:
-                yield from self._run_row(number, text, digest)
+                yield from self._run_row(number, text, digest, builder)
             if time.monotonic() - self._reported >= PROGRESS_INTERVAL_S:
                 yield self._progress()
 
-    def _run_row(self, number: int, text: str, digest: bytes) -> Iterator[RunnerEvent]:
+    def _run_row(self, number: int, text: str, digest: bytes, builder: RequestBuilder) -> Iterator[RunnerEvent]:
+        """Run one row. `digest` is the hash of its request by `builder`."""
+        if builder is not self._builder:  # the model was replaced since
+            digest = self._builder.digest(text)
         if digest in self._pending:
-            self._pending[digest].append(number)
+            self._pending[digest].rows.append(number)
         elif digest in self._failed:
             self.results.fail(number, self._failed[digest])
         else:
             if not self._reason_not_to_send():
+                builder = self._builder
                 yield from self._wait_for_room()
+                if builder is not self._builder:
+                    digest = self._builder.digest(text)
             if (reply := self._stored({digest}).get(digest)) is not None:  # stored by now, by this run or another one
                 self.results.add([number], reply, fresh=False)
             elif reason := self._reason_not_to_send():
                 self.results.fail(number, reason)
             else:
                 assert self._engine is not None
-                self._pending[digest] = [number]
+                self._pending[digest] = _Pending(text, [number])
                 self._engine.put(self._builder.build(text, digest))
                 yield from self._handle_events(0.0)
 
@@ -135,7 +166,7 @@ class RowRunner:
         """Start the engine if necessary, and wait until it has room for a request."""
         with interrupts.deferred():
             if self._engine is None:
-                self._engine = self._job.make_engine()
+                self._engine = self.job.make_engine()
         while len(self._pending) >= self._engine.room:
             yield from self._handle_events(EVENT_WAIT_S)
 
@@ -156,20 +187,74 @@ class RowRunner:
             match event:
                 case Answered(digest, reply):
                     self._add_answer(digest, reply)
+                case Failed(refused_model=True) if (replaced := self._replace_model(event)) is not None:
+                    shown += replaced
                 case Failed(digest, reason, sent, responses):
                     self.results.count(responses)
-                    self._job.ledger.add(self._builder.model, [*responses, *([{}] if sent else [])])
+                    self.job.ledger.add(self._builder.model, [*responses, *([{}] if sent else [])])
                     self._failed[digest] = reason
-                    for number in self._pending.pop(digest, ()):
+                    for number in self._rows_waiting_for(digest):
                         self.results.fail(number, reason)
                 case Throttled() | Retrying():
                     shown.append(event)
         return shown
 
+    def _rows_waiting_for(self, digest: bytes) -> Sequence[int]:
+        pending = self._pending.pop(digest, None)
+        return pending.rows if pending else ()
+
+    def _use(self, prompt: PreparedPrompt) -> None:
+        """Make all further requests from this prompt, which is for another model."""
+        self.job = replace(self.job, prompt=prompt)
+        self.job.check_price()
+        self._builder = RequestBuilder(prompt)
+        self.results.use_model(prompt.model)
+
+    def _replace_model(self, failed: Failed) -> list[RunnerEvent] | None:
+        """Send all pending requests to another model if nobody chose the refused one. Else return None."""
+        if failed.responses:  # the model answered before
+            return None
+        error = StatusError(failed.reason, status=400)
+        prompt = self.job.after_refusal(self.job.prompt, error)
+        if prompt is None:
+            self._no_sending = self._no_sending or f"Not sent: {' '.join(str(error).split())}"
+            return None
+        assert self._engine is not None
+        self._engine.close()
+        self.job.ledger.add(self._builder.model, [{}])
+        while (event := self._engine.next(0.0)) is not None:
+            if isinstance(event, Answered):
+                self._add_answer(event.digest, event.reply)
+        self._use(prompt)
+        self._engine = self.job.make_engine()
+        pending, self._pending = self._pending, {}
+        for text, rows in pending.values():
+            digest = self._builder.digest(text)
+            if (reply := self._stored({digest}).get(digest)) is not None:
+                self.results.add(rows, reply, fresh=False)
+            else:
+                self._pending[digest] = _Pending(text, rows)
+                self._engine.put(self._builder.build(text, digest))
+        return [ModelReplaced(prompt)]
+
+    def _use_recorded_model(self, texts: Sequence[str]) -> bool:
+        """If nobody chose a model, use the one that answered some of these texts, and return whether there is one."""
+        prompt = self.job.prompt
+        default = prompt.default_model
+        for model in self._store.models() - {prompt.model} if default else ():
+            other = RequestBuilder(prompt.for_model(model))
+            replies = self._stored({other.digest(text) for text in texts}).values()
+            if any(model == default or reply.instead_of == default for reply in replies):
+                self._use(prompt.for_model(model))
+                return True
+        return False
+
     def _add_answer(self, digest: bytes, reply: Reply) -> None:
         """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""
-        self._job.ledger.add(self._builder.model, reply.responses)
-        if self.results.add(self._pending.pop(digest, ()), reply, fresh=True):
+        self.job.ledger.add(self._builder.model, reply.responses)
+        if reply.responses and (default := self.job.prompt.instead_of):
+            reply.responses[0]["instead_of"] = default
+        if self.results.add(self._rows_waiting_for(digest), reply, fresh=True):
             try:
                 self._store.put(digest, self._builder.model, reply)
             except StoreError as error:
@@ -195,7 +280,7 @@ class RowRunner:
 
     def _reason_not_to_send(self) -> str:
         """Return why nothing more may be sent; "" if it may. Each call in flight counts as an average answer."""
-        results, budget = self.results, self._job.options.budget
+        results, budget = self.results, self.job.options.budget
         if self._no_sending or budget is None:
             return self._no_sending
         average = results.cost / results.calls if results.calls else 0.0
@@ -205,7 +290,7 @@ class RowRunner:
 
     def _progress(self) -> Progress:
         self._reported = now = time.monotonic()
-        results, rows, seconds = self.results, len(self._job.rows), max(now - self._began, 1e-6)
+        results, rows, seconds = self.results, len(self.job.rows), max(now - self._began, 1e-6)
         sent = results.done - results.stored  # stored rows take no time
         left_s = seconds / sent * (rows - results.done) if results.calls and sent else None
         speed = results.usage["output_tokens"] / seconds

@@ -53,6 +53,11 @@ class Reply:
     messages: list[Message]
     responses: list[dict[str, Any]]
 
+    @property
+    def instead_of(self) -> str:
+        """The default model that was not offered, as `Turn.instead_of`."""
+        return str(self.responses[0].get("instead_of") or "") if self.responses else ""
+
 
 class Store:
     """An answer store in a SQLite file.
@@ -106,6 +111,11 @@ class Store:
         values = (digest, now(), model, _json(reply.messages), _json(reply.responses))
         with self._translated_errors():
             self._connection.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", values)
+
+    def models(self) -> set[str]:
+        """Return the names of the models that gave the answers."""
+        with self._translated_errors():
+            return {name for (name,) in self._connection.execute("SELECT DISTINCT model FROM answers")}
 
     def __len__(self) -> int:
         with self._translated_errors():

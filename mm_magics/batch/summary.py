@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mm_magics.api.messages import Message
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.row_results import RowResults
@@ -18,7 +20,7 @@ EXAMPLE_LENGTH = 200
 def summary_turn(job: MapJob, results: RowResults, status: Status) -> Turn:
     """Return the turn that stands for the run. Its one response counts all calls together."""
     prompt = job.prompt
-    response = {
+    response: dict[str, Any] = {
         "id": None,
         "model": prompt.model,
         "stop_reason": "end_turn",
@@ -26,6 +28,7 @@ def summary_turn(job: MapJob, results: RowResults, status: Status) -> Turn:
         "usage": dict(results.usage),
         "seconds": round(results.seconds, 3),
         "calls": results.calls,
+        **({"instead_of": prompt.instead_of} if prompt.instead_of else {}),
     }
     answer: Message = {"role": "assistant", "content": [{"type": "text", "text": summary_text(job, results)}]}
     return prompt.turn(status, [prompt.message, answer], [response] if results.calls else [], notes=results.notes)

@@ -51,6 +51,7 @@ from mm_magics.events import (
     BlockStop,
     Delta,
     MessageStart,
+    ModelReplaced,
     PromptSent,
     Retrying,
     ToolFinished,
@@ -234,6 +235,9 @@ class WidgetView:
             case PromptSent(prompt):
                 self._notes = prompt.notes
                 self._put_state(status="waiting", model=prompt.model, thread=prompt.thread, notes=prompt.notes)
+                return True
+            case ModelReplaced(prompt):
+                self._put_state(model=prompt.model, notes=prompt.notes)
                 return True
             case Retrying() | Throttled():
                 self._wait_notes, self._waits_until = [str(event)], time.monotonic() + event.seconds

@@ -1,7 +1,7 @@
 """The HTTP client of one endpoint, built on the `anthropic` SDK.
 
 The key is sent to the host it was given for and nowhere else (redirects are not followed), in the `Authorization`
-header and in no other.
+header and in no other; only a list of models that is refused with it is requested again with `X-Api-Key`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from mm_magics.endpoint.error_mapping import ErrorMapper
 from mm_magics.endpoint.keys import Key
 from mm_magics.endpoint.reader import STOP_POLL_S, Chunk, Ended, ResponseReader
 from mm_magics.endpoint.sdk import http_options, import_sdk, opened_socket, raw_response, sdk_options, strip_sdk_headers
-from mm_magics.errors import ConnectionFailedError, EndpointError, ProtocolError
+from mm_magics.errors import ConnectionFailedError, EndpointError, ProtocolError, StatusError
+from mm_magics.interrupts import StoppedError
 
 if TYPE_CHECKING:
     import anthropic
     import httpx2
 
+X_API_KEY = "X-Api-Key"
 MAX_MODEL_PAGES = 100
 MAX_MODEL_PAGE_BYTES = 10_000_000
 
@@ -42,23 +45,32 @@ class Client:
         """Return a reader for `POST /v1/messages` with this body, not started yet."""
         return self._reader(lambda sdk: _post_message(sdk, body), self.max_retries)
 
-    def models(self) -> list[dict[str, Any]]:
+    def models(self, stop: threading.Event | None = None) -> list[dict[str, Any]]:
         """Return all entries of `GET /v1/models`, received within `timeout`. Failed pages are not retried.
 
         Raises:
             EndpointError: If the endpoint cannot be reached, or its list is invalid or endless.
+            StoppedError: If `stop` is set.
         """
+        until, stop = time.monotonic() + self.timeout, stop or threading.Event()
         try:
-            return list(self._models(time.monotonic() + self.timeout))
+            try:
+                return list(self._models(until, stop, "Authorization"))
+            except StatusError as error:
+                if error.status not in (401, 403):
+                    raise
+                with suppress(StatusError):
+                    return list(self._models(until, stop, X_API_KEY))
+                raise
         except KeyboardInterrupt:
             raise KeyboardInterrupt from None  # without the frames below, which hold what the endpoint sent
         except EndpointError as error:
             raise error.with_traceback(None) from None
 
-    def _models(self, until: float) -> Iterator[dict[str, Any]]:
+    def _models(self, until: float, stop: threading.Event, header: str) -> Iterator[dict[str, Any]]:
         query: dict[str, object] = {"limit": 100}
         for _ in range(MAX_MODEL_PAGES):
-            page = self._model_page(query, until)
+            page = self._model_page(query, until, stop, header)
             data = page.get("data") if isinstance(page, dict) else None
             if not isinstance(data, list):
                 raise ProtocolError("The endpoint's list of models is invalid.", "Does the base URL end in /anthropic?")
@@ -68,13 +80,15 @@ class Client:
             query["after_id"] = page.get("last_id")
         raise _endless()
 
-    def _model_page(self, query: dict[str, object], until: float) -> Any:
+    def _model_page(self, query: dict[str, object], until: float, stop: threading.Event, header: str) -> Any:
         """Return one page of the list as JSON, None if it is not JSON."""
-        reader = self._reader(lambda sdk: _get_models(sdk, query), max_retries=0)
+        reader = self._reader(lambda sdk: _get_models(sdk, query, header), max_retries=0)
         body = bytearray()
         try:
             reader.start()
             while True:
+                if stop.is_set():
+                    raise StoppedError
                 if (left := until - time.monotonic()) <= 0:
                     raise ConnectionFailedError(
                         f"The endpoint's list of models did not arrive within {self.timeout:g} s.",
@@ -147,7 +161,10 @@ class _Pool:
         if self.is_cut:
             raise ConnectionFailedError("The call was cancelled before it was sent.")
         strip_sdk_headers(request.headers)
-        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        if X_API_KEY in request.headers:
+            request.headers[X_API_KEY] = self._key.reveal()
+        else:
+            request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
         request.extensions["trace"] = self._trace
 
     def _trace(self, _event: str, info: Mapping[str, Any]) -> None:
@@ -183,10 +200,12 @@ def _post_message(sdk: anthropic.Anthropic, body: bytes) -> Any:
     )
 
 
-def _get_models(sdk: anthropic.Anthropic, query: dict[str, object]) -> Any:
+def _get_models(sdk: anthropic.Anthropic, query: dict[str, object], header: str) -> Any:
     import anthropic
 
-    return sdk.get("/v1/models", options={"params": query}, **raw_response(anthropic.Stream[object]))
+    headers = {X_API_KEY: "-", "Authorization": anthropic.Omit()} if header == X_API_KEY else {}
+    options: Any = {"params": query, "headers": headers}
+    return sdk.get("/v1/models", options=options, **raw_response(anthropic.Stream[object]))
 
 
 def _endless() -> ProtocolError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mm_magics.api import models
 from mm_magics.endpoint.keys import MINIMAX_HOSTS, Key
+from mm_magics.errors import StatusError
 
 CODES = {1000: 500, 1002: 429, 1004: 401, 1008: 402, 1026: 422, 1027: 422, 2013: 400, 2049: 401, 2056: 429}
 """HTTP statuses by MiniMax's own error code, which ends a message in parentheses."""
@@ -32,6 +32,28 @@ def status_of(type: str | None, message: str) -> int:
     return CODES.get(int(code[1]) if code else 0) or TYPES.get(type or "", 500)
 
 
+_UNKNOWN = re.compile(
+    r"unknown model|no such model|(invalid|unsupported|unrecognized|nonexistent) model|model is not supported|"
+    r"not a valid model|not[ _]found|(does not|doesn't|not) exist|no longer|retired|deprecated|decommissioned|"
+    r"discontinued|shut down|sunset|(is|are) not (available|offered|supported)|unavailable",
+    re.IGNORECASE,
+)
+
+
+def refuses_model(error: StatusError, model: str) -> bool:
+    """Return whether the endpoint reports that it does not know or no longer offers the model.
+
+    >>> refuses_model(StatusError("model: m (HTTP 404, not_found_error)", status=404), "m")
+    True
+    """
+    text = error.message
+    if error.status not in (200, 400, 404, 410, 422) or "(2061)" in text or not _UNKNOWN.search(text):
+        return False
+    if model.lower() in text.lower():
+        return True
+    return bool(re.search(r"\bmodel", text, re.IGNORECASE)) and "as the Messages API does" not in text
+
+
 def status_hint(status: int, message: str, base_url: str, key: Key) -> str:
     """Return what to do about an error status. `message` is the text of the endpoint."""
     if status == 401:
@@ -40,9 +62,7 @@ def status_hint(status: int, message: str, base_url: str, key: Key) -> str:
             return f"The key from {key.source} is wrong, or for the other region ({other})."
         return f"The key from {key.source} was refused. Enter another with %minimax login."
     if status == 400 and "unknown model" in message:
-        name = message.partition("'")[2].rpartition("'")[0]
-        like = models.nearest(name)
-        return f"Did you mean {like}?" if like and like != name else "Run %minimax models to list the models."
+        return "Run %minimax models to list the models."
     if status == 400 and "context window" in message:
         return "To send less, use --context N or start a new --thread."
     if status == 400 and "signature" in message:

@@ -79,6 +79,11 @@ class Recordings:
                     return turn
         return None
 
+    def substitutes(self, default_model: str, sources: Iterable[str | Path]) -> set[str]:
+        """Return the models that answered for this default model in the notebooks and folders of notebooks."""
+        turns = (turn for path in _notebooks(sources) for turn in self._turns_in(path).values())
+        return {turn.model for turn in turns if turn.instead_of == default_model}
+
     def _turns_in(self, path: Path) -> dict[str, Turn]:
         """Return the recordings of a notebook by the hash of their request; {} if it cannot be read."""
         try:

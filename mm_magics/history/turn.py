@@ -78,7 +78,8 @@ class Turn:
             `first_token_s`, `thinking_s` and `seconds`. `calls` if it stands for several calls; `unfinished` (the index
             of the block that was cut) and `partial_json` (a cut tool input) if the response was cut; `tools` (`id`,
             `outcome` and `seconds` of each call) if it called tools; `max_tokens` if a lower value was sent than the
-            one in `params`; `invented` (names by the index of the block) if deltas of unknown types added fields.
+            one in `params`; `invented` (names by the index of the block) if deltas of unknown types added fields;
+            `instead_of` (the default model) if that is not offered and `model` answered for it.
         request_sha256: The hash of the first request; replay finds the turn by it.
         error: Why the turn failed.
         cell_id: The prompt cell; None in a terminal or a script.
@@ -145,6 +146,12 @@ class Turn:
     def prompt(self) -> str:
         """The user's text."""
         return prompt_text(self.messages)
+
+    @property
+    def instead_of(self) -> str:
+        """The default model that was not offered when this turn was answered; "" if the requested model answered."""
+        name = self.responses[0].get("instead_of") if self.responses else None
+        return name if isinstance(name, str) else ""
 
     @property
     def place(self) -> tuple[str, str]:

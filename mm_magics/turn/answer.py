@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,7 +25,7 @@ from mm_magics.tools.approval import Approve, deny_all
 from mm_magics.tools.loop import LoopStep, ToolLoop
 from mm_magics.tools.runtime.runner import ToolEvent
 from mm_magics.turn.ledger import Ledger
-from mm_magics.turn.prepared import PreparedPrompt, PromptSent, TurnEnd
+from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt, PromptSent, TurnEnd
 from mm_magics.turn.refused_parts import Part, context_without, is_same, own_without, refusal_note, refused_part
 from mm_magics.turn.request_body import RequestBody
 from mm_magics.turn.window import lowered_note, response_tokens
@@ -46,7 +46,10 @@ MAX_PAUSES = 20
 WINDOW_NOTE = "The window of the model is full. Send less with --context N, or start a new --thread."
 SURROGATES_NOTE = "Half characters (lone surrogates) were replaced by \ufffd, because no request can contain them."
 
-TurnEvent = PromptSent | CallEvent | ToolEvent | TurnEnd
+TurnEvent = PromptSent | ModelReplaced | CallEvent | ToolEvent | TurnEnd
+
+AfterRefusal = Callable[[PreparedPrompt, StatusError], PreparedPrompt | None]
+"""Returns the prompt to send instead if the endpoint refused the model of a prompt; None if the error stands."""
 
 
 class Answer:
@@ -62,6 +65,7 @@ class Answer:
         stop: Ends the turn when it is set.
         ledger: Where the calls are counted.
         endpoint: The name of the host that answers.
+        after_refusal: Chooses another model if the endpoint does not offer the prompt's.
     """
 
     def __init__(
@@ -72,20 +76,28 @@ class Answer:
         stop: threading.Event,
         ledger: Ledger,
         endpoint: str = "",
+        after_refusal: AfterRefusal = lambda _prompt, _error: None,
     ) -> None:
         self.prompt = prompt
         self.notes = prompt.notes
         self.turn: Turn | None = None
         self._call, self._history, self._ledger, self._endpoint = call, history, ledger, endpoint
-        body = prompt.body
-        self._loop = ToolLoop(prompt.toolbox, body.get("tool_choice") or {}, stop) if prompt.toolbox else None
-        sent = body["max_tokens"]
-        self._model_calls = [_ModelCall(call(prompt.request.encoded_body), sent if sent < prompt.max_tokens else None)]
-        self._body: RequestBody | None = None
+        self._stop, self._after_refusal = stop, after_refusal
         self._left_out: set[Part] = set()
         self._request_notes: list[str] = []
         self._pauses = 0
         self._id, self._created = new_id(), now()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Prepare the first call of the prompt."""
+        prompt = self.prompt
+        choice = prompt.body.get("tool_choice") or {}
+        self._loop = ToolLoop(prompt.toolbox, choice, self._stop) if prompt.toolbox else None
+        sent = prompt.body["max_tokens"]
+        lowered = sent if sent < prompt.max_tokens else None
+        self._body: RequestBody | None = None
+        self._model_calls = [_ModelCall(self._call(prompt.request.encoded_body), lowered, prompt.instead_of)]
 
     def __iter__(self) -> Iterator[TurnEvent]:
         return self.events(lambda: None)
@@ -152,6 +164,9 @@ class Answer:
             try:
                 yield from each.call.events(wake)
             except StatusError as error:
+                if not self.has_content and (prompt := self._after_refusal(self.prompt, error)) is not None:
+                    yield self._replace_model(prompt)
+                    continue
                 if each.call.assembler.started or not self._leave_out(error):
                     raise
                 self._model_calls.pop()
@@ -174,8 +189,9 @@ class Answer:
         for each in self._model_calls[-1:]:
             each.end()
         body = self._next_body()
-        sent = self._request_body.max_tokens
-        self._model_calls.append(_ModelCall(self._call(body), sent if sent < self.prompt.max_tokens else None))
+        sent, instead_of = self._request_body.max_tokens, "" if self._model_calls else self.prompt.instead_of
+        lowered = sent if sent < self.prompt.max_tokens else None
+        self._model_calls.append(_ModelCall(self._call(body), lowered, instead_of))
 
     def _is_paused(self) -> bool:
         """Whether the endpoint paused its answer and must be asked to continue it."""
@@ -207,6 +223,16 @@ class Answer:
         body.own_form = lambda turn: own_without(part, own_form(turn))
         self._request_notes.append(refusal_note(part, before, after))
         return True
+
+    def _replace_model(self, prompt: PreparedPrompt) -> ModelReplaced:
+        """Send the prompt to another model, because this one was refused."""
+        refused = self._model_calls[-1]
+        refused.call.end()
+        self._ledger.add(self.prompt.model, [refused.response()])
+        self.notes[:] = [note for note in self.notes if note not in self.prompt.request.notes] + prompt.request.notes
+        self.prompt = replace(prompt, notes=self.notes)
+        self._prepare()
+        return ModelReplaced(self.prompt)
 
     def _messages(self, calls: Sequence[_ModelCall]) -> list[Message]:
         return [self.prompt.message, *(message for each in calls for message in each.messages())]
@@ -242,11 +268,12 @@ class Answer:
 
     def _end_notes(self, status: Status) -> list[str]:
         """What the user must know about how the turn ended."""
-        message = self._model_calls[-1].call.assembler.message
+        message, prompt = self._model_calls[-1].call.assembler.message, self.prompt
         lowered = [each.max_tokens for each in self._model_calls if each.max_tokens is not None]
-        replaced = self.prompt.replaced or any(each.has_replaced for each in self._model_calls)
+        replaced = prompt.replaced or any(each.has_replaced for each in self._model_calls)
         return [
-            *([lowered_note(self.prompt.model, self.prompt.max_tokens, min(lowered))] if lowered else ()),
+            *([model_note(prompt.instead_of, prompt.model)] if prompt.instead_of and self.has_content else ()),
+            *([lowered_note(prompt.model, prompt.max_tokens, min(lowered))] if lowered else ()),
             *self._request_notes,
             *([SURROGATES_NOTE] if replaced else ()),
             *(self._loop.notes if self._loop else ()),
@@ -301,6 +328,7 @@ class _ModelCall:
 
     call: Call
     max_tokens: int | None = None
+    instead_of: str = ""
     step: LoopStep | None = None
     _ended: tuple[list[Message], dict[str, Any]] | None = None
 
@@ -337,6 +365,8 @@ class _ModelCall:
             "thinking_s": _rounded(self.call.thinking_s),
             "seconds": _rounded(self.call.seconds),
         }
+        if self.instead_of:
+            response["instead_of"] = self.instead_of
         if assembler.unfinished is not None:
             response["unfinished"] = assembler.unfinished
         if assembler.partial_json is not None:
@@ -350,6 +380,11 @@ class _ModelCall:
                 {"id": each.block["tool_use_id"], "outcome": each.outcome, "seconds": each.seconds} for each in results
             ]
         return response
+
+
+def model_note(refused: str, answered: str) -> str:
+    """Return the note of a turn that another model than the default one answered."""
+    return f"{refused} is no longer offered here. {answered} answered; choose with %minimax model NAME."
 
 
 def _rounded(seconds: float | None) -> float | None:

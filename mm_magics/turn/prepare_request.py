@@ -38,7 +38,8 @@ def prepare_request(fields: RequestFields, turns: Sequence[Turn], context: Conte
         body["max_tokens"] = fitting_max_tokens(model, requested, used)
         encoded = request.encode(body, prepared)
     sha256 = request.request_sha256(model, system, params, (each.sha256 for each in prepared))
-    return PreparedRequest(model, system or None, dict(params), body, encoded, prepared, sha256)
+    notes = request.describe_ignored_fields(body)
+    return PreparedRequest(model, system or None, dict(params), body, encoded, prepared, sha256, notes)
 
 
 def _tools(turns: Sequence[Turn], params: Mapping[str, Any]) -> dict[str, Any]:

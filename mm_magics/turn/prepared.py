@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ class PreparedRequest:
 
     `sha256` identifies the request: it covers the model, the system prompt, the parameters and the messages as recorded
     (`prepared`). What is only needed for the request to be accepted is in `body`, but not in `params` or the hash: a
-    lower `max_tokens`, and definitions of tools that the context calls.
+    lower `max_tokens`, and definitions of tools that the context calls. `notes` say which fields have no effect.
     """
 
     model: str
@@ -30,6 +30,7 @@ class PreparedRequest:
     encoded_body: bytes = field(repr=False)
     prepared: Sequence[PreparedMessage] = field(repr=False)
     sha256: str
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class PreparedPrompt:
 
     `message` is the new user message; `context_turns` are the earlier turns that are sent with it; `toolbox` is what
     the model may call, if anything. `timeout` is in seconds. `notes` are for the user; the turn does not keep them.
-    `replaced` says whether lone surrogates were replaced in the request.
+    `replaced` says whether lone surrogates were replaced in the request. `default_model` is the default, "" if somebody
+    chose a model; `for_model` prepares the prompt for another one.
     """
 
     message: Message
@@ -64,7 +66,14 @@ class PreparedPrompt:
     timeout: float
     replay: ReplayMode
     notes: list[str]
+    default_model: str
+    for_model: Callable[[str], PreparedPrompt] = field(repr=False, compare=False)
     replaced: bool = False
+
+    @property
+    def instead_of(self) -> str:
+        """The default model that this prompt's model answers for; "" if it answers for itself."""
+        return self.default_model if self.model != self.default_model else ""
 
     @property
     def max_tokens(self) -> int:
@@ -118,6 +127,12 @@ class PreparedPrompt:
 
 class PromptSent(NamedTuple):
     """The first event of a turn: its prompt is on its way to the endpoint."""
+
+    prompt: PreparedPrompt
+
+
+class ModelReplaced(NamedTuple):
+    """The endpoint does not offer the default model. The prompt is sent again, to the model that it names now."""
 
     prompt: PreparedPrompt
 

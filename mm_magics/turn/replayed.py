@@ -1,17 +1,54 @@
-"""A recorded turn that stands in for a new answer."""
+"""A recorded turn that stands in for a new answer, and how it is found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
 from mm_magics.endpoint.call import Wake
+from mm_magics.errors import RequestError
+from mm_magics.history.replay import RecordedRequest, Recordings, find_in_history
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from mm_magics.tools.approval import Approve, deny_all
 from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import PreparedPrompt, PromptSent, TurnEnd
+
+
+def find_recorded(
+    prompt: PreparedPrompt, history: History, recordings: Recordings, sources: Iterable[str]
+) -> Turn | None:
+    """Return a recording of the request: the cell's own, another one of this notebook, or one in `sources`.
+
+    If nobody chose the prompt's model, a recording counts too if the default model was asked and answered, or if
+    another model answered because the default one was not offered.
+    """
+    own, default = history.turn_of_cell(prompt.thread, prompt.cell_id), prompt.default_model
+    for same in _same_prompts(prompt, history, recordings, sources):
+        sent = same.request
+        requested = RecordedRequest(
+            same.message, sent.model, sent.system, sent.params, [each.message for each in sent.prepared], sent.sha256
+        )
+        turn = find_in_history(history, requested, own) or recordings.find(requested, sources)
+        if turn and (same.model in (prompt.model, default) or turn.instead_of == default):
+            return turn
+    return None
+
+
+def _same_prompts(
+    prompt: PreparedPrompt, history: History, recordings: Recordings, sources: Iterable[str]
+) -> Iterator[PreparedPrompt]:
+    """Yield the prompt and, if nobody chose its model, the same for the default one and those that answered for it."""
+    yield prompt
+    if default := prompt.default_model:
+        turns = (turn for thread in history.threads().values() for turn in thread)
+        versions = (version for turn in turns for version in (turn, *turn.versions))
+        answered = {turn.model for turn in versions if turn.instead_of == default}
+        for model in sorted({default, *answered, *recordings.substitutes(default, sources)} - {prompt.model}):
+            with suppress(RequestError):  # a model that does not take what the prompt contains
+                yield prompt.for_model(model)
 
 
 class ReplayedAnswer:

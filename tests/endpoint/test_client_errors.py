@@ -156,7 +156,6 @@ def test_a_key_for_another_region_gets_a_hint() -> None:
 @pytest.mark.parametrize(
     ("status", "message", "expected"),
     [
-        (400, "invalid params, unknown model 'minimax-m2.7' (2013)", "Did you mean MiniMax-M2.7?"),
         (400, "invalid params, unknown model 'gpt' (2013)", "Run %minimax models to list the models."),
         (400, "invalid params, context window exceeds limit (2013)", "--context N"),
         (402, "insufficient balance (1008)", "Top up"),

@@ -155,7 +155,24 @@ def test_models_lists_the_catalogue_and_new_models_of_the_endpoint(session: Sess
     row = next(each for each in rows if each.startswith("MiniMax-M2.7-highspeed"))
     assert row.split()[1:7] == ["204,800", "about", "100", "0.60", "/", "2.40"]
     assert any(each.startswith("MiniMax-M4") and each.endswith("listed only by the endpoint") for each in rows)
-    assert "offers 11 models" in rows[-1]
+    assert "offers 11 models" in rows[-2]
+    assert "The dates of retirement are not MiniMax's own" in rows[-1]
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [
+        (["MiniMax-M3", "MiniMax-M5"], {"MiniMax-M3": "", "MiniMax-M5": "new", "MiniMax-M2": "not offered here"}),
+        (["MiniMax-M2.7"], {"MiniMax-M2.7": "announced as retired on 2026-11-18", "MiniMax-M3": "not offered here"}),
+        ([], {"MiniMax-M2.7": "announced as retired on 2026-11-18", "MiniMax-M3": "", "MiniMax-M2": ""}),
+    ],
+)
+def test_models_marks_retired_unavailable_and_new_models(models: list[str], expected: dict[str, str]) -> None:
+    with Simulator(models=models) as endpoint, Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:
+        rows = {line.split()[0]: line for line in output(session, "models").splitlines() if line.startswith("MiniMax")}
+    for name, mark in expected.items():
+        marks = ("announced as retired on 2026-11-18", "not offered here", "new")
+        assert [each for each in marks if each in rows[name]] == [mark] * bool(mark)
 
 
 def test_models_lists_the_catalogue_if_the_endpoint_fails(session: Session) -> None:

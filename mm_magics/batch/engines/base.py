@@ -29,13 +29,15 @@ class Answered(NamedTuple):
 class Failed(NamedTuple):
     """The request with this hash has no answer. `sent` is False if it never left.
 
-    `responses` are those of the answers that were received before, if the request took several.
+    `responses` are those of the answers that were received before, if the request took several. `refused_model` says
+    that the endpoint does not offer the model.
     """
 
     digest: bytes
     reason: str
     sent: bool
     responses: Sequence[dict[str, Any]] = ()
+    refused_model: bool = False
 
 
 SenderEvent = Answered | Failed | Throttled | Retrying

@@ -23,6 +23,7 @@ from mm_magics.batch.progress import Throttled
 from mm_magics.batch.rate_limit import PauseGate, RateLimiter
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint import retries
+from mm_magics.endpoint.error_hints import refuses_model
 from mm_magics.endpoint.error_mapping import retry_delay
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import StatusError
@@ -91,10 +92,13 @@ class Sender:
     def _failed(self, request: Request, error: Exception) -> Failed:
         translated = self._client.translate(error)
         self._failures += 1
-        meets_all = isinstance(translated, StatusError) and translated.status in FATAL_STATUSES + THROTTLED_STATUSES
+        refused_model = meets_all = False
+        if isinstance(translated, StatusError):
+            refused_model = refuses_model(translated, json.loads(request.body)["model"])
+            meets_all = refused_model or translated.status in FATAL_STATUSES + THROTTLED_STATUSES
         if not self._fatal and (meets_all or (not self._answers and self._failures >= MAX_FAILURES)):
             self._fatal = str(translated).replace("\n", " ")
-        return Failed(request.digest, translated.message, True)
+        return Failed(request.digest, translated.message, True, refused_model=refused_model)
 
     async def _receive(self, reply: Reply, body: bytes, worker: int) -> None:
         """Receive the whole reply. With a schema it may take several answers until one matches."""

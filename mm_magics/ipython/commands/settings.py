@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection, Sequence
 from getpass import getpass
 from typing import Any
 
 from traitlets import TraitError
 
 from mm_magics.api import models as catalogue
-from mm_magics.api.models import CATALOGUE, Model
+from mm_magics.api.models import CATALOGUE, RETIREMENT_SOURCE, Model
 from mm_magics.config import checked_base_url
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, ConfigError, MiniMaxError
@@ -31,21 +32,25 @@ def model(context: Context, name: str) -> Table:
 
 def models(context: Context, _rest: str) -> Table:
     """List the known models and those that the endpoint adds."""
-    rows = [_model_row(entry) for entry in CATALOGUE.values()]
-    base_url = context.session.settings.value("base_url")
+    session = context.session
+    base_url = session.settings.value("base_url")
+    offered: Collection[str] = ()
     try:
-        offered = [entry["id"] for entry in context.session.client().models()]
-        rows += [(name, "", "", "", "listed only by the endpoint") for name in offered if name not in CATALOGUE]
+        offered = session.models.learn(session.client())
         lines = [f"{base_url} offers {counted(len(offered), 'model')}; you can also try any other name."]
     except MiniMaxError as error:
         lines = [f"Could not list the endpoint's models: {error.message} {error.hint}"]
+    lines.append(f"The dates of retirement are not MiniMax's own ({RETIREMENT_SOURCE}).")
+    names = [*CATALOGUE, *(name for name in offered if name not in CATALOGUE)]
+    rows = [_model_row(catalogue.model(name), catalogue.marks(name, offered)) for name in names]
     return Table("", ("model", "context window", "tokens/s", "$ per million in / out", ""), rows, lines)
 
 
-def _model_row(entry: Model) -> tuple[str, ...]:
+def _model_row(entry: Model, marks: Sequence[str]) -> tuple[str, ...]:
     price = f"{entry.price.input:.2f} / {entry.price.output:.2f}" if entry.price else ""
     speed = f"about {entry.speed}" if entry.speed else ""
-    return entry.name, f"{entry.window:,}" if entry.window else "", speed, price, entry.note
+    remarks = "; ".join(filter(None, [entry.note, *marks]))
+    return entry.name, f"{entry.window:,}" if entry.window else "", speed, price, remarks
 
 
 def system(context: Context, text: str) -> Table:
