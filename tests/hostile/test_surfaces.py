@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 from markdown_it import MarkdownIt
 
+from mm_magics import packages
 from mm_magics.config import MiniMax
 from mm_magics.display import markdown, sanitize
 from mm_magics.display.export_html import render_page
@@ -31,6 +33,14 @@ from tests.display.html import dangers, elements, text
 from tests.hostile.corpus import BOMBS, CASES, everywhere
 from tests.pace import SLOWER
 from tests.turns import turn
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _installed_packages() -> Iterator[None]:
+    """Read the version of each installed package once, not once per case."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packages, "metadata_version", cache(packages.metadata_version))
+        yield
 
 
 def cases(test: Callable[[str], None]) -> Callable[[], None]:
