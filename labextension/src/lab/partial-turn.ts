@@ -1,15 +1,9 @@
-// Makes the output of a turn that is still running, or whose kernel is gone, from what this page has received: the turn
-// record and readable text.
-// It has the same MIME types as an output that the kernel makes.
+// Makes the output of a turn that is still running, or whose kernel is gone, from what this page has received.
 import type { JSONObject } from '@lumino/coreutils';
 import { MIME_TYPE, type CallStatus } from '../protocol';
-import { sanitize } from '../renderer/markdown/sanitize';
-import { toHtml } from '../renderer/markdown/markdown-to-html';
 import { t } from '../renderer/strings';
 import { isRecord, type Block, type TurnState } from '../renderer/turn-state';
-import { visible } from '../renderer/visible-characters';
-import { element } from '../renderer/element';
-import { fenced, PLAIN_LIMIT } from './saved-bundle';
+import { makeBundle } from './saved-bundle';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -19,11 +13,6 @@ export interface TurnOutput {
 }
 
 const OUTCOMES: ReadonlySet<CallStatus> = new Set(['done', 'failed', 'denied', 'interrupted']);
-/** Longer text, in characters, is not rendered. */
-const MAX_RENDERED = 200_000;
-/** What a viewer of Markdown would load, or run. */
-const UNSAFE_MARKDOWN = /!\[|<[a-z/!?]/i;
-
 /** Return the record of the turn as a stopped one, or null if the kernel has not sent what it needs. */
 export function partialRecord(state: TurnState, seconds: number, note: string): JSONObject | null {
   const { record, blocks, recorded, calls } = state;
@@ -75,19 +64,9 @@ export function partialOutput(
   const note = t(isGone ? 'partial.gone' : 'partial.running');
   const record = partialRecord(state, seconds, note);
   if (!record) return null;
-  const text = state.blocks
-    .filter(({ head }) => head.type === 'text')
-    .map((block) => block.text)
-    .filter((each) => each.trim())
-    .join('\n\n');
-  const shown = visible(text);
+  const data = makeBundle(record) ?? { [MIME_TYPE]: record, 'text/plain': note };
   return {
-    data: {
-      [MIME_TYPE]: record,
-      'text/html': html(state.blocks, note),
-      'text/markdown': UNSAFE_MARKDOWN.test(shown) ? fenced(shown) : shown,
-      'text/plain': [cut(shown), note].filter(Boolean).join('\n\n'),
-    },
+    data,
     metadata: { [MIME_TYPE]: { notes: [], partial: isGone ? 'gone' : 'running' } },
   };
 }
@@ -116,27 +95,4 @@ function secondsOfLast(responses: readonly Fields[], seconds: number): number {
     .slice(0, -1)
     .reduce((sum, each) => sum + Number(each['seconds'] ?? 0), 0);
   return Math.round(Math.max(0, seconds - before) * 1000) / 1000;
-}
-
-function html(blocks: readonly Block[], note: string): string {
-  const root = element('div', 'mm-saved');
-  for (const { head, text } of blocks) {
-    if (head.type === 'text' && text.length <= MAX_RENDERED) {
-      root.append(sanitize(toHtml(text, {}, true)));
-    } else if (head.type === 'text') {
-      root.append(element('pre', '', visible(text)));
-    } else if (head.type === 'thinking') {
-      const summary = element('summary', '', t('thinking.closed.untimed'));
-      root.append(element('details', '', summary, element('pre', '', visible(text))));
-    } else if (head.type === 'tool_use') {
-      const summary = element('summary', '', `${t('tool.call')}: ${visible(String(head['name']))}`);
-      root.append(element('details', '', summary, element('pre', '', visible(text))));
-    }
-  }
-  root.append(element('footer', '', note));
-  return root.outerHTML;
-}
-
-function cut(text: string): string {
-  return text.length > PLAIN_LIMIT ? `${text.slice(0, PLAIN_LIMIT)}…` : text;
 }

@@ -1,6 +1,6 @@
 // Makes the output of a turn from its record, as mm_magics/display/mime_bundle.py does: the record, and the answer as
 // sanitized HTML, as Markdown that loads nothing, and as text. It is used where the page changes which version is active,
-// with or without a kernel.
+// with or without a kernel, and where it saves a turn that is not complete.
 import type { JSONObject } from '@lumino/coreutils';
 import { MIME_TYPE } from '../protocol';
 import { element } from '../renderer/element';
@@ -14,12 +14,14 @@ import { visible } from '../renderer/visible-characters';
 import { summaryParts } from '../renderer/views/footer';
 
 /** The limits of mime_bundle.py, in characters and bytes. */
-export const PLAIN_LIMIT = 1_500;
+const PLAIN_LIMIT = 1_500;
 const SIZE_FACTOR = 4;
 const SIZE_EXTRA = 3_000;
 const SIZE_CALL = 1_000;
 const MAX_DOLLARS = 2_000;
 const STRUCTURED_ANSWER = 'final_answer';
+/** Longer text, in characters, is not rendered. */
+const MAX_RENDERED = 200_000;
 
 /** What a viewer of Markdown may load without a click, as in safe_markdown.py. */
 const LOADING_TAGS =
@@ -36,13 +38,15 @@ export function makeBundle(record: Readonly<Record<string, unknown>>): JSONObjec
   const { blocks, fields } = reduce(EMPTY, ops);
   const text = answerText(blocks);
   const footer = footerElement(fields);
+  const notes = (fields.notes ?? []).map(visible);
+  const answer = safeMarkdown(text);
   const bundle: Record<string, unknown> = {
     [MIME_TYPE]: record,
     'text/html': page(...blocks.map(blockElement), footer),
-    'text/markdown': safeMarkdown(text),
-    'text/plain': cut(visible(text || summary(fields))),
+    'text/markdown': withNotes(answer, notes),
+    'text/plain': [cut(visible(text || summary(fields))), ...notes].join('\n'),
   };
-  if (!fits(bundle, record)) bundle['text/markdown'] = cut(bundle['text/markdown'] as string);
+  if (!fits(bundle, record)) bundle['text/markdown'] = withNotes(cut(answer), notes);
   if (!fits(bundle, record)) bundle['text/html'] = page(folded(t('saved.answer'), text), footer);
   return bundle as JSONObject;
 }
@@ -52,6 +56,13 @@ function answerText(blocks: readonly Block[]): string {
   const text = texts.filter((each) => each.trim()).join('\n\n');
   const structured = blocks.findLast(({ head }) => head['name'] === STRUCTURED_ANSWER);
   return text || (structured ? JSON.stringify(structured.head['input'], null, 2) : '');
+}
+
+/** Return Markdown with notes below it, in a code block, where no character has a meaning. */
+function withNotes(answer: string, notes: readonly string[]): string {
+  return [answer, ...(notes.length > 0 ? [fenced(notes.join('\n'))] : [])]
+    .filter(Boolean)
+    .join('\n\n');
 }
 
 function page(...parts: HTMLElement[]): string {
@@ -74,7 +85,7 @@ function blockElement({ head, text, seconds }: Block): HTMLElement {
     case 'tool_use':
       return folded(
         `${t('tool.call')}: ${String(head['name'])}`,
-        JSON.stringify(head['input'], null, 1),
+        text || JSON.stringify(head['input'], null, 1), // text: JSON that was cut
       );
     case 'tool_result':
       return folded(t('tool.result'), text);
@@ -85,6 +96,7 @@ function blockElement({ head, text, seconds }: Block): HTMLElement {
 
 /** Return Markdown as HTML. Formulas stay LaTeX for MathJax, and images become links: nothing loads without a click. */
 function textElement(text: string): HTMLElement {
+  if (text.length > MAX_RENDERED) return element('pre', '', visible(text));
   const nodes = sanitize(toHtml(visible(text), {}, false));
   for (const math of nodes.querySelectorAll(`[${MATH_ATTRIBUTE}]`)) {
     const [open, close] = math.getAttribute(MATH_ATTRIBUTE) === 'block' ? '[]' : '()';
@@ -140,7 +152,7 @@ function safeMarkdown(text: string): string {
 }
 
 /** Return the text as a Markdown code block. */
-export function fenced(text: string): string {
+function fenced(text: string): string {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
   const marks = '`'.repeat(longest + 1);
   return `${marks}\n${text}\n${marks}`;

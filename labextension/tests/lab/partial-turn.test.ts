@@ -1,10 +1,20 @@
 // The record and the output that a page makes of a turn whose kernel is gone.
 import { describe, expect, it } from 'vitest';
 import { partialOutput, partialRecord } from '../../src/lab/partial-turn';
+import { makeBundle } from '../../src/lab/saved-bundle';
+import { MIME_TYPE } from '../../src/protocol';
 import { EMPTY, reduce, type TurnState } from '../../src/renderer/turn-state';
 
 const USER = { role: 'user', content: [{ type: 'text', text: 'Hi.' }] };
-const RECORD = { schema: 2, id: 't', messages: [USER], responses: [], json: { 'params.x': '1.0' } };
+const RECORD = {
+  schema: 2,
+  id: 't',
+  status: 'stopped',
+  model: 'MiniMax-M2.7',
+  messages: [USER],
+  responses: [],
+  json: { 'params.x': '1.0' },
+};
 const CALL = { type: 'tool_use', id: 'c1', name: 'look', input: { path: 'a' } };
 const RESULT = { type: 'tool_result', tool_use_id: 'c1', content: 'seen' };
 const RESPONSE = { id: 'm1', model: 'M', usage: {}, seconds: 0.5 };
@@ -101,28 +111,43 @@ describe('the record', () => {
   });
 });
 
-describe('the texts of the output', () => {
-  const output = (text: string): Record<string, unknown> =>
-    partialOutput(state(started, ['open', 0, { type: 'text' }], ['add', 0, text]), 1, true)!.data;
+describe('the output', () => {
+  const output = (...ops: unknown[]): Record<string, string> =>
+    partialOutput(state(started, ...ops), 1, true)!.data as Record<string, string>;
+  const answer = (text: string): Record<string, string> =>
+    output(['open', 0, { type: 'text' }], ['add', 0, text]);
 
-  it('are sanitized', () => {
-    const evil = 'a\u202e **b** <img src=x onerror=alert(1)> ![c](https://e.org/x.png)';
-    const data = output(evil);
-    expect(data['text/html']).toContain('<strong>b</strong>');
-    expect(data['text/html']).not.toMatch(/onerror|<img[^>]* src=/);
-    expect(data['text/markdown']).toMatch(/^```\n[^]*\n```$/);
+  it('looks like that of a complete turn, with a note', () => {
+    const text = '# Title\n\n$x^2$ ![c](https://e.org/x.png) `code`';
+    const data = answer(text);
+    const record = data[MIME_TYPE] as unknown as Record<string, unknown>;
+    const note = record['notes'] as [string];
+    expect(note).toHaveLength(1);
+    expect(data).toEqual(makeBundle(record));
+    const complete = makeBundle({ ...record, notes: [] })!;
+    const beforeFooter = (html: unknown): string => String(html).split('<footer>')[0]!;
+    expect(beforeFooter(data['text/html'])).toBe(beforeFooter(complete['text/html']));
+    expect(data['text/html']).toContain('\\(x^2\\)');
     for (const type of ['text/html', 'text/markdown', 'text/plain'])
-      expect(data[type]).toContain('[U+202E]');
+      expect(data[type]).toContain(note[0]);
   });
 
-  it('are not broken out of by fences', () => {
-    expect(output('````\n<script>x</script>')['text/markdown']).toMatch(/^`{5}\n/);
+  it('shows the arguments of a call as far as they were received', () => {
+    const data = output(['open', 0, { ...CALL, input: {} }], ['add', 0, '{"path": "/et']);
+    expect(data['text/html']).toContain('<pre>{"path": "/et</pre>');
   });
 
-  it('say that the answer is not complete, also if nothing was received', () => {
+  it('says that the answer is not complete, also if nothing was received', () => {
     const { data, metadata } = partialOutput(state(), 1, false)!;
-    expect(data['text/plain']).toBe('The answer was not complete when the notebook was saved.');
-    expect(data['text/html']).toContain('was not complete');
+    for (const type of ['text/html', 'text/markdown', 'text/plain'])
+      expect(data[type]).toContain('The answer was not complete when the notebook was saved.');
     expect(JSON.stringify(metadata)).toContain('"partial":"running"');
+  });
+
+  it('keeps the record of a kernel that writes another schema', () => {
+    const record = { ...RECORD, schema: 3 };
+    const { data } = partialOutput(reduce(EMPTY, [['record', record]]), 1, true)!;
+    expect(data[MIME_TYPE]).toMatchObject(record);
+    expect(data['text/plain']).toContain('kernel');
   });
 });

@@ -158,14 +158,17 @@ describe('the bundle of a version', () => {
   });
 
   it('shows thinking, tools and unknown blocks folded, and notes and errors below', () => {
-    const html = bundle(
+    const made = bundle(
       [
         { type: 'thinking', thinking: 'Hm <b>' },
         { type: 'tool_use', id: 't', name: 'lookup', input: { q: '<i>' } },
         { type: 'hologram', depth: 3 },
       ],
       { notes: ['A <note>.'], error: 'It <broke>.', status: 'failed' },
-    )['text/html']!;
+    );
+    const html = made['text/html'];
+    expect(made['text/markdown']).toBe('```\nA <note>.\n```');
+    expect(made['text/plain']).toMatch(/\nA <note>.$/);
     expect(html).toContain('<details><summary>Thinking</summary><pre>Hm &lt;b&gt;</pre></details>');
     expect(html).toContain('<summary>Tool: lookup</summary>');
     expect(html).toContain('Block of type hologram');
@@ -181,6 +184,7 @@ describe('the bundle of a version', () => {
     expect(made['text/html']).not.toMatch(/<img|<script|<iframe|onerror|javascript:|\ssrc=/);
     expect(made['text/html']).toContain('href="https://e.org/a.png"');
     expect(made['text/markdown']).toMatch(/^```\n/);
+    expect(text('````\n<script>x</script>')['text/markdown']).toMatch(/^`{5}\n/);
     for (const kind of ['text/html', 'text/markdown', 'text/plain'])
       expect(made[kind]).not.toMatch(/[\u202e\x1b]/);
   });
