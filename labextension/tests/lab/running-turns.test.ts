@@ -6,92 +6,13 @@ import { kernelPlugin } from '../../src/lab/kernel-plugin';
 import { rendererPlugin } from '../../src/lab/mime-renderer';
 import { MIME_TYPE } from '../../src/protocol';
 import { fakeApp, newRendermime, openNotebook, settled, type FakePanel } from './fake-jupyterlab';
+import { FakeTurn } from './fake-turn';
 
 const PROMPT = '%%minimax\nHi.';
 const WIDGET = 'application/vnd.jupyter.widget-view+json';
 const INPUT = '{\n  "path": "a"\n}';
 
 let rendermime: RenderMimeRegistry;
-let count = 0;
-
-/** A kernel that runs one turn in the cell `cell-0`, and the page that shows it. */
-class Turn {
-  readonly id = `turn-${count++}`;
-  sent = 0;
-  /** The ops so far. */
-  ops: unknown[] = [];
-
-  constructor(
-    readonly panel: FakePanel,
-    private readonly session = 'this page',
-  ) {
-    panel.kernel.answer = ({ turn, message }) => {
-      if (turn !== this.id) return { received: false };
-      const isState = (message as { type: string }).type === 'state';
-      return { received: true, ...(isState ? { state: this.message(0, [...this.ops]) } : {}) };
-    };
-  }
-
-  get record(): Record<string, unknown> {
-    return {
-      schema: 2,
-      id: this.id,
-      thread: 'main',
-      cell_id: 'cell-0',
-      created: '2026-11-27T12:00:00Z',
-      status: 'stopped',
-      model: 'MiniMax-M2.7',
-      system: null,
-      params: { max_tokens: 9 },
-      messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi.' }] }],
-      responses: [],
-      request_sha256: '0'.repeat(64),
-      error: null,
-    };
-  }
-
-  /** Messages of the turn that the page does not receive. */
-  miss(...ops: unknown[]): void {
-    this.ops.push(...ops);
-    this.sent = this.ops.length;
-  }
-
-  send(...ops: unknown[]): void {
-    const start = this.sent;
-    this.miss(...ops);
-    const content = { method: 'custom', content: this.message(start, ops) };
-    this.publish('comm_msg', { comm_id: 'c', data: content });
-  }
-
-  publish(type: string, content: object): void {
-    this.panel.publish('request', type, content, this.session);
-  }
-
-  start(): void {
-    this.send(['record', this.record]);
-    this.send(['state', { status: 'answering', model: 'MiniMax-M2.7' }]);
-    this.send(
-      ['record', { messages: [], responses: [{ id: 'm', model: 'M', usage: {}, seconds: 0.1 }] }],
-      ['open', 0, { type: 'thinking' }],
-      ['add', 0, 'Hm.'],
-      ['close', 0, { block: { type: 'thinking', signature: 's' } }],
-      ['open', 1, { type: 'text' }],
-      ['add', 1, '**one** '],
-    );
-  }
-
-  private message(start: number, ops: unknown[]): object {
-    return {
-      turn: this.id,
-      cell: 'cell-0',
-      displayed: true,
-      seconds: 3,
-      start,
-      end: this.sent,
-      ops,
-    };
-  }
-}
 
 async function open(): Promise<FakePanel> {
   const panel = openNotebook([PROMPT, PROMPT], { rendermime });
@@ -102,11 +23,11 @@ async function open(): Promise<FakePanel> {
 }
 
 /** The turn in a page that started it. */
-async function started(): Promise<{ turn: Turn; panel: FakePanel }> {
+async function started(): Promise<{ turn: FakeTurn; panel: FakePanel }> {
   const panel = await open();
-  const turn = new Turn(panel);
+  const turn = new FakeTurn(panel);
   turn.start();
-  panel.show(0, { [WIDGET]: { model_id: 'w' }, [MIME_TYPE]: turn.record, 'text/plain': 'Busy' });
+  panel.show(0, { [WIDGET]: { model_id: 'w' }, [MIME_TYPE]: turn.record(), 'text/plain': 'Busy' });
   await settled();
   return { turn, panel };
 }
@@ -155,7 +76,7 @@ describe('a turn that was started on this page', () => {
       { role: 'assistant', content: answer },
     ];
     const { outputs } = panel.content.widgets[0]!.model as ICodeCellModel;
-    const data = { [MIME_TYPE]: { ...turn.record, status: 'complete', messages } };
+    const data = { [MIME_TYPE]: { ...turn.record(), status: 'complete', messages } };
     outputs.set(0, { output_type: 'display_data', data, metadata: {} });
     turn.publish('status', { execution_state: 'idle' });
     await settled();
@@ -202,9 +123,9 @@ describe('a kernel that is gone', () => {
       expect(document.querySelector('.mm-stop')).toBeNull();
       const { notes, ...record } = savedRecord(panel);
       expect(record).toEqual({
-        ...turn.record,
+        ...turn.record(),
         messages: [
-          ...(turn.record['messages'] as object[]),
+          ...(turn.record()['messages'] as object[]),
           {
             role: 'assistant',
             content: [
@@ -217,8 +138,8 @@ describe('a kernel that is gone', () => {
       });
       expect(notes).toHaveLength(1);
       expect(dataOf(panel)['text/html']).toContain('<strong>one</strong>');
-      expect(dataOf(panel)['text/plain']).toMatch(/^\*\*one\*\* \n\nThe kernel was gone/);
-      expect(dataOf(panel)['text/markdown']).toBe('**one** ');
+      expect(dataOf(panel)['text/plain']).toMatch(/^\*\*one\*\* \nThe kernel was gone/);
+      expect(dataOf(panel)['text/markdown']).toMatch(/^\*\*one\*\* \n\n```\nThe kernel was gone/);
       expect(isDirty(panel)).toBe(true);
     },
   );
@@ -278,8 +199,8 @@ describe('a page that did not start the turn', () => {
   it('requests what it missed, shows it, and does not count as changed', async () => {
     const panel = await open();
     panel.content.model!.dirty = false;
-    const turn = new Turn(panel, 'another page');
-    turn.miss(['record', turn.record], ['open', 0, { type: 'text' }], ['add', 0, 'one ']);
+    const turn = new FakeTurn(panel, 'another page');
+    turn.miss(['record', turn.record()], ['open', 0, { type: 'text' }], ['add', 0, 'one ']);
     turn.send();
     turn.send(['add', 0, 'two ']);
     await settled();
@@ -289,7 +210,7 @@ describe('a page that did not start the turn', () => {
     expect(text('.mm-text')).toBe('one two three');
     expect(document.querySelector('.mm-stop')).not.toBeNull();
     expect(isDirty(panel)).toBe(false);
-    const final = { ...turn.record, status: 'complete' };
+    const final = { ...turn.record(), status: 'complete' };
     turn.send(['state', { status: 'complete' }]);
     turn.publish('update_display_data', { data: { [MIME_TYPE]: final }, metadata: {} });
     expect(savedRecord(panel)).toEqual(final);
@@ -298,8 +219,8 @@ describe('a page that did not start the turn', () => {
 
   it('shows an open question, whose answer decides exactly what it displays', async () => {
     const panel = await open();
-    const turn = new Turn(panel, 'another page');
-    turn.miss(['record', turn.record], ...question);
+    const turn = new FakeTurn(panel, 'another page');
+    turn.miss(['record', turn.record()], ...question);
     turn.send();
     await settled(); // the reply with the state
     await settled(); // the frame that draws it
@@ -323,8 +244,8 @@ describe('a page that did not start the turn', () => {
 
   it('can decide again if the kernel did not receive the decision', async () => {
     const panel = await open();
-    const turn = new Turn(panel, 'another page');
-    turn.miss(['record', turn.record], ...question);
+    const turn = new FakeTurn(panel, 'another page');
+    turn.miss(['record', turn.record()], ...question);
     turn.send();
     await settled(); // the reply with the state
     await settled(); // the frame that draws it
@@ -337,7 +258,7 @@ describe('a page that did not start the turn', () => {
   it('shows nothing if it does not have the cell', async () => {
     const panel = await open();
     panel.content.model!.sharedModel.deleteCell(0);
-    const turn = new Turn(panel, 'another page');
+    const turn = new FakeTurn(panel, 'another page');
     turn.start();
     await settled();
     expect(document.querySelector('.mm-turn')).toBeNull();

@@ -5,75 +5,18 @@ import { kernelPlugin } from '../../src/lab/kernel-plugin';
 import { rendererPlugin } from '../../src/lab/mime-renderer';
 import { MIME_TYPE } from '../../src/protocol';
 import { fakeApp, newRendermime, openNotebook, settled, type FakePanel } from './fake-jupyterlab';
+import { FakeTurn } from './fake-turn';
 
 const PROMPT = '%%minimax\nHi.';
 const WIDGET = 'application/vnd.jupyter.widget-view+json';
 
 let rendermime: RenderMimeRegistry;
-let count = 0;
 
 interface Awareness {
   readonly clientID: number;
   getStates: () => Map<number, Record<string, unknown>>;
   setLocalStateField: (field: string, value: unknown) => void;
   emit: (event: string, change: unknown[]) => void;
-}
-
-/** A turn of the cell `cell-0`, as the kernel reports it to this page. */
-class Turn {
-  readonly id = `shared-${count++}`;
-  private sent = 0;
-
-  constructor(
-    private readonly panel: FakePanel,
-    private readonly displayed: boolean,
-    private readonly session: string,
-  ) {}
-
-  record(status: string, text = ''): Record<string, unknown> {
-    const answer = text ? [{ role: 'assistant', content: [{ type: 'text', text }] }] : [];
-    return {
-      schema: 2,
-      id: this.id,
-      thread: 'main',
-      cell_id: 'cell-0',
-      created: '2026-11-27T12:00:00Z',
-      status,
-      model: 'MiniMax-M2.7',
-      system: null,
-      params: { max_tokens: 9 },
-      messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi.' }] }, ...answer],
-      responses: text ? [{ id: 'm', model: 'M', usage: {}, seconds: 0.1 }] : [],
-      request_sha256: '0'.repeat(64),
-      error: null,
-    };
-  }
-
-  async send(...ops: unknown[]): Promise<void> {
-    const start = this.sent;
-    this.sent += ops.length;
-    const { id: turn, displayed, sent: end } = this;
-    const content = { turn, cell: 'cell-0', displayed, seconds: 1, start, end, ops };
-    this.publish('comm_msg', { comm_id: 'c', data: { method: 'custom', content } });
-    await settled();
-  }
-
-  async start(): Promise<void> {
-    await this.send(['record', this.record('stopped')]);
-    await this.send(
-      ['state', { status: 'answering', model: 'MiniMax-M2.7' }],
-      ['record', { messages: [], responses: [{ id: 'm', model: 'M', usage: {}, seconds: 0.1 }] }],
-      ['open', 0, { type: 'thinking' }],
-      ['add', 0, 'Hm.'],
-      ['close', 0, { block: { type: 'thinking', signature: 's' } }],
-      ['open', 1, { type: 'text' }],
-      ['add', 1, 'one '],
-    );
-  }
-
-  publish(type: string, content: object): void {
-    this.panel.publish('request', type, content, this.session);
-  }
 }
 
 async function open(isShared = true): Promise<FakePanel> {
@@ -110,15 +53,17 @@ beforeEach(async () => {
 describe('a cell that the server executes', () => {
   it('shows the turn without an output, and its output continues the view', async () => {
     const panel = await open();
-    const turn = new Turn(panel, false, 'the server');
-    await turn.start();
+    const turn = new FakeTurn(panel, 'the server', false);
+    turn.start();
+    await settled();
     expect(panel.outputs(0)).toEqual([]);
     expect(shown('.mm-text')).toEqual(['one']);
     const thinking = document.querySelector('details')!;
     thinking.open = true;
-    const text = document.querySelector('.mm-text p')!.firstChild!;
+    const text = document.querySelector('.mm-text strong')!.firstChild!;
     getSelection()!.setBaseAndExtent(text, 0, text, 3);
-    await turn.send(['state', { status: 'complete' }]);
+    turn.send(['state', { status: 'complete' }]);
+    await settled();
     expect(panel.outputs(0)).toEqual([]);
     panel.show(0, { [MIME_TYPE]: withThinking(turn), 'text/plain': 'one' });
     await settled();
@@ -131,15 +76,18 @@ describe('a cell that the server executes', () => {
 
   it('shows the next turn of the cell in the place of an earlier one', async () => {
     const panel = await open();
-    await new Turn(panel, false, 'the server').start();
-    await new Turn(panel, false, 'the server').start();
+    new FakeTurn(panel, 'the server', false).start();
+    await settled();
+    new FakeTurn(panel, 'the server', false).start();
+    await settled();
     expect(shown('.mm-turn')).toHaveLength(1);
   });
 
   it('is not saved while it runs, and is saved once if the kernel is gone', async () => {
     const panel = await open();
-    const turn = new Turn(panel, false, 'the server');
-    await turn.start();
+    const turn = new FakeTurn(panel, 'the server', false);
+    turn.start();
+    await settled();
     panel.saveState.emit('started');
     expect(panel.outputs(0)).toEqual([]);
     panel.statusChanged.emit('restarting');
@@ -170,7 +118,8 @@ describe('a shared notebook', () => {
   ] as const)('is written by %s when the kernel is gone', async (_, session, pages, outputs) => {
     const panel = await open();
     addPages(panel, pages);
-    await new Turn(panel, true, session).start();
+    new FakeTurn(panel, session).start();
+    await settled();
     expect(panel.outputs(0)).toEqual([]);
     panel.statusChanged.emit('restarting');
     await settled();
@@ -180,12 +129,14 @@ describe('a shared notebook', () => {
   it('shows the turn of another page from the shared output, and adds none', async () => {
     const panel = await open();
     addPages(panel, { 1: 'other' });
-    const turn = new Turn(panel, true, 'other');
-    await turn.start();
-    const live = { [WIDGET]: { model_id: 'w' }, [MIME_TYPE]: turn.record('stopped') };
+    const turn = new FakeTurn(panel, 'other');
+    turn.start();
+    await settled();
+    const live = { [WIDGET]: { model_id: 'w' }, [MIME_TYPE]: turn.record() };
     panel.show(0, live);
     turn.publish('display_data', { data: live });
-    await turn.send(['add', 1, 'two']);
+    turn.send(['add', 1, 'two']);
+    await settled();
     expect(shown('.mm-text')).toEqual(['one two']);
     expect(shown('.mm-stop')).toHaveLength(1);
     expect(panel.outputs(0)).toHaveLength(1);
@@ -194,8 +145,9 @@ describe('a shared notebook', () => {
   it('gets a final output that nobody has added', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout'], shouldAdvanceTime: true });
     const panel = await open();
-    const turn = new Turn(panel, true, 'gone');
-    await turn.start();
+    const turn = new FakeTurn(panel, 'gone');
+    turn.start();
+    await settled();
     turn.publish('display_data', { data: { [MIME_TYPE]: turn.record('complete', 'one two') } });
     await settled();
     expect(panel.outputs(0)).toEqual([]);
@@ -205,8 +157,8 @@ describe('a shared notebook', () => {
   });
 });
 
-function withThinking(turn: Turn): Record<string, unknown> {
-  const record = turn.record('complete', 'one ');
+function withThinking(turn: FakeTurn): Record<string, unknown> {
+  const record = turn.record('complete', '**one** ');
   const [, answer] = record['messages'] as { content: object[] }[];
   answer!.content.unshift({ type: 'thinking', thinking: 'Hm.', signature: 's' });
   return record;
