@@ -1,7 +1,8 @@
 // Whether a cell was edited since its turn was answered. The twin of mm_magics/history/edits.py, so a mark appears while
 // the user types, and without a kernel.
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { findPrompt, MAGIC, runsPrompts } from './prompt-cell';
-import { sha256 } from './sha256';
 import { isRecord } from '../renderer/turn-state';
 
 const NO_PROMPT = '\0';
@@ -9,7 +10,7 @@ const NO_PROMPT = '\0';
 /** Return whether the text of a cell is not the one that the turn in its output answered. */
 export function isEdited(source: string, record: Readonly<Record<string, unknown>>): boolean {
   const hash = record['source_sha256'];
-  if (typeof hash === 'string' && hash) return sha256(comparable(answeredText(source))) !== hash;
+  if (typeof hash === 'string' && hash) return sourceHash(answeredText(source)) !== hash;
   const prompt = findPrompt(source);
   if (prompt === null) return !runsPrompts(source);
   const answered = words(promptOf(record));
@@ -24,9 +25,13 @@ function answeredText(source: string): string {
   return prompt.magic.startsWith(MAGIC) ? prompt.text : NO_PROMPT;
 }
 
-/** Return the text without what front ends change: line ends, and the newlines at the end. */
-function comparable(text: string): string {
-  return text.replace(/\r\n?/g, '\n').replace(/\n+$/, '');
+/**
+ * Return the SHA-256 of the text without what front ends change: line ends, and the newlines at the end.
+ * The browser's own function is asynchronous, and missing on pages without TLS.
+ */
+function sourceHash(text: string): string {
+  const comparable = text.replace(/\r\n?/g, '\n').replace(/\n+$/, '');
+  return bytesToHex(sha256(new TextEncoder().encode(comparable)));
 }
 
 function words(text: string): string {
