@@ -15,6 +15,7 @@ from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, U
 from traitlets.config import Configurable
 
 from mm_magics.api.models import DEFAULT_MODEL
+from mm_magics.api.thinking import NAMES
 from mm_magics.api.urls import parse_http_url, require_encryption
 from mm_magics.errors import ConfigError
 from mm_magics.prompt.values import VALUE_LIMIT
@@ -51,10 +52,11 @@ class MiniMax(Configurable):
         None, allow_none=True, help="Nucleus sampling probability, above 0 and at most 1. None: endpoint default."
     ).tag(config=True)
     thinking = Union(
-        [Enum(["on", "off"]), Int(min=1)],
+        [Enum(list(NAMES)), Int(min=1)],
         default_value=None,
         allow_none=True,
-        help="Thinking: `on`, `off`, or a budget in tokens. None: endpoint default.",
+        help="Thinking: `on`, `off`, `adaptive`, an effort (`low`, `medium`, `high`, `xhigh`, `max`), or a number of "
+        "tokens. None: `medium` for models that take an effort, else endpoint default.",
     ).tag(config=True)
     user_id = Unicode(
         None, allow_none=True, help="Opaque ID of the user, sent as `metadata.user_id`. None: not sent."

@@ -152,8 +152,8 @@ class Session:
         position = Position(thread, cell_id, valid_context(context), self.history.base(thread), sha256)
         turns = self.history.context_turns(thread, cell_id, position.context)
 
-        def for_model(model: str) -> PreparedPrompt:
-            fields = request_fields({**chosen, "model": model}, toolbox)
+        def for_model(model: str, *, as_before: bool = False) -> PreparedPrompt:
+            fields = request_fields({**chosen, "model": model}, toolbox, as_before=as_before)
             prepared = prepare_request(fields, turns, position.context, message)
             return PreparedPrompt(
                 message=message,

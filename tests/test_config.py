@@ -109,7 +109,7 @@ def test_keyword_arguments_override_ipythons_config_file_which_overrides_the_env
         ("temperature", [0.01, 1, None], [0, -1, 1.01, float("nan"), "1", "hot"]),
         ("top_p", [0.5, 1.0, None], [0, 2]),
         ("max_tokens", [1, 10**6], [0, -1, 1.5, None, "9"]),
-        ("thinking", ["on", "off", 1, None], [0, -1, "maybe", 1.5]),
+        ("thinking", ["on", "off", "adaptive", "low", "medium", "high", "xhigh", "max", 1, None], [0, -1, "most", 1.5]),
         ("context", ["above", "all", "none", 0, 5], ["abov", -1, None, 1.5]),
         ("timeout", [0.1, 60], [0, -1, float("nan"), float("inf"), None]),
         ("max_retries", [0, 9], [-1, None]),

@@ -27,7 +27,8 @@ export type Mark = 'stale' | 'edited' | 'replayed';
 /** The settings in the notebook metadata, under `SETTINGS_KEY`. Unknown keys are ignored. */
 export interface NotebookSettings {
   readonly model?: string;
-  readonly thinking?: 'on' | 'off' | number;
+  readonly thinking?:
+    'on' | 'off' | 'adaptive' | 'low' | 'medium' | 'high' | 'xhigh' | 'max' | number;
   readonly temperature?: number;
   readonly top_p?: number;
   readonly max_tokens?: number;
@@ -106,6 +107,8 @@ export interface StateChange {
   readonly tokens_per_s?: number | null;
   /** The formatted cost, such as "≈ $0.0012". */
   readonly cost?: string;
+  /** How deeply the model was asked to think, or ''. */
+  readonly effort?: string;
   readonly stop_reason?: string | null;
   readonly error?: string | null;
 }

@@ -24,29 +24,6 @@ MAX_CACHE_MARKS = 4
 """How many parts of a request may be marked with `cache_control`."""
 
 
-def thinking_field(value: str | int | None, max_tokens: int) -> dict[str, Any] | None:
-    """Return the `thinking` field for `on`, `off`, or a budget in tokens; None without a value.
-
-    Raises `RequestError` for any other value.
-
-    >>> thinking_field("off", 8192)
-    {'type': 'disabled'}
-    """
-    if value is None or value == "":
-        return None
-    if value == "off":
-        return {"type": "disabled"}
-    if value == "on":
-        return {"type": "enabled", "budget_tokens": max(1, max_tokens // 2)}
-    try:
-        budget = int(value)
-    except (TypeError, ValueError):
-        budget = 0
-    if budget < 1:
-        raise RequestError(f"thinking must be on, off or a number of tokens, not {value!r}.")
-    return {"type": "enabled", "budget_tokens": budget}
-
-
 def build_body(
     model: str, messages_: Sequence[messages.Message], system: System, params: Mapping[str, Any]
 ) -> dict[str, Any]:

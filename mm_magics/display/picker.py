@@ -1,18 +1,21 @@
 """`%minimax picker`: controls for the settings, and a line that describes the next prompt.
 
-Controls and settings are bound in both directions. The picker itself sends nothing.
+Controls and settings are bound in both directions. The picker asks the endpoint only for its list of models, and once.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from contextlib import suppress
 from html import escape
 from typing import Any
 
 import ipywidgets
 from traitlets import TraitError
 
-from mm_magics.api.models import CATALOGUE, Model, model
+from mm_magics.api.models import CATALOGUE, Model, marks, model
+from mm_magics.api.thinking import choices
 from mm_magics.config import MiniMax, Settings
 from mm_magics.display.sanitize import escape_controls
 from mm_magics.errors import MiniMaxError
@@ -21,15 +24,18 @@ from mm_magics.tools.resolve import resolve_tools
 from mm_magics.tools.tool import Tool, ToolCall
 from mm_magics.wording import counted
 
+LIST_TIMEOUT_S = 5.0
+"""Seconds that opening the picker waits for the list of models."""
+
 ENDPOINT_DEFAULT = 0.0
 """The value of a number control that stands for None: the endpoint default."""
 
 
-def describe_model(entry: Model) -> str:
-    """Describe a model, as far as it is known.
+def describe_model(entry: Model, offered: Collection[str] | None = None) -> str:
+    """Describe a model, as far as it is known. `offered` are the models that the endpoint lists, if that is known.
 
-    >>> describe_model(model("MiniMax-M2"))
-    'MiniMax-M2 · 204,800 tokens · $0.30 / 1.20 per million in / out'
+    >>> describe_model(model("MiniMax-M2"), ["MiniMax-M3"])
+    'MiniMax-M2 · 204,800 tokens · $0.30 / 1.20 per million in / out · not offered here'
     """
     parts = [entry.name]
     if entry.window:
@@ -38,21 +44,22 @@ def describe_model(entry: Model) -> str:
         parts.append(f"about {entry.speed} tokens/s")
     if entry.price:
         parts.append(f"${entry.price.input:.2f} / {entry.price.output:.2f} per million in / out")
+    parts += marks(entry.name, offered)
     return " · ".join(parts)
 
 
 def make_picker(session: Session) -> ipywidgets.VBox:
     """Return the controls, bound to the session's settings."""
+    _learn_models(session)
+    names = [*CATALOGUE, *(name for name in _offered(session) or () if name not in CATALOGUE)]
     description = ipywidgets.HTML()
     controls: dict[str, Any] = {
-        "model": ipywidgets.Combobox(options=list(CATALOGUE), ensure_option=False, description="Model"),
+        "model": ipywidgets.Combobox(options=names, ensure_option=False, description="Model"),
         "system": ipywidgets.Textarea(placeholder="endpoint default", rows=2, description="System"),
         "temperature": ipywidgets.BoundedFloatText(min=0.0, max=1.0, step=0.05, description="Temperature"),
         "top_p": ipywidgets.BoundedFloatText(min=0.0, max=1.0, step=0.05, description="top_p"),
         "max_tokens": ipywidgets.BoundedIntText(min=1, max=10_000_000, description="Max tokens"),
-        "thinking": ipywidgets.Dropdown(
-            options=[("endpoint default", ""), ("on", "on"), ("off", "off")], description="Thinking"
-        ),
+        "thinking": ipywidgets.Dropdown(options=[("default", "")], description="Thinking"),
         "thread": ipywidgets.Combobox(
             options=list(session.history.threads()), ensure_option=False, description="Thread"
         ),
@@ -66,6 +73,8 @@ def make_picker(session: Session) -> ipywidgets.VBox:
     for name, control in controls.items():
         if name == "tools":
             _bind_tools(session, control)
+        elif name == "thinking":
+            _bind_thinking(session.settings, control)
         else:
             _bind(session.settings, name, control)
 
@@ -84,9 +93,29 @@ def describe_next_prompt(session: Session) -> str:
     name, thread = session.settings.value("model"), session.settings.value("thread")
     turns = counted(len(session.history.turns(thread)), "turn")
     return (
-        f"The next prompt goes to {describe_model(model(name))}. Thread {thread}: {turns} so far. "
-        f"0 for temperature or top_p means the endpoint default. {_describe_tools(session)}"
-    )
+        f"The next prompt goes to {describe_model(model(name), _offered(session))}. Thread {thread}: {turns} so far. "
+        f"0 for temperature or top_p means the endpoint default. {_describe_tools(session)} "
+        f"{_describe_models(_offered(session))}"
+    ).strip()
+
+
+def _learn_models(session: Session) -> None:
+    """Ask the endpoint for its models, unless it was asked before. Without a list, nothing is marked."""
+    if _offered(session) is None:
+        with suppress(MiniMaxError):
+            session.models.learn(session.client(LIST_TIMEOUT_S))
+
+
+def _offered(session: Session) -> Collection[str] | None:
+    return session.models.offered.get(session.settings.value("base_url"))
+
+
+def _describe_models(offered: Collection[str] | None) -> str:
+    """Say which models the endpoint does not offer, and which it adds."""
+    missing = [name for name in CATALOGUE if name not in offered] if offered else []
+    new = [name for name in offered or () if name not in CATALOGUE]
+    parts = [f"Not offered here: {', '.join(missing)}." if missing else "", f"New: {', '.join(new)}." if new else ""]
+    return " ".join(filter(None, parts))
 
 
 def _describe_tools(session: Session) -> str:
@@ -138,17 +167,37 @@ def _bind_tools(session: Session, control: Any) -> None:
     control.observe(to_setting, "value")
 
 
+def _bind_thinking(settings: Settings, control: Any) -> None:
+    """Bind the control, which offers what makes a difference for the model, and the current value."""
+    is_following = False
+
+    def to_control() -> None:
+        nonlocal is_following
+        value = settings.value("thinking")
+        names = [("default", ""), *((name, name) for name in choices(settings.value("model")))]
+        if value is not None and value not in dict(names).values():
+            names.append((value if isinstance(value, str) else f"budget {value}", value))
+        is_following = True  # new options select the first one
+        control.options, control.value = names, "" if value is None else value
+        is_following = False
+
+    def to_setting(change: dict[str, Any]) -> None:
+        value = change["new"] or None
+        if not is_following and value != settings.value("thinking"):
+            settings.assign("thinking", value)
+
+    to_control()
+    settings.observe(to_control)
+    control.observe(to_setting, "value")
+
+
 def _bind(settings: Settings, name: str, control: Any) -> None:
     """Bind one control to one setting. If the setting rejects a value, the control is reset."""
 
     def control_value(value: Any) -> Any:
         if isinstance(control, ipywidgets.BoundedFloatText):
             return ENDPOINT_DEFAULT if value is None else value
-        if value is None:
-            return ""
-        if isinstance(control, ipywidgets.Dropdown) and value not in dict(control.options).values():
-            control.options = [*control.options, (f"budget {value}", value)]
-        return value
+        return "" if value is None else value
 
     def to_control() -> None:
         control.value = control_value(settings.value(name))

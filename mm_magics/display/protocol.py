@@ -22,7 +22,7 @@ Mark = Literal["stale", "edited", "replayed"]
 
 class NotebookSettings(TypedDict, total=False):
     model: str
-    thinking: Literal["on", "off"] | int
+    thinking: Literal["on", "off", "adaptive", "low", "medium", "high", "xhigh", "max"] | int
     temperature: float
     top_p: float
     max_tokens: int
@@ -71,6 +71,7 @@ class StateChange(TypedDict, total=False):
     seconds: float
     tokens_per_s: float | None
     cost: str
+    effort: str
     stop_reason: str | None
     error: str | None
 

@@ -66,6 +66,13 @@ def cost_text(usage: Usage) -> str:
     return "" if usage.cost is None else dollars(usage.cost)
 
 
+def effort_of(turn: Turn) -> str:
+    """Return the effort that the request asked for, "" if it did not."""
+    config = turn.params.get("output_config")
+    effort = config.get("effort") if isinstance(config, dict) else None
+    return effort if isinstance(effort, str) else ""
+
+
 def account_cost(account: Account) -> str:
     """Return the cost of some calls as text: what is known of it, and whether there is more."""
     if not account.unknown:
@@ -74,9 +81,9 @@ def account_cost(account: Account) -> str:
 
 
 def summary_line(turn: Turn) -> str:
-    """Return the turn in one line: model, seconds, tokens, speed, cost, and how it ended if not normally."""
+    """Return the turn in one line: model, effort, seconds, tokens, speed, cost, and its end if that is not normal."""
     usage = usage_of([turn])
-    parts = [turn.model]
+    parts = [turn.model, *([f"effort {effort}"] if (effort := effort_of(turn)) else [])]
     if usage.seconds:
         parts.append(f"{usage.seconds:.1f} s")
     if any(usage.tokens.values()):

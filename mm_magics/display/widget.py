@@ -340,6 +340,7 @@ def final_state(turn: Turn, notes: Sequence[str] = ()) -> StateChange:
         "seconds": usage.seconds,
         "tokens_per_s": usage.tokens_per_s,
         "cost": usage_line.cost_text(usage),
+        "effort": usage_line.effort_of(turn),
         "stop_reason": turn.responses[-1].get("stop_reason") if turn.responses else None,
         "error": turn.error,
         "notes": [*turn.notes, *notes],

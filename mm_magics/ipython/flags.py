@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
 
+from mm_magics.api import thinking
 from mm_magics.display.answer_format import ANSWER_FORMATS
 
 
@@ -45,7 +46,7 @@ class Flag:
 
 
 def _thinking(text: str) -> str | int:
-    return text if text in ("on", "off") else _integer(text, "on, off or a whole number")
+    return text if text in thinking.NAMES else _integer(text, f"{', '.join(thinking.NAMES)} or a whole number")
 
 
 def _context(text: str) -> str | int:
@@ -134,10 +135,10 @@ FLAGS = (
     Flag(("--max-tokens",), "maximum output tokens, including thinking", "N", _integer, setting="max_tokens"),
     Flag(
         ("--thinking",),
-        "turn thinking on or off, or set its budget in tokens",
-        "on|off|N",
+        "how much the model thinks; EFFORT is low, medium, high, xhigh or max, N a number of tokens",
+        "on|off|adaptive|EFFORT|N",
         _thinking,
-        choices=("on", "off"),
+        choices=thinking.NAMES,
         setting="thinking",
     ),
     Flag(

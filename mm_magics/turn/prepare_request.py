@@ -26,7 +26,7 @@ def prepare_request(fields: RequestFields, turns: Sequence[Turn], context: Conte
     Raises:
         RequestError: The endpoint would refuse the request.
     """
-    model, system, params, _ = fields
+    model, system, params = fields.model, fields.system, fields.params
     prepared = prepared_messages(turns, prompt)
     sent = {**params, **_tools(turns, params)}
     body = request.build_body(model, [each.sent for each in prepared], system, sent)
@@ -38,7 +38,7 @@ def prepare_request(fields: RequestFields, turns: Sequence[Turn], context: Conte
         body["max_tokens"] = fitting_max_tokens(model, requested, used)
         encoded = request.encode(body, prepared)
     sha256 = request.request_sha256(model, system, params, (each.sha256 for each in prepared))
-    notes = request.describe_ignored_fields(body)
+    notes = [*fields.notes, *request.describe_ignored_fields(body)]
     return PreparedRequest(model, system or None, dict(params), body, encoded, prepared, sha256, notes)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from mm_magics.api.messages import Message, System
 from mm_magics.api.request import PreparedMessage
@@ -48,6 +48,12 @@ class Position:
     source_sha256: str = ""
 
 
+class ForModel(Protocol):
+    """Prepares a prompt for another model. `as_before` asks it to think with the fields that mm_magics 0.1 sent."""
+
+    def __call__(self, model: str, *, as_before: bool = False) -> PreparedPrompt: ...
+
+
 @dataclass(frozen=True)
 class PreparedPrompt:
     """A prompt that is ready to send, as `Session.prepare` returns it.
@@ -67,7 +73,7 @@ class PreparedPrompt:
     replay: ReplayMode
     notes: list[str]
     default_model: str
-    for_model: Callable[[str], PreparedPrompt] = field(repr=False, compare=False)
+    for_model: ForModel = field(repr=False, compare=False)
     replaced: bool = False
 
     @property

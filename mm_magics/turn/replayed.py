@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
+from mm_magics.api import models
 from mm_magics.endpoint.call import Wake
 from mm_magics.errors import RequestError
 from mm_magics.history.replay import RecordedRequest, Recordings, find_in_history
@@ -40,15 +41,26 @@ def find_recorded(
 def _same_prompts(
     prompt: PreparedPrompt, history: History, recordings: Recordings, sources: Iterable[str]
 ) -> Iterator[PreparedPrompt]:
-    """Yield the prompt and, if nobody chose its model, the same for the default one and those that answered for it."""
-    yield prompt
+    """Yield the prompt and, if nobody chose its model, the same for the default one and those that answered for it.
+
+    Each is followed by its earlier form, if that differs.
+    """
+    yield from _forms(prompt)
     if default := prompt.default_model:
         turns = (turn for thread in history.threads().values() for turn in thread)
         versions = (version for turn in turns for version in (turn, *turn.versions))
         answered = {turn.model for turn in versions if turn.instead_of == default}
         for model in sorted({default, *answered, *recordings.substitutes(default, sources)} - {prompt.model}):
             with suppress(RequestError):  # a model that does not take what the prompt contains
-                yield prompt.for_model(model)
+                yield from _forms(prompt.for_model(model))
+
+
+def _forms(prompt: PreparedPrompt) -> Iterator[PreparedPrompt]:
+    yield prompt
+    if models.model(prompt.model).thinking in ("adaptive", "effort"):
+        before = prompt.for_model(prompt.model, as_before=True)
+        if before.request.sha256 != prompt.request.sha256:
+            yield before
 
 
 class ReplayedAnswer:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mm_magics.api import messages, request
+from mm_magics.api import messages
 from mm_magics.api.messages import Block, Message, System
+from mm_magics.api.thinking import earlier_fields, thinking_fields
 from mm_magics.errors import PromptError, UsageError
 from mm_magics.history.context_messages import Context
 from mm_magics.text import without_surrogates
@@ -36,29 +37,35 @@ PROMPT_SETTINGS = (
 
 
 class RequestFields(NamedTuple):
-    """The fields of a request other than its messages. `is_replaced`: lone surrogates in them were replaced."""
+    """The fields of a request other than its messages.
+
+    `is_replaced`: lone surrogates in them were replaced. `notes` say which settings have no effect.
+    """
 
     model: str
     system: System
     params: dict[str, Any]
     is_replaced: bool
+    notes: list[str]
 
 
-def request_fields(settings: Mapping[str, Any], toolbox: Toolbox | None) -> RequestFields:
+def request_fields(settings: Mapping[str, Any], toolbox: Toolbox | None, *, as_before: bool = False) -> RequestFields:
     """Return the fields of a request.
 
     Args:
         settings: The settings of the prompt.
         toolbox: What the model may call.
+        as_before: Use the fields for thinking that mm_magics 0.1 sent to every model.
 
     Raises:
         UsageError: The system prompt, `params` or `tool_choice` is invalid.
         RequestError: `thinking` is invalid.
     """
     offered = toolbox.offer(settings["tool_choice"]) if toolbox else {}
-    given = settings["model"], system_prompt(settings["system"]), {**request_params(settings), **offered}
+    params, notes = request_params(settings, as_before=as_before)
+    given = settings["model"], system_prompt(settings["system"]), {**params, **offered}
     model, system, params = clean = without_surrogates(given)
-    return RequestFields(model, system, params, clean is not given)
+    return RequestFields(model, system, params, clean is not given, notes)
 
 
 def user_message(content: str | Sequence[Block]) -> tuple[Message, bool]:
@@ -102,8 +109,10 @@ def valid_context(value: Any) -> Context:
     return context
 
 
-def request_params(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the request other than model, system and messages, without those that are not set.
+def request_params(settings: Mapping[str, Any], *, as_before: bool = False) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields of the request other than model, system and messages, and notes about thinking.
+
+    Fields that are not set are left out.
 
     Raises:
         UsageError: `params` contains a field that has a setting of its own.
@@ -114,6 +123,14 @@ def request_params(settings: Mapping[str, Any]) -> dict[str, Any]:
         hint = f"Use the setting {field} instead." if field in PROMPT_SETTINGS else f"mm_magics sets {field} itself."
         raise UsageError(f"params cannot contain {field}.", hint)
     fields: dict[str, Any] = {name: settings[name] for name in ("max_tokens", "temperature", "top_p")}
-    fields["thinking"] = request.thinking_field(settings["thinking"], settings["max_tokens"])
     fields["metadata"] = {"user_id": settings["user_id"]} if settings["user_id"] else None
-    return {**{name: value for name, value in fields.items() if value is not None}, **settings["params"]}
+    fields = {name: value for name, value in fields.items() if value is not None}
+    given, value, notes = settings["params"], settings["thinking"], list[str]()
+    if as_before:
+        fields |= earlier_fields(value, settings["max_tokens"])
+    elif value is not None or "thinking" not in given:
+        thinking, notes = thinking_fields(settings["model"], value, settings["max_tokens"])
+        fields |= thinking
+    own, config = fields.get("output_config"), given.get("output_config")
+    both = {"output_config": {**own, **config}} if own and isinstance(config, dict) else {}
+    return {**fields, **given, **both}, notes

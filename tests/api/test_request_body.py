@@ -25,29 +25,6 @@ def test_the_body_has_the_parameters_and_a_system_prompt_if_there_is_one() -> No
         assert request.build_body("MiniMax-M2", [HI], system, {"max_tokens": 1}) == body()
 
 
-@pytest.mark.parametrize(
-    ("value", "max_tokens", "field"),
-    [
-        (None, 8, None),
-        ("", 8, None),
-        ("off", 8, {"type": "disabled"}),
-        ("on", 9, {"type": "enabled", "budget_tokens": 4}),
-        ("on", 1, {"type": "enabled", "budget_tokens": 1}),
-        (1, 8, {"type": "enabled", "budget_tokens": 1}),
-        ("300", 8, {"type": "enabled", "budget_tokens": 300}),
-    ],
-)
-def test_thinking_is_on_off_or_a_budget(value: Any, max_tokens: int, field: Any) -> None:
-    assert request.thinking_field(value, max_tokens) == field
-
-
-@pytest.mark.parametrize("value", [0, -1, "yes", "ON", []])
-def test_any_other_thinking_is_an_error(value: Any) -> None:
-    with pytest.raises(RequestError) as caught:
-        request.thinking_field(value, 8)
-    assert str(caught.value) == f"thinking must be on, off or a number of tokens, not {value!r}."
-
-
 # Checks ---------------------------------------------------------------------------------------------------------
 
 

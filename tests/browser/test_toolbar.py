@@ -57,7 +57,7 @@ def test_all_settings_can_be_chosen_by_keyboard_only(open_notebook):
     reached(notebook)
     keyboard.press("Enter")
     expect(panel.get_by_label("Model", exact=True)).to_be_focused()
-    keyboard.type("MiniMax-M2.5-h")
+    keyboard.type("MiniMax-M3.1-F")
     keyboard.press("Tab")
     keyboard.press("ArrowDown")
     keyboard.press("ArrowDown")
@@ -67,8 +67,8 @@ def test_all_settings_can_be_chosen_by_keyboard_only(open_notebook):
     keyboard.press("Tab")
     expect(panel.get_by_role("button", name="Reset")).to_be_focused()
     chosen = {
-        "model": "MiniMax-M2.5-highspeed",
-        "thinking": "off",
+        "model": "MiniMax-M3.1-Flash",
+        "thinking": "medium",
         "temperature": 0.4,
         "top_p": 0.9,
         "max_tokens": 2048,
@@ -76,7 +76,7 @@ def test_all_settings_can_be_chosen_by_keyboard_only(open_notebook):
         "thread": "side",
     }
     assert notebook.evaluate(METADATA) == chosen
-    expect(button_of(notebook)).to_have_text("MiniMax-M2.5-highspeed · no thinking ▾")
+    expect(button_of(notebook)).to_have_text("MiniMax-M3.1-Flash · thinking: medium ▾")
     keyboard.press("Enter")
     assert notebook.evaluate(METADATA) is None
     expect(button_of(notebook)).to_have_text("MiniMax ▾")
@@ -148,19 +148,19 @@ def test_chosen_settings_are_saved_and_restored_and_unknown_keys_unchanged(open_
     )
     panel = opened(notebook)
     expect(panel.get_by_label("top_p")).to_have_value("0.5")
-    panel.get_by_label("Model", exact=True).select_option("MiniMax-M2.7-highspeed")
+    panel.get_by_label("Model", exact=True).select_option("MiniMax-M3")
     panel.get_by_label("Thinking").select_option("on")
     enter(panel, "System prompt", "Be brief.")
     expected = {
         "later": {"a": 1},
         "top_p": 0.5,
-        "model": "MiniMax-M2.7-highspeed",
+        "model": "MiniMax-M3",
         "thinking": "on",
         "system": "Be brief.",
     }
     assert notebook.save().metadata["minimax"] == expected
     notebook.reload()
-    expect(button_of(notebook)).to_have_text("MiniMax-M2.7-highspeed · thinking ▾", timeout=30_000)
+    expect(button_of(notebook)).to_have_text("MiniMax-M3 · thinking ▾", timeout=30_000)
     panel = opened(notebook)
     expect(panel.get_by_label("System prompt")).to_have_value("Be brief.")
     expect(panel).to_contain_text("about 100 tokens/s · $0.60 in, $2.40 out per million")
@@ -220,7 +220,7 @@ def test_the_panel_passes_axe(open_notebook, theme, name):
     notebook = open_notebook(LOAD, PROMPT, theme=theme, name=f"toolbar-{name}", height=620)
     panel = opened(notebook)
     assert notebook.violations(".mm-picker-panel") == []
-    panel.get_by_label("Model", exact=True).select_option("MiniMax-M2.7-highspeed")
+    panel.get_by_label("Model", exact=True).select_option("MiniMax-M3")
     panel.get_by_label("Thinking").select_option("on")
     enter(panel, "Temperature", "0.4")
     enter(panel, "Max tokens", "many")

@@ -12,6 +12,7 @@ from mm_magics import minimax_tool
 from mm_magics.api.models import CATALOGUE, Model
 from mm_magics.display.picker import describe_model, make_picker
 from mm_magics.session import Session
+from mm_magics.simulator import Simulator
 
 
 @pytest.fixture
@@ -30,7 +31,9 @@ def test_a_control_changes_its_setting(session: Session) -> None:
     box["System"].value = "Be brief."
     box["Temperature"].value = 0.4
     box["Max tokens"].value = 99
+    session.config.model = "MiniMax-M3"
     box["Thinking"].value = "off"
+    box["Model"].value = "MiniMax-M2.1"
     box["Thread"].value = "side"
     config = session.config
     assert (config.model, config.system, config.temperature) == ("MiniMax-M2.1", "Be brief.", 0.4)
@@ -56,15 +59,50 @@ def test_resetting_thinking_shows_the_endpoint_default(session: Session) -> None
     thinking = controls(session)["Thinking"]
     for value, label in (
         ("on", "on"),
-        (None, "endpoint default"),
+        (None, "default"),
         (2000, "budget 2000"),
-        (None, "endpoint default"),
+        (None, "default"),
     ):
         session.config.thinking = value
         assert thinking.label == label
+    session.config.model = "MiniMax-M3"
     thinking.value = "off"
-    thinking.label = "endpoint default"
+    thinking.label = "default"
     assert session.config.thinking is None
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        ("MiniMax-M2.7", []),
+        ("MiniMax-M3", ["on", "off"]),
+        ("MiniMax-M3.1-Flash", ["low", "medium", "high", "xhigh", "max"]),
+        ("mine", ["on", "off", "adaptive", "low", "medium", "high", "xhigh", "max"]),
+    ],
+)
+def test_thinking_offers_what_makes_a_difference_for_the_model(session: Session, model: str, names: list[str]) -> None:
+    thinking = controls(session)["Thinking"]
+    session.config.thinking = "xhigh"
+    session.config.model = model
+    offered = [name for name, _ in thinking.options]
+    assert offered == ["default", *names, *([] if "xhigh" in names else ["xhigh"])]
+    assert (thinking.value, session.config.thinking) == ("xhigh", "xhigh")
+
+
+def test_models_are_marked_as_retired_unavailable_and_new() -> None:
+    with (
+        Simulator(models=["MiniMax-M3", "house"]) as endpoint,
+        Session(base_url=endpoint.base_url, api_key=endpoint.key) as session,
+    ):
+        box = controls(session)
+        assert {"MiniMax-M2.7", "MiniMax-M3", "house"} <= set(box["Model"].options)
+        text = box["description"].value
+        assert "MiniMax-M2.7 · 204,800 tokens" in text
+        assert "announced as retired on 2026-11-18 · not offered here" in text
+        assert "Not offered here: MiniMax-M3.1-Flash, MiniMax-M2.7, " in text
+        assert "New: house." in text
+        controls(session)
+        assert len(endpoint.log) == 1
 
 
 def test_it_describes_the_next_prompt(session: Session) -> None:

@@ -101,7 +101,11 @@ def test_every_setting_that_a_flag_overrides_exists() -> None:
         ("-t hot", "-t/--temperature: 'hot' is not a number.", ""),
         ("--max-tokens 1.5", "--max-tokens: '1.5' is not a whole number.", ""),
         ("--max-tokens many", "--max-tokens: 'many' is not a whole number.", ""),
-        ("--thinking maybe", "--thinking: 'maybe' is not on, off or a whole number.", ""),
+        (
+            "--thinking maybe",
+            "--thinking: 'maybe' is not on, off, adaptive, low, medium, high, xhigh, max or a whole number.",
+            "",
+        ),
         ("--context below", "--context: 'below' is not above, all, none or a whole number.", ""),
         ("--context -1", "--context: '-1' is negative.", ""),
         ("--sees -2", "--sees: '-2' is negative.", ""),

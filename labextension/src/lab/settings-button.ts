@@ -7,11 +7,12 @@ import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab
 import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import { Widget } from '@lumino/widgets';
 import { SettingsForm } from '../picker/settings-form';
-import { NAMES, type Settings } from '../picker/settings';
+import { isValid, NAMES, type Settings } from '../picker/settings';
 import style from '../picker/picker.css';
 import { SETTINGS_KEY } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
 import { injectStyle } from '../renderer/inject-style';
+import { fill } from '../renderer/strings';
 import { visible } from '../renderer/visible-characters';
 import { attachDropdown } from './dropdown';
 import { eachNotebook } from './open-notebooks';
@@ -92,8 +93,10 @@ class SettingsButton extends Widget {
       this.form.show(settings);
     const { model, thinking } = settings;
     const parts = [typeof model === 'string' && model ? visible(model) : 'MiniMax'];
-    if (thinking === 'on') parts.push(this.trans.__('thinking'));
     if (thinking === 'off') parts.push(this.trans.__('no thinking'));
+    else if (thinking === 'on' || thinking === 'adaptive') parts.push(this.trans.__('thinking'));
+    else if (isValid('thinking', thinking))
+      parts.push(fill(this.trans.__('thinking: {value}'), { value: String(thinking) }));
     this.label.textContent = `${parts.join(' · ')} ▾`;
     const hasSettings = NAMES.some((name) => settings[name] !== undefined);
     if (hasSettings || mentionsMiniMax(this.sources())) this.show();

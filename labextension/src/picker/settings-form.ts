@@ -1,10 +1,20 @@
 // A form for the settings of a notebook. An empty field leaves its setting to the kernel.
 // It does not depend on Jupyter. An invalid value is reported beside its field and never saved.
 import { CATALOGUE, modelNamed } from '../renderer/model-catalogue';
-import type { Translation } from '../renderer/strings';
+import { fill, type Translation } from '../renderer/strings';
 import { describeModel, describeSettings } from './settings-summary';
 import { Row, type Control } from './form-row';
-import { change, isValid, NAMES, parse, reset, format, type Name, type Settings } from './settings';
+import {
+  change,
+  isValid,
+  NAMES,
+  parse,
+  reset,
+  format,
+  thinkingChoices,
+  type Name,
+  type Settings,
+} from './settings';
 
 /** The value of the list entry for a model that is not in the list. */
 const OTHER = '…';
@@ -26,14 +36,7 @@ export class SettingsForm {
     this.models.control.autofocus = true;
     this.rows = {
       model: new Row(trans.__('Model name'), input(trans.__('name used by the endpoint'))),
-      thinking: new Row(
-        trans.__('Thinking'),
-        select(
-          new Option(unset, ''),
-          new Option(trans.__('on'), 'on'),
-          new Option(trans.__('off'), 'off'),
-        ),
-      ),
+      thinking: new Row(trans.__('Thinking'), select()),
       temperature: new Row(trans.__('Temperature'), input(unset, 'decimal')),
       top_p: new Row(trans.__('top_p'), input(unset, 'decimal')),
       max_tokens: new Row(trans.__('Max tokens'), input(unset, 'numeric')),
@@ -66,11 +69,7 @@ export class SettingsForm {
   /** Show these settings in the form. */
   show(settings: Settings): void {
     this.current = settings;
-    const { control } = this.rows.thinking;
-    const thinking = format(settings['thinking']);
-    if (control instanceof HTMLSelectElement && !hasOption(control, thinking)) {
-      control.add(new Option(thinking));
-    }
+    this.offerThinking();
     for (const name of NAMES) {
       const value = settings[name];
       this.rows[name].control.value = format(value);
@@ -80,6 +79,23 @@ export class SettingsForm {
     const model = settings['model'];
     this.models.control.value = model === undefined ? '' : (modelNamed(model)?.name ?? OTHER);
     this.updateDescriptions();
+  }
+
+  /** Offer what makes a difference for the chosen model, and the current value. */
+  private offerThinking(): void {
+    const { control } = this.rows.thinking;
+    if (!(control instanceof HTMLSelectElement)) return;
+    const model = modelNamed(this.current['model']);
+    const current = format(this.current['thinking']);
+    const values = new Set(thinkingChoices(model)).add(current);
+    values.delete('');
+    const labels = thinkingLabels(this.trans);
+    const options = [...values].map((value) => new Option(labels[value] ?? value, value));
+    control.replaceChildren(new Option(this.trans.__('set by the kernel'), ''), ...options);
+    control.value = current;
+    const always = this.trans.__('{model} always thinks.');
+    this.rows.thinking.hint =
+      model?.thinking === 'always' ? fill(always, { model: model.name }) : '';
   }
 
   private footer(): HTMLElement {
@@ -118,6 +134,7 @@ export class SettingsForm {
     row.problem = valid ? '' : this.ruleOf(name);
     if (!valid) return;
     this.current = change(this.current, name, value);
+    if (name === 'model') this.offerThinking();
     this.onChange(this.current);
     this.updateDescriptions();
   }
@@ -138,11 +155,24 @@ export class SettingsForm {
       case 'max_tokens':
         return this.trans.__('Ignored: must be a whole number of at least 1.');
       case 'thinking':
-        return this.trans.__('Ignored: must be on, off or a number of tokens.');
+        return this.trans.__('Ignored: must be on, off, an effort or a number of tokens.');
       default:
         return this.trans.__('Ignored: must be text.');
     }
   }
+}
+
+function thinkingLabels(trans: Translation): Readonly<Record<string, string>> {
+  return {
+    on: trans.__('on'),
+    off: trans.__('off'),
+    adaptive: trans.__('adaptive'),
+    low: trans.__('low'),
+    medium: trans.__('medium'),
+    high: trans.__('high'),
+    xhigh: trans.__('very high'),
+    max: trans.__('maximum'),
+  };
 }
 
 function modelOptions(trans: Translation, unset: string): HTMLOptionElement[] {
@@ -150,10 +180,6 @@ function modelOptions(trans: Translation, unset: string): HTMLOptionElement[] {
     (model) => new Option(`${model.name} · ${describeModel(model, trans)}`, model.name),
   );
   return [new Option(unset, ''), ...options, new Option(trans.__('another…'), OTHER)];
-}
-
-function hasOption({ options }: HTMLSelectElement, value: string): boolean {
-  return [...options].some((option) => option.value === value);
 }
 
 function select(...options: HTMLOptionElement[]): HTMLSelectElement {

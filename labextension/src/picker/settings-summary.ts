@@ -5,7 +5,10 @@ import { visible } from '../renderer/visible-characters';
 import { isValid, NAMES, type Name, type Settings } from './settings';
 
 /** Return `window 204,800 tokens · about 60 tokens/s · $0.30 in, $1.20 out per million`, without what is unknown. */
-export function describeModel({ window, speed, price }: Model, trans: Translation): string {
+export function describeModel(
+  { window, speed, price, retired }: Model,
+  trans: Translation,
+): string {
   const parts: string[] = [];
   if (window) {
     const tokens = window.toLocaleString('en-US');
@@ -16,6 +19,7 @@ export function describeModel({ window, speed, price }: Model, trans: Translatio
     const [input, output] = [price.input.toFixed(2), price.output.toFixed(2)];
     parts.push(fill(trans.__('${input} in, ${output} out per million'), { input, output }));
   }
+  if (retired) parts.push(fill(trans.__('announced as retired on {date}'), { date: retired }));
   return parts.join(' · ');
 }
 
@@ -35,7 +39,7 @@ export function describeSettings(settings: Settings, trans: Translation): string
   const parts = valid.map((name) => fill(texts[name], { value: visible(String(settings[name])) }));
   const line = fill(trans.__('The next prompt cell uses {parts}.'), { parts: parts.join(', ') });
   const model = modelNamed(settings['model']);
-  if (!model || settings['thinking'] !== 'off') return line;
+  if (model?.thinking !== 'always' || settings['thinking'] !== 'off') return line;
   const alwaysThinks = trans.__('{model} always thinks; the endpoint ignores “off”.');
   return `${line} ${fill(alwaysThinks, { model: model.name })}`;
 }

@@ -2,6 +2,7 @@
 // A value is valid if the kernel accepts it (`MiniMax` in mm_magics/config.py); the kernel ignores others. Unknown keys in
 // the metadata are left unchanged.
 import type { NotebookSettings } from '../protocol';
+import type { Model } from '../renderer/model-catalogue';
 
 export type Name = keyof NotebookSettings;
 
@@ -16,6 +17,9 @@ export const NAMES: readonly Name[] = [
   'system',
   'thread',
 ];
+/** The values of `thinking` that are not numbers of tokens; a copy of `mm_magics.api.thinking.NAMES`. */
+const THINKING = ['on', 'off', 'adaptive', 'low', 'medium', 'high', 'xhigh', 'max'] as const;
+const EFFORTS = THINKING.slice(3);
 const TEXT_SETTINGS: ReadonlySet<Name> = new Set<Name>(['model', 'system', 'thread']);
 
 function isCount(value: unknown): boolean {
@@ -30,9 +34,23 @@ export function isValid(name: Name, value: unknown): boolean {
     case 'max_tokens':
       return isCount(value);
     case 'thinking':
-      return value === 'on' || value === 'off' || isCount(value);
+      return (THINKING as readonly unknown[]).includes(value) || isCount(value);
     default:
       return typeof value === 'string';
+  }
+}
+
+/** Return the values of `thinking` that make a difference for a model; undefined is an unknown one. */
+export function thinkingChoices(model: Model | undefined): readonly string[] {
+  switch (model?.thinking) {
+    case 'always':
+      return [];
+    case 'adaptive':
+      return ['on', 'off'];
+    case 'effort':
+      return EFFORTS;
+    default:
+      return THINKING;
   }
 }
 

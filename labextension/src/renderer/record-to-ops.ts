@@ -104,6 +104,9 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
   const fields: Record<string, unknown> = { status: record['status'], usage, seconds };
   if (streaming > MIN_STREAM_SECONDS && output > 0) fields['tokens_per_s'] = output / streaming;
   if (cost) fields['cost'] = dollars(cost);
+  const params = record['params'];
+  const config = isRecord(params) ? params['output_config'] : undefined;
+  if (isRecord(config)) fields['effort'] = config['effort'];
   if (responses.length === 1) fields['first_token_s'] = responses[0]?.['first_token_s'];
   fields['stop_reason'] = responses.at(-1)?.['stop_reason'];
   fields['version'] = versionNumber(record);

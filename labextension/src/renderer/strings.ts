@@ -82,6 +82,7 @@ const texts = (trans: Translation) => ({
   'usage.cache-write': trans.__('{tokens} written to cache'),
   'stop-reason': trans.__('stop reason: {reason}'),
   thread: trans.__('thread {thread}'),
+  effort: trans.__('effort {effort}'),
   'code.label': trans.__('Code'),
   'code.copy': trans.__('Copy'),
   'code.copy.label': trans.__('Copy this code'),

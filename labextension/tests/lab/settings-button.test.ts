@@ -32,6 +32,10 @@ describe('the button', () => {
     expect(button.textContent).toBe('MiniMax-[U+202E]M2.5 · no thinking ▾');
     panel.content.model!.setMetadata('minimax', { thinking: 'on' });
     expect(button.textContent).toBe('MiniMax · thinking ▾');
+    panel.content.model!.setMetadata('minimax', { thinking: 'low' });
+    expect(button.textContent).toBe('MiniMax · thinking: low ▾');
+    panel.content.model!.setMetadata('minimax', { thinking: 'most' });
+    expect(button.textContent).toBe('MiniMax ▾');
     panel.content.model!.setMetadata('minimax', 'damaged');
     expect(button.textContent).toBe('MiniMax ▾');
   });

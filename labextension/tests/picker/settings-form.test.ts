@@ -126,6 +126,31 @@ describe('the settings', () => {
     expect(saved).toEqual([{ thinking: 'on' }, { thinking: 2000 }]);
   });
 
+  it.each([
+    ['MiniMax-M2.1', [], 'MiniMax-M2.1 always thinks.'],
+    ['MiniMax-M3', ['on', 'off'], ''],
+    ['MiniMax-M3.1-Flash', ['low', 'medium', 'high', 'xhigh', 'max'], ''],
+    ['mine', ['on', 'off', 'adaptive', 'low', 'medium', 'high', 'xhigh', 'max'], ''],
+  ])('offer for %s only the thinking that makes a difference: %j', (model, values, hint) => {
+    const offered = (): string[] =>
+      [...(control('Thinking') as HTMLSelectElement).options].map((option) => option.value);
+    form.show({ model });
+    expect(offered()).toEqual(['', ...values]);
+    expect(descriptionOf('Thinking')).toBe(hint);
+    form.show({ model: 'MiniMax-M2', thinking: 'xhigh' });
+    expect(offered()).toEqual(['', 'xhigh']);
+    expect(control('Thinking').value).toBe('xhigh');
+  });
+
+  it('offer the thinking of the model that was just chosen', () => {
+    enter('Model', 'MiniMax-M3.1-Flash');
+    enter('Thinking', 'low');
+    expect(saved.at(-1)).toEqual({ model: 'MiniMax-M3.1-Flash', thinking: 'low' });
+    enter('Model', 'MiniMax-M3');
+    expect(control('Thinking').value).toBe('low');
+    expect(saved.at(-1)).toEqual({ model: 'MiniMax-M3', thinking: 'low' });
+  });
+
   it('with unknown keys are left unchanged, even by Reset', () => {
     form.show({ temperature: 0.4, later: { a: 1 } });
     enter('Thread', 'side');
@@ -151,7 +176,7 @@ describe('a model', () => {
     const options = [...control('Model').options].map((option) => option.text);
     expect(options.slice(1, -1)).toHaveLength(CATALOGUE.length);
     expect(options).toContain(
-      'MiniMax-M2.7 · window 204,800 tokens · about 60 tokens/s · $0.30 in, $1.20 out per million',
+      'MiniMax-M2.1 · window 204,800 tokens · about 60 tokens/s · $0.30 in, $1.20 out per million',
     );
     expect(options).toContain(
       'MiniMax-M2 · window 204,800 tokens · $0.30 in, $1.20 out per million',

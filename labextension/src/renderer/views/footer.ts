@@ -20,7 +20,10 @@ function usageParts(usage: unknown): string[] {
 }
 
 function facts(fields: TurnFields): string[] {
-  const parts = usageParts(fields.usage);
+  const parts: string[] = [];
+  if (typeof fields.effort === 'string' && fields.effort)
+    parts.push(t('effort', { effort: visible(fields.effort) }));
+  parts.push(...usageParts(fields.usage));
   if (typeof fields.cost === 'string' && fields.cost) parts.push(visible(fields.cost));
   const reason = fields.stop_reason;
   if (typeof reason === 'string' && reason && !isShownElsewhere(reason, fields)) {
