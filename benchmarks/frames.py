@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Error, Playwright, Route, sync_playwrig
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.measurements import Measurement
 from benchmarks.texts import markdown
-from mm_magics.display.widget import FLUSHES_PER_S
+from mm_magics.display.page_view import FLUSHES_PER_S
 
 ROOT = Path(__file__).parents[1]
 FILES = {

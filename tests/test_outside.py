@@ -15,9 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mm_magics.api.messages import problems
-from mm_magics.display import export_html, terminal, widget
+from mm_magics.display import export_html, page_view, terminal
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.mime_bundle import make_bundle
+from mm_magics.display.page_output import WidgetOutput
 from mm_magics.display.protocol import DOCUMENT_COMM
 from mm_magics.display.turn_channel import answer_page
 from mm_magics.endpoint.assembler import Assembler
@@ -90,7 +91,7 @@ def check_shown(turn: Turn, form: AnswerFormat, quiet: bool) -> None:
     assert dangers(made["text/html"].replace("<style>", "").replace("</style>", "")) == []
     export_html.render_page([turn], turn.thread)
     terminal.TerminalView(terminal.console()).show(TurnEnd(turn))
-    json.dumps(widget.final_state(turn), allow_nan=False)
+    json.dumps(page_view.final_state(turn), allow_nan=False)
 
 
 PICTURE = [{"role": "user", "content": [{"type": "image"}]}, {"role": "assistant", "content": "0"}]
@@ -214,7 +215,7 @@ def test_any_request_from_a_page_is_answered(request_: Any) -> None:
 )
 def test_any_message_from_a_widget_is_a_button_press_or_ignored(contents: list[Any]) -> None:
     stop = threading.Event()
-    view = widget.WidgetView(stop, lambda: SO_FAR)
+    view = page_view.PageView(stop, lambda: SO_FAR, WidgetOutput())
     for content in contents:
         view._receive(content)
     assert stop.is_set() == any(isinstance(each, dict) and each.get("type") == "stop" for each in contents)
@@ -248,7 +249,7 @@ def check_stream(wire: bytes, cuts: list[int]) -> None:
     again, out, ended_again = read(list(split(wire, cuts)))
     assert repr((whole.message, events, ended)) == repr((again.message, out, ended_again))
     view = terminal.TerminalView(terminal.console())
-    pictures = widget.WidgetView(threading.Event(), lambda: SO_FAR)
+    pictures = page_view.PageView(threading.Event(), lambda: SO_FAR, WidgetOutput())
     for event in events:
         view.show(event)
         pictures.show(event)

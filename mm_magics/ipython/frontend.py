@@ -158,13 +158,15 @@ def view_for(shell: Any, stop: threading.Event, so_far: Callable[[], Turn]) -> T
     """
     match detect(shell):
         case "notebook":
-            from mm_magics.display.widget import WidgetView
+            from mm_magics.display.page_output import WidgetOutput
+            from mm_magics.display.page_view import PageView
 
-            return WidgetView(stop, so_far)
+            return PageView(stop, so_far, WidgetOutput())
         case "server":
-            from mm_magics.display.server_view import ServerView
+            from mm_magics.display.page_output import ServerOutput
+            from mm_magics.display.page_view import PageView
 
-            return ServerView(broadcast(shell.kernel), stop, so_far)
+            return PageView(stop, so_far, ServerOutput(broadcast(shell.kernel)))
         case "plain":
             from mm_magics.display.plain import PlainView
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from mm_magics import Session
 from mm_magics.display.export_html import render_page
 from mm_magics.display.mime_bundle import make_bundle, output_metadata
+from mm_magics.display.page_view import final_state
 from mm_magics.display.terminal import TerminalView
-from mm_magics.display.widget import final_state
 from mm_magics.events import ToolFinished
 from mm_magics.history import export
 from mm_magics.history.turn import MIME_TYPE, Turn

@@ -1,9 +1,7 @@
 """The view for notebooks: the page receives changes at most `FLUSHES_PER_S` times a second.
 
 Each piece of text is sent once, and the page appends it. The first text and the first thinking are sent immediately,
-the rest within `1 / FLUSHES_PER_S` seconds. The JupyterLab extension draws the turn; on a page without it, an anywidget
-does. The widget's code is sent once per kernel, by the runtime widget; the widget of a turn is a stub that finds it. At
-the end the final bundle replaces the output.
+the rest within `1 / FLUSHES_PER_S` seconds. What the page displays is up to the `PageOutput`.
 
 `mm_magics.display.protocol` defines the messages in both directions.
 """
@@ -15,19 +13,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any, Unpack
-
-import anywidget
-import traitlets
-from IPython.display import DisplayHandle
-from ipywidgets import Layout
 
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import prompt_for_approval
-from mm_magics.display.ipykernel_compat import receive_while_busy, thread_safe_send
+from mm_magics.display.page_output import PageOutput
 from mm_magics.display.protocol import (
     AddOp,
     BlockEnd,
@@ -43,8 +34,6 @@ from mm_magics.display.protocol import (
     decision_in,
     is_stop,
 )
-from mm_magics.display.turn_channel import TurnChannel
-from mm_magics.display.uncaptured import uncaptured
 from mm_magics.events import (
     ApprovalRequested,
     BlockStart,
@@ -61,7 +50,7 @@ from mm_magics.events import (
 from mm_magics.history.exact_json import exact_texts
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.interrupts import StoppedError
-from mm_magics.text import is_utf8, without_surrogates
+from mm_magics.text import is_utf8
 from mm_magics.tools.approval import Decision, standing_rule_label
 from mm_magics.tools.tool import ToolCall
 
@@ -71,30 +60,6 @@ PAGE_TIMEOUT_S = 10.0
 """Seconds for the page to draw the turn's widget. After that, approval is asked for with a text prompt."""
 BUTTON_POLL_S = 0.05
 """Longest wait for a button, so that Stop and Ctrl-C are noticed in time."""
-UNFINISHED = "MiniMax is answering. If this text is in a saved notebook, the answer was not complete when it was saved."
-
-
-@cache
-def _source(name: str) -> str:
-    return (files("mm_magics.display") / "static" / name).read_text("utf-8")
-
-
-class Runtime(anywidget.AnyWidget):
-    """Sends the front end's code. It is never displayed, and lives as long as the kernel."""
-
-    _esm = traitlets.Unicode().tag(sync=True)
-
-
-class TurnWidget(anywidget.AnyWidget):
-    """The widget of one turn. Its state on the page comes from the messages it receives."""
-
-    _esm = traitlets.Unicode().tag(sync=True)
-
-
-@cache
-def _runtime() -> tuple[Runtime, Layout]:
-    layout = Layout()
-    return Runtime(_esm=_source("runtime.js"), layout=layout), layout
 
 
 class _OpQueue:
@@ -130,7 +95,7 @@ class _OpQueue:
         self._text, self._key = [], -1
 
 
-class WidgetView:
+class PageView:
     """Shows one turn on the page. Its Stop button sets `stop`; `due` is when queued ops must be sent.
 
     Messages from the page arrive on other threads, which only record them.
@@ -139,11 +104,12 @@ class WidgetView:
         stop: Set by the Stop button.
         so_far: Returns the turn as it is, without the message that is being received. The page saves it, with what it
             has received of that message, if the kernel dies.
+        output: Where the page displays the turn.
     """
 
-    def __init__(self, stop: threading.Event, so_far: Callable[[], Turn]) -> None:
+    def __init__(self, stop: threading.Event, so_far: Callable[[], Turn], output: PageOutput) -> None:
         self.due: float | None = None
-        self._stop, self._so_far = stop, so_far
+        self._stop, self._so_far, self._output = stop, so_far, output
         self._sent_messages = 0
         self._ended = False
         self._queue = _OpQueue()
@@ -159,30 +125,11 @@ class WidgetView:
         self._page_is_here = threading.Event()
         self._decisions: queue.SimpleQueue[tuple[str, str, Decision]] = queue.SimpleQueue()
         turn = so_far()
-        self._channel = self._open_channel(turn)
+        self._channel = output.open_channel(turn, self._receive)
         self._put_record(turn)
         self._flush()  # the page knows the turn before it displays it
-        self._display(turn)
+        output.display(turn)
         self._displayed_at = time.monotonic()
-
-    def _open_channel(self, turn: Turn) -> TurnChannel:
-        _, layout = _runtime()
-        self._widget = widget = TurnWidget(_esm=_source("stub.js"), layout=layout)
-        widget.on_msg(lambda _widget, content, _buffers: self._receive(content))
-        receive_while_busy(widget.comm)
-        return TurnChannel(turn, thread_safe_send(widget.comm), self._receive)
-
-    def _display(self, turn: Turn) -> None:
-        bundle, metadata = _live_bundle(self._widget, turn)
-        handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
-        with uncaptured():
-            handle.display(bundle, raw=True, metadata=metadata)
-        self._handle = handle
-
-    def _display_final(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-        with uncaptured():
-            self._handle.update(bundle, raw=True, metadata=metadata)
-        self._widget.close()
 
     def show(self, event: MapEvent) -> None:
         """Send what the event changes, now or soon."""
@@ -226,7 +173,7 @@ class WidgetView:
         if not self._ended:
             self._put_state(status=bundle.get(MIME_TYPE, {}).get("status", "stopped"))
         self._flush()
-        self._display_final(bundle, metadata)
+        self._output.finish(bundle, metadata)
         self._channel.close()
 
     def _put_event(self, event: MapEvent) -> bool:
@@ -312,12 +259,6 @@ class WidgetView:
         elif decide := decision_in(content):
             decision = Decision(decide["allowed"], decide["reason"], decide["always"])
             self._decisions.put((decide["id"], decide["input"], decision))
-
-
-def _live_bundle(widget: TurnWidget, turn: Turn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what is displayed while the turn runs: the extension draws the record, any other page the widget."""
-    data, metadata = widget._repr_mimebundle_() or ({}, {})
-    return without_surrogates({**data, MIME_TYPE: turn.record(), "text/plain": UNFINISHED}), metadata
 
 
 def _without_text(block: ContentBlock) -> ContentBlock:

@@ -1,0 +1,112 @@
+"""Where a page displays a running turn, and how the final bundle gets there.
+
+A page that runs its own cells displays an output: the JupyterLab extension draws the turn, and on a page without it, an
+anywidget does. The widget's code is sent once per kernel, by the runtime widget; the widget of a turn is a stub that
+finds it. At the end the final bundle replaces the output.
+
+If the Jupyter server executes the cells, it adds each output to the shared document, and cannot replace one. So nothing
+is displayed while a turn streams: the extension draws it below the cell from the messages of the turn. The final bundle
+is the only output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+import anywidget
+import traitlets
+from IPython.display import DisplayHandle, display
+from ipywidgets import Layout
+
+from mm_magics.display.ipykernel_compat import receive_while_busy, thread_safe_send
+from mm_magics.display.turn_channel import TurnChannel
+from mm_magics.display.uncaptured import uncaptured
+from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.text import without_surrogates
+
+UNFINISHED = "MiniMax is answering. If this text is in a saved notebook, the answer was not complete when it was saved."
+
+Receive = Callable[[object], None]
+
+
+class PageOutput(Protocol):
+    """The output of one turn on the page."""
+
+    def open_channel(self, turn: Turn, receive: Receive, /) -> TurnChannel:
+        """Return the channel to the page. `receive` is called with each message from it."""
+
+    def display(self, turn: Turn, /) -> None:
+        """Display the turn. The channel has sent its record."""
+
+    def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any], /) -> None:
+        """Display the final bundle in its place."""
+
+
+@cache
+def _source(name: str) -> str:
+    return (files("mm_magics.display") / "static" / name).read_text("utf-8")
+
+
+class Runtime(anywidget.AnyWidget):
+    """Sends the front end's code. It is never displayed, and lives as long as the kernel."""
+
+    _esm = traitlets.Unicode().tag(sync=True)
+
+
+class TurnWidget(anywidget.AnyWidget):
+    """The widget of one turn. Its state on the page comes from the messages it receives."""
+
+    _esm = traitlets.Unicode().tag(sync=True)
+
+
+@cache
+def _runtime() -> tuple[Runtime, Layout]:
+    layout = Layout()
+    return Runtime(_esm=_source("runtime.js"), layout=layout), layout
+
+
+class WidgetOutput:
+    """An output that the final bundle replaces."""
+
+    def __init__(self) -> None:
+        _, layout = _runtime()
+        self._widget = TurnWidget(_esm=_source("stub.js"), layout=layout)
+        self._handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+
+    def open_channel(self, turn: Turn, receive: Receive) -> TurnChannel:
+        widget = self._widget
+        widget.on_msg(lambda _widget, content, _buffers: receive(content))
+        receive_while_busy(widget.comm)
+        return TurnChannel(turn, thread_safe_send(widget.comm), receive)
+
+    def display(self, turn: Turn) -> None:
+        """Display what the extension draws, the record, and what any other page draws, the widget."""
+        data, metadata = self._widget._repr_mimebundle_() or ({}, {})
+        bundle = without_surrogates({**data, MIME_TYPE: turn.record(), "text/plain": UNFINISHED})
+        with uncaptured():
+            self._handle.display(bundle, raw=True, metadata=metadata)
+
+    def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        with uncaptured():
+            self._handle.update(bundle, raw=True, metadata=metadata)
+        self._widget.close()
+
+
+class ServerOutput:
+    """The output of a cell that the Jupyter server executes. `send` sends data on a comm to all pages."""
+
+    def __init__(self, send: Callable[[Mapping[str, Any]], None]) -> None:
+        self._send = send
+
+    def open_channel(self, turn: Turn, receive: Receive) -> TurnChannel:
+        return TurnChannel(turn, self._send, receive, displayed=False)
+
+    def display(self, turn: Turn) -> None:
+        """Display nothing yet."""
+
+    def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        with uncaptured():
+            display(bundle, raw=True, metadata=metadata)  # type: ignore[no-untyped-call]
