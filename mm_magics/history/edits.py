@@ -1,12 +1,13 @@
 """Find out whether a cell was edited since its turn was answered.
 
-A turn has a hash of the text that was answered. The text is the prompt as it was typed, so neither the values that were
-filled in nor the flags matter. `labextension/src/lab/edits.ts` is the twin of this module; `tests/history/edits.json`
-lists edits that both must judge alike.
+A turn has a hash of the text that was answered. The text is the prompt as it was typed, with the thread if its line
+names one, so neither the values that were filled in nor the other flags matter. `labextension/src/lab/edits.ts` is the
+twin of this module; `tests/history/edits.json` lists edits that both must judge alike.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 from mm_magics.history.prompt_source import MAGIC, find_prompt, runs_prompts
@@ -15,6 +16,8 @@ from mm_magics.wording import counted
 
 NO_PROMPT = "\0"
 """What the hashed text of a cell begins with that is not the text of a prompt cell."""
+
+_THREAD = re.compile(r"""(?<!\S)--thread(?:=|\s+)("[^"]*"|'[^']*'|\S+)""")
 
 
 def answered_text(source: str) -> str:
@@ -28,7 +31,20 @@ def answered_text(source: str) -> str:
     prompt = find_prompt(source)
     if prompt is None:
         return NO_PROMPT + source
-    return prompt.text if prompt.magic.startswith(MAGIC) else NO_PROMPT
+    if not prompt.magic.startswith(MAGIC):
+        return NO_PROMPT
+    thread = thread_in(prompt.magic)
+    return f"{NO_PROMPT}{thread}{NO_PROMPT}{prompt.text}" if thread else prompt.text
+
+
+def thread_in(magic: str) -> str:
+    """Return the thread that the line of a prompt cell names, else "".
+
+    >>> thread_in("%%minimax -m MiniMax-M2.7 --thread 'side'")
+    'side'
+    """
+    named = _THREAD.findall(magic)
+    return named[-1].strip("'\"") if named else ""
 
 
 def is_edited(source: str, turn: Turn) -> bool:
@@ -36,9 +52,15 @@ def is_edited(source: str, turn: Turn) -> bool:
 
     A record of schema 1 has no hash. There, the words of the prompt are compared, if no values were filled in.
     """
-    if turn.source_sha256:
-        return source_sha256(answered_text(source)) != turn.source_sha256
     prompt = find_prompt(source)
+    thread = thread_in(prompt.magic) if prompt else ""
+    if turn.source_sha256:
+        texts = [answered_text(source)]
+        if prompt and thread == turn.thread:  # it may have been chosen with a setting when the cell was answered
+            texts.append(prompt.text)
+        return turn.source_sha256 not in map(source_sha256, texts)
+    if thread and thread != turn.thread:
+        return True
     if prompt is None:
         return not runs_prompts(source)
     if not turn.prompt or not prompt.magic.startswith(MAGIC) or "{{" in prompt.text:

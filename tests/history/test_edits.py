@@ -30,9 +30,10 @@ def answered(source: str, **fields: Any) -> Turn:
 @pytest.mark.parametrize("row", EDITS, ids=range(len(EDITS)))
 def test_an_edit_is_noticed(row: dict[str, Any]) -> None:
     """The rows are judged by the page, too: `labextension/tests/lab/edits.test.ts`."""
-    assert source_sha256(answered_text(row["answered"])) == row["sha256"]
-    assert is_edited(row["now"], answered(row["answered"])) is row["edited"]
-    assert not is_edited(row["answered"], answered(row["answered"]))
+    turn = answered(row["answered"], thread=row.get("thread", "main"))
+    assert turn.source_sha256 == row["sha256"]
+    assert is_edited(row["now"], turn) is row["edited"]
+    assert not is_edited(row["answered"], turn)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,8 @@ def test_an_edit_is_noticed(row: dict[str, Any]) -> None:
         ("%%minimax\n  hi\n\n", False),
         ("%%minimax\r\nhi", False),
         ("%%time\n%%minimax --sees above\nhi", False),
+        ("%%minimax --thread main\nhi", False),
+        ("%%minimax --thread side\nhi", True),
         ("%minimax explain", False),
         ("%%minimax\n{{ greeting }}", False),
         ("%%minimax\nho", True),

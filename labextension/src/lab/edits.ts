@@ -6,12 +6,20 @@ import { findPrompt, MAGIC, runsPrompts } from './prompt-cell';
 import { isRecord } from '../renderer/turn-state';
 
 const NO_PROMPT = '\0';
+const THREAD = /(?<!\S)--thread(?:=|\s+)("[^"]*"|'[^']*'|\S+)/g;
 
 /** Return whether the text of a cell is not the one that the turn in its output answered. */
 export function isEdited(source: string, record: Readonly<Record<string, unknown>>): boolean {
   const hash = record['source_sha256'];
-  if (typeof hash === 'string' && hash) return sourceHash(answeredText(source)) !== hash;
   const prompt = findPrompt(source);
+  const thread = prompt && threadIn(prompt.magic);
+  if (typeof hash === 'string' && hash) {
+    const texts = [answeredText(source)];
+    // It may have been chosen with a setting when the cell was answered.
+    if (prompt && thread === record['thread']) texts.push(prompt.text);
+    return texts.every((text) => sourceHash(text) !== hash);
+  }
+  if (thread && thread !== record['thread']) return true;
   if (prompt === null) return !runsPrompts(source);
   const answered = words(promptOf(record));
   if (!answered || !prompt.magic.startsWith(MAGIC) || prompt.text.includes('{{')) return false;
@@ -22,7 +30,15 @@ export function isEdited(source: string, record: Readonly<Record<string, unknown
 function answeredText(source: string): string {
   const prompt = findPrompt(source);
   if (prompt === null) return NO_PROMPT + source;
-  return prompt.magic.startsWith(MAGIC) ? prompt.text : NO_PROMPT;
+  if (!prompt.magic.startsWith(MAGIC)) return NO_PROMPT;
+  const thread = threadIn(prompt.magic);
+  return thread ? NO_PROMPT + thread + NO_PROMPT + prompt.text : prompt.text;
+}
+
+/** Return the thread that the line of a prompt cell names, else ''. */
+function threadIn(magic: string): string {
+  const named = [...magic.matchAll(THREAD)].at(-1)?.[1] ?? '';
+  return named.replace(/^["']+|["']+$/g, '');
 }
 
 /**

@@ -20,6 +20,8 @@ interface Edit {
   readonly sha256: string;
   readonly now: string;
   readonly edited: boolean;
+  /** The thread of the turn; `main` if it is missing. */
+  readonly thread?: string;
 }
 
 const sha256 = (text: string): string =>
@@ -29,7 +31,7 @@ const edits = JSON.parse(readFileSync('../tests/history/edits.json', 'utf8')) as
 
 describe('an edit', () => {
   it.each(edits)('of $answered to $now is noticed: $edited', (edit) => {
-    const record = { source_sha256: edit.sha256 };
+    const record = { source_sha256: edit.sha256, thread: edit.thread ?? 'main' };
     expect(isEdited(edit.now, record)).toBe(edit.edited);
     expect(isEdited(edit.answered, record)).toBe(false);
   });
@@ -38,6 +40,8 @@ describe('an edit', () => {
     ['%%minimax\nhi', false],
     ['%%minimax\n  hi\n\n', false],
     ['%%time\n%%minimax --sees above\nhi', false],
+    ['%%minimax --thread main\nhi', false],
+    ['%%minimax --thread side\nhi', true],
     ['%minimax explain', false],
     ['%%minimax\n{{ greeting }}', false],
     ["get_ipython().run_cell_magic('minimax', '', 'hi')", false],
@@ -50,7 +54,9 @@ describe('an edit', () => {
       { type: 'text', text: 'hi' },
     ];
     for (const given of ['hi', content])
-      expect(isEdited(source, { messages: [{ role: 'user', content: given }] })).toBe(edited);
+      expect(
+        isEdited(source, { thread: 'main', messages: [{ role: 'user', content: given }] }),
+      ).toBe(edited);
   });
 
   it('of a prompt that is in no record cannot be noticed', () => {
