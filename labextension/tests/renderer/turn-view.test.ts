@@ -63,6 +63,22 @@ describe('the header', () => {
   });
 });
 
+test('what is selected in a code block stays selected when the block is highlighted', () => {
+  apply(['open', 0, { type: 'text' }], ['add', 0, 'See:\n\n```python\nx = 1\nprint(x)\n']);
+  const code = find('.mm-text code')!;
+  const selection = getSelection()!;
+  const chunk = code.firstChild!.firstChild!;
+  selection.setBaseAndExtent(chunk, 'x = 1\nprint'.length, chunk, 'x ='.length);
+  apply(['add', 0, 'y = 2\n']);
+  expect(selection.toString()).toBe(' 1\nprint');
+  apply(['add', 0, '```\n\nThat is all.'], ['close', 0, {}]);
+  expect(find('.mm-text code .hljs-built_in')).not.toBeNull();
+  expect(selection.toString()).toBe(' 1\nprint');
+  expect(selection.focusNode!.isConnected && selection.anchorNode!.isConnected).toBe(true);
+  apply(['state', { status: 'complete', seconds: 2 }]);
+  expect(selection.toString()).toBe(' 1\nprint');
+});
+
 describe('what the reader has selected stays selected to the end of the turn, in', () => {
   test.each(['.mm-model', '.mm-thinking-text', '.mm-text p', '.mm-text code', '.mm-tool-name'])(
     '%s',

@@ -8,7 +8,7 @@ import { BlockSections } from './block-sections';
 import { toSafeNodes } from './decorate-html';
 import type { Links } from './markdown-to-html';
 import { OpenFence } from './open-fence';
-import { patchChildren } from './patch-dom';
+import { keepSelection, patchChildren } from './patch-dom';
 import { closedHtml, countStable, openHtml, splitBlocks, type SourceBlock } from './split-blocks';
 
 /** The least number of characters to parse between two looks at the clock. */
@@ -192,7 +192,9 @@ export class MarkdownStream {
     block.raw = raw;
     if (block.html === html) return;
     block.html = html;
-    patchChildren(block.el, toSafeNodes(html, this.requestedImages));
+    keepSelection(block.el, () => {
+      patchChildren(block.el, toSafeNodes(html, this.requestedImages));
+    });
   }
 
   /** Render the complete source once more, until `deadline`. Return whether there is more to do. */
