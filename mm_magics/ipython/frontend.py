@@ -29,6 +29,11 @@ WITHOUT_EXTENSION = (
     "appears when it is complete, and only the interrupt button stops it."
 )
 EXTENSION_HINT = "Install mm-magics in the environment of JupyterLab, and reload the page."
+ON_ANOTHER_PAGE = (
+    "The Jupyter server executes the cells of this notebook, and only the page that connected last can follow them: on "
+    "this page an answer appears when it is complete, and only the interrupt button stops it."
+)
+RELOAD_HINT = "Reload this page to follow the next answers here."
 
 
 class TurnView(View[MapEvent], Protocol):
@@ -62,9 +67,15 @@ def is_server_execution(shell: Any) -> bool:
     return hasattr(shell, "kernel") and not _sent_cell_id(shell) and bool(cell_id(shell) or _session_notebook())
 
 
-def missing(shell: Any) -> str:
-    """Return what does not work if the server executes the cells of a page without our extension, else ""."""
-    return WITHOUT_EXTENSION if is_server_execution(shell) and not cell_id(shell) else ""
+def missing(shell: Any) -> tuple[str, str]:
+    """Return what does not work if the server executes the cells of a page that does not name them, and what to do.
+
+    The page has no extension, or it cannot reach the kernel: jupyter-server-documents connects only one page to it.
+    """
+    if not is_server_execution(shell) or cell_id(shell):
+        return "", ""
+    has_page = scheduled_cells(shell).has_page
+    return (ON_ANOTHER_PAGE, RELOAD_HINT) if has_page else (WITHOUT_EXTENSION, EXTENSION_HINT)
 
 
 def cell_id(shell: Any) -> str | None:

@@ -42,7 +42,7 @@ class PromptCells:
         self._session, self._shell, self._page = session, shell, page
         self._stop = threading.Event()
         self._map_cells: MapCells | None = None
-        self._reported_missing = False
+        self._reported_missing = ""
         session.namespace, session.builtin = shell.user_ns, self._builtin_tools
         shell.events.register("pre_run_cell", self._see)
         shell.events.register("post_run_cell", self._see_first)
@@ -104,9 +104,10 @@ class PromptCells:
         if dry_run:
             _show_request(prompt)
             return
-        if not self._reported_missing and (missing := frontend.missing(self._shell)):
-            self._reported_missing = True
-            prompt.notes.append(f"{missing} {frontend.EXTENSION_HINT}")
+        missing, hint = frontend.missing(self._shell)
+        if missing not in ("", self._reported_missing):
+            self._reported_missing = missing
+            prompt.notes.append(f"{missing} {hint}")
         prompt.notes.extend(once_note)
         stop = self._stop = threading.Event()
         earlier = self._session.history.turn_of_cell(prompt.thread, cell_id)

@@ -14,15 +14,21 @@ MAX_WAITING = 1_000
 
 
 class ScheduledCells:
-    """The cells that the page is about to run, and the cell of the request that is running."""
+    """The cells that the page is about to run, and the cell of the request that is running.
+
+    Attributes:
+        has_page: Whether a page with the extension has described the notebook to this kernel.
+    """
 
     def __init__(self) -> None:
+        self.has_page = False
         self._waiting: list[tuple[str, str]] = []
         self._request: object = None
         self._cell_id: str | None = None
 
     def add(self, cells: Iterable[tuple[str, str]]) -> None:
         """Add cells that the page is about to run, as ids and sources, in order."""
+        self.has_page = True
         self._waiting += cells
         del self._waiting[:-MAX_WAITING]
 

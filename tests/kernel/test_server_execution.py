@@ -198,6 +198,20 @@ def test_without_the_extension_the_first_prompt_and_the_doctor_say_what_is_missi
     assert bare.run("%minimax history", stdin=stdin).text.count("complete") == 2
 
 
+@pytest.mark.slow
+def test_a_page_that_lost_the_kernel_to_another_one_is_told_so(bare, stdin):
+    """Of two pages, jupyter-server-documents connects the last one: the kernel knows a page, but not this cell."""
+    assert bare.run("%load_ext mm_magics", stdin=stdin).error is None
+    page = ServerPage(bare, stdin, {word: f"%%minimax\n{word}." for word in ("one", "two")})
+    page.schedule()
+    page.describe(page.cells, [])
+    (shown,) = bare.run("%%minimax\none.", stdin=stdin).outputs
+    notes = str(shown["metadata"][MIME_TYPE])
+    assert "only the page that connected last can follow them" in notes
+    assert "Reload this page" in notes
+    assert "no mm_magics extension" not in notes
+
+
 IN_A_CHILD = """
 from jupyter_client.manager import start_new_kernel
 manager, client = start_new_kernel(kernel_name="python3")

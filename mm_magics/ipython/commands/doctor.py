@@ -12,8 +12,8 @@ from mm_magics.ipython.commands.command import Context
 
 def doctor(context: Context, _rest: str) -> Table:
     """Run all checks."""
-    front_end, missing = frontend.detect(context.shell), frontend.missing(context.shell)
-    return findings_table(list(checks.examine(context.session, front_end, missing, frontend.EXTENSION_HINT)))
+    front_end = frontend.detect(context.shell)
+    return findings_table(list(checks.examine(context.session, front_end, *frontend.missing(context.shell))))
 
 
 def findings_table(findings: Sequence[checks.Finding]) -> Table:
