@@ -22,7 +22,7 @@ export type CallStatus =
   'asking' | 'decided' | 'running' | 'done' | 'failed' | 'denied' | 'interrupted';
 
 /** The page itself finds out which turns were `edited`; the kernel reports the others. */
-export type Mark = 'stale' | 'edited' | 'replayed';
+export type Mark = 'removed' | 'stale' | 'edited' | 'replayed';
 
 /** The settings in the notebook metadata, under `SETTINGS_KEY`. Unknown keys are ignored. */
 export interface NotebookSettings {

@@ -17,7 +17,7 @@ SETTINGS_KEY = "minimax"
 ContentBlock = Mapping[str, Any]
 Status = Literal["waiting", "thinking", "answering", "complete", "stopped", "truncated", "failed"]
 CallStatus = Literal["asking", "decided", "running", "done", "failed", "denied", "interrupted"]
-Mark = Literal["stale", "edited", "replayed"]
+Mark = Literal["removed", "stale", "edited", "replayed"]
 
 
 class NotebookSettings(TypedDict, total=False):

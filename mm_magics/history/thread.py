@@ -57,6 +57,7 @@ class History:
         self._order: list[str] = []
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._forgotten: set[str] = set()
+        self._removed: set[tuple[str, str]] = set()
         self._bases: dict[str, dict[str, str]] = {}
         self._stale: dict[tuple[str, str], tuple[int, bool]] = {}
         self._sources: dict[str, str] = {}
@@ -158,6 +159,10 @@ class History:
         turns = (turn for entry in self._entries.values() for turn in entry.turns)
         return {turn.place for turn in turns if self._is_edited(turn)}
 
+    def removed(self) -> set[tuple[str, str]]:
+        """Return the places of the turns that were forgotten although the document shows them: they are not sent."""
+        return set(self._removed)
+
     def _is_edited(self, turn: Turn) -> bool:
         source = self._sources.get(turn.cell_id or "")
         if source is None:
@@ -221,6 +226,7 @@ class History:
         turn = self.with_versions(turn)
         self._pinned.pop(place, None)
         self._sources.pop(place[1], None)
+        self._removed = {removed for removed in self._removed if removed[0] != turn.cell_id}
         self._entries[place] = replace(entry, turns=(*entry.turns, turn), put_at=time.time())
         return turn
 
@@ -281,8 +287,10 @@ class History:
         return len(own) + shared
 
     def forget(self, turn: Turn) -> None:
-        """Forget one turn, even if the document still contains it."""
-        self._forgotten.add(turn.id)
+        """Forget one turn with its versions, even if the document still contains it."""
+        self._forgotten |= {version.id for version in all_versions(turn)}
+        if self.has_document and turn.cell_id:
+            self._removed.add(turn.place)
         entries = {
             place: replace(entry, turns=tuple(each for each in entry.turns if each.id != turn.id))
             for place, entry in self._entries.items()
@@ -321,6 +329,7 @@ class History:
                 place = turn.thread, str(turn.cell_id)
                 saved.setdefault(place, []).append(self._pinned_version(place, turn))
         in_document = {(turn.thread, turn.id) for turn in document.turns()}
+        self._removed = {turn.place for turn in document.turns() if turn.id in self._forgotten}
 
         def elsewhere(place: tuple[str, str], entry: _Entry) -> bool:
             """Whether the document has the turns in another cell, which means that this one was taken for it."""

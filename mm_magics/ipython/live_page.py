@@ -1,8 +1,8 @@
 """Keep the page that shows the notebook up to date with what only the kernel knows.
 
-That is the answers that ended while no page was connected, and the marks of turns (stale, replayed). They are sent as
-`DocumentAnswer`s (`mm_magics.display.protocol`), only to pages with the extension. Nothing sent is needed later: all of
-it can be computed again.
+That is the answers that ended while no page was connected, and the marks of turns (removed, stale, replayed). They are
+sent as `DocumentAnswer`s (`mm_magics.display.protocol`), only to pages with the extension. Nothing sent is needed later:
+all of it can be computed again.
 """
 
 from __future__ import annotations
@@ -98,12 +98,16 @@ class LivePage:
         """Send the marks of all turns if they have changed."""
         if self._send is None:
             return
-        stale = self._session.history.stale()
+        history = self._session.history
+        places: dict[Mark, set[tuple[str, str]]] = {
+            "removed": history.removed(),
+            "stale": history.stale(),
+            "replayed": self._replayed,
+        }
         marks: Marks = {}
-        for cell_id, turn_id in sorted(stale | self._replayed):
-            place = (cell_id, turn_id)
-            has: dict[Mark, bool] = {"stale": place in stale, "replayed": place in self._replayed}
-            marks.setdefault(cell_id, {})[turn_id] = [mark for mark, present in has.items() if present]
+        for cell_id, turn_id in sorted(set().union(*places.values())):
+            has = [mark for mark, marked in places.items() if (cell_id, turn_id) in marked]
+            marks.setdefault(cell_id, {})[turn_id] = has
         if marks != self._sent_marks:
             self._sent_marks = marks
             self._send({"marks": marks})

@@ -49,7 +49,7 @@ class PlaceNotes:
             text: The text of the prompt.
         """
         if notebook is not None and at.cell_id is not None and at.cell_id == self.place.cell_id:
-            reported, self._problems = self._problems, list(_notebook_problems(notebook))
+            reported, self._problems = self._problems, list(_notebook_problems(notebook, self.history))
             yield from (problem for problem in self._problems if problem not in reported)
             yield from _place_notes(notebook.name, self.place, self.cells.guesses(self.page), self.history, at)
         elif notebook is None and at.cell_id is None and self.page:
@@ -81,12 +81,19 @@ class PlaceNotes:
             )
 
 
-def _notebook_problems(notebook: NotebookFile | LiveNotebook) -> Iterator[str]:
+def _notebook_problems(notebook: NotebookFile | LiveNotebook, history: History) -> Iterator[str]:
     """Yield why the conversation may differ from the notebook: the file cannot be read, or answers are not used."""
     if notebook.error is not None:
         yield f"{notebook.error.message} The turns in the kernel's memory are used."
     if notebook.document is not None and notebook.document.unused:
         yield notebook.document.unused
+    if notebook.document is not None:
+        removed = {cell_id for cell_id, _ in history.removed()}
+        if numbers := [str(number) for number, cell in enumerate(notebook.document.cells, 1) if cell.id in removed]:
+            one = len(numbers) == 1
+            cells = f"The answer{'' if one else 's'} in cell{'' if one else 's'} {', '.join(numbers)}"
+            are, them = ("is", "it") if one else ("are", "them")
+            yield f"{cells} of {notebook.name} {are} not sent: %minimax undo or clear removed {them}."
 
 
 def _place_notes(

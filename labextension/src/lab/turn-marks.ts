@@ -1,5 +1,5 @@
-// Shows which turns of a notebook are stale or were replayed, as the kernel reports it, and which cells were edited since
-// they were answered.
+// Shows which turns of a notebook are stale, were replayed or removed, as the kernel reports it, and which cells were
+// edited since they were answered.
 // A mark is shown in the header of its turn and never saved, because it can be computed at any time.
 import type { Cell, ICellModel } from '@jupyterlab/cells';
 import type { Notebook } from '@jupyterlab/notebook';

@@ -30,6 +30,10 @@ const texts = (trans: Translation) => ({
     'The kernel was gone before the answer was complete. This is what was received.',
   ),
   'partial.running': trans.__('The answer was not complete when the notebook was saved.'),
+  'mark.removed': trans.__('not in the conversation'),
+  'mark.removed.why': trans.__(
+    '%minimax undo or clear removed this turn, and it is not sent. Run the cell again to add it.',
+  ),
   'mark.stale': trans.__('stale'),
   'mark.stale.why': trans.__(
     'A turn above has changed since this answer. Run the cell again to update it.',

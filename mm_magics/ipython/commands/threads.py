@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mm_magics.api.usage import input_tokens
@@ -59,14 +60,26 @@ def undo(context: Context, _rest: str) -> Table:
         raise UsageError(f"The thread {thread} has no turns: there is nothing to undo.")
     session.history.forget(turns[-1])
     prompt = excerpt(turns[-1].prompt, EXCERPT)
-    return Table(lines=[f"Removed the turn {prompt!r} from this kernel's history."])
+    return Table(lines=[f"Removed the turn {prompt!r} from this kernel's history.", *_still_shown(turns[-1:])])
 
 
 def clear(context: Context, name: str) -> Table:
     """Remove all turns of a thread from the kernel's history."""
     thread = name or context.session.settings.value("thread")
+    own = [turn for turn in context.session.history.turns(thread) if turn.thread == thread]
     count = context.session.history.clear(thread)
-    return Table(lines=[f"Removed {counted(count, 'turn')} of the thread {thread} from this kernel's history."])
+    removed = f"Removed {counted(count, 'turn')} of the thread {thread} from this kernel's history."
+    return Table(lines=[removed, *_still_shown(own)])
+
+
+def _still_shown(turns: Sequence[Turn]) -> list[str]:
+    """Say that the notebook still contains the turns that were removed, if they have cells."""
+    cells = {turn.cell_id for turn in turns if turn.cell_id}
+    if not cells:
+        return []
+    shown = "Its cell still shows it" if len(cells) == 1 else "Their cells still show them"
+    restored = "A new kernel remembers what the notebook contains."
+    return [f"{shown}: clear the output or delete the cell to remove it from the notebook too. {restored}"]
 
 
 def thread(context: Context, name: str) -> Table:

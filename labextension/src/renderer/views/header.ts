@@ -7,7 +7,7 @@ import { visible } from '../visible-characters';
 import { VersionSwitch } from './version-switch';
 
 const TICK_MS = 200;
-const MARKS = ['stale', 'edited', 'replayed'] as const;
+const MARKS = ['removed', 'stale', 'edited', 'replayed'] as const;
 
 /** What the buttons of the header do. A button without an action is not shown. */
 export interface HeaderActions {
