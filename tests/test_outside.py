@@ -181,27 +181,30 @@ class FrontEnd:
 @FEWER
 @given(st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
 def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> None:
-    front = FrontEnd()
-    comms.register_comms(front, LivePage(Session(), ScheduledCells()).receive, lambda: None)
+    front, page = FrontEnd(), LivePage(Session(), ScheduledCells())
+    comms.register_comms(front, page.receive, lambda: None, page.reorder)
     front.targets[DOCUMENT_COMM](front, {"content": {}})
     for each in data:
         front.take({"content": {"data": each}})
+        if isinstance(each, dict):
+            page.reorder(each)
 
 
 MESSAGES = st.fixed_dictionaries(
-    {"type": st.sampled_from(["here", "stop", "decide", "state"])},
-    optional={"id": JSON, "input": JSON, "allowed": JSON, "always": JSON, "reason": JSON},
+    {"type": st.sampled_from(["here", "stop", "decide", "state", "order"])},
+    optional=dict.fromkeys(("id", "input", "allowed", "always", "reason", "page", "sent_at", "order"), JSON),
 )
 
 
 @FEWER
 @given(st.one_of(JSON, st.fixed_dictionaries({"message": st.one_of(MESSAGES, JSON)}, optional={"turn": JSON})))
 def test_any_request_from_a_page_is_answered(request_: Any) -> None:
-    stop = threading.Event()
+    stop, orders = threading.Event(), list[Any]()
     message = request_.get("message") if isinstance(request_, dict) else None
-    stops = isinstance(message, dict) and message.get("type") == "stop" and not isinstance(request_.get("turn"), str)
-    assert answer_page(request_, stop.set) == {"received": stops}
-    assert stop.is_set() == stops
+    kind = message.get("type") if isinstance(message, dict) and not isinstance(request_.get("turn"), str) else None
+    assert answer_page(request_, stop.set, orders.append) == {"received": kind in ("stop", "order")}
+    assert stop.is_set() == (kind == "stop")
+    assert orders == [message] * (kind == "order")
 
 
 @FEWER

@@ -156,11 +156,21 @@ export interface StateMessage {
   readonly type: 'state';
 }
 
-export type PageMessage = HereMessage | StopMessage | DecideMessage | StateMessage;
+/** Cells were moved or deleted while others are queued, whose descriptions are out of date. */
+export interface OrderMessage {
+  readonly type: 'order';
+  /** `DocumentDescription.page`. */
+  readonly page: string;
+  readonly sent_at: number;
+  /** The ids of all cells. */
+  readonly order: readonly string[];
+}
+
+export type PageMessage = HereMessage | StopMessage | DecideMessage | StateMessage | OrderMessage;
 
 /** Sent on the control channel, which the kernel reads while a cell runs. */
 export interface PageRequest {
-  /** The id of the turn; without it, Stop stops whatever is running. */
+  /** The id of the turn. Stop without it stops whatever is running. */
   readonly turn?: string;
   readonly message: PageMessage;
 }
@@ -193,6 +203,8 @@ export interface CellDescription {
 export interface DocumentDescription {
   readonly name: string;
   readonly path: string;
+  /** Tells the pages apart that share a kernel. */
+  readonly page: string;
   /** Seconds since the epoch. */
   readonly sent_at: number;
   /** The ids of all cells. */

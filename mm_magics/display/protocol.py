@@ -153,7 +153,14 @@ class StateMessage(TypedDict):
     type: Literal["state"]
 
 
-PageMessage = HereMessage | StopMessage | DecideMessage | StateMessage
+class OrderMessage(TypedDict):
+    type: Literal["order"]
+    page: str
+    sent_at: float
+    order: Sequence[str]
+
+
+PageMessage = HereMessage | StopMessage | DecideMessage | StateMessage | OrderMessage
 
 
 class PageRequest(TypedDict):
@@ -183,6 +190,7 @@ class CellDescription(TypedDict):
 class DocumentDescription(TypedDict):
     name: str
     path: str
+    page: str
     sent_at: float
     order: Sequence[str]
     pending: Sequence[str]

@@ -24,12 +24,13 @@ HEARTBEAT_S = 0.5
 _running: weakref.WeakValueDictionary[str, TurnChannel] = weakref.WeakValueDictionary()
 
 
-def answer_page(request: object, stop: Callable[[], None]) -> PageReply:
+def answer_page(request: object, stop: Callable[[], None], reorder: Callable[[Mapping[str, Any]], None]) -> PageReply:
     """Answer a `PageRequest`.
 
     Args:
         request: What a page sent.
         stop: Stops whatever is running; called for a Stop that names no turn.
+        reorder: Called with an `OrderMessage`.
     """
     match request:
         case {"turn": str(id_), "message": {"type": str(kind)} as message}:
@@ -42,6 +43,9 @@ def answer_page(request: object, stop: Callable[[], None]) -> PageReply:
             return {"received": True}
         case {"message": {"type": "stop"}}:
             stop()
+            return {"received": True}
+        case {"message": {"type": "order"} as message}:
+            reorder(message)
             return {"received": True}
     return {"received": False}
 

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from mm_magics.text import decode_json
 MAX_BYTES = 64 * 1024 * 1024
 SETTINGS_KEY = "minimax"
 """Where the metadata of a notebook has settings."""
+MAX_PAGES = 20
+"""Pages whose cells are remembered, the last ones that described them."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Document:
     `pending` are the ids of cells that are running or queued: their outputs are not up to date. A turn that is more
     than `grace` seconds older than the document is in it, unless its output was cleared. `settings` are those in its
     metadata, unchecked. The turns of `remembered` cells are those in the kernel's memory: the front end does not keep
-    their records.
+    their records. The turns of `deleted` cells are forgotten, even if they are newer.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Document:
     grace: float = 2.0
     settings: object = None
     remembered: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
 
     @property
     def faults(self) -> list[str]:
@@ -223,9 +227,10 @@ def _parsed(record: Any) -> Any:
 class LiveNotebook:
     """The notebook as the front end describes it before each execution, with unsaved edits.
 
-    A description has `name`, `path` (from the server's root folder), `settings` (in the metadata), `order` (all cell
-    ids), `pending` (ids) and `changed`: the cells that changed since the last description, by id, in the notebook
-    format.
+    A description has `page` (its id), `name`, `path` (from the server's root folder), `settings` (in the metadata),
+    `order` (all cell ids), `pending` (ids) and `changed`: the cells that changed since the last description of this
+    page, by id, in the notebook format. It may have waited while a cell ran: `reorder` receives the order that the cells
+    have by then.
     """
 
     def __init__(self) -> None:
@@ -234,7 +239,9 @@ class LiveNotebook:
         self.error: NotebookError | None = None
         self.document: Document | None = None
         self._cells: dict[str, Cell] = {}
+        self._pages: dict[str, dict[str, Cell]] = {}
         self._updated: Document | None = None
+        self._later_order: Mapping[str, Any] = {}
 
     def receive(self, description: Mapping[str, Any] | Document | NotebookError) -> None:
         """Apply a description, or take the whole document. A malformed one is ignored, and `error` says so."""
@@ -251,12 +258,35 @@ class LiveNotebook:
             return
         self.error = None
         self.name, self.path = (str(description.get(key) or getattr(self, key)) for key in ("name", "path"))
-        cells = {id_: cell for id_, cell in self._cells.items() if id_ not in changed} | _cells_by_id(changed)
+        page = str(description.get("page"))
+        cells = self._pages.pop(page, {}) | _cells_by_id(changed)
         self._cells = {id_: cells[id_] for id_ in order if isinstance(id_, str) and id_ in cells}
-        waiting = frozenset(map(str, pending))
-        self._updated = self.document = Document(
-            self.name, time.time(), [*self._cells.values()], waiting, grace=0.0, settings=description.get("settings")
-        )
+        self._pages = {page: self._cells, **dict(islice(self._pages.items(), MAX_PAGES - 1))}
+        waiting, now = frozenset(map(str, pending)), self._order_now(description)
+        deleted = frozenset(self._cells).difference(now)
+        shown = [self._cells[id_] for id_ in now]
+        fields: dict[str, Any] = {"settings": description.get("settings"), "deleted": deleted}
+        self._updated = self.document = Document(self.name, time.time(), shown, waiting, grace=0.0, **fields)
+
+    def reorder(self, message: Mapping[str, Any]) -> None:
+        """Receive the order of the cells on a page, which its earlier descriptions do not have. Any thread may call it.
+
+        A message has `page`, `sent_at` and `order`, as descriptions have them. A malformed one is ignored.
+        """
+        if isinstance(message.get("order"), list) and isinstance(message.get("sent_at"), int | float):
+            self._later_order = message
+
+    def _order_now(self, description: Mapping[str, Any]) -> list[str]:
+        """Return the ids of the described cells that are still on the page, in their order by now.
+
+        A cell that was deleted before it runs is kept: its prompt must have a place.
+        """
+        later, sent_at, scheduled = self._later_order, description.get("sent_at"), description.get("scheduled")
+        if not later or later.get("page") != description.get("page") or not isinstance(sent_at, int | float):
+            return [*self._cells]
+        now = [id_ for id_ in dict.fromkeys(map(str, later["order"])) if id_ in self._cells]
+        runs = {id_ for id_ in self._cells if isinstance(scheduled, list) and id_ in scheduled}
+        return [*self._cells] if later["sent_at"] < sent_at or not runs <= set(now) else now
 
     @staticmethod
     def cells_in(description: Mapping[str, Any]) -> list[Cell]:

@@ -340,9 +340,12 @@ class History:
         newer = {
             place: entry
             for place, entry in self._entries.items()
-            if place[1].startswith("turn ")
-            or place[1] in document.pending | document.remembered
-            or (entry.put_at + document.grace >= document.saved_at and not elsewhere(place, entry))
+            if place[1] not in document.deleted
+            and (
+                place[1].startswith("turn ")
+                or place[1] in document.pending | document.remembered
+                or (entry.put_at + document.grace >= document.saved_at and not elsewhere(place, entry))
+            )
         }
         newer_cells = {key for _, key in newer} - document.remembered
         self._sources = {cell.id: cell.source for cell in document.cells if cell.id not in newer_cells}

@@ -6,7 +6,7 @@ answered. A request about the running turn, such as Stop, is answered at once, w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mm_magics.display.ipykernel_compat import answer_on_control
@@ -17,19 +17,22 @@ Send = Callable[[DocumentAnswer], None]
 Receive = Callable[[dict[str, Any], Send], None]
 
 
-def register_comms(shell: Any, receive_document: Receive, stop: Callable[[], None]) -> None:
+def register_comms(
+    shell: Any, receive_document: Receive, stop: Callable[[], None], reorder: Callable[[Mapping[str, Any]], None]
+) -> None:
     """Register with the kernel what receives the page's messages.
 
     Args:
         shell: The IPython shell; without a kernel nothing is registered.
         receive_document: Called with each description of the notebook and a function that answers it.
         stop: Stops whatever is running.
+        reorder: Called with each `OrderMessage`, on another thread.
     """
     kernel = getattr(shell, "kernel", None)
     manager = getattr(kernel, "comm_manager", None)
     if manager is not None:
         manager.register_target(DOCUMENT_COMM, _target(receive_document))
-        answer_on_control(kernel, REQUEST_TARGET, lambda request: answer_page(request, stop))
+        answer_on_control(kernel, REQUEST_TARGET, lambda request: answer_page(request, stop, reorder))
 
 
 def _target(receive: Receive) -> Callable[[Any, dict[str, Any]], None]:

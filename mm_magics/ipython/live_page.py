@@ -66,6 +66,11 @@ class LivePage:
         self._session.refresh()
         self.send_marks()
 
+    def reorder(self, message: Mapping[str, Any]) -> None:
+        """Receive an `OrderMessage`, while a cell runs."""
+        if isinstance(self._session.notebook, LiveNotebook):
+            self._session.notebook.reorder(message)
+
     def record_output(self, cell_id: str | None, turn: Turn, make: Callable[[], CellOutput], *, replayed: bool) -> None:
         """Record the final output of a turn, in case no page was connected to receive it."""
         if cell_id:

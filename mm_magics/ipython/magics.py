@@ -34,7 +34,7 @@ class MiniMaxMagics(Magics):
         self._colab = ColabPage()
         self.page = LivePage(session, frontend.scheduled_cells(shell))
         self.prompt_cells = PromptCells(session, shell, self.page, CellRecorder(shell))
-        comms.register_comms(shell, self.page.receive, self.prompt_cells.stop)
+        comms.register_comms(shell, self.page.receive, self.prompt_cells.stop, self.page.reorder)
 
     @no_var_expand
     @line_cell_magic

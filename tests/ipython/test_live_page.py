@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.scheduled_cells import ScheduledCells
@@ -80,3 +82,60 @@ def test_switching_a_version_keeps_the_other_answers_of_the_cell() -> None:
     kernel.page.replace_turn(first)
     (output,) = kernel.sent[-1]["outputs"].values()
     assert len(output["more"]) == 1
+
+
+PROMPTS = dict.fromkeys("abc", "%%minimax\nQ")
+
+
+def run_while_the_page_changes(kernel: Kernel, order: str, **fields: Any) -> list[str]:
+    """Queue the cells a, b and c, change the order of the page while `a` runs, and return what `c` then sees."""
+    for queued in ("a", "ab", "abc"):
+        if queued == "ab":
+            kernel.answer("1", "a", "one")
+            kernel.page.reorder({"page": "p", "sent_at": 10, "order": list(order), **fields})
+        if queued == "abc":
+            kernel.answer("2", "b", "two")
+        kernel.describe(PROMPTS, pending=list(queued), scheduled=[queued[-1]], page="p", sent_at=len(queued))
+    return [each.text for each in kernel.session.history.context_turns("main", "c")]
+
+
+@pytest.mark.parametrize(
+    ("order", "seen"),
+    [
+        ("abc", ["one", "two"]),
+        ("bc", ["two"]),
+        ("bac", ["two", "one"]),
+        ("acb", ["one"]),
+        ("bcbx", ["two"]),
+        ("ab", ["one", "two"]),
+    ],
+)
+def test_a_queued_prompt_sees_the_cells_as_they_are_when_it_runs(order: str, seen: list[str]) -> None:
+    assert run_while_the_page_changes(Kernel(), order) == seen
+
+
+@pytest.mark.parametrize("fields", [{"page": "another"}, {"sent_at": 0}, {"sent_at": "10"}])
+def test_the_order_of_another_page_or_an_earlier_one_is_not_used(fields: dict[str, Any]) -> None:
+    assert run_while_the_page_changes(Kernel(), "bc", **fields) == ["one", "two"]
+
+
+def test_a_cell_that_was_deleted_and_restored_is_there_again() -> None:
+    kernel = Kernel()
+    assert run_while_the_page_changes(kernel, "bc") == ["two"]
+    (two,) = kernel.session.history.turns("main")
+    one = turn("q", "one", cell_id="a")
+    kernel.describe(PROMPTS, shown={"a": [one], "b": [two]}, page="p", sent_at=20)
+    assert [each.text for each in kernel.session.history.turns("main")] == ["one", "two"]
+
+
+def test_each_page_of_a_kernel_describes_its_own_changes() -> None:
+    """Two browser tabs show different versions of a notebook, and each sends only what changed since it last did."""
+    kernel = Kernel()
+    (one,), (two,) = kernel.answer("1", "a", "one"), kernel.answer("2", "b", "two")
+    kernel.describe(PROMPTS, shown={"a": [one], "b": [two]}, page="first")
+    kernel.describe({"b": "%%minimax\nEdited", "c": "x"}, shown={"b": [two]}, page="second")
+    assert [each.text for each in kernel.session.history.turns("main")] == ["two"]
+    kernel.describe({}, page="first", order=list("abc"))
+    assert [each.text for each in kernel.session.history.turns("main")] == ["one", "two"]
+    kernel.describe({}, page="second", order=list("cb"))
+    assert [each.text for each in kernel.session.history.turns("main")] == ["two"]

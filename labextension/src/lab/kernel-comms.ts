@@ -12,6 +12,7 @@ import {
   type DocumentDescription,
   type OneTimeSettings,
 } from '../protocol';
+import { ConversationChanges } from './conversation-changes';
 import { NotebookDescriber } from './describe-notebook';
 import { requestOf } from './page-request';
 import { mentionsMiniMax } from './prompt-cell';
@@ -74,6 +75,7 @@ export class KernelComms {
   private readonly document: Channel<DocumentDescription>;
   private readonly describer = new NotebookDescriber();
   private readonly running: RunningCells;
+  private readonly changes: ConversationChanges | null = null;
   /** The JSON of each cell as the kernel last received it, by cell id. */
   private sentCells = new Map<string, string>();
   private stopRequested = false;
@@ -86,6 +88,16 @@ export class KernelComms {
   ) {
     this.running = RunningCells.of(panel.sessionContext);
     this.document = new Channel(DOCUMENT_COMM, CommsOverSubshells.Disabled, receive);
+    if (panel.content.model)
+      this.changes = new ConversationChanges(
+        panel.content.model,
+        () => {
+          this.reordered();
+        },
+        () => {
+          if (this.document.isOpen) this.answerChanged();
+        },
+      );
     void panel.sessionContext.ready.then(() => {
       this.requestMissedAnswers();
     });
@@ -125,7 +137,7 @@ export class KernelComms {
     }
   }
 
-  /** Describe the notebook to the kernel because an answer on the page was changed: the turns below may be stale. */
+  /** Describe the notebook to the kernel because the answers on the page have changed: the turns below may be stale. */
   answerChanged(): void {
     try {
       this.describe({});
@@ -135,8 +147,19 @@ export class KernelComms {
     }
   }
 
+  /** Tell the kernel the new order of the cells if cells are queued: it has received their descriptions already. */
+  private reordered(): void {
+    const { kernel } = this;
+    const { model } = this.panel.content;
+    if (!kernel || !model || !this.document.isOpen || this.running.ids.size === 0) return;
+    const order = [...model.cells].map(({ id }) => id);
+    const message = { page: kernel.clientId, sent_at: Date.now() / 1000, order };
+    void requestOf(kernel, { message: { type: 'order', ...message } });
+  }
+
   cellExecuted(id: string): void {
     this.running.executed(id);
+    this.changes?.executed(id);
     this.stopRequested = false;
   }
 
@@ -181,6 +204,7 @@ export class KernelComms {
     const description: DocumentDescription = {
       name: path.split('/').at(-1) ?? path,
       path,
+      page: kernel.clientId,
       sent_at: Date.now() / 1000,
       order: [...cells.keys()],
       pending: [...this.running.ids].filter((id) => cells.has(id)),
@@ -191,6 +215,7 @@ export class KernelComms {
     if (isOpen) this.document.send(description);
     else this.document.open(kernel, description);
     this.sentCells = new Map([...cells].map(([id, { json }]) => [id, json]));
+    this.changes?.described(description.pending);
   }
 
   private dropComms(): void {

@@ -1,8 +1,17 @@
 // What the kernel receives from a notebook, and what the page does with the answers of the kernel.
 import type { ICodeCellModel } from '@jupyterlab/cells';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { MIME_TYPE } from '../../src/protocol';
 import { kernelPlugin, stopAnswer } from '../../src/lab/kernel-plugin';
-import { fakeApp, openNotebook, settled, type FakePanel } from './fake-jupyterlab';
+import {
+  fakeApp,
+  openNotebook,
+  settled,
+  turnOutput,
+  turnRecord,
+  type CellContent,
+  type FakePanel,
+} from './fake-jupyterlab';
 
 const PROMPT = '%%minimax\nHi.';
 const DOCUMENT = 'mm_magics.document';
@@ -37,6 +46,7 @@ describe('before a cell runs', () => {
     expect(description).toEqual({
       name: 'page.ipynb',
       path: 'folder/page.ipynb',
+      page: 'this page',
       sent_at: expect.any(Number) as number,
       order: ['cell-0', 'cell-1'],
       pending: ['cell-1'],
@@ -205,6 +215,93 @@ describe('a page that was just opened', () => {
     panel.content.model!.dirty = false;
     panel.kernel.reply(DOCUMENT, { outputs });
     expect(panel.content.model!.dirty).toBe(false);
+  });
+});
+
+describe('without running a cell, the notebook is described again', () => {
+  const wait = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 350));
+  const answered = (id: string): object => ({
+    source: PROMPT,
+    outputs: [turnOutput(turnRecord('Hello', { id }))],
+  });
+  const described = async (): Promise<FakePanel> => {
+    const panel = await activate(
+      openNotebook([answered('one'), answered('two'), PROMPT] as CellContent[]),
+    );
+    panel.schedule(2);
+    panel.finish(2);
+    await wait();
+    expect(panel.kernel.descriptions).toHaveLength(1);
+    return panel;
+  };
+
+  it.each<[string, (panel: FakePanel) => void]>([
+    [
+      'a cell is deleted',
+      ({ content }) => {
+        content.model!.sharedModel.deleteCell(0);
+      },
+    ],
+    [
+      'a cell is moved',
+      ({ content }) => {
+        content.model!.sharedModel.moveCell(0, 1);
+      },
+    ],
+    [
+      'a cell is added',
+      ({ content }) => void content.model!.sharedModel.addCell({ cell_type: 'raw' }),
+    ],
+    [
+      'an answer is cleared',
+      ({ content }) => {
+        (content.widgets[1]!.model as ICodeCellModel).outputs.clear();
+      },
+    ],
+  ])('once %s', async (_name, change) => {
+    const panel = await described();
+    change(panel);
+    await wait();
+    const [, description, ...more] = panel.kernel.descriptions;
+    expect(more).toEqual([]);
+    expect(description).not.toHaveProperty('scheduled');
+    await wait();
+    expect(panel.kernel.descriptions).toHaveLength(2);
+  });
+
+  it('but not for typing, another output, or the answer of a cell that ran', async () => {
+    const panel = await described();
+    panel.setSource(0, '%%minimax\nEdited.');
+    panel.schedule(2);
+    panel.show(2, { 'text/plain': 'text' });
+    panel.show(2, { [MIME_TYPE]: turnRecord('New', { id: 'three' }) });
+    panel.finish(2);
+    await wait();
+    expect(panel.kernel.descriptions).toHaveLength(2);
+    panel.show(2, { 'text/plain': 'text' });
+    await wait();
+    expect(panel.kernel.descriptions).toHaveLength(3);
+  });
+
+  it('but not to a kernel that has not seen it yet', async () => {
+    const panel = await activate(openNotebook([answered('one'), PROMPT] as CellContent[]));
+    panel.content.model!.sharedModel.deleteCell(0);
+    await wait();
+    expect(panel.kernel.calls).toEqual([]);
+  });
+
+  it('and while cells are queued, their new order is sent at once', async () => {
+    const panel = await described();
+    panel.schedule(0);
+    panel.schedule(2);
+    panel.content.model!.sharedModel.deleteCell(0);
+    await settled();
+    const [{ message }] = panel.kernel.requests as [{ message: Record<string, unknown> }];
+    const { sent_at: sentAt, page, ...rest } = message;
+    expect(rest).toEqual({ type: 'order', order: ['cell-1', 'cell-2'] });
+    const last = panel.kernel.descriptions.at(-1)!;
+    expect(page).toBe(last['page']);
+    expect(sentAt).toBeGreaterThanOrEqual(last['sent_at'] as number);
   });
 });
 
