@@ -224,6 +224,12 @@ class History:
             self._order.append(place[1])
         entry = self._current_entry(place)
         turn = self.with_versions(turn)
+        if self.has_document:  # the notebook shows this answer, and none of another thread any more
+            self._entries = {
+                (thread, key): each
+                for (thread, key), each in self._entries.items()
+                if key != place[1] or thread == turn.thread or self._is_current(each)
+            }
         self._pinned.pop(place, None)
         self._sources.pop(place[1], None)
         self._removed = {removed for removed in self._removed if removed[0] != turn.cell_id}

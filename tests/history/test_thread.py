@@ -44,6 +44,21 @@ def test_a_cell_has_one_turn_per_thread() -> None:
     assert [each.text for each in history.threads()["other"]] == ["elsewhere"]
 
 
+def test_a_cell_of_a_notebook_shows_the_answer_of_one_thread() -> None:
+    history, turns = history_of("a", "b")
+    cells = [Cell(str(each.cell_id), "code", "%%minimax\nQ", turn=each) for each in turns]
+    history.follow(Document("page", 0.0, cells))
+    history.run = "1"
+    for thread in ("one", "two"):  # a loop that asks in two threads
+        history.put(turn("q", thread, cell_id="a", thread=thread))
+    assert {name: [each.text for each in found] for name, found in history.threads().items()} == {
+        "main": ["a1"],
+        "one": ["one"],
+        "two": ["two"],
+    }
+    assert history.stale() == {turns[1].place}
+
+
 @pytest.mark.parametrize(
     ("cell", "context", "texts"),
     [

@@ -84,7 +84,7 @@ export class KernelComms {
 
   constructor(
     private readonly panel: NotebookPanel,
-    receive: (answer: Unchecked<DocumentAnswer>) => void,
+    private readonly receive: (answer: Unchecked<DocumentAnswer>) => void,
   ) {
     this.running = RunningCells.of(panel.sessionContext);
     this.document = new Channel(DOCUMENT_COMM, CommsOverSubshells.Disabled, receive);
@@ -212,8 +212,13 @@ export class KernelComms {
       settings: (content.model.getMetadata(SETTINGS_KEY) ?? {}) as JSONObject,
       ...extra,
     };
-    if (isOpen) this.document.send(description);
-    else this.document.open(kernel, description);
+    if (isOpen) {
+      this.document.send(description);
+    } else {
+      // A new kernel sends the marks that it knows. Those of the old one are out of date.
+      this.receive({ marks: {} });
+      this.document.open(kernel, description);
+    }
     this.sentCells = new Map([...cells].map(([id, { json }]) => [id, json]));
     this.changes?.described(description.pending);
   }

@@ -105,5 +105,9 @@ describe('the mark of an edited cell', () => {
     panel.setSource(0, source);
     await settled();
     expect(marks()).toBe('stale');
+    panel.kernelChanged.emit({});
+    panel.schedule(0);
+    await settled();
+    expect(marks()).toBe('');
   });
 });
