@@ -1,8 +1,8 @@
 """Keep the page that shows the notebook up to date with what only the kernel knows.
 
 That is the answers that ended while no page was connected, and the marks of turns (removed, stale, replayed). They are
-sent as `DocumentAnswer`s (`mm_magics.display.protocol`), only to pages with the extension. Nothing sent is needed later:
-all of it can be computed again.
+sent as `DocumentAnswer`s (`mm_magics.display.protocol`), only to pages with the extension. Nothing sent is needed
+later: all of it can be computed again.
 """
 
 from __future__ import annotations
