@@ -199,7 +199,7 @@ def test_without_the_extension_the_first_prompt_and_the_doctor_say_what_is_missi
 
 
 @pytest.mark.slow
-def test_a_page_that_lost_the_kernel_to_another_one_is_told_so(bare, stdin):
+def test_a_page_that_lost_the_kernel_to_another_one_says_so(bare, stdin):
     """Of two pages, jupyter-server-documents connects the last one: the kernel knows a page, but not this cell."""
     assert bare.run("%load_ext mm_magics", stdin=stdin).error is None
     page = ServerPage(bare, stdin, {word: f"%%minimax\n{word}." for word in ("one", "two")})
