@@ -229,8 +229,8 @@ class LiveNotebook:
 
     A description has `page` (its id), `name`, `path` (from the server's root folder), `settings` (in the metadata),
     `order` (all cell ids), `pending` (ids) and `changed`: the cells that changed since the last description of this
-    page, by id, in the notebook format. It may have waited while a cell ran: `reorder` receives the order that the cells
-    have by then.
+    page, by id, in the notebook format. It may have waited while a cell ran: `reorder` receives the order that the
+    cells have by then.
     """
 
     def __init__(self) -> None:
