@@ -12,8 +12,8 @@ from mm_magics import Session, map_prompts
 from mm_magics.api.models import CATALOGUE
 from mm_magics.api.thinking import EFFORTS, NAMES, choices, thinking_fields
 from mm_magics.display.mime_bundle import make_bundle
+from mm_magics.display.page_view import final_state
 from mm_magics.display.usage_line import summary_line
-from mm_magics.display.widget import final_state
 from mm_magics.errors import RequestError
 from mm_magics.simulator import Simulator
 
