@@ -51,7 +51,8 @@ def detect(shell: Any) -> FrontEnd:
     - `console`: jupyter console
     - `notebook`: a page that runs its own cells and displays widgets
     - `server`: a page with our extension whose cells the Jupyter server executes
-    - `plain`: nbclient and similar programs, and the Jupyter server for a page without our extension
+    - `plain`: nbclient and similar programs, the Jupyter server for a page without our extension, and pages that do not
+      name their cells (Notebook 6)
     """
     if not hasattr(shell, "kernel"):
         return "terminal"
@@ -59,7 +60,16 @@ def detect(shell: Any) -> FrontEnd:
         return "notebook"
     if cell_id(shell):
         return "server"
-    return "console" if _content(shell).get("allow_stdin") and not is_server_execution(shell) else "plain"
+    is_console = _content(shell).get("allow_stdin") and not _is_page(shell) and not is_server_execution(shell)
+    return "console" if is_console else "plain"
+
+
+def _is_page(shell: Any) -> bool:
+    """Return whether JavaScript made the request: `@jupyterlab/services` and Notebook 6 write this protocol version.
+
+    Consoles use `jupyter_client`, which writes 5.3 or later.
+    """
+    return (current_request(shell).get("header") or {}).get("version") == "5.2"
 
 
 def is_server_execution(shell: Any) -> bool:

@@ -11,9 +11,12 @@ import pytest
 from mm_magics.ipython import frontend
 
 
-def shell_of(*, kernel: bool = True, metadata: Any = None, content: Any = None, **names: Any) -> Any:
+def shell_of(
+    *, kernel: bool = True, metadata: Any = None, content: Any = None, header: Any = None, **names: Any
+) -> Any:
     """A fake shell with the attributes that are used."""
-    shell = SimpleNamespace(user_ns=names, get_parent=lambda: {"metadata": metadata, "content": content})
+    request = {"metadata": metadata, "content": content, "header": header}
+    shell = SimpleNamespace(user_ns=names, get_parent=lambda: request)
     if kernel:
         shell.kernel = object()
     else:
@@ -30,6 +33,8 @@ NOTEBOOK: Any = {"metadata": {"cellId": "c1"}, "content": {"allow_stdin": True, 
         (shell_of(kernel=False), "terminal"),
         (shell_of(**NOTEBOOK), "notebook"),
         (shell_of(content={"allow_stdin": True}), "console"),
+        (shell_of(content={"allow_stdin": True}, header={"version": "5.3"}), "console"),
+        (shell_of(content={"allow_stdin": True}, header={"version": "5.2"}), "plain"),
         (shell_of(content={"allow_stdin": False}), "plain"),
         (shell_of(), "plain"),
         (shell_of(metadata={"cellId": ""}), "plain"),

@@ -74,6 +74,7 @@ class Kernel:
         *,
         stdin: bool = False,
         metadata: dict[str, Any] | None = None,
+        header: dict[str, Any] | None = None,
         when: Callable[[str, dict[str, Any]], bool] | None = None,
         then: Callable[[], None] | None = None,
     ) -> Run:
@@ -81,6 +82,7 @@ class Kernel:
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": stdin}
         request = self.client.session.msg("execute_request", {**content, "stop_on_error": True})
         request["metadata"] |= metadata or {}
+        request["header"] |= header or {}
         if cell_id:
             request["metadata"]["cellId"] = cell_id
         self.client.shell_channel.send(request)

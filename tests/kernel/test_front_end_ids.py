@@ -190,16 +190,17 @@ def notes(run: Run) -> list[str]:
     return output["metadata"].get(MIME_TYPE, {}).get("notes", [])
 
 
-def test_without_ids_and_notebook_a_prompt_that_may_have_been_edited_is_reported_once(kernel, simulator):
-    kernel.run("%%minimax\nMy name is Ada.")
-    (note,) = notes(kernel.run("%%minimax\nMy name is Bob."))
+@pytest.mark.parametrize("options", [{}, {"stdin": True, "header": {"version": "5.2"}}], ids=["nbclient", "Notebook 6"])
+def test_without_ids_and_notebook_a_prompt_that_may_have_been_edited_is_reported_once(kernel, simulator, options):
+    kernel.run("%%minimax\nMy name is Ada.", **options)
+    (note,) = notes(kernel.run("%%minimax\nMy name is Bob.", **options))
     assert sent_by(simulator) == ["My name is Ada.", "My name is Bob."]
     assert "If this prompt replaces “My name is Ada.”, the model receives both." in note
-    assert notes(kernel.run("%%minimax\nWhat is the capital of France?")) == []
-    (note,) = notes(kernel.run("%%minimax\nMy name is Eve."))
+    assert notes(kernel.run("%%minimax\nWhat is the capital of France?", **options)) == []
+    (note,) = notes(kernel.run("%%minimax\nMy name is Eve.", **options))
     assert "“My name is Bob.”" in note
-    kernel.run("%minimax clear")
-    assert notes(kernel.run("%%minimax\nMy name is Eve.")) == []
+    kernel.run("%minimax clear", **options)
+    assert notes(kernel.run("%%minimax\nMy name is Eve.", **options)) == []
 
 
 def test_a_script_may_send_similar_prompts(kernel):
