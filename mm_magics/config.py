@@ -76,6 +76,10 @@ class MiniMax(Configurable):
     max_cost = Float(
         None, allow_none=True, min=0.0, help="Cost in US dollars after which a turn makes no more tool calls."
     ).tag(config=True)
+    prices = Dict(
+        key_trait=Unicode(),
+        help="Prices of models in US dollars per million tokens: `{NAME: [IN, OUT]}`. They precede the known ones.",
+    ).tag(config=True)
     tool_timeout = Float(120.0, min=0.1, help="Time limit for one tool call, in seconds.").tag(config=True)
     tool_limit = Int(
         TOOL_LIMIT, min=0, help="Maximum characters of one tool result that are sent to the model. 0: no limit."
@@ -154,6 +158,14 @@ class MiniMax(Configurable):
         except ConfigError as error:
             raise TraitError(f"{error.message} {error.hint}") from None
 
+    @validate("prices")
+    def _check_prices(self, proposal: dict[str, Any]) -> dict[str, list[float]]:
+        prices: dict[str, Any] = proposal["value"]
+        for name, amounts in prices.items():
+            if not (isinstance(amounts, list | tuple) and len(amounts) == 2 and all(map(_is_amount, amounts))):
+                raise TraitError(f"The price of {name} must be two amounts of US dollars, not {amounts!r}.")
+        return {name: [float(each) for each in amounts] for name, amounts in prices.items()}
+
     @validate("timeout", "max_seconds")
     def _check_timeout(self, proposal: dict[str, Any]) -> float:
         value: float = proposal["value"]
@@ -167,6 +179,10 @@ class MiniMax(Configurable):
         if value is not None and not 0 < value <= 1:
             raise TraitError(f"{proposal['trait'].name} must be above 0 and at most 1, not {value!r}.")
         return value
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 NOTEBOOK_SETTINGS = ("model", "system", "temperature", "top_p", "max_tokens", "thinking", "thread")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from mm_magics.api.messages import Block
-from mm_magics.api.models import DEFAULT_MODEL
+from mm_magics.api.models import DEFAULT_MODEL, own_price
 from mm_magics.config import MiniMax, Settings, checked_base_url
 from mm_magics.endpoint.call import Call
 from mm_magics.endpoint.client import Client
@@ -163,10 +163,12 @@ class Session:
                 toolbox=toolbox,
                 timeout=chosen["timeout"],
                 replay=chosen["replay"],
-                notes=[*notes, *prepared.notes, *(toolbox.unenforced_limits(model) if toolbox else ())],
+                notes=[*notes, *prepared.notes],
                 default_model=default_model,
                 for_model=for_model,
                 replaced=is_replaced or fields.is_replaced,
+                max_cost=chosen["max_cost"],
+                own_price=own_price(self.settings.value("prices"), model),
             )
 
         notes: list[str] = []
@@ -215,6 +217,7 @@ class Session:
             raise NotRecordedError(
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
+        prompt.check_limits()
         client, stop = self.client(prompt.timeout), stop or threading.Event()
         timeout, max_seconds = prompt.timeout, self.settings.value("max_seconds")
         call = lambda body: Call(client.message_reader(body), timeout, max_seconds, stop)  # noqa: E731

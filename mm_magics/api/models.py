@@ -7,7 +7,7 @@ captures.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -163,6 +163,18 @@ DEFAULT_MODEL = "MiniMax-M2.7"
 def model(name: str) -> Model:
     """Return the catalogue's entry; for an unknown name, a `Model` with nothing but the name."""
     return CATALOGUE.get(name) or Model(name, thinking="unknown")
+
+
+def own_price(prices: Mapping[str, Sequence[float]], name: str) -> Price | None:
+    """Return the price of a model from the setting `prices`; None if it has none. Cached input counts as input.
+
+    >>> own_price({"mine": [0.1, 0.4]}, "mine")
+    Price(input=0.1, output=0.4, cache_read=0.1, cache_write=0.1)
+    """
+    if name not in prices:
+        return None
+    input_, output = prices[name]
+    return Price(input_, output, input_, input_)
 
 
 def marks(name: str, offered: Collection[str] | None = None) -> list[str]:

@@ -39,7 +39,19 @@ def input_tokens(usage: Mapping[str, Any]) -> int:
     return sum(models.tokens(usage, name) for name in TOKEN_COUNTERS if name != "output_tokens")
 
 
-def total_cost(model: str, usages: Iterable[Mapping[str, Any]]) -> float | None:
-    """Add up the cost of calls of one model in US dollars; None if its price is unknown."""
-    costs = [models.cost(model, usage) for usage in usages]
+def response_cost(model: str, response: Mapping[str, Any]) -> float | None:
+    """Return the cost of a response, an entry of `Turn.responses`, in US dollars; None if it is unknown.
+
+    It is recorded if the user set the price; else it follows from the catalogue.
+
+    >>> response_cost("mine", {"usage": {}, "cost": 0.5}), response_cost("mine", {"usage": {}})
+    (0.5, None)
+    """
+    recorded = response.get("cost")
+    return models.plausible_number(recorded) if recorded is not None else models.cost(model, reported(response))
+
+
+def total_cost(model: str, responses: Iterable[Mapping[str, Any]]) -> float | None:
+    """Add up the cost of responses of one model in US dollars; None if one is unknown."""
+    costs = [response_cost(model, response) for response in responses]
     return None if None in costs else sum((each for each in costs if each is not None), 0.0)

@@ -85,5 +85,6 @@ def estimate(job: MapJob) -> DryRun:
                 calls, request_bytes = calls + 1, request_bytes + len(builder.build(text, digest).body)
     tokens_in = round(request_bytes / BYTES_PER_TOKEN)
     tokens_out = calls * (round(stored_tokens_out / stored) if stored else FIRST_ANSWER_TOKENS)
-    cost = models.cost(job.prompt.model, {"input_tokens": tokens_in, "output_tokens": tokens_out})
+    price = job.prompt.price
+    cost = None if price is None else models.cost_at(price, {"input_tokens": tokens_in, "output_tokens": tokens_out})
     return DryRun(len(job.rows), prompts, calls, stored, errors, tokens_in, tokens_out, cost)

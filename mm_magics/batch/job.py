@@ -96,10 +96,8 @@ class MapJob:
             break
 
     def check_price(self) -> None:
-        """Raise `UsageError` if there is a budget and the price of the model is unknown."""
-        model = self.prompt.model
-        if self.options.budget is not None and models.model(model).price is None:
-            raise UsageError(f"The price of {model} is unknown, so a budget cannot be enforced.", "Leave budget out.")
+        """Raise `UsageError` if a limit on the cost cannot be enforced: the price of the model is unknown."""
+        self.prompt.check_limits("" if self.options.budget is None else "budget")
 
 
 def build_job(

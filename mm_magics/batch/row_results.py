@@ -65,9 +65,9 @@ class RowResults:
         self._open = bytearray(b"\1") * count
         self.use_model(model)
 
-    def use_model(self, name: str) -> None:
-        """Count what follows at the price of this model."""
-        self._model, self.is_price_known = name, models.model(name).price is not None
+    def use_model(self, name: str, price: models.Price | None = None) -> None:
+        """Count what follows as answers of this model. `price` is set by the user."""
+        self._model, self.is_price_known = name, (price or models.model(name).price) is not None
 
     def add(self, rows: Sequence[int], reply: Reply, *, fresh: bool) -> bool:
         """Add the reply to these rows and return whether it should be stored. `fresh` is False if it is from there."""
@@ -121,11 +121,11 @@ class RowResults:
         for name, tokens in usage.total_tokens(usages).items():
             self.usage[name] += tokens
         self.calls += len(usages)
-        self.cost += usage.total_cost(self._model, usages) or 0.0
+        self.cost += usage.total_cost(self._model, responses) or 0.0
 
     def _usage_of(self, reply: Reply) -> RowUsage:
         usages = [usage.reported(response) for response in reply.responses]
-        cost = usage.total_cost(self._model, usages)
+        cost = usage.total_cost(self._model, reply.responses)
         tokens_out = sum(models.tokens(each, "output_tokens") for each in usages)
         return RowUsage(sum(map(usage.input_tokens, usages)), tokens_out, cost)
 

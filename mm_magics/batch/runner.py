@@ -63,6 +63,7 @@ class RowRunner:
 
     def __init__(self, job: MapJob, stop: threading.Event) -> None:
         self.results = RowResults(len(job.rows), job.prompt.model, job.schema, with_usage=job.options.figures)
+        self.results.use_model(job.prompt.model, job.prompt.own_price)
         self.job, self._stop = job, stop
         self._builder = RequestBuilder(job.prompt)
         self._store = Store(job.store)
@@ -190,6 +191,7 @@ class RowRunner:
                 case Failed(refused_model=True) if (replaced := self._replace_model(event)) is not None:
                     shown += replaced
                 case Failed(digest, reason, sent, responses):
+                    self.job.prompt.add_cost(responses)
                     self.results.count(responses)
                     self.job.ledger.add(self._builder.model, [*responses, *([{}] if sent else [])])
                     self._failed[digest] = reason
@@ -208,7 +210,7 @@ class RowRunner:
         self.job = replace(self.job, prompt=prompt)
         self.job.check_price()
         self._builder = RequestBuilder(prompt)
-        self.results.use_model(prompt.model)
+        self.results.use_model(prompt.model, prompt.own_price)
 
     def _replace_model(self, failed: Failed) -> list[RunnerEvent] | None:
         """Send all pending requests to another model if nobody chose the refused one. Else return None."""
@@ -251,6 +253,7 @@ class RowRunner:
 
     def _add_answer(self, digest: bytes, reply: Reply) -> None:
         """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""
+        self.job.prompt.add_cost(reply.responses)
         self.job.ledger.add(self._builder.model, reply.responses)
         if reply.responses and (default := self.job.prompt.instead_of):
             reply.responses[0]["instead_of"] = default

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mm_magics.api import models
 from mm_magics.api.messages import Message
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.row_results import RowResults
@@ -30,6 +31,9 @@ def summary_turn(job: MapJob, results: RowResults, status: Status) -> Turn:
         "calls": results.calls,
         **({"instead_of": prompt.instead_of} if prompt.instead_of else {}),
     }
+    entry = models.model(prompt.model)
+    if prompt.own_price or entry.long_price:  # the sum of the usage does not tell what each call cost
+        response["cost"] = results.cost
     answer: Message = {"role": "assistant", "content": [{"type": "text", "text": summary_text(job, results)}]}
     return prompt.turn(status, [prompt.message, answer], [response] if results.calls else [], notes=results.notes)
 

@@ -79,7 +79,8 @@ class Turn:
             of the block that was cut) and `partial_json` (a cut tool input) if the response was cut; `tools` (`id`,
             `outcome` and `seconds` of each call) if it called tools; `max_tokens` if a lower value was sent than the
             one in `params`; `invented` (names by the index of the block) if deltas of unknown types added fields;
-            `instead_of` (the default model) if that is not offered and `model` answered for it.
+            `instead_of` (the default model) if that is not offered and `model` answered for it; `cost` in US dollars if
+            the price of the model does not tell it.
         request_sha256: The hash of the first request; replay finds the turn by it.
         error: Why the turn failed.
         cell_id: The prompt cell; None in a terminal or a script.

@@ -51,7 +51,7 @@ def _after_command(words: list[str]) -> list[str]:
     match words:
         case []:
             return [command.name for command in COMMANDS]
-        case ["model"]:
+        case ["model" | "price"]:
             return list(CATALOGUE)
         case ["set"]:
             return sorted(MiniMax.class_trait_names(config=True))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mm_magics.api import messages, models
+from mm_magics.api import messages
 from mm_magics.api.messages import ANSWER, Block
 from mm_magics.errors import UsageError
 from mm_magics.tools.approval import Approve, Rules
@@ -52,12 +52,6 @@ class Toolbox:
     def __post_init__(self) -> None:
         if ANSWER in self.tools:
             raise UsageError(f"The tool name {ANSWER} is reserved for structured output.", "Rename your tool.")
-
-    def unenforced_limits(self, model: str) -> list[str]:
-        """Report if `max_cost` has no effect because the price of the model is unknown."""
-        if self.max_cost is None or models.model(model).price is not None:
-            return []
-        return [f"The price of {model} is unknown, so max_cost cannot be enforced."]
 
     def offer(self, choice: str | None) -> dict[str, Any]:
         """Return the request fields `tools` and `tool_choice`.

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from mm_magics import interrupts
 from mm_magics.api.messages import Message
+from mm_magics.api.models import Price, cost_at
 from mm_magics.api.usage import total_cost
 from mm_magics.endpoint.call import Call, CallEvent, Wake
 from mm_magics.errors import EndpointError, MiniMaxError, StatusError
@@ -97,7 +98,8 @@ class Answer:
         sent = prompt.body["max_tokens"]
         lowered = sent if sent < prompt.max_tokens else None
         self._body: RequestBody | None = None
-        self._model_calls = [_ModelCall(self._call(prompt.request.encoded_body), lowered, prompt.instead_of)]
+        call = self._call(prompt.request.encoded_body)
+        self._model_calls = [_ModelCall(call, lowered, prompt.instead_of, prompt.own_price)]
 
     def __iter__(self) -> Iterator[TurnEvent]:
         return self.events(lambda: None)
@@ -191,7 +193,7 @@ class Answer:
         body = self._next_body()
         sent, instead_of = self._request_body.max_tokens, "" if self._model_calls else self.prompt.instead_of
         lowered = sent if sent < self.prompt.max_tokens else None
-        self._model_calls.append(_ModelCall(self._call(body), lowered, instead_of))
+        self._model_calls.append(_ModelCall(self._call(body), lowered, instead_of, self.prompt.own_price))
 
     def _is_paused(self) -> bool:
         """Whether the endpoint paused its answer and must be asked to continue it."""
@@ -231,6 +233,7 @@ class Answer:
         self._ledger.add(self.prompt.model, [refused.response()])
         self.notes[:] = [note for note in self.notes if note not in self.prompt.request.notes] + prompt.request.notes
         self.prompt = replace(prompt, notes=self.notes)
+        self.prompt.check_limits()
         self._prepare()
         return ModelReplaced(self.prompt)
 
@@ -258,7 +261,7 @@ class Answer:
 
     def _cost(self) -> float | None:
         """The cost of the turn so far in US dollars; None if a price is unknown."""
-        return total_cost(self.prompt.model, (each.response()["usage"] for each in self._model_calls))
+        return total_cost(self.prompt.model, (each.response() for each in self._model_calls))
 
     def _outcome(self) -> tuple[Status, EndpointError | None]:
         reason = self._model_calls[-1].call.assembler.message.get("stop_reason")
@@ -323,12 +326,13 @@ class Answer:
 class _ModelCall:
     """One model call, and what follows its message: tool results, or the request for a valid final answer.
 
-    `max_tokens` is what was sent, if that is less than what the user asked for.
+    `max_tokens` is what was sent, if that is less than what the user asked for. `price` is set by the user.
     """
 
     call: Call
     max_tokens: int | None = None
     instead_of: str = ""
+    price: Price | None = None
     step: LoopStep | None = None
     _ended: tuple[list[Message], dict[str, Any]] | None = None
 
@@ -365,6 +369,8 @@ class _ModelCall:
             "thinking_s": _rounded(self.call.thinking_s),
             "seconds": _rounded(self.call.seconds),
         }
+        if self.price is not None:
+            response["cost"] = cost_at(self.price, response["usage"])
         if self.instead_of:
             response["instead_of"] = self.instead_of
         if assembler.unfinished is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from mm_magics.api import models
-from mm_magics.api.usage import TOKEN_COUNTERS, reported, total_tokens
+from mm_magics.api.usage import TOKEN_COUNTERS, reported, response_cost, total_tokens
 from mm_magics.history.turn import Turn
 
 OWN_SESSIONS = "your own sessions"
@@ -53,7 +53,7 @@ class Account:
             self.streaming += seconds - models.plausible_number(response["first_token_s"])
         for name in TOKEN_COUNTERS:
             self.tokens[name] += models.tokens(usage, name)
-        cost = models.cost(model, usage)
+        cost = response_cost(model, response)
         self.cost += cost or 0.0
         self.unpriced += calls if usage and cost is None else 0
         is_reported = end is not None and any(models.tokens(usage, name) for name in TOKEN_COUNTERS)

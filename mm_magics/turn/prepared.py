@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from mm_magics.api import models
 from mm_magics.api.messages import Message, System
+from mm_magics.api.models import Price
 from mm_magics.api.request import PreparedMessage
+from mm_magics.api.usage import reported
+from mm_magics.errors import UsageError
 from mm_magics.history.context_messages import Context
 from mm_magics.history.replay import ReplayMode
 from mm_magics.history.turn import Status, Turn
@@ -61,7 +65,8 @@ class PreparedPrompt:
     `message` is the new user message; `context_turns` are the earlier turns that are sent with it; `toolbox` is what
     the model may call, if anything. `timeout` is in seconds. `notes` are for the user; the turn does not keep them.
     `replaced` says whether lone surrogates were replaced in the request. `default_model` is the default, "" if somebody
-    chose a model; `for_model` prepares the prompt for another one.
+    chose a model; `for_model` prepares the prompt for another one. `own_price` is the price that the user set for the
+    model; `max_cost` is in US dollars.
     """
 
     message: Message
@@ -75,6 +80,32 @@ class PreparedPrompt:
     default_model: str
     for_model: ForModel = field(repr=False, compare=False)
     replaced: bool = False
+    max_cost: float | None = None
+    own_price: Price | None = None
+
+    @property
+    def price(self) -> Price | None:
+        """What a call costs; None if it is unknown."""
+        return self.own_price or models.model(self.model).price
+
+    def check_limits(self, limit: str = "") -> None:
+        """Raise `UsageError` if a limit on the cost cannot be enforced, because the price of the model is unknown.
+
+        Args:
+            limit: The name of another limit than `max_cost`, if there is one.
+        """
+        name = limit or ("" if self.max_cost is None else "max_cost")
+        if name and self.price is None:
+            raise UsageError(
+                f"The price of {self.model} is unknown, so {name} cannot be enforced. Nothing was sent.",
+                f"Set it with %minimax price {self.model} IN OUT, or leave {name} out.",
+            )
+
+    def add_cost(self, responses: Iterable[dict[str, Any]]) -> None:
+        """Add the cost to these entries of `Turn.responses` if the user set the price of the model."""
+        if self.own_price is not None:
+            for response in responses:
+                response["cost"] = models.cost_at(self.own_price, reported(response))
 
     @property
     def instead_of(self) -> str:

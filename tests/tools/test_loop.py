@@ -246,10 +246,3 @@ def test_a_turn_with_tools_is_replayed_without_calling_them(session: Session, en
     assert again.messages == first.messages
     assert ran == [1]
     assert len(endpoint.log) == 2
-
-
-def test_a_cost_limit_that_cannot_be_enforced_is_reported(session: Session) -> None:
-    note = "The price of MiniMax-M4 is unknown, so max_cost cannot be enforced."
-    assert session.prepare("Go.", tools=[add], max_cost=1.0, model="MiniMax-M4").notes == [note]
-    assert session.prepare("Go.", tools=[add], max_cost=1.0).notes == []
-    assert session.prepare("Go.", tools=[add], model="MiniMax-M4").notes == []

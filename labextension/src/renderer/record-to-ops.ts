@@ -93,7 +93,8 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
     const duration = number(response['seconds']);
     seconds += duration;
     if (!isRecord(response['usage'])) continue;
-    const callCost = costOf(response['usage'], model);
+    const recorded = response['cost'];
+    const callCost = typeof recorded === 'number' ? recorded : costOf(response['usage'], model);
     cost = callCost !== null && cost !== null ? cost + callCost : null;
     for (const [name, count] of Object.entries(response['usage']))
       usage[name] = (usage[name] ?? 0) + number(count);

@@ -63,6 +63,12 @@ COMMANDS = (
     Command(
         "models", "", "list the models with context window, speed and price; queries the endpoint", settings.models
     ),
+    Command(
+        "price",
+        "[NAME [IN OUT]]",
+        "show the price of a model, or set it in US dollars per million tokens for this kernel",
+        settings.price,
+    ),
     Command("system", "[TEXT]", "show or change the system prompt (`none`: endpoint default)", settings.system),
     Command("set", "[NAME VALUE]", "list the settings, or change one for this kernel", settings.change),
     Command("picker", "", "show controls for model, system prompt, temperature and other settings", _picker),

@@ -11,13 +11,15 @@ from typing import Any
 from traitlets import TraitError
 
 from mm_magics.api import models as catalogue
-from mm_magics.api.models import CATALOGUE, RETIREMENT_SOURCE, Model
+from mm_magics.api.models import CATALOGUE, RETIREMENT_SOURCE, Model, Price, own_price
 from mm_magics.config import checked_base_url
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, ConfigError, MiniMaxError
 from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
 from mm_magics.wording import counted, similar_name
+
+PRICE_HINT = "%minimax price NAME IN OUT sets it, in US dollars per million tokens."
 
 
 def model(context: Context, name: str) -> Table:
@@ -42,15 +44,50 @@ def models(context: Context, _rest: str) -> Table:
         lines = [f"Could not list the endpoint's models: {error.message} {error.hint}"]
     lines.append(f"The dates of retirement are not MiniMax's own ({RETIREMENT_SOURCE}).")
     names = [*CATALOGUE, *(name for name in offered if name not in CATALOGUE)]
-    rows = [_model_row(catalogue.model(name), catalogue.marks(name, offered)) for name in names]
+    prices = session.settings.value("prices")
+    rows = [
+        _model_row(catalogue.model(name), catalogue.marks(name, offered), own_price(prices, name)) for name in names
+    ]
     return Table("", ("model", "context window", "tokens/s", "$ per million in / out", ""), rows, lines)
 
 
-def _model_row(entry: Model, marks: Sequence[str]) -> tuple[str, ...]:
-    price = f"{entry.price.input:.2f} / {entry.price.output:.2f}" if entry.price else ""
+def _model_row(entry: Model, marks: Sequence[str], own: Price | None) -> tuple[str, ...]:
+    known = own or entry.price
+    price = f"{known.input:.2f} / {known.output:.2f}" if known else ""
     speed = f"about {entry.speed}" if entry.speed else ""
     remarks = "; ".join(filter(None, [entry.note, *marks]))
     return entry.name, f"{entry.window:,}" if entry.window else "", speed, price, remarks
+
+
+def price(context: Context, rest: str) -> Table:
+    """List the prices that were set, show the price of a model, or set it."""
+    settings = context.session.settings
+    name, *amounts = rest.split() or [""]
+    if amounts:
+        if len(amounts) != 2:
+            raise ArgumentError("A price is two amounts.", PRICE_HINT)
+        prices = {**settings.value("prices"), name: [_amount(each) for each in amounts]}
+        settings.assign("prices", prices)
+    own = settings.value("prices")
+    if not name:
+        rows = [(each, f"{price[0]:g}", f"{price[1]:g}") for each, price in own.items()]
+        lines = [PRICE_HINT] if rows else [f"No price was set. {PRICE_HINT}"]
+        return Table("", ("model", "$ per million tokens in", "out"), rows, lines)
+    known = own_price(own, name) or catalogue.model(name).price
+    if known is None:
+        return Table(lines=[f"The price of {name} is unknown. {PRICE_HINT}"])
+    source = settings.source("prices") if name in own else "known"
+    return Table(lines=[f"{name}: ${known.input:g} in, ${known.output:g} out per million tokens ({source})."])
+
+
+def _amount(text: str) -> float:
+    try:
+        amount = float(text.removeprefix("$"))
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < float("inf"):
+        raise ArgumentError(f"{text!r} is not an amount of US dollars.", PRICE_HINT)
+    return amount
 
 
 def system(context: Context, text: str) -> Table:
