@@ -6,10 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mm_magics.display.widget import final_state
 
 from mm_magics import Session, map_prompts
 from mm_magics.api.usage import total_cost
+from mm_magics.display.page_view import final_state
 from mm_magics.display.usage_line import summary_line, usage_of
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history.turn import Turn

@@ -184,6 +184,9 @@ class PageView:
                 self._put_state(status="waiting", model=prompt.model, thread=prompt.thread, notes=prompt.notes)
                 return True
             case ModelReplaced(prompt):
+                self._notes, record = prompt.notes, self._so_far().record()
+                changed = {name: record[name] for name in ("model", "params", "request_sha256")}
+                self._queue.put(RecordOp("record", {**changed, "messages": []}))
                 self._put_state(model=prompt.model, notes=prompt.notes)
                 return True
             case Retrying() | Throttled():
