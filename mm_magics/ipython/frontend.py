@@ -65,16 +65,18 @@ def detect(shell: Any) -> FrontEnd:
 
 
 def _is_page(shell: Any) -> bool:
-    """Return whether JavaScript made the request: `@jupyterlab/services` and Notebook 6 write this protocol version.
+    """Return whether a page sent the request: `@jupyterlab/services` and Notebook 6 write this protocol version.
 
-    Consoles use `jupyter_client`, which writes 5.3 or later.
+    Consoles and servers use `jupyter_client`, which writes 5.3 or later.
     """
     return (current_request(shell).get("header") or {}).get("version") == "5.2"
 
 
 def is_server_execution(shell: Any) -> bool:
     """Return whether the Jupyter server executes the cell, instead of the page that shows it."""
-    return hasattr(shell, "kernel") and not _sent_cell_id(shell) and bool(cell_id(shell) or _session_notebook())
+    if not hasattr(shell, "kernel") or _sent_cell_id(shell) or _is_page(shell):
+        return False
+    return bool(cell_id(shell) or _session_notebook())
 
 
 def missing(shell: Any) -> tuple[str, str]:

@@ -76,3 +76,12 @@ def test_the_notebooks_path_comes_from_the_front_end(monkeypatch: pytest.MonkeyP
     assert frontend.notebook_path(shell_of(**NOTEBOOK)) == tmp_path / "script.ipynb"
     monkeypatch.setenv("JPY_SESSION_NAME", "/a/python-console-1234")
     assert frontend.notebook_path(shell_of(**NOTEBOOK)) == Path("/a/m.ipynb")
+
+
+def test_an_old_page_is_not_taken_for_a_server_that_executes_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JPY_SESSION_NAME", "/a/j.ipynb")
+    request = {"content": {"allow_stdin": True}}
+    server, page = (shell_of(header={"version": version}, **request) for version in ("5.4", "5.2"))
+    assert frontend.detect(server) == frontend.detect(page) == "plain"
+    assert frontend.missing(server) == (frontend.WITHOUT_EXTENSION, frontend.EXTENSION_HINT)
+    assert frontend.missing(page) == ("", "")
