@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import inspect
 import json
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mm_magics.errors import UsageError
-from mm_magics.tools.schema.type_hints import adapter_of, compatible_hint, validate
+from mm_magics.tools.schema.parameters import arguments_of, parameters_of, positional, qualified_name
+from mm_magics.tools.schema.type_hints import validate
 from mm_magics.tools.tool import Tool
 
 if TYPE_CHECKING:
     from docstring_parser import Docstring
-    from pydantic import TypeAdapter
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,7 +71,7 @@ def minimax_tool(function: Any = None, /, *, name: str = "", description: str = 
         function: The function, if the decorator is used without keywords.
         name: The tool's name; by default the function's name.
         description: What the model reads about the tool; by default the function's docstring. Arguments are described
-            by the docstring's `Args:` section, or by `Annotated[…, pydantic.Field(description=…)]`.
+            by the docstring's `Args:` section, by `Annotated[…, "text"]`, or by `pydantic.Field(description=…)`.
         asks: Whether each call requires approval, from you or from a rule.
 
     Returns:
@@ -90,7 +90,7 @@ def _marked(mark: _Mark, function: F) -> F:
         setattr(target, _MARK, mark)
     except (AttributeError, TypeError) as error:
         raise UsageError(
-            f"{_qualified_name(function)} cannot be marked as a tool.", "Write a function that calls it, and mark that."
+            f"{qualified_name(function)} cannot be marked as a tool.", "Write a function that calls it, and mark that."
         ) from error
     return function
 
@@ -105,18 +105,18 @@ def tool_of(function: Any) -> Tool:
     """
     target = _target(function)
     mark = _mark(function, target)
-    parameters = _parameters(function, target)
+    parameters = parameters_of(function, target)
     docstring = _docstring(target)
     description = "\n\n".join(filter(None, (docstring.short_description, docstring.long_description)))
     name = mark.name or _name(target)
-    adapter, schema = _arguments(target, parameters)
+    adapter, schema = arguments_of(target, parameters)
     _describe(schema, parameters, docstring)
     called = function if isinstance(function, partial) else target
     return Tool(
         name,
         mark.description or description or name,
         schema,
-        _by_name(called, [each for each in parameters if each.kind is Parameter.POSITIONAL_ONLY]),
+        _by_name(called, positional(target, parameters)),
         partial(validate, adapter, names=tuple(schema["properties"])),
         asks=mark.asks,
     )
@@ -139,14 +139,9 @@ def _target(function: Any) -> Any:
         target = target.__call__  # only the method has the hints and is async
     if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
         raise UsageError(
-            f"{_qualified_name(target)} is a generator, whose values a model cannot read.", "Return a list instead."
+            f"{qualified_name(target)} is a generator, whose values a model cannot read.", "Return a list instead."
         )
     return target
-
-
-def _qualified_name(function: Any) -> str:
-    name = getattr(function, "__qualname__", None) or type(function).__name__
-    return str(name).rpartition("<locals>.")[2]
 
 
 def _mark(function: Any, target: Any) -> _Mark:
@@ -165,12 +160,18 @@ def _name(target: Any) -> str:
 
 
 def _by_name(function: Callable[..., Any], first: list[Parameter]) -> Callable[..., Any]:
-    """The function, called with keywords only: `first` are its positional-only parameters."""
+    """The function, called with keywords only: `first` are the parameters that it receives by position."""
     if not first:
         return function
 
     def split(arguments: dict[str, Any]) -> list[Any]:
-        return [arguments.pop(each.name, each.default) for each in first]
+        values = []
+        for each in first:
+            if each.kind is Parameter.VAR_POSITIONAL:
+                values += arguments.pop(each.name, [])
+            else:
+                values.append(arguments.pop(each.name, each.default))
+        return values
 
     def call(**arguments: Any) -> Any:
         return function(*split(arguments), **arguments)
@@ -179,93 +180,6 @@ def _by_name(function: Callable[..., Any], first: list[Parameter]) -> Callable[.
         return await function(*split(arguments), **arguments)
 
     return call_async if inspect.iscoroutinefunction(function) else call
-
-
-# What it takes --------------------------------------------------------------------------------------------------
-
-
-def _parameters(function: Any, target: Any) -> list[Parameter]:
-    called = function if isinstance(function, partial) else target
-    bound = function.keywords if isinstance(function, partial) else {}
-    try:
-        signature = inspect.signature(called)
-    except (ValueError, TypeError, NameError) as error:
-        raise UsageError(
-            f"The parameters of {_qualified_name(target)} cannot be determined.",
-            "Write a function with type hints that calls it.",
-        ) from error
-    found = [each for each in signature.parameters.values() if each.name not in bound]
-    for each in found:
-        if each.kind is Parameter.VAR_POSITIONAL:
-            raise UsageError(
-                f"{_qualified_name(target)} takes *{each.name}, but a model passes arguments by name.",
-                f"Use a list instead: {each.name}: list.",
-            )
-    if found and found[0].name == "self" and not inspect.ismethod(target):
-        raise UsageError(
-            f"{_qualified_name(target)} is a method without an instance.", "Name the method of an instance."
-        )
-    return found
-
-
-def _arguments(target: Any, parameters: list[Parameter]) -> tuple[TypeAdapter[Any], dict[str, Any]]:
-    """The adapter that checks all arguments at once, and their schema."""
-    from typing_extensions import TypedDict
-
-    make: Any = TypedDict  # a type checker cannot follow a TypedDict that is made at run time
-    hints = {each.name: _hint(target, each) for each in parameters}
-    named: dict[str, Any] = {}
-    extra: dict[str, Any] = {"closed": True}
-    try:
-        for each in parameters:
-            if each.kind is Parameter.VAR_KEYWORD:
-                extra = {"extra_items": hints[each.name]}
-            else:
-                required = each.default is Parameter.empty
-                named[each.name] = hints[each.name] if required else typing.NotRequired[hints[each.name]]
-        return adapter_of(make("Arguments", named, **extra))
-    except TypeError as error:
-        for each in parameters:  # pydantic does not say which parameter it is
-            try:
-                adapter_of(hints[each.name])
-            except TypeError as reason:
-                raise _unsupported(target, each, reason) from error
-        raise UsageError(f"{_qualified_name(target)} cannot be a tool: {error}") from error
-
-
-def _unsupported(target: Any, parameter: Parameter, reason: TypeError) -> UsageError:
-    hint, name = parameter.annotation, _qualified_name(target)
-    type_ = hint if isinstance(hint, str) else inspect.formatannotation(hint).removeprefix("__main__.")
-    return UsageError(
-        f"{name} cannot be a tool: its parameter `{parameter.name}` has the type {type_}: {reason}.",
-        f"Use a name or plain values instead, or bind it: functools.partial({name}, {parameter.name}=…).",
-    )
-
-
-def _hint(target: Any, parameter: Parameter) -> Any:
-    """The parameter's type: Any without a hint, and optional if the default is None."""
-    if parameter.annotation is Parameter.empty:
-        return Any
-    holder = type("Holder", (), {"__annotations__": {"it": parameter.annotation}})
-    unwrapped = inspect.unwrap(getattr(target, "__func__", target))
-    try:
-        hint = typing.get_type_hints(holder, getattr(unwrapped, "__globals__", {}), _locals(unwrapped), True)["it"]
-    except Exception as error:  # an annotation that is text may raise anything
-        raise UsageError(
-            f"{_qualified_name(target)} cannot be a tool: the type hint of `{parameter.name}`, {parameter.annotation}, "
-            f"cannot be evaluated: {error}.",
-            "Define or import the names in it, and try again.",
-        ) from error
-    hint = compatible_hint(hint)
-    return typing.Optional[hint] if parameter.default is None and hint is not Any else hint  # noqa: UP045
-
-
-def _locals(function: Any) -> dict[str, Any]:
-    """The variables of enclosing functions that it uses."""
-    try:
-        return dict(inspect.getclosurevars(function).nonlocals)
-    except (TypeError, ValueError):
-        return {}
 
 
 # What the model reads -----------------------------------------------------------------------------------------
@@ -287,14 +201,15 @@ def _docstring(target: Any) -> Docstring:
 
 def _describe(schema: dict[str, Any], parameters: list[Parameter], docstring: Docstring) -> None:
     """Add the descriptions of the docstring and the defaults to the schema's properties."""
-    described = {name.strip(): each.description for each in docstring.params for name in each.arg_name.split(",")}
+    described = {name.strip(" *\\"): each.description for each in docstring.params for name in each.arg_name.split(",")}
     for each in parameters:
         property_ = schema["properties"].get(each.name)
         if property_ is None:
             continue
-        if described.get(each.name):
-            property_.setdefault("description", described[each.name])
-        if each.default is not Parameter.empty:
+        inside = [one["description"] for one in property_.get("anyOf", ()) if "description" in one]
+        if text := described.get(each.name) or (inside[0] if len(inside) == 1 else None):
+            property_.setdefault("description", text)
+        if each.default is not Parameter.empty and "default" not in property_:
             property_ |= _default(each.default)
 
 
@@ -303,7 +218,7 @@ def _default(value: Any) -> dict[str, Any]:
     from pydantic_core import to_jsonable_python
 
     try:
-        default = to_jsonable_python(value)
+        default = to_jsonable_python(value, fallback=methodcaller("tolist"))  # NumPy's
         return {"default": default} if len(json.dumps(default, allow_nan=False)) <= MAX_DEFAULT else {}
     except Exception:  # values of any class run their own code here
         return {}

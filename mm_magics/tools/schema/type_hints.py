@@ -5,6 +5,7 @@ The validated value shares nothing with the JSON it is made from. Problems are r
 
 from __future__ import annotations
 
+import datetime
 import json
 import reprlib
 import sys
@@ -132,32 +133,93 @@ def _without_titles(schema: Any) -> Any:
 
 
 def compatible_hint(hint: Any) -> Any:
-    """The hint in a form pydantic supports: before Python 3.12, only TypedDicts of `typing_extensions`."""
-    return hint if sys.version_info >= (3, 12) else _modern(hint, ())
+    """Return the hint in a form that pydantic supports.
+
+    Text in `Annotated` becomes a description, and a NumPy scalar is validated as the Python type it is made from.
+    Before Python 3.12, pydantic supports only TypedDicts of `typing_extensions`.
+    """
+    return _compatible(hint, ())
 
 
-def _modern(hint: Any, inside: tuple[Any, ...]) -> Any:
-    import typing_extensions
-
-    if typing.is_typeddict(hint) and type(hint).__module__ == "typing" and hint not in inside:
-        hints = typing.get_type_hints(hint, include_extras=True)
-        required = hint.__required_keys__
-        keys = {
-            key: (typing.Required if key in required else typing.NotRequired)[_modern(each, (*inside, hint))]
-            for key, each in hints.items()
-        }
-        make: Any = typing_extensions.TypedDict
-        made = make(hint.__name__, keys)
-        made.__doc__ = hint.__doc__
-        return made
+def _compatible(hint: Any, inside: tuple[Any, ...]) -> Any:
+    if isinstance(hint, type) and hint.__module__ == "numpy":
+        return _numpy_scalar(hint)
+    if sys.version_info < (3, 12) and typing.is_typeddict(hint) and type(hint).__module__ == "typing":
+        return hint if hint in inside else _typed_dict(hint, (*inside, hint))
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Required, typing.NotRequired):
-        return _modern(arguments[0], inside)
+        return _compatible(arguments[0], inside)
     if origin is Annotated:
-        return Annotated[(_modern(arguments[0], inside), *hint.__metadata__)]
+        return Annotated[(_compatible(arguments[0], inside), *map(_description, hint.__metadata__))]
     if not arguments or origin is Literal or any(isinstance(each, list) for each in arguments):
         return hint
-    new = tuple(_modern(each, inside) for each in arguments)
+    new = tuple(_compatible(each, inside) for each in arguments)
     if new == arguments:
         return hint
     return reduce(or_, new) if origin in (UnionType, typing.Union) else origin[new]
+
+
+def _typed_dict(hint: Any, inside: tuple[Any, ...]) -> Any:
+    import typing_extensions
+
+    required = hint.__required_keys__
+    keys = {
+        key: (typing.Required if key in required else typing.NotRequired)[_compatible(each, inside)]
+        for key, each in typing.get_type_hints(hint, include_extras=True).items()
+    }
+    make: Any = typing_extensions.TypedDict
+    made = make(hint.__name__, keys)
+    made.__doc__ = hint.__doc__
+    return made
+
+
+def _description(metadata: Any) -> Any:
+    """Text, or a `Doc` of `typing_extensions`, as a pydantic field; any other metadata unchanged."""
+    from pydantic import Field
+
+    text = metadata if isinstance(metadata, str) else getattr(metadata, "documentation", None)
+    return Field(description=text) if isinstance(text, str) and text.strip() else metadata
+
+
+_PYTHON_TYPES = {
+    "bool": bool,
+    "bool_": bool,
+    "datetime64": datetime.datetime,
+    "timedelta64": datetime.timedelta,
+    "integer": int,
+    "complexfloating": complex,
+    "number": float,
+    "str_": str,
+    "bytes_": bytes,
+}
+"""What a NumPy scalar is made from, by the name of its first base class in this table."""
+
+_CONCRETE = {
+    "integer": "int64",
+    "signedinteger": "int64",
+    "unsignedinteger": "uint64",
+    "complexfloating": "complex128",
+    "number": "float64",
+    "inexact": "float64",
+    "floating": "float64",
+}
+"""The class that is made for an abstract class of NumPy."""
+
+
+def _numpy_scalar(hint: Any) -> Any:
+    from pydantic import AfterValidator
+
+    names = [each.__name__ for each in hint.__mro__ if each.__module__ == "numpy"]
+    made_from = next((_PYTHON_TYPES[name] for name in names if name in _PYTHON_TYPES), None)
+    if made_from is None:
+        return hint
+    numpy = sys.modules["numpy"]
+    scalar = getattr(numpy, _CONCRETE.get(hint.__name__, ""), hint)
+    return Annotated[made_from, AfterValidator(partial(_make_scalar, scalar))]
+
+
+def _make_scalar(scalar: Any, value: Any) -> Any:
+    try:
+        return scalar(value)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None

@@ -251,7 +251,6 @@ def test_a_cached_function_and_one_wrapped_by_a_decorator_show_what_they_wrap() 
 def frames(frame: pd.DataFrame, n: int = 1): ...
 def unknown(n: Missing): ...  # noqa: F821
 def number(n: 5): ...  # type: ignore[valid-type]
-def several(*values: int): ...
 def größe(): ...
 def yields():
     yield 1
@@ -265,7 +264,6 @@ def test_what_cannot_be_a_tool_is_refused_in_a_line_that_says_what_to_do() -> No
     )
     refused(unknown, "the type hint of `n`, Missing, cannot be evaluated: name 'Missing' is not defined", "import")
     refused(number, "`n`")
-    refused(several, "several takes *values", "values: list")
     refused(Search.find, "a method without an instance")
     refused(lambda x: x, "lambda has no name", "minimax_tool(name=")
     refused(größe, "'größe' is not a valid tool name")
