@@ -32,6 +32,12 @@ FAULTS = st.sampled_from(
         "blank-text",
         "empty-content",
         "unknown-block",
+        "unknown-fields",
+        "unsigned-thinking",
+        "reasoning-content",
+        "think-unclosed",
+        "xml-calls",
+        "uninvited-call",
         "twice-started",
         "stop-error",
         "same-tool-id",
@@ -92,7 +98,8 @@ class Conversation(RuleBasedStateMachine):
                             break
             except EndpointError:
                 pass
-        (record,) = self.endpoint.log[before:]
+        *refused, record = self.endpoint.log[before:]
+        assert [each.status for each in refused] in ([], [400]), "only thinking that is not signed is refused, once"
         assert record.problems == () or record.fault, "the endpoint refused the request"
         array = record.body["messages"]
         assert problems(array) == []

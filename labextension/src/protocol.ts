@@ -65,13 +65,16 @@ export interface TurnMessage {
   readonly ops: readonly TurnOp[];
 }
 
-export type TurnOp = OpenOp | AddOp | CloseOp | StateOp | ToolOp | RecordOp;
+export type TurnOp = OpenOp | AddOp | ThinkOp | CloseOp | StateOp | ToolOp | RecordOp;
 
-/** A block begins. */
+/** A block begins. With `in_text`, the model wrote the call into its text: the block is displayed, but not a part of the record. */
 export type OpenOp = readonly [kind: 'open', key: number, block: ContentBlock];
 
 /** Text is appended to a block. */
 export type AddOp = readonly [kind: 'add', key: number, text: string];
+
+/** Thinking is appended to a block that is not thinking: the endpoint sent it in a field of its own. */
+export type ThinkOp = readonly [kind: 'think', key: number, text: string];
 
 /** A block is complete. */
 export type CloseOp = readonly [kind: 'close', key: number, end: BlockEnd];

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
+from mm_magics.api.dialect import without_thinking
+
 Block = dict[str, Any]
 """A content block as it is sent and received: `{"type": …, …}`."""
 
@@ -55,9 +57,12 @@ def blocks(message: Mapping[str, Any]) -> list[Block]:
 
 
 def text_of(messages: Iterable[Mapping[str, Any]], role: str = "assistant") -> str:
-    """Return the text of the messages with that role: their text blocks that are not blank, as paragraphs."""
+    """Return the text of the messages with that role: their text blocks that are not blank, as paragraphs.
+
+    Thinking that a model wrote into its text (`<think>`) is left out.
+    """
     texts = (
-        block["text"]
+        without_thinking(block["text"]) if role == "assistant" else block["text"]
         for message in messages
         if message.get("role") == role
         for block in blocks(message)

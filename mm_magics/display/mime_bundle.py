@@ -13,11 +13,14 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
+from mm_magics.api.dialect import split_thinking
 from mm_magics.api.messages import ANSWER, Block, blocks
+from mm_magics.api.sendable import REASONING
 from mm_magics.display import markdown, usage_line
 from mm_magics.display.answer_format import AnswerFormat, format_answer
 from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.sanitize import escape_controls
+from mm_magics.display.text_calls import text_calls_of
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.text import fence, without_surrogates
 from mm_magics.wording import counted
@@ -136,15 +139,18 @@ def _blocks_html(turn: Turn, answer_format: AnswerFormat) -> Iterator[str]:
     answers = [message for message in turn.messages if message["role"] == "assistant"]
     for call_number, message in enumerate(answers):
         for block in blocks(message):
-            yield _block_html(block, turn, call_number, answer_format, results)
+            if isinstance(block.get(REASONING), str):
+                yield _folded("Thinking", block[REASONING])
+            if block.get("type") == "text":
+                yield from _text_block_html(str(block.get("text", "")), answer_format)
+            else:
+                yield _block_html(block, turn, call_number, results)
+        for call in text_calls_of(turn, call_number):
+            yield _call_html(call.name, call.input, call.result, usage_line.tool_outcome(turn, call.id))
 
 
-def _block_html(
-    block: Block, turn: Turn, call_number: int, answer_format: AnswerFormat, results: dict[str, Block]
-) -> str:
+def _block_html(block: Block, turn: Turn, call_number: int, results: dict[str, Block]) -> str:
     kind = block.get("type")
-    if kind == "text":
-        return _text_html(str(block.get("text", "")), answer_format)
     if kind == "thinking":
         return _folded(usage_line.thinking_label(turn, call_number), str(block.get("thinking", "")))
     if kind == "redacted_thinking":
@@ -155,12 +161,23 @@ def _block_html(
         )
     if kind == "tool_use":
         result = results.get(str(block.get("id")))
-        text = json.dumps(block.get("input"), ensure_ascii=False, indent=1, sort_keys=True)
-        if result is not None:
-            text += f"\n→ {result.get('content')}"
         outcome = usage_line.tool_outcome(turn, block.get("id"))
-        return _folded(" · ".join(filter(None, [f"Tool: {block.get('name')}", outcome])), text)
+        content = None if result is None else result.get("content")
+        return _call_html(block.get("name"), block.get("input"), content, outcome)
     return _folded(f"Block of type {kind}", json.dumps(block, ensure_ascii=False, indent=1, sort_keys=True))
+
+
+def _call_html(name: object, arguments: object, result: object, outcome: str) -> str:
+    text = json.dumps(arguments, ensure_ascii=False, indent=1, sort_keys=True)
+    if result is not None:
+        text += f"\n→ {result}"
+    return _folded(" · ".join(filter(None, [f"Tool: {name}", outcome])), text)
+
+
+def _text_block_html(text: str, answer_format: AnswerFormat) -> Iterator[str]:
+    """Yield the parts of a text: what the reader reads, and thinking that the model wrote into it."""
+    for part in split_thinking(text):
+        yield _folded("Thinking", part.text) if part.kind == "thinking" else _text_html(part.text, answer_format)
 
 
 def _text_html(text: str, answer_format: AnswerFormat) -> str:

@@ -29,6 +29,7 @@ from mm_magics.display.protocol import (
     RecordOp,
     StateChange,
     StateOp,
+    ThinkOp,
     ToolOp,
     TurnOp,
     decision_in,
@@ -118,6 +119,7 @@ class PageView:
         """The key of each block of the current message: keys count the blocks of the turn."""
         self._started_at: dict[int, float] = {}
         self._block_count = 0
+        self._text_calls: set[str] = set()
         self._kinds_shown: set[str] = set()
         self._notes: Sequence[str] = []
         self._wait_notes: list[str] = []
@@ -133,7 +135,7 @@ class PageView:
 
     def show(self, event: MapEvent) -> None:
         """Send what the event changes, now or soon."""
-        if isinstance(event, Delta):
+        if isinstance(event, Delta) and event.kind != "reasoning":
             self._queue.put_text(self._keys.get(event.number, -1), event.text)
             urgent = event.kind not in self._kinds_shown
             self._kinds_shown.add(event.kind)
@@ -179,6 +181,11 @@ class PageView:
     def _put_event(self, event: MapEvent) -> bool:
         """Queue what the event changes. Return whether the user should see it immediately."""
         match event:
+            case Delta(number, _, text):
+                urgent = "reasoning" not in self._kinds_shown
+                self._kinds_shown.add("reasoning")
+                self._queue.put(ThinkOp("think", self._keys.get(number, -1), text))
+                return urgent
             case PromptSent(prompt):
                 self._notes = prompt.notes
                 self._put_state(status="waiting", model=prompt.model, thread=prompt.thread, notes=prompt.notes)
@@ -212,15 +219,18 @@ class PageView:
                     (end["exact"],) = exact.values()
                 self._queue.put(CloseOp("close", self._keys.get(number, -1), end))
             case ApprovalRequested(call, tool):
+                self._put_text_call(call)
                 self._decisions = queue.SimpleQueue()  # a second decision about an earlier call does not count
                 risk, always, arguments = tool.risk, standing_rule_label(call), _arguments_text(call)
                 self._put_call(call.id, {"state": "asking", "risk": risk, "always": always, "input": arguments})
                 self._put_state(status="waiting")
                 return True
             case ToolStarted(call):
+                self._put_text_call(call)
                 self._put_call(call.id, {"state": "running"})
                 return True
             case ToolFinished(call, result):
+                self._put_text_call(call)
                 key = self._next_key()
                 self._queue.put(OpenOp("open", key, {**result.block, "content": ""}))
                 self._queue.put(CloseOp("close", key, {"block": result.block}))
@@ -241,6 +251,14 @@ class PageView:
 
     def _put_call(self, id_: str, change: CallChange) -> None:
         self._queue.put(ToolOp("tool", id_, change))
+
+    def _put_text_call(self, call: ToolCall) -> None:
+        """Queue a block for a call that the model wrote into its text: the message has no block of its own for it."""
+        if call.in_text and call.id not in self._text_calls:
+            self._text_calls.add(call.id)
+            key, head = self._next_key(), {"type": "tool_use", "id": call.id, "name": call.name, "in_text": True}
+            self._queue.put(OpenOp("open", key, head))
+            self._queue.put(CloseOp("close", key, {"block": {**head, "input": call.input}}))
 
     def _put_record(self, turn: Turn) -> None:
         """Queue what is new in the turn's record."""

@@ -50,6 +50,12 @@ class AddOp(NamedTuple):
     text: str
 
 
+class ThinkOp(NamedTuple):
+    kind: Literal["think"]
+    key: int
+    text: str
+
+
 class BlockEnd(TypedDict, total=False):
     seconds: float
     block: ContentBlock
@@ -100,7 +106,7 @@ class RecordOp(NamedTuple):
     change: Mapping[str, Any]
 
 
-TurnOp = OpenOp | AddOp | CloseOp | StateOp | ToolOp | RecordOp
+TurnOp = OpenOp | AddOp | ThinkOp | CloseOp | StateOp | ToolOp | RecordOp
 
 
 class TurnMessage(TypedDict):

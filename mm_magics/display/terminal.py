@@ -7,9 +7,10 @@ change the terminal's state.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mm_magics.api.dialect import Part, ThinkingSplitter
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import prompt_for_approval
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_RESULT = 2_000
 """Characters of a tool's result that are shown."""
+
+THINKING = "dim italic"
 
 FLUSH_S = 1 / 30
 """Seconds after which buffered text is flushed: in a kernel, stdout has a buffer of its own."""
@@ -46,6 +49,8 @@ class TerminalView:
         self.due: float | None = None
         self._console = console
         self._at_line_start = True
+        self._splitters: dict[int, ThinkingSplitter] = {}
+        self._part = "text"
 
     def show(self, event: MapEvent) -> None:
         """Write what the event adds."""
@@ -59,9 +64,14 @@ class TerminalView:
                 self._write_progress(str(event))
             case BlockStart(_, {"type": "tool_use", "name": name}):
                 self._write(f"[{name}] ", "cyan")
+            case BlockStart(number, _):
+                self._splitters[number] = ThinkingSplitter()
+            case Delta(number, "text", text):
+                self._write_parts(self._splitters.setdefault(number, ThinkingSplitter()).feed(text))
             case Delta(_, kind, text):
-                self._write(text, {"thinking": "dim italic", "input": "cyan"}.get(kind, ""))
-            case BlockStop():
+                self._write(text, {"input": "cyan"}.get(kind, THINKING))
+            case BlockStop(number, _):
+                self._write_parts(self._splitters.pop(number, ThinkingSplitter()).end())
                 self._end_line()
             case ToolStarted(call):
                 self.write_line(f"{call.name} is running")
@@ -97,6 +107,14 @@ class TerminalView:
             self._console.file.write(f"\r{line[: self._console.width - 1]}\x1b[K")
             self._console.file.flush()
             self._at_line_start = False
+
+    def _write_parts(self, parts: Iterable[Part]) -> None:
+        """Write parts of a text, with the thinking in it dimmed and on lines of its own."""
+        for kind, text in parts:
+            if kind != self._part:
+                self._end_line()
+            self._part = kind
+            self._write(text, THINKING if kind == "thinking" else "")
 
     def _write(self, text: str, style: str) -> None:
         if text:

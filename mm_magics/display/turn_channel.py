@@ -15,7 +15,7 @@ from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
-from mm_magics.display.protocol import AddOp, PageReply, TurnMessage, TurnOp
+from mm_magics.display.protocol import AddOp, PageReply, ThinkOp, TurnMessage, TurnOp
 from mm_magics.history.turn import Turn
 from mm_magics.text import without_surrogates
 
@@ -121,11 +121,13 @@ class TurnChannel:
 
 def _joined(ops: Sequence[TurnOp]) -> Iterator[TurnOp]:
     """Join consecutive texts for a block into one op."""
-    for key, group in groupby(ops, lambda op: op.key if isinstance(op, AddOp) else None):
-        if key is None:
+    for joins, grouped in groupby(ops, lambda op: op[:2] if isinstance(op, AddOp | ThinkOp) else None):
+        group = list(grouped)
+        first = group[0]
+        if joins is None or not isinstance(first, AddOp | ThinkOp):
             yield from group
         else:
-            yield AddOp("add", key, "".join(op.text for op in group if isinstance(op, AddOp)))
+            yield first._replace(text="".join(op.text for op in group if isinstance(op, AddOp | ThinkOp)))
 
 
 def _beat(channel: weakref.ref[TurnChannel], closed: threading.Event) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mm_magics.api.messages import Block
+from mm_magics.api.sendable import REASONING
 from mm_magics.simulator.answer import ScriptedAnswer, StreamPosition, complete_blocks, signature, truncate_blocks
 from mm_magics.simulator.cache import Counters
 from mm_magics.simulator.contract import Refusal, Request
@@ -155,7 +156,10 @@ def block_events(index: int, block: Block, answer: ScriptedAnswer, cut_json: str
     """Yield the events of one block: start, deltas, stop. A type without deltas is complete in its start event."""
     kind = block.get("type")
     if kind == "text":
-        yield _start(index, {**block, "text": ""})
+        reasoning = block.get(REASONING)
+        yield _start(index, {**{name: value for name, value in block.items() if name != REASONING}, "text": ""})
+        for piece in _pieces(reasoning or "", answer.thinking_size):
+            yield delta(index, {"type": "text_delta", "text": "", REASONING: piece})
         for piece in _pieces(block["text"], answer.size):
             yield delta(index, {"type": "text_delta", "text": piece})
     elif kind == "thinking":

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.api import messages
+from mm_magics.api.dialect import TextCall, calls_at_end
 from mm_magics.api.messages import ANSWER, Block
 from mm_magics.errors import UsageError
 from mm_magics.tools.approval import Approve, Rules
 from mm_magics.tools.runtime.runner import ToolEvent, ToolLimits, ToolRunner, result_of
-from mm_magics.tools.tool import Tool, ToolCall, ToolOutput, ToolResult
+from mm_magics.tools.schema.written_arguments import from_text
+from mm_magics.tools.tool import TextToolCall, Tool, ToolCall, ToolOutput, ToolResult
 from mm_magics.wording import counted, dollars
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 LIMIT_REACHED = "No more tools can be called: {reason}. Answer now with what you have found and what is left to do."
 UNREADABLE_CALL = "A tool call could not be read: its arguments are not a JSON object. Call the tool again."
+NOT_RUN_NOTE = "The model wrote a tool call into its text ({names}). It was not run: {reason}."
+RUN_NOTE = "The model wrote a tool call into its text ({names}). It requires approval, and its result is sent as text."
+ANSWER_NOTE = "The model wrote its answer as a tool call into its text."
 NOT_RUN = ToolOutput("Not run: the final answer was given in the same message.", is_error=True)
 
 
@@ -93,7 +98,7 @@ class ToolLoop:
         self.toolbox, self.choice, self.stop = toolbox, choice, stop
         self.notes: list[str] = []
         self.structured_output = _structured_output(toolbox.output_schema) if toolbox.output_schema else None
-        self._rounds = 0
+        self._rounds = self._steps = 0
 
     def step(self, content: Sequence[Block], unfinished: int | None) -> LoopStep:
         """Start the step that follows an assistant message. A forced `tool_choice` applies to the first request only.
@@ -102,13 +107,37 @@ class ToolLoop:
             content: The message's content.
             unfinished: Position of the block that was cut, if any.
         """
+        written = text_calls(content, unfinished)
         if self.choice.get("type") in ("any", "tool"):
             called = [block.get("name") for block in content if block.get("type") == "tool_use"]
+            called += [call.name for call in written]
             name = self.choice.get("name")
             if name not in called if name else not called:
                 self.notes.append(f"The endpoint did not honor tool_choice {name or 'any'}: there was no such call.")
             self.choice = {"type": "auto"}
-        return LoopStep(self, content, unfinished)
+        self._steps += 1
+        return LoopStep(self, content, unfinished, self._calls_in_text(written))
+
+    def _calls_in_text(self, written: Sequence[TextCall]) -> list[ToolCall]:
+        """Return the calls to run of those that the model wrote into its text: all or none."""
+        names = list(dict.fromkeys(call.name for call in written))
+        if not names:
+            return []
+        if self.structured_output and ANSWER in names:
+            self.notes.append(ANSWER_NOTE)
+            return []
+        tools = self.toolbox.tools
+        if unknown := [name for name in names if name not in tools]:
+            self.notes.append(NOT_RUN_NOTE.format(names=", ".join(names), reason=f"{unknown[0]} is not offered"))
+            return []
+        if self.choice.get("type") == "none":
+            self.notes.append(NOT_RUN_NOTE.format(names=", ".join(names), reason="no tools could be called"))
+            return []
+        self.notes.append(RUN_NOTE.format(names=", ".join(names)))
+        return [
+            TextToolCall(f"in_text_{self._steps}_{number}", call.name, from_text(call.values, tools[call.name].schema))
+            for number, call in enumerate(written, 1)
+        ]
 
     def end_round(self, spent: float | None) -> str:
         """Count a message with calls. Return the text for the model if it was the last one, else ""."""
@@ -133,11 +162,14 @@ class LoopStep:
         needs_request: Whether another request follows.
     """
 
-    def __init__(self, loop: ToolLoop, content: Sequence[Block], unfinished: int | None) -> None:
+    def __init__(
+        self, loop: ToolLoop, content: Sequence[Block], unfinished: int | None, in_text: list[ToolCall]
+    ) -> None:
         self.needs_request = False
         self._loop, self._content = loop, content
-        self._calls = calls_in(content, unfinished)
-        self._has_unreadable = sum(block.get("type") == "tool_use" for block in content) > len(self._calls)
+        calls = calls_in(content, unfinished)
+        self._has_unreadable = sum(block.get("type") == "tool_use" for block in content) > len(calls)
+        self._calls = calls or in_text
         self._runner: ToolRunner | None = None
         self._answer_results: list[ToolResult] = []
         self._texts: list[str] = []
@@ -150,8 +182,24 @@ class LoopStep:
     @property
     def reply(self) -> list[Block]:
         """The content of the user message that follows; [] if none does."""
-        blocks = [result.block for result in self.results]
+        blocks = [
+            _text_result(call, result) if call.in_text else result.block
+            for call, result in zip(self._calls, self.results, strict=False)
+        ]
         return [*blocks, *({"type": "text", "text": text} for text in self._texts)]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """One entry per call for `Turn.responses`. Of a call in the text it has what the message does not say."""
+        return [
+            {
+                "id": call.id,
+                "outcome": result.outcome,
+                "seconds": result.seconds,
+                **({"name": call.name, "input": dict(call.input)} if call.in_text else {}),
+            }
+            for call, result in zip(self._calls, self.results, strict=False)
+        ]
 
     def events(self, spent: float | None, approve: Approve) -> Iterator[ToolEvent]:
         """Answer the message and yield what happens.
@@ -178,6 +226,8 @@ class LoopStep:
             toolbox.running.set()
             yield from self._runner.events()
             toolbox.running.clear()
+            for name in dict.fromkeys(self._runner.read):
+                loop.notes.append(f"Arguments of {name} were JSON in a text, and were read as JSON.")
             texts = (UNREADABLE_CALL if self._has_unreadable else "", loop.end_round(spent))
             self._texts = [text for text in texts if text]
             self.needs_request = True
@@ -191,6 +241,23 @@ def _structured_output(schema: OutputSchema) -> StructuredOutput:
     from mm_magics.tools.schema.structured_output import StructuredOutput  # few turns have a schema
 
     return StructuredOutput(schema)
+
+
+def text_calls(content: Sequence[Block], unfinished: int | None) -> list[TextCall]:
+    """Return the calls that the model wrote at the end of its message, as text; [] if it also called tools."""
+    texts = [block["text"] for block in content if block.get("type") == "text" and isinstance(block.get("text"), str)]
+    called = any(block.get("type") == "tool_use" for block in content)
+    if called or unfinished is not None or not content or content[-1].get("type") != "text" or not texts:
+        return []
+    calls = calls_at_end(texts[-1])
+    # what is displayed is all texts, where an earlier one may have opened a code fence
+    return calls if len(texts) == 1 or calls_at_end("\n\n".join(texts)) == calls else []
+
+
+def _text_result(call: ToolCall, result: ToolResult) -> Block:
+    """Return the result of a call in the text as text: a `tool_result` would need a `tool_use` block."""
+    failed = result.block.get("is_error")
+    return {"type": "text", "text": f"{call.name} {'failed' if failed else 'returned'}:\n{result.block['content']}"}
 
 
 def calls_in(content: Sequence[Block], unfinished: int | None) -> list[ToolCall]:

@@ -85,6 +85,19 @@ class ToolCall(NamedTuple):
     name: str
     input: Mapping[str, Any]
 
+    @property
+    def in_text(self) -> bool:
+        """Whether the model wrote the call into its text. Such a call always requires approval."""
+        return False
+
+
+class TextToolCall(ToolCall):
+    """A call that the model wrote into its text, without a `tool_use` block. `id` is one of our own."""
+
+    @property
+    def in_text(self) -> bool:
+        return True
+
 
 class ToolOutput(NamedTuple):
     """What the model reads about a call. A tool may return one to mark its text as an error."""

@@ -25,6 +25,7 @@ from mm_magics.interrupts import StoppedError
 from mm_magics.tools.approval import Approve, deny_all
 from mm_magics.tools.loop import LoopStep, ToolLoop
 from mm_magics.tools.runtime.runner import ToolEvent
+from mm_magics.turn.dialect_notes import dialect_notes
 from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt, PromptSent, TurnEnd
 from mm_magics.turn.refused_parts import Part, context_without, is_same, own_without, refusal_note, refused_part
@@ -281,6 +282,11 @@ class Answer:
             *([SURROGATES_NOTE] if replaced else ()),
             *(self._loop.notes if self._loop else ()),
             *([WINDOW_NOTE] if message.get("stop_reason") == "model_context_window_exceeded" else ()),
+            *dialect_notes(
+                [each.call.assembler.message for each in self._model_calls if each.call.assembler.content],
+                self._model_calls[-1].call.assembler.unfinished,
+                offers_tools=self._loop is not None,
+            ),
             *(self._warnings() if status == "complete" else ()),
         ]
 
@@ -381,10 +387,8 @@ class _ModelCall:
             response["max_tokens"] = self.max_tokens
         if assembler.invented:
             response["invented"] = {str(position): names for position, names in assembler.invented.items()}
-        if self.step and (results := self.step.results):
-            response["tools"] = [
-                {"id": each.block["tool_use_id"], "outcome": each.outcome, "seconds": each.seconds} for each in results
-            ]
+        if self.step and (records := self.step.records):
+            response["tools"] = records
         return response
 
 

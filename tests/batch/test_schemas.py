@@ -166,12 +166,12 @@ def test_values_of_any_type_make_a_column(
 
 
 @pytest.mark.parametrize("kind", FRAMES)
-def test_an_answer_with_a_lone_surrogate_is_kept(kind: str) -> None:
+def test_a_lone_surrogate_in_an_answer_becomes_a_replacement_character(kind: str) -> None:
     message = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "half \ud83e!"}]}
     with Recorder(http(json.dumps({**message, "stop_reason": "end_turn"}))) as recorder:
         session = Session(base_url=recorder.base_url, api_key="sk-x")
         result = map_prompts(TEMPLATE, FRAMES[kind]({"text": ["one"]}), session=session)
-    assert result.values == ["half \ud83e!"]
+    assert result.values == ["half \ufffd!"]
     if kind != "dicts":
         assert column_of(result.frame, "answer") == ["half \ufffd!"]
 

@@ -77,8 +77,8 @@ def assembled(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if delta["type"] == "input_json_delta":
                 written[event["index"]] = written.get(event["index"], "") + delta["partial_json"]
             else:
-                (key,) = delta.keys() - {"type"}
-                block[key] = block.get(key, "") + delta[key]
+                for key in delta.keys() - {"type"}:
+                    block[key] = block.get(key, "") + delta[key]
         elif event["type"] == "content_block_stop" and event["index"] in written:
             blocks[event["index"]]["input"] = json.loads(written[event["index"]])
     return blocks

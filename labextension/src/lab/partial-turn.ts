@@ -18,7 +18,8 @@ export function partialRecord(state: TurnState, seconds: number, note: string): 
   const { record, blocks, recorded, calls } = state;
   if (!record) return null;
   const added = blocks.slice(recorded);
-  const answer = added.filter(({ head }) => head.type !== 'tool_result');
+  const inText = new Map(added.filter(isInText).map(({ head }) => [head['id'], head] as const));
+  const answer = added.filter((block) => block.head.type !== 'tool_result' && !isInText(block));
   const results = added.filter(({ head }) => head.type === 'tool_result');
   const messages = Array.isArray(record['messages']) ? [...(record['messages'] as unknown[])] : [];
   const exact = isRecord(record['json']) ? { ...record['json'] } : {};
@@ -27,7 +28,7 @@ export function partialRecord(state: TurnState, seconds: number, note: string): 
     part.forEach((block, index) => {
       if (block.exact !== null) exact[`messages.${messages.length}.content.${index}`] = block.exact;
     });
-    messages.push({ role, content: part.map(contentBlock) });
+    messages.push({ role, content: part.map((block) => contentBlock(block, inText)) });
   }
   const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
   const last = responses.at(-1);
@@ -36,7 +37,9 @@ export function partialRecord(state: TurnState, seconds: number, note: string): 
       const id = String(head['tool_use_id']);
       const call = calls.get(id);
       if (!call || !OUTCOMES.has(call.state)) return [];
-      return [{ id, outcome: call.state, seconds: call.seconds ?? null }];
+      const written = inText.get(id);
+      const described = written ? { name: written['name'], input: written['input'] ?? {} } : {};
+      return [{ id, outcome: call.state, seconds: call.seconds ?? null, ...described }];
     });
     responses[responses.length - 1] = {
       ...last,
@@ -71,9 +74,20 @@ export function partialOutput(
   };
 }
 
-/** Return the block as it is in a message. */
-function contentBlock({ head, text, closed }: Block): Fields {
-  if (head.type === 'text') return { ...head, text };
+/** Return whether the model wrote the call into its text, so that the message has no block for it. */
+function isInText({ head }: Block): boolean {
+  return head['in_text'] === true;
+}
+
+/** Return the block as it is in a message. The result of a call in the text was sent as text. */
+function contentBlock(
+  { head, text, reasoning, closed }: Block,
+  inText: ReadonlyMap<unknown, Fields>,
+): Fields {
+  if (head.type === 'text')
+    return { ...head, text, ...(reasoning ? { reasoning_content: reasoning } : {}) };
+  const call = head.type === 'tool_result' ? inText.get(head['tool_use_id']) : undefined;
+  if (call) return { type: 'text', text: `${String(call['name'])} returned:\n${text}` };
   if (head.type === 'thinking') return { ...head, thinking: text };
   if (head.type === 'tool_use') return { ...head, input: closed ? (head['input'] ?? {}) : {} };
   return head;

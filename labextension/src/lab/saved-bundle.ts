@@ -7,6 +7,7 @@ import { element } from '../renderer/element';
 import { toHtml } from '../renderer/markdown/markdown-to-html';
 import { MATH_ATTRIBUTE } from '../renderer/markdown/math';
 import { IMAGE_SOURCE, sanitize } from '../renderer/markdown/sanitize';
+import { splitThinking, withoutThinking } from '../renderer/dialect';
 import { recordToOps } from '../renderer/record-to-ops';
 import { t } from '../renderer/strings';
 import { EMPTY, isRecord, reduce, type Block, type TurnFields } from '../renderer/turn-state';
@@ -42,7 +43,7 @@ export function makeBundle(record: Readonly<Record<string, unknown>>): JSONObjec
   const answer = safeMarkdown(text);
   const bundle: Record<string, unknown> = {
     [MIME_TYPE]: record,
-    'text/html': page(...blocks.map(blockElement), footer),
+    'text/html': page(...blocks.flatMap(blockElements), footer),
     'text/markdown': withNotes(answer, notes),
     'text/plain': [cut(visible(text || summary(fields))), ...notes].join('\n'),
   };
@@ -52,7 +53,9 @@ export function makeBundle(record: Readonly<Record<string, unknown>>): JSONObjec
 }
 
 function answerText(blocks: readonly Block[]): string {
-  const texts = blocks.filter(({ head }) => head.type === 'text').map(({ text }) => text);
+  const texts = blocks
+    .filter(({ head }) => head.type === 'text')
+    .map(({ text }) => withoutThinking(text));
   const text = texts.filter((each) => each.trim()).join('\n\n');
   const structured = blocks.findLast(({ head }) => head['name'] === STRUCTURED_ANSWER);
   return text || (structured ? JSON.stringify(structured.head['input'], null, 2) : '');
@@ -69,10 +72,17 @@ function page(...parts: HTMLElement[]): string {
   return element('div', 'mm-saved', ...parts).outerHTML;
 }
 
+function blockElements(block: Block): HTMLElement[] {
+  const reasoning = block.reasoning ? [folded(t('thinking.closed.untimed'), block.reasoning)] : [];
+  if (block.head.type !== 'text') return [...reasoning, blockElement(block)];
+  const parts = splitThinking(block.text).map(({ kind, text }) =>
+    kind === 'text' ? textElement(text) : folded(t('thinking.closed.untimed'), text),
+  );
+  return [...reasoning, ...parts];
+}
+
 function blockElement({ head, text, seconds }: Block): HTMLElement {
   switch (head.type) {
-    case 'text':
-      return textElement(text);
     case 'thinking':
       return folded(
         seconds === null

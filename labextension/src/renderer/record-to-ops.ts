@@ -35,7 +35,7 @@ function blockOps(messages: readonly unknown[], responses: readonly Fields[]): u
   const ops: unknown[] = [];
   let key = 0;
   let answers = 0;
-  for (const message of messages) {
+  for (const [number, message] of messages.entries()) {
     if (!isRecord(message)) continue;
     const isAnswer = message['role'] === 'assistant';
     const response = isAnswer ? responses[answers++] : undefined;
@@ -53,8 +53,27 @@ function blockOps(messages: readonly unknown[], responses: readonly Fields[]): u
       ops.push(['close', key, info]);
       key += 1;
     });
+    for (const block of isAnswer ? textCalls(response, messages[number + 1]) : []) {
+      ops.push(['open', key, head(block)], ['close', key, { block }]);
+      key += 1;
+    }
   }
   return ops;
+}
+
+/** Return blocks for the calls that the model wrote into its text, and for their results, which were sent as text. */
+function textCalls(response: Fields | undefined, next: unknown): Fields[] {
+  const tools = Array.isArray(response?.['tools']) ? response['tools'].filter(isRecord) : [];
+  const calls = tools.filter(({ name }) => typeof name === 'string');
+  const texts = calls.length > 0 && isRecord(next) ? contentOf(next) : [];
+  const results = texts.slice(0, calls.length).map(({ text }, index) => {
+    const id = calls[index]?.['id'];
+    return { type: 'tool_result', tool_use_id: id, content: text };
+  });
+  const blocks = calls.map(({ id, name, input }) => {
+    return { type: 'tool_use', id, name, input, in_text: true };
+  });
+  return [...blocks, ...results];
 }
 
 /** Return the notes about how the turn ended. */

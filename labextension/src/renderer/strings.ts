@@ -19,6 +19,7 @@ const texts = (trans: Translation) => ({
   'status.complete': trans.__('done'),
   'status.stopped': trans.__('stopped'),
   'status.truncated': trans.__('cut off by max_tokens'),
+  'status.window': trans.__('cut off by the context window'),
   'status.refused': trans.__('refused by the model'),
   'status.failed': trans.__('failed'),
   'status.silent': trans.__('no sign of life'),

@@ -11,6 +11,8 @@ export interface Block {
   readonly head: BlockHead;
   /** What `add` ops appended: text, thinking, the partial JSON of a tool's input, or a result. */
   readonly text: string;
+  /** What `think` ops appended: thinking in a field of its own, `reasoning_content`. */
+  readonly reasoning: string;
   /** The end of `text`. Reading new text from it does not flatten all of `text` in every frame. */
   readonly recent: string;
   /** How often `text` was replaced by a text that does not continue it. */
@@ -84,9 +86,14 @@ export function isRunning(status: Status): boolean {
   return status === 'waiting' || status === 'thinking' || status === 'answering';
 }
 
-/** Return the status to show: `refused` if the model declined to answer, else the status of the turn. */
-export function displayedStatus({ status, stop_reason }: TurnFields): Status | 'refused' {
-  return status === 'complete' && stop_reason === 'refusal' ? 'refused' : status;
+/** Return the status to show: `refused` if the model declined to answer, `window` if its window was full. */
+export function displayedStatus({
+  status,
+  stop_reason,
+}: TurnFields): Status | 'refused' | 'window' {
+  if (status === 'complete' && stop_reason === 'refusal') return 'refused';
+  if (status === 'truncated' && stop_reason === 'model_context_window_exceeded') return 'window';
+  return status;
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
@@ -107,6 +114,12 @@ function textOf(block: Record<string, unknown>): string | null {
     if (Array.isArray(value)) return value.map(partText).join('\n');
   }
   return null;
+}
+
+/** Return the thinking in a field of its own, or null. */
+function reasoningOf(block: Record<string, unknown>): string | null {
+  const value = block['reasoning_content'];
+  return typeof value === 'string' ? value : null;
 }
 
 const RECENT_LENGTH = 16_384;
@@ -138,6 +151,7 @@ function openBlock(blocks: Block[], key: unknown, head: unknown): void {
     key,
     head: { ...head, type },
     text,
+    reasoning: reasoningOf(head) ?? '',
     recent: endOf(text, text.length),
     revision: 0,
     closed: false,
@@ -155,6 +169,7 @@ function closeBlock(block: Block, info: unknown): Block {
   if (isRecord(complete)) {
     const text = textOf(complete);
     if (text !== null) done = replaceText(done, text);
+    done = { ...done, reasoning: reasoningOf(complete) ?? done.reasoning };
     done = { ...done, head: { ...done.head, ...complete, type: done.head.type } };
   }
   return done;
@@ -214,12 +229,16 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
       recorded = blocks.length;
     } else if (kind === 'open') {
       openBlock(blocks, key, value);
-    } else if (kind === 'add' || kind === 'close') {
+    } else if (kind === 'add' || kind === 'think' || kind === 'close') {
       const at = blocks.findLastIndex((block) => block.key === key);
       const block = blocks[at];
       if (block === undefined) continue;
       if (kind === 'close') blocks[at] = closeBlock(block, value);
-      else if (typeof value === 'string') blocks[at] = appendText(block, value);
+      else if (typeof value === 'string')
+        blocks[at] =
+          kind === 'add'
+            ? appendText(block, value)
+            : { ...block, reasoning: block.reasoning + value };
     }
   }
   return { fields, blocks, calls, record, recorded };

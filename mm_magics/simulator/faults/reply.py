@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mm_magics.api.messages import Block, blocks
+from mm_magics.api.sendable import REASONING
 from mm_magics.simulator.answer import thinking, tool_id
 from mm_magics.simulator.contract import Request
+from mm_magics.simulator.steps import to_json
 from mm_magics.simulator.wire import Reply
 
 XML_CALL = (
@@ -35,6 +37,53 @@ def _tool_xml(reply: Reply, _: Request) -> Reply:
 
 def _think_tags(reply: Reply, _: Request) -> Reply:
     return _in_text(reply, lambda text: THINK_TAGS + text)
+
+
+def _think_unclosed(reply: Reply, _: Request) -> Reply:
+    return _in_text(reply, lambda text: f"{text}\n<think>\nThis thought never ends.")
+
+
+def _xml_calls(reply: Reply, _: Request) -> Reply:
+    """Write each tool call as XML at the end of the text, as models of this family sometimes do."""
+    calls = [block for block in reply.content if block.get("type") == "tool_use"]
+    written = "".join(f"\n{_as_xml(call)}" for call in calls)
+    rest = replace(reply, content=[block for block in reply.content if block not in calls], stop_reason="end_turn")
+    return (
+        _in_text(rest, lambda text: text + f"\n<minimax:tool_call>{written}\n</minimax:tool_call>") if calls else reply
+    )
+
+
+def _as_xml(call: Block) -> str:
+    lines = [
+        f'<parameter name="{name}">{value if isinstance(value, str) else to_json(value)}</parameter>'
+        for name, value in call["input"].items()
+    ]
+    return "\n".join([f'<invoke name="{call["name"]}">', *lines, "</invoke>"])
+
+
+def _json_strings(reply: Reply, _: Request) -> Reply:
+    def changed(block: Block) -> Block:
+        if block.get("type") != "tool_use":
+            return block
+        nested = {name: value for name, value in block["input"].items() if isinstance(value, dict | list)}
+        return {**block, "input": block["input"] | {name: to_json(value) for name, value in nested.items()}}
+
+    return replace(reply, content=[changed(block) for block in reply.content])
+
+
+def _reasoning(reply: Reply, _: Request) -> Reply:
+    """Send the thinking in a field of the first text."""
+    thoughts = "".join(block["thinking"] for block in reply.content if block.get("type") == "thinking")
+    rest = [block for block in reply.content if block.get("type") != "thinking"]
+    place = next((n for n, block in enumerate(rest) if block.get("type") == "text"), None)
+    if place is None:
+        place, rest = 0, [{"type": "text", "text": ""}, *rest]
+    changed = {**rest[place], REASONING: thoughts or "I think in a field of my own."}
+    return replace(reply, content=[*rest[:place], changed, *rest[place + 1 :]])
+
+
+def _uninvited(reply: Reply, request: Request) -> Reply:
+    return _calling(reply, [tool_id(request.seed, 1)])
 
 
 def _empty(reply: Reply, _: Request) -> Reply:
@@ -97,6 +146,12 @@ FAULTS: Mapping[str, tuple[str, Callable[[Reply, Request], Reply]]] = {
     "stop-unknown": ("the message ends with an unknown stop reason", _stopped("moon_phase")),
     "tool-xml": ("a text ends in a <minimax:tool_call> instead of a tool call", _tool_xml),
     "think-tags": ("a text starts with a <think> part", _think_tags),
+    "think-unclosed": ("a text ends in a <think> part without its end", _think_unclosed),
+    "xml-calls": ("the tool calls are <minimax:tool_call> elements at the end of the text", _xml_calls),
+    "json-strings": ("nested arguments of tool calls are texts with JSON", _json_strings),
+    "reasoning-content": ("thinking is a field of a text, and its deltas have `reasoning_content`", _reasoning),
+    "uninvited-call": ("a tool call, whether or not tools are offered", _uninvited),
+    "stop-tool-use": ('the message ends with stop_reason "tool_use" without a tool call', _stopped("tool_use")),
     "empty-content": ("a message without content", _empty),
     "blank-text": ("a message whose text is blank", _blank),
     "only-thinking": ("a message with thinking and no text", _only_thinking),

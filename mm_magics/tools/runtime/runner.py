@@ -23,6 +23,7 @@ from mm_magics.tools.runtime.async_thread import StartCoroutine, coroutine_start
 from mm_magics.tools.runtime.captured_output import CapturedOutput, route_output
 from mm_magics.tools.runtime.results import NO_VALUE, failure_of, output_of
 from mm_magics.tools.runtime.timeout import TOOL_POLL_S, ToolTimeout
+from mm_magics.tools.schema.written_arguments import read_nested
 from mm_magics.tools.tool import Tool, ToolCall, ToolOutcome, ToolOutput, ToolResult
 
 INTERRUPTED = ToolOutput("Interrupted by the user before it finished.", is_error=True)
@@ -89,6 +90,8 @@ class ToolRunner:
         self._tools, self._rules, self._limits = tools, rules, limits
         self._stop, self._approve = stop, approve
         self._results: dict[str, ToolResult] = {}
+        self.read: list[str] = []
+        """The tools with arguments that were JSON in a text, where the schema wants an object or an array."""
 
     @property
     def results(self) -> list[ToolResult]:
@@ -105,7 +108,7 @@ class ToolRunner:
         approved: list[_ApprovedCall] = []
         for call in self.calls:
             try:
-                tool, arguments = self._check(call)
+                call, tool, arguments = self._check(call)
                 decision = yield from self._decide(call, tool)
             except ToolError as error:
                 yield self._finish(call, ToolOutput(str(error), is_error=True), "failed")
@@ -116,13 +119,17 @@ class ToolRunner:
                 yield self._finish(call, _denial(decision), "denied")
         yield from self._run(approved)
 
-    def _check(self, call: ToolCall) -> tuple[Tool, Mapping[str, Any]]:
+    def _check(self, call: ToolCall) -> tuple[ToolCall, Tool, Mapping[str, Any]]:
+        """Return the call as it is displayed and run, its tool and the arguments of the function."""
         tool = self._tools.get(call.name)
         if tool is None:
             known = f"The tools are: {', '.join(self._tools)}." if self._tools else "There are no tools."
             raise ToolError(f"There is no tool named {call.name!r}.", known)
+        if (read := read_nested(call.input, tool.schema)) != call.input:
+            call = call._replace(input=read)
+            self.read.append(call.name)
         try:
-            return tool, tool.check(call.input)
+            return call, tool, tool.check(call.input)
         except ToolError:
             raise
         except Exception as error:  # a tool's own check may raise anything
@@ -130,7 +137,7 @@ class ToolRunner:
 
     def _decide(self, call: ToolCall, tool: Tool) -> Generator[ToolEvent, None, Decision]:
         verdict = self._rules.verdict(tool, call)
-        if verdict != "ask":
+        if verdict == "deny" or (verdict == "allow" and not call.in_text):
             return Decision(verdict == "allow", "A rule set by the user forbids it." if verdict == "deny" else "")
         yield ApprovalRequested(call, tool)
         answer = self._approve(call)

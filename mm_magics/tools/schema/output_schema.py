@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from mm_magics.api.dialect import calls_at_end
+from mm_magics.api.messages import ANSWER
 from mm_magics.errors import ToolInputError, UsageError
 from mm_magics.tools.schema import json_in_text
 from mm_magics.tools.schema.json_schema import read_schema, schema_check
 from mm_magics.tools.schema.type_hints import adapter_of, validate
+from mm_magics.tools.schema.written_arguments import from_text, read_nested
 
 KEY = "value"
 """The property that contains the answer if its schema is not an object: the input of a tool must be one."""
@@ -41,6 +44,7 @@ class OutputSchema:
         Raises:
             ToolInputError: If it does not match, with one line per problem.
         """
+        given = read_nested(given, self.schema)
         if not self.wrapped:
             return self.check(given)
         if not isinstance(given, Mapping) or set(given) != {KEY}:
@@ -48,11 +52,14 @@ class OutputSchema:
         return self.check(given[KEY])
 
     def parse_text(self, text: str) -> Any:
-        """Return the value in an answer in words: JSON alone, in a fence or between words, or one word or number.
+        """Return the value in an answer in words: a call as XML, JSON in a fence or between words, a word, a number.
 
         Raises:
             ToolInputError: If no value matches, with one line per problem, or if several different ones do.
         """
+        for call in calls_at_end(text):
+            if call.name == ANSWER:
+                return self.parse_input(from_text(call.values, self.schema))
         mismatch: ToolInputError | None = None
         for find in (json_in_text.whole, json_in_text.fenced, json_in_text.embedded, _as_string, json_in_text.scalars):
             if mismatch and find is json_in_text.scalars:
@@ -70,6 +77,7 @@ class OutputSchema:
         raise mismatch or ToolInputError("The answer contains no JSON that matches the schema.")
 
     def _unwrap(self, found: Any) -> Any:
+        found = read_nested({KEY: found}, self.schema)[KEY] if self.wrapped else read_nested(found, self.schema)
         try:
             return self.check(found)
         except ToolInputError:

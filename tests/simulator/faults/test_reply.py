@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking
+from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking, tool_use
 from tests.simulator.asking import Asker, assembled
 from tests.simulator.faults.prompts import asking
 
@@ -27,6 +27,24 @@ def test_unknown_stop_reasons(ask: Asker) -> None:
 def test_markup_leaks_into_the_text(ask: Asker) -> None:
     assert "\n<minimax:tool_call>\n<invoke name=" in content(ask, "tool-xml")[0][1]["text"]
     assert content(ask, "think-tags")[0][1]["text"].startswith("<think>\n")
+
+
+def test_the_dialect_of_models_of_this_family(ask: Asker) -> None:
+    assert content(ask, "think-unclosed")[0][1]["text"].endswith("\n<think>\nThis thought never ends.")
+    blocks, _ = content(ask, "reasoning-content")
+    assert blocks == [{"type": "text", "text": "Grüße, oysters", "reasoning_content": "Let me see."}]
+    assert [block["type"] for block in content(ask, "uninvited-call")[0]] == ["thinking", "tool_use"]
+    blocks, stop = content(ask, "stop-tool-use")
+    assert ([block["type"] for block in blocks], stop) == (["thinking", "text"], "tool_use")
+
+
+def test_calls_in_the_dialect(ask: Asker) -> None:
+    call = tool_use("lookup", {"query": "a", "tags": ["b"]})
+    ask.endpoint.answers.extend([ScriptedAnswer([call], fault=name) for name in ("xml-calls", "json-strings")])
+    (written,) = ask.message("Go")["content"]
+    assert written["text"].endswith('<parameter name="tags">["b"]</parameter>\n</invoke>\n</minimax:tool_call>')
+    (called,) = ask.message("Go")["content"]
+    assert called["input"] == {"query": "a", "tags": '["b"]'}
 
 
 def test_incomplete_content(ask: Asker) -> None:

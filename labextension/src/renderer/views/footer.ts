@@ -39,7 +39,7 @@ function facts(fields: TurnFields): string[] {
 function isShownElsewhere(reason: string, fields: TurnFields): boolean {
   const shown = displayedStatus(fields);
   if (reason === 'max_tokens') return shown === 'truncated';
-  return reason === 'end_turn' || shown === 'refused';
+  return reason === 'end_turn' || shown === 'refused' || shown === 'window';
 }
 
 /** Return the summary of a saved turn: its model, duration, tokens and cost, and how it ended if not normally. */
