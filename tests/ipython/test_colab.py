@@ -7,13 +7,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mm_magics.errors import NotebookError
 from mm_magics.ipython import colab, frontend
 from mm_magics.ipython.colab import ColabPage
+from mm_magics.session import Session
 from tests.ipython.test_frontend import shell_of
+from tests.outside import JSON
 from tests.turns import turn
 
+METADATA = st.one_of(
+    JSON, st.dictionaries(st.sampled_from(["id", "colab", "name", "minimax", "private_outputs"]), JSON)
+)
+CELLS = st.fixed_dictionaries({"cell_type": JSON, "metadata": METADATA, "source": JSON, "outputs": JSON})
 REQUEST: Any = {"colab": {"cell_id": "c1"}}
 
 
@@ -66,6 +74,32 @@ def test_the_notebook_has_the_ids_name_and_settings_of_the_page(replies: list[An
     assert [each.id for each in document.cells] == ["a", "cell-1", "a-2", "cell-3", "cell-4", "own"]
     assert document.cells[0].source == "%%minimax\nhi"
     assert (document.name, document.settings, document.pending) == ("Untitled0.ipynb", {"thread": "work"}, {"a"})
+
+
+@pytest.mark.fuzz
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.one_of(
+        JSON,
+        st.fixed_dictionaries(
+            {
+                "ipynb": st.fixed_dictionaries(
+                    {"cells": st.lists(st.one_of(JSON, CELLS), max_size=4), "metadata": METADATA}
+                )
+            }
+        ),
+    )
+)
+def test_any_reply_of_the_page_is_a_notebook_or_an_error(replies: list[Any], reply: Any) -> None:
+    replies[:] = [reply]
+    session = Session(api_key="none")
+    session.history.put(turn("hi", cell_id="a"))
+    try:
+        session.receive(ColabPage().notebook("a"))
+    except NotebookError as error:
+        session.receive(error)
+    session.refresh()
+    assert session.prepare("And now?").body["messages"]
 
 
 @pytest.mark.parametrize("metadata", [None, [], {}, {"colab": None}, {"colab": {"name": ""}}])
