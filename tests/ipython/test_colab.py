@@ -77,7 +77,10 @@ def test_the_notebook_has_the_ids_name_and_settings_of_the_page(replies: list[An
 
 
 @pytest.mark.fuzz
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=max(20, settings.default.max_examples // 10),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     st.one_of(
         JSON,
