@@ -95,7 +95,7 @@ def _bodies(turn: list[Message]) -> Iterator[bytes]:
     body: dict[str, Any] = {"model": "MiniMax-M2.7", "max_tokens": 65_536, "messages": turn[:1]}
     content = encode(body)
     yield content
-    growing = RequestBody(body, content, [])
+    growing = RequestBody(body, content, [], body["max_tokens"])
     for end in range(3, len(turn), 2):
         yield growing.next(turn[:end], [None] * (end // 2), None)
 

@@ -232,6 +232,13 @@ def test_think_tag_that_is_not_closed_is_thinking(session: Session, endpoint: Si
     check(turn, endpoint, session)
 
 
+def test_answer_of_thinking_in_the_text_alone_is_empty(session: Session, endpoint: Simulator) -> None:
+    endpoint.answers.append(ScriptedAnswer([text("<think>\nWhy?")]))
+    turn = session.ask("What is it?")
+    assert (turn.text, turn.notes[0]) == ("", THINK_NOTE)
+    assert turn.notes[1:] == ["The answer is empty. Run the cell again, or rephrase the prompt."]
+
+
 def test_think_tag_in_a_code_fence_is_code(session: Session, endpoint: Simulator) -> None:
     fenced = "```\n<think>a</think>\n```"
     endpoint.answers.append(ScriptedAnswer([text(fenced)]))

@@ -11,6 +11,7 @@ from typing import Any
 
 from mm_magics.api import messages
 from mm_magics.errors import RecordError, UsageError
+from mm_magics.history.context_messages import context_tools
 from mm_magics.history.turn import SCHEMA, Turn
 from mm_magics.text import decode_json, fence
 
@@ -30,7 +31,7 @@ client = anthropic.Anthropic(
 )
 messages = json.loads({messages!r})
 messages.append({{"role": "user", "content": "…"}})
-with client.messages.stream(model={model!r}, messages=messages, {system}max_tokens={max_tokens!r}) as stream:
+with client.messages.stream(model={model!r}, messages=messages, {fields}max_tokens={max_tokens!r}) as stream:
     for text in stream.text_stream:
         print(text, end="", flush=True)
 '''
@@ -55,11 +56,14 @@ def to_messages_json(turns: Sequence[Turn]) -> str:
 def to_script(turns: Sequence[Turn], base_url: str) -> str:
     """Return a Python script that contains the conversation and continues it."""
     last = turns[-1]
+    system = f"system={last.system!r}, " if last.system else ""
+    tools = context_tools(turns, ())  # endpoints refuse calls in the history without definitions
+    fields = f'{system}tools=json.loads({json.dumps(tools)!r}), tool_choice={{"type": "none"}}, ' if tools else system
     return SCRIPT.format(
         base_url=base_url,
-        messages=json.dumps(messages.join_turns([turn.closed for turn in turns])),
+        messages=json.dumps(messages.join_turns([turn.sent for turn in turns])),
         model=last.model,
-        system=f"system={last.system!r}, " if last.system else "",
+        fields=fields,
         max_tokens=last.params.get("max_tokens", 8192),
     )
 

@@ -25,7 +25,7 @@ from mm_magics.interrupts import StoppedError
 from mm_magics.tools.approval import Approve, deny_all
 from mm_magics.tools.loop import LoopStep, ToolLoop
 from mm_magics.tools.runtime.runner import ToolEvent
-from mm_magics.turn.dialect_notes import dialect_notes
+from mm_magics.turn.dialect_notes import dialect_notes, is_empty
 from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt, PromptSent, TurnEnd
 from mm_magics.turn.refused_parts import Part, context_without, is_same, own_without, refusal_note, refused_part
@@ -293,11 +293,7 @@ class Answer:
     def _warnings(self) -> Iterator[str]:
         """Notes about a complete answer that is not what the user expects."""
         message = self._model_calls[-1].call.assembler.message
-        thoughts = ("thinking", "redacted_thinking")
-        if not any(
-            str(block.get("text", "")).strip() if block.get("type") == "text" else block.get("type") not in thoughts
-            for block in message["content"]
-        ):
+        if is_empty(message["content"]):
             yield "The answer is empty. Run the cell again, or rephrase the prompt."
         reason = message.get("stop_reason")
         if reason and reason not in STOP_REASONS:

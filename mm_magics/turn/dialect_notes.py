@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mm_magics.api.dialect import OPEN, split_thinking
+from mm_magics.api.dialect import OPEN, split_thinking, without_thinking
 from mm_magics.api.messages import Block
 from mm_magics.api.sendable import REASONING
 from mm_magics.tools.loop import NOT_RUN_NOTE, text_calls
@@ -41,6 +41,17 @@ def dialect_notes(
         yield NOT_RUN_NOTE.format(names=", ".join(dict.fromkeys(written)), reason="no tools were offered")
     if messages[-1].get("stop_reason") == "tool_use" and not called and not written:
         yield NO_CALL_NOTE
+
+
+def is_empty(content: Sequence[Block]) -> bool:
+    """Return whether a message has nothing but thinking and blank text."""
+    thoughts = ("thinking", "redacted_thinking")
+    return not any(
+        without_thinking(str(block.get("text", ""))).strip()
+        if block.get("type") == "text"
+        else block.get("type") not in thoughts
+        for block in content
+    )
 
 
 def _texts(content: Sequence[Block]) -> Iterator[str]:

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from mm_magics import Session
 from mm_magics.errors import RecordError, UsageError
 from mm_magics.history import export
+from mm_magics.simulator import ScriptedAnswer, Simulator, tool_use
 from tests.turns import turn
 
 ODD = "Grüße 🦪 {x} {{y}} \"'\\ \u2028"
@@ -178,3 +180,21 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
         export.write_file(path, "new")
     assert os.listdir(tmp_path) == ["talk.md"]
     assert path.read_text() == "old"
+
+
+def test_the_script_of_a_conversation_with_calls_is_accepted_by_the_strictest_endpoint(
+    session: Session, endpoint: Simulator, tmp_path: Path
+) -> None:
+    def lookup(query: str) -> str:
+        """Look something up."""
+        return query
+
+    endpoint.answers.extend([ScriptedAnswer([tool_use("lookup", {"query": "it's"})]), "Done."])
+    session.ask("Look it up.", tools=[lookup])
+    script = tmp_path / "talk.py"
+    script.write_text(export.to_script(session.history.turns("main"), endpoint.base_url), "utf-8")
+    environment = {**os.environ, "MINIMAX_API_KEY": endpoint.key}
+    subprocess.run([sys.executable, script], env=environment, check=True, capture_output=True, timeout=60)
+    body = endpoint.log[-1].body
+    assert endpoint.log[-1].status == 200
+    assert ([tool["name"] for tool in body["tools"]], body["tool_choice"]) == (["lookup"], {"type": "none"})
