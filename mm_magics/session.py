@@ -139,6 +139,7 @@ class Session:
         self.refresh()
         self.history.max_versions = self.settings.value("max_versions")
         default_model = "" if "model" in flags or self.settings.source("model") != "default" else DEFAULT_MODEL
+        model = self.effective_model(flags.get("model"))
         chosen = {name: flags.pop(name, self.settings.value(name)) for name in PROMPT_SETTINGS}
         schema = flags.pop("schema", None)
         output_schema = None if schema is None else _output_schema_of(schema)
@@ -172,11 +173,21 @@ class Session:
             )
 
         notes: list[str] = []
-        substitute = self.models.substitutes.get(self.settings.value("base_url"), "")
-        prompt = for_model(substitute if default_model and substitute else chosen["model"])
+        prompt = for_model(model)
         notes += self._notes.of(self.notebook, position, turns, prompt_text([message]))  # last: it reports them once
         prompt.notes[:0] = notes
         return prompt
+
+    def effective_model(self, flag: str | None = None) -> str:
+        """Return the model that a prompt goes to: the one chosen, or else the default or the one that answers for it.
+
+        >>> Session().effective_model("MiniMax-M3")
+        'MiniMax-M3'
+        """
+        setting: str = self.settings.value("model")
+        if flag is None and self.settings.source("model") == "default":
+            return self.models.substitutes.get(self.settings.value("base_url"), setting)
+        return setting if flag is None else flag
 
     def stream(
         self, prompt: str | PreparedPrompt, *, stop: threading.Event | None = None, **flags: Any

@@ -201,6 +201,8 @@ export interface CellDescription {
   readonly cell_type: string;
   readonly source: string;
   readonly outputs: readonly Readonly<Record<string, unknown>>[];
+  /** The attachments of a Markdown cell, in the notebook format. */
+  readonly attachments?: Readonly<Record<string, unknown>>;
 }
 
 export interface DocumentDescription {

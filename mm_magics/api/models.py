@@ -211,6 +211,11 @@ def nearest(name: str, names: Collection[str] = CATALOGUE) -> str | None:
     return lower[found] if found else None
 
 
+def takes_images(name: str) -> bool:
+    """Return whether a model takes images; an unknown one may."""
+    return name not in CATALOGUE or "image" in CATALOGUE[name].media
+
+
 def substitute(offered: Mapping[str, str]) -> str | None:
     """Return the model that answers if the default one is not offered; None if nothing is offered.
 

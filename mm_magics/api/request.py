@@ -49,7 +49,7 @@ def check(request: Mapping[str, Any], *, resumes: bool = False) -> None:
     tokens = request.get("max_tokens")
     if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
         raise RequestError(f"max_tokens must be a whole number of at least 1, not {tokens!r}.")
-    _check_media(request)
+    check_media(request)
     if (marks := cache_marks(request)) > MAX_CACHE_MARKS:
         raise RequestError(
             f"{marks} tools and blocks have cache_control, but at most {MAX_CACHE_MARKS} may.", "Mark fewer."
@@ -67,7 +67,8 @@ def _check_number(request: Mapping[str, Any], name: str, low: float, high: float
         raise RequestError(f"{name} must be above {low:g} and at most {high:g}, not {value!r}.", f"{advice}.")
 
 
-def _check_media(request: Mapping[str, Any]) -> None:
+def check_media(request: Mapping[str, Any]) -> None:
+    """Raise `RequestError` if the messages contain something that the model is known not to take."""
     model = models.model(str(request["model"]))
     if model.name not in models.CATALOGUE:
         return
@@ -77,9 +78,11 @@ def _check_media(request: Mapping[str, Any]) -> None:
             kind = str(block.get("type"))
             kinds = {str(each.get("type")) for each in messages.blocks(block)} if kind == "tool_result" else {kind}
             for found in sorted(kinds & refused):
+                takers = ", ".join(models.models_that_take(found))
                 raise RequestError(
-                    f"{model.name} does not accept a block of type {found}.",
-                    "Send text, leave out the turn that contains it (--context), or choose another model (-m).",
+                    f"{model.name} does not take {found}s. Nothing was sent.",
+                    f"{f'Choose a model that does ({takers}) with -m NAME' if takers else 'Send text instead'}, "
+                    "or leave out the turn that contains it with --context N.",
                 )
 
 

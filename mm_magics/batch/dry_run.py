@@ -10,6 +10,7 @@ from mm_magics.batch.job import MapJob
 from mm_magics.batch.requests import RequestBuilder
 from mm_magics.batch.store import Store
 from mm_magics.errors import MiniMaxError
+from mm_magics.turn.window import estimated_tokens
 from mm_magics.wording import counted, dollars
 
 EXAMPLES = 3
@@ -66,7 +67,7 @@ def estimate(job: MapJob) -> DryRun:
     """Estimate what a job would do. Nothing is sent, and no store is created."""
     builder, digests, errors = RequestBuilder(job.prompt), set[bytes](), dict[int, str]()
     prompts: list[str] = []
-    stored = request_bytes = calls = stored_tokens_out = 0
+    stored = calls = tokens_in = stored_tokens_out = 0
     with Store(job.store if job.store.exists() else ":memory:") as store:
         for number, row in enumerate(job.rows):
             try:
@@ -82,8 +83,8 @@ def estimate(job: MapJob) -> DryRun:
                 stored_tokens_out += usage.total_tokens(map(usage.reported, reply.responses))["output_tokens"]
             elif digest not in digests:
                 digests.add(digest)
-                calls, request_bytes = calls + 1, request_bytes + len(builder.build(text, digest).body)
-    tokens_in = round(request_bytes / BYTES_PER_TOKEN)
+                calls += 1
+                tokens_in += estimated_tokens(builder.build(text, digest).body, BYTES_PER_TOKEN)
     tokens_out = calls * (round(stored_tokens_out / stored) if stored else FIRST_ANSWER_TOKENS)
     price = job.prompt.price
     cost = None if price is None else models.cost_at(price, {"input_tokens": tokens_in, "output_tokens": tokens_out})

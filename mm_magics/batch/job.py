@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mm_magics.api import models
+from mm_magics.api import models, request
 from mm_magics.batch.dask_rows import DaskRows, rows_of
 from mm_magics.batch.engines.base import Engine, SendOptions
 from mm_magics.batch.engines.local import LocalEngine
 from mm_magics.batch.rate_limit import RateLimits
 from mm_magics.batch.row_results import columns_of
-from mm_magics.batch.row_template import RowTemplate
+from mm_magics.batch.row_template import RowTemplate, row_message
 from mm_magics.batch.rows import MissingColumnError, Rows
 from mm_magics.config import checked_base_url
 from mm_magics.errors import PromptError, UsageError
@@ -76,6 +76,7 @@ class MapJob:
 
         Raises:
             UsageError: Such an error was found.
+            RequestError: The first row contains images, and the model does not take them.
         """
         budget = self.options.budget
         if budget is not None and not 0 <= budget < float("inf"):
@@ -89,7 +90,8 @@ class MapJob:
             )
         for row in self.rows:
             try:
-                self.template(row)
+                message = row_message(self.template(row))
+                request.check_media({"model": self.prompt.model, "messages": [message]})
             except PromptError as error:
                 if isinstance(error.__cause__, MissingColumnError):
                     raise UsageError(error.message, "Nothing was sent.") from None

@@ -11,10 +11,10 @@ from secrets import token_hex
 
 from mm_magics.api import request
 from mm_magics.api.legacy_hash import legacy_hash_input, legacy_message_sha256
-from mm_magics.api.messages import Message
 from mm_magics.batch.engines.base import Request
+from mm_magics.batch.row_template import RowText, row_message
 from mm_magics.errors import PromptError
-from mm_magics.text import replace_surrogates
+from mm_magics.text import replace_surrogates, without_surrogates
 from mm_magics.turn.answer import SURROGATES_NOTE
 from mm_magics.turn.prepared import PreparedPrompt
 from mm_magics.turn.window import estimated_tokens, fitting_max_tokens, lowered_note, surely_fits
@@ -52,9 +52,15 @@ class RequestBuilder:
 
         Raises:
             PromptError: The text is empty.
+            RequestError: It contains images, and the model does not take them.
         """
         if not text.strip():
             raise PromptError("The prompt is empty.", "Nothing was sent.")
+        if isinstance(text, RowText):
+            digest, message_ = self._before_hash.copy(), without_surrogates(row_message(text))
+            request.check_media({"model": self.model, "messages": [message_]})
+            digest.update(request.message_sha256(message_).encode() + self._after_hash)
+            return digest.digest()
         text = replace_surrogates(text)
         message = f'{{"content":[{{"text":{encode_basestring(text)},"type":"text"}}],"role":"user"}}'
         digest = self._before_hash.copy()
@@ -62,7 +68,7 @@ class RequestBuilder:
         return digest.digest()
 
     def legacy_digest(self, text: str) -> bytes:
-        """Return the hash that the request has in stores of mm_magics 0.1."""
+        """Return the hash that the request has in stores of mm_magics 0.1, which contain no images."""
         message = f'{{"content":[{{"text":{encode_basestring_ascii(text)},"type":"text"}}],"role":"user"}}'
         digest = self._before_legacy_hash.copy()
         digest.update(hashlib.sha256(message.encode()).hexdigest().encode() + self._after_legacy_hash)
@@ -70,9 +76,9 @@ class RequestBuilder:
 
     def build(self, text: str, digest: bytes) -> Request:
         """Return the request for this text, whose hash is `digest`."""
-        clean = replace_surrogates(text)
-        self.replaced |= clean != text
-        message: Message = {"role": "user", "content": [{"type": "text", "text": clean}]}
+        given = row_message(text)
+        message = without_surrogates(given)
+        self.replaced |= message is not given
         body = self._head + request.json_of(message).encode() + self._tail
         if not surely_fits(self.model, self.max_tokens, body):
             sent = fitting_max_tokens(self.model, self.max_tokens, estimated_tokens(body))

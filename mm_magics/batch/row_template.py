@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mm_magics.api.messages import Block, Message
 from mm_magics.batch.rows import MissingValueError, is_missing
 from mm_magics.errors import PromptError
+from mm_magics.prompt.images import PromptImages
 from mm_magics.prompt.template import Template
-from mm_magics.prompt.values import as_text
+
+
+class RowText(str):
+    """The text of a row. `parts` are the content blocks before it: the images in it, with their names."""
+
+    parts: Sequence[Block] = ()
+
+    @classmethod
+    def of(cls, text: str, parts: Sequence[Block]) -> str:
+        made = cls(text)
+        made.parts = parts
+        return made
+
+
+def row_message(text: str) -> Message:
+    """Return the user message of a row."""
+    parts = text.parts if isinstance(text, RowText) else ()
+    return {"role": "user", "content": [*parts, {"type": "text", "text": str(text)}]}
 
 
 class RowTemplate:
@@ -26,14 +45,16 @@ class RowTemplate:
         self._namespace, self._limit = dict(namespace), limit
 
     def __call__(self, row: Any) -> str:
-        """Return the text of this row.
+        """Return the text of this row; a `RowText` if it contains images.
 
         Raises:
             PromptError: An expression or the function fails for this row.
         """
         if isinstance(self._template, Template):
             self._namespace["row"] = row
-            return self._template.fill(self._namespace, self._value_text)
+            images = PromptImages(self._limit)
+            text = self._template.fill(self._namespace, lambda value: self._value_text(value, images))
+            return RowText.of(text, parts) if (parts := images.blocks) else text
         try:
             text = self._template(row)
         except Exception as error:
@@ -43,7 +64,7 @@ class RowTemplate:
             raise PromptError(f"{self.source} returned a value of type {type(text).__name__}, not a string.")
         return text
 
-    def _value_text(self, value: Any) -> str:
+    def _value_text(self, value: Any, images: PromptImages) -> str:
         if is_missing(value):
             raise MissingValueError("it has no value in this row")
-        return as_text(value, self._limit)
+        return images.as_text(value)

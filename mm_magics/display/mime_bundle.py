@@ -2,13 +2,14 @@
 
 It contains the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view. The HTML is sanitized
 and readable without a kernel, script or style sheet. The other versions of the turn are only in the record. The bundle
-is at most 4 × the text of the turn and its versions plus 3 kB, and 1 kB for each further model call; to stay within
-that, `text/plain` is cut with a note, then `text/markdown`, then the HTML loses its formatting.
+is at most 4 × the text and images of the turn and its versions plus 3 kB, and 1 kB for each further model call; to stay
+within that, `text/plain` is cut with a note, then `text/markdown`, then the HTML loses its formatting.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
@@ -32,9 +33,13 @@ SIZE_EXTRA = 3_000
 SIZE_CALL = 1_000
 """Bytes for each further model call: its record has ids, usage, times and a signature beside the text."""
 
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
 STYLE = (
     "<style>.mm-saved{max-width:60em;overflow-wrap:break-word}"
     ".mm-saved details{margin:.3em 0;border-left:3px solid #8888;padding-left:.6em}"
+    ".mm-saved img{max-width:100%;max-height:24em}"
     ".mm-saved summary,.mm-saved footer{color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))}"
     ".mm-saved pre{background:#8881;padding:.5em;overflow:auto}.mm-saved details>pre{white-space:pre-wrap}"
     ".mm-saved table{display:block;overflow:auto}.mm-saved :is(th,td){padding:.2em .6em}"
@@ -61,7 +66,8 @@ def make_bundle(
     footer = "<br>".join(_escape(line) for line in (usage_line.summary_line(turn), *turn.notes, *notes))
     if turn.error:
         footer += f"<br><strong>{_escape(turn.error)}</strong>"
-    html = f"{''.join(_blocks_html(turn, answer_format))}<footer>{footer}</footer>"
+    images = _images_html(turn)
+    html = f"{images}{''.join(_blocks_html(turn, answer_format))}<footer>{footer}</footer>"
     if quiet:
         html = f"<details><summary>{_escape(usage_line.summary_line(turn))}</summary>{html}</details>"
     bundle: dict[str, Any] = {
@@ -73,7 +79,7 @@ def make_bundle(
     if not _fits(bundle, turn):
         bundle["text/markdown"] = _markdown(text, answer_format, turn.notes, cut=True)
     if not _fits(bundle, turn):
-        bundle["text/html"] = _page(f"{_folded('Answer', text, open_=True)}<footer>{footer}</footer>")
+        bundle["text/html"] = _page(f"{images}{_folded('Answer', text, open_=True)}<footer>{footer}</footer>")
     return without_surrogates(bundle)  # the notebook could not be saved with them
 
 
@@ -99,7 +105,7 @@ def _fits(bundle: dict[str, Any], turn: Turn) -> bool:
         for message in each.messages
         for block in blocks(message)
         for key, value in block.items()
-        if key in ("text", "thinking", "input", "content")
+        if key in ("text", "thinking", "input", "content", "source")
     ]
     text_size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     size = len(json.dumps(bundle, ensure_ascii=False).encode("utf-8", "replace"))
@@ -126,6 +132,23 @@ def _markdown(text: str, answer_format: AnswerFormat, notes: Sequence[str], *, c
         answer = fence(escape_controls(format_answer(text, answer_format)), "json" if answer_format == "json" else "")
     below = [fence(escape_controls("\n".join(notes)))] if notes else []
     return "\n\n".join(filter(None, [_cut(answer) if cut else answer, *below]))
+
+
+def _images_html(turn: Turn) -> str:
+    """Return the images of the prompt. Only their own data is shown, so nothing is loaded."""
+    sources = (block.get("source") for message in turn.messages[:1] for block in blocks(message))
+    found = [source for source in sources if isinstance(source, dict) and _is_image(source)]
+    return "".join(
+        f'<p><img alt="image {number} of the prompt" src="data:{source["media_type"]};base64,{source["data"]}"></p>'
+        for number, source in enumerate(found, 1)
+    )
+
+
+def _is_image(source: dict[str, Any]) -> bool:
+    """Return whether the source of an image block has the data of an image of a harmless type."""
+    data = source.get("data")
+    harmless = source.get("type") == "base64" and source.get("media_type") in IMAGE_TYPES
+    return harmless and isinstance(data, str) and _BASE64.fullmatch(data) is not None
 
 
 def _blocks_html(turn: Turn, answer_format: AnswerFormat) -> Iterator[str]:

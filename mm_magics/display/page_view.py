@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack
 
+from mm_magics.api.messages import blocks
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import prompt_for_approval
@@ -128,6 +129,7 @@ class PageView:
         self._decisions: queue.SimpleQueue[tuple[str, str, Decision]] = queue.SimpleQueue()
         turn = so_far()
         self._channel = output.open_channel(turn, self._receive)
+        self._put_images(turn)
         self._put_record(turn)
         self._flush()  # the page knows the turn before it displays it
         output.display(turn)
@@ -259,6 +261,14 @@ class PageView:
             key, head = self._next_key(), {"type": "tool_use", "id": call.id, "name": call.name, "in_text": True}
             self._queue.put(OpenOp("open", key, head))
             self._queue.put(CloseOp("close", key, {"block": {**head, "input": call.input}}))
+
+    def _put_images(self, turn: Turn) -> None:
+        """Queue the images of the prompt, before the record that contains them."""
+        for block in (each for message in turn.messages[:1] for each in blocks(message)):
+            if block.get("type") == "image":
+                key = self._next_key()
+                self._queue.put(OpenOp("open", key, block))
+                self._queue.put(CloseOp("close", key, {}))
 
     def _put_record(self, turn: Turn) -> None:
         """Queue what is new in the turn's record."""

@@ -191,6 +191,7 @@ class CellDescription(TypedDict):
     cell_type: str
     source: str
     outputs: Sequence[Mapping[str, Any]]
+    attachments: NotRequired[Mapping[str, Any]]
 
 
 class DocumentDescription(TypedDict):

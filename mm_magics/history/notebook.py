@@ -42,6 +42,7 @@ class Cell:
         warning: What else is wrong with it.
         earlier: The turns before the last one, in a code cell that runs several prompts.
         has_id: Whether its id is in the file, so that front ends send it.
+        attachments: The attachments of a text cell, in the notebook format.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Cell:
     warning: str = ""
     earlier: tuple[Turn, ...] = ()
     has_id: bool = True
+    attachments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_prompt(self) -> bool:
@@ -173,7 +175,9 @@ def _cells(cells: list[Any]) -> Iterator[Cell]:
             yield Cell(id_, "unknown", "", fault="it is not a cell", has_id=False)
             continue
         kind, source, outputs = str(raw.get("cell_type")), _joined(raw.get("source")), _outputs(raw.get("outputs"))
-        yield _with_turns(Cell(id_, kind, source, outputs, warning=warning, has_id=has_id))
+        attachments = found if isinstance(found := raw.get("attachments"), Mapping) else {}
+        cell = Cell(id_, kind, source, outputs, warning=warning, has_id=has_id, attachments=attachments)
+        yield _with_turns(cell)
 
 
 def _id(raw: Any) -> str:

@@ -7,14 +7,17 @@ mark that encloses it.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from mm_magics.history.cell_matching import SYNTHETIC_ID_PREFIXES
-from mm_magics.history.notebook import Document
+from mm_magics.history.notebook import Cell, Document
 from mm_magics.history.prompt_source import is_prompt
 from mm_magics.history.turn import MIME_TYPE
+from mm_magics.prompt.images import media_type
 from mm_magics.prompt.values import cut
 from mm_magics.text import strip_ansi
 
@@ -25,11 +28,15 @@ _NOT_IN_ID = re.compile(r"[^\w\[\]().:#~-]+")
 
 @dataclass(frozen=True)
 class CellRun:
-    """A code cell as it was run: its id, its source, and its outputs in the notebook format."""
+    """A code cell as it was run: its id, its source, and its outputs in the notebook format.
+
+    Or a text cell with its attached `images`: their names and files.
+    """
 
     id: str
     source: str
     outputs: Sequence[Mapping[str, Any]]
+    images: Sequence[tuple[str, bytes]] = ()
 
     @property
     def is_prompt(self) -> bool:
@@ -46,10 +53,13 @@ class CellRun:
         return "\n".join(filter(None, map(_output, self.outputs)))
 
 
-def cells_above(document: Document | None, runs: Mapping[str, CellRun], cell_id: str | None) -> list[CellRun]:
+def cells_above(
+    document: Document | None, runs: Mapping[str, CellRun], cell_id: str | None, *, with_images: bool = False
+) -> list[CellRun]:
     """Return the code cells above this one, each as it was last run in this kernel, else as it was saved.
 
-    They are in document order or, without a document, in the order of their first runs.
+    `with_images` adds the text cells that have images attached. The cells are in document order or, without a document,
+    in the order of their first runs.
     """
     others = [cell for id_, cell in runs.items() if id_ != cell_id]
     if document is None:
@@ -59,6 +69,8 @@ def cells_above(document: Document | None, runs: Mapping[str, CellRun], cell_id:
     for cell in document.cells:
         if cell.id == cell_id:
             break
+        if with_images and cell.kind == "markdown" and (images := _attached_images(cell)):
+            cells.append(CellRun(cell.id, cell.source, (), images))
         if cell.kind == "code":
             saved = CellRun(cell.id, cell.source, cell.outputs)
             as_run = runs.get(cell.id) or by_source.get(cell.source.rstrip(), saved)
@@ -69,6 +81,24 @@ def cells_above(document: Document | None, runs: Mapping[str, CellRun], cell_id:
     return cells + [
         cell for cell in new if not (cell.id.startswith(SYNTHETIC_ID_PREFIXES) and cell.source.rstrip() in sources)
     ]
+
+
+def _attached_images(cell: Cell) -> list[tuple[str, bytes]]:
+    """Return the images that are attached to a text cell, with their names."""
+    found: list[tuple[str, bytes]] = []
+    for name, bundle in cell.attachments.items():
+        for data in bundle.values() if isinstance(bundle, Mapping) else ():
+            encoded = "".join(map(str, data)) if isinstance(data, list) else str(data)
+            with suppress(ValueError):
+                image = b64decode(encoded)
+                found += [(str(name), image)] if media_type(image) else []
+    return found
+
+
+def select_last(cells: Sequence[CellRun], count: int) -> Sequence[CellRun]:
+    """Return the last code cells, `count` of them, and the text cells after the first of these."""
+    code = [place for place, cell in enumerate(cells) if not cell.images]
+    return cells[code[-count] :] if len(code) > count else cells
 
 
 def other_cells(document: Document | None, runs: Mapping[str, CellRun], cell_id: str | None) -> list[CellRun]:

@@ -179,6 +179,12 @@ FLAGS = (
     Flag(
         ("--as",), "format of the answer: markdown, code, text or json", "FORMAT", choices=ANSWER_FORMATS, closed=True
     ),
+    Flag(
+        ("--attach",),
+        "file to send with the prompt: an image, a PDF, or text; may be repeated",
+        "FILE",
+        repeat=True,
+    ),
     Flag(("--thread",), "thread the cell belongs to", "NAME", setting="thread"),
     Flag(
         ("--context",),

@@ -26,6 +26,7 @@ INCOMPATIBLE_FLAGS = {
     "as": "--as",
     "sees": "--sees",
     "raw": "--raw",
+    "attach": "--attach",
     "tools": "--tools",
     "tool_choice": "--tool-choice",
 }

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mm_magics.api.messages import Block
+from mm_magics.api.models import takes_images
 from mm_magics.display.answer_format import parse_answer
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
@@ -20,6 +22,8 @@ from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.namespace import lookup
 from mm_magics.ipython.turn_output import show_turn
 from mm_magics.prompt import template
+from mm_magics.prompt.attachments import attach
+from mm_magics.prompt.images import PromptImages, image_blocks
 from mm_magics.session import Session
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
@@ -85,9 +89,10 @@ class PromptCells:
             raise UsageError(f"--{min(misplaced)} needs --map.", "Name a data frame or a list with --map.")
         out, answer_format = flags.pop("out", None), flags.pop("as", "markdown")
         quiet, dry_run = flags.pop("quiet", settings.value("quiet")), flags.pop("dry_run", False)
+        limit = settings.value("value_limit")
+        images, attached = PromptImages(limit), [attach(each) for each in flags.pop("attach", ())]
         if not flags.pop("raw", False):
-            limit = settings.value("value_limit")
-            text = template.render(text, names, limit)
+            text = template.Template(text).fill(dict(names), images.as_text)
             if "system" in flags:
                 flags["system"] = template.render(flags["system"], names, limit)
         if "schema" in flags:
@@ -98,9 +103,12 @@ class PromptCells:
         sees = flags.pop("sees", settings.value("sees"))
         if visible_cells is None:
             visible_cells = self._visible_cells(sees, flags.get("thread", settings.value("thread")), cell_id)
-        prompt = self._session.prepare(
-            self._content(text, visible_cells), cell_id=cell_id, source=self._answered_text(), **flags
-        )
+        visible_cells, image_note = self._without_refused_images(visible_cells, flags.get("model"))
+        seen = [block for cell in visible_cells for block in image_blocks(cell.id, cell.images)]
+        parts = [*seen, *(block for each in attached for block in each.blocks), *images.blocks]
+        content = self._content(text, visible_cells, parts)
+        prompt = self._session.prepare(content, cell_id=cell_id, source=self._answered_text(), **flags)
+        prompt.notes.extend([*(each.note for each in attached), *image_note])
         if dry_run:
             _show_request(prompt)
             return
@@ -155,8 +163,8 @@ class PromptCells:
         """Return the text of the running cell by which a later edit is noticed. None if the cell is unknown."""
         return answered_text(self.recorder.source) if self.recorder.source else None
 
-    def _content(self, text: str, visible_cells: Sequence[CellRun]) -> list[dict[str, Any]]:
-        content = [{"type": "text", "text": text.rstrip("\n")}]
+    def _content(self, text: str, visible_cells: Sequence[CellRun], parts: Sequence[Block]) -> list[Block]:
+        content = [*parts, {"type": "text", "text": text.rstrip("\n")}]
         if cells := notebook_context.format_cells(visible_cells, self._session.settings.value("sees_limit")):
             content.insert(0, {"type": "text", "text": cells})
         return content
@@ -166,12 +174,24 @@ class PromptCells:
         if sees in ("none", 0):
             return []
         document = self._session.notebook.document if self._session.notebook else None
-        above = notebook_context.cells_above(document, self._cells_run(), cell_id)
+        above = notebook_context.cells_above(document, self._cells_run(), cell_id, with_images=True)
         prompts = [turn.cell_id for turn in self._session.history.context_turns(thread, cell_id)]
         if None in prompts:
             prompts += [cell.id for cell in above if cell.is_prompt]
         new = notebook_context.cells_since_prompt(above, filter(None, prompts))
-        return new[-sees:] if isinstance(sees, int) else new
+        return notebook_context.select_last(new, sees) if isinstance(sees, int) else new
+
+    def _without_refused_images(
+        self, cells: Sequence[CellRun], model: str | None
+    ) -> tuple[Sequence[CellRun], list[str]]:
+        """Leave out text cells whose images the model does not take, and say so."""
+        name = self._session.effective_model(model)
+        count = sum(len(cell.images) for cell in cells)
+        if not count or takes_images(name):
+            return cells, []
+        were = "was" if count == 1 else "were"
+        note = f"{counted(count, 'image')} of text cells {were} not sent: {name} does not take images."
+        return [cell for cell in cells if not cell.images], [note]
 
     def _builtin_tools(self) -> Mapping[str, Tool]:
         path = current_path(self._session.notebook, frontend.notebook_path(self._shell))
@@ -198,8 +218,19 @@ def _check_source(source: str, text: str) -> None:
         )
 
 
+def _without_data(value: Any) -> Any:
+    """Return JSON without the data of images, which nobody reads."""
+    if isinstance(value, list):
+        return [_without_data(each) for each in value]
+    if isinstance(value, dict):
+        if value.get("type") == "base64" and isinstance(value.get("data"), str):
+            return {**value, "data": f"… {counted(len(value['data']), 'character')}"}
+        return {name: _without_data(each) for name, each in value.items()}
+    return value
+
+
 def _show_request(prompt: PreparedPrompt) -> None:
-    print(json.dumps(prompt.body, ensure_ascii=False, indent=2))
+    print(json.dumps(_without_data(prompt.body), ensure_ascii=False, indent=2))
     turns = counted(len(prompt.context_turns), "earlier turn")
     for note in [f"Nothing was sent. The context has {turns}.", *prompt.notes]:
         print(note)

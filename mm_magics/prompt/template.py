@@ -11,6 +11,7 @@ from types import CodeType
 from typing import Any
 
 from mm_magics.errors import PromptError
+from mm_magics.prompt.images import image_data
 from mm_magics.prompt.values import VALUE_LIMIT, as_text
 from mm_magics.text import excerpt
 
@@ -56,7 +57,13 @@ def render(text: str, namespace: Mapping[str, Any], limit: int = VALUE_LIMIT) ->
     >>> render("{{ 6 * 7 }} is {not} 100% of ${{ price }}", {"price": 5})
     '42 is {not} 100% of $5'
     """
-    return Template(text).fill(dict(namespace), lambda value: as_text(value, limit))
+
+    def to_text(value: Any) -> str:
+        if image_data(value) is not None:
+            raise ValueError("only the prompt itself can contain images")
+        return as_text(value, limit)
+
+    return Template(text).fill(dict(namespace), to_text)
 
 
 def _parts(text: str) -> Iterator[tuple[str, CodeType | None]]:

@@ -24,10 +24,10 @@ MIN_ANSWER = 4_096
 _BASE64 = re.compile(rb'"data":"[A-Za-z0-9+/=]{1000,}"')
 
 
-def estimated_tokens(encoded: bytes) -> int:
+def estimated_tokens(encoded: bytes, bytes_per_token: float = BYTES_PER_TOKEN) -> int:
     """Return about how many tokens a part of a request has, from its JSON."""
     text, images = _BASE64.subn(b"", encoded) if b'"base64"' in encoded else (encoded, 0)
-    return len(text) // BYTES_PER_TOKEN + images * IMAGE_TOKENS
+    return int(len(text) // bytes_per_token) + images * IMAGE_TOKENS
 
 
 def response_tokens(response: Mapping[str, Any]) -> int:

@@ -210,10 +210,10 @@ def test_images_and_documents_are_refused_with_the_models_name(
             None,
             {"max_tokens": 9},
         )
-        with pytest.raises(RequestError, match=f"{MODEL} does not accept a block of type {kind}"):
+        with pytest.raises(RequestError, match=f"{MODEL} does not take {kind}s. Nothing was sent."):
             request.check(body)
     else:
-        with pytest.raises(RequestError, match=f"{MODEL} does not accept a block of type {kind}"):
+        with pytest.raises(RequestError, match=f"{MODEL} does not take {kind}s. Nothing was sent."):
             session.ask([{"type": "text", "text": "look"}, media])  # type: ignore[arg-type]
     assert endpoint.log == []
 

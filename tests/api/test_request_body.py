@@ -73,8 +73,8 @@ def test_a_valid_body_passes_the_checks(fields: Any) -> None:
         ),
         (
             {"messages": [HI, {"role": "user", "content": [{"type": "document"}, {"type": "image"}]}]},
-            "MiniMax-M2 does not accept a block of type document.\n"
-            "Send text, leave out the turn that contains it (--context), or choose another model (-m).",
+            "MiniMax-M2 does not take documents. Nothing was sent.\n"
+            "Send text instead, or leave out the turn that contains it with --context N.",
         ),
         (
             {
@@ -84,8 +84,9 @@ def test_a_valid_body_passes_the_checks(fields: Any) -> None:
                     {"role": "user", "content": [{"type": "tool_result", "content": [{"type": "image"}]}]},
                 ]
             },
-            "MiniMax-M2 does not accept a block of type image.\n"
-            "Send text, leave out the turn that contains it (--context), or choose another model (-m).",
+            "MiniMax-M2 does not take images. Nothing was sent.\n"
+            "Choose a model that does (MiniMax-M3.1-Flash, MiniMax-M3, MiniMax-M3.1-Flash-Preview) with -m NAME, or "
+            "leave out the turn that contains it with --context N.",
         ),
     ],
 )

@@ -1,5 +1,5 @@
 // Describes a notebook for the kernel: each cell reduced to what the conversation needs.
-// Images and other rich outputs are not sent. An unchanged cell is not serialized again.
+// Images and other rich outputs are not sent, except those attached to Markdown cells. An unchanged cell is not serialized again.
 import type { ICellModel } from '@jupyterlab/cells';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { JSONObject } from '@lumino/coreutils';
@@ -32,11 +32,23 @@ export class NotebookDescriber {
     // A stream output grows without a signal from its cell.
     if (cached && !hasStreamOutput(model)) return cached;
     const source = model.sharedModel.getSource();
-    const cell = { cell_type: model.type, source, outputs: reducedOutputs(model) };
+    const attachments = attachmentsOf(model);
+    const cell = {
+      cell_type: model.type,
+      source,
+      outputs: reducedOutputs(model),
+      ...(attachments ? { attachments } : {}),
+    };
     const described = { cell, json: JSON.stringify(cell) };
     this.cache.set(model, described);
     return described;
   }
+}
+
+function attachmentsOf(cell: ICellModel): JSONObject | undefined {
+  return cell.type === 'markdown'
+    ? (cell.sharedModel.toJSON() as { attachments?: JSONObject }).attachments
+    : undefined;
 }
 
 function hasStreamOutput(cell: ICellModel): boolean {

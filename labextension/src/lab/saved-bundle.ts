@@ -13,6 +13,7 @@ import { t } from '../renderer/strings';
 import { EMPTY, isRecord, reduce, type Block, type TurnFields } from '../renderer/turn-state';
 import { visible } from '../renderer/visible-characters';
 import { summaryParts } from '../renderer/views/footer';
+import { imageElement } from '../renderer/views/image-view';
 
 /** The limits of mime_bundle.py, in characters and bytes. */
 const PLAIN_LIMIT = 1_500;
@@ -83,6 +84,8 @@ function blockElements(block: Block): HTMLElement[] {
 
 function blockElement({ head, text, seconds }: Block): HTMLElement {
   switch (head.type) {
+    case 'image':
+      return element('p', '', imageElement(head));
     case 'thinking':
       return folded(
         seconds === null
@@ -192,7 +195,7 @@ function textSize({ messages }: Readonly<Record<string, unknown>>): number {
     .flatMap(({ content }) => (Array.isArray(content) ? content.filter(isRecord) : [content]))
     .flatMap((block) =>
       isRecord(block)
-        ? ['text', 'thinking', 'input', 'content'].map((name) => block[name])
+        ? ['text', 'thinking', 'input', 'content', 'source'].map((name) => block[name])
         : [block],
     )
     .filter((value) => value !== undefined)

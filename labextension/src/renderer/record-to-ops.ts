@@ -41,7 +41,8 @@ function blockOps(messages: readonly unknown[], responses: readonly Fields[]): u
     const response = isAnswer ? responses[answers++] : undefined;
     let thinkingSeconds = response?.['thinking_s'];
     contentOf(message).forEach((block, index) => {
-      if (!isAnswer && block['type'] !== 'tool_result') return;
+      const isImage = number === 0 && block['type'] === 'image';
+      if (!isAnswer && block['type'] !== 'tool_result' && !isImage) return;
       const info: Record<string, unknown> = { block };
       if (block['type'] === 'thinking' && typeof thinkingSeconds === 'number') {
         info['seconds'] = thinkingSeconds;

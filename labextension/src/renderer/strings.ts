@@ -88,6 +88,8 @@ const texts = (trans: Translation) => ({
   'stop-reason': trans.__('stop reason: {reason}'),
   thread: trans.__('thread {thread}'),
   effort: trans.__('effort {effort}'),
+  'image.alt': trans.__('image of the prompt'),
+  'image.hidden': trans.__('image that cannot be shown here'),
   'code.label': trans.__('Code'),
   'code.copy': trans.__('Copy'),
   'code.copy.label': trans.__('Copy this code'),

@@ -11,6 +11,7 @@ import { FrameLoop, type Deadline } from './frame-loop';
 import { EMPTY, isRunning, displayedStatus, type Block, type TurnState } from './turn-state';
 import { t } from './strings';
 import { injectStyle } from './inject-style';
+import { ImageView } from './views/image-view';
 import { TextView } from './views/text-view';
 import { ThinkingView } from './views/thinking-view';
 import type { Decide } from './views/approval-view';
@@ -126,6 +127,8 @@ export class TurnView {
 
   private newView(block: Block): BlockView {
     switch (block.head.type) {
+      case 'image':
+        return new ImageView(block);
       case 'text':
         return new TextView(this.requestedImages);
       case 'thinking':

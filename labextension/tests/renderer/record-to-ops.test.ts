@@ -48,6 +48,61 @@ function drawn(record: unknown): HTMLElement {
 }
 
 describe('a turn record', () => {
+  const withImage = (source: unknown): typeof RECORD => ({
+    ...RECORD,
+    messages: [
+      {
+        role: 'user',
+        content: [{ type: 'image', source } as never, { type: 'text', text: 'Hi.' }],
+      },
+      ...RECORD.messages.slice(1),
+    ],
+  });
+
+  it('shows the images of the prompt above the answer', () => {
+    const source = { type: 'base64', media_type: 'image/png', data: 'iVBORw0KGgo=' };
+    const body = drawn(withImage(source)).querySelector('.mm-body')!;
+    expect(body.querySelector('img')!.src).toBe('data:image/png;base64,iVBORw0KGgo=');
+    expect(body.firstElementChild!.className).toBe('mm-image');
+    expect(body.querySelectorAll('img')).toHaveLength(1);
+  });
+
+  it.each([
+    { type: 'url', url: 'https://example.org/x.png' },
+    { type: 'base64', media_type: 'image/svg+xml', data: 'AAAA' },
+    { type: 'base64', media_type: 'text/html', data: 'AAAA' },
+    { type: 'base64', media_type: 'image/png', data: 'AAAA" onerror="x' },
+    { type: 'base64', media_type: 'image/png', data: 5 },
+    'https://example.org/x.png',
+    null,
+  ])('loads nothing for an image with the source %j', (source) => {
+    const root = drawn(withImage(source));
+    expect(root.querySelector('img')).toBeNull();
+    expect(root.querySelector('.mm-image')!.textContent).toBe('image that cannot be shown here');
+  });
+
+  it('shows the effort, and a cost that was recorded before one that is known', () => {
+    const [first, last] = RECORD.responses;
+    const root = drawn({
+      ...RECORD,
+      params: { output_config: { effort: 'low' } },
+      responses: [
+        { ...first, cost: 1.5 },
+        { ...last, cost: 2 },
+      ],
+    });
+    expect(root.querySelector('.mm-facts')!.textContent).toMatch(/^effort low.*≈ \$3\.50/);
+  });
+
+  it.each([
+    [512_000, '≈ $0.1536'],
+    [512_001, '≈ $0.3072'],
+  ])('prices %i input tokens of MiniMax-M3 at %s', (input_tokens, cost) => {
+    const responses = [{ stop_reason: 'end_turn', usage: { input_tokens }, seconds: 1 }];
+    const root = drawn({ ...RECORD, model: 'MiniMax-M3', responses });
+    expect(root.querySelector('.mm-facts')!.textContent).toContain(cost);
+  });
+
   it('shows its notes', () => {
     const root = drawn({ ...RECORD, schema: 2, notes: ['<b>No more tools</b> were called.'] });
     expect(root.querySelector('.mm-note')?.textContent).toBe('<b>No more tools</b> were called.');

@@ -1,0 +1,100 @@
+"""Files that are sent with a prompt (`--attach`): images, and the text of text files and PDFs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+from mm_magics.api.messages import Block
+from mm_magics.errors import UsageError
+from mm_magics.packages import require
+from mm_magics.prompt.images import image_block, media_type
+from mm_magics.text import decode_json
+from mm_magics.wording import counted
+
+MAX_FILE_BYTES = 50_000_000
+CHARACTERS_PER_TOKEN = 4
+"""An estimate for English text."""
+
+
+class Attachment(NamedTuple):
+    """What is sent of a file, and a line for the user about its size."""
+
+    blocks: list[Block]
+    note: str
+
+
+def attach(path: str | Path) -> Attachment:
+    """Read a file as content blocks.
+
+    Raises:
+        UsageError: The file cannot be read, is too large, or contains neither an image nor text.
+        PromptError: It is an image that is too large.
+    """
+    file = Path(path).expanduser()
+    data = _read(file)
+    if kind := media_type(data):
+        blocks = [{"type": "text", "text": f"{file.name}:"}, image_block(data)]
+        return Attachment(blocks, f"Attached {file.name}: {kind}, {len(data) / 1000:,.0f} kB.")
+    if data.startswith(b"%PDF-"):
+        pages = _pdf_pages(file.name, data)
+        text = "\n".join(f"[page {number} of {len(pages)}]\n{page}" for number, page in enumerate(pages, 1))
+        return _as_text(file.name, text, f"{counted(len(pages), 'page')}, ")
+    text, remark = _decoded(file.name, data)
+    return _as_text(file.name, text, "", remark)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        size = file.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise UsageError(
+                f"{file.name} has {size / 1e6:,.0f} MB; the limit is {MAX_FILE_BYTES / 1e6:g} MB.",
+                "Attach a part of it.",
+            )
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be attached: {error.strerror}.", "Nothing was sent.") from None
+
+
+def _as_text(name: str, text: str, extent: str, remark: str = "") -> Attachment:
+    if not text.strip():
+        raise UsageError(f"{name} is empty.", "Nothing was sent.")
+    content = text.replace("</file", "‹/file")  # the text cannot close its mark
+    block = {"type": "text", "text": f'<file name="{name.translate(_QUOTES)}">\n{content}\n</file>'}
+    tokens = len(text) // CHARACTERS_PER_TOKEN
+    size = f"{extent}{counted(len(text), 'character')}, about {counted(tokens, 'token')}"
+    return Attachment([block], f"Attached {name}: {size}.{remark}")
+
+
+_QUOTES = {ord(each): "_" for each in '"<>&\n\r'}
+
+
+def _decoded(name: str, data: bytes) -> tuple[str, str]:
+    """Return the text of a file, and a remark if its encoding had to be guessed."""
+    try:
+        text = decode_json(data) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else data.decode("utf-8-sig")
+        remark = ""
+    except UnicodeDecodeError:
+        text, remark = data.decode("latin-1"), " It is not UTF-8, so it was read as Latin-1."
+    if "\0" in text or sum(each < " " and each not in "\t\n\r\f\x1b" for each in text[:10_000]) > 10:
+        raise UsageError(f"{name} is neither an image nor text.", "Attach PNG, JPEG, GIF, WebP, PDF or text.")
+    return text, remark
+
+
+def _pdf_pages(name: str, data: bytes) -> Sequence[str]:
+    require("pypdf", "PDF files")
+    import pypdf
+
+    try:
+        pages = [page.extract_text() for page in pypdf.PdfReader(BytesIO(data)).pages]
+    except Exception as error:  # a damaged file can raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"{name} cannot be read as a PDF: {reason}.", "Nothing was sent.") from None
+    if not any(page.strip() for page in pages):
+        raise UsageError(
+            f"{name} has no text on its {counted(len(pages), 'page')}.", "If it is a scan, attach images of its pages."
+        )
+    return pages

@@ -1,0 +1,135 @@
+"""Images in a prompt: which values are images, and the content blocks that they become."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from io import BytesIO
+from typing import Any
+
+from mm_magics.api.messages import Block
+from mm_magics.errors import PromptError
+from mm_magics.prompt.values import VALUE_LIMIT, as_text
+
+MAX_IMAGE_BYTES = 10_000_000
+
+_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+"""The modes of PIL images that PNG can store."""
+
+
+def media_type(data: bytes) -> str | None:
+    """Return the type of an image, from its first bytes; None if it is not PNG, JPEG, GIF or WebP.
+
+    >>> media_type(b"GIF89a"), media_type(b"text")
+    ('image/gif', None)
+    """
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    return "image/webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
+
+
+def image_block(data: bytes) -> Block:
+    """Return the content block of an image. Its keys are sorted, as a saved notebook has them.
+
+    Raises:
+        PromptError: The image is too large, or of a type that models do not take.
+    """
+    kind = media_type(data)
+    if kind is None:
+        raise PromptError("The image is not PNG, JPEG, GIF or WebP.", "Convert it first.")
+    if len(data) > MAX_IMAGE_BYTES:
+        size, limit = len(data) / 1e6, MAX_IMAGE_BYTES / 1e6
+        raise PromptError(f"The image has {size:.1f} MB; the limit is {limit:g} MB.", "Make it smaller first.")
+    encoded = base64.b64encode(data).decode()
+    return {"type": "image", "source": {"data": encoded, "media_type": kind, "type": "base64"}}
+
+
+def image_data(value: Any) -> bytes | None:
+    """Return a value as an image file, None if it is not an image.
+
+    Images are matplotlib figures and what is drawn in one, PIL images, IPython's `Image`, and the bytes of a PNG, JPEG,
+    GIF or WebP file.
+    """
+    if isinstance(value, BytesIO):
+        value = value.getvalue()
+    if isinstance(value, bytes | bytearray | memoryview):
+        data = bytes(value)
+        return data if media_type(data) else None
+    if (figure := _figure(value)) is not None:
+        return _saved(lambda file: figure.savefig(file, format="png"))
+    if _is_a(value, "PIL.Image", "Image"):
+        picture = value if value.mode in _MODES else value.convert("RGB")
+        return _saved(lambda file: picture.save(file, format="PNG"))
+    if _is_a(value, "IPython.core.display", "Image") and isinstance(value.data, bytes):
+        return value.data if media_type(value.data) else None
+    return None
+
+
+def _figure(value: Any) -> Any:
+    """Return the matplotlib figure that a value is or belongs to: axes and artists do, and grids of seaborn."""
+    if "matplotlib" not in sys.modules:
+        return None
+    for name in ("self", "figure"):
+        found = value
+        if name == "figure":
+            found = None
+            with suppress(Exception):  # a property of the user's object
+                found = getattr(value, "figure", None)
+        if _is_a(found, "matplotlib.figure", "Figure"):
+            return found
+    return None
+
+
+def _is_a(value: Any, module: str, name: str) -> bool:
+    """Return whether a value is of a class, without importing its module."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(value, kind)
+
+
+def _saved(save: Any) -> bytes:
+    file = BytesIO()
+    save(file)
+    return file.getvalue()
+
+
+class PromptImages:
+    """Writes the values of a prompt as text, and collects the images among them.
+
+    An image becomes `[image 1]` in the text. `blocks` has the images, each below a text with its name.
+
+    Args:
+        limit: The most characters of one value; 0: no limit.
+    """
+
+    def __init__(self, limit: int = VALUE_LIMIT) -> None:
+        self._limit = limit
+        self._images: list[bytes] = []
+
+    def as_text(self, value: Any) -> str:
+        """Return a value as the text of a prompt has it. Equal images have the same name."""
+        data = image_data(value)
+        if data is None:
+            return as_text(value, self._limit)
+        if data not in self._images:
+            self._images.append(data)
+        return f"[image {self._images.index(data) + 1}]"
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [block for number, data in enumerate(self._images, 1) for block in _named(f"[image {number}]", data)]
+
+
+def image_blocks(cell_id: str, images: Iterable[tuple[str, bytes]]) -> list[Block]:
+    """Return the content blocks of images that are attached to a cell, each below a text with its name."""
+    return [block for name, data in images for block in _named(f"[{name} of cell {cell_id}]", data)]
+
+
+def _named(name: str, data: bytes) -> Iterator[Block]:
+    yield {"type": "text", "text": f"{name}:"}
+    yield image_block(data)

@@ -1,0 +1,120 @@
+"""Files that are sent with a prompt: their content, the line about their size, and what is refused."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import pypdf
+import pytest
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+from mm_magics.errors import UsageError
+from mm_magics.prompt import attachments
+from mm_magics.prompt.attachments import attach
+from tests.prompt.test_images import saved
+
+
+def pdf(path: Path, *texts: str) -> Path:
+    """Write a PDF with a page for each text."""
+    with PdfPages(path) as pages:
+        for text in texts:
+            figure = Figure(figsize=(3, 2))
+            figure.text(0.1, 0.5, text)
+            pages.savefig(figure)
+    return path
+
+
+@pytest.mark.parametrize(("format_", "kind"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp")])
+def test_an_image_is_sent_below_its_name(tmp_path: Path, format_: str, kind: str) -> None:
+    file = tmp_path / "a picture.dat"
+    file.write_bytes(saved(format_))
+    blocks, note = attach(file)
+    assert [block["type"] for block in blocks] == ["text", "image"]
+    assert (blocks[0]["text"], blocks[1]["source"]["media_type"]) == ("a picture.dat:", kind)
+    assert note == f"Attached a picture.dat: {kind}, {len(saved(format_)) / 1000:.0f} kB."
+
+
+def test_a_pdf_is_sent_as_text_with_page_numbers(tmp_path: Path) -> None:
+    blocks, note = attach(pdf(tmp_path / "report.pdf", "Oysters are bivalves.", "Clams too."))
+    (block,) = blocks
+    assert block["text"].splitlines() == [
+        '<file name="report.pdf">',
+        "[page 1 of 2]",
+        "Oysters are bivalves.",
+        "[page 2 of 2]",
+        "Clams too.",
+        "</file>",
+    ]
+    assert note.startswith("Attached report.pdf: 2 pages, ")
+    assert note.endswith(" tokens.")
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"a,b\n1,2\n", "a,b\n1,2\n"),
+        ("Grüße 🦪".encode(), "Grüße 🦪"),
+        ("Grüße".encode("utf-8-sig"), "Grüße"),
+        ("Grüße".encode("utf-16"), "Grüße"),
+        ("Grüße".encode("latin-1"), "Grüße"),
+        (b"\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
+        (b"close </file> it", "close ‹/file> it"),
+    ],
+)
+def test_a_text_file_is_sent_as_text(tmp_path: Path, data: bytes, text: str) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_bytes(data)
+    blocks, note = attach(file)
+    assert blocks == [{"type": "text", "text": f'<file name="notes.txt">\n{text}\n</file>'}]
+    assert ("read as Latin-1" in note) == (data == "Grüße".encode("latin-1"))
+    assert note.startswith(f"Attached notes.txt: {len(text)} characters, about ")
+
+
+def test_a_name_cannot_leave_its_mark(tmp_path: Path) -> None:
+    file = tmp_path / 'a">b.txt'
+    file.write_text("text")
+    assert attach(file).blocks[0]["text"].startswith('<file name="a__b.txt">\n')
+
+
+def without_text(path: Path) -> None:
+    pdf(path, "")
+
+
+def encrypted(path: Path) -> None:
+    writer = pypdf.PdfWriter(clone_from=pypdf.PdfReader(pdf(path, "secret")))
+    writer.encrypt("password", algorithm="RC4-128")
+    writer.write(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("missing.txt", lambda _: None, "cannot be attached: No such file"),
+        ("folder", lambda path: path.mkdir(), "cannot be attached: Is a directory"),
+        ("empty.txt", lambda path: path.write_text(" \n"), "empty.txt is empty."),
+        ("a.bin", lambda path: path.write_bytes(bytes(range(256))), "a.bin is neither an image nor text."),
+        ("a.zip", lambda path: path.write_bytes(b"PK\3\4\0\0"), "a.zip is neither an image nor text."),
+        ("broken.pdf", lambda path: path.write_bytes(b"%PDF-1.4 broken"), "broken.pdf cannot be read as a PDF: "),
+        ("scan.pdf", without_text, "scan.pdf has no text on its 1 page."),
+        ("secret.pdf", encrypted, "secret.pdf cannot be read as a PDF: "),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(tmp_path: Path, name: str, make: object, message: str) -> None:
+    assert callable(make)
+    make(tmp_path / name)
+    with pytest.raises(UsageError) as caught:
+        attach(tmp_path / name)
+    assert message in caught.value.message
+    assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_a_file_that_is_too_large_is_refused_without_reading_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attachments, "MAX_FILE_BYTES", 1_000_000)
+    file = tmp_path / "large.log"
+    file.write_bytes(BytesIO(b"x" * 2_000_000).getvalue())
+    with pytest.raises(UsageError, match=r"large\.log has 2 MB; the limit is 1 MB\."):
+        attach(file)

@@ -1,0 +1,124 @@
+"""Which values are images, and what they become in a prompt."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.display import Image as DisplayImage
+from matplotlib.figure import Figure
+from PIL import Image
+
+from mm_magics.api.canonical import canonical_json
+from mm_magics.errors import PromptError
+from mm_magics.history.exact_json import exact_texts
+from mm_magics.prompt.images import MAX_IMAGE_BYTES, PromptImages, image_block, image_data, media_type
+from mm_magics.prompt.template import Template, render
+
+
+def saved(format_: str, mode: str = "RGB", color: Any = 0) -> bytes:
+    file = BytesIO()
+    Image.new(mode, (3, 2), color).save(file, format=format_)
+    return file.getvalue()
+
+
+def figure() -> Figure:
+    made = Figure(figsize=(1, 1))
+    made.subplots().plot([1, 2])
+    return made
+
+
+FILES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
+
+
+@pytest.mark.parametrize(("format_", "kind"), FILES.items())
+def test_image_files_are_recognized_by_their_first_bytes(format_: str, kind: str) -> None:
+    data = saved(format_)
+    assert media_type(data) == kind
+    block = image_block(data)
+    assert block == {
+        "type": "image",
+        "source": {"type": "base64", "media_type": kind, "data": base64.b64encode(data).decode()},
+    }
+    assert exact_texts({}, [{"role": "user", "content": [block]}]) == {}, "the image would be stored twice"
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\x89PNG", b"RIFF\0\0\0\0WAVE", b"BM1234", b"<svg></svg>", b"%PDF-1.4"])
+def test_other_bytes_are_not_an_image(data: bytes) -> None:
+    assert media_type(data) is None
+    assert image_data(data) is None
+    with pytest.raises(PromptError, match="not PNG, JPEG, GIF or WebP"):
+        image_block(data)
+
+
+def test_an_image_that_is_too_large_is_refused() -> None:
+    with pytest.raises(PromptError, match=r"The image has 10\.0 MB; the limit is 10 MB"):
+        image_block(saved("PNG") + b"\0" * MAX_IMAGE_BYTES)
+
+
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "F", "HSV", "I")
+VALUES: list[tuple[str, Callable[[], Any]]] = [
+    ("a figure", figure),
+    ("its axes", lambda: figure().axes[0]),
+    ("a line in it", lambda: figure().axes[0].lines[0]),
+    *((f"a PIL image, {mode}", lambda mode=mode: Image.new(mode, (2, 2))) for mode in MODES),
+    *((f"{name} bytes", lambda name=name: saved(name)) for name in FILES),
+    ("a bytearray", lambda: bytearray(saved("PNG"))),
+    ("a memoryview", lambda: memoryview(saved("PNG"))),
+    ("a BytesIO", lambda: BytesIO(saved("PNG"))),
+    ("an IPython image", lambda: DisplayImage(data=saved("PNG"))),
+]
+
+
+@pytest.mark.parametrize("make", [make for _, make in VALUES], ids=[name for name, _ in VALUES])
+def test_a_value_that_is_an_image_becomes_one(make: Callable[[], Any]) -> None:
+    images = PromptImages()
+    text = Template("See {{ value }}.").fill({"value": make()}, images.as_text)
+    assert text == "See [image 1]."
+    label, block = images.blocks
+    assert label == {"type": "text", "text": "[image 1]:"}
+    data = base64.b64decode(block["source"]["data"])
+    assert media_type(data) == block["source"]["media_type"]
+    Image.open(BytesIO(data)).verify()
+
+
+class WithFigure:
+    figure = "a name"
+
+
+class Failing:
+    @property
+    def figure(self) -> Any:
+        raise RuntimeError
+
+    def __repr__(self) -> str:
+        return "failing"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(b"bytes", "b'bytes'"), (Failing(), "failing"), (Path("a.png"), "a.png"), (None, "None"), ("text", "text")],
+)
+def test_any_other_value_stays_text(value: Any, text: str) -> None:
+    images = PromptImages()
+    assert images.as_text(value) == text
+    assert images.blocks == []
+    assert image_data(WithFigure()) is None
+
+
+def test_equal_images_are_sent_once_and_others_are_numbered() -> None:
+    one, two = saved("PNG", color=(1, 2, 3)), saved("PNG", color=(4, 5, 6))
+    images = PromptImages()
+    text = Template("{{ a }}, {{ b }}, {{ a }}").fill({"a": one, "b": two}, images.as_text)
+    assert text == "[image 1], [image 2], [image 1]"
+    assert [block["type"] for block in images.blocks] == ["text", "image"] * 2
+    assert canonical_json(images.blocks) == canonical_json(images.blocks)
+
+
+def test_a_text_that_is_not_the_prompt_cannot_contain_images() -> None:
+    with pytest.raises(PromptError, match=r"\{\{ fig \}\} failed with ValueError: only the prompt itself can contain"):
+        render("Be brief. {{ fig }}", {"fig": figure()})
