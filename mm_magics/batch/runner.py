@@ -23,8 +23,7 @@ from mm_magics.batch.store import Reply, Store
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import MiniMaxError, StatusError, StoreError
 from mm_magics.interrupts import StoppedError
-from mm_magics.turn.answer import model_note
-from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt
+from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt, model_note
 
 EVENT_WAIT_S = 0.1
 """How long the runner waits for an event of the engine before it looks whether Stop was pressed."""

@@ -27,7 +27,7 @@ from mm_magics.tools.loop import LoopStep, ToolLoop
 from mm_magics.tools.runtime.runner import ToolEvent
 from mm_magics.turn.dialect_notes import dialect_notes, is_empty
 from mm_magics.turn.ledger import Ledger
-from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt, PromptSent, TurnEnd
+from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt, PromptSent, TurnEnd, model_note
 from mm_magics.turn.refused_parts import Part, context_without, is_same, own_without, refusal_note, refused_part
 from mm_magics.turn.request_body import RequestBody
 from mm_magics.turn.window import lowered_note, response_tokens
@@ -386,11 +386,6 @@ class _ModelCall:
         if self.step and (records := self.step.records):
             response["tools"] = records
         return response
-
-
-def model_note(refused: str, answered: str) -> str:
-    """Return the note of a turn that another model than the default one answered."""
-    return f"{refused} is no longer offered here. {answered} answered; choose with %minimax model NAME."
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -162,6 +162,11 @@ class PreparedPrompt:
         )
 
 
+def model_note(refused: str, answered: str) -> str:
+    """Return the note of a turn that another model than the default one answered."""
+    return f"{refused} is no longer offered here. {answered} answered; choose with %minimax model NAME."
+
+
 class PromptSent(NamedTuple):
     """The first event of a turn: its prompt is on its way to the endpoint."""
 
