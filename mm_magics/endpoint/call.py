@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.error_body import error_from_base_resp, error_from_body
+from mm_magics.endpoint.error_hints import ASK_BASE_URL
 from mm_magics.endpoint.error_mapping import no_response
 from mm_magics.endpoint.reader import STOP_POLL_S, Chunk, Ended, Opened, ReaderEvent, ResponseReader, Retrying
 from mm_magics.endpoint.sse import SSEDecoder, parse
@@ -233,7 +234,7 @@ def _not_the_api(content_type: str, body: bytes | bytearray) -> ProtocolError:
     what = content_type if (content_type and body) or content_type == "text/html" else "an empty body"
     return ProtocolError(
         f"The endpoint responded with {what}, not with a Messages API response.",
-        "Does the base URL end in /anthropic?",
+        ASK_BASE_URL,
     )
 
 

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
+from mm_magics.endpoint.error_hints import base_url_hint
 from mm_magics.endpoint.error_mapping import ErrorMapper
 from mm_magics.endpoint.keys import Key
+from mm_magics.endpoint.network_errors import network_environment
 from mm_magics.endpoint.reader import STOP_POLL_S, Chunk, Ended, ResponseReader
 from mm_magics.endpoint.sdk import http_options, import_sdk, opened_socket, raw_response, sdk_options, strip_sdk_headers
 from mm_magics.errors import ConnectionFailedError, EndpointError, ProtocolError, StatusError
@@ -73,7 +75,7 @@ class Client:
             page = self._model_page(query, until, stop, header)
             data = page.get("data") if isinstance(page, dict) else None
             if not isinstance(data, list):
-                raise ProtocolError("The endpoint's list of models is invalid.", "Does the base URL end in /anthropic?")
+                raise ProtocolError("The endpoint's list of models is invalid.", base_url_hint(self.base_url))
             yield from (entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str))
             if not data or not page.get("has_more") or page.get("last_id") == query.get("after_id"):
                 return
@@ -118,6 +120,8 @@ class Client:
         return ResponseReader(lambda: _Connection(self._usable_pool(), send), self._errors, max_retries)
 
     def _usable_pool(self) -> _Pool:
+        if self._pool is not None and self._pool.environment != network_environment():
+            self.close()
         if self._pool is None or self._pool.is_cut:
             self._pool = _Pool(self.base_url, self.key, self.timeout)
         return self._pool
@@ -128,6 +132,7 @@ class _Pool:
 
     def __init__(self, base_url: str, key: Key, timeout: float) -> None:
         self.is_cut = False
+        self.environment = network_environment()
         self._base_url, self._key, self._timeout = base_url, key, timeout
         self._sdk: anthropic.Anthropic | None = None
         self._sockets: list[socket.socket] = []

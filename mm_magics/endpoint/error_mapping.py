@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_body import error_from_body
-from mm_magics.endpoint.error_hints import status_hint, status_of
+from mm_magics.endpoint.error_hints import ASK_BASE_URL, base_url_hint, is_final, status_hint, status_of
 from mm_magics.endpoint.keys import Key
+from mm_magics.endpoint.network_errors import certificate_error, network_error
 from mm_magics.endpoint.sdk import underlying_error
 from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, ProtocolError, StatusError
 
@@ -35,6 +36,8 @@ class ErrorMapper:
             found.hint = RUN_AGAIN
             if isinstance(found, StatusError):  # reported with status 200: in an event, or in a body
                 found.hint = status_hint(status_of(found.type, found.message), found.message, self.base_url, self.key)
+        elif found.hint == ASK_BASE_URL:
+            found.hint = base_url_hint(self.base_url)
         found.message, found.hint = self._printable(found.message), self._printable(found.hint)
         found.args = (found.message,)
         if isinstance(found, StatusError):
@@ -57,6 +60,8 @@ class ErrorMapper:
         if isinstance(cause, MiniMaxError):
             return cause
         reason = str(cause) if cause is not None and str(cause) else type(cause).__name__
+        if cause is not None and (found := network_error(cause, reason, self.base_url)) is not None:
+            return found
         if isinstance(cause, httpx2.ConnectTimeout | httpx2.ConnectError):
             return ConnectionFailedError(
                 f"Cannot connect to {host} ({reason}).",
@@ -78,30 +83,32 @@ class ErrorMapper:
                 "Set MiniMax.base_url to the URL of the endpoint itself.",
                 status=status,
             )
-        body = _json_object(response)
+        body, headers = _json_object(response), response.headers
         if body is None or not ("error" in body or "base_resp" in body):
             text = " ".join(self.key.redact(response.text).split())[:MAX_EXCERPT_CHARACTERS]
-            return StatusError(
+            message = (
                 f"{self.base_url} responded with HTTP {status}, but not as the Messages API does: "
-                f"{text or 'an empty body'}",
-                "Does the base URL end in /anthropic?",
-                status=status,
+                f"{text or 'an empty body'}"
             )
+            return StatusError(message, self._hint(status, text, headers, is_api=False), status=status)
         if "error" not in body:
             base = body["base_resp"] if isinstance(body["base_resp"], dict) else {}
             body = {"error": {"message": f"{base.get('status_msg')} ({base.get('status_code')})"}}
         found = error_from_body(body, status)
-        hint = status_hint(status, found.message, self.base_url, self.key)
-        if (seconds := retries.retry_after(response.headers)) is not None and retries.is_transient(status):
-            hint = f"The endpoint says to retry in {retries.format_duration(seconds)}. Run the cell again after that."
-        headers = response.headers
         return StatusError(
             f"{found.message} (HTTP {status}{f', {found.type}' if found.type else ''})",
-            hint,
+            self._hint(status, found.message, headers),
             status=status,
             type=found.type,
             request_id=found.request_id or headers.get("minimax-request-id") or headers.get("request-id"),
         )
+
+    def _hint(self, status: int, text: str, headers: httpx2.Headers, *, is_api: bool = True) -> str:
+        hint = status_hint(status, text, self.base_url, self.key, is_api=is_api)
+        seconds = retries.retry_after(headers) if retries.is_transient(status) else None
+        if seconds is None or "resets" in hint:
+            return hint
+        return f"The endpoint says to retry in {retries.format_duration(seconds)}. Run the cell again after that."
 
 
 def _json_object(response: httpx2.Response) -> dict[str, Any] | None:
@@ -131,10 +138,14 @@ def retry_delay(error: Exception, attempt: int) -> float | None:
 
     if isinstance(error, anthropic.APIStatusError):
         requested = retries.retry_after(error.response.headers)
+        if is_final(error.response.text):
+            return None
         if not retries.is_transient(error.status_code) or (requested or 0.0) > retries.MAX_WAIT_S:
             return None
         return retries.backoff(attempt) if requested is None else requested
     if not isinstance(error, anthropic.APIConnectionError):
+        return None
+    if certificate_error(error) is not None:
         return None
     transient = (httpx2.NetworkError, httpx2.ConnectTimeout, httpx2.RemoteProtocolError)
     return retries.backoff(attempt) if isinstance(underlying_error(error), transient) else None

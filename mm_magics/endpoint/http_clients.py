@@ -17,6 +17,11 @@ _BODY_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
 class BoundedErrorClient(anthropic.DefaultHttpxClient):
     """Returns a success with its body unread, and any other response with the first part of its body."""
 
+    def __init__(self, **options: Any) -> None:
+        if not options["trust_env"]:  # else the SDK makes a client for each proxy in the environment, or fails to
+            options["transport"] = httpx2.HTTPTransport(**_transport_options(options))
+        super().__init__(**options)
+
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         response = super().send(request, **{**options, "stream": True})
         if response.is_success:
@@ -36,6 +41,11 @@ class BoundedErrorClient(anthropic.DefaultHttpxClient):
 class AsyncBoundedErrorClient(anthropic.DefaultAsyncHttpxClient):
     """`BoundedErrorClient` for asynchronous calls."""
 
+    def __init__(self, **options: Any) -> None:
+        if not options["trust_env"]:
+            options["transport"] = httpx2.AsyncHTTPTransport(**_transport_options(options))
+        super().__init__(**options)
+
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         response = await super().send(request, **{**options, "stream": True})
         if response.is_success:
@@ -50,6 +60,10 @@ class AsyncBoundedErrorClient(anthropic.DefaultAsyncHttpxClient):
         finally:
             await response.aclose()
         return body.response(response, request)
+
+
+def _transport_options(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in ("verify", "trust_env", "limits") if name in options}
 
 
 class _PartialBody:

@@ -25,7 +25,9 @@ from urllib.parse import urlsplit
 from mm_magics.errors import ConfigError, MissingKeyError
 from mm_magics.packages import fix, wrong_version
 
-MINIMAX_HOSTS = frozenset({"api.minimax.io", "api.minimaxi.com"})
+WORLD_HOST = "api.minimax.io"
+CHINA_HOSTS = frozenset({"api.minimax.cn", "api.minimaxi.com"})
+MINIMAX_HOSTS = CHINA_HOSTS | {WORLD_HOST}
 VARIABLES = ("MINIMAX_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 KEYRING_SERVICE = "mm-magics"
 MIN_BASE64_CHARACTERS = 6

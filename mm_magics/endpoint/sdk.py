@@ -65,6 +65,7 @@ def http_options(base_url: str, timeout: float) -> dict[str, Any]:
         "follow_redirects": False,
         "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),  # an invalid cookie would break every call
         "mounts": dict.fromkeys(NO_PROXY),
+        "trust_env": base_url.startswith("https:"),  # http is for this machine, which needs no proxy
         "verify": base_url.startswith("https:"),  # reading certificates takes 25 ms, and http has none
     }
 

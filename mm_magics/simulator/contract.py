@@ -31,6 +31,8 @@ EFFORTS: Mapping[str, int] = {"low": 600, "medium": 1_200, "high": 2_400, "xhigh
 """About how many thinking tokens a model with `effort` takes. Only those of `low` and `max` were reported."""
 DEFAULT_EFFORT = "max"
 
+RESET_TIME = "2026-11-28 05:00:00 UTC"
+"""When a used quota is full again."""
 DEFAULT_MAX_TOKENS = 65_536
 MAX_OUTPUT = 10_000_000
 """A larger `max_tokens` is cut to this, or to the limit of the model, without a word."""
@@ -79,13 +81,17 @@ REFUSALS: Mapping[str, Refusal] = {
     "input-sensitive": Refusal(422, "unprocessable_entity_error", "input new_sensitive (1026)"),
     "output-sensitive": Refusal(422, "unprocessable_entity_error", "output new_sensitive (1027)"),
     "usage-limit": Refusal(429, "rate_limit_error", "usage limit exceeded (2056)"),
+    "quota": Refusal(429, "rate_limit_error", f"usage limit exceeded, resets at {RESET_TIME} (2056)"),
+    "quota-tokens": Refusal(429, "rate_limit_error", f"token quota used up; reset time: {RESET_TIME} (1028)"),
+    "quota-requests": Refusal(429, "rate_limit_error", "request quota used up. It resets in 3 h 20 min. (1030)"),
+    "plan": Refusal(500, "api_error", "your current token plan not support model, X (2061)"),
     "rate-limit": Refusal(429, "rate_limit_error", "rate limit exceeded(RPM) (1002)"),
     "unknown-error": Refusal(500, "api_error", "unknown error, 798 (1000)"),
     "overloaded": Refusal(
         529, "overloaded_error", "High traffic detected. The service is busy at the moment, please try again later."
     ),
 }
-"""Every error of the contract's table, and two more ways to refuse a model, by the name of the fault that causes it."""
+"""Every error of the contract's table, more ways to refuse a model, and used quotas, by the name of the fault."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from mm_magics import Session
 from mm_magics.batch import rate_limit
 from mm_magics.batch.engines import async_client, dask, sender
 from mm_magics.config import MiniMax
-from mm_magics.endpoint import http_clients, retries
+from mm_magics.endpoint import error_hints, http_clients, retries
 from mm_magics.endpoint.client import MAX_MODEL_PAGE_BYTES, MAX_MODEL_PAGES
 from mm_magics.endpoint.reader import MAX_RESPONSE_BYTES
 from mm_magics.endpoint.sdk import CONNECT_TIMEOUT
@@ -150,8 +150,8 @@ def test_the_limits_on_the_many_prompts_page_are_those_of_the_code():
         600.0,
         60.0,
     )
-    assert sender.FATAL_STATUSES == (401, 402, 403, 404)
-    assert sender.THROTTLED_STATUSES == (429, 529)
+    assert error_hints.FATAL_STATUSES == (401, 402, 403, 404, 407)
+    assert error_hints.THROTTLED_STATUSES == (429, 529)
 
 
 def test_the_places_named_on_the_architecture_page_exist():

@@ -23,7 +23,7 @@ from mm_magics.batch.progress import Throttled
 from mm_magics.batch.rate_limit import PauseGate, RateLimiter
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint import retries
-from mm_magics.endpoint.error_hints import refuses_model
+from mm_magics.endpoint.error_hints import THROTTLED_STATUSES, is_final, meets_all, refuses_model
 from mm_magics.endpoint.error_mapping import retry_delay
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import StatusError
@@ -33,9 +33,6 @@ from mm_magics.tools.runtime.runner import ToolLimits
 from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.turn.request_body import RequestBody
 
-THROTTLED_STATUSES = (429, 529)
-FATAL_STATUSES = (401, 402, 403, 404)
-"""Statuses that every request would get: a rejected key, insufficient balance, a wrong address."""
 BYTES_PER_TOKEN = 4.0
 FIRST_ANSWER_TOKENS = 500
 """Assumed length of an answer before the first one arrived."""
@@ -92,11 +89,11 @@ class Sender:
     def _failed(self, request: Request, error: Exception) -> Failed:
         translated = self._client.translate(error)
         self._failures += 1
-        refused_model = meets_all = False
+        refused_model = fatal = False
         if isinstance(translated, StatusError):
             refused_model = refuses_model(translated, json.loads(request.body)["model"])
-            meets_all = refused_model or translated.status in FATAL_STATUSES + THROTTLED_STATUSES
-        if not self._fatal and (meets_all or (not self._answers and self._failures >= MAX_FAILURES)):
+            fatal = refused_model or meets_all(translated)
+        if not self._fatal and (fatal or (not self._answers and self._failures >= MAX_FAILURES)):
             self._fatal = str(translated).replace("\n", " ")
         return Failed(request.digest, translated.message, True, refused_model=refused_model)
 
@@ -143,6 +140,8 @@ class Sender:
         """
         translated = self._client.translate(error)
         status = translated.status if isinstance(translated, StatusError) else 0
+        if is_final(translated.message):
+            raise error
         if status in THROTTLED_STATUSES:
             requested = retries.retry_after(error.response.headers) if hasattr(error, "response") else None
             seconds = None if (requested or 0.0) > retries.MAX_WAIT_S else self._gate.close(requested)

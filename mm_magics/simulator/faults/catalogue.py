@@ -71,7 +71,8 @@ def apply_to_plan(fault: Fault, plan: ResponsePlan) -> ResponsePlan:
 
 
 def _refusal(fault: Fault) -> Refusal:
-    return REFUSALS[fault.name].about("MiniMax-M9" if "model" in fault.name else "call_function_000000000000_1")
+    of_model = fault.name == "plan" or "model" in fault.name
+    return REFUSALS[fault.name].about("MiniMax-M9" if of_model else "call_function_000000000000_1")
 
 
 class FaultCounter:

@@ -1,0 +1,130 @@
+"""Describe the failures of a network: certificates, proxies, and what the environment says about them."""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from mm_magics.api.urls import LOOPBACK_HOSTS
+from mm_magics.errors import ConnectionFailedError
+
+CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+WRONG_HOST = (62, 64)
+"""OpenSSL's codes for a certificate of another host or address."""
+WRONG_DATE = (9, 10)
+"""OpenSSL's codes for a certificate that is not valid yet, or not any more."""
+
+
+class Proxy(NamedTuple):
+    """A proxy, without user name and password, and where it is named."""
+
+    url: str
+    source: str
+
+
+def proxy_for(base_url: str) -> Proxy | None:
+    """Return the proxy that calls to this endpoint use; None without one."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if parts.scheme != "https" or host in LOOPBACK_HOSTS:
+        return None
+    proxies = getproxies()
+    url = proxies.get("https") or proxies.get("all")
+    if not url or proxy_bypass(host):
+        return None
+    names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+    source = next((name for name in names if os.environ.get(name) == url), "the settings of the system")
+    shown = re.sub(r"^([^/]*//)?[^/@]*@", lambda found: found[1] or "", url)
+    return Proxy(shown, source)
+
+
+def network_environment() -> tuple[object, ...]:
+    """Return everything that an HTTP client takes from the environment. When it changes, a new client is needed."""
+    return (*(os.environ.get(name) for name in CA_VARIABLES), getproxies())
+
+
+def certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """Return the failed check of a certificate behind an error; None if it has another cause."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def network_error(error: BaseException, reason: str, base_url: str) -> ConnectionFailedError | None:
+    """Return what to say about an error that comes from a certificate, a proxy or the environment; else None.
+
+    Args:
+        error: An exception of the HTTP library, or one that creating the HTTP client raised.
+        reason: Its text.
+        base_url: The endpoint.
+    """
+    import httpx2
+
+    host = urlsplit(base_url).netloc
+    if (refused := certificate_error(error)) is not None:
+        return _certificate_failed(refused, host)
+    if not isinstance(error, httpx2.HTTPError) and (problem := _ca_problem(error)):
+        return ConnectionFailedError(problem, "Correct or unset that variable, and run the cell again.")
+    proxy = proxy_for(base_url)
+    if proxy is None:
+        return None
+    bypass = f"add {urlsplit(base_url).hostname} to NO_PROXY, and run the cell again"
+    if isinstance(error, ImportError) and "socks" in proxy.url:
+        return ConnectionFailedError(
+            f"{proxy.url} ({proxy.source}) is a SOCKS proxy, which needs the package socksio.",
+            "Run %pip install socksio and restart the kernel, or name an HTTP proxy.",
+        )
+    if isinstance(error, ValueError | httpx2.UnsupportedProtocol | httpx2.InvalidURL):
+        return ConnectionFailedError(
+            f"{proxy.url} ({proxy.source}) is not a proxy that can be used.",
+            f"Name an HTTP proxy, such as http://HOST:PORT, or {bypass}.",
+        )
+    if isinstance(error, httpx2.ProxyError):
+        hint = f"Ask for access to {host}, or {bypass}."
+        if "407" in reason:
+            hint = f"Put your user name and password into {proxy.source}: http://USER:PASSWORD@HOST:PORT."
+        return ConnectionFailedError(f"The proxy {proxy.url} refused to connect to {host} ({reason}).", hint)
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return ConnectionFailedError(
+            f"Cannot connect to {host} through the proxy {proxy.url} ({proxy.source}): {reason}.",
+            f"Is the proxy running? Correct {proxy.source}, or {bypass}.",
+        )
+    return None
+
+
+def _certificate_failed(error: ssl.SSLCertVerificationError, host: str) -> ConnectionFailedError:
+    message = f"The certificate of {host} cannot be verified ({error.verify_message}; CERTIFICATE_VERIFY_FAILED)."
+    if error.verify_code in WRONG_HOST:
+        return ConnectionFailedError(message, "Is the base URL correct? The certificate is for another host.")
+    if error.verify_code in WRONG_DATE:
+        return ConnectionFailedError(message, "Is the clock of this computer correct?")
+    if problem := _ca_problem(error):
+        return ConnectionFailedError(message, f"{problem} Correct or unset that variable, and run the cell again.")
+    named = next((f"{name}={os.environ[name]}" for name in CA_VARIABLES if os.environ.get(name)), "")
+    return ConnectionFailedError(
+        message,
+        f"{named} does not have the certificate authority that signed it. Add it there, and run the cell again."
+        if named
+        else "If your network has a certificate authority of its own, set SSL_CERT_FILE to its file (PEM), "
+        "and run the cell again.",
+    )
+
+
+def _ca_problem(error: BaseException) -> str:
+    """What is wrong with the file or folder of certificates that the environment names; "" if nothing is."""
+    file, folder = (os.environ.get(name, "") for name in CA_VARIABLES)
+    if file and not os.path.isfile(file):
+        return f"SSL_CERT_FILE names {file}, which is not a file."
+    if file and isinstance(error, ssl.SSLError | OSError) and not isinstance(error, ssl.SSLCertVerificationError):
+        return f"SSL_CERT_FILE names {file}, which cannot be read as certificates in PEM format."
+    if folder and not file and not os.path.isdir(folder):
+        return f"SSL_CERT_DIR names {folder}, which is not a folder."
+    return ""
