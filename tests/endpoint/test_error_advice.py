@@ -176,7 +176,7 @@ def test_the_hint_about_the_base_url(base_url: str, expected: str) -> None:
     assert expected in base_url_hint(base_url)
 
 
-def test_a_base_url_that_ends_in_v1_is_to_be_shortened(endpoint: Simulator) -> None:
+def test_the_error_of_a_base_url_that_ends_in_v1_says_to_remove_it(endpoint: Simulator) -> None:
     base_url = f"{endpoint.base_url}/v1"
     assert ended(base_url).hint == f"Remove /v1 from the base URL: {endpoint.base_url}."
 

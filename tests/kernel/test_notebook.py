@@ -110,7 +110,7 @@ def test_rerunning_a_cell_replaces_its_turn(kernel, simulator):
         ("%%minimax -s 'open\nHi.", "A quote is not closed."),
         ("%minimax modle", "Did you mean %minimax model?"),
         ("%minimax set temperature 7", "temperature must be above 0 and at most 1, not 7.0."),
-        ("%%minimax\nHi. [[simulator: fault=html]]", "Does the base URL end in /anthropic?"),
+        ("%%minimax\nHi. [[simulator: fault=html]]", "the right base URL?"),
         ("%%minimax\nHi. [[simulator: fault=invalid-key]]", "invalid api key (2049)"),
     ],
 )
