@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import ssl
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from mm_magics.api.urls import LOOPBACK_HOSTS
 from mm_magics.errors import ConnectionFailedError
+
+if TYPE_CHECKING:
+    import ssl
 
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 WRONG_HOST = (62, 64)
@@ -28,6 +29,8 @@ class Proxy(NamedTuple):
 
 def proxy_for(base_url: str) -> Proxy | None:
     """Return the proxy that calls to this endpoint use; None without one."""
+    from urllib.request import getproxies, proxy_bypass  # together with ssl, they take long to import
+
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     if parts.scheme != "https" or host in LOOPBACK_HOSTS:
@@ -44,11 +47,15 @@ def proxy_for(base_url: str) -> Proxy | None:
 
 def network_environment() -> tuple[object, ...]:
     """Return everything that an HTTP client takes from the environment. When it changes, a new client is needed."""
+    from urllib.request import getproxies
+
     return (*(os.environ.get(name) for name in CA_VARIABLES), getproxies())
 
 
 def certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
     """Return the failed check of a certificate behind an error; None if it has another cause."""
+    import ssl
+
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -120,6 +127,8 @@ def _certificate_failed(error: ssl.SSLCertVerificationError, host: str) -> Conne
 
 def _ca_problem(error: BaseException) -> str:
     """What is wrong with the file or folder of certificates that the environment names; "" if nothing is."""
+    import ssl
+
     file, folder = (os.environ.get(name, "") for name in CA_VARIABLES)
     if file and not os.path.isfile(file):
         return f"SSL_CERT_FILE names {file}, which is not a file."
