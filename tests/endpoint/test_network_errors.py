@@ -72,7 +72,9 @@ class TLSServer:
             with connection, suppress(OSError):
                 connection.settimeout(5)
                 with self._context.wrap_socket(connection, server_side=True) as tls:
-                    tls.recv(65_536)
+                    reader = tls.makefile("rb")
+                    lengths = [line.partition(b":")[2] for line in iter(reader.readline, b"\r\n") if b"ength:" in line]
+                    reader.read(int(lengths[0]))
                     tls.sendall(sse())
 
     def close(self) -> None:
