@@ -94,6 +94,7 @@ class Session:
         self.builtin: Callable[[], Mapping[str, Tool]] = self._builtin
         self.rules = Rules()
         self.notebook: NotebookFile | LiveNotebook | None = None
+        self._live = LiveNotebook()
         self.ledger = Ledger()
         self.models = ModelChoice()
         self._recordings = Recordings()
@@ -323,9 +324,8 @@ class Session:
         Args:
             description: The notebook as `LiveNotebook` takes it, or the reason why it is missing.
         """
-        if not isinstance(self.notebook, LiveNotebook):
-            self.notebook = LiveNotebook()
-        self.notebook.receive(description)
+        self.notebook = self._live
+        self._live.receive(description)
 
     def refresh(self) -> None:
         """Update the history and the settings if the notebook has changed."""

@@ -262,7 +262,7 @@ class LiveNotebook:
             return
         self.error = None
         self.name, self.path = (str(description.get(key) or getattr(self, key)) for key in ("name", "path"))
-        page = str(description.get("page"))
+        page = str(description.get("page", ""))
         cells = self._pages.pop(page, {}) | _cells_by_id(changed)
         self._cells = {id_: cells[id_] for id_ in order if isinstance(id_, str) and id_ in cells}
         self._pages = {page: self._cells, **dict(islice(self._pages.items(), MAX_PAGES - 1))}
@@ -271,6 +271,10 @@ class LiveNotebook:
         shown = [self._cells[id_] for id_ in now]
         fields: dict[str, Any] = {"settings": description.get("settings"), "deleted": deleted}
         self._updated = self.document = Document(self.name, time.time(), shown, waiting, grace=0.0, **fields)
+
+    def has_page(self, page: str) -> bool:
+        """Return whether a page describes the notebook. Older versions of the extension do not name their page."""
+        return page in self._pages or "" in self._pages or not self._pages
 
     def reorder(self, message: Mapping[str, Any]) -> None:
         """Receive the order of the cells on a page, which its earlier descriptions do not have. Any thread may call it.

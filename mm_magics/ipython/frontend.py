@@ -120,6 +120,11 @@ def colab_cell(shell: Any) -> str | None:
     return _sent_cell_id(shell) if colab.is_colab() and colab.cell_id(current_request(shell)) else None
 
 
+def page(shell: Any) -> str:
+    """Return the id of the page that sent the request; "" if it was sent by something else, such as the server."""
+    return str((current_request(shell).get("header") or {}).get("session") or "") if _sent_cell_id(shell) else ""
+
+
 def execution(shell: Any) -> Execution | None:
     """Return the request that runs the current cell; None in a terminal or a console, which have no cells."""
     cell = cell_id(shell) or _databricks_command(shell)

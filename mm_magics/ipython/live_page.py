@@ -34,12 +34,13 @@ class _Output(NamedTuple):
 
 
 class LivePage:
-    """The page of one session. If a second page opens the same notebook, it replaces the first one."""
+    """The page of one session. If several pages show the notebook, it is the one that described it last."""
 
     def __init__(self, session: Session, scheduled: ScheduledCells) -> None:
         self._session, self._scheduled = session, scheduled
         self._send: Send | None = None
-        self._sent_marks: Marks = {}
+        self._sent_marks: dict[Send, Marks] = {}
+        """The marks that each page shows."""
         self._outputs: dict[str, list[_Output]] = {}
         self._replayed: set[tuple[str, str]] = set()
         self._once: dict[str, OneTimeSettings] = {}
@@ -59,8 +60,7 @@ class LivePage:
         self._session.receive(description)
         self._scheduled.add(self._scheduled_cells(description))
         self._once |= one_time_settings(description)
-        if send != self._send:
-            self._send, self._sent_marks = send, {}
+        self._send = send
         if missing:
             send({"outputs": missing})
         self._session.refresh()
@@ -113,8 +113,8 @@ class LivePage:
         for cell_id, turn_id in sorted(set().union(*places.values())):
             has = [mark for mark, marked in places.items() if (cell_id, turn_id) in marked]
             marks.setdefault(cell_id, {})[turn_id] = has
-        if marks != self._sent_marks:
-            self._sent_marks = marks
+        if marks != self._sent_marks.get(self._send, {}):
+            self._sent_marks[self._send] = marks
             self._send({"marks": marks})
 
     def _scheduled_cells(self, description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

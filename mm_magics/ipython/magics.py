@@ -9,7 +9,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from mm_magics.config import MiniMax
 from mm_magics.errors import NotebookError
-from mm_magics.history.notebook import LiveNotebook
+from mm_magics.history.notebook import LiveNotebook, current_path
 from mm_magics.history.prompt_source import drop_lines_above
 from mm_magics.ipython import arguments, comms, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
@@ -57,10 +57,14 @@ class MiniMaxMagics(Magics):
                 self.session.receive(self._colab.notebook(running))
             except NotebookError as error:
                 self.session.receive(error)
-        path = frontend.notebook_path(self.shell)
-        if path is not None and path != self._attached and not isinstance(self.session.notebook, LiveNotebook):
+        path, notebook = frontend.notebook_path(self.shell), self.session.notebook
+        page = frontend.page(self.shell)
+        is_live = isinstance(notebook, LiveNotebook)
+        # Another page with the extension may have described the notebook, but not the page that runs this cell.
+        is_described = isinstance(notebook, LiveNotebook) and (not page or notebook.has_page(page))
+        if path is not None and not is_described and (is_live or path != self._attached):
             self._attached = path
-            self.session.attach(path)
+            self.session.attach(current_path(notebook, path) or path)
         self.session.refresh()
 
 

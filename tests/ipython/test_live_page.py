@@ -139,3 +139,19 @@ def test_each_page_of_a_kernel_describes_its_own_changes() -> None:
     assert [each.text for each in kernel.session.history.turns("main")] == ["one", "two"]
     kernel.describe({}, page="second", order=list("cb"))
     assert [each.text for each in kernel.session.history.turns("main")] == ["two"]
+
+
+def test_each_page_receives_the_marks_that_it_does_not_show() -> None:
+    kernel = Kernel()
+    (one,), (two,) = kernel.answer("1", "a", "one"), kernel.answer("2", "b", "two")
+    stale = {"marks": {"b": {two.id: ["stale"]}}}
+    first, second = kernel.sent, list[Any]()
+    kernel.describe(PROMPTS, shown={"a": [one], "b": [two]}, page="first")
+    assert first == [stale]
+    kernel.sent = second
+    kernel.describe(dict.fromkeys("bc", "%%minimax\nQ"), shown={"b": [two]}, page="second")
+    assert second == []
+    kernel.sent = first
+    kernel.describe({}, page="first", order=list("bc"))
+    kernel.describe({}, page="first", order=list("bc"))
+    assert first == [stale, {"marks": {}}]

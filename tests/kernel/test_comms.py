@@ -7,8 +7,10 @@ import time
 import uuid
 
 import nbformat
+import pytest
 
 from mm_magics.history.turn import MIME_TYPE
+from tests.kernel.conftest import Kernel
 
 
 class FrontEnd:
@@ -157,3 +159,32 @@ def test_a_page_receives_the_marks_of_stale_turns_once(fresh_kernel):
     assert sent_marks == [{"marks": {"b": {page["b"]["outputs"][0]["data"][MIME_TYPE]["id"]: ["stale"]}}}]
     front_end.describe(page, [])
     assert answers(kernel) == []
+
+
+@pytest.mark.slow
+def test_a_page_that_does_not_describe_the_notebook_uses_the_file(simulator, tmp_path):
+    """A page without the extension shares the kernel of a page with it, which shows another version."""
+    path = tmp_path / "page.ipynb"
+    cells = [nbformat.v4.new_code_cell(f"%%minimax\n{word}", id=id_) for id_, word in (("a", "One"), ("b", "Two"))]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    endpoint = {"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key}
+    kernel = Kernel({**endpoint, "JPY_SESSION_NAME": str(path)})
+    try:
+        kernel.run("%load_ext mm_magics", "load")
+        front_end, page = FrontEnd(kernel), {"b": cell("Two"), "a": cell("One")}
+        own = kernel.client.session.session
+        front_end.describe(page, ["b"], page=own)
+        page["b"] = cell("Two", output(kernel.run("%%minimax\nTwo", "b")))
+        front_end.describe(page, ["a"], page=own)
+        page["a"] = cell("One", output(kernel.run("%%minimax\nOne", "a")))
+        assert sent(simulator) == ["Two", "One"]
+        kernel.client.session.session = "without the extension"
+        kernel.run("%%minimax\nOne", "a")
+        assert sent(simulator) == ["One"]
+        assert "as last saved" in kernel.run("%minimax", "c").text
+        kernel.client.session.session = own
+        front_end.describe(page, ["a"], page=own)
+        kernel.run("%%minimax\nOne", "a")
+        assert sent(simulator) == ["Two", "One"]
+    finally:
+        kernel.close()

@@ -78,6 +78,8 @@ export class KernelComms {
   private readonly changes: ConversationChanges | null = null;
   /** The JSON of each cell as the kernel last received it, by cell id. */
   private sentCells = new Map<string, string>();
+  /** The session of the kernel, as its messages have it. */
+  private kernelSession: string | null = null;
   private stopRequested = false;
   /** The settings for the next run of a cell, by cell id. */
   private readonly once = new Map<string, OneTimeSettings>();
@@ -107,6 +109,13 @@ export class KernelComms {
     });
     panel.sessionContext.kernelChanged.connect(() => {
       this.dropComms();
+    });
+    // Nothing tells this page that another page has restarted the kernel, but a new kernel has another session.
+    panel.sessionContext.iopubMessage.connect((_, { header }) => {
+      const { session } = header as { session?: unknown };
+      if (typeof session !== 'string') return;
+      if (this.kernelSession !== null && session !== this.kernelSession) this.dropComms();
+      this.kernelSession = session;
     });
   }
 

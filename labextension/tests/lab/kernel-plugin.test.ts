@@ -151,6 +151,23 @@ describe('the comms are opened again, with all cells,', () => {
     expect(panel.kernel.descriptions[1]!['pending']).toEqual(['cell-1']);
   });
 
+  it('after another page restarted the kernel', async () => {
+    const panel = await activate(openNotebook([PROMPT]));
+    const receive = (session: string): void => {
+      panel.iopubMessage.emit({ header: { session }, parent_header: {}, content: {} });
+    };
+    receive('first kernel');
+    panel.schedule(0);
+    receive('first kernel');
+    panel.schedule(0);
+    expect(opened(panel)).toBe(1);
+    receive('second kernel');
+    panel.schedule(0);
+    receive('second kernel');
+    panel.schedule(0);
+    expect(opened(panel)).toBe(2);
+  });
+
   it('after another kernel was chosen', async () => {
     const panel = await activate(openNotebook([PROMPT]));
     panel.schedule(0);
