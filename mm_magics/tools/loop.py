@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 LIMIT_REACHED = "No more tools can be called: {reason}. Answer now with what you have found and what is left to do."
 UNREADABLE_CALL = "A tool call could not be read: its arguments are not a JSON object. Call the tool again."
+SAME_ID = "Not run: {names}, because an earlier call of the same message has the same id. Call it again."
+MAX_UNKNOWN_ROUNDS = 3
+"""Rounds in a row in which the model may call nothing but tools that are not offered."""
 NOT_RUN_NOTE = "The model wrote a tool call into its text ({names}). It was not run: {reason}."
 RUN_NOTE = "The model wrote a tool call into its text ({names}). It requires approval, and its result is sent as text."
 ANSWER_NOTE = "The model wrote its answer as a tool call into its text."
@@ -98,7 +101,7 @@ class ToolLoop:
         self.toolbox, self.choice, self.stop = toolbox, choice, stop
         self.notes: list[str] = []
         self.structured_output = _structured_output(toolbox.output_schema) if toolbox.output_schema else None
-        self._rounds = self._steps = 0
+        self._rounds = self._unknown_rounds = self._steps = 0
 
     def step(self, content: Sequence[Block], unfinished: int | None) -> LoopStep:
         """Start the step that follows an assistant message. A forced `tool_choice` applies to the first request only.
@@ -139,13 +142,18 @@ class ToolLoop:
             for number, call in enumerate(written, 1)
         ]
 
-    def end_round(self, spent: float | None) -> str:
-        """Count a message with calls. Return the text for the model if it was the last one, else ""."""
+    def end_round(self, names: Sequence[str], spent: float | None) -> str:
+        """Count a message with calls of these tools. Return the text for the model if it was the last one, else ""."""
         self._rounds += 1
+        unknown = bool(names) and not any(name in self.toolbox.tools for name in names)
+        self._unknown_rounds = self._unknown_rounds + 1 if unknown else 0
         reason = ""
         if self._rounds >= self.toolbox.max_rounds:
             rounds = counted(self._rounds, "round")
             reason = f"{rounds} of tool calls {'is' if self._rounds == 1 else 'are'} the limit"
+        elif self._unknown_rounds >= MAX_UNKNOWN_ROUNDS:
+            called = ", ".join(sorted(set(names)))
+            reason = f"{self._unknown_rounds} rounds called only tools that are not offered ({called})"
         elif self.toolbox.max_cost is not None and spent is not None and spent >= self.toolbox.max_cost:
             reason = f"the turn has cost {dollars(spent)}, and the limit is ${self.toolbox.max_cost:g}"
         if not reason:
@@ -168,7 +176,9 @@ class LoopStep:
         self.needs_request = False
         self._loop, self._content = loop, content
         calls = calls_in(content, unfinished)
-        self._has_unreadable = sum(block.get("type") == "tool_use" for block in content) > len(calls)
+        lost = _without_answer(content, calls)
+        self._has_unreadable = None in lost
+        self._same_id = [name for name in lost if name is not None]
         self._calls = calls or in_text
         self._runner: ToolRunner | None = None
         self._answer_results: list[ToolResult] = []
@@ -228,7 +238,11 @@ class LoopStep:
             toolbox.running.clear()
             for name in dict.fromkeys(self._runner.read):
                 loop.notes.append(f"Arguments of {name} were JSON in a text, and were read as JSON.")
-            texts = (UNREADABLE_CALL if self._has_unreadable else "", loop.end_round(spent))
+            texts = (
+                UNREADABLE_CALL if self._has_unreadable else "",
+                SAME_ID.format(names=", ".join(self._same_id)) if self._same_id else "",
+                loop.end_round([call.name for call in self._calls], spent),
+            )
             self._texts = [text for text in texts if text]
             self.needs_request = True
         elif output:
@@ -258,6 +272,24 @@ def _text_result(call: ToolCall, result: ToolResult) -> Block:
     """Return the result of a call in the text as text: a `tool_result` would need a `tool_use` block."""
     failed = result.block.get("is_error")
     return {"type": "text", "text": f"{call.name} {'failed' if failed else 'returned'}:\n{result.block['content']}"}
+
+
+def _without_answer(content: Sequence[Block], calls: Sequence[ToolCall]) -> list[str | None]:
+    """Return an entry for each call that cannot be answered: its name if its id was used before, else None."""
+    left = {call.id for call in calls}
+    lost: list[str | None] = []
+    used: set[str] = set()
+    for block in content:
+        if block.get("type") != "tool_use":
+            continue
+        id_ = block.get("id")
+        if id_ in used:
+            lost.append(str(block.get("name")))
+        elif id_ in left:
+            used.add(str(id_))
+        else:
+            lost.append(None)
+    return lost
 
 
 def calls_in(content: Sequence[Block], unfinished: int | None) -> list[ToolCall]:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from mm_magics import Session
-from mm_magics.api.messages import problems
+from mm_magics.api.messages import blocks, problems
 from mm_magics.errors import EndpointError
 from mm_magics.events import TurnEnd
+from mm_magics.history.turn import Turn
 from mm_magics.simulator import ScriptedAnswer, Simulator, tool_use
 from mm_magics.tools.runtime.runner import ToolFinished, ToolStarted
 from tests.tools.scripted import add, calls, outcomes, results, script, valid
@@ -131,3 +132,47 @@ def test_leaving_while_a_tool_runs_keeps_a_valid_turn(session: Session, endpoint
     assert answer.turn.status == "stopped"
     session.ask("Go on.")
     valid(endpoint)
+
+
+# Calls that cannot be answered ------------------------------------------------------------------------------------
+
+
+def texts_after(turn: Turn) -> list[str]:
+    """The text that followed the results of the first message with calls."""
+    return [block["text"] for block in blocks(turn.messages[2]) if block["type"] == "text"]
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_calls_with_one_id_are_answered_once_and_the_model_is_told_which_did_not_run(
+    session: Session, endpoint: Simulator, number: int
+) -> None:
+    twins = [{**tool_use("add", {"a": n, "b": 1}), "id": "call_1"} for n in range(number)]
+    script(endpoint, calls(*twins, tool_use("add", {"a": 7, "b": 7})), "Done.")
+    turn = session.ask("Go.", tools=[add])
+    assert results(turn) == [("1", False), ("14", False)]
+    names = ", ".join(["add"] * (number - 1))
+    same_id = f"Not run: {names}, because an earlier call of the same message has the same id. Call it again."
+    assert texts_after(turn) == [same_id]
+    assert turn.text == "Done."
+    assert [(record.status, record.problems) for record in endpoint.log] == [(200, ())] * 2
+
+
+@pytest.mark.parametrize("names", [["lookup"] * 30, [f"tool_{n}" for n in range(30)]])
+def test_a_model_that_calls_only_unknown_tools_gets_three_rounds_and_one_note(
+    session: Session, endpoint: Simulator, names: list[str]
+) -> None:
+    script(endpoint, *(calls(tool_use(name)) for name in names[:3]), "I give up.")
+    turn = session.ask("Go.", tools=[add])
+    assert len(endpoint.log) == 4
+    assert endpoint.log[-1].body["tool_choice"] == {"type": "none"}
+    assert turn.text == "I give up."
+    (note,) = turn.notes
+    assert note == f"No more tools were called: 3 rounds called only tools that are not offered ({names[2]})."
+    valid(endpoint)
+
+
+def test_an_unknown_tool_beside_a_known_one_is_no_reason_to_end(session: Session, endpoint: Simulator) -> None:
+    both = calls(tool_use("lookup"), tool_use("add", {"a": 1, "b": 1}))
+    script(endpoint, calls(tool_use("lookup")), calls(tool_use("lookup")), *[both] * 4, "Done.")
+    turn = session.ask("Go.", tools=[add])
+    assert (turn.text, turn.notes, len(endpoint.log)) == ("Done.", [], 7)

@@ -182,7 +182,8 @@ def _block_text(block: mcp_types.ContentBlock) -> str:
         inside = block.resource
         text = getattr(inside, "text", None)
         size = f"{len(text):,} characters" if text is not None else _bytes(getattr(inside, "blob", ""))
-        return f"[resource {inside.uri}, {inside.mime_type or 'unknown type'}, {size}]"
+        head = f"[resource {inside.uri}, {inside.mime_type or 'unknown type'}, {size}]"
+        return f"{head}\n{text}" if text else head
     return f"[{block.type}, {block.mime_type}, {_bytes(block.data)}]"
 
 

@@ -31,7 +31,7 @@ def pids(path):
 
 def test_every_page_is_read_and_unusable_tools_are_left_out_with_a_line(manners):
     names = [tool.name for tool in manners.tools("bad")]
-    assert len(names) == 16
+    assert len(names) == 17
     assert names[:2] == ["bad__pid", "bad__slow"]
     assert "bad__huge" not in names
     (huge,) = manners.status("bad").notes
@@ -86,6 +86,18 @@ def test_content_that_is_not_text_is_named_with_kind_and_size(manners):
     ]
     assert call(manners, "bad__structure") == ToolOutput('{"ü": [1, 2]}')
     assert call(manners, "bad__nothing") == ToolOutput("(nothing)")
+
+
+def test_the_text_of_an_embedded_resource_reaches_the_model(manners):
+    assert call(manners, "bad__texts").text.splitlines() == [
+        "[resource file:///a.md, text/markdown, 25 characters]",
+        "# Title",
+        "",
+        "The key is 4711.",
+        "[resource file:///empty, unknown type, 0 characters]",
+        "[resource file:///b, unknown type, 1 characters]",
+        "-",
+    ]
 
 
 def test_structured_content_that_violates_its_schema_is_still_an_answer(manners):

@@ -15,7 +15,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 OBJECT = {"type": "object", "properties": {}}
-NAMES = ("pid", "slow", "die", "flood", "whisper", "image", "structure", "nothing", "wrong", "refuse", "env")
+NAMES = ("pid", "slow", "die", "flood", "whisper", "image", "texts", "structure", "nothing", "wrong", "refuse", "env")
 ODD = ("with space/ümlaut", "x" * 80 + "1", "x" * 80 + "2")
 PAGE = 6
 
@@ -63,6 +63,15 @@ async def called(_context, params):
                     ),
                 ]
             )
+        case "texts":
+            resources = [
+                types.TextResourceContents(
+                    uri="file:///a.md", text="# Title\n\nThe key is 4711.", mime_type="text/markdown"
+                ),
+                types.TextResourceContents(uri="file:///empty", text=""),
+                types.TextResourceContents(uri="file:///b", text=os.environ.get("SERVICE_KEY", "-")),
+            ]
+            return types.CallToolResult(content=[types.EmbeddedResource(resource=each) for each in resources])
         case "structure":
             return types.CallToolResult(content=[], structured_content={"ü": [1, 2]})
         case "misfit":
