@@ -143,7 +143,7 @@ def texts_after(turn: Turn) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [2, 3])
-def test_calls_with_one_id_are_answered_once_and_the_model_is_told_which_did_not_run(
+def test_calls_with_one_id_are_answered_once_and_the_model_reads_which_did_not_run(
     session: Session, endpoint: Simulator, number: int
 ) -> None:
     twins = [{**tool_use("add", {"a": n, "b": 1}), "id": "call_1"} for n in range(number)]
@@ -171,7 +171,7 @@ def test_a_model_that_calls_only_unknown_tools_gets_three_rounds_and_one_note(
     valid(endpoint)
 
 
-def test_an_unknown_tool_beside_a_known_one_is_no_reason_to_end(session: Session, endpoint: Simulator) -> None:
+def test_an_unknown_tool_beside_a_known_one_does_not_end_the_calls(session: Session, endpoint: Simulator) -> None:
     both = calls(tool_use("lookup"), tool_use("add", {"a": 1, "b": 1}))
     script(endpoint, calls(tool_use("lookup")), calls(tool_use("lookup")), *[both] * 4, "Done.")
     turn = session.ask("Go.", tools=[add])
