@@ -236,6 +236,8 @@ export interface OneTimeSettings {
 }
 
 export interface DocumentAnswer {
+  /** The names of the models that the endpoint offers, once the kernel knows them. */
+  readonly models?: readonly string[];
   /** The outputs of answers that ended while no page was open, or whose active version changed, by cell id. */
   readonly outputs?: Readonly<Record<string, CellOutput>>;
   /** The marks of all turns that have any, by cell id and turn id. */

@@ -235,5 +235,6 @@ def one_time_settings(description: Mapping[str, Any]) -> dict[str, OneTimeSettin
 
 
 class DocumentAnswer(TypedDict, total=False):
+    models: Sequence[str]
     outputs: Mapping[str, CellOutput]
     marks: Mapping[str, Mapping[str, Sequence[Mark]]]

@@ -41,6 +41,7 @@ class LivePage:
         self._send: Send | None = None
         self._sent_marks: dict[Send, Marks] = {}
         """The marks that each page shows."""
+        self._sent_models: dict[Send, list[str]] = {}
         self._outputs: dict[str, list[_Output]] = {}
         self._replayed: set[tuple[str, str]] = set()
         self._once: dict[str, OneTimeSettings] = {}
@@ -100,7 +101,7 @@ class LivePage:
         self._send({"outputs": {turn.cell_id: _joined(outputs)}})
 
     def send_marks(self) -> None:
-        """Send the marks of all turns if they have changed."""
+        """Send the marks of all turns, and the models that the endpoint offers, if they have changed."""
         if self._send is None:
             return
         history = self._session.history
@@ -116,6 +117,11 @@ class LivePage:
         if marks != self._sent_marks.get(self._send, {}):
             self._sent_marks[self._send] = marks
             self._send({"marks": marks})
+        settings = self._session.settings
+        models = list(self._session.models.offered.get(settings.value("base_url")) or ())
+        if models != self._sent_models.get(self._send, []):
+            self._sent_models[self._send] = models
+            self._send({"models": models})
 
     def _scheduled_cells(self, description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield the id and the source of each cell that the page is about to run."""

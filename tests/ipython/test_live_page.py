@@ -155,3 +155,16 @@ def test_each_page_receives_the_marks_that_it_does_not_show() -> None:
     kernel.describe({}, page="first", order=list("bc"))
     kernel.describe({}, page="first", order=list("bc"))
     assert first == [stale, {"marks": {}}]
+
+
+def test_a_page_receives_the_models_that_the_endpoint_offers_once_they_are_known() -> None:
+    kernel = Kernel()
+    kernel.describe({"a": LOOP})
+    assert not [each for each in kernel.sent if "models" in each]
+    kernel.session.models.offered[kernel.session.settings.value("base_url")] = {"MiniMax-M3": "", "house": ""}
+    for _ in range(2):
+        kernel.page.send_marks()
+    assert [each["models"] for each in kernel.sent if "models" in each] == [["MiniMax-M3", "house"]]
+    other: list[Any] = []
+    kernel.page.receive({"order": ["a"], "pending": [], "changed": {}}, other.append)
+    assert {"models": ["MiniMax-M3", "house"]} in other

@@ -15,6 +15,7 @@ import { KernelComms } from './kernel-comms';
 import { eachNotebook } from './open-notebooks';
 import { isCodeCell, turnOutputOf } from './prompt-cell';
 import { RunningTurns } from './running-turns';
+import { setOffered } from './offered-models';
 import { TurnMarks } from './turn-marks';
 
 const commsOf = new WeakMap<Notebook, KernelComms>();
@@ -83,9 +84,10 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
     eachNotebook(tracker, (panel) => {
       const { content } = panel;
       const marks = new TurnMarks(content);
-      const comms = new KernelComms(panel, ({ outputs, marks: newMarks }) => {
+      const comms = new KernelComms(panel, ({ outputs, marks: newMarks, models }) => {
         if (isRecord(outputs)) restoreOutputs(content, outputs);
         if (isRecord(newMarks)) marks.update(newMarks);
+        setOffered(content.model, models);
       });
       commsOf.set(content, comms);
       new AnswerPlaces(panel);

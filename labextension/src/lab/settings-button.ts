@@ -15,6 +15,7 @@ import { injectStyle } from '../renderer/inject-style';
 import { fill } from '../renderer/strings';
 import { visible } from '../renderer/visible-characters';
 import { attachDropdown } from './dropdown';
+import { offeredBy } from './offered-models';
 import { eachNotebook } from './open-notebooks';
 import { mentionsMiniMax } from './prompt-cell';
 
@@ -60,6 +61,7 @@ class SettingsButton extends Widget {
     document.body.append(this.panel);
     injectStyle(this.panel, 'picker', style);
     attachDropdown(this.button, this.panel, () => {
+      this.form.offer(offeredBy(model));
       this.form.show(settingsOf(model));
     });
     this.hide();

@@ -2,6 +2,7 @@
 // It does not depend on Jupyter. An invalid value is reported beside its field and never saved.
 import { CATALOGUE, modelNamed } from '../renderer/model-catalogue';
 import { fill, type Translation } from '../renderer/strings';
+import { visible } from '../renderer/visible-characters';
 import { describeModel, describeSettings } from './settings-summary';
 import { Row, type Control } from './form-row';
 import {
@@ -32,7 +33,7 @@ export class SettingsForm {
     private readonly onChange: (settings: Settings) => void,
   ) {
     const unset = trans.__('set by the kernel');
-    this.models = new Row(trans.__('Model'), select(...modelOptions(trans, unset)));
+    this.models = new Row(trans.__('Model'), select());
     this.models.control.autofocus = true;
     this.rows = {
       model: new Row(trans.__('Model name'), input(trans.__('name used by the endpoint'))),
@@ -59,7 +60,13 @@ export class SettingsForm {
       this.rows[name].control.addEventListener('change', () => {
         this.applyField(name);
       });
+    this.offer(undefined);
     this.show({});
+  }
+
+  /** List the known models and those that the endpoint adds; undefined if it is not known what it offers. */
+  offer(offered: readonly string[] | undefined): void {
+    this.models.control.replaceChildren(...modelOptions(this.trans, offered));
   }
 
   get settings(): Settings {
@@ -77,7 +84,8 @@ export class SettingsForm {
         value === undefined || isValid(name, value) ? '' : this.ruleOf(name);
     }
     const model = settings['model'];
-    this.models.control.value = model === undefined ? '' : (modelNamed(model)?.name ?? OTHER);
+    this.models.control.value = format(model);
+    if (!this.models.control.value && model !== undefined) this.models.control.value = OTHER;
     this.updateDescriptions();
   }
 
@@ -175,11 +183,23 @@ function thinkingLabels(trans: Translation): Readonly<Record<string, string>> {
   };
 }
 
-function modelOptions(trans: Translation, unset: string): HTMLOptionElement[] {
-  const options = CATALOGUE.map(
-    (model) => new Option(`${model.name} · ${describeModel(model, trans)}`, model.name),
-  );
-  return [new Option(unset, ''), ...options, new Option(trans.__('another…'), OTHER)];
+function modelOptions(
+  trans: Translation,
+  offered: readonly string[] | undefined,
+): HTMLOptionElement[] {
+  const known = CATALOGUE.map((model) => {
+    const missing = offered?.length && !offered.includes(model.name);
+    const mark = missing ? ` · ${trans.__('not offered here')}` : '';
+    return new Option(`${model.name} · ${describeModel(model, trans)}${mark}`, model.name);
+  });
+  const added = (offered ?? []).filter((name) => !modelNamed(name));
+  const mark = trans.__('new: listed only by the endpoint');
+  return [
+    new Option(trans.__('set by the kernel'), ''),
+    ...known,
+    ...added.map((name) => new Option(`${visible(name)} · ${mark}`, name)),
+    new Option(trans.__('another…'), OTHER),
+  ];
 }
 
 function select(...options: HTMLOptionElement[]): HTMLSelectElement {

@@ -142,6 +142,22 @@ describe('the settings', () => {
     expect(control('Thinking').value).toBe('xhigh');
   });
 
+  it('mark models that are not offered, are new, or were announced as retired', () => {
+    form.offer(['MiniMax-M3', 'house\u202e']);
+    form.show({ model: 'house\u202e' });
+    const options = [...(control('Model') as HTMLSelectElement).options].map(({ text }) => text);
+    const of = (name: string): string => options.find((text) => text.startsWith(`${name} `))!;
+    expect(of('MiniMax-M2.7')).toMatch(/announced as retired on 2026-11-18 · not offered here$/);
+    expect(of('MiniMax-M2')).toMatch(/not offered here$/);
+    expect(of('MiniMax-M3')).not.toMatch(/offered|retired/);
+    expect(of('house[U+202E]')).toBe('house[U+202E] · new: listed only by the endpoint');
+    expect(control('Model').value).toBe('house\u202e');
+    form.offer(undefined);
+    form.show({ model: 'house\u202e' });
+    expect(descriptionOf('Model')).toBe('');
+    expect(control('Model name').value).toBe('house\u202e');
+  });
+
   it('offer the thinking of the model that was just chosen', () => {
     enter('Model', 'MiniMax-M3.1-Flash');
     enter('Thinking', 'low');
