@@ -22,6 +22,8 @@ interface Turn {
   readonly notebook: object;
   /** The cell that asked. */
   readonly cell: string;
+  /** The id of the display that is updated when the turn ends. */
+  readonly display: unknown;
   output: Output;
   /** Whether `output` is the final bundle. */
   ended: boolean;
@@ -90,6 +92,11 @@ export class AnswerPlaces {
     if (typeof cell !== 'string' || asked !== cell) return;
     const output = { output_type: 'display_data', data, metadata } as Output;
     const ended = isFinal(data, metadata);
+    const display = message.content.transient?.display_id;
+    // If nothing was received, the earlier answer is shown again.
+    for (const other of turns.values())
+      if (ended && other.id !== id && display !== undefined && other.display === display)
+        turns.delete(other.id);
     const known = turns.get(id);
     if (known) Object.assign(known, { output, ended });
     else
@@ -98,6 +105,7 @@ export class AnswerPlaces {
         request,
         notebook: this.panel.context,
         cell,
+        display,
         output,
         ended,
         settled: false,

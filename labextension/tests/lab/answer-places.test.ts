@@ -66,6 +66,20 @@ beforeEach(() => {
   document.body.replaceChildren();
 });
 
+it('shows only the earlier answer if nothing was received this time', async () => {
+  const panel = await open(PROMPT);
+  const [earlier, turn] = [new TestTurn(), new TestTurn()];
+  const transient = { display_id: 'display' };
+  const request = await panel.run(0);
+  panel.publish(request, 'display_data', { data: turn.live, transient });
+  panel.show(0, turn.live);
+  await settled();
+  panel.publish(request, 'update_display_data', { data: earlier.final, transient });
+  panel.show(0, earlier.final);
+  await settled();
+  expect(shown(panel)).toEqual([[earlier.final]]);
+});
+
 const changes: Record<string, (panel: FakePanel) => void> = {
   moved: (panel) => {
     select(panel, 0);
