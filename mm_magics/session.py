@@ -190,6 +190,12 @@ class Session:
             return self.models.substitutes.get(self.settings.value("base_url"), setting)
         return setting if flag is None else flag
 
+    def describe_model(self) -> str:
+        """Return the model with its source, and which one answers for it if it is not offered."""
+        answers, name = self.effective_model(), self.settings.value("model")
+        instead = f"; it is not offered here, {answers} answers" if answers != name else ""
+        return f"{self.settings.describe('model')}{instead}"
+
     def stream(
         self, prompt: str | PreparedPrompt, *, stop: threading.Event | None = None, **flags: Any
     ) -> Answer | ReplayedAnswer:

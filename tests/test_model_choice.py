@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -17,9 +18,11 @@ import pytest
 from mm_magics import Session, map_prompts
 from mm_magics.config import MiniMax
 from mm_magics.display.mime_bundle import make_bundle
+from mm_magics.display.picker import describe_next_prompt
 from mm_magics.errors import NotRecordedError, StatusError
 from mm_magics.events import Delta, ModelReplaced
 from mm_magics.history.turn import Turn
+from mm_magics.ipython import commands
 from mm_magics.simulator import Simulator
 from tests.turns import broken_rules
 
@@ -66,6 +69,18 @@ def test_later_prompts_go_to_the_model_that_answered_and_the_list_is_not_request
     assert sent(today) == ["MiniMax-M2.7", "list", *["MiniMax-M3.1-Flash"] * 3]
     account = session.ledger.accounts["", "MiniMax-M3.1-Flash"]
     assert (account.calls, account.unknown) == (3, 0)
+
+
+def test_commands_and_the_picker_say_which_model_answers_for_the_default(today: Simulator) -> None:
+    shell: Any = SimpleNamespace(user_ns={})
+    with session_on(today) as session:
+        session.ask("Hi.")
+        for line in ("", "model"):
+            text = repr(commands.run(commands.Context(session, shell), line))
+            assert "MiniMax-M2.7 (default); it is not offered here, MiniMax-M3.1-Flash answers" in text
+        assert "The next prompt goes to MiniMax-M3.1-Flash · 1,000,000 tokens" in describe_next_prompt(session)
+        session.settings.assign("model", "MiniMax-M3")
+        assert session.describe_model() == "MiniMax-M3 (set in this kernel)"
 
 
 def test_the_events_name_the_new_model_before_it_answers(today: Simulator) -> None:

@@ -90,7 +90,7 @@ def make_picker(session: Session) -> ipywidgets.VBox:
 
 def describe_next_prompt(session: Session) -> str:
     """Describe in one line what the settings mean for the next prompt."""
-    name, thread = session.settings.value("model"), session.settings.value("thread")
+    name, thread = session.effective_model(), session.settings.value("thread")
     turns = counted(len(session.history.turns(thread)), "turn")
     return (
         f"The next prompt goes to {describe_model(model(name), _offered(session))}. Thread {thread}: {turns} so far. "

@@ -78,7 +78,7 @@ def test_every_name_of_a_flag_is_parsed() -> None:
         value = samples.get(flag.names[-1], "1") if flag.metavar else ""
         value = "x" if flag.type is flags._variable else value
         for name in flag.names:
-            assert list(arguments.parse(f"{name} {value}")) == ["params" if flag.repeat else flag.dest], name
+            assert list(arguments.parse(f"{name} {value}")) == ["params" if flag.dest == "param" else flag.dest], name
 
 
 def test_every_setting_that_a_flag_overrides_exists() -> None:

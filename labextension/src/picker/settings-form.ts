@@ -187,10 +187,11 @@ function modelOptions(
   trans: Translation,
   offered: readonly string[] | undefined,
 ): HTMLOptionElement[] {
+  const unavailable = trans.__('not offered here');
   const known = CATALOGUE.map((model) => {
     const missing = offered?.length && !offered.includes(model.name);
-    const mark = missing ? ` · ${trans.__('not offered here')}` : '';
-    return new Option(`${model.name} · ${describeModel(model, trans)}${mark}`, model.name);
+    const marks = missing ? [unavailable] : [];
+    return new Option([model.name, describeModel(model, trans), ...marks].join(' · '), model.name);
   });
   const added = (offered ?? []).filter((name) => !modelNamed(name));
   const mark = trans.__('new: listed only by the endpoint');

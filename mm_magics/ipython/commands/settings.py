@@ -26,10 +26,9 @@ def model(context: Context, name: str) -> Table:
     """Show the model, after changing it if a name is given."""
     if name:
         _assign(context.session, "model", name)
-    settings = context.session.settings
-    entry = catalogue.model(settings.value("model"))
+    entry = catalogue.model(context.session.effective_model())
     window = f", context window {entry.window:,} tokens" if entry.window else ""
-    return Table(lines=[f"Model: {settings.describe('model')}{window}{entry.note and f', {entry.note}'}"])
+    return Table(lines=[f"Model: {context.session.describe_model()}{window}{entry.note and f', {entry.note}'}"])
 
 
 def models(context: Context, _rest: str) -> Table:

@@ -19,7 +19,7 @@ def show_status(context: Context) -> Table:
     settings = session.settings
     thread = settings.value("thread")
     rows = [
-        ("model", settings.describe("model")),
+        ("model", session.describe_model()),
         ("endpoint", settings.describe("base_url")),
         ("key", _key(session)),
         ("system prompt", settings.describe("system")),
