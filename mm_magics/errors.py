@@ -32,6 +32,9 @@ from typing import Any
 class MiniMaxError(Exception):
     """Base class. `message` says what happened, `hint` what to do about it ("" if nothing)."""
 
+    is_shown = False
+    """Whether the output of the cell shows the error already, as a part of the turn."""
+
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
@@ -42,7 +45,7 @@ class MiniMaxError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows instead of a traceback, which would only show code of this package."""
-        return str(self).splitlines()
+        return ["The call failed. The answer above says why."] if self.is_shown else str(self).splitlines()
 
 
 class UsageError(MiniMaxError):

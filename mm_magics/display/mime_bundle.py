@@ -66,6 +66,7 @@ def make_bundle(
     footer = "<br>".join(_escape(line) for line in (usage_line.summary_line(turn), *turn.notes, *notes))
     if turn.error:
         footer += f"<br><strong>{_escape(turn.error)}</strong>"
+    below = [*turn.notes, *([turn.error] if turn.error else [])]
     images = _images_html(turn)
     html = f"{images}{''.join(_blocks_html(turn, answer_format))}<footer>{footer}</footer>"
     if quiet:
@@ -73,11 +74,11 @@ def make_bundle(
     bundle: dict[str, Any] = {
         MIME_TYPE: turn.record(),
         "text/html": _page(html),
-        "text/markdown": _markdown(text, answer_format, turn.notes),
-        "text/plain": _plain(text or usage_line.summary_line(turn), turn.notes),
+        "text/markdown": _markdown(text, answer_format, below),
+        "text/plain": _plain(text or usage_line.summary_line(turn), below),
     }
     if not _fits(bundle, turn):
-        bundle["text/markdown"] = _markdown(text, answer_format, turn.notes, cut=True)
+        bundle["text/markdown"] = _markdown(text, answer_format, below, cut=True)
     if not _fits(bundle, turn):
         bundle["text/html"] = _page(f"{images}{_folded('Answer', text, open_=True)}<footer>{footer}</footer>")
     return without_surrogates(bundle)  # the notebook could not be saved with them

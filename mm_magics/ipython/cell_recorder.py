@@ -98,7 +98,7 @@ class CellRecorder:
 
     def _traceback(self, error: BaseException) -> list[str]:
         if isinstance(error, MiniMaxError):  # importing the traceback formatter takes a second and delays an interrupt
-            return error._render_traceback_()
+            return str(error).splitlines()
         try:
             lines = self._shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
         except Exception:  # without a traceback the error still has a name

@@ -17,7 +17,7 @@ from mm_magics.batch.progress import MapEvent
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.approval_prompt import prompt_for_approval
 from mm_magics.display.protocol import CellOutput
-from mm_magics.errors import TurnInterruptedError
+from mm_magics.errors import EndpointError, TurnInterruptedError
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython import frontend
 from mm_magics.ipython.frontend import TurnView
@@ -58,12 +58,16 @@ def show_turn(
     captured = isinstance(getattr(shell, "display_pub", None), CapturingDisplayPublisher)
     quiet = quiet or captured
     notes: Sequence[str] = stream.notes
+    failure: EndpointError | None = None
     try:
         with stream:
             if not quiet and not replayed:
                 view = frontend.view_for(shell, stop, stream.so_far)
                 approve = view.approve
             drive(stream, view, approve)
+    except EndpointError as error:
+        failure = error
+        raise
     except KeyboardInterrupt:
         partial = "The partial response is kept." if stream.has_content else "No response was received."
         raise TurnInterruptedError("Interrupted.", partial) from None
@@ -80,6 +84,9 @@ def show_turn(
                 return {"data": bundle, "metadata": output_metadata(notes)}
 
             _finish(view, shell, output())
+            if failure is not None and turn.error and not quiet:
+                # a log, such as papermill's, has the error and not the output above it
+                failure.is_shown = frontend.detect(shell) in ("notebook", "server")
             if captured and stream.has_content:
                 _display_copy(turn, answer_format)
             if page is not None:

@@ -22,7 +22,7 @@ def met(kernel, simulator, directive: str, flags: str = "--timeout 0.5", **how: 
     turn = run.turn
     assert broken_rules(turn) == [], directive
     if run.error is not None and run.error["ename"] != "TurnInterruptedError":
-        lines = run.error["traceback"]
+        lines = run.error["evalue"].splitlines()
         assert len(lines) == 2, (directive, lines)
         assert all(line.strip() and line.isprintable() and "went wrong" not in line for line in lines), directive
         assert (turn["status"], turn["error"]) == ("failed", "\n".join(lines)), directive
@@ -41,4 +41,4 @@ def met(kernel, simulator, directive: str, flags: str = "--timeout 0.5", **how: 
 
 
 def lines_of(run: Any) -> str:
-    return "\n".join(run.error["traceback"])
+    return str(run.error["evalue"])

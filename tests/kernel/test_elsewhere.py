@@ -12,6 +12,7 @@ import nbformat
 import pexpect
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from mm_magics.history.turn import MIME_TYPE
 
@@ -59,6 +60,19 @@ def test_papermill_runs_it(environment, tmp_path):
     subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True)
     outputs = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[1].outputs
     assert outputs[0].data[MIME_TYPE]["status"] == "complete"
+
+
+def test_nbclient_and_papermill_see_a_failed_call_with_its_reason(environment, tmp_path):
+    document = notebook("%%minimax\nHello. [[simulator: fault=insufficient-balance]]")
+    with pytest.raises(CellExecutionError, match="insufficient balance"):
+        NotebookClient(document, kernel_name="python3").execute(env=environment)
+    assert [each.output_type for each in document.cells[1].outputs] == ["display_data", "error"]
+    nbformat.write(document, tmp_path / "in.ipynb")
+    command = [sys.executable, "-m", "papermill", "in.ipynb", "out.ipynb", "-k", "python3", "--no-progress-bar"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "insufficient balance (1008)" in done.stderr
+    assert "Top up the account" in done.stderr
 
 
 def nbval(notebook, how, environment, folder):

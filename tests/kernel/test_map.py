@@ -36,8 +36,8 @@ def failed(kernel, code):
     """The one clear line or two of a cell that fails."""
     run = kernel.run(code, "x")
     assert run.error is not None
-    assert len(run.error["traceback"]) <= 2
-    return " ".join(run.error["traceback"])
+    assert len(run.error["evalue"].splitlines()) <= 2
+    return " ".join(run.error["evalue"].splitlines())
 
 
 def test_the_frame_gets_its_answers_and_the_cell_one_bundle(mapping, simulator):

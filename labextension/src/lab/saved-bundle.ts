@@ -40,7 +40,8 @@ export function makeBundle(record: Readonly<Record<string, unknown>>): JSONObjec
   const { blocks, fields } = reduce(EMPTY, ops);
   const text = answerText(blocks);
   const footer = footerElement(fields);
-  const notes = (fields.notes ?? []).map(visible);
+  const error = typeof fields.error === 'string' && fields.error ? [fields.error] : [];
+  const notes = [...(fields.notes ?? []), ...error].map(visible);
   const answer = safeMarkdown(text);
   const bundle: Record<string, unknown> = {
     [MIME_TYPE]: record,

@@ -167,8 +167,8 @@ describe('the bundle of a version', () => {
       { notes: ['A <note>.'], error: 'It <broke>.', status: 'failed' },
     );
     const html = made['text/html'];
-    expect(made['text/markdown']).toBe('```\nA <note>.\n```');
-    expect(made['text/plain']).toMatch(/\nA <note>.$/);
+    expect(made['text/markdown']).toBe('```\nA <note>.\nIt <broke>.\n```');
+    expect(made['text/plain']).toMatch(/\nA <note>.\nIt <broke>.$/);
     expect(html).toContain('<details><summary>Thinking</summary><pre>Hm &lt;b&gt;</pre></details>');
     expect(html).toContain('<summary>Tool: lookup</summary>');
     expect(html).toContain('Block of type hologram');
