@@ -184,7 +184,7 @@ def _block_text(block: mcp_types.ContentBlock) -> str:
         size = f"{len(text):,} characters" if text is not None else _bytes(getattr(inside, "blob", ""))
         head = f"[resource {inside.uri}, {inside.mime_type or 'unknown type'}, {size}]"
         return f"{head}\n{text}" if text else head
-    return f"[{block.type}, {block.mime_type}, {_bytes(block.data)}]"
+    return f"[{block.type}, {block.mime_type}, {_bytes(block.data)}: not sent to the model]"
 
 
 def _bytes(base64: str) -> str:

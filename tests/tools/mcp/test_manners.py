@@ -80,8 +80,8 @@ def test_tools_that_a_server_adds_are_listed_the_next_time(servers):
 def test_content_that_is_not_text_is_named_with_kind_and_size(manners):
     assert call(manners, "bad__image").text.splitlines() == [
         "two things",
-        "[image, image/png, 3,000 bytes]",
-        "[audio, audio/wav, 2 bytes]",
+        "[image, image/png, 3,000 bytes: not sent to the model]",
+        "[audio, audio/wav, 2 bytes: not sent to the model]",
         "[resource file:///a.bin, x/y, 4 bytes]",
     ]
     assert call(manners, "bad__structure") == ToolOutput('{"ü": [1, 2]}')
