@@ -167,7 +167,8 @@ class Answer:
             try:
                 yield from each.call.events(wake)
             except StatusError as error:
-                if not self.has_content and (prompt := self._after_refusal(self.prompt, error)) is not None:
+                prompt = self._after_refusal(self.prompt, error)
+                if prompt is not None and not self.has_content:
                     yield self._replace_model(prompt)
                     continue
                 if each.call.assembler.started or not self._leave_out(error):

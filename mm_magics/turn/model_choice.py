@@ -68,7 +68,7 @@ class ModelChoice:
         left = {name: when for name, when in (offered or {}).items() if name not in refused}
         name = models.substitute(left) if prompt.default_model and len(refused) <= MAX_SUBSTITUTES else None
         if name is None:
-            error.hint = _hint(prompt.model, left if offered is not None else None)
+            error.hint = _hint(prompt.model, offered)
             return None
         self.substitutes[url] = name
         return prompt.for_model(name)
@@ -77,6 +77,7 @@ class ModelChoice:
 def _hint(name: str, offered: Mapping[str, str] | None) -> str:
     if offered is None:
         return "The endpoint does not list its models. Choose one with %minimax model NAME."
+    offered = {other: when for other, when in offered.items() if other != name}
     if not offered:
         return "The endpoint offers no other model."
     if similar := models.nearest(name, offered):
