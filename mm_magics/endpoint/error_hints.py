@@ -106,7 +106,7 @@ def refuses_model(error: StatusError, model: str) -> bool:
     >>> refuses_model(StatusError("model: m (HTTP 404, not_found_error)", status=404), "m")
     True
     """
-    text = error.message
+    text = f"{error.message} {error.type or ''}"
     if error.status not in (200, 400, 404, 410, 422) or "(2061)" in text or not _UNKNOWN.search(text):
         return False
     if model.lower() in text.lower():
