@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from copy import copy
 from typing import Literal, NamedTuple
 
 OPEN, CLOSE = "<think>", "</think>"
@@ -17,6 +16,9 @@ CALL_OPEN = "<minimax:tool_call>"
 
 WHITE = " \t\r\n\f\v"
 """The characters that separate words here. Python and JavaScript have different lists of all others."""
+
+MAX_RUN = 1_000
+"""White space or backticks in a row that are looked at together."""
 
 MAX_CHECKED = 100_000
 """A call after more characters than this is not recognized, because checking what is before it takes too long."""
@@ -46,46 +48,71 @@ class TextCall(NamedTuple):
 
 
 class _MarkdownPlace:
-    """Where in Markdown a text has arrived: in a code fence, in inline code, in which line."""
+    """Where in Markdown a text has arrived: in a code fence, in inline code, in which line.
+
+    `last` is the last character of the line, and `last_word` the last one that is not white space; "" without one.
+    """
 
     def __init__(self) -> None:
-        self.line = ""
         self._fence = ""
         self._ticks = 0
+        self._start_line()
+
+    def _start_line(self) -> None:
+        self.last = self.last_word = self._first = self._lead = self._run = ""
+        self._pieces: list[str] = []
 
     def advance(self, text: str) -> None:
         *lines, rest = text.split("\n")
         for line in lines:
-            self.line += line
+            self._add(line)
             self._end_line()
-        self.line += rest
+        self._add(rest)
 
     @property
     def is_code(self) -> bool:
         """Whether the next character is code: in a fence, between backticks, or indented by four spaces or a tab."""
-        blank = not self.line.strip(WHITE)
-        indented = blank and (self.line.startswith("    ") or "\t" in self.line)
-        return bool(self._fence) or indented or _open_ticks(self.line, self._ticks) > 0
+        indented = not self._first and (self._lead.startswith("    ") or "\t" in self._lead)
+        return bool(self._fence) or indented or _open_ticks(self._run, self._ticks) > 0
 
     @property
     def is_quoted(self) -> bool:
-        return self.line.lstrip(WHITE).startswith(">")
+        return self._first == ">"
+
+    @property
+    def is_blank(self) -> bool:
+        return not self._first
+
+    def _add(self, text: str) -> None:
+        if not text:
+            return
+        self._pieces.append(text)
+        words = text.strip(WHITE)
+        if not self._first:
+            self._lead = (self._lead + text[: len(text) - len(text.lstrip(WHITE))])[:MAX_RUN]
+            self._first = words[:1]
+        self.last, self.last_word = text[-1], words[-1:] or self.last_word
+        text = self._run + text
+        end = len(text) - min(len(text) - len(text.rstrip("\\`")), MAX_RUN)
+        self._ticks, self._run = _open_ticks(text[:end], self._ticks), text[end:]
 
     def _end_line(self) -> None:
-        found = _FENCE.fullmatch(self.line)
+        line = "".join(self._pieces)
+        found = _FENCE.fullmatch(line)
         if self._fence:
             if found and found["marks"].startswith(self._fence) and not found["rest"].strip(WHITE):
                 self._fence = ""
+            self._ticks = 0
         elif found and not (found["marks"][0] == "`" and "`" in found["rest"]):
             self._fence, self._ticks = found["marks"], 0
         else:
-            self._ticks = _open_ticks(self.line, self._ticks) if self.line.strip(WHITE) else 0
-        self.line = ""
+            self._ticks = _open_ticks(self._run, self._ticks) if self._first else 0
+        self._start_line()
 
 
-def _open_ticks(line: str, ticks: int) -> int:
-    """Return how many backticks opened the inline code at the end of the line; 0 if none is open."""
-    for found in _TICKS.finditer(line):
+def _open_ticks(text: str, ticks: int) -> int:
+    """Return how many backticks opened the inline code after the text; 0 if none is open. `ticks` is before it."""
+    for found in _TICKS.finditer(text):
         if found[0][0] == "`":
             ticks = len(found[0]) if not ticks else 0 if len(found[0]) == ticks else ticks
     return ticks
@@ -108,39 +135,41 @@ class ThinkingSplitter:
     def feed(self, text: str) -> Iterator[Part]:
         """Yield the parts of the text that are certain. The start of a tag waits for more."""
         text, self._held = self._held + text, ""
-        while text:
+        start = position = 0
+        while True:
             tag = CLOSE if self._thinks else OPEN
-            at = text.find(tag)
+            at = text.find(tag, position)
+            end = at if at >= 0 else len(text) - _overlap(text, tag)
+            if not self._thinks:
+                self._place.advance(text[position : max(end, position)])
             if at < 0:
-                whole = len(text) - _overlap(text, tag)
-                text, self._held = text[:whole], text[whole:]
-                yield from self._part(text)
+                self._held = text[max(end, position) :]
+                yield from self._part(text[start : max(end, position)])
                 return
-            before, text = text[:at], text[at + len(tag) :]
-            if not self._thinks and not self._is_tag(before):
-                yield from self._part(before + tag)
+            position = at + len(tag)
+            if not self._thinks and not self._opens():
+                self._place.advance(tag)
                 continue
-            yield from self._part(before)
+            yield from self._part(text[start:at])
+            start = position
             self._thinks = not self._thinks
             self._skips_newlines = True
 
     def end(self) -> Iterator[Part]:
         """Yield what was held back."""
         held, self._held = self._held, ""
+        if not self._thinks:
+            self._place.advance(held)
         yield from self._part(held)
 
-    def _is_tag(self, before: str) -> bool:
-        """Whether a tag that follows this text starts thinking."""
-        place = copy(self._place)
-        place.advance(before)
+    def _opens(self) -> bool:
+        """Whether a tag at this place starts thinking."""
+        place = self._place
         if place.is_code or place.is_quoted:
             return False
-        line = place.line
-        return not line.strip(WHITE) or line[-1] not in WHITE or line.rstrip(WHITE)[-1] in SENTENCE_ENDS
+        return place.is_blank or place.last not in WHITE or place.last_word in SENTENCE_ENDS
 
     def _part(self, text: str) -> Iterator[Part]:
-        if not self._thinks:
-            self._place.advance(text)
         if self._skips_newlines:
             text = text.lstrip("\r\n")
             self._skips_newlines = not text
@@ -187,7 +216,7 @@ def calls_at_end(text: str) -> list[TextCall]:
     if CALL_OPEN not in text or not text.rstrip().endswith(CALL_OPEN.replace("<", "</")):
         return []
     start = text.find(CALL_OPEN)
-    while start >= 0:
+    while 0 <= start <= MAX_CHECKED:
         before = text[:start]
         if before.rfind(OPEN) <= before.rfind(CLOSE) and (calls := _parsed_calls(text[start:])):
             return calls if _is_ordinary(without_thinking(before)) else []
@@ -201,7 +230,7 @@ def _is_ordinary(before: str) -> bool:
 
     place = _MarkdownPlace()
     place.advance(before)
-    if place.line.strip() or place.is_code or len(before) > MAX_CHECKED:
+    if not place.is_blank or place.is_code or len(before) > MAX_CHECKED:
         return False
     mark = "mmtoolcall"
     for token in reversed(MarkdownIt("commonmark").parse(before + mark)):
