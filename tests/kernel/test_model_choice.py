@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mm_magics.simulator import Simulator
 from tests.kernel.conftest import loaded_kernel
 
@@ -9,8 +11,9 @@ MODELS = ["MiniMax-M3.1-Flash", "MiniMax-M3", "MiniMax-M2.1", "MiniMax-M2"]
 NOTE = "MiniMax-M2.7 is no longer offered here. MiniMax-M3.1-Flash answered; choose with %minimax model NAME."
 
 
-def test_the_first_cell_is_answered_and_says_which_model_did() -> None:
+def test_the_first_cell_is_answered_and_says_which_model_did(tmp_path: Path) -> None:
     with Simulator(models=MODELS) as endpoint, loaded_kernel(endpoint) as kernel:
+        kernel.run(f"import os; os.chdir({str(tmp_path)!r})")
         run = kernel.run("%%minimax\nWhat is a reef?", "a")
         assert (run.error, run.turn["status"], run.turn["notes"]) == (None, "complete", [NOTE])
         states = [change for kind, change, *_ in run.ops if kind == "state"]
