@@ -5,7 +5,6 @@ const OPEN = '<think>';
 const CLOSE = '</think>';
 const SENTENCE_ENDS = '.!?:…。！？：';
 const BLANK = /^[ \t\r\n\f\v]*$/;
-const WHITE_AT_END = /[ \t\r\n\f\v]+$/;
 const WHITE_AT_START = /^[ \t\r\n\f\v]+/;
 const FENCE = /^[ \t>]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)*(`{3,}|~{3,})([^]*)$/;
 
@@ -14,54 +13,90 @@ export interface Part {
   readonly text: string;
 }
 
+/** White space or backticks in a row that are looked at together. */
+const MAX_RUN = 1000;
+
 /** Where in Markdown a text has arrived: in a code fence, in inline code, in which line. */
 class MarkdownPlace {
-  line = '';
+  /** The last character of the line, and the last one that is not white space. */
+  last = '';
+  lastWord = '';
   private fence = '';
   private ticks = 0;
-
-  copy(): MarkdownPlace {
-    return Object.assign(new MarkdownPlace(), this);
-  }
+  private first = '';
+  private lead = '';
+  private run = '';
+  private pieces: string[] = [];
 
   advance(text: string): void {
     const lines = text.split('\n');
     const rest = lines.pop() ?? '';
     for (const line of lines) {
-      this.line += line;
+      this.add(line);
       this.endLine();
     }
-    this.line += rest;
+    this.add(rest);
   }
 
   get isCode(): boolean {
     const isIndented =
-      BLANK.test(this.line) && (this.line.startsWith('    ') || this.line.includes('\t'));
-    return this.fence !== '' || isIndented || openTicks(this.line, this.ticks) > 0;
+      this.first === '' && (this.lead.startsWith('    ') || this.lead.includes('\t'));
+    return this.fence !== '' || isIndented || openTicks(this.run, this.ticks) > 0;
   }
 
   get isQuoted(): boolean {
-    return this.line.replace(WHITE_AT_START, '').startsWith('>');
+    return this.first === '>';
+  }
+
+  get isBlank(): boolean {
+    return this.first === '';
+  }
+
+  private add(text: string): void {
+    if (!text) return;
+    this.pieces.push(text);
+    const words = text.replace(WHITE_AT_START, '');
+    if (!this.first) {
+      this.lead = (this.lead + text.slice(0, text.length - words.length)).slice(0, MAX_RUN);
+      this.first = words.slice(0, 1);
+    }
+    this.last = text.slice(-1);
+    this.lastWord = lastWordOf(words) || this.lastWord;
+    const joined = this.run + text;
+    let end = joined.length;
+    while (end > 0 && joined.length - end < MAX_RUN && '\\`'.includes(joined.charAt(end - 1)))
+      end--;
+    this.ticks = openTicks(joined.slice(0, end), this.ticks);
+    this.run = joined.slice(end);
   }
 
   private endLine(): void {
-    const [, marks, rest = ''] = FENCE.exec(this.line) ?? [];
+    const [, marks, rest = ''] = FENCE.exec(this.pieces.join('')) ?? [];
     if (this.fence) {
       if (marks?.startsWith(this.fence) && BLANK.test(rest)) this.fence = '';
+      this.ticks = 0;
     } else if (marks !== undefined && !(marks.startsWith('`') && rest.includes('`'))) {
       this.fence = marks;
       this.ticks = 0;
     } else {
-      this.ticks = BLANK.test(this.line) ? 0 : openTicks(this.line, this.ticks);
+      this.ticks = this.first ? openTicks(this.run, this.ticks) : 0;
     }
-    this.line = '';
+    this.last = this.lastWord = this.first = this.lead = this.run = '';
+    this.pieces = [];
   }
 }
 
-/** Return how many backticks opened the inline code at the end of the line; 0 if none is open. */
-function openTicks(line: string, before: number): number {
+/** Return the last character of a text that is not white space. */
+function lastWordOf(text: string): string {
+  for (let at = text.length - 1; at >= 0; at--)
+    if (!BLANK.test(text.charAt(at))) return text.charAt(at);
+  return '';
+}
+
+/** Return how many backticks opened the inline code after the text; 0 if none is open. */
+function openTicks(text: string, before: number): number {
   let ticks = before;
-  for (const [run] of line.matchAll(/\\`|`+/g)) {
+  for (const [run] of text.matchAll(/\\`|`+/g)) {
     if (!run.startsWith('`')) continue;
     if (ticks === 0) ticks = run.length;
     else if (run.length === ticks) ticks = 0;
@@ -83,51 +118,49 @@ export class ThinkingSplitter {
   /** Return the parts of the text that are certain. The start of a tag waits for more. */
   feed(more: string): Part[] {
     const parts: Part[] = [];
-    let text = this.held + more;
-    this.held = '';
-    while (text) {
+    const text = this.held + more;
+    let start = 0;
+    let position = 0;
+    for (;;) {
       const tag = this.thinks ? CLOSE : OPEN;
-      const at = text.indexOf(tag);
+      const at = text.indexOf(tag, position);
+      const end = Math.max(position, at < 0 ? text.length - overlap(text, tag) : at);
+      if (!this.thinks) this.place.advance(text.slice(position, end));
       if (at < 0) {
-        const whole = text.length - overlap(text, tag);
-        this.held = text.slice(whole);
-        this.add(parts, text.slice(0, whole));
-        break;
+        this.held = text.slice(end);
+        this.add(parts, text.slice(start, end));
+        return parts;
       }
-      const before = text.slice(0, at);
-      text = text.slice(at + tag.length);
-      if (!this.thinks && !this.isTag(before)) {
-        this.add(parts, before + tag);
+      position = at + tag.length;
+      if (!this.thinks && !this.opens()) {
+        this.place.advance(tag);
         continue;
       }
-      this.add(parts, before);
+      this.add(parts, text.slice(start, at));
+      start = position;
       this.thinks = !this.thinks;
       this.skipsNewlines = true;
     }
-    return parts;
   }
 
   /** Return what was held back. */
   end(): Part[] {
     const parts: Part[] = [];
+    if (!this.thinks) this.place.advance(this.held);
     this.add(parts, this.held);
     this.held = '';
     return parts;
   }
 
-  private isTag(before: string): boolean {
-    const place = this.place.copy();
-    place.advance(before);
+  /** Whether a tag at this place starts thinking. */
+  private opens(): boolean {
+    const { place } = this;
     if (place.isCode || place.isQuoted) return false;
-    const { line } = place;
-    if (BLANK.test(line)) return true;
-    const words = line.replace(WHITE_AT_END, '');
-    return words === line || SENTENCE_ENDS.includes(words.slice(-1));
+    return place.isBlank || !BLANK.test(place.last) || SENTENCE_ENDS.includes(place.lastWord);
   }
 
   private add(parts: Part[], given: string): void {
     let text = given;
-    if (!this.thinks) this.place.advance(text);
     if (this.skipsNewlines) {
       text = text.replace(/^[\r\n]+/, '');
       this.skipsNewlines = text === '';

@@ -43,4 +43,14 @@ describe('thinking in a text', () => {
     const pieces = Array.from(text).flatMap((letter) => letters.feed(letter));
     expect(joined([...pieces, ...letters.end()])).toEqual(parts);
   });
+
+  it('takes linear time, however the text is built', () => {
+    const began = performance.now();
+    for (const text of [
+      'word <think> '.repeat(30_000),
+      '`'.repeat(100_000) + '<think>'.repeat(9_000),
+    ])
+      splitThinking(text);
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
 });
