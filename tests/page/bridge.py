@@ -57,14 +57,21 @@ class Page:
 
     def serve(self, folder: Path) -> None:
         """Serve the notebooks of another folder, with a new kernel."""
-        self.server = Server(folder, self._write)
+        self.join(Server(folder))
+
+    def join(self, server: Server) -> None:
+        """Use a server, which other pages may use too."""
+        self.server = server
+        server.pages.append(self)
         early, self._early = self._early, []
         for message in early:
-            self.server.receive(message)
+            server.receive(message, self._write)
 
     def close(self) -> None:
         """Close the notebook, and forget its kernel and folder."""
+        assert self.server
         self.do("close")
+        self.server.pages.remove(self)
         self.server = None
 
     def call(self, command: str, *values: Any) -> Any:
@@ -88,25 +95,39 @@ class Page:
         return result
 
     def settle(self) -> None:
-        """Let the kernel handle what waits, until page and kernel have nothing to do."""
+        """Let the kernel handle what waits, until the pages and the kernel have nothing to do."""
+        assert self.server
         while True:
-            self.call("settle")
+            for page in self.server.pages:
+                page.call("settle")
             if self.kernel.is_idle:
                 return
             self.kernel.process()
 
-    def run(self, at: int, during: Callable[[], None] | None = None) -> None:
-        """Run a cell; call `during` when it displays something: its answer is not complete then."""
-        self.call("run", at)
-        self.kernel.on_display = during
-        self.settle()
-        self.kernel.on_display = None
+    def run(
+        self,
+        at: int,
+        during: Callable[[], None] | None = None,
+        *,
+        after: int = 0,
+        on_question: Callable[[], None] | None = None,
+    ) -> None:
+        """Run a cell.
 
-    def kill_kernel(self, at: int, after: int) -> None:
-        """Run a cell, and kill the kernel after that many messages. The server starts a new one."""
+        Args:
+            at: The index of the cell.
+            during: Called once the cell has displayed something and sent `after` messages: its answer is not complete.
+            after: A number of messages.
+            on_question: Called when it waits for approval of a tool call.
+        """
         self.call("run", at)
-        self.kernel.messages_left = after
+        kernel = self.kernel
+        kernel.hook, kernel.messages_left, kernel.on_question = during, after, on_question
         self.settle()
+        kernel.hook = kernel.on_question = None
+
+    def kill_kernel(self) -> None:
+        """Kill the kernel. The server starts a new one."""
         self.kernel.die()
         assert self.server
         self.server.restart_kernel(reported=True)
@@ -131,7 +152,7 @@ class Page:
         if self.server is None:
             self._early.append(message)
         else:
-            self.server.receive(message)
+            self.server.receive(message, self._write)
 
 
 WAITING = ("open", "restart", "save")

@@ -78,9 +78,9 @@ class _Comm(BaseComm):
 class Kernel:
     """One kernel, with the parts of an ipykernel that mm_magics uses.
 
-    `page` is the id of the page that last ran a cell. `send` receives the kernel's messages. `on_display` is called
-    when a running cell displays something. The kernel dies once a running cell has displayed something and then sent
-    `messages_left` messages.
+    `page` is the id of the page that last ran a cell. `send` receives the kernel's messages. Once a running cell has
+    displayed something and then sent `messages_left` messages, `hook` is called; `on_question` is called when a cell
+    waits for approval. Both can make the kernel `crash`.
     """
 
     current: Kernel
@@ -89,8 +89,9 @@ class Kernel:
         Kernel.current = self
         self.parent: Message = {}
         self.page = ""
-        self.on_display: Callable[[], None] | None = None
-        self.messages_left: int | None = None
+        self.hook: Callable[[], None] | None = None
+        self.messages_left = 0
+        self.on_question: Callable[[], None] | None = None
         self.is_dead = False
         self.comm_manager = CommManager()
         self.session, self.iopub_socket = self, "iopub"
@@ -130,32 +131,43 @@ class Kernel:
         """Send nothing from now on."""
         self.is_dead = True
 
+    def crash(self) -> None:
+        """End the running cell, and send nothing from now on."""
+        self.die()
+        raise KernelDiedError
+
     def get_parent(self) -> Message:
         return self.parent
 
     def send(self, stream: str, kind: str, content: Message, parent: Message, ident: object = None) -> None:
         """Send a message on a channel, from any thread, as `jupyter_client.session.Session.send` does."""
         self._reply(kind, content, stream, parent)
-        if threading.current_thread() is threading.main_thread():
-            self._count_message(kind)
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._count_message(kind)
+        if self.on_question and _asks(content):
+            self._call("on_question")
 
     def publish(self, kind: str, content: Message) -> None:
         """Send a message on the IOPub channel."""
         self._reply(kind, content, "iopub", self.parent)
         if self.parent and self.parent["header"]["msg_type"] == "execute_request":
-            if kind == "display_data" and self.on_display:
-                hook, self.on_display = self.on_display, None
-                hook()
             self._count_message(kind)
 
     def _count_message(self, kind: str) -> None:
-        if self.messages_left is None or (kind != "display_data" and not self._has_displayed):
+        if self.hook is None or (kind != "display_data" and not self._has_displayed):
             return
         self._has_displayed = True
         if self.messages_left == 0:
-            self.is_dead, self.messages_left = True, None
-            raise KernelDiedError
-        self.messages_left -= 1
+            self._call("hook")
+        else:
+            self.messages_left -= 1
+
+    def _call(self, name: str) -> None:
+        """Call a hook once."""
+        hook = getattr(self, name)
+        setattr(self, name, None)
+        hook()
 
     def _reply(self, kind: str, content: Message, channel: str, parent: Message) -> None:
         header = {
@@ -233,6 +245,12 @@ class Kernel:
         if error is not None:
             reply |= {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
         return reply
+
+
+def _asks(content: Message) -> bool:
+    """Return whether a message to the page asks for approval of a tool call."""
+    sent = content.get("data", {}).get("content") or {}
+    return any(op[0] == "tool" and op[2].get("state") == "asking" for op in sent.get("ops", ()))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The Jupyter server of the page: the contents of a folder, saved by Jupyter's own contents manager, and one kernel.
+"""The Jupyter server of the pages: the contents of a folder, saved by Jupyter's own contents manager, and one kernel.
 
 The kernel's process is replaced by `Kernel`, and the WebSocket by calls.
 """
@@ -19,19 +19,21 @@ from nbformat.sign import NotebookNotary
 
 from tests.page.kernel import Kernel, Message
 
+Send = Callable[[Message], None]
+
 SPEC = {"name": "python3", "resources": {}, "spec": {"argv": [], "display_name": "Python 3", "language": "python"}}
 
 _NUMBERS = itertools.count()
 
 
 class Server:
-    """Answers REST requests, and passes messages between the page's sockets and the kernel."""
+    """Answers REST requests, and passes messages between the sockets of its pages and the kernel."""
 
-    def __init__(self, folder: Path, send: Callable[[Message], None]) -> None:
+    def __init__(self, folder: Path) -> None:
         notary = NotebookNotary(data_dir=str(folder), db_file=":memory:", secret=b"not a secret")
         self._contents = FileContentsManager(root_dir=str(folder), notary=notary)
-        self._send = send
-        self._sockets: set[int] = set()
+        self._sockets: dict[tuple[int, Send], None] = {}
+        self.pages: list[Any] = []
         self._session: Message | None = None
         number = next(_NUMBERS)
         self._kernel_model = {
@@ -54,23 +56,23 @@ class Server:
 
     def _from_kernel(self, message: Message) -> None:
         text = json.dumps(message)
-        for socket in sorted(self._sockets):
-            self._send({"socket": socket, "data": text})
+        for socket, send in [*self._sockets]:
+            send({"socket": socket, "data": text})
 
-    # The page
+    # The pages
 
-    def receive(self, message: Message) -> None:
-        """Handle a message of the page."""
+    def receive(self, message: Message, send: Send) -> None:
+        """Handle a message of the page that `send` sends to."""
         if "fetch" in message:
             status, body = self._answer(message["method"], message["url"], message["body"])
             text = json.dumps(body, default=_as_json)
-            self._send({"fetched": message["fetch"], "status": status, "body": text})
+            send({"fetched": message["fetch"], "status": status, "body": text})
         elif "opened" in message:
             if "/channels" in message["opened"]:
-                self._sockets.add(message["socket"])
+                self._sockets[message["socket"], send] = None
         elif "closed" in message:
-            self._sockets.discard(message["socket"])
-        elif message["socket"] in self._sockets:
+            self._sockets.pop((message["socket"], send), None)
+        elif (message["socket"], send) in self._sockets:
             self.kernel.receive(json.loads(message["data"]))
 
     def _answer(self, method: str, url: str, body: str) -> tuple[int, Any]:

@@ -1,30 +1,29 @@
 """After any sequence of actions in JupyterLab, a prompt sends what the page shows above it, or a mark says why not.
 
 The page is JupyterLab's own notebook with our extension (`bridge.py`), saved through Jupyter's contents manager; the
-kernel runs the real magics on the simulator. What is expected comes from the page alone, and from the turns as they
-were when they were answered.
+kernel runs the real magics on the simulator. `shown_notebook.py` knows what is expected.
 """
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Callable, Sequence
+import os
+import time
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from mm_magics.api.messages import join_turns
 from mm_magics.history.cell_matching import Execution
-from mm_magics.history.turn import Turn
+from mm_magics.history.notebook import Document
 from mm_magics.simulator import ScriptedAnswer, Simulator
 from tests.page.bridge import Page
+from tests.page.shown_notebook import LOAD, ShownNotebook, dumped, user
 
-LOAD = "%load_ext mm_magics\n%config MiniMax.max_retries = 0"
 PLACES = st.integers(0, 30)
 ANSWERS = [
     [{"type": "text", "text": "Plain."}],
@@ -36,130 +35,14 @@ ANSWERS = [
 ]
 FAULTS = ["close after=3", "overloaded", "only-thinking"]
 ABOVE = ["", "", "", "# A comment.\n\n", "%%time\n"]
+BUTTONS = {"stop": ".mm-stop", "allow": ".mm-choices button", "deny": ".mm-choices button:last-of-type"}
+SLOWLY = {"size": 1, "rate": 200}
+UNCERTAIN = ("may not be the one that ran", "not sent", "not in page.ipynb yet")
+"""Notes about what the kernel cannot know if the page has no extension."""
 
 
-class Asked(NamedTuple):
-    """A turn as it was when it was answered, and the `messages` that were sent for it."""
-
-    turn: Turn
-    messages: list[Any] | None
-
-
-class Shown(NamedTuple):
-    """A cell as the page shows it."""
-
-    id: str
-    kind: str
-    source: str
-    record: dict[str, Any] | None
-    marks: list[str]
-
-    def __str__(self) -> str:
-        return f"{self.id[:4]} {self.kind} {self.source[:30]!r} {(self.turn_id or '-')[:4]} {self.marks}"
-
-    @property
-    def turn_id(self) -> str | None:
-        return self.record["id"] if self.record else None
-
-    @property
-    def is_prompt(self) -> bool:
-        lines = [line for line in self.source.split("\n") if line.strip() and not line.startswith(("#", "%%time"))]
-        return self.kind == "code" and bool(lines) and lines[0] == "%%minimax"
-
-    @property
-    def prompt(self) -> str:
-        return self.source.partition("%%minimax\n")[2]
-
-
-class Conversation(RuleBasedStateMachine):
-    """A notebook in JupyterLab. The first cell loads the extension and is never changed."""
-
-    page: Page
-    endpoint: Simulator
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.asked: dict[str, Asked] = {}
-        self.count = 0
-
-    @initialize(minor=st.sampled_from([5, 5, 4]))
-    def open(self, minor: int) -> None:
-        """Open a notebook; one of format 4.4 has no cell ids."""
-        sources = [LOAD, self.prompt(), self.prompt(), "x = 1", self.prompt()]
-        code = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
-        ids = [{"id": f"c{n}"} if minor > 4 else {} for n in range(len(sources))]
-        cells = [{**code, "source": each, **id_} for each, id_ in zip(sources, ids, strict=True)]
-        content = {"nbformat": 4, "nbformat_minor": minor, "metadata": {}, "cells": cells}
-        Path(self.folder.name, "page.ipynb").write_text(json.dumps(content))
-        self.page.serve(Path(self.folder.name))
-        self.page.call("open", "page.ipynb")
-        self.page.run(0)
-
-    def teardown(self) -> None:
-        try:
-            self.probe()
-            assert [each.problems for each in self.endpoint.log if each.problems and not each.fault] == []
-        finally:
-            self.page.kernel.magics.session.close()
-            self.page.close()
-            self.folder.cleanup()
-
-    # What is expected
-
-    def prompt(self, above: str = "") -> str:
-        self.count += 1
-        return f"{above}%%minimax\nPrompt {self.count}.\nSecond line."
-
-    @property
-    def cells(self) -> list[Shown]:
-        return [
-            Shown(each["id"], each["type"], each["source"], (each["records"] or [None])[-1], sorted(each["marks"]))
-            for each in self.page.call("shown")
-        ]
-
-    def context(self, cells: Sequence[Shown], at: int) -> list[Any]:
-        """The messages that the page shows above a cell."""
-        ids = [each.turn_id for each in cells[:at] if each.is_prompt and each.turn_id]
-        return join_turns([self.asked[each].turn.closed for each in ids])
-
-    def pick(self, which: int, *, prompt: bool = False) -> int | None:
-        """The index of a cell after the first one."""
-        found = [n for n, each in enumerate(self.cells) if n and (each.is_prompt or not prompt)]
-        return found[which % len(found)] if found else None
-
-    def remember(self, sent: Sequence[list[Any]]) -> None:
-        """Remember the new turn on the page. Without a request, whether it is stale is not known."""
-        for cell in self.cells:
-            if cell.record and cell.turn_id not in self.asked:
-                # A turn without an answer is shown, but is not in the history.
-                magics = self.page.kernel.magics
-                found = magics.session.history.turn_of_cell("main", cell.id) if magics else None
-                turn = found if found and found.id == cell.turn_id else Turn.from_record(cell.record)
-                self.asked[turn.id] = Asked(turn, sent[0] if sent else None)
-
-    def check_versions(self, before: Shown, after: Shown) -> None:
-        """The answer that a new one replaces is a version of it."""
-        if before.turn_id and after.record and after.turn_id != before.turn_id:
-            versions = [each["id"] for each in after.record.get("versions", [])]
-            assert not self.asked[before.turn_id].turn.closed or before.turn_id in versions
-
-    def check_marks(self) -> None:
-        """A turn is marked as stale if and only if its context is not the one that it answered, and as edited if the
-        text of its cell is not.
-        """
-        cells = self.cells
-        for at, cell in enumerate(cells):
-            if not cell.turn_id:
-                continue
-            turn, messages = self.asked[cell.turn_id]
-            if not cell.is_prompt or cell.prompt.rstrip("\n") != turn.prompt:
-                assert "edited" in cell.marks, str(cell)
-            if not cell.is_prompt:
-                continue
-            if turn.closed and messages is not None:
-                stale = messages[:-1] != self.context(cells, at)
-                assert ("stale" in cell.marks) is stale, f"cell {at} of {[str(each) for each in cells]}"
+class Conversation(ShownNotebook):
+    """All that a user does with a notebook. Its first cell loads the extension and is never changed."""
 
     # Running cells
 
@@ -169,25 +52,59 @@ class Conversation(RuleBasedStateMachine):
             self.edit(which, f"Fault [[simulator: fault={fault}]]", "")
         self.ask(which, answer if not fault else None)
 
-    def ask(self, which: int, answer: Any, during: Callable[[], None] | None = None) -> None:
-        """Run a prompt cell; `during` is called while it is answered."""
+    def ask(
+        self, which: int, answer: Any, during: Callable[[], None] | None = None, timing: Any = None, **hooks: Any
+    ) -> None:
+        """Run a prompt cell; `during` and `hooks` change the page while it is answered."""
         at = self.pick(which, prompt=True)
         if at is None:
             return
         cells, before = self.cells, len(self.endpoint.log)
         self.endpoint.answers.clear()
         if answer:
-            self.endpoint.answers.append(ScriptedAnswer(answer))
-        self.page.run(at, during)
+            self.endpoint.answers.append(ScriptedAnswer(answer, **timing or {}))
+        self.page.run(at, during, **hooks)
         sent = [each.body["messages"] for each in self.endpoint.log[before:]]
         assert not (sent and cells[at].prompt.count("%%minimax")), "a cell with two prompts was sent"
-        for each in sent:
-            assert dumped(each[:-1]) == dumped(self.context(cells, at))
-            assert each[-1]["content"][-1]["text"] == cells[at].prompt.rstrip("\n")
+        for each in sent[:1]:
+            self.check_request(each, cells, at, user(cells[at].prompt.rstrip("\n")))
+        for each, more in pairwise(sent):  # a retry, or the results of tools
+            assert dumped(more[: len(each)]) == dumped(each)
         self.remember(sent)
         if during is None:
             self.check_marks()
             self.check_versions(cells[at], self.cells[at])
+
+    def click(self, at: int, button: str) -> None:
+        assert self.page.call("click", at, BUTTONS[button]), f"cell {at} has no button to {button}"
+
+    @rule(which=PLACES, answer=st.sampled_from(ANSWERS), after=st.integers(0, 5))
+    def stop(self, which: int, answer: Any, after: int) -> None:
+        at = self.pick(which, prompt=True)
+        if at is not None:
+            self.ask(which, answer, lambda: self.page.call("click", at, BUTTONS["stop"]), SLOWLY, after=after)
+            self.check_marks()
+
+    @rule(which=PLACES, button=st.sampled_from([*BUTTONS, "crash"]))
+    def approve(self, which: int, button: str) -> None:
+        """A call that requires approval is allowed, denied or stopped, or its kernel dies while it waits."""
+        at = self.pick(which, prompt=True)
+        if at is None:
+            return
+        self.count += 1
+        self.page.do("setSource", at, f"%%minimax --tools wipe\nUse wipe, please. {self.count}")
+
+        def decide() -> None:
+            self.page.call("settle")
+            if button == "crash":
+                self.page.kernel.crash()
+            self.click(at, button)
+
+        if button == "crash":
+            self.endpoint.answers.clear()
+            self.crash(at, on_question=decide)
+        else:
+            self.ask(which, None, on_question=decide)
 
     @rule(
         which=PLACES,
@@ -222,7 +139,7 @@ class Conversation(RuleBasedStateMachine):
                 session = self.page.kernel.magics.session
                 id_ = session.place(Execution(cell.source, cell.id, self.page.kernel.page, f"probe {self.count}"))
                 prompt = session.prepare("?", cell_id=id_)
-                assert dumped(prompt.body["messages"][:-1]) == dumped(self.context(self.cells, at))
+                self.check_request(prompt.body["messages"], self.cells, at, user("?"))
         self.check_marks()
 
     # Editing the notebook
@@ -275,6 +192,32 @@ class Conversation(RuleBasedStateMachine):
         if at is not None:
             self.page.do("convert", at, kind)
 
+    @rule(which=PLACES, newer=st.booleans())
+    def switch_version(self, which: int, newer: bool) -> None:
+        at = self.pick(which, prompt=True)
+        if at is not None and self.cells[at].record and len(self.cells[at].turn_ids) > 1:
+            number = "newer" if newer else "older"
+            self.page.do("click", at, f"[data-mm-control={number}]")  # a turn whose kernel died has none for a while
+            self.check_marks()
+
+    @rule(command=st.sampled_from(["undo", "undo", "clear"]))
+    def remove(self, command: str) -> None:
+        """Turns that a command removes from the memory of the kernel are marked."""
+        last = len(self.cells)
+        self.page.do("insert", last, f"%minimax {command}")
+        before = [each for each in self.cells if each.is_prompt and each.turn_id and not each.turn_ids & self.removed]
+        self.page.run(last)
+        marked = [cell.turn_id for cell in self.cells if "removed" in cell.marks]
+        new = [each.turn_id for each in before if each.turn_id in marked]
+        answered = [each.turn_id for each in before if self.asked[each.turn_id].turn.closed]
+        if command == "clear":
+            assert set(answered) <= set(new)
+        elif answered:
+            assert set(new) & set(answered) <= {answered[-1]}
+        self.removed |= set(new)
+        self.page.do("delete", last)
+        self.probe()
+
     # Files and kernels
 
     @rule()
@@ -287,9 +230,44 @@ class Conversation(RuleBasedStateMachine):
             self.page.do("save")
         self.page.do("open", "page.ipynb")
 
+    @precondition(lambda self: self.has_ids)  # each page makes other ids for cells without one
+    @rule(reload=st.booleans())
+    def use_the_other_page(self, reload: bool) -> None:
+        """Another tab of the browser has the same kernel; it shows the notebook as it was saved, or as it was there."""
+        self.page.do("save")
+        self.page, self.other = self.other, self.page
+        if self.page.server is None:
+            assert self.other.server
+            self.page.join(self.other.server)
+            reload = True
+        if reload:
+            self.page.do("open", "page.ipynb")
+
+    @rule(which=PLACES, answer=st.sampled_from(ANSWERS))
+    def ask_without_extension(self, which: int, answer: Any) -> None:
+        """A page without the extension sees the notebook as it was saved, or the answer says what is uncertain."""
+        self.page.do("save")
+        path, saved_at = Path(self.folder.name, "page.ipynb"), time.time() + Document.grace
+        os.utime(path, (saved_at, saved_at))  # a turn that ended just before a save may not be in the file
+        self.page.do("open", "page.ipynb", False)
+        at = self.pick(which, prompt=True)
+        if at is not None:
+            cells, before = self.cells, len(self.endpoint.log)
+            self.endpoint.answers.clear()
+            self.endpoint.answers.append(ScriptedAnswer(answer))
+            self.page.run(at)
+            sent = [each.body["messages"] for each in self.endpoint.log[before:]]
+            if not any(note in self.cells[at].text for note in UNCERTAIN):
+                for each in sent:
+                    self.check_request(each, cells, at, user(cells[at].prompt.rstrip("\n")))
+            self.remember(sent)
+            self.page.do("save")
+        self.page.do("open", "page.ipynb")
+
     @rule()
     def restart(self) -> None:
         self.page.do("restart")
+        self.removed.clear()
         self.page.run(0)
 
     @rule(which=PLACES, answer=st.sampled_from(ANSWERS), after=st.integers(0, 5))
@@ -299,15 +277,16 @@ class Conversation(RuleBasedStateMachine):
         if at is None:
             return
         self.endpoint.answers.clear()
-        self.endpoint.answers.append(ScriptedAnswer(answer, size=1, rate=200))
-        self.page.kill_kernel(at, after)
+        self.endpoint.answers.append(ScriptedAnswer(answer, **SLOWLY))
+        self.crash(at, self.page.kernel.crash, after=after)
+
+    def crash(self, at: int, during: Callable[[], None] | None = None, **hooks: Any) -> None:
+        """Run a cell whose kernel dies."""
+        self.page.run(at, during, **hooks)
+        self.page.kill_kernel()
         self.remember([])
+        self.removed.clear()
         self.page.run(0)
-
-
-def dumped(messages: Sequence[Any]) -> str:
-    """The JSON of messages: the order of keys counts, and 1.0 is not 1."""
-    return json.dumps(messages)
 
 
 EXAMPLES = 20
@@ -316,11 +295,12 @@ EXAMPLES = 20
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_prompt_sends_what_the_page_shows_above_it(
-    page: Page, endpoint: Simulator, monkeypatch: pytest.MonkeyPatch
+    page: Page, other_page: Page, endpoint: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MINIMAX_API_KEY", endpoint.key)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", endpoint.base_url)
-    machine = type("Machine", (Conversation,), {"page": page, "endpoint": endpoint})
+    monkeypatch.setenv("JPY_SESSION_NAME", "")
+    machine = type("Machine", (Conversation,), {"page": page, "other": other_page, "endpoint": endpoint})
     some = settings(
         max_examples=EXAMPLES, stateful_step_count=15, suppress_health_check=list(HealthCheck), deadline=None
     )

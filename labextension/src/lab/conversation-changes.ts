@@ -50,7 +50,8 @@ export class ConversationChanges {
     this.pending.delete(id);
   }
 
-  private reportLater(): void {
+  /** Report what differs from what was described, if anything, after a while. */
+  reportLater(): void {
     if (this.reporting) return;
     this.reporting = true;
     setTimeout(() => {

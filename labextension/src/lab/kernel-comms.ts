@@ -81,6 +81,8 @@ export class KernelComms {
   /** The session of the kernel, as its messages have it. */
   private kernelSession: string | null = null;
   private stopRequested = false;
+  /** The running cell that may load mm_magics. */
+  private loading: string | null = null;
   /** The settings for the next run of a cell, by cell id. */
   private readonly once = new Map<string, OneTimeSettings>();
 
@@ -97,7 +99,9 @@ export class KernelComms {
           this.reordered();
         },
         () => {
-          if (this.document.isOpen) this.answerChanged();
+          // What a running cell shows is not its answer yet.
+          if (this.running.ids.size > 0) this.changes?.reportLater();
+          else if (this.document.isOpen) this.answerChanged();
         },
       );
     void panel.sessionContext.ready.then(() => {
@@ -130,6 +134,7 @@ export class KernelComms {
       this.describe({ scheduled: [id], ...(once ? { once: { [id]: once } } : {}) });
       if (!LOADS_EXTENSION.test(cell.model.sharedModel.getSource())) return;
       this.document.expectRefusal();
+      this.loading = id;
     } catch (error) {
       console.debug('mm_magics: the notebook could not be described to the kernel', error);
       this.dropComms();
@@ -168,8 +173,12 @@ export class KernelComms {
 
   cellExecuted(id: string): void {
     this.running.executed(id);
-    this.changes?.executed(id);
     this.stopRequested = false;
+    this.changes?.executed(id);
+    // A kernel that has just loaded mm_magics sends the marks of the turns that it restored.
+    if (this.loading !== id) return;
+    this.loading = null;
+    if (!this.document.isOpen) this.answerChanged();
   }
 
   /** Ask the kernel to stop the running turn. The second time, or if it does not reply, interrupt the kernel. */

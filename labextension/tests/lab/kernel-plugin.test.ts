@@ -123,6 +123,18 @@ describe('the comms are opened again, with all cells,', () => {
     expect(changedIds(panel.kernel.descriptions[1])).toEqual(['cell-0', 'cell-1']);
   });
 
+  it('right after it, so that the kernel sends the marks of the turns that it restored', async () => {
+    const panel = await activate(openNotebook(['%load_ext mm_magics', PROMPT]));
+    panel.schedule(0);
+    panel.finish(1);
+    expect(opened(panel)).toBe(1);
+    panel.finish(0);
+    expect(opened(panel)).toBe(2);
+    panel.finish(0);
+    panel.schedule(1);
+    expect(opened(panel)).toBe(2);
+  });
+
   it('but not if the kernel had confirmed them', async () => {
     const panel = await activate(openNotebook(['%load_ext mm_magics', PROMPT]));
     panel.schedule(1);

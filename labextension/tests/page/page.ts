@@ -15,7 +15,9 @@ import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { createInterface } from 'node:readline';
 import plugins from '../../src/lab/index';
+import { answerChanged } from '../../src/lab/kernel-plugin';
 import { isCodeCell } from '../../src/lab/prompt-cell';
+import { handleVersionRequests } from '../../src/lab/versions';
 import { MIME_TYPE } from '../../src/protocol';
 import { newNotebookWidget, newRendermime } from '../lab/fake-jupyterlab';
 import { deliver, newServices, type Message } from './server';
@@ -52,9 +54,22 @@ async function activatePlugins(): Promise<void> {
   }
 }
 
-/** Wait until the page has nothing to do: its frames, its promises, and timeouts of 0 ms. */
+/** What JupyterLab does not declare: the handling of the messages that it has received. */
+interface Handling {
+  readonly _msgChain?: Promise<void>;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Wait until the page has nothing to do: its messages, its frames, its promises, and timeouts of 0 ms. */
 async function settled(): Promise<void> {
-  for (let round = 0; round < 2; round++) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (let round = 0; round < 2; round++) {
+    await pause(1);
+    for (const { sessionContext } of panels) {
+      const kernel = sessionContext.session?.kernel as Handling | null | undefined;
+      await Promise.race([kernel?._msgChain, pause(1_000)]);
+    }
+  }
   for (let round = 0; round < 4; round++) await new Promise((resolve) => setImmediate(resolve));
 }
 
@@ -66,8 +81,8 @@ function panel(): NotebookPanel {
 
 const notebook = (): Notebook => panel().content;
 
-/** Open a notebook, as after a reload of the page, with a kernel. */
-async function open(path: string): Promise<void> {
+/** Open a notebook, as after a reload of the page, with a kernel; by default with the extension. */
+async function open(path: string, hasExtension = true): Promise<void> {
   close();
   const factory = new NotebookModelFactory();
   const context = new Context<INotebookModel>({
@@ -76,12 +91,17 @@ async function open(path: string): Promise<void> {
     path,
     kernelPreference: { name: 'python3', shouldStart: true },
   });
-  const content = newNotebookWidget(rendermime);
+  const content = newNotebookWidget(hasExtension ? rendermime : newRendermime());
   const opened = new NotebookPanel({ context, content });
   Widget.attach(opened, document.body);
   panels.push(opened);
   await context.initialize(false);
-  widgetAdded.emit(opened);
+  if (hasExtension) {
+    widgetAdded.emit(opened);
+    handleVersionRequests(content, () => {
+      answerChanged(opened);
+    });
+  }
   await context.sessionContext.ready;
   const kernel = context.sessionContext.session?.kernel;
   await kernel?.info;
@@ -120,11 +140,31 @@ function shown(): object[] {
   });
 }
 
+/** Save the notebook, and overwrite the file if another page has saved it. */
+async function save(): Promise<void> {
+  const overwrite = setInterval(() => {
+    document.querySelector<HTMLElement>('.jp-Dialog .jp-mod-warn')?.click();
+  }, 5);
+  try {
+    await panel().context.save();
+  } finally {
+    clearInterval(overwrite);
+  }
+}
+
+/** Click a control of a cell. Return whether the cell has it. */
+function click(at: number, selector: string): boolean {
+  const control = notebook().widgets[at]!.node.querySelector<HTMLElement>(selector);
+  control?.click();
+  return control !== null;
+}
+
 const COMMANDS: Record<string, (...values: never[]) => unknown> = {
   activatePlugins,
   open,
   close,
   shown,
+  click,
   /** Start running a cell. The kernel answers later. */
   run: (at: number) => {
     select(at);
@@ -204,7 +244,7 @@ const COMMANDS: Record<string, (...values: never[]) => unknown> = {
       await Promise.resolve();
     }
   },
-  save: () => panel().context.save(),
+  save,
   restart: () => panel().sessionContext.restartKernel(),
   status: () => panel().sessionContext.kernelDisplayStatus,
   /** Return what the page saves of a notebook that it was given, without showing it. */
