@@ -231,17 +231,15 @@ class Conversation(ShownNotebook):
         self.page.do("open", "page.ipynb")
 
     @precondition(lambda self: self.has_ids)  # each page makes other ids for cells without one
-    @rule(reload=st.booleans())
-    def use_the_other_page(self, reload: bool) -> None:
-        """Another tab of the browser has the same kernel; it shows the notebook as it was saved, or as it was there."""
+    @rule()
+    def use_the_other_page(self) -> None:
+        """Another tab of the browser has the same kernel, and shows the notebook as it was saved."""
         self.page.do("save")
         self.page, self.other = self.other, self.page
         if self.page.server is None:
             assert self.other.server
             self.page.join(self.other.server)
-            reload = True
-        if reload:
-            self.page.do("open", "page.ipynb")
+        self.page.do("open", "page.ipynb")
 
     @rule(which=PLACES, answer=st.sampled_from(ANSWERS))
     def ask_without_extension(self, which: int, answer: Any) -> None:
