@@ -23,7 +23,7 @@ from tests.turns import turn
 
 SHELL: Any = SimpleNamespace(user_ns={})
 IN_NOTEBOOK: dict[str, Any] = {
-    "model": "MiniMax-M2.1",
+    "model": "MiniMax-M3",  # its thinking can be turned on and off
     "system": "Be brief.",
     "temperature": 0.25,
     "top_p": 0.5,
@@ -121,7 +121,7 @@ def test_the_picker_shows_the_notebooks_value(notebook: Session, name: str) -> N
 
 def test_the_picker_describes_the_next_prompt_with_the_notebooks_settings(notebook: Session) -> None:
     text = describe_next_prompt(notebook)
-    assert "MiniMax-M2.1" in text
+    assert "MiniMax-M3" in text
     assert "work: 1 turn " in text
 
 
@@ -132,7 +132,7 @@ def test_the_command_of_a_setting_shows_the_notebooks_value(notebook: Session, n
 
 
 def test_the_doctor_checks_the_notebooks_model(notebook: Session) -> None:
-    assert "model: MiniMax-M2.1" in findings(notebook)
+    assert "model: MiniMax-M3" in findings(notebook)
 
 
 def test_history_shows_the_notebooks_thread(notebook: Session) -> None:

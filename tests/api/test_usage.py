@@ -32,7 +32,8 @@ def test_input_tokens_are_new_cached_and_newly_cached_ones() -> None:
 
 
 def test_the_total_cost_is_the_cost_of_all_calls() -> None:
-    million = {"output_tokens": 1_000_000}
-    assert total_cost("MiniMax-M2", [million, {"input_tokens": 1_000_000}, million]) == pytest.approx(2.70)
+    million = {"usage": {"output_tokens": 1_000_000}}
+    assert total_cost("MiniMax-M2", [million, {"usage": {"input_tokens": 1_000_000}}, million]) == pytest.approx(2.70)
+    assert total_cost("MiniMax-M2", [million, {**million, "cost": 5.0}]) == pytest.approx(6.20)
     assert total_cost("MiniMax-M2", []) == 0.0
     assert total_cost("MiniMax-M9", [million]) is None
