@@ -168,6 +168,7 @@ import os
 os.chdir(get_ipython().first_folder)
 session = get_ipython().magics_manager.registry["MiniMaxMagics"].session
 session.history.__init__()
+session.notebook = None
 for name in session.config.class_trait_names(config=True):
     setattr(session.config, name, getattr(type(session.config)(), name))
 %reset_selective -f .

@@ -149,16 +149,16 @@ def described(kernel, model, sees, data):
     return kernel.run(f"%%minimax -m {model} --sees {sees}\nWhat is planned?", "ask")
 
 
-def test_sees_covers_the_images_of_markdown_cells(kernel, simulator):
+def test_sees_covers_the_images_of_markdown_cells(fresh_kernel, simulator):
     data = base64.b64encode(bytes.fromhex("89504e470d0a1a0a") + b"rest").decode()
-    assert described(kernel, "MiniMax-M3", "above", data).error is None
+    assert described(fresh_kernel, "MiniMax-M3", "above", data).error is None
     cells, label, image, _ = content(simulator)
     assert '<cell id="text-1">\n![plan](attachment:plan.png)\n</cell>' in cells["text"]
     assert label["text"] == "[plan.png of cell text-1]:"
     assert image["source"]["data"] == data
-    assert described(kernel, "MiniMax-M3", "1", data).error is None
+    assert described(fresh_kernel, "MiniMax-M3", "1", data).error is None
     assert [block["type"] for block in content(simulator)] == ["text", "text"]
-    run = described(kernel, "MiniMax-M2", "above", data)
+    run = described(fresh_kernel, "MiniMax-M2", "above", data)
     assert [block["type"] for block in content(simulator)] == ["text", "text"]
     notes = [change["notes"] for kind, change, *_ in run.ops if kind == "state" and change.get("notes")]
     assert "1 image of text cells was not sent: MiniMax-M2 does not take images." in notes[0]
