@@ -55,6 +55,7 @@ def test_each_decision_record_has_its_sections_and_its_place_in_the_index():
     index = (DECISIONS / "index.md").read_text("utf-8")
     records = sorted(DECISIONS.glob("[0-9]*.md"))
     assert len(records) > 30
+    assert len({record.name[:4] for record in records}) == len(records), "two records have the same number"
     for record in records:
         title, *sections = re.findall(r"^#+ (.*)$", record.read_text("utf-8"), re.MULTILINE)
         number, _, name = title.partition(". ")
