@@ -30,7 +30,7 @@ def test_the_picker_changes_the_settings_and_follows_them(open_notebook, logged)
     assert logged()[-1]["model"] == "MiniMax-M2.5-highspeed"
     notebook.run(3)
     expect(field).to_have_value("MiniMax-M2")
-    expect(notebook.output(1).get_by_label("Thinking")).to_have_value("endpoint default")
+    expect(notebook.output(1).get_by_label("Thinking")).to_have_value("default")
     notebook.evaluate("() => { window.jupyterapp.shell.currentWidget.content.scrollToItem(0); }")
     notebook.screenshot(IMAGES / "picker-light.png")
 
