@@ -21,11 +21,14 @@ export function attachDropdown(
     panel.style.setProperty('--mm-left', `${left}px`);
     panel.style.setProperty('--mm-top', `${bottom + 2}px`);
   });
-  panel.addEventListener('keydown', ({ key }) => {
+  panel.addEventListener('keydown', ({ key, shiftKey }) => {
     if (key !== 'Tab') return;
     // The focus moves after this event.
     setTimeout(() => {
-      if (!panel.contains(document.activeElement)) panel.hidePopover();
+      if (panel.contains(document.activeElement)) return;
+      panel.hidePopover();
+      // The toolbar lets Tab reach only one of its buttons, which need not be this one.
+      if (shiftKey) button.focus();
     });
   });
 }
