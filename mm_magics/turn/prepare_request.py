@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mm_magics.api import request
-from mm_magics.api.messages import Message
+from mm_magics.api.messages import ANSWER, Message
 from mm_magics.history.context_messages import Context, context_tools, prepared_messages
 from mm_magics.history.turn import Turn
 from mm_magics.turn.prepared import PreparedRequest
@@ -46,6 +46,9 @@ def _tools(turns: Sequence[Turn], params: Mapping[str, Any]) -> dict[str, Any]:
     """Return `tools` and `tool_choice` for a context with tool calls: endpoints refuse it without definitions."""
     given = params.get("tools")
     offered = given if isinstance(given, list) else []
-    if not (needed := context_tools(turns, offered)):
+    needed = context_tools(turns, offered)
+    if offered:  # a model that is offered the tool of an earlier `--schema` would call it instead
+        needed = [each for each in needed if each.get("name") != ANSWER]
+    if not needed:
         return {}
     return {"tools": [*offered, *needed], **({} if offered else {"tool_choice": {"type": "none"}})}

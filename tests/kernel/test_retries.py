@@ -113,6 +113,7 @@ def test_an_invalid_retry_after_is_ignored(kernel, simulator):
 
 def test_a_permanent_error_is_not_retried_even_with_retry_after(kernel, simulator):
     kernel.run("%minimax set max_retries 2")
+    kernel.run("%minimax model MiniMax-M2.7")  # a model that was chosen is not replaced by another one
     for name, refusal in REFUSALS.items():
         if refusal.status < 429:
             before = len(simulator.log)

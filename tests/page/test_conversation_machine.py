@@ -287,7 +287,7 @@ class Conversation(ShownNotebook):
         self.page.run(0)
 
 
-EXAMPLES = 20
+EXAMPLES = 10
 
 
 @pytest.mark.slow

@@ -82,6 +82,7 @@ def test_the_metadata_lists_the_dependencies(dist):
         "lab",
         "mcp",
         "mutants",
+        "pdf",
     ]
     assert "anthropic<3,>=2.12" in metadata.get_all("Requires-Dist")
 
