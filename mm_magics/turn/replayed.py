@@ -77,7 +77,7 @@ class ReplayedAnswer:
             turn, thread=at.thread, cell_id=at.cell_id or turn.cell_id, context=at.context, base=at.base
         )
         if turn.schema > 1:
-            self.turn = replace(self.turn, source_sha256=at.source_sha256)
+            self.turn = replace(self.turn, source_sha256=at.source_sha256 or turn.source_sha256)
         stored = history.put(replace(self.turn, cell_id=at.cell_id, versions=[], newer=0))
         self.turn = replace(stored, cell_id=self.turn.cell_id)
 
