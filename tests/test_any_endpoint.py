@@ -71,6 +71,17 @@ def test_the_cell_s_own_tools_come_first_and_keep_their_choice(session: Session,
     assert "tool_choice" not in body
 
 
+def test_the_answer_tool_of_an_earlier_schema_is_not_offered_beside_other_tools(
+    session: Session, endpoint: Simulator
+) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    answer = session.ask("Count.", schema=schema)
+    with_tools, plain = session.prepare("Look.", tools=[lookup]), session.prepare("And now?")
+    assert [tool["name"] for tool in with_tools.body["tools"]] == ["lookup"]
+    assert plain.body["tools"] == answer.params["tools"]
+    assert plain.body["tool_choice"] == {"type": "none"}
+
+
 @pytest.mark.parametrize("params", [{}, {"tools": "damaged"}, {"tools": [None, {"name": "lookup"}]}])
 def test_a_call_without_a_recorded_definition_gets_a_minimal_one(
     session: Session, endpoint: Simulator, params: dict[str, Any]

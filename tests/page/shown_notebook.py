@@ -152,9 +152,7 @@ class ShownNotebook(RuleBasedStateMachine):
         assert dumped(messages) == dumped(self.messages(cells, at, prompt)), f"cell {at} of\n{shown}"
 
     def check_versions(self, before: Shown, after: Shown) -> None:
-        """The answer that a new one replaces is a version of it, unless a command removed it before."""
-        if before.turn_ids & self.removed:
-            return
+        """The answer that a new one replaces is a version of it."""
         if before.turn_id and after.record and after.turn_id != before.turn_id:
             versions = [each["id"] for each in after.record.get("versions", [])]
             assert not self.asked[before.turn_id].turn.closed or before.turn_id in versions

@@ -287,7 +287,7 @@ class Conversation(ShownNotebook):
         self.page.run(0)
 
 
-EXAMPLES = 10
+EXAMPLES = 20
 
 
 @pytest.mark.slow
