@@ -12,16 +12,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-TARGETS = ("sse", "records", "notebooks", "arguments", "templates")
+TARGETS = ("sse", "records", "notebooks", "arguments", "templates", "calls")
 
 
 def targets() -> dict[str, Callable[[bytes], object]]:
     """Return the function of each target, which takes bytes.
 
-    Records and notebooks are drawn from the bytes as Hypothesis draws from random data, because changing single bytes
-    rarely gives valid JSON.
+    Records, notebooks and calls are drawn from the bytes as Hypothesis draws from random data, because changing single
+    bytes rarely gives valid JSON.
     """
     from tests import test_outside
+    from tests.endpoint import test_altered_calls
     from tests.ipython import test_arguments
 
     def inner(test: Any) -> Any:
@@ -29,6 +30,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
 
     record = test_outside.test_any_turn_is_displayed_sanitized_and_can_be_saved
     notebook = test_outside.test_any_notebook_is_read_with_its_turns_or_refused
+    calls = test_altered_calls.test_only_a_call_as_the_api_defines_it_can_run
     stream = inner(test_outside.test_any_bytes_as_a_stream_make_a_message_that_can_be_displayed_saved_and_sent)
     typed = inner(test_arguments.test_any_text_is_parsed_or_raises_an_argument_error)
     template = inner(test_outside.test_any_template_is_rendered_or_its_expression_is_quoted)
@@ -36,6 +38,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
         "sse": lambda data: stream(data, [len(data) // 2]),
         "records": drawn(record),
         "notebooks": drawn(notebook),
+        "calls": drawn(calls),
         "arguments": lambda data: typed(data.decode("utf-8", "replace")),
         "templates": lambda data: template(data.decode("utf-8", "replace"), 7),
     }

@@ -78,6 +78,7 @@ SAME = {
     "gzip",
     "no-message-stop",
     "cut-tool-json",
+    "altered-call",
     "unknown-delta",
     "stray-delta",
     "twice-started",
@@ -158,6 +159,7 @@ def test_after_any_fault_the_partial_response_is_kept_and_the_next_call_works(
 
 WITH_TOOLS = [
     "cut-tool-json",
+    "altered-call",
     "same-tool-id",
     "old-tool-id",
     "no-block-stop",

@@ -48,6 +48,9 @@ class Assembler:
         partial_json: The incomplete input of that block; else None.
         invented: The fields that deltas of unknown types added to blocks of known types, by their index in `content`.
         replaced: Whether lone surrogates were replaced.
+
+    A tool call that anything but its own events changed is `altered`. What a front end showed of it while it was
+    received may be another call than the one in the message, so it is kept but must not run.
     """
 
     def __init__(self) -> None:
@@ -62,6 +65,11 @@ class Assembler:
         self._open: dict[int, tuple[int, Block, dict[str, list[str]]]] = {}
         self._halves: dict[tuple[int, str], str] = {}
         """The first half of a character whose second half has not arrived, by block and field."""
+        self._latest: dict[int, Block] = {}
+        """The block that started last with each index of the stream."""
+        self._started_late = False
+        self._altered: dict[int, str] = {}
+        """What altered a tool call, by the `id` of its block."""
 
     @property
     def is_complete(self) -> bool:
@@ -72,6 +80,13 @@ class Assembler:
     def content(self) -> list[Block]:
         found: list[Block] = self.message["content"]
         return found
+
+    @property
+    def altered(self) -> dict[int, str]:
+        """What the endpoint did to each tool call that must not run, by its index in `content`."""
+        late = "started the message twice, or with content" if self._started_late else ""
+        found = {at: self._altered.get(id(block), late) for at, block in enumerate(self.content) if _is_call(block)}
+        return {at: what for at, what in found.items() if what}
 
     def feed(self, event: dict[str, Any]) -> Iterator[StreamEvent]:
         """Yield the events for one event of the stream.
@@ -119,6 +134,7 @@ class Assembler:
         self.started = True
         yield MessageStart(message)
         for index, block in enumerate(self.content):
+            self._check_fields(block)
             yield BlockStart(index, {key: value for key, value in block.items() if key not in ("text", "thinking")})
             for field in (REASONING, "text", "thinking"):
                 if isinstance(block.get(field), str):
@@ -139,6 +155,7 @@ class Assembler:
         if not isinstance(message, dict):
             raise ProtocolError("The endpoint started an invalid message.")
         message = self._checked(message)
+        self._started_late |= self.started or bool(self.content) or bool(message.get("content"))
         self.message = {**message, "content": [*blocks(message), *self.content]}
         self.started = True
 
@@ -159,9 +176,13 @@ class Assembler:
         block = self._checked(block)
         if index in self._open:
             yield from self._stop_block(index)
+        self._check_fields(block)
         yield self._open_block(index, block)
 
     def _open_block(self, index: int, block: Block) -> BlockStart:
+        for each in (self._latest[index], block) if index in self._latest else ():
+            self._mark_altered(each, "sent two blocks with one index")
+        self._latest[index] = block
         self._open[index] = (len(self.content), block, {})
         self.content.append(block)
         return BlockStart(index, dict(block))
@@ -175,11 +196,13 @@ class Assembler:
             default = {"type": _OPENED_BY.get(kind or "", "text" if "signature" not in delta else "thinking")}
             yield self._open_block(index, default)
         _, block, parts = self._open[index]
+        if kind != "input" or not delta.keys() <= {"type", "partial_json"}:
+            self._mark_altered(block, f"sent a {str(delta.get('type'))[:40]} into it")
         field = field or "partial_json" if kind else REASONING
         text = delta.get(field)
         if isinstance(text, str):
             whole = self._whole_characters(index, field, text)
-            if field == REASONING:
+            if field not in (block.get("type"), "partial_json"):
                 self._mark_invented(index, field)
             if whole or not text:
                 _add(block, parts, field, whole)
@@ -235,6 +258,14 @@ class Assembler:
             else:
                 block[key] = value
 
+    def _check_fields(self, block: Block) -> None:
+        if unknown := block.keys() - KNOWN_FIELDS["tool_use"] - {"caller"}:
+            self._mark_altered(block, f"sent it with the field {min(map(str, unknown))[:40]}")
+
+    def _mark_altered(self, block: Block, what: str) -> None:
+        if _is_call(block):
+            self._altered.setdefault(id(block), what)
+
     def _mark_invented(self, index: int, field: str) -> None:
         position, block, parts = self._open[index]
         known = KNOWN_FIELDS.get(str(block.get("type")))
@@ -260,6 +291,8 @@ class Assembler:
                 given = json.loads(raw)
                 if not is_writable(given):
                     raise ValueError(raw)
+                if block.get("input"):
+                    self._mark_altered(block, "sent its arguments twice")
                 block["input"] = without_surrogates(given)
                 self.replaced |= block["input"] is not given
             whole = block.get("type") != "tool_use" or isinstance(block.get("input"), dict)
@@ -276,6 +309,10 @@ class Assembler:
         if self.unfinished is not None and self.unfinished != position:
             self.content[self.unfinished].pop("input", None)
         self.unfinished = position
+
+
+def _is_call(block: Block) -> bool:
+    return block.get("type") == "tool_use"
 
 
 def _index(event: dict[str, Any]) -> int:

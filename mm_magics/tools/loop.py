@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LIMIT_REACHED = "No more tools can be called: {reason}. Answer now with what you have found and what is left to do."
 UNREADABLE_CALL = "A tool call could not be read: its arguments are not a JSON object. Call the tool again."
 SAME_ID = "Not run: {names}, because an earlier call of the same message has the same id. Call it again."
+ALTERED_NOTE = "A call of {name} was not run: the endpoint {what}, so it may not be the call that was shown."
 MAX_UNKNOWN_ROUNDS = 3
 """Rounds in a row in which the model may call nothing but tools that are not offered."""
 NOT_RUN_NOTE = "The model wrote a tool call into its text ({names}). It was not run: {reason}."
@@ -103,12 +104,15 @@ class ToolLoop:
         self.structured_output = _structured_output(toolbox.output_schema) if toolbox.output_schema else None
         self._rounds = self._unknown_rounds = self._steps = 0
 
-    def step(self, content: Sequence[Block], unfinished: int | None) -> LoopStep:
+    def step(
+        self, content: Sequence[Block], unfinished: int | None, altered: Mapping[int, str] | None = None
+    ) -> LoopStep:
         """Start the step that follows an assistant message. A forced `tool_choice` applies to the first request only.
 
         Args:
             content: The message's content.
             unfinished: Position of the block that was cut, if any.
+            altered: What the endpoint did to the calls that must not run, by position (`Assembler.altered`).
         """
         written = text_calls(content, unfinished)
         if self.choice.get("type") in ("any", "tool"):
@@ -119,7 +123,10 @@ class ToolLoop:
                 self.notes.append(f"The endpoint did not honor tool_choice {name or 'any'}: there was no such call.")
             self.choice = {"type": "auto"}
         self._steps += 1
-        return LoopStep(self, content, unfinished, self._calls_in_text(written))
+        for at, what in (altered or {}).items():
+            self.notes.append(ALTERED_NOTE.format(name=str(content[at].get("name"))[:64], what=what))
+        not_run = frozenset(str(content[at].get("id")) for at in altered or ())
+        return LoopStep(self, content, unfinished, self._calls_in_text(written), not_run)
 
     def _calls_in_text(self, written: Sequence[TextCall]) -> list[ToolCall]:
         """Return the calls to run of those that the model wrote into its text: all or none."""
@@ -171,10 +178,15 @@ class LoopStep:
     """
 
     def __init__(
-        self, loop: ToolLoop, content: Sequence[Block], unfinished: int | None, in_text: list[ToolCall]
+        self,
+        loop: ToolLoop,
+        content: Sequence[Block],
+        unfinished: int | None,
+        in_text: list[ToolCall],
+        not_run: frozenset[str],
     ) -> None:
         self.needs_request = False
-        self._loop, self._content = loop, content
+        self._loop, self._content, self._not_run = loop, content, not_run
         calls = calls_in(content, unfinished)
         lost = _without_answer(content, calls)
         self._has_unreadable = None in lost
@@ -225,14 +237,18 @@ class LoopStep:
         loop, output = self._loop, self._loop.structured_output
         if loop.choice.get("type") == "none":
             return
-        final = next((call for call in self._calls if output and call.name == ANSWER), None)
+        final = next(
+            (call for call in self._calls if output and call.name == ANSWER and call.id not in self._not_run), None
+        )
         if output and final:
             accepted = output.take_call(final)
             self._answer_results = [result_of(call, accepted if call is final else NOT_RUN) for call in self._calls]
             self.needs_request = output.needs_retry
         elif self._calls or self._has_unreadable:
             toolbox = loop.toolbox
-            self._runner = ToolRunner(self._calls, toolbox.tools, toolbox.rules, toolbox.limits, loop.stop, approve)
+            self._runner = ToolRunner(
+                self._calls, toolbox.tools, toolbox.rules, toolbox.limits, loop.stop, approve, self._not_run
+            )
             toolbox.running.set()
             yield from self._runner.events()
             toolbox.running.clear()

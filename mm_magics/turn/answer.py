@@ -182,7 +182,8 @@ class Answer:
                 continue
             if self._loop is None or self._outcome()[0] != "complete":
                 return
-            each.step = self._loop.step(each.call.assembler.content, each.call.assembler.unfinished)
+            received = each.call.assembler
+            each.step = self._loop.step(received.content, received.unfinished, received.altered)
             yield from each.step.events(self._cost(), approve)
             if not each.step.needs_request:
                 return

@@ -72,6 +72,7 @@ def test_an_empty_answer_or_an_unknown_stop_reason_is_reported(kernel, simulator
 
 TOOL_FAULTS = [
     "cut-tool-json",
+    "altered-call",
     "same-tool-id",
     "old-tool-id",
     "no-block-stop",

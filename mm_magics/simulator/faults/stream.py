@@ -71,6 +71,14 @@ def _cut_json(event: Event) -> Iterable[Event]:
     return [event]
 
 
+def _altered_call(event: Event) -> Iterable[Event]:
+    """Send events of other kinds into a tool call: a front end that shows what is streamed shows another call."""
+    yield event
+    if event.data.get("content_block", {}).get("type") == "tool_use":
+        yield delta(event.data["index"], {"type": "text_delta", "text": '{"harmless": true}'})
+        yield delta(event.data["index"], {"type": "rename_delta", "name": "", "input": {"harmless": True}})
+
+
 def _doubled(name: str) -> EventFault:
     return lambda event: [event, event] if event.name == name else [event]
 
@@ -125,6 +133,7 @@ FAULTS: Mapping[str, tuple[str, Callable[[ResponsePlan, Fault], ResponsePlan]]] 
     "twice-started": ("every content_block_start is sent twice", _each(_doubled("content_block_start"))),
     "twice-delivered": ("every delta is sent twice", _each(_doubled("content_block_delta"))),
     "cut-tool-json": ("the input of a tool call is truncated JSON", _each(_cut_json)),
+    "altered-call": ("deltas of other kinds are sent into every tool call", _each(_altered_call)),
     "base-resp-event": ("an event that contains only a base_resp with an error", _inserted(_raw(_BASE_RESP), False)),
     "event-fields": ("every event has an unknown field", _each(_with_unknown_fields)),
     "no-signature": ("no signature_delta is sent", _each(_no_signature_delta)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ from mm_magics.tools.schema.written_arguments import read_nested
 from mm_magics.tools.tool import Tool, ToolCall, ToolOutcome, ToolOutput, ToolResult
 
 INTERRUPTED = ToolOutput("Interrupted by the user before it finished.", is_error=True)
+ALTERED = ToolOutput("Not run: the call was changed while it was received. Call the tool again.", is_error=True)
 
 
 class ApprovalRequested(NamedTuple):
@@ -75,6 +76,7 @@ class ToolRunner:
         limits: The limits of each call.
         stop: Set when the user presses Stop.
         approve: Decides the calls that require approval.
+        altered: The ids of calls that must not run, because they may not be the calls that were shown.
     """
 
     def __init__(
@@ -85,8 +87,9 @@ class ToolRunner:
         limits: ToolLimits,
         stop: threading.Event,
         approve: Approve,
+        altered: Collection[str] = (),
     ) -> None:
-        self.calls = calls
+        self.calls, self._altered = calls, altered
         self._tools, self._rules, self._limits = tools, rules, limits
         self._stop, self._approve = stop, approve
         self._results: dict[str, ToolResult] = {}
@@ -107,6 +110,9 @@ class ToolRunner:
         """
         approved: list[_ApprovedCall] = []
         for call in self.calls:
+            if call.id in self._altered:
+                yield self._finish(call, ALTERED, "failed")
+                continue
             try:
                 call, tool, arguments = self._check(call)
                 decision = yield from self._decide(call, tool)

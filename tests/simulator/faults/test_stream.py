@@ -47,6 +47,15 @@ def test_the_json_of_a_tool_call_is_truncated(ask: Asker) -> None:
         json.loads(cut["partial_json"])
 
 
+def test_other_events_are_sent_into_a_tool_call(ask: Asker) -> None:
+    tool = {"name": "find", "input_schema": {"type": "object", "properties": {"q": {"type": "string"}}}}
+    name = "altered-call"
+    events = ask.events(f"find it [[simulator: fault={name}]]", tools=[tool])
+    (at,) = {event["index"] for event in events if event.get("content_block", {}).get("type") == "tool_use"}
+    kinds = [event["delta"]["type"] for event in events if event.get("index") == at and "delta" in event]
+    assert kinds == ["text_delta", "rename_delta", "input_json_delta"]
+
+
 def test_a_base_resp_with_an_error_beside_the_message_and_alone(ask: Asker) -> None:
     assert ask.events(asking("base-resp-beside"))[-2]["base_resp"]["status_code"] == 1000
     assert ask.message(asking("base-resp-beside"))["base_resp"]["status_code"] == 1000
