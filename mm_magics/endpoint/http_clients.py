@@ -1,4 +1,9 @@
-"""The SDK's HTTP clients, with a limit on how much of an error body they read."""
+"""The SDK's HTTP clients, with a limit on how much of an error body they read.
+
+A server may close a connection that is kept open while the next request is on its way, or announce that it keeps it and
+not do so, as llama.cpp's does after a stream. Such a request is sent again at once, on another connection: it was never
+read, which is not known of a request on a new connection.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +26,26 @@ class BoundedErrorClient(anthropic.DefaultHttpxClient):
         if not options["trust_env"]:  # else the SDK makes a client for each proxy in the environment, or fails to
             options["transport"] = httpx2.HTTPTransport(**_transport_options(options))
         super().__init__(**options)
+        self.event_hooks["request"].append(self._note_connecting)
+
+    def _note_connecting(self, request: httpx2.Request) -> None:
+        trace = request.extensions.get("trace")
+
+        def note(event: str, info: Any) -> None:
+            _note(request, event)
+            if trace is not None:
+                trace(event, info)
+
+        request.extensions["trace"] = note
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        response = super().send(request, **{**options, "stream": True})
+        options["stream"] = True
+        try:
+            response = super().send(request, **options)
+        except httpx2.HTTPError as error:
+            if not _was_kept_open(request, error):
+                raise
+            response = super().send(request, **options)
         if response.is_success:
             return response
         body = _PartialBody()
@@ -45,9 +67,22 @@ class AsyncBoundedErrorClient(anthropic.DefaultAsyncHttpxClient):
         if not options["trust_env"]:
             options["transport"] = httpx2.AsyncHTTPTransport(**_transport_options(options))
         super().__init__(**options)
+        self.event_hooks["request"].append(self._note_connecting)
+
+    async def _note_connecting(self, request: httpx2.Request) -> None:
+        async def note(event: str, _info: Any) -> None:
+            _note(request, event)
+
+        request.extensions["trace"] = note
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        response = await super().send(request, **{**options, "stream": True})
+        options["stream"] = True
+        try:
+            response = await super().send(request, **options)
+        except httpx2.HTTPError as error:
+            if not _was_kept_open(request, error):
+                raise
+            response = await super().send(request, **options)
         if response.is_success:
             return response
         body = _PartialBody()
@@ -60,6 +95,17 @@ class AsyncBoundedErrorClient(anthropic.DefaultAsyncHttpxClient):
         finally:
             await response.aclose()
         return body.response(response, request)
+
+
+def _note(request: httpx2.Request, event: str) -> None:
+    if event == "connection.connect_tcp.started":
+        request.extensions["connecting"] = True
+
+
+def _was_kept_open(request: httpx2.Request, error: httpx2.HTTPError) -> bool:
+    """Return whether the request failed because an open connection was closed before a byte of the response."""
+    closed = isinstance(error, httpx2.ReadError | httpx2.WriteError) or "without sending a response" in str(error)
+    return closed and "connecting" not in request.extensions
 
 
 def _transport_options(options: dict[str, Any]) -> dict[str, Any]:
