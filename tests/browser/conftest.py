@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
 
 from mm_magics.simulator import Simulator
+from tests import forked_kernels
 from tests.canary import in_files, places
 
 AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
@@ -86,6 +87,12 @@ def browser() -> Iterator[BrowserContext]:
             pytest.skip(f"no Chromium could be started, so the browser tests were not run: {error}")
         yield browser.new_context(color_scheme="light")
         browser.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with forked_kernels.preload(tmp_path_factory.mktemp("kernels")):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from jupyter_client.manager import start_new_kernel
 
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.simulator import Simulator
+from tests import forked_kernels
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -133,6 +134,15 @@ class Kernel:
         if self.manager.has_kernel:
             self.manager.shutdown_kernel()
         self.client.stop_channels()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    if os.environ.get("COVERAGE_RUN"):  # what a fork runs is not measured
+        yield
+        return
+    with forked_kernels.preload(tmp_path_factory.mktemp("kernels")):
+        yield
 
 
 @pytest.fixture(scope="session")

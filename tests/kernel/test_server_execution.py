@@ -224,6 +224,12 @@ manager.shutdown_kernel(now=True)
 
 @pytest.mark.slow
 def test_a_kernel_that_a_cell_started_does_not_use_the_notebook_of_that_cell(tmp_path):
-    environment = {**os.environ, "JPY_SESSION_NAME": str(tmp_path / "page.ipynb")}
+    environment = {
+        **os.environ,
+        "JPY_SESSION_NAME": str(tmp_path / "page.ipynb"),
+        "PYTHONPATH": os.pathsep.join(
+            [os.environ.get("PYTHONPATH", ""), str(tmp_path)]
+        ),  # for a kernel that is not a fork
+    }
     run = subprocess.run([sys.executable, "-c", IN_A_CHILD], env=environment, capture_output=True, text=True)
     assert run.stdout == "None\n"
