@@ -59,23 +59,56 @@ def test_a_recording_without_definitions_of_tools_is_still_replayed(session: Ses
     assert len(endpoint.log) == 3
 
 
-def test_the_cell_s_own_tools_come_first_and_keep_their_choice(session: Session, endpoint: Simulator) -> None:
-    def other() -> int:
-        """Another tool."""
-        return 1
+def count_up() -> int:
+    """Another tool."""
+    return 1
 
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("options", "offered", "choice"),
+    [
+        ({"tools": [count_up]}, ["count_up"], None),
+        ({"tools": [count_up], "tool_choice": "any"}, ["count_up"], {"type": "any"}),
+        ({"tools": [count_up], "tool_choice": "none"}, ["count_up"], {"type": "none"}),
+        ({"tools": [count_up, lookup]}, ["count_up", "lookup"], None),
+        ({"schema": SCHEMA}, ["final_answer"], {"type": "tool", "name": "final_answer"}),
+        ({"tools": [count_up], "schema": SCHEMA}, ["count_up", "final_answer"], None),
+    ],
+)
+def test_a_prompt_offers_its_own_tools_and_none_of_an_earlier_turn(
+    session: Session, endpoint: Simulator, options: dict[str, Any], offered: list[str], choice: dict[str, str] | None
+) -> None:
     called(session, endpoint)
-    session.ask("And now?", tools=[other])
-    body = endpoint.log[-1].body
-    assert [each["name"] for each in body["tools"]] == ["other", "lookup"]
-    assert "tool_choice" not in body
+    session.ask("Count.", schema=SCHEMA)
+    session.ask("And now?", **options)
+    first = next(record.body for record in endpoint.log if "And now?" in str(record.body["messages"][-1]))
+    assert [each["name"] for each in first["tools"]] == offered
+    assert first.get("tool_choice") == choice
+    assert set(statuses(endpoint)) == {200}
 
 
-def test_the_answer_tool_of_an_earlier_schema_is_not_offered_beside_other_tools(
+def test_a_tool_of_an_earlier_turn_does_not_run_when_it_is_called_again(session: Session, endpoint: Simulator) -> None:
+    called(session, endpoint)
+    again = ScriptedAnswer([tool_use("lookup", {"query": "b"}), tool_use("count_up", {})])
+    endpoint.answers.extend([again, "Done.", again, "Done."])
+    turn = session.ask("And now?", tools=[count_up])
+    (no_such_tool, one) = blocks(turn.messages[2])
+    assert no_such_tool["is_error"]
+    assert no_such_tool["content"].startswith("There is no tool named 'lookup'.")
+    assert one["content"] == "1"
+    plain = session.ask("And without tools?")
+    assert len(plain.messages) == 2, "nothing runs in a prompt without tools"
+    session.ask("Go on.")
+    assert set(statuses(endpoint)) == {200}
+
+
+def test_the_answer_tool_of_an_earlier_schema_is_only_defined_where_nothing_is_offered(
     session: Session, endpoint: Simulator
 ) -> None:
-    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
-    answer = session.ask("Count.", schema=schema)
+    answer = session.ask("Count.", schema=SCHEMA)
     with_tools, plain = session.prepare("Look.", tools=[lookup]), session.prepare("And now?")
     assert [tool["name"] for tool in with_tools.body["tools"]] == ["lookup"]
     assert plain.body["tools"] == answer.params["tools"]

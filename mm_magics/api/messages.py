@@ -71,6 +71,20 @@ def text_of(messages: Iterable[Mapping[str, Any]], role: str = "assistant") -> s
     return "\n\n".join(text for text in texts if text.strip())
 
 
+def result_text(result: Mapping[str, Any]) -> str:
+    """Return the text of a `tool_result` block. Content of another type is named, apart from images."""
+    return "\n".join(
+        str(block.get("text", "")) if block.get("type") == "text" else f"[{block.get('type')}]"
+        for block in blocks(result)
+        if block.get("type") != "image"
+    )
+
+
+def images_in(message: Mapping[str, Any]) -> list[Block]:
+    """Return the images of a message, or of a `tool_result` block."""
+    return [block for block in blocks(message) if block.get("type") == "image"]
+
+
 def is_writable(value: object) -> bool:
     """Return whether a value that was read as JSON can be written as JSON: finite numbers, nesting within limits."""
     try:

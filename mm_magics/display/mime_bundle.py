@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from mm_magics.api import messages
 from mm_magics.api.dialect import split_thinking
 from mm_magics.api.messages import ANSWER, Block, blocks
 from mm_magics.api.sendable import REASONING
@@ -23,6 +24,7 @@ from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.sanitize import escape_controls
 from mm_magics.display.text_calls import text_calls_of
 from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.prompt.image_file import IMAGE_TYPES
 from mm_magics.text import fence, without_surrogates
 from mm_magics.wording import counted
 
@@ -33,7 +35,6 @@ SIZE_EXTRA = 3_000
 SIZE_CALL = 1_000
 """Bytes for each further model call: its record has ids, usage, times and a signature beside the text."""
 
-IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 STYLE = (
@@ -67,7 +68,7 @@ def make_bundle(
     if turn.error:
         footer += f"<br><strong>{_escape(turn.error)}</strong>"
     below = [*turn.notes, *([turn.error] if turn.error else [])]
-    images = _images_html(turn)
+    images = _images_html(messages.images_in(turn.messages[0]), "of the prompt") if turn.messages else ""
     html = f"{images}{''.join(_blocks_html(turn, answer_format))}<footer>{footer}</footer>"
     if quiet:
         html = f"<details><summary>{_escape(usage_line.summary_line(turn))}</summary>{html}</details>"
@@ -135,12 +136,12 @@ def _markdown(text: str, answer_format: AnswerFormat, notes: Sequence[str], *, c
     return "\n\n".join(filter(None, [_cut(answer) if cut else answer, *below]))
 
 
-def _images_html(turn: Turn) -> str:
-    """Return the images of the prompt. Only their own data is shown, so nothing is loaded."""
-    sources = (block.get("source") for message in turn.messages[:1] for block in blocks(message))
+def _images_html(images: Sequence[Block], whose: str) -> str:
+    """Return images. Only their own data is shown, so nothing is loaded."""
+    sources = [image.get("source") for image in images]
     found = [source for source in sources if isinstance(source, dict) and _is_image(source)]
     return "".join(
-        f'<p><img alt="image {number} of the prompt" src="data:{source["media_type"]};base64,{source["data"]}"></p>'
+        f'<p><img alt="image {number} {whose}" src="data:{source["media_type"]};base64,{source["data"]}"></p>'
         for number, source in enumerate(found, 1)
     )
 
@@ -170,7 +171,8 @@ def _blocks_html(turn: Turn, answer_format: AnswerFormat) -> Iterator[str]:
             else:
                 yield _block_html(block, turn, call_number, results)
         for call in text_calls_of(turn, call_number):
-            yield _call_html(call.name, call.input, call.result, usage_line.tool_outcome(turn, call.id))
+            result = None if call.result is None else {"content": [{"type": "text", "text": call.result}, *call.images]}
+            yield _call_html(call.name, call.input, result, usage_line.tool_outcome(turn, call.id))
 
 
 def _block_html(block: Block, turn: Turn, call_number: int, results: dict[str, Block]) -> str:
@@ -186,16 +188,18 @@ def _block_html(block: Block, turn: Turn, call_number: int, results: dict[str, B
     if kind == "tool_use":
         result = results.get(str(block.get("id")))
         outcome = usage_line.tool_outcome(turn, block.get("id"))
-        content = None if result is None else result.get("content")
-        return _call_html(block.get("name"), block.get("input"), content, outcome)
+        return _call_html(block.get("name"), block.get("input"), result, outcome)
     return _folded(f"Block of type {kind}", json.dumps(block, ensure_ascii=False, indent=1, sort_keys=True))
 
 
-def _call_html(name: object, arguments: object, result: object, outcome: str) -> str:
+def _call_html(name: object, arguments: object, result: Mapping[str, Any] | None, outcome: str) -> str:
+    """Return a call, folded unless its result has images."""
     text = json.dumps(arguments, ensure_ascii=False, indent=1, sort_keys=True)
+    images = ""
     if result is not None:
-        text += f"\n→ {result}"
-    return _folded(" · ".join(filter(None, [f"Tool: {name}", outcome])), text)
+        text += f"\n→ {messages.result_text(result)}"
+        images = _images_html(messages.images_in(result), "of the result")
+    return _folded(" · ".join(filter(None, [f"Tool: {name}", outcome])), text, images, open_=bool(images))
 
 
 def _text_block_html(text: str, answer_format: AnswerFormat) -> Iterator[str]:
@@ -210,7 +214,7 @@ def _text_html(text: str, answer_format: AnswerFormat) -> str:
     return markdown.render_code(format_answer(text, answer_format), "json" if answer_format == "json" else "")
 
 
-def _folded(title: str, text: str, *, open_: bool = False) -> str:
+def _folded(title: str, text: str, images: str = "", *, open_: bool = False) -> str:
     inner = escape(escape_controls(text).lstrip("\n"), quote=False)
     content = f"<pre>{inner}</pre>" if inner else ""
-    return f"<details{' open' if open_ else ''}><summary>{_escape(title)}</summary>{content}</details>"
+    return f"<details{' open' if open_ else ''}><summary>{_escape(title)}</summary>{content}{images}</details>"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.api.dialect import Part, ThinkingSplitter
+from mm_magics.api.messages import result_text
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import prompt_for_approval
@@ -77,7 +78,7 @@ class TerminalView:
                 self.write_line(f"{call.name} is running")
             case ToolFinished(call, result):
                 self.write_line(f"{call.name} {result.outcome} in {result.seconds:.1f} s")
-                self._write(cut(str(result.block["content"]), MAX_RESULT), "cyan")
+                self._write(cut(result_text(result.block), MAX_RESULT), "cyan")
                 self._end_line()
             case TurnEnd(turn):
                 for line in (usage_line.summary_line(turn), *turn.notes):

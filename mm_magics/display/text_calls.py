@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mm_magics.api.messages import blocks
+from mm_magics.api.messages import Block, blocks, images_in
 from mm_magics.history.turn import Turn
 
 
 class RecordedCall(NamedTuple):
-    """A call in a text, from the turn's responses, and the text that was sent as its result, if there is one."""
+    """A call in a text, from the turn's responses, and what was sent as its result, if there is one.
+
+    The images follow the texts of all results of the message; the last call has them.
+    """
 
     id: str
     name: str
     input: Mapping[str, Any]
     result: str | None
+    images: Sequence[Block] = ()
 
 
 def text_calls_of(turn: Turn, call_number: int) -> Iterator[RecordedCall]:
@@ -28,6 +32,8 @@ def text_calls_of(turn: Turn, call_number: int) -> Iterator[RecordedCall]:
     answers = [at for at, message in enumerate(turn.messages) if message["role"] == "assistant"]
     following = turn.messages[answers[call_number] + 1 : answers[call_number] + 2]
     results = [str(block.get("text")) for message in following for block in blocks(message)]
+    images = [image for message in following for image in images_in(message)]
     for number, each in enumerate(calls):
         result = results[number] if number < len(results) else None
-        yield RecordedCall(str(each.get("id")), str(each.get("name")), each.get("input") or {}, result)
+        shown = images if number == len(calls) - 1 else ()
+        yield RecordedCall(str(each.get("id")), str(each.get("name")), each.get("input") or {}, result, shown)

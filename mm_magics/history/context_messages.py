@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mm_magics.api import messages, request
@@ -36,13 +36,12 @@ def prepared_messages(turns: Sequence[Turn], prompt: Message) -> list[PreparedMe
     ]
 
 
-def context_tools(turns: Sequence[Turn], offered: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the tools that the request must define because the turns contain calls, beside those it offers.
+def context_tools(turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    """Return the tools that a request without tools must define because the turns contain calls.
 
     Endpoints refuse calls in the history without definitions. They are those that the turns were recorded with; a tool
     without a recorded definition gets a minimal one.
     """
-    names = {str(each.get("name")) for each in offered if isinstance(each, Mapping)}
     found: dict[str, dict[str, Any]] = {}
     for turn in turns:
         if called := messages.called_tools(turn.closed):
@@ -53,7 +52,7 @@ def context_tools(turns: Sequence[Turn], offered: Sequence[Mapping[str, Any]]) -
                     found.setdefault(str(each.get("name")), without_surrogates(definition))
             for name in called:
                 found.setdefault(name, {"name": name, "description": NOT_OFFERED, "input_schema": {"type": "object"}})
-    return [definition for name, definition in found.items() if name not in names]
+    return list(found.values())
 
 
 def request_digest(above: Sequence[Turn], turn: Turn) -> str:

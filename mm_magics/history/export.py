@@ -57,7 +57,7 @@ def to_script(turns: Sequence[Turn], base_url: str) -> str:
     """Return a Python script that contains the conversation and continues it."""
     last = turns[-1]
     system = f"system={last.system!r}, " if last.system else ""
-    tools = context_tools(turns, ())  # endpoints refuse calls in the history without definitions
+    tools = context_tools(turns)  # endpoints refuse calls in the history without definitions
     fields = f'{system}tools=json.loads({json.dumps(tools)!r}), tool_choice={{"type": "none"}}, ' if tools else system
     return SCRIPT.format(
         base_url=base_url,

@@ -17,7 +17,7 @@ from mm_magics.history.cell_matching import SYNTHETIC_ID_PREFIXES
 from mm_magics.history.notebook import Cell, Document
 from mm_magics.history.prompt_source import is_prompt
 from mm_magics.history.turn import MIME_TYPE
-from mm_magics.prompt.images import media_type
+from mm_magics.prompt.images import image_problem
 from mm_magics.prompt.values import cut
 from mm_magics.text import strip_ansi
 
@@ -91,7 +91,7 @@ def _attached_images(cell: Cell) -> list[tuple[str, bytes]]:
             encoded = "".join(map(str, data)) if isinstance(data, list) else str(data)
             with suppress(ValueError):
                 image = b64decode(encoded)
-                found += [(str(name), image)] if media_type(image) else []
+                found += [(str(name), image)] if not image_problem(image) else []
     return found
 
 

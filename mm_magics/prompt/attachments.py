@@ -10,7 +10,8 @@ from typing import NamedTuple
 from mm_magics.api.messages import Block
 from mm_magics.errors import UsageError
 from mm_magics.packages import require
-from mm_magics.prompt.images import image_block, media_type
+from mm_magics.prompt.image_file import media_type
+from mm_magics.prompt.images import image_block
 from mm_magics.text import decode_json
 from mm_magics.wording import counted
 
@@ -31,7 +32,7 @@ def attach(path: str | Path) -> Attachment:
 
     Raises:
         UsageError: The file cannot be read, is too large, or contains neither an image nor text.
-        PromptError: It is an image that is too large.
+        PromptError: It is an image that models do not take.
     """
     file = Path(path).expanduser()
     data = _read(file)

@@ -11,43 +11,39 @@ from typing import Any
 
 from mm_magics.api.messages import Block
 from mm_magics.errors import PromptError
+from mm_magics.prompt.image_file import image_size, media_type
 from mm_magics.prompt.values import VALUE_LIMIT, as_text
 
 MAX_IMAGE_BYTES = 10_000_000
+MAX_IMAGE_SIDE = 8_000
+"""Pixels. Endpoints of this format refuse larger images."""
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """The modes of PIL images that PNG can store."""
 
 
-def media_type(data: bytes) -> str | None:
-    """Return the type of an image, from its first bytes; None if it is not PNG, JPEG, GIF or WebP.
-
-    >>> media_type(b"GIF89a"), media_type(b"text")
-    ('image/gif', None)
-    """
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "image/gif"
-    return "image/webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
+def image_problem(data: bytes) -> str:
+    """Return why models do not take an image file, as the end of a sentence; "" if they do."""
+    if media_type(data) is None:
+        return "it is not PNG, JPEG, GIF or WebP"
+    if len(data) > MAX_IMAGE_BYTES:
+        return f"it has {len(data) / 1e6:.1f} MB, and the limit is {MAX_IMAGE_BYTES / 1e6:g} MB"
+    size = image_size(data)
+    if size is None:
+        return "the file is damaged or incomplete"
+    return f"it has {size} pixels, and the limit is {MAX_IMAGE_SIDE:,} per side" if max(size) > MAX_IMAGE_SIDE else ""
 
 
 def image_block(data: bytes) -> Block:
     """Return the content block of an image. Its keys are sorted, as a saved notebook has them.
 
     Raises:
-        PromptError: The image is too large, or of a type that models do not take.
+        PromptError: Models do not take the image.
     """
-    kind = media_type(data)
-    if kind is None:
-        raise PromptError("The image is not PNG, JPEG, GIF or WebP.", "Convert it first.")
-    if len(data) > MAX_IMAGE_BYTES:
-        size, limit = len(data) / 1e6, MAX_IMAGE_BYTES / 1e6
-        raise PromptError(f"The image has {size:.1f} MB; the limit is {limit:g} MB.", "Make it smaller first.")
+    if problem := image_problem(data):
+        raise PromptError(f"The image cannot be sent: {problem}.", "Convert it, or make it smaller.")
     encoded = base64.b64encode(data).decode()
-    return {"type": "image", "source": {"data": encoded, "media_type": kind, "type": "base64"}}
+    return {"type": "image", "source": {"data": encoded, "media_type": media_type(data), "type": "base64"}}
 
 
 def image_data(value: Any) -> bytes | None:

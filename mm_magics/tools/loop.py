@@ -98,8 +98,8 @@ class ToolLoop:
         notes: Lines for the user about what did not go as requested.
     """
 
-    def __init__(self, toolbox: Toolbox, choice: Mapping[str, Any], stop: threading.Event) -> None:
-        self.toolbox, self.choice, self.stop = toolbox, choice, stop
+    def __init__(self, toolbox: Toolbox, choice: Mapping[str, Any], model: str, stop: threading.Event) -> None:
+        self.toolbox, self.choice, self.model, self.stop = toolbox, choice, model, stop
         self.notes: list[str] = []
         self.structured_output = _structured_output(toolbox.output_schema) if toolbox.output_schema else None
         self._rounds = self._unknown_rounds = self._steps = 0
@@ -204,11 +204,10 @@ class LoopStep:
     @property
     def reply(self) -> list[Block]:
         """The content of the user message that follows; [] if none does."""
-        blocks = [
-            _text_result(call, result) if call.in_text else result.block
-            for call, result in zip(self._calls, self.results, strict=False)
-        ]
-        return [*blocks, *({"type": "text", "text": text} for text in self._texts)]
+        answered = list(zip(self._calls, self.results, strict=False))
+        blocks = [_text_result(call, result) if call.in_text else result.block for call, result in answered]
+        images = [each for call, result in answered if call.in_text for each in messages.images_in(result.block)]
+        return [*blocks, *images, *({"type": "text", "text": text} for text in self._texts)]
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -247,13 +246,12 @@ class LoopStep:
         elif self._calls or self._has_unreadable:
             toolbox = loop.toolbox
             self._runner = ToolRunner(
-                self._calls, toolbox.tools, toolbox.rules, toolbox.limits, loop.stop, approve, self._not_run
+                self._calls, toolbox.tools, toolbox.rules, toolbox.limits, loop.model, loop.stop, approve, self._not_run
             )
             toolbox.running.set()
             yield from self._runner.events()
             toolbox.running.clear()
-            for name in dict.fromkeys(self._runner.read):
-                loop.notes.append(f"Arguments of {name} were JSON in a text, and were read as JSON.")
+            loop.notes += [note for note in self._runner.notes if note not in loop.notes]
             texts = (
                 UNREADABLE_CALL if self._has_unreadable else "",
                 SAME_ID.format(names=", ".join(self._same_id)) if self._same_id else "",
@@ -286,8 +284,8 @@ def text_calls(content: Sequence[Block], unfinished: int | None) -> list[TextCal
 
 def _text_result(call: ToolCall, result: ToolResult) -> Block:
     """Return the result of a call in the text as text: a `tool_result` would need a `tool_use` block."""
-    failed = result.block.get("is_error")
-    return {"type": "text", "text": f"{call.name} {'failed' if failed else 'returned'}:\n{result.block['content']}"}
+    ended = "failed" if result.block.get("is_error") else "returned"
+    return {"type": "text", "text": f"{call.name} {ended}:\n{messages.result_text(result.block)}"}
 
 
 def _without_answer(content: Sequence[Block], calls: Sequence[ToolCall]) -> list[str | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -100,10 +100,14 @@ class TextToolCall(ToolCall):
 
 
 class ToolOutput(NamedTuple):
-    """What the model reads about a call. A tool may return one to mark its text as an error."""
+    """What the model reads about a call. A tool may return one to mark its text as an error.
+
+    `images` are files that models take. The text has a label for each (`ResultImages`).
+    """
 
     text: str
     is_error: bool = False
+    images: Sequence[bytes] = ()
 
 
 class ToolResult(NamedTuple):

@@ -95,7 +95,7 @@ class Answer:
         """Prepare the first call of the prompt."""
         prompt = self.prompt
         choice = prompt.body.get("tool_choice") or {}
-        self._loop = ToolLoop(prompt.toolbox, choice, self._stop) if prompt.toolbox else None
+        self._loop = ToolLoop(prompt.toolbox, choice, prompt.model, self._stop) if prompt.toolbox else None
         sent = prompt.body["max_tokens"]
         lowered = sent if sent < prompt.max_tokens else None
         self._body: RequestBody | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mm_magics.api import request
-from mm_magics.api.messages import ANSWER, Message
+from mm_magics.api.messages import Message
 from mm_magics.history.context_messages import Context, context_tools, prepared_messages
 from mm_magics.history.turn import Turn
 from mm_magics.turn.prepared import PreparedRequest
@@ -43,12 +43,9 @@ def prepare_request(fields: RequestFields, turns: Sequence[Turn], context: Conte
 
 
 def _tools(turns: Sequence[Turn], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `tools` and `tool_choice` for a context with tool calls: endpoints refuse it without definitions."""
-    given = params.get("tools")
-    offered = given if isinstance(given, list) else []
-    needed = context_tools(turns, offered)
-    if offered:  # a model that is offered the tool of an earlier `--schema` would call it instead
-        needed = [each for each in needed if each.get("name") != ANSWER]
-    if not needed:
-        return {}
-    return {"tools": [*offered, *needed], **({} if offered else {"tool_choice": {"type": "none"}})}
+    """Return `tools` and `tool_choice` for a context with tool calls: endpoints refuse it without definitions.
+
+    A prompt that offers tools has definitions. Those of earlier turns beside them would be offered as well.
+    """
+    needed = [] if params.get("tools") else context_tools(turns)
+    return {"tools": needed, "tool_choice": {"type": "none"}} if needed else {}

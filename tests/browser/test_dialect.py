@@ -7,6 +7,7 @@ import os
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import ready
 from tests.browser.test_asking import LOAD, RECORD, ask, outcomes
 
 PAGES = ("open_notebook", "open_without_plugin")
@@ -30,16 +31,20 @@ def test_thinking_in_the_text_is_shown_as_thinking_live_and_after_a_reload(opene
     expect(thinking.locator(".mm-thinking-text")).to_contain_text("This thought leaked", timeout=20_000)
     notebook.wait()
     notebook.run(2)
-    for number, thought in ((1, "This thought leaked"), (2, "Let me see.")):
-        output = notebook.output(number)
-        expect(output.locator("em")).to_have_text("reef")
-        expect(output.locator("details").filter(has_text=thought)).to_have_count(1)
-        expect(output).not_to_contain_text("<think>")
-        html = notebook.save().cells[number].outputs[0].data["text/html"]
-        assert f"<summary>Thinking</summary><pre>{thought}" in html
-    if opener == "open_notebook":
-        assert notebook.violations(".mm-turn") == []
-    picture(notebook, f"think-{opener}")
+    for state in ("live", "reloaded"):
+        for number, thought in ((1, "This thought leaked"), (2, "Let me see.")):
+            output = notebook.output(number)
+            expect(output.locator("em")).to_have_text("reef")
+            expect(output.locator("details").filter(has_text=thought)).to_have_count(1)
+            expect(output).not_to_contain_text("<think>")
+            html = notebook.save().cells[number].outputs[0].data["text/html"]
+            assert f"<summary>Thinking</summary><pre>{thought}" in html
+        if opener == "open_notebook":
+            assert notebook.violations(".mm-turn") == []
+        picture(notebook, f"think-{opener}-{state}")
+        if state == "live":
+            notebook.reload()
+            ready(notebook.page)
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

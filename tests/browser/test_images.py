@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE
 from tests.browser.conftest import ready
+from tests.browser.test_dialect import picture
 
 LOAD = "%load_ext mm_magics"
 FIGURE = """from matplotlib.figure import Figure
@@ -22,8 +23,13 @@ RESTART = "async () => { await window.jupyterapp.shell.currentWidget.sessionCont
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
+PLOT = "def plot():\n    'Draw.'\n    return {'figure': fig, 'n': 4}"
+CALL = "%%minimax -m MiniMax-M3 --tools plot\nUse plot, please."
+
+
 def sent_images(request) -> list[str]:
-    blocks = [block for message in request.body["messages"] for block in message["content"]]
+    found = [block for message in request.body["messages"] for block in message["content"]]
+    blocks = [each for block in found for each in (block["content"] if block["type"] == "tool_result" else [block])]
     return [block["source"]["data"] for block in blocks if block["type"] == "image"]
 
 
@@ -51,6 +57,33 @@ def test_an_image_is_displayed_saved_and_sent_again_unchanged(request, opener, s
     ready(notebook.page)
     notebook.run(0)
     notebook.run(3)
+    assert sent_images(simulator.log[-1]) == [data]
+    assert simulator.log[-1].problems == ()
+
+
+@pytest.mark.parametrize("opener", ["open_notebook", "open_without_plugin"])
+def test_an_image_that_a_tool_returns_is_displayed_below_its_text_and_saved(request, opener, simulator):
+    notebook = request.getfixturevalue(opener)(LOAD, FIGURE, PLOT, CALL, NEXT)
+    for number in range(4):
+        notebook.run(number)
+    output = notebook.output(3)
+    expect(output.locator("img")).to_have_count(1)
+    expect(output.locator("details", has_text="plot")).to_contain_text('{"figure": "[image 1, 300×200]", "n": 4}')
+    assert width(output.locator("img")) == 300
+    expect(output.locator("img")).to_be_visible()
+    (data,) = sent_images(simulator.log[-1])
+    saved = notebook.save().cells[3].outputs[-1].data
+    assert f"base64,{data}" in "".join(saved["text/html"])
+    assert json.dumps(saved[MIME_TYPE]).count(data) == 1
+    picture(notebook, f"tool-image-{opener}")
+    notebook.reload()
+    ready(notebook.page)
+    assert width(notebook.output(3).locator("img")) == 300
+    expect(notebook.output(3).locator("img")).to_be_visible()
+    notebook.evaluate(RESTART)
+    ready(notebook.page)
+    notebook.run(0)
+    notebook.run(4)
     assert sent_images(simulator.log[-1]) == [data]
     assert simulator.log[-1].problems == ()
 

@@ -16,7 +16,8 @@ from PIL import Image
 from mm_magics.api.canonical import canonical_json
 from mm_magics.errors import PromptError
 from mm_magics.history.exact_json import exact_texts
-from mm_magics.prompt.images import MAX_IMAGE_BYTES, PromptImages, image_block, image_data, media_type
+from mm_magics.prompt.image_file import media_type
+from mm_magics.prompt.images import MAX_IMAGE_BYTES, PromptImages, image_block, image_data
 from mm_magics.prompt.template import Template, render
 
 
@@ -56,8 +57,21 @@ def test_other_bytes_are_not_an_image(data: bytes) -> None:
 
 
 def test_an_image_that_is_too_large_is_refused() -> None:
-    with pytest.raises(PromptError, match=r"The image has 10\.0 MB; the limit is 10 MB"):
+    with pytest.raises(PromptError, match=r"cannot be sent: it has 10\.0 MB, and the limit is 10 MB"):
         image_block(saved("PNG") + b"\0" * MAX_IMAGE_BYTES)
+
+
+@pytest.mark.parametrize("make", [lambda: saved("JPEG")[:-50], lambda: saved("PNG")[:60]])
+def test_an_image_that_is_damaged_is_refused(make: Callable[[], bytes]) -> None:
+    with pytest.raises(PromptError, match="cannot be sent: the file is damaged or incomplete"):
+        image_block(make())
+
+
+def test_an_image_with_too_many_pixels_is_refused() -> None:
+    file = BytesIO()
+    Image.new("1", (8_001, 1)).save(file, format="PNG")
+    with pytest.raises(PromptError, match="8001×1 pixels, and the limit is 8,000 per side"):
+        image_block(file.getvalue())
 
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "F", "HSV", "I")

@@ -2,7 +2,13 @@
 import type { JSONObject } from '@lumino/coreutils';
 import { MIME_TYPE, type CallStatus } from '../protocol';
 import { t } from '../renderer/strings';
-import { isRecord, type Block, type TurnState } from '../renderer/turn-state';
+import {
+  contentParts,
+  isImage,
+  isRecord,
+  type Block,
+  type TurnState,
+} from '../renderer/turn-state';
 import { makeBundle } from './saved-bundle';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -28,7 +34,11 @@ export function partialRecord(state: TurnState, seconds: number, note: string): 
     part.forEach((block, index) => {
       if (block.exact !== null) exact[`messages.${messages.length}.content.${index}`] = block.exact;
     });
-    messages.push({ role, content: part.map((block) => contentBlock(block, inText)) });
+    const images = part.filter(({ head }) => inText.has(head['tool_use_id'])).flatMap(imagesOf);
+    messages.push({
+      role,
+      content: [...part.map((block) => contentBlock(block, inText)), ...images],
+    });
   }
   const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
   const last = responses.at(-1);
@@ -91,6 +101,11 @@ function contentBlock(
   if (head.type === 'thinking') return { ...head, thinking: text };
   if (head.type === 'tool_use') return { ...head, input: closed ? (head['input'] ?? {}) : {} };
   return head;
+}
+
+/** Return the images of a result: below the texts, if the call was in a text. */
+function imagesOf({ head }: Block): Fields[] {
+  return contentParts(head['content']).filter(isImage);
 }
 
 /** Return which block of the message was cut. */

@@ -13,7 +13,7 @@ import { t } from '../renderer/strings';
 import { EMPTY, isRecord, reduce, type Block, type TurnFields } from '../renderer/turn-state';
 import { visible } from '../renderer/visible-characters';
 import { summaryParts } from '../renderer/views/footer';
-import { imageElement } from '../renderer/views/image-view';
+import { imageElement, resultImages } from '../renderer/views/image-view';
 
 /** The limits of mime_bundle.py, in characters and bytes. */
 const PLAIN_LIMIT = 1_500;
@@ -83,7 +83,8 @@ function blockElements(block: Block): HTMLElement[] {
   return [...reasoning, ...parts];
 }
 
-function blockElement({ head, text, seconds }: Block): HTMLElement {
+function blockElement(block: Block): HTMLElement {
+  const { head, text, seconds } = block;
   switch (head.type) {
     case 'image':
       return element('p', '', imageElement(head));
@@ -102,7 +103,7 @@ function blockElement({ head, text, seconds }: Block): HTMLElement {
         text || JSON.stringify(head['input'], null, 1), // text: JSON that was cut
       );
     case 'tool_result':
-      return folded(t('tool.result'), text);
+      return withImages(folded(t('tool.result'), text), resultImages(block));
     default:
       return folded(t('block.unknown', { type: head.type }), JSON.stringify(head, null, 1));
   }
@@ -129,13 +130,20 @@ function textElement(text: string): HTMLElement {
   return div;
 }
 
-function folded(title: string, text: string): HTMLElement {
+function folded(title: string, text: string): HTMLDetailsElement {
   const summaryElement = document.createElement('summary');
   summaryElement.textContent = visible(title);
   const pre = document.createElement('pre');
   pre.textContent = visible(text);
   const details = document.createElement('details');
   details.append(summaryElement, ...(text ? [pre] : []));
+  return details;
+}
+
+/** Show the images of a result below its text, unfolded. */
+function withImages(details: HTMLDetailsElement, images: readonly HTMLElement[]): HTMLElement {
+  details.append(...images);
+  details.open = images.length > 0;
   return details;
 }
 

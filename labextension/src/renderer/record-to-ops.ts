@@ -2,7 +2,7 @@
 // A damaged record or one with another schema gives null; nothing here throws.
 import { costOf, dollars, modelNamed } from './model-catalogue';
 import type { Status } from '../protocol';
-import { isRecord } from './turn-state';
+import { isImage, isRecord } from './turn-state';
 import { versionCount, versionNumber } from './versions';
 
 const SCHEMAS: ReadonlySet<unknown> = new Set([1, 2]);
@@ -67,9 +67,11 @@ function textCalls(response: Fields | undefined, next: unknown): Fields[] {
   const tools = Array.isArray(response?.['tools']) ? response['tools'].filter(isRecord) : [];
   const calls = tools.filter(({ name }) => typeof name === 'string');
   const texts = calls.length > 0 && isRecord(next) ? contentOf(next) : [];
-  const results = texts.slice(0, calls.length).map(({ text }, index) => {
+  const images = texts.filter(isImage); // below the texts of all results: the last call shows them
+  const results = texts.slice(0, calls.length).map((block, index) => {
     const id = calls[index]?.['id'];
-    return { type: 'tool_result', tool_use_id: id, content: text };
+    const content = index === calls.length - 1 ? [block, ...images] : [block];
+    return { type: 'tool_result', tool_use_id: id, content };
   });
   const blocks = calls.map(({ id, name, input }) => {
     return { type: 'tool_use', id, name, input, in_text: true };

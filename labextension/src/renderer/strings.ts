@@ -89,6 +89,7 @@ const texts = (trans: Translation) => ({
   thread: trans.__('thread {thread}'),
   effort: trans.__('effort {effort}'),
   'image.alt': trans.__('image of the prompt'),
+  'image.result.alt': trans.__('image of the result'),
   'image.hidden': trans.__('image that cannot be shown here'),
   'code.label': trans.__('Code'),
   'code.copy': trans.__('Copy'),

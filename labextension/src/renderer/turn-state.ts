@@ -100,9 +100,17 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Return the parts of a tool result whose content is a list. */
+export function contentParts(content: unknown): Record<string, unknown>[] {
+  return Array.isArray(content) ? content.filter(isRecord) : [];
+}
+
+export function isImage(part: Readonly<Record<string, unknown>>): boolean {
+  return part['type'] === 'image';
+}
+
 /** Return the text of one part of a tool result, or its type if it is not text. */
-function partText(part: unknown): string {
-  if (!isRecord(part)) return '';
+function partText(part: Record<string, unknown>): string {
   return typeof part['text'] === 'string' ? part['text'] : `[${String(part['type'])}]`;
 }
 
@@ -111,7 +119,11 @@ function textOf(block: Record<string, unknown>): string | null {
   for (const field of ['text', 'thinking', 'content']) {
     const value = block[field];
     if (typeof value === 'string') return value;
-    if (Array.isArray(value)) return value.map(partText).join('\n');
+    if (Array.isArray(value))
+      return contentParts(value)
+        .filter((part) => !isImage(part)) // images are shown below the text
+        .map(partText)
+        .join('\n');
   }
   return null;
 }

@@ -1,11 +1,11 @@
 // Answers in the dialect of models of this family, on the page: live, saved, and saved by the page.
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { partialOutput, partialRecord } from '../../src/lab/partial-turn';
 import { makeBundle } from '../../src/lab/saved-bundle';
 import { MIME_TYPE } from '../../src/protocol';
 import { recordToOps } from '../../src/renderer/record-to-ops';
-import { continues, EMPTY, reduce, type TurnState } from '../../src/renderer/turn-state';
-import { TurnView } from '../../src/renderer/turn-view';
+import { continues, EMPTY, reduce } from '../../src/renderer/turn-state';
+import { showTurn } from './turn-fixture';
 
 const ANSWER = '<think>\nLet me **see**.\n</think>\n\nA *reef*.';
 const CALL_TEXT =
@@ -34,32 +34,13 @@ const CALLED = {
   ],
 };
 
-let state: TurnState;
-let view: TurnView;
-
-function apply(...ops: unknown[]): void {
-  state = reduce(state, ops);
-  view.update(state);
-  view.flush();
-}
+const turn = showTurn('answering', 'M');
+const { apply } = turn;
 
 const shown = (): (string | null)[] =>
-  [...view.el.querySelectorAll('.mm-thinking-text, .mm-text')].map(
+  [...turn.el.querySelectorAll('.mm-thinking-text, .mm-text')].map(
     (el) => `${el.className.includes('thinking') ? 'thinking' : 'text'}: ${el.textContent.trim()}`,
   );
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  document.body.replaceChildren();
-  state = EMPTY;
-  view = new TurnView(document.body);
-  apply(['state', { status: 'answering', model: 'M' }]);
-});
-
-afterEach(() => {
-  view.dispose();
-  vi.useRealTimers();
-});
 
 describe('thinking in a text', () => {
   it.each([1, 3, 1_000])('is shown as thinking while it streams in pieces of %i', (size) => {
@@ -71,20 +52,19 @@ describe('thinking in a text', () => {
       ['state', { status: 'complete' }],
     );
     expect(shown()).toEqual(['thinking: Let me **see**.', 'text: A reef.']);
-    expect(view.el.querySelector('em')?.textContent).toBe('reef');
-    expect(view.el.querySelector<HTMLDetailsElement>('.mm-thinking')?.open).toBe(false);
-    expect(state.blocks[0]?.text).toBe(ANSWER);
+    expect(turn.el.querySelector('em')?.textContent).toBe('reef');
+    expect(turn.el.querySelector<HTMLDetailsElement>('.mm-thinking')?.open).toBe(false);
+    expect(turn.state.blocks[0]?.text).toBe(ANSWER);
   });
 
   it('is shown the same from a record, and keeps its elements', () => {
     apply(['open', 0, { type: 'text', text: '' }], ['add', 0, ANSWER]);
     apply(['close', 0, { block: { type: 'text', text: ANSWER } }]);
-    const thinking = view.el.querySelector('.mm-thinking');
+    const thinking = turn.el.querySelector('.mm-thinking');
     const saved = reduce(EMPTY, recordToOps(RECORD)!);
-    state = continues(state, saved)!;
-    apply();
+    turn.show(continues(turn.state, saved)!);
     expect(shown()).toEqual(['thinking: Let me **see**.', 'text: A reef.']);
-    expect(view.el.querySelector('.mm-thinking')).toBe(thinking);
+    expect(turn.el.querySelector('.mm-thinking')).toBe(thinking);
   });
 
   it('without its end is thinking to the end', () => {
@@ -118,7 +98,7 @@ describe('thinking in a text', () => {
       ['add', 0, '<think><img src=x onerror=alert(1)></think>A'],
     );
     apply(['close', 0, {}]);
-    expect(view.el.querySelector('img')).toBeNull();
+    expect(turn.el.querySelector('img')).toBeNull();
     expect(shown()).toEqual(['thinking: <img src=x onerror=alert(1)>', 'text: A']);
   });
 });
@@ -131,7 +111,7 @@ describe('thinking in a field of its own', () => {
     expect(shown()).toEqual(['thinking: Let me see.']);
     apply(['add', 0, 'A reef.']);
     const block = { type: 'text', text: 'A reef.', reasoning_content: 'Let me see.' };
-    expect(partialRecord(state, 1, 'note')?.['messages']).toEqual([
+    expect(partialRecord(turn.state, 1, 'note')?.['messages']).toEqual([
       USER,
       { role: 'assistant', content: [block] },
     ]);
@@ -155,23 +135,40 @@ describe('a call in a text', () => {
 
   it('asks for approval like any other call', () => {
     apply(...live, ['tool', head.id, { state: 'asking', input: '{"a": 1}' }]);
-    expect(view.el.querySelector('.mm-tool-name')?.textContent).toBe('look');
-    expect(view.el.querySelectorAll('.mm-ask button')).toHaveLength(3);
+    expect(turn.el.querySelector('.mm-tool-name')?.textContent).toBe('look');
+    expect(turn.el.querySelectorAll('.mm-ask button')).toHaveLength(3);
   });
 
   it('is not a block of the record that the page saves, and its result is text', () => {
     const result = { type: 'tool_result', tool_use_id: head.id, content: 'seen' };
     apply(...live, ['open', 2, { ...result, content: '' }], ['close', 2, { block: result }]);
     apply(['tool', head.id, { state: 'done', seconds: 0.1 }]);
-    const record = partialRecord(state, 1, 'note')!;
+    const record = partialRecord(turn.state, 1, 'note')!;
     expect(record['messages']).toEqual(CALLED.messages.slice(0, 3));
     expect(record['responses']).toMatchObject([{ tools: CALLED.responses[0]!.tools }]);
   });
 
+  it('shows the images of its result, and keeps them in what the page saves', () => {
+    const source = { data: 'iVBORw0KGgo=', media_type: 'image/png', type: 'base64' };
+    const image = { type: 'image', source };
+    const content = [{ type: 'text', text: '[image 1, 3×2]' }, image];
+    const result = { type: 'tool_result', tool_use_id: head.id, content };
+    apply(...live, ['open', 2, { ...result, content: '' }], ['close', 2, { block: result }]);
+    apply(['tool', head.id, { state: 'done', seconds: 0.1 }]);
+    expect(turn.el.querySelectorAll('.mm-tool img')).toHaveLength(1);
+    const record = partialRecord(turn.state, 1, 'note')!;
+    const sent = [{ type: 'text', text: 'look returned:\n[image 1, 3×2]' }, image];
+    expect(record['messages']).toMatchObject([{}, {}, { role: 'user', content: sent }]);
+    const html = makeBundle(record)?.['text/html'] as string;
+    expect(html.match(/<img/g)).toHaveLength(1);
+    apply(...recordToOps(record)!);
+    expect(turn.el.querySelectorAll('.mm-tool img')).toHaveLength(1);
+  });
+
   it('is shown from a record with its arguments and its result', () => {
     apply(...recordToOps(CALLED)!);
-    expect(view.el.querySelector('.mm-tool-name')?.textContent).toBe('look');
-    expect(view.el.querySelector('.mm-tool')?.textContent).toContain('look returned:\nseen');
+    expect(turn.el.querySelector('.mm-tool-name')?.textContent).toBe('look');
+    expect(turn.el.querySelector('.mm-tool')?.textContent).toContain('look returned:\nseen');
     expect(makeBundle(CALLED)?.['text/html']).toContain('Tool: look');
   });
 });

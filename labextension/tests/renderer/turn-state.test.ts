@@ -100,12 +100,12 @@ describe('close', () => {
   });
 
   test('reads the text of a result that is a list of blocks', () => {
-    const content = [{ type: 'text', text: 'one' }, { type: 'image' }];
+    const content = [{ type: 'text', text: 'one' }, { type: 'image' }, { type: 'video' }];
     const state = reduce(EMPTY, [
       ['open', 0, { type: 'tool_result', tool_use_id: 't' }],
       ['close', 0, { block: { type: 'tool_result', tool_use_id: 't', content } }],
     ]);
-    expect(state.blocks[0]?.text).toBe('one\n[image]');
+    expect(state.blocks[0]?.text).toBe('one\n[video]');
   });
 });
 

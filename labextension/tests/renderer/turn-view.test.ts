@@ -1,32 +1,13 @@
 // A turn on the page, as a reader sees it.
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { EMPTY, reduce, type TurnState } from '../../src/renderer/turn-state';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { TurnView } from '../../src/renderer/turn-view';
+import { showTurn } from './turn-fixture';
 
-let state: TurnState;
-let view: TurnView;
+const turn = showTurn('waiting', 'MiniMax-M2.7');
+const { apply } = turn;
 
-function apply(...ops: unknown[]): void {
-  state = reduce(state, ops);
-  view.update(state);
-  view.flush();
-}
-
-const find = (selector: string): HTMLElement | null => view.el.querySelector<HTMLElement>(selector);
+const find = (selector: string): HTMLElement | null => turn.el.querySelector<HTMLElement>(selector);
 const text = (selector: string): string => find(selector)?.textContent ?? '';
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  document.body.replaceChildren();
-  state = EMPTY;
-  view = new TurnView(document.body);
-  apply(['state', { status: 'waiting', model: 'MiniMax-M2.7' }]);
-});
-
-afterEach(() => {
-  view.dispose();
-  vi.useRealTimers();
-});
 
 describe('the header', () => {
   test('shows the model, the status and a running clock', () => {
@@ -110,7 +91,7 @@ describe('what the reader has selected stays selected to the end of the turn, in
 });
 
 describe('thinking', () => {
-  const details = (): HTMLDetailsElement => view.el.querySelector('details')!;
+  const details = (): HTMLDetailsElement => turn.el.querySelector('details')!;
   beforeEach(() => {
     apply(['open', 0, { type: 'thinking' }], ['add', 0, 'Let me *see*.\n']);
   });
@@ -186,9 +167,47 @@ test('a tool call shows its name, its arguments as indented JSON, and its result
     ['add', 1, '3'],
     ['close', 1, { seconds: 0.4 }],
   );
-  expect(view.el.querySelectorAll('.mm-tool')).toHaveLength(1);
+  expect(turn.el.querySelectorAll('.mm-tool')).toHaveLength(1);
   expect(text('.mm-part:last-child .mm-plain')).toBe('3');
   expect(text('summary')).toBe('Tool add {"a":1,"b":2} done in 0.4 s');
+});
+
+const PNG = { data: 'iVBORw0KGgo=', media_type: 'image/png', type: 'base64' };
+const IMAGES: [string, unknown, number, string][] = [
+  ['of a harmless type', PNG, 1, ''],
+  ['of another type', { ...PNG, media_type: 'image/svg+xml' }, 0, 'cannot be shown'],
+  ['with data that ends the attribute', { ...PNG, data: 'AA" onerror="x' }, 0, 'cannot be shown'],
+  ['behind a link', { type: 'url', url: 'https://example.org/x.png' }, 0, 'cannot be shown'],
+  ['without a source', null, 0, 'cannot be shown'],
+];
+
+test.each(IMAGES)('an image %s in a result is shown below its text', (_, source, count, words) => {
+  const content = [
+    { type: 'text', text: 'See [image 1, 3×2]' },
+    { type: 'image', source },
+  ];
+  const result = { type: 'tool_result', tool_use_id: 't1', content };
+  const ops = [
+    ['open', 0, { type: 'tool_use', id: 't1', name: 'plot', input: {} }],
+    ['close', 0, {}],
+    ['open', 1, { ...result, content: '' }],
+    ['close', 1, { block: result }],
+  ];
+  apply(...ops);
+  apply(['tool', 't1', { state: 'done', seconds: 0.1 }]);
+  expect(text('.mm-part:last-child .mm-plain')).toBe('See [image 1, 3×2]');
+  const images = [...turn.el.querySelectorAll<HTMLImageElement>('.mm-tool .mm-image img')];
+  expect(images.map(({ src, alt }) => [src, alt])).toEqual(
+    Array.from({ length: count }, () => [
+      'data:image/png;base64,iVBORw0KGgo=',
+      'image of the result',
+    ]),
+  );
+  expect(text('.mm-tool .mm-image')).toContain(words);
+  expect(find('details')).toHaveProperty('open', true);
+  (find('details') as HTMLDetailsElement).open = false;
+  apply(['state', { status: 'complete' }]);
+  expect(find('details')).toHaveProperty('open', false);
 });
 
 test('a call shows its status, and requests no approval after the turn has ended', () => {
@@ -214,7 +233,7 @@ test('a call shows its status, and requests no approval after the turn has ended
 test('an answer that matches a schema is unfolded', () => {
   apply(['open', 0, { type: 'tool_use', id: 'a', name: 'final_answer', input: { n: 1 } }]);
   apply(['close', 0, {}]);
-  expect(view.el.querySelector('details')?.open).toBe(true);
+  expect(turn.el.querySelector('details')?.open).toBe(true);
   expect(text('.mm-tool .mm-plain')).toBe('{\n  "n": 1\n}');
 });
 
@@ -226,7 +245,7 @@ test('results without their call, redacted thinking and unknown types are shown'
     ['open', 2, { type: 'hologram', size: 3 }],
     ['close', 2, {}],
   );
-  expect(view.el.textContent).toContain('Errorno such file');
+  expect(turn.el.textContent).toContain('Errorno such file');
   expect(text('.mm-redacted')).not.toBe('');
   expect(text('details summary')).toBe('Block of type hologram');
   expect(find('details')).toHaveProperty('open', false);
@@ -250,7 +269,7 @@ test('the footer shows tokens, cost, an unusual stop reason, notes and the error
       notes: ['top_k is ignored'],
     },
   ]);
-  expect([...view.el.querySelectorAll('.mm-fact')].map((fact) => fact.textContent)).toEqual([
+  expect([...turn.el.querySelectorAll('.mm-fact')].map((fact) => fact.textContent)).toEqual([
     '1,200 tokens in',
     '34 out',
     '1,000 from cache',
@@ -288,13 +307,13 @@ test('only status changes are announced', () => {
   expect(announced()).toBe('answering');
   apply(['state', { status: 'failed', error: 'no key' }]);
   expect(announced()).toBe('failed: no key');
-  expect(view.el.querySelectorAll('[aria-live], [role=alert], [role=status]')).toHaveLength(1);
+  expect(turn.el.querySelectorAll('[aria-live], [role=alert], [role=status]')).toHaveLength(1);
 });
 
 test('a view that is created after the end shows everything and announces nothing', () => {
   apply(['open', 0, { type: 'text' }], ['add', 0, 'Hello'], ['state', { status: 'complete' }]);
   const late = new TurnView(document.body);
-  late.update(state);
+  late.update(turn.state);
   late.flush();
   expect(late.el.querySelector('.mm-text')?.textContent).toContain('Hello');
   expect(late.el.querySelector('[role=status]')?.textContent).toBe('');

@@ -169,7 +169,7 @@ class _SchemaDialog:
         *context, self._prompt = request["messages"]
         self._body = RequestBody(request, body, [context], request["max_tokens"])
         toolbox = Toolbox({}, Rules(), ToolLimits(0.0, 0), SCHEMA_ATTEMPTS, output_schema=schema)
-        self._loop = ToolLoop(toolbox, request.get("tool_choice") or {}, threading.Event())
+        self._loop = ToolLoop(toolbox, request.get("tool_choice") or {}, request["model"], threading.Event())
 
     def correction(self, message: dict[str, Any]) -> Message | None:
         """Return the user message that asks for a corrected answer; None if the answer is the last one."""

@@ -7,18 +7,22 @@ the execution count do not change.
 from __future__ import annotations
 
 import ast
+import base64
 import linecache
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from itertools import count
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from mm_magics.prompt.image_file import IMAGE_TYPES, media_type
+from mm_magics.prompt.images import image_data
 from mm_magics.prompt.values import as_text
 from mm_magics.tools.builtin.bounded_text import LIMIT, BoundedText
 from mm_magics.tools.builtin.typed_function import builtin_tool
+from mm_magics.tools.runtime.result_images import ResultImages
 from mm_magics.tools.tool import Tool, ToolOutput
 
 TRACEBACK_LINES = 20
@@ -42,23 +46,26 @@ def python(
 ) -> ToolOutput:
     """Run Python code in the user's notebook, with its variables.
 
-    Returns what the code prints and displays and the value of its last expression; long output is cut in the middle.
+    Returns what the code prints and displays, figures too, and the value of its last expression; long output is cut in
+    the middle.
     Variables are kept for later calls. input() and top-level await do not work.
     """
     name = f"<python tool, call {next(numbers)}>"
-    output = BoundedText()
+    output, images = BoundedText(), ResultImages()
     linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)  # for the traceback's source lines
     try:
-        with redirect_stdout(output), redirect_stderr(output), _capture_displays(output, shell):
+        with redirect_stdout(output), redirect_stderr(output), _capture_displays(output, images, shell):
             value = _run(code, name, namespace)
-            if value is not None:
+            if (image := image_data(value)) is not None:
+                output.write(images.add(image))
+            elif value is not None:
                 output.write(repr(value) if isinstance(value, str) else as_text(value, LIMIT))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a model must not end the kernel
         output.write(_traceback(error, name))
-        return ToolOutput(output.text, is_error=True)
-    return ToolOutput(output.text or "The code ran and printed nothing.")
+        return ToolOutput(output.text, is_error=True, images=images.files)
+    return ToolOutput(output.text or "The code ran and printed nothing.", images=images.files)
 
 
 def _run(code: str, name: str, namespace: dict[str, Any]) -> Any:
@@ -81,14 +88,17 @@ def _traceback(error: BaseException, name: str) -> str:
 
 
 class _CapturingPublisher:
-    """Replaces a shell's display publisher: writes what is displayed as text and shows nothing."""
+    """Replaces a shell's display publisher: writes what is displayed as text, keeps images, and shows nothing."""
 
-    def __init__(self, output: BoundedText, publisher: Any) -> None:
+    def __init__(self, output: BoundedText, images: ResultImages, publisher: Any) -> None:
         self._output = output
+        self._images = images
         self._publisher = publisher
 
     def publish(self, data: Mapping[str, Any], *_: Any, **__: Any) -> None:
-        self._output.write(f"{data.get('text/markdown') or data.get('text/plain') or ', '.join(data)}\n")
+        label = "".join(self._images.add(image) for image in _displayed_image(data))
+        text = data.get("text/markdown") or data.get("text/plain")
+        self._output.write(f"{label or text or ', '.join(data)}\n")
 
     def clear_output(self, wait: bool = False) -> None:
         """Keep the output: what was displayed is never removed."""
@@ -97,12 +107,23 @@ class _CapturingPublisher:
         return getattr(self._publisher, name)
 
 
+def _displayed_image(data: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield the image among the formats of one display, if there is one: a file, or the same as base64."""
+    for kind in IMAGE_TYPES:
+        value = data.get(kind)
+        with suppress(ValueError):
+            file = base64.b64decode(value) if isinstance(value, str) else value
+            if isinstance(file, bytes) and media_type(file):
+                yield file
+                return
+
+
 @contextmanager
-def _capture_displays(output: BoundedText, shell: Any) -> Iterator[None]:
+def _capture_displays(output: BoundedText, images: ResultImages, shell: Any) -> Iterator[None]:
     if shell is None:
         yield
         return
-    before, shell.display_pub = shell.display_pub, _CapturingPublisher(output, shell.display_pub)
+    before, shell.display_pub = shell.display_pub, _CapturingPublisher(output, images, shell.display_pub)
     try:
         yield
     finally:

@@ -6,7 +6,6 @@ All coroutines here run in the portal's event loop. A call is sent again only if
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +16,7 @@ from mcp import Client, MCPError
 from mm_magics.errors import MCPServerError
 from mm_magics.tools.mcp import redact
 from mm_magics.tools.mcp.connection import CONNECT_S, MAX_LINE, Connection, ServerSpec
+from mm_magics.tools.mcp.result import output_of_result
 from mm_magics.tools.mcp.sdk_details import is_http_error, unwrap
 from mm_magics.tools.tool import ToolOutput
 
@@ -86,7 +86,8 @@ class MCPServer:
             result = await self._send_call(tool, dict(arguments))
         except MCPServerError as error:
             return ToolOutput(str(error), is_error=True)
-        return ToolOutput(redact.redact(result_text(result), self.spec.secret), result.is_error)
+        output = output_of_result(result)
+        return output._replace(text=redact.redact(output.text, self.spec.secret))
 
     async def _send_call(self, tool: str, arguments: dict[str, Any]) -> mcp_types.CallToolResult:
         for last in (False, True):
@@ -164,31 +165,6 @@ async def _all_tools(client: Client) -> list[mcp_types.Tool]:
         if cursor is None:
             break
     return found
-
-
-def result_text(result: mcp_types.CallToolResult) -> str:
-    """Return a result as text: content of another kind is named with its size, structure alone is JSON."""
-    if not result.content and result.structured_content is not None:
-        return json.dumps(result.structured_content, ensure_ascii=False)
-    return "\n".join(filter(None, map(_block_text, result.content))) or "(nothing)"
-
-
-def _block_text(block: mcp_types.ContentBlock) -> str:
-    if block.type == "text":
-        return block.text
-    if block.type == "resource_link":
-        return f"[link to {block.uri}: {block.title or block.name}]"
-    if block.type == "resource":
-        inside = block.resource
-        text = getattr(inside, "text", None)
-        size = f"{len(text):,} characters" if text is not None else _bytes(getattr(inside, "blob", ""))
-        head = f"[resource {inside.uri}, {inside.mime_type or 'unknown type'}, {size}]"
-        return f"{head}\n{text}" if text else head
-    return f"[{block.type}, {block.mime_type}, {_bytes(block.data)}: not sent to the model]"
-
-
-def _bytes(base64: str) -> str:
-    return f"{len(base64.rstrip('=')) * 3 // 4:,} bytes"
 
 
 def _reason(connection: Connection, error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Convert what a tool returned or raised to the text that the model reads.
+"""Convert what a tool returned or raised to the text and the images that the model reads.
 
 A value becomes text or JSON; an error becomes the end of its traceback. Nothing here raises, whatever the value's code
 does. Cuts are marked, and only the part of a huge value that the model reads is converted.
@@ -19,7 +19,9 @@ from typing import Any
 
 from mm_magics.config import TOOL_LIMIT
 from mm_magics.errors import ToolError
+from mm_magics.prompt.images import image_data, image_problem
 from mm_magics.prompt.values import as_text, cut
+from mm_magics.tools.runtime.result_images import ResultImages
 from mm_magics.tools.tool import ToolOutput
 
 NO_VALUE = "(nothing)"
@@ -40,17 +42,19 @@ _CELL = re.compile(r"ipykernel_\d+[/\\]\d+\.py$|^<ipython-input")
 
 
 def output_of(value: Any, limit: int = TOOL_LIMIT) -> ToolOutput:
-    """Return the text of a tool's value, at most `limit` characters of it (0: all).
+    """Return a tool's value as text, at most `limit` characters of it (0: all), and the images in it.
 
-    Text is unchanged. Data frames and objects with `_ai_repr_` or `_repr_markdown_` are written as in a prompt.
-    Numbers, containers, data classes and models become JSON. Anything else is converted by `str`.
+    Text is unchanged. Images, also those in containers, are sent beside the text, which has their labels. Data frames
+    and objects with `_ai_repr_` or `_repr_markdown_` are written as in a prompt. Numbers, containers, data classes and
+    models become JSON. Anything else is converted by `str`.
     """
     if isinstance(value, ToolOutput):
-        return ToolOutput(_not_blank(cut(str(value.text), limit)), value.is_error)
+        images = tuple(each for each in value.images if not image_problem(each))
+        return ToolOutput(_not_blank(cut(str(value.text), limit)), value.is_error, images)
     reason = ""
-    for convert in (_text, as_text):
+    for convert in (_written, _as_text):
         try:
-            return ToolOutput(_not_blank(convert(value, limit)))
+            return convert(value, limit)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit too: values run their own code here
@@ -86,83 +90,98 @@ def _not_blank(text: str) -> str:
 # Values ---------------------------------------------------------------------------------------------------------
 
 
-def _text(value: Any, limit: int) -> str:
-    if value is None:
-        return NO_VALUE
-    plain = _plain(value, limit)
-    if isinstance(plain, str):
-        return cut(plain, limit)
-    return _json(plain, limit, () if plain is value else (id(value),))
+def _written(value: Any, limit: int) -> ToolOutput:
+    writer = _Writer(limit)
+    return ToolOutput(_not_blank(writer.text(value)), images=writer.images.files)
 
 
-def _json(value: Any, limit: int, inside: tuple[int, ...]) -> str:
-    written: list[str] = []
-    length = 0
-    pieces = _pieces(value, limit, inside)
-    for piece in pieces:
-        written.append(piece)
-        length += len(piece)
-        if limit and length > limit and next(pieces, None) is not None:
-            return f"{''.join(written)[:limit]}\n… [cut here: {len(value):,} items in all]"
-    return cut("".join(written), limit)
+def _as_text(value: Any, limit: int) -> ToolOutput:
+    return ToolOutput(_not_blank(as_text(value, limit)))
 
 
-def _pieces(value: Any, limit: int, inside: tuple[int, ...]) -> Iterator[str]:
-    """Yield the value as JSON in pieces, so that the caller can stop early."""
-    plain = _plain(value, limit)
-    if id(value) in inside:
-        yield '"[circular reference]"'
-    elif len(inside) > MAX_DEPTH:
-        yield '"[nested too deep]"'
-    elif isinstance(plain, Mapping):
-        yield "{"
-        for n, (key, each) in enumerate(plain.items()):
-            yield f"{', ' if n else ''}{_key(key, limit)}: "
-            yield from _pieces(each, limit, (*inside, id(value)))
-        yield "}"
-    elif _is_list(plain):
-        yield "["
-        for n, each in enumerate(plain):
-            if n:
-                yield ", "
-            yield from _pieces(each, limit, (*inside, id(value)))
-        yield "]"
-    else:
-        yield json.dumps(plain, ensure_ascii=False)
+class _Writer:
+    """Writes one value as text, and collects the images in it."""
 
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.images = ResultImages()
 
-def _key(key: Any, limit: int) -> str:
-    plain = _plain(key, limit)
-    return json.dumps(plain if isinstance(plain, str) else str(key), ensure_ascii=False)
+    def text(self, value: Any) -> str:
+        if value is None:
+            return NO_VALUE
+        plain = self._plain(value)
+        if isinstance(plain, str):
+            return cut(plain, self._limit)
+        return self._json(plain, () if plain is value else (id(value),))
+
+    def _json(self, value: Any, inside: tuple[int, ...]) -> str:
+        limit = self._limit
+        written: list[str] = []
+        length = 0
+        pieces = self._pieces(value, inside)
+        for piece in pieces:
+            written.append(piece)
+            length += len(piece)
+            if limit and length > limit and next(pieces, None) is not None:
+                return f"{''.join(written)[:limit]}\n… [cut here: {len(value):,} items in all]"
+        return cut("".join(written), limit)
+
+    def _pieces(self, value: Any, inside: tuple[int, ...]) -> Iterator[str]:
+        """Yield the value as JSON in pieces, so that the caller can stop early."""
+        plain = self._plain(value)
+        if id(value) in inside:
+            yield '"[circular reference]"'
+        elif len(inside) > MAX_DEPTH:
+            yield '"[nested too deep]"'
+        elif isinstance(plain, Mapping):
+            yield "{"
+            for n, (key, each) in enumerate(plain.items()):
+                yield f"{', ' if n else ''}{self._key(key)}: "
+                yield from self._pieces(each, (*inside, id(value)))
+            yield "}"
+        elif _is_list(plain):
+            yield "["
+            for n, each in enumerate(plain):
+                if n:
+                    yield ", "
+                yield from self._pieces(each, (*inside, id(value)))
+            yield "]"
+        else:
+            yield json.dumps(plain, ensure_ascii=False)
+
+    def _key(self, key: Any) -> str:
+        plain = self._plain(key)
+        return json.dumps(plain if isinstance(plain, str) else str(key), ensure_ascii=False)
+
+    def _plain(self, value: Any) -> Any:
+        """The value as text, number, mapping or list; the values inside are not converted yet."""
+        if value is None or type(value) in (str, bool, int, float, dict, list):
+            return value
+        if isinstance(value, enum.Enum):
+            return self._plain(value.value)
+        if (image := image_data(value)) is not None:
+            return self.images.add(image)
+        if isinstance(value, bytes | bytearray | memoryview):
+            return f"[{memoryview(value).nbytes:,} bytes]"
+        if _describes_itself(value):
+            return as_text(value, self._limit)
+        if isinstance(value, tuple) and hasattr(value, "_asdict"):
+            return value._asdict()
+        if isinstance(value, Mapping | str | bool | int | float) or _is_list(value):
+            return value
+        if isinstance(value, datetime.date | datetime.time):
+            return value.isoformat()
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+        if _is_model(value):
+            return value.model_dump(warnings=False)
+        if type(value).__module__ == "numpy":
+            return _numpy(value)
+        return as_text(value, self._limit)
 
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence | Set | ValuesView) and not isinstance(value, str)
-
-
-def _plain(value: Any, limit: int) -> Any:
-    """The value as text, number, mapping or list; the values inside are not converted yet."""
-    if value is None or type(value) in (str, bool, int, float, dict, list):
-        return value
-    if isinstance(value, enum.Enum):
-        return _plain(value.value, limit)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return f"[{memoryview(value).nbytes:,} bytes]"
-    if _describes_itself(value):
-        return as_text(value, limit)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return value._asdict()
-    if isinstance(value, Mapping | str | bool | int | float) or _is_list(value):
-        return value
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
-    if _is_model(value):
-        return value.model_dump(warnings=False)
-    if type(value).__module__ == "numpy":
-        return _numpy(value)
-    return as_text(value, limit)
 
 
 def _describes_itself(value: Any) -> bool:

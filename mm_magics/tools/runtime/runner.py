@@ -21,6 +21,7 @@ from mm_magics.text import replace_surrogates
 from mm_magics.tools.approval import Approve, Decision, Rules, standing_rule
 from mm_magics.tools.runtime.async_thread import StartCoroutine, coroutine_starter
 from mm_magics.tools.runtime.captured_output import CapturedOutput, route_output
+from mm_magics.tools.runtime.result_images import image_refusal, result_content
 from mm_magics.tools.runtime.results import NO_VALUE, failure_of, output_of
 from mm_magics.tools.runtime.timeout import TOOL_POLL_S, ToolTimeout
 from mm_magics.tools.schema.written_arguments import read_nested
@@ -74,6 +75,7 @@ class ToolRunner:
         tools: The tools that are offered, by name.
         rules: The user's approval rules.
         limits: The limits of each call.
+        model: The model that reads the results.
         stop: Set when the user presses Stop.
         approve: Decides the calls that require approval.
         altered: The ids of calls that must not run, because they may not be the calls that were shown.
@@ -85,16 +87,17 @@ class ToolRunner:
         tools: Mapping[str, Tool],
         rules: Rules,
         limits: ToolLimits,
+        model: str,
         stop: threading.Event,
         approve: Approve,
         altered: Collection[str] = (),
     ) -> None:
         self.calls, self._altered = calls, altered
-        self._tools, self._rules, self._limits = tools, rules, limits
+        self._tools, self._rules, self._limits, self._model = tools, rules, limits, model
         self._stop, self._approve = stop, approve
         self._results: dict[str, ToolResult] = {}
-        self.read: list[str] = []
-        """The tools with arguments that were JSON in a text, where the schema wants an object or an array."""
+        self.notes: list[str] = []
+        """Lines for the user about arguments that had to be read as JSON, and images that the model does not take."""
 
     @property
     def results(self) -> list[ToolResult]:
@@ -133,7 +136,7 @@ class ToolRunner:
             raise ToolError(f"There is no tool named {call.name!r}.", known)
         if (read := read_nested(call.input, tool.schema)) != call.input:
             call = call._replace(input=read)
-            self.read.append(call.name)
+            self._note(f"Arguments of {call.name} were JSON in a text, and were read as JSON.")
         try:
             return call, tool, tool.check(call.input)
         except ToolError:
@@ -196,14 +199,21 @@ class ToolRunner:
     def _end(self, each: _RunningCall, output: ToolOutput) -> ToolFinished:
         if printed := each.printed.text:
             text = "" if output.text == NO_VALUE else output.text
-            output = ToolOutput("\n\n".join(filter(None, [text, f"Printed:\n{printed}"])), output.is_error)
+            output = output._replace(text="\n\n".join(filter(None, [text, f"Printed:\n{printed}"])))
         return self._finish(each.call, output, seconds=time.monotonic() - each.began)
 
     def _finish(
         self, call: ToolCall, output: ToolOutput, outcome: ToolOutcome | None = None, seconds: float = 0.0
     ) -> ToolFinished:
+        if refusal := image_refusal(output, self._model):
+            self._note(f"{call.name}: {refusal}")
+            output = ToolOutput(f"{output.text}\n\n[{refusal}]", output.is_error)
         self._results[call.id] = result_of(call, output, outcome, seconds)
         return ToolFinished(call, self._results[call.id])
+
+    def _note(self, line: str) -> None:
+        if line not in self.notes:
+            self.notes.append(line)
 
 
 class _ApprovedCall(NamedTuple):
@@ -235,7 +245,8 @@ def result_of(
         seconds: How long it took.
     """
     text = replace_surrogates(output.text)
-    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": text}
+    content = result_content(text, output.images)
+    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": content}
     if output.is_error:
         block["is_error"] = True
     replaced = text != output.text

@@ -192,6 +192,38 @@ handle.update("second")
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("fig", ["[image 1, 200×100]"]),
+        ("print('drawn'); fig.axes[0]", ["drawn", "[image 1, 200×100]"]),
+        ("display(Image(data=png)); display(fig); 1", ["[image 1, 200×100]", "<Figure size 200x100 with 1 Axes>", "1"]),
+        ("display({'image/png': encoded, 'text/plain': 'a plot'}, raw=True)", ["[image 1, 200×100]"]),
+        ("display({'image/svg+xml': '<svg/>', 'text/plain': 'a plot'}, raw=True)", ["a plot"]),
+        (
+            "display({'image/png': 5, 'text/plain': 'a plot'}, raw=True); png[:9]",
+            ["a plot", "[image, 9 bytes: not sent"],
+        ),
+    ],
+)
+def test_figures_are_images_of_the_output(shell: InteractiveShell, code: str, lines: list[str]) -> None:
+    setup = """
+import base64, io
+from IPython.display import Image, display
+from matplotlib.figure import Figure
+fig = Figure(figsize=(2, 1), dpi=100)
+fig.subplots()
+file = io.BytesIO()
+fig.savefig(file)
+png = file.getvalue()
+encoded = base64.b64encode(png).decode()
+"""
+    output = run(setup + code, shell.user_ns, shell)
+    shown = output.text.splitlines()
+    assert [line[: len(want)] for line, want in zip(shown, lines, strict=True)] == lines
+    assert len(output.images) == any("image 1" in line for line in lines)
+
+
 def test_the_shells_history_does_not_change(shell: InteractiveShell) -> None:
     shell.run_cell("40 + 1", store_history=True)
     names = ("_", "__", "_i", "_ii", "In", "Out", "_oh", "_ih")

@@ -15,6 +15,7 @@ from mm_magics.errors import MCPServerError, UsageError
 from mm_magics.tools.mcp import connection, server
 from mm_magics.tools.mcp.servers import MCPServers
 from mm_magics.tools.tool import TOOL_NAME, ToolOutput
+from tests.prompt.test_image_file import saved
 from tests.tools.mcp.conftest import MANNERS, RUDE, alive, call, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.traced]
@@ -80,12 +81,33 @@ def test_tools_that_a_server_adds_are_listed_the_next_time(servers):
 def test_content_that_is_not_text_is_named_with_kind_and_size(manners):
     assert call(manners, "bad__image").text.splitlines() == [
         "two things",
-        "[image, image/png, 3,000 bytes: not sent to the model]",
+        "[image, image/png, 3,000 bytes: not sent to the model, because it is not PNG, JPEG, GIF or WebP]",
         "[audio, audio/wav, 2 bytes: not sent to the model]",
-        "[resource file:///a.bin, x/y, 4 bytes]",
+        "[resource file:///a.bin, x/y, 4 bytes: not sent to the model]",
     ]
     assert call(manners, "bad__structure") == ToolOutput('{"ü": [1, 2]}')
     assert call(manners, "bad__nothing") == ToolOutput("(nothing)")
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_images_are_what_their_bytes_are_and_other_data_is_named(manners, tmp_path, fail):
+    png = saved("PNG", size=(640, 480))
+    part = (len(png) + 2) // 3 * 4 // 8 * 4 // 4 * 3
+    (tmp_path / "plot.png").write_bytes(png)
+    output = call(manners, "bad__images", file=str(tmp_path / "plot.png"), fail=fail)
+    assert output.images == (png,)
+    assert output.is_error == fail
+    assert output.text.splitlines() == [
+        "Look:",
+        "[image 1, 640×480]",
+        "[image 1, 640×480]",
+        "[resource file:///plot.png] [image 1, 640×480]",
+        "[image, image/svg+xml, 19 bytes: not sent to the model, because it is not PNG, JPEG, GIF or WebP]",
+        "[image, image/png, 19 bytes: not sent to the model, because it is not PNG, JPEG, GIF or WebP]",
+        f"[image, image/png, {part:,} bytes: not sent to the model, because the file is damaged or incomplete]",
+        "[image, image/png: not sent to the model, because it is not base64]",
+        "[image, image/png, 0 bytes: not sent to the model, because it is not PNG, JPEG, GIF or WebP]",
+    ]
 
 
 def test_the_text_of_an_embedded_resource_reaches_the_model(manners):

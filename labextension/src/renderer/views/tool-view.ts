@@ -1,9 +1,11 @@
-// Shows a tool call with its arguments and results, folded unless it requires approval; and a result without its call.
+// Shows a tool call with its arguments and results, folded unless it requires approval or its result has images; and a
+// result without its call.
 // Arguments are shown as they stream and, once complete, as indented JSON.
 import { ApprovalView, type Decide } from './approval-view';
 import type { BlockView, BlockContext } from './block-view';
 import { element, setText } from '../element';
 import { GrowingText } from './growing-text';
+import { resultImages } from './image-view';
 import type { Block } from '../turn-state';
 import { duration, t } from '../strings';
 import { visible } from '../visible-characters';
@@ -42,6 +44,7 @@ function text(value: unknown): string {
 class ResultView {
   readonly el: HTMLElement;
   private readonly text: GrowingText;
+  private hasImages = false;
 
   constructor(block: Block) {
     const failed = block.head['is_error'] === true;
@@ -52,8 +55,13 @@ class ResultView {
     this.el.classList.toggle('mm-failed', failed);
   }
 
-  update(block: Block): void {
+  /** Return whether images were added. */
+  update(block: Block): boolean {
     this.text.update(block);
+    const images = this.hasImages ? [] : resultImages(block);
+    this.el.append(...images);
+    this.hasImages ||= images.length > 0;
+    return images.length > 0;
   }
 }
 
@@ -89,7 +97,7 @@ export class ToolView implements BlockView {
         this.results.set(result.key, view);
         this.el.append(view.el);
       }
-      view.update(result);
+      if (view.update(result)) this.el.open = true;
     }
     this.updateApproval(block, context);
     this.updateSummary(block, context);

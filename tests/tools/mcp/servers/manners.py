@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -15,7 +16,21 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 
 OBJECT = {"type": "object", "properties": {}}
-NAMES = ("pid", "slow", "die", "flood", "whisper", "image", "texts", "structure", "nothing", "wrong", "refuse", "env")
+NAMES = (
+    "pid",
+    "slow",
+    "die",
+    "flood",
+    "whisper",
+    "image",
+    "images",
+    "texts",
+    "structure",
+    "nothing",
+    "wrong",
+    "refuse",
+    "env",
+)
 ODD = ("with space/ümlaut", "x" * 80 + "1", "x" * 80 + "2")
 PAGE = 6
 
@@ -72,6 +87,29 @@ async def called(_context, params):
                 types.TextResourceContents(uri="file:///b", text=os.environ.get("SERVICE_KEY", "-")),
             ]
             return types.CallToolResult(content=[types.EmbeddedResource(resource=each) for each in resources])
+        case "images":
+            png = Path(arguments["file"]).read_bytes()
+            encoded = base64.b64encode(png).decode()
+            svg = base64.b64encode(b"<svg onload='x()'/>").decode()
+            blob = types.BlobResourceContents(
+                uri="file:///plot.png", blob=encoded, mime_type="application/octet-stream"
+            )
+            return types.CallToolResult(
+                content=[
+                    types.TextContent(text="Look:"),
+                    types.ImageContent(
+                        data="\n".join(encoded[n : n + 76] for n in range(0, len(encoded), 76)), mime_type="image/png"
+                    ),
+                    types.ImageContent(data=encoded, mime_type="text/html"),
+                    types.EmbeddedResource(resource=blob),
+                    types.ImageContent(data=svg, mime_type="image/svg+xml"),
+                    types.ImageContent(data=svg, mime_type="image/png"),
+                    types.ImageContent(data=encoded[: len(encoded) // 8 * 4], mime_type="image/png"),
+                    types.ImageContent(data="javascript:alert(1)", mime_type="image/png"),
+                    types.ImageContent(data="", mime_type="image/png"),
+                ],
+                is_error=bool(arguments.get("fail")),
+            )
         case "structure":
             return types.CallToolResult(content=[], structured_content={"ü": [1, 2]})
         case "misfit":
