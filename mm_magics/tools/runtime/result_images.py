@@ -45,7 +45,7 @@ class ResultImages:
 
 
 def image_refusal(output: ToolOutput, model: str) -> str:
-    """Return why the images of a result are not sent to this model, as a sentence; "" if they are or there are none."""
+    """Return why images of a result are not sent to this model, as a sentence; "" if it has none or all are sent."""
     if not output.images:
         return ""
     count = counted(len(output.images), "image")
