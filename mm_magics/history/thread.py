@@ -27,7 +27,8 @@ from mm_magics.history.versions import all_versions, succeed, use_version, versi
 class _Entry:
     """The turns of a cell, all answered in the same execution of it.
 
-    `run` identifies the execution, and `replaced` are the turns of the one before.
+    `run` identifies the execution, and `replaced` are the turns that the cell showed before. Turns that were forgotten
+    stay in it as long as the cell shows them.
     """
 
     turns: tuple[Turn, ...]
@@ -57,7 +58,6 @@ class History:
         self._order: list[str] = []
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._forgotten: set[str] = set()
-        self._removed: set[tuple[str, str]] = set()
         self._bases: dict[str, dict[str, str]] = {}
         self._stale: dict[tuple[str, str], tuple[int, bool]] = {}
         self._sources: dict[str, str] = {}
@@ -73,7 +73,8 @@ class History:
 
     def threads(self) -> Mapping[str, list[Turn]]:
         """Return the turns of every thread that has some, in order."""
-        return {name: self.turns(name) for name in dict.fromkeys(name for name, _ in self._entries)}
+        names = dict.fromkeys(name for (name, _), entry in self._entries.items() if self._active(entry))
+        return {name: self.turns(name) for name in names}
 
     def turns(self, thread: str) -> list[Turn]:
         """Return the turns of the thread in order, the turns that a fork shares first."""
@@ -83,9 +84,12 @@ class History:
         """Return where the thread was forked from: the `thread`, and the last shared `turn` with its `cell`."""
         return self._bases.get(thread)
 
+    def _active(self, entry: _Entry | None) -> tuple[Turn, ...]:
+        """Return the turns of the entry that were not forgotten."""
+        return tuple(turn for turn in entry.turns if turn.id not in self._forgotten) if entry else ()
+
     def _own(self, thread: str, order: list[str]) -> list[Turn]:
-        entries = (self._entries[thread, key] for key in order if (thread, key) in self._entries)
-        return [turn for entry in entries for turn in entry.turns]
+        return [turn for key in order for turn in self._active(self._entries.get((thread, key)))]
 
     def _shared(self, thread: str, visited: set[str]) -> list[Turn]:
         """Return the turns shared with the thread that this one was forked from.
@@ -104,21 +108,30 @@ class History:
 
     def _above_first_of(self, thread: str, parent: str, visited: set[str]) -> list[Turn]:
         """Return the parent's turns above the fork's first cell: what is shared once the last shared turn is gone."""
-        first = next((number for number, key in enumerate(self._order) if (thread, key) in self._entries), None)
+        own = (number for number, key in enumerate(self._order) if self._active(self._entries.get((thread, key))))
+        first = next(own, None)
         return [*self._shared(parent, visited | {parent}), *self._own(parent, self._order[:first])]
 
     def turn_of_cell(self, thread: str, cell_id: str | None) -> Turn | None:
         """Return the cell's last turn in the thread, if it has one from before the current execution."""
         entry = self._entries.get((thread, cell_id)) if cell_id else None
-        return entry.turns[-1] if entry and not self._is_current(entry) else None
+        return next(reversed(self._active(entry)), None) if entry and not self._is_current(entry) else None
+
+    def shown_turn(self, thread: str, cell_id: str | None) -> Turn | None:
+        """Return the turn that the cell shows until its next answer replaces it, if there is one.
+
+        Unlike `turn_of_cell`, it may have been forgotten, or be in another thread.
+        """
+        entry = self._current_entry((thread, cell_id or ""))
+        number = len(entry.turns)
+        return entry.replaced[number] if number < len(entry.replaced) else None
 
     def _is_current(self, entry: _Entry) -> bool:
         return self.run != "" and entry.run == self.run
 
     def keys(self) -> dict[str, str]:
         """Return the id of the cell of each turn by turn id, for turns that have a cell."""
-        cells = [(key, entry) for (_, key), entry in self._entries.items() if entry.turns[0].cell_id]
-        return {turn.id: key for key, entry in cells for turn in entry.turns}
+        return {turn.id: key for (_, key), entry in self._entries.items() for turn in entry.turns if turn.cell_id}
 
     def context_turns(self, thread: str, cell_id: str | None, context: Context = "above") -> list[Turn]:
         """Return the turns that a prompt in this cell sees.
@@ -129,7 +142,7 @@ class History:
             context: `above`: the turns above the cell; `all`: those of all other cells; `none`; or the last N above.
         """
         entry = self._entries.get((thread, cell_id or ""))
-        return self._seen(thread, cell_id, context, entry.turns if entry and self._is_current(entry) else ())
+        return self._seen(thread, cell_id, context, self._active(entry) if entry and self._is_current(entry) else ())
 
     def uncertain_turns(self, thread: str, context: Context = "above") -> list[Turn]:
         """Return the turns that `context_turns` leaves out because their cells are uncertain."""
@@ -156,12 +169,13 @@ class History:
 
     def edited(self) -> set[tuple[str, str]]:
         """Return the places of the turns whose cell has another text in the document than the one they answered."""
-        turns = (turn for entry in self._entries.values() for turn in entry.turns)
+        turns = (turn for entry in self._entries.values() for turn in self._active(entry))
         return {turn.place for turn in turns if self._is_edited(turn)}
 
     def removed(self) -> set[tuple[str, str]]:
-        """Return the places of the turns that were forgotten although the document shows them: they are not sent."""
-        return set(self._removed)
+        """Return the places of the turns that were forgotten although their cells show them: they are not sent."""
+        turns = (turn for entry in self._entries.values() for turn in entry.turns if turn.cell_id)
+        return {turn.place for turn in turns if turn.id in self._forgotten}
 
     def _is_edited(self, turn: Turn) -> bool:
         source = self._sources.get(turn.cell_id or "")
@@ -206,15 +220,15 @@ class History:
     def _context_of(self, turn: Turn) -> list[Turn] | None:
         """Return the turns that a turn of this history sees; None if it is not in the history."""
         for (_, key), entry in self._entries.items():
-            for number, each in enumerate(entry.turns):
+            for number, each in enumerate(active := self._active(entry)):
                 if each is turn:
-                    return self._seen(turn.thread, key, turn.context, entry.turns[:number])
+                    return self._seen(turn.thread, key, turn.context, active[:number])
         return None
 
     # Writing
 
     def put(self, turn: Turn) -> Turn:
-        """Add the turn, or replace what its cell has from an earlier execution, which becomes a version of it.
+        """Add the turn, or replace what its cell shows from an earlier execution, which becomes a version of it.
 
         Returns:
             The turn with its versions.
@@ -224,30 +238,34 @@ class History:
             self._order.append(place[1])
         entry = self._current_entry(place)
         turn = self.with_versions(turn)
-        if self.has_document:  # the notebook shows this answer, and none of another thread any more
-            self._entries = {
-                (thread, key): each
-                for (thread, key), each in self._entries.items()
-                if key != place[1] or thread == turn.thread or self._is_current(each)
-            }
+        for other in self._other_threads(place):  # the cell shows this answer, and none of another thread any more
+            self._entries[other] = _Entry((), time.time(), self.run, replaced=self._entries[other].turns)
         self._pinned.pop(place, None)
         self._sources.pop(place[1], None)
-        self._removed = {removed for removed in self._removed if removed[0] != turn.cell_id}
+        self._forgotten -= {version.id for version in all_versions(turn)}
         self._entries[place] = replace(entry, turns=(*entry.turns, turn), put_at=time.time())
         return turn
 
     def with_versions(self, turn: Turn) -> Turn:
         """Return the turn as `put` would store it now, with what it replaces among its versions."""
-        entry = self._current_entry((turn.thread, turn.cell_id or f"turn {turn.id}"))
-        number = len(entry.turns)
-        return succeed(turn, entry.replaced[number], self.max_versions) if number < len(entry.replaced) else turn
+        shown = self.shown_turn(turn.thread, turn.cell_id or f"turn {turn.id}")
+        return succeed(turn, shown, self.max_versions) if shown else turn
 
     def _current_entry(self, place: tuple[str, str]) -> _Entry:
-        """Return the entry of the current execution."""
+        """Return the entry of the current execution. It replaces what the cell shows, if need be in other threads."""
         entry = self._entries.get(place)
         if entry is not None and self._is_current(entry):
             return entry
-        return _Entry((), 0.0, self.run, replaced=entry.turns if entry else ())
+        shown = entry.turns if entry else ()
+        others = (turn for other in self._other_threads(place) for turn in self._entries[other].turns)
+        return _Entry((), 0.0, self.run, replaced=shown or tuple(others))
+
+    def _other_threads(self, place: tuple[str, str]) -> list[tuple[str, str]]:
+        """Return the places of the cell in other threads that it has from an earlier execution."""
+        if not self.has_document:
+            return []
+        places = self._entries.items()
+        return [each for each, entry in places if each[1] == place[1] and each != place and not self._is_current(entry)]
 
     def use_version(self, turn: Turn, number: int, *, pinned: bool = False) -> Turn:
         """Make another version of a turn of this history active, and return it.
@@ -293,15 +311,8 @@ class History:
         return len(own) + shared
 
     def forget(self, turn: Turn) -> None:
-        """Forget one turn with its versions, even if the document still contains it."""
+        """Forget one turn with its versions, even if its cell still shows it. The cell's next answer keeps it."""
         self._forgotten |= {version.id for version in all_versions(turn)}
-        if self.has_document and turn.cell_id:
-            self._removed.add(turn.place)
-        entries = {
-            place: replace(entry, turns=tuple(each for each in entry.turns if each.id != turn.id))
-            for place, entry in self._entries.items()
-        }
-        self._entries = {place: entry for place, entry in entries.items() if entry.turns}
 
     def fork(self, thread: str, name: str, cell_id: str | None = None) -> int:
         """Start a thread that shares the turns of another one above the cell, and return how many it shares.
@@ -331,11 +342,9 @@ class History:
         self.uncertain = frozenset()
         saved: dict[tuple[str, str], list[Turn]] = {}
         for turn in document.turns():
-            if turn.id not in self._forgotten:
-                place = turn.thread, str(turn.cell_id)
-                saved.setdefault(place, []).append(self._pinned_version(place, turn))
+            place = turn.thread, str(turn.cell_id)
+            saved.setdefault(place, []).append(self._pinned_version(place, turn))
         in_document = {(turn.thread, turn.id) for turn in document.turns()}
-        self._removed = {turn.place for turn in document.turns() if turn.id in self._forgotten}
 
         def elsewhere(place: tuple[str, str], entry: _Entry) -> bool:
             """Whether the document has the turns in another cell, which means that this one was taken for it."""
@@ -356,10 +365,11 @@ class History:
         newer_cells = {key for _, key in newer} - document.remembered
         self._sources = {cell.id: cell.source for cell in document.cells if cell.id not in newer_cells}
         self._edited = {}
-        self._bases |= {turn.thread: dict(turn.base) for turns in saved.values() for turn in turns if turn.base}
-        self._entries = {place: _Entry(tuple(turns), -math.inf) for place, turns in saved.items()} | newer
-        new = (turn for place, turns in saved.items() if place not in newer for turn in turns)
-        return sum(turn.id not in known for turn in new)
+        entries = {place: _Entry(tuple(turns), -math.inf) for place, turns in saved.items()}
+        active = {place: self._active(entry) for place, entry in entries.items()}
+        self._bases |= {turn.thread: dict(turn.base) for turns in active.values() for turn in turns if turn.base}
+        self._entries = entries | newer
+        return sum(turn.id not in known for place in active.keys() - newer.keys() for turn in active[place])
 
     def rename(self, moved: Mapping[str, str]) -> None:
         """Move the turns of cells to the ids that the cells have in the document."""

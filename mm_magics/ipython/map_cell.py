@@ -72,7 +72,7 @@ class MapCells:
         if dry_run:
             print(estimate(job))
             return
-        earlier = self._session.history.turn_of_cell(job.prompt.thread, cell_id)
+        earlier = self._session.history.shown_turn(job.prompt.thread, cell_id)
         run = MapRun(job, self._session.history, stop)
         try:
             show_turn(run, self._shell, stop, quiet=quiet, earlier=earlier, page=self._page)

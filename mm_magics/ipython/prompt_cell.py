@@ -118,7 +118,7 @@ class PromptCells:
             prompt.notes.append(f"{missing} {hint}")
         prompt.notes.extend(once_note)
         stop = self._stop = threading.Event()
-        earlier = self._session.history.turn_of_cell(prompt.thread, cell_id)
+        earlier = self._session.history.shown_turn(prompt.thread, cell_id)
         turn = show_turn(
             self._session.stream(prompt, stop=stop),
             self._shell,

@@ -144,7 +144,7 @@ class Answer:
     def _is_first(self) -> bool:
         """Whether the cell has no other turn. It shows this one, even if nothing was received."""
         prompt = self.prompt
-        return prompt.cell_id is not None and self._history.turn_of_cell(prompt.thread, prompt.cell_id) is None
+        return prompt.cell_id is not None and self._history.shown_turn(prompt.thread, prompt.cell_id) is None
 
     def close(self) -> Turn:
         """End the turn, if it is still running, and return it."""

@@ -315,6 +315,43 @@ def test_the_next_execution_replaces_all_turns_and_keeps_them_as_versions() -> N
     assert texts(history, "main") == ["two"]
 
 
+def run_in_threads(history: History, run: str, *threads: str) -> list[Turn]:
+    """Run one execution of a cell that asks once in each of the threads, and return its turns."""
+    history.run = run
+    turns = [history.put(turn("q", f"{thread} {run}", cell_id="a", thread=thread)) for thread in threads]
+    history.run = ""
+    return turns
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "versions"),
+    [
+        (["main"], ["side"], [["main 1"]]),
+        (["side"], ["main"], [["side 1"]]),
+        (["main", "side"], ["main", "side"], [["main 1"], ["side 1"]]),
+        (["main", "side"], ["side", "main"], [["side 1"], ["main 1"]]),
+        (["main"], ["side", "main"], [["main 1"], ["main 1"]]),
+        (["main", "side"], ["new", "new"], [["main 1"], ["side 1"]]),
+    ],
+)
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_a_cell_that_is_asked_again_in_another_thread_keeps_what_it_showed(
+    before: list[str], after: list[str], versions: list[list[str]], is_removed: bool
+) -> None:
+    history = History()
+    history.follow(page(saved_at=0.0))
+    for each in run_in_threads(history, "1", *before):
+        if is_removed:
+            history.forget(each)
+    turns = run_in_threads(history, "2", *after)
+    assert [[version.text for version in each.versions] for each in turns] == versions
+    shown = {thread: texts(history, thread) for thread in dict.fromkeys(after)}
+    assert {name: [each.text for each in turns] for name, turns in history.threads().items()} == shown
+    assert sum(map(len, shown.values())) == len(after)
+    (again,) = run_in_threads(history, "3", before[0])
+    assert again.versions
+
+
 def test_the_turn_of_a_cell_is_one_from_before_the_execution() -> None:
     history = History()
     run_cell(history, "1", "loop", "one", "two")

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from mm_magics.errors import EndpointError
 from mm_magics.history.cell_matching import Execution
 from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.history.versions import use_version
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.session import Session
+from mm_magics.simulator import Simulator
 from tests.ipython.test_commands import output
 
 NOTE = "The answer in cell 2 of page.ipynb is not sent: %minimax undo or clear removed it."
@@ -103,6 +106,48 @@ def test_another_version_of_a_removed_turn_is_removed_too(page: Page) -> None:
     page.shown["b"] = page.shown["b"].versions[0]
     assert page.ask("c") == [NOTE]
     assert page.marks == {"b": {page.shown["b"].id: MARK}}
+
+
+@pytest.mark.parametrize("commands", [["undo"], ["undo", "undo"], ["clear"], ["undo", "clear"]])
+def test_a_removed_turn_is_a_version_of_the_next_one(page: Page, commands: list[str]) -> None:
+    earlier = dict(page.shown)
+    for command in commands:
+        page.run(command)
+    for id_ in "ba":
+        page.ask(id_)
+        assert [version.id for version in page.shown[id_].versions] == [earlier[id_].id]
+    page.describe()
+    assert [turn.place for turn in page.session.history.turns("main")] == [page.shown[id_].place for id_ in "ab"]
+    assert "removed" not in str(page.marks)
+    page.shown["a"] = use_version(page.shown["a"], 1)  # the reader has chosen it, so it is sent again
+    page.ask("c")
+    assert "removed" not in str(page.marks)
+    assert [turn.id for turn in page.session.history.turns("main")][:1] == [earlier["a"].id]
+
+
+def test_a_turn_that_was_removed_before_a_restart_is_a_version_of_the_next_one(
+    page: Page, endpoint: Simulator
+) -> None:
+    earlier = page.shown["b"]
+    page.run("undo")
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:
+        restarted = Page(session)
+        restarted.shown = page.shown
+        restarted.ask("b")
+        assert [version.id for version in restarted.shown["b"].versions] == [earlier.id]
+
+
+def test_a_removed_turn_stays_if_nothing_is_received(page: Page) -> None:
+    earlier = page.shown["b"]
+    page.run("undo")
+    page.describe()
+    with pytest.raises(EndpointError):
+        page.session.ask("[[simulator: fault=overloaded]]", cell_id="b", thread="main")
+    page.live.send_marks()
+    assert page.marks == {"b": {earlier.id: MARK}}
+    assert page.session.history.shown_turn("main", "b") == earlier
+    page.ask("b")
+    assert [version.id for version in page.shown["b"].versions] == [earlier.id]
 
 
 def test_a_deleted_cell_is_not_reported(page: Page) -> None:

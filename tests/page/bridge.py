@@ -97,12 +97,16 @@ class Page:
     def settle(self) -> None:
         """Let the kernel handle what waits, until the pages and the kernel have nothing to do."""
         assert self.server
-        while True:
-            for page in self.server.pages:
-                page.call("settle")
-            if self.kernel.is_idle:
+        for _ in range(100):
+            waiting = [page for page in self.server.pages if page.call("settle")]
+            if not self.kernel.is_idle:
+                self.kernel.process()
+            elif waiting:
+                for page in waiting:
+                    page.call("wait")
+            else:
                 return
-            self.kernel.process()
+        raise PageError("the page does not come to rest")
 
     def run(
         self,

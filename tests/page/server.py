@@ -112,7 +112,8 @@ class Server:
         name = "/".join(path)
         match method:
             case "GET":
-                return 200, self._contents.get(name, content="content=1" in url, type="notebook")
+                has_content, has_hash = ("content=1" in url), ("hash=1" in url)
+                return 200, self._contents.get(name, content=has_content, type="notebook", require_hash=has_hash)
             case "PUT":
                 return 200, self._contents.save(given, name)
             case "PATCH":

@@ -142,6 +142,7 @@ class ShownNotebook(RuleBasedStateMachine):
         known = {turn.id: turn for turn in magics.session.history.turns("main")} if magics else {}
         for cell in self.cells:
             if cell.record and cell.turn_id not in self.asked:
+                self.removed -= cell.turn_ids
                 # A turn without an answer is shown, but is not in the history.
                 turns = [turn for turn in (known.get(cell.turn_id), Turn.from_record(cell.record)) if turn]
                 turn = max(turns, key=lambda turn: len(dumped(turn.closed)))  # the kernel may know only a part
@@ -152,10 +153,9 @@ class ShownNotebook(RuleBasedStateMachine):
         assert dumped(messages) == dumped(self.messages(cells, at, prompt)), f"cell {at} of\n{shown}"
 
     def check_versions(self, before: Shown, after: Shown) -> None:
-        """The answer that a new one replaces is a version of it."""
+        """The answer that a new one replaces is a version of it, also if a command had removed it."""
         if before.turn_id and after.record and after.turn_id != before.turn_id:
-            versions = [each["id"] for each in after.record.get("versions", [])]
-            assert not self.asked[before.turn_id].turn.closed or before.turn_id in versions
+            assert not self.asked[before.turn_id].turn.closed or before.turn_id in after.turn_ids, str(after)
 
     def check_marks(self) -> None:
         """A turn is marked as stale if and only if its context is not the one that it answered, and as edited if the

@@ -1,6 +1,7 @@
 // The page: one notebook at a time in JupyterLab's own widgets, with our plugins, driven by the test.
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { CodeMirrorEditor } from '@jupyterlab/codemirror';
+import type { YNotebook } from '@jupyter/ydoc';
 import { Context } from '@jupyterlab/docregistry';
 import {
   NotebookActions,
@@ -61,9 +62,22 @@ interface Handling {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** The timeouts of 100 to 500 ms: they are called when the test says so (`start.mjs`). */
+declare const heldTimers: Map<unknown, () => void>;
+
+/** Answer a dialog as a user who continues: a kernel that was killed has one, and a file that another page saved. */
+function answerDialog(): void {
+  const dialog = document.querySelector('.jp-Dialog');
+  const button =
+    dialog?.querySelector<HTMLElement>('.jp-mod-warn') ??
+    dialog?.querySelector<HTMLElement>('.jp-mod-accept');
+  button?.click();
+}
+
 /** Wait until the page has nothing to do: its messages, its frames, its promises, and timeouts of 0 ms. */
 async function settled(): Promise<void> {
   for (let round = 0; round < 2; round++) {
+    answerDialog();
     await pause(1);
     for (const { sessionContext } of panels) {
       const kernel = sessionContext.session?.kernel as Handling | null | undefined;
@@ -142,9 +156,7 @@ function shown(): object[] {
 
 /** Save the notebook, and overwrite the file if another page has saved it. */
 async function save(): Promise<void> {
-  const overwrite = setInterval(() => {
-    document.querySelector<HTMLElement>('.jp-Dialog .jp-mod-warn')?.click();
-  }, 5);
+  const overwrite = setInterval(answerDialog, 5);
   try {
     await panel().context.save();
   } finally {
@@ -256,15 +268,22 @@ const COMMANDS: Record<string, (...values: never[]) => unknown> = {
     return saved;
   },
   settle: () => undefined,
+  /** Let so much time pass that the timeouts which are held by now end. */
+  wait: () => {
+    for (const [timer, end] of [...heldTimers]) if (heldTimers.delete(timer)) end();
+  },
 };
 
 async function answer(id: unknown, call: unknown, values: unknown): Promise<void> {
   try {
     const command = COMMANDS[String(call)];
     if (!command) throw new Error(`unknown command ${String(call)}`);
+    // Yjs undoes what happens within half a second together, and no user is as fast as this.
+    for (const { content } of panels)
+      (content.model?.sharedModel as YNotebook | undefined)?.undoManager.stopCapturing();
     const result = await command(...(values as never[]));
     await settled();
-    send({ id, result: result ?? null });
+    send({ id, result: call === 'settle' ? heldTimers.size : (result ?? null) });
   } catch (error) {
     send({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }

@@ -45,6 +45,20 @@ Object.assign(globalThis, {
     if (typeof frame === 'object') clearImmediate(frame);
   },
 });
+// Time passes when the test says so: a report that waits for 300 ms is sent before the next command on a slow machine too.
+const held = new Map();
+const { setTimeout: startTimer, clearTimeout: clearTimer } = globalThis;
+globalThis.setTimeout = (call, ms = 0, ...values) => {
+  if (ms < 100 || ms > 500) return startTimer(call, ms, ...values);
+  const timer = startTimer(() => {}, 0);
+  held.set(timer, () => call(...values));
+  return timer;
+};
+globalThis.clearTimeout = (timer) => {
+  held.delete(timer);
+  clearTimer(timer);
+};
+globalThis.heldTimers = held;
 // Nothing is laid out, and jsdom needs most of the time to match style sheets.
 const noStyle = document.createElement('div').style;
 document.defaultView.getComputedStyle = globalThis.getComputedStyle = () => noStyle;
