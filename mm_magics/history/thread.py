@@ -365,10 +365,10 @@ class History:
         newer_cells = {key for _, key in newer} - document.remembered
         self._sources = {cell.id: cell.source for cell in document.cells if cell.id not in newer_cells}
         self._edited = {}
-        entries = {place: _Entry(tuple(turns), -math.inf) for place, turns in saved.items()}
-        active = {place: self._active(entry) for place, entry in entries.items()}
+        shown = {place: _Entry(tuple(turns), -math.inf) for place, turns in saved.items()}
+        active = {place: self._active(entry) for place, entry in shown.items()}
         self._bases |= {turn.thread: dict(turn.base) for turns in active.values() for turn in turns if turn.base}
-        self._entries = entries | newer
+        self._entries = shown | newer
         return sum(turn.id not in known for place in active.keys() - newer.keys() for turn in active[place])
 
     def rename(self, moved: Mapping[str, str]) -> None:

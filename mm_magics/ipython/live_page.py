@@ -34,10 +34,14 @@ class _Output(NamedTuple):
 
 
 class LivePage:
-    """The page of one session. If several pages show the notebook, it is the one that described it last."""
+    """The page of one session. If several pages show the notebook, it is the one that described it last.
+
+    `recorded_outputs` is how many final outputs were recorded.
+    """
 
     def __init__(self, session: Session, scheduled: ScheduledCells) -> None:
         self._session, self._scheduled = session, scheduled
+        self.recorded_outputs = 0
         self._send: Send | None = None
         self._sent_marks: dict[Send, Marks] = {}
         """The marks that each page shows."""
@@ -74,6 +78,7 @@ class LivePage:
 
     def record_output(self, cell_id: str | None, turn: Turn, make: Callable[[], CellOutput], *, replayed: bool) -> None:
         """Record the final output of a turn, in case no page was connected to receive it."""
+        self.recorded_outputs += 1
         if cell_id:
             run = self._session.history.run
             earlier = [each for each in self._outputs.get(cell_id, ()) if run and each.run == run]

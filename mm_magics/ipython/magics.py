@@ -43,7 +43,8 @@ class MiniMaxMagics(Magics):
         self._follow_notebook()
         try:
             if cell is not None:
-                return self.prompt_cells.run(cell, arguments.parse(line))
+                with self.prompt_cells.earlier_answer_kept():
+                    return self.prompt_cells.run(cell, arguments.parse(line))
             from mm_magics.ipython import commands
 
             return commands.run(commands.Context(self.session, self.shell, self.prompt_cells, self.page), line)

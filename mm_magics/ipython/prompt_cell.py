@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mm_magics import interrupts
 from mm_magics.api.messages import Block
 from mm_magics.api.models import takes_images
 from mm_magics.display.answer_format import parse_answer
@@ -20,7 +22,7 @@ from mm_magics.ipython import arguments, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.namespace import lookup
-from mm_magics.ipython.turn_output import show_turn
+from mm_magics.ipython.turn_output import show_earlier, show_turn
 from mm_magics.prompt import template
 from mm_magics.prompt.attachments import attach
 from mm_magics.prompt.images import PromptImages, image_blocks
@@ -65,6 +67,19 @@ class PromptCells:
     def stop(self) -> None:
         """Stop the cell that is running."""
         self._stop.set()
+
+    @contextmanager
+    def earlier_answer_kept(self) -> Iterator[None]:
+        """Show the answer of the running cell again if no prompt is sent while it is entered."""
+        recorded = self._page.recorded_outputs
+        try:
+            yield
+        finally:
+            thread = self._session.settings.value("thread")
+            earlier = self._session.history.shown_turn(thread, self._cell_id())
+            if earlier and self._page.recorded_outputs == recorded:
+                with interrupts.deferred():
+                    show_earlier(earlier, self._shell, self._page)
 
     def run(self, text: str, flags: dict[str, Any], visible_cells: Sequence[CellRun] | None = None) -> None:
         """Send the text of a prompt cell to the model and show the answer.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
@@ -69,20 +70,14 @@ def show_turn(
         failure = error
         raise
     except KeyboardInterrupt:
-        partial = "The partial response is kept." if stream.has_content else "No response was received."
-        raise TurnInterruptedError("Interrupted.", partial) from None
+        advice = "The partial response is kept." if stream.has_content else "No response was received."
+        raise TurnInterruptedError("Interrupted.", advice) from None
     finally:
         with interrupts.deferred():
             turn = stream.close()
             if not stream.has_content and earlier is not None:
                 turn, notes = earlier, [*notes, "No response was received this time; this is the earlier answer."]
-
-            def output() -> CellOutput:
-                from mm_magics.display.mime_bundle import make_bundle, output_metadata
-
-                bundle = make_bundle(turn, answer_format=answer_format, quiet=quiet, notes=notes)
-                return {"data": bundle, "metadata": output_metadata(notes)}
-
+            output = partial(_output, turn, notes, answer_format, quiet)
             _finish(view, shell, output())
             if failure is not None and turn.error and not quiet:
                 # a log, such as papermill's, has the error and not the output above it
@@ -92,6 +87,22 @@ def show_turn(
             if page is not None:
                 page.record_output(stream.prompt.cell_id, turn, output, replayed=replayed)
     return turn
+
+
+def show_earlier(turn: Turn, shell: Any, page: LivePage) -> None:
+    """Show the turn of a cell again, which runs without sending a prompt."""
+    output = partial(_output, turn, ["Nothing was sent this time; this is the earlier answer."])
+    _finish(None, shell, output())
+    page.record_output(turn.cell_id, turn, output, replayed=False)
+
+
+def _output(
+    turn: Turn, notes: Sequence[str], answer_format: AnswerFormat = "markdown", quiet: bool = False
+) -> CellOutput:
+    from mm_magics.display.mime_bundle import make_bundle, output_metadata
+
+    bundle = make_bundle(turn, answer_format=answer_format, quiet=quiet, notes=notes)
+    return {"data": bundle, "metadata": output_metadata(notes)}
 
 
 def _display_copy(turn: Turn, answer_format: AnswerFormat) -> None:

@@ -125,9 +125,7 @@ def test_a_removed_turn_is_a_version_of_the_next_one(page: Page, commands: list[
     assert [turn.id for turn in page.session.history.turns("main")][:1] == [earlier["a"].id]
 
 
-def test_a_turn_that_was_removed_before_a_restart_is_a_version_of_the_next_one(
-    page: Page, endpoint: Simulator
-) -> None:
+def test_a_turn_that_was_removed_before_a_restart_is_a_version_of_the_next_one(page: Page, endpoint: Simulator) -> None:
     earlier = page.shown["b"]
     page.run("undo")
     with Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:

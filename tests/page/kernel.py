@@ -98,6 +98,7 @@ class Kernel:
         self.control_handlers: dict[str, Callable[..., Any]] = {"comm_info_request": self._on_comm_info_request}
         self._send = send
         self._queue: deque[Message] = deque()
+        self._aborted: list[Message] = []
         self._has_displayed = False
         self._session = uuid.uuid4().hex
         _Shell.clear_instance()
@@ -228,8 +229,12 @@ class Kernel:
         return {"status": "ok"}
 
     def _on_execute_request(self, message: Message) -> Message:
+        """Run a cell. As in an ipykernel, an error in it aborts the cells that wait, and only these."""
+        if any(each is message for each in self._aborted):
+            return {"status": "aborted"}
         content, out = message["content"], io.StringIO()
         self.page = message["header"]["session"]
+        self.publish("execute_input", {"code": content["code"], "execution_count": self.shell.execution_count})
         with contextlib.redirect_stdout(out):
             result = self.shell.run_cell(content["code"], store_history=not content["silent"])
         if out.getvalue():
@@ -243,6 +248,7 @@ class Kernel:
         }
         error = result.error_before_exec or result.error_in_exec
         if error is not None:
+            self._aborted = [*self._queue] if content["stop_on_error"] else []
             reply |= {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
         return reply
 

@@ -11,6 +11,7 @@ import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import type { OneTimeSettings } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
 import { AnswerPlaces } from './answer-places';
+import { KeptAnswers } from './kept-answers';
 import { KernelComms } from './kernel-comms';
 import { eachNotebook } from './open-notebooks';
 import { isCodeCell, turnOutputOf } from './prompt-cell';
@@ -91,6 +92,7 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
       });
       commsOf.set(content, comms);
       new AnswerPlaces(panel);
+      new KeptAnswers(panel);
       new RunningTurns(panel);
     });
     NotebookActions.executionScheduled.connect((_, { notebook, cell }) => {

@@ -4,6 +4,7 @@
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { Cell, CodeCell, ICellModel } from '@jupyterlab/cells';
 import { KernelMessage } from '@jupyterlab/services';
+import { Signal } from '@lumino/signaling';
 
 /** The part of a code cell that has the request of its last run. */
 interface Requested {
@@ -11,6 +12,10 @@ interface Requested {
 }
 
 export class RunningCells {
+  /** Emitted with a cell that is about to be sent to the kernel. */
+  readonly queued = new Signal<this, Cell>(this);
+  /** Emitted when a request with an id has ended, or its kernel is gone. */
+  readonly ended = new Signal<this, { readonly cell: string; readonly request: string }>(this);
   private static readonly instances = new WeakMap<ISessionContext, RunningCells>();
 
   /** The cell of each request, by the id of the request. A request that has no id (yet) has a symbol instead. */
@@ -31,14 +36,14 @@ export class RunningCells {
   private constructor(sessionContext: ISessionContext) {
     sessionContext.iopubMessage.connect((_, message) => {
       if (KernelMessage.isStatusMsg(message) && message.content.execution_state === 'idle')
-        this.cells.delete(requestId(message));
+        this.end([requestId(message)]);
     });
     sessionContext.statusChanged.connect((_, status) => {
       if (status === 'restarting' || status === 'autorestarting' || status === 'dead')
-        this.cells.clear();
+        this.end([...this.cells.keys()]);
     });
     sessionContext.kernelChanged.connect(() => {
-      this.cells.clear();
+      this.end([...this.cells.keys()]);
     });
   }
 
@@ -47,8 +52,9 @@ export class RunningCells {
     return new Set(this.cells.values());
   }
 
-  /** Record that a cell is about to be sent to the kernel. */
+  /** Record that a cell is about to be sent to the kernel. Its outputs are still those of its last run. */
   scheduled(cell: Cell): void {
+    this.queued.emit(cell);
     const { id } = cell.model;
     const key = Symbol(id);
     this.cells.set(key, id);
@@ -61,6 +67,15 @@ export class RunningCells {
       if (!future || future === earlier || !this.cells.delete(key)) return;
       this.cells.set(future.msg.header.msg_id, id);
     });
+  }
+
+  private end(requests: readonly (string | symbol)[]): void {
+    const ended = requests.flatMap((request) => {
+      const cell = this.cells.get(request);
+      return cell !== undefined && this.cells.delete(request) ? [{ cell, request }] : [];
+    });
+    for (const { cell, request } of ended)
+      if (typeof request === 'string') this.ended.emit({ cell, request });
   }
 
   /** Remember the source of a cell and its edits, to recognize the cell that it is merged into. */

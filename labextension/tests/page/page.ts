@@ -182,6 +182,11 @@ const COMMANDS: Record<string, (...values: never[]) => unknown> = {
     select(at);
     void NotebookActions.run(notebook(), panel().sessionContext).catch(() => undefined);
   },
+  /** Start running a cell and all below it. */
+  runBelow: (at: number) => {
+    select(at);
+    void NotebookActions.runAllBelow(notebook(), panel().sessionContext).catch(() => undefined);
+  },
   setSource: (at: number, source: string) => {
     notebook().widgets[at]!.model.sharedModel.setSource(source);
   },
@@ -256,6 +261,7 @@ const COMMANDS: Record<string, (...values: never[]) => unknown> = {
       await Promise.resolve();
     }
   },
+  trusted: () => notebook().widgets.map(({ model }) => isCodeCell(model) && model.trusted),
   save,
   restart: () => panel().sessionContext.restartKernel(),
   status: () => panel().sessionContext.kernelDisplayStatus,

@@ -14,4 +14,5 @@ def explain(context: Context, rest: str) -> None:
     failed = context.prompt_cells.recorder.last_error if context.prompt_cells else None
     if context.prompt_cells is None or failed is None:
         raise UsageError("No cell in this kernel has raised an error.", "Run %minimax explain after one has.")
-    context.prompt_cells.run(PROMPT, {**arguments.parse(rest), "raw": True, "sees": "none"}, [failed])
+    with context.prompt_cells.earlier_answer_kept():
+        context.prompt_cells.run(PROMPT, {**arguments.parse(rest), "raw": True, "sees": "none"}, [failed])
