@@ -181,6 +181,7 @@ class Endpoint:
         self._issued.add(message.content, paused=message.stop_reason == "pause_turn")
         if self._signer:
             self._signer.add(message.content)
+            message = replace(message, empty_signature=True)
         rate = self.rate if answer.rate is None else answer.rate
         plan = build_plan(message, request.stream, rate or None)
         if fault:

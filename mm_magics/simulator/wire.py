@@ -45,7 +45,8 @@ def json_plan(status: int, value: object, request_id: str, *more: tuple[str, str
 class Reply:
     """A message to send. `cut_json` is the start of the last call's input if `max_tokens` truncated it.
 
-    `base_resp` is MiniMax's own status beside the message. A stream has it only in case of an error.
+    `base_resp` is MiniMax's own status beside the message. A stream has it only in case of an error. With
+    `empty_signature` a streamed block of thinking starts with one, as those of Anthropic's endpoint do.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Reply:
     answer: ScriptedAnswer
     cut_json: str | None = None
     base_resp: tuple[int, str] = (0, "")
+    empty_signature: bool = False
 
     @property
     def usage(self) -> dict[str, int]:
@@ -144,7 +146,10 @@ def events(reply: Reply) -> Iterator[Event]:
     yield Event("ping", {"type": "ping"})
     for index, block in enumerate(reply.content):
         cut = reply.cut_json if index == len(reply.content) - 1 else None
-        yield from block_events(index, block, reply.answer, cut)
+        for event in block_events(index, block, reply.answer, cut):
+            if reply.empty_signature and event.name == "content_block_start" and block.get("type") == "thinking":
+                event.data["content_block"]["signature"] = ""
+            yield event
     end = {"type": "message_delta", "delta": {"stop_reason": reply.stop_reason}, "usage": reply.usage}
     if reply.base_resp[0]:
         end["base_resp"] = _base_resp(reply)

@@ -118,6 +118,11 @@ def test_thinking_that_was_changed_is_refused(strict: Asker) -> None:
     )
 
 
+def test_a_streamed_block_of_thinking_starts_with_an_empty_signature_as_at_anthropic(strict: Asker) -> None:
+    start = next(event["content_block"] for event in strict.events("Hi") if event["type"] == "content_block_start")
+    assert start == {"type": "thinking", "thinking": "", "signature": ""}
+
+
 def test_two_strict_endpoints_do_not_accept_each_other_s_thinking(strict: Asker) -> None:
     content = strict.message("Hi")["content"]
     with Simulator(strict=True) as other:
