@@ -8,10 +8,12 @@ record and the hash of a request keep them, so a recording is still found.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from mm_magics.api.messages import Block, Message, blocks
 from mm_magics.text import without_surrogates
+
+T = TypeVar("T")
 
 KNOWN_FIELDS: Mapping[str, frozenset[str]] = {
     kind: frozenset({"type", "cache_control", *fields})
@@ -72,8 +74,10 @@ def _sent_block(block: Block, invented: Invented) -> Block:
     return without_surrogates(_without(block, dropped))
 
 
-def _without(block: Block, names: Collection[str]) -> Block:
-    return {name: value for name, value in block.items() if name not in names} if names else block
+def _without(block: T, names: Collection[str]) -> T:
+    if not names or not isinstance(block, dict):
+        return block
+    return cast(T, {name: value for name, value in block.items() if name not in names})
 
 
 # What an endpoint refused ---------------------------------------------------------------------------------------
