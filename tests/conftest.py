@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
@@ -38,6 +38,10 @@ settings.register_profile(
     max_examples=60,
     derandomize="CI" in os.environ,
     suppress_health_check=[HealthCheck.too_slow],
+)
+# A test that detects a mutant does not look for the smallest example: mutmut would stop it and take it for a hang.
+settings.register_profile(
+    "mutants", settings.get_profile("quick"), derandomize=True, phases=[Phase.explicit, Phase.generate]
 )
 settings.register_profile(
     "fuzz",

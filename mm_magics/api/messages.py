@@ -91,12 +91,15 @@ def is_writable(value: object) -> bool:
         written = json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         return False
-    return written.count("[") + written.count("{") <= MAX_JSON_DEPTH or _is_flat(value, MAX_JSON_DEPTH)
+    return written.count("[") + written.count("{") <= MAX_JSON_DEPTH or _is_flat(value)
 
 
-def _is_flat(value: object, depth: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return depth >= 0 and all(_is_flat(each, depth - 1) for each in inner)
+def _is_flat(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH + 1):
+        outer = [each for each in level if isinstance(each, dict | list)]
+        level = [inner for each in outer for inner in (each.values() if isinstance(each, dict) else each)]
+    return not level
 
 
 # The rules ------------------------------------------------------------------------------------------------------
@@ -174,11 +177,10 @@ def _block_problems(where: str, role: str, content: list[Any]) -> list[Problem]:
 
 
 def _tool_problems(where: str, role: str, content: list[Any], open_ids: list[str], seen: set[str]) -> list[Problem]:
-    found = []
     uses = _tool_ids(content, "tool_use", "id")
     results = _tool_ids(content, "tool_result", "tool_use_id")
     if role == "user":
-        found += [Problem(where, "tool_use", "tool_use in a user message", id_) for id_ in uses]
+        found = [Problem(where, "tool_use", "tool_use in a user message", id_) for id_ in uses]
         answered: set[str] = set()
         for id_ in results:
             if id_ not in open_ids:
@@ -189,7 +191,7 @@ def _tool_problems(where: str, role: str, content: list[Any], open_ids: list[str
         missing = [id_ for id_ in open_ids if id_ not in answered]
         found += [Problem(where, "tool_use", f"tool_use {id_} has no tool_result", id_) for id_ in missing]
         return found
-    found += [Problem(where, "tool_result", "tool_result in an assistant message", id_) for id_ in results]
+    found = [Problem(where, "tool_result", "tool_result in an assistant message", id_) for id_ in results]
     for block in content:
         if isinstance(block, dict) and block.get("type") == "tool_use":
             use = block.get("id")

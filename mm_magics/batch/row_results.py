@@ -93,10 +93,8 @@ class RowResults:
 
     def finish(self, reason: str) -> None:
         """Record that all open rows have no answer."""
-        row = self._open.find(1)
-        while row >= 0:
-            self.errors[row], self._open[row] = reason, 0
-            row = self._open.find(1, row)
+        self.errors |= {row: reason for row, is_open in enumerate(self._open) if is_open}
+        self._open = bytearray(len(self._open))
 
     def columns(self, into: str) -> dict[str, list[Any]]:
         """Return the new columns: `into`, or the schema's fields; `into_error`; and the usage, if it is recorded."""

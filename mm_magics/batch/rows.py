@@ -89,7 +89,7 @@ class Rows:
                     f"A value of type {type(data).__name__} has no rows.",
                     "Pass a data frame, a list, or another iterable of rows.",
                 )
-            self._items = data if isinstance(data, list | tuple) else list(data)
+            self._items = list(data)
 
     def __len__(self) -> int:
         return len(self._items) if self._frame is None else len(self._frame)
@@ -141,7 +141,7 @@ def _frame(data: Any) -> narwhals.DataFrame[Any] | None:
         return None
     require("narwhals", "Data frames")
     try:
-        frame = narwhals.from_native(data, eager_only=True, pass_through=True)
+        frame = narwhals.from_native(data, pass_through=True)
     except Exception as error:  # for example two columns with the same name
         reason = " ".join(str(error).split())
         raise UsageError(f"Cannot read the rows of this data frame: {reason}") from None

@@ -187,9 +187,8 @@ class History:
 
     def _stale_turns(self, thread: str) -> Iterator[Turn]:
         """Yield the stale turns of the thread itself. A result is reused until the turn's context changes."""
-        seen = self._shared(thread, {thread})
         own = self._own(thread, self._order)
-        context = ContextHash(seen, own)
+        context = ContextHash(self._shared(thread, {thread}), own)
         for turn in own:
             known = self._stale.get(turn.place)
             if not turn.request_sha256 or not turn.closed:  # without an answer, it has no context
@@ -203,7 +202,6 @@ class History:
                 self._stale[turn.place] = (context.chain, stale)
             if stale:
                 yield turn
-            seen.append(turn)
             context.add(turn)
 
     def answered_sha256(self, turn: Turn) -> str:

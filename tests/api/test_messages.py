@@ -13,6 +13,7 @@ from mm_magics.api.messages import (
     INTERRUPTED,
     MAX_JSON_DEPTH,
     blocks,
+    called_tools,
     is_writable,
     join_turns,
     join_with_sources,
@@ -189,6 +190,13 @@ def test_text_of_leaves_out_blank_texts_and_other_roles() -> None:
     turn: Any = [user(text("q")), assistant(text("a"), text(" "), use(), text("b")), user(result())]
     assert text_of(turn) == "a\n\nb"
     assert text_of(turn, "user") == "q"
+    assert text_of([assistant({"type": "note", "text": "n"}, text(5), text("a"))]) == "a"
+
+
+def test_text_of_leaves_out_thinking_in_the_text_of_the_model_only() -> None:
+    thought = text("<think>hm</think>\n\nyes")
+    assert text_of([assistant(thought)]) == "yes"
+    assert text_of([user(thought)], "user") == thought["text"]
 
 
 def test_a_call_answered_in_a_later_message_gets_an_error_result_where_it_is_due() -> None:
@@ -239,6 +247,10 @@ def test_joined_messages_name_their_source_unless_they_were_changed() -> None:
         assistant(),
     ]
     assert sources == [0, None, None, 6, 7, 8, None, None, None, None]
+    assert join_with_sources([[user(text("a")), {"role": "assistant", "content": []}, user(text("b"))], two[:1]]) == (
+        [user(text("a"), text("b")), assistant(text("c"))],
+        [None, None],
+    )
     assert join_with_sources([]) == ([], [])
     assert join_with_sources([two[1:]]) == ([user(text("d"))], [0])
 
@@ -256,6 +268,15 @@ def test_tool_ids_are_those_of_calls() -> None:
         "a",
         "5",
     }
+
+
+def test_called_tools_are_named_once_in_the_order_of_their_calls() -> None:
+    turn: Any = [
+        user({**text(), "name": "x"}),
+        assistant(text(), use("1", "b"), use("2", "a")),
+        assistant(use("3", "b")),
+    ]
+    assert called_tools([*turn, {"role": "assistant", "content": "d"}, assistant(use("4", "c"))]) == ["b", "a", "c"]
 
 
 @pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}])

@@ -1,9 +1,8 @@
-"""The parts of a map run that need no endpoint: rows, the text of a row, and the results row by row."""
+"""The parts of a map run that need no endpoint: rows, and the text of a row."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from base64 import b64encode
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from mm_magics.api import models
-from mm_magics.batch.row_results import RowResults, RowUsage, columns_of, fields_of
-from mm_magics.batch.row_template import RowTemplate
+from mm_magics.batch.row_template import RowTemplate, RowText, row_message
 from mm_magics.batch.rows import MissingColumnError, Row, Rows, column_values, is_missing
-from mm_magics.batch.store import Reply
 from mm_magics.errors import PromptError, UsageError
-from mm_magics.tools.schema.output_schema import output_schema_of
 from tests.batch.simulated import FRAMES, column_names, column_of
-
-MODEL = "MiniMax-M2.7"
+from tests.prompt.test_images import saved
 
 # Rows -----------------------------------------------------------------------------------------------------------
 
@@ -101,6 +95,22 @@ def test_a_lazy_frame_is_an_error_that_says_what_to_do() -> None:
     assert str(caught.value) == "A lazy data frame has no rows yet.\nCall its collect() method first."
 
 
+def test_a_data_frame_needs_a_usable_narwhals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mm_magics.packages._usable", set())
+    monkeypatch.setattr("mm_magics.packages.metadata_version", lambda _name: "1.0")
+    with pytest.raises(UsageError) as caught:
+        Rows(pd.DataFrame({"text": ["a"]}))
+    assert str(caught.value).startswith("Data frames cannot be used: narwhals 1.0 is installed, but mm-magics needs ")
+    assert list(Rows(["a"])) == ["a"]
+
+
+def test_a_list_with_a_method_named_collect_is_not_a_lazy_frame() -> None:
+    class Items(list[str]):
+        def collect(self) -> None: ...
+
+    assert list(Rows(Items(["a"]))) == ["a"]
+
+
 def test_a_series_has_its_items_as_rows() -> None:
     assert list(Rows(pd.Series(["a", "b"]))) == list(Rows(pl.Series(["a", "b"]))) == ["a", "b"]
 
@@ -124,6 +134,15 @@ def test_columns_of_other_items_are_a_list() -> None:
         {"row": "a", "x": 1, "y": 3},
         {"t": "b", "x": 2, "y": 4},
     ]
+
+
+@pytest.mark.parametrize("data", [[{"t": "a"}, {"t": "b"}], ["a", "b"], pd.DataFrame({"t": ["a", "b"]})], ids=str)
+@pytest.mark.parametrize(
+    "columns", [{"x": [1, 2], "y": [1]}, {"x": [1, 2], "y": [1, 2, 3]}, {"x": [1] * 3, "y": [1] * 3}]
+)
+def test_columns_of_another_length_are_never_cut(data: Any, columns: Any) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Rows(data).with_columns(columns)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +202,29 @@ def test_the_namespace_of_the_caller_is_not_changed() -> None:
     assert namespace == {}
 
 
+def test_a_row_with_images_has_them_before_its_text() -> None:
+    template = RowTemplate("{{ row.a }}, {{ row.b }} and {{ row.a }} of {{ row.n }}", {}, 0)
+    one, two = saved("PNG"), saved("GIF")
+    text = template(Row({"a": one, "b": two, "n": 5}))
+    assert text == "[image 1], [image 2] and [image 1] of 5"
+    content = row_message(text)["content"]
+    assert [each["text"] if each["type"] == "text" else each["source"]["data"] for each in content] == [  # type: ignore[index]
+        "[image 1]:",
+        b64encode(one).decode(),
+        "[image 2]:",
+        b64encode(two).decode(),
+        text,
+    ]
+    assert type(content[-1]["text"]) is str  # type: ignore[index]
+
+
+def test_a_row_without_images_is_a_message_of_its_text() -> None:
+    text = RowTemplate("{{ row.a }}", {}, 0)(Row({"a": "b"}))
+    assert type(text) is str
+    for each in (text, RowText(text)):
+        assert row_message(each) == {"role": "user", "content": [{"type": "text", "text": "b"}]}
+
+
 class Nameless:
     def __init__(self, result: Any) -> None:
         self.result = result
@@ -207,155 +249,3 @@ def test_a_function_that_fails_is_an_error_of_one_line(result: Any, message: str
         RowTemplate(Nameless(result), {}, 0)("a")
     assert str(caught.value) == message
     assert caught.value.__cause__ is (result if isinstance(result, Exception) else None)
-
-
-# Results --------------------------------------------------------------------------------------------------------
-
-
-def reply(text: str = "ok", reason: str | None = "end_turn", *, calls: int = 1, model_usage: Any = None) -> Reply:
-    usage = model_usage or {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 2}
-    message: Any = {"role": "assistant", "content": [{"type": "text", "text": text}] if text else []}
-    return Reply(
-        [message] * calls,
-        [{"stop_reason": "tool_use", "usage": usage}] * (calls - 1) + [{"stop_reason": reason, "usage": usage}],
-    )
-
-
-def test_a_reply_is_the_value_of_all_its_rows_and_is_counted_once() -> None:
-    results = RowResults(4, MODEL, with_usage=True)
-    assert results.add([0, 2], reply(calls=2), fresh=True)
-    assert (results.values, results.errors) == (["ok", None, "ok", None], {})
-    assert (results.calls, results.stored, results.done) == (2, 0, 2)
-    assert results.usage == {
-        "input_tokens": 20,
-        "output_tokens": 4,
-        "cache_read_input_tokens": 10,
-        "cache_creation_input_tokens": 0,
-    }
-    cost = models.cost(MODEL, {"input_tokens": 20, "cache_read_input_tokens": 10, "output_tokens": 4})
-    assert results.cost == pytest.approx(cost)
-    assert results.row_usage is not None
-    assert results.row_usage[1] is None
-    assert results.row_usage[0] == results.row_usage[2] == RowUsage(30, 4, pytest.approx(cost))  # type: ignore[arg-type]
-    results.add([1], reply(), fresh=True)
-    assert (results.calls, results.done, results.usage["input_tokens"]) == (3, 3, 30)
-    assert results.cost == pytest.approx(1.5 * (cost or 0))
-
-
-def test_a_stored_reply_is_not_counted_but_its_rows_have_their_usage() -> None:
-    results = RowResults(3, MODEL, with_usage=True)
-    assert results.add([0, 1], reply(), fresh=False)
-    assert (results.calls, results.stored, results.done, results.cost) == (0, 2, 2, 0.0)
-    assert set(results.usage.values()) == {0}
-    assert results.row_usage is not None
-    assert results.row_usage[1] is not None
-    assert results.row_usage[1][:2] == (15, 2)
-    plain = RowResults(1, MODEL)
-    plain.add([0], reply(), fresh=False)
-    assert (plain.row_usage, plain.stored) == (None, 1)
-
-
-def test_a_model_without_a_price_has_no_cost() -> None:
-    results = RowResults(1, "unknown", with_usage=True)
-    results.add([0], reply(), fresh=True)
-    assert results.cost == 0.0
-    assert results.row_usage == [RowUsage(15, 2, None)]
-
-
-TRUNCATED = "The answer was cut off by max_tokens or by the model's context window."
-
-
-@pytest.mark.parametrize(
-    ("made", "value", "error", "storable"),
-    [
-        (reply(), "ok", "", True),
-        (reply(reason=None), "ok", "", True),
-        (reply(""), None, "The answer is empty.", False),
-        (reply("par", "max_tokens"), "par", TRUNCATED, True),
-        (reply("par", "model_context_window_exceeded"), "par", TRUNCATED, True),
-        (reply("", "max_tokens"), None, TRUNCATED, True),
-        (reply("par", "error"), None, "The endpoint ended the answer with an error.", False),
-        (reply("no", "refusal"), "no", "The model refused to answer.", True),
-        (Reply([], []), None, "The answer is empty.", False),
-    ],
-)
-def test_an_answer_has_a_value_or_a_reason(made: Reply, value: Any, error: str, storable: bool) -> None:
-    results = RowResults(1, MODEL)
-    assert results.add([0], made, fresh=True) is storable
-    assert (results.values, results.errors.get(0, ""), results.last_error) == ([value], error, error)
-    assert results.done == 1
-
-
-@pytest.mark.parametrize(
-    ("made", "value", "error", "storable"),
-    [
-        (reply('{"n": 5}'), {"n": 5}, "", True),
-        (reply('{"n": 5', "max_tokens"), None, TRUNCATED, True),
-        (reply("no", "refusal"), None, "The model refused to answer.", True),
-    ],
-)
-def test_an_answer_for_a_schema_is_its_value(made: Reply, value: Any, error: str, storable: bool) -> None:
-    schema = output_schema_of({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
-    results = RowResults(1, MODEL, schema)
-    assert results.add([0], made, fresh=True) is storable
-    assert (results.values, results.last_error) == ([value], error)
-    wrong = RowResults(1, MODEL, schema)
-    assert not wrong.add([0], reply("nothing"), fresh=True)
-    assert wrong.values == [None]
-    assert wrong.errors[0]
-
-
-def test_rows_without_an_answer_have_the_reason() -> None:
-    results = RowResults(4, MODEL)
-    results.add([1], reply(), fresh=True)
-    results.fail(2, "It failed.")
-    results.fail(2, "It failed again.")
-    assert results.done == 2
-    results.finish("The run ended.")
-    assert results.errors == {0: "The run ended.", 2: "It failed again.", 3: "The run ended."}
-    results.finish("Later.")
-    assert len(results.errors) == 3
-    assert 1 not in results.errors
-
-
-def test_the_columns_are_the_answers_the_errors_and_the_usage() -> None:
-    results = RowResults(2, MODEL, with_usage=True)
-    results.add([0], reply(), fresh=True)
-    results.fail(1, "It failed.")
-    columns = results.columns("label")
-    assert columns.pop("label_cost") == [pytest.approx(results.cost), None]
-    assert columns == {
-        "label": ["ok", None],
-        "label_error": [None, "It failed."],
-        "label_tokens_in": [15, None],
-        "label_tokens_out": [2, None],
-    }
-    assert columns_of("label", None, with_usage=True) == [*columns, "label_cost"]
-    assert columns_of("x", None, with_usage=False) == ["x", "x_error"]
-
-
-@dataclass
-class Day:
-    day: date
-    n: int
-
-
-def test_the_fields_of_a_schema_are_the_columns() -> None:
-    schema = output_schema_of(Day)
-    assert fields_of(schema) == ["day", "n"]
-    assert columns_of("x", schema, with_usage=False) == ["day", "n", "x_error"]
-    assert fields_of(None) == fields_of(output_schema_of(int)) == []
-    assert columns_of("x", output_schema_of(int), with_usage=False) == ["x", "x_error"]
-    results = RowResults(3, MODEL, schema)
-    results.add([0], reply('{"day": "2026-11-27", "n": 5}'), fresh=True)
-    results.values[1] = {"n": 7}
-    assert results.columns("x") == {"day": ["2026-11-27", None, None], "n": [5, 7, None], "x_error": [None] * 3}
-
-
-def test_values_that_no_column_can_hold_become_texts() -> None:
-    results = RowResults(5, MODEL)
-    results.values = [date(2026, 11, 27), {"day": date(2026, 1, 1)}, 5, object, np.float64(1.5)]
-    made = results.columns("x")["x"]
-    assert made[:3] == ["2026-11-27", {"day": "2026-01-01"}, 5]
-    assert made[3] == str(object)
-    assert made[4] in (1.5, "1.5")

@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 
 from mm_magics.api import request
+from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s
 from mm_magics.api.request import PreparedMessage
-from mm_magics.history.context_messages import ContextHash, context_messages, prepared_messages, request_digest
+from mm_magics.history.context_messages import (
+    NOT_OFFERED,
+    ContextHash,
+    answered,
+    context_messages,
+    context_tools,
+    prepared_messages,
+    request_digest,
+)
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from tests.turns import turn
@@ -94,3 +103,105 @@ def test_a_turn_with_any_unchanged_context_is_not_stale(turns: list[Turn]) -> No
         history.put(replace(each, request_sha256=digest))
     history.put(turn("last", above=history.turns("main")))
     assert history.stale() == set()
+
+
+def test_what_is_sent_without_invented_fields_is_hashed_with_them() -> None:
+    text = {"type": "text", "text": "I call.", "made_up": 1}
+    invented = turn("a", [text], responses=[{"invented": {"0": ["made_up"]}}])
+    turns = [calling("one"), invented, calling("one")]
+    prepared = prepared_messages(turns, PROMPT)
+    assert [each.message for each in prepared] == context_messages(turns, PROMPT)
+    changed = [each for each in prepared if each.sent != each.message]
+    assert [each.message["content"] for each in changed] == [[text]]
+    assert [each.sent["content"] for each in changed] == [[{"type": "text", "text": "I call."}]]
+    for each in prepared:
+        assert each == PreparedMessage.of(each.message, each.sent)
+    joined = prepared_messages([invented, turn("b", [text])], PROMPT)
+    assert [each.sent["content"] == each.message["content"] for each in joined] == [True, False, True, True, True]
+
+
+# Tools ----------------------------------------------------------------------------------------------------------
+
+DEFINITION = {"name": "f", "description": "It was ours.", "input_schema": {"type": "object"}}
+MINIMAL = {"name": "f", "description": NOT_OFFERED, "input_schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "needed"),
+    [
+        (None, [MINIMAL]),
+        ("f", [MINIMAL]),
+        (["f", {"name": "f"}, {"name": "f", "input_schema": "object"}], [MINIMAL]),
+        ([DEFINITION], [DEFINITION]),
+        ([DEFINITION, {**DEFINITION, "description": "A later one."}], [DEFINITION]),
+        ([{**DEFINITION, "cache_control": {"type": "ephemeral"}}], [DEFINITION]),
+        ([{**DEFINITION, "description": "half \ud83d"}], [{**DEFINITION, "description": "half \ufffd"}]),
+        ([{**DEFINITION, "name": "g"}, DEFINITION], [{**DEFINITION, "name": "g"}, DEFINITION]),
+        ([{**DEFINITION, "name": "g"}], [{**DEFINITION, "name": "g"}, MINIMAL]),
+    ],
+)
+def test_the_tools_that_earlier_turns_called_are_defined(recorded: Any, needed: Any) -> None:
+    called = replace(calling("one"), params={"tools": recorded})
+    plain = turn("a", params={"tools": [{**DEFINITION, "name": "not_called"}]})
+    assert context_tools([plain, called]) == needed
+    assert context_tools([plain]) == []
+    later = replace(called, params={"tools": [{**DEFINITION, "description": "B"}]})
+    assert context_tools([called, later]) == needed
+
+
+# Records of schema 1 --------------------------------------------------------------------------------------------
+
+
+def schema_1(asked: Turn, above: list[Turn]) -> Turn:
+    """Return the turn as it was recorded in schema 1, with these turns above it."""
+    hashes = map(legacy_message_sha256, context_messages(above, asked.messages[0]))
+    (sha256, *_) = legacy_request_sha256s(asked.model, asked.system, asked.params, hashes)
+    return replace(asked, schema=1, request_sha256=sha256)
+
+
+WITH_NUMBER = [{"type": "text", "text": "a"}, {"type": "tool_use", "id": "n", "name": "f", "input": {"n": 5}}]
+
+
+@pytest.mark.parametrize(
+    ("above", "fields", "believed"),
+    [
+        ([turn("a")], {}, False),
+        ([turn("a", WITH_NUMBER), turn("b")], {}, True),
+        ([turn("a")], {"params": {"max_tokens": 5, "top_k": 1}}, True),
+        ([turn("a")], {"params": {"max_tokens": 5, "top_k": 1, "temperature": 0.5}}, True),
+        ([turn("a")], {"params": {"max_tokens": 5, "top_k": 1, "temperature": 1.0}}, False),
+        ([turn("a", WITH_NUMBER)], {"params": {"temperature": 1.0}}, False),
+    ],
+)
+def test_a_turn_of_schema_1_is_believed_if_a_save_may_have_changed_its_request(
+    above: list[Turn], fields: Any, believed: bool
+) -> None:
+    asked = schema_1(turn("q", system="Be brief.", **fields), above)
+    other = replace(asked, request_sha256="0" * 64)
+    more = replace(asked, system="Be long.")
+    for made, expected in ((asked, True), (other, believed), (more, believed)):
+        assert answered(above, made) is expected
+        for early in (0, len(above)):
+            context = ContextHash(above[:early], [*above[early:], made])
+            for each in above[early:]:
+                context.add(each)
+            assert context.answered_by(made) is expected
+
+
+@pytest.mark.parametrize("number", [5, True])
+def test_a_number_in_the_prompt_of_schema_1_may_have_been_changed_too(number: Any) -> None:
+    asked = schema_1(turn("q"), [])
+    asked = replace(
+        asked, messages=[{"role": "user", "content": [{"type": "text", "text": "q", "n": number}]}, *asked.messages[1:]]
+    )
+    assert answered([], asked) is (number == 5)
+    assert ContextHash([], [asked]).answered_by(asked) is answered([], asked)
+
+
+def test_a_turn_without_messages_answered_a_request_without_messages() -> None:
+    for made in (turn("q"), schema_1(turn("q"), [])):
+        assert not answered([], replace(made, messages=[]))
+    empty = replace(turn("q"), messages=[])
+    assert answered([turn("a")], replace(empty, request_sha256=request_digest([], empty)))
+    (sha256, *_) = legacy_request_sha256s(empty.model, None, empty.params, [])
+    assert answered([turn("a")], replace(empty, schema=1, request_sha256=sha256))

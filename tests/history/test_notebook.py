@@ -11,7 +11,7 @@ import pytest
 
 from mm_magics.errors import NotebookError
 from mm_magics.history import notebook
-from mm_magics.history.notebook import Document, LiveNotebook, NotebookFile, parse_notebook, read_notebook
+from mm_magics.history.notebook import Document, NotebookFile, parse_notebook, read_notebook
 from mm_magics.history.replay import check_cells
 from mm_magics.history.thread import History
 from mm_magics.history.turn import MIME_TYPE, Turn
@@ -336,49 +336,3 @@ def test_a_notebook_file_keeps_its_document_while_the_file_cannot_be_read(tmp_pa
     path.write_text(json.dumps({"cells": []}))
     assert file.updated() is not None
     assert file.error is None
-
-
-# Descriptions of the front end ----------------------------------------------------------------------------------
-
-
-def test_a_description_of_the_front_end_is_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.time", lambda: 1234.0)
-    live = LiveNotebook()
-    assert (live.name, live.document, live.error, live.updated()) == ("the notebook", None, None, None)
-    changed = {"a": cell(None, RECORDS[0]), "b": cell("other"), "gone": cell(None), "c": 5}
-    live.receive({"name": "page.ipynb", "order": ["b", "a", "new", 7, "c"], "changed": changed, "pending": ["b", 5]})
-    page = live.updated()
-    assert page is not None
-    assert page == live.document
-    assert (page.name, page.saved_at, page.grace) == ("page.ipynb", 1234.0, 0.0)
-    assert page.pending == {"b", "5"}
-    assert [each.id for each in page.cells] == ["b", "a"]
-    assert [turn.cell_id for turn in page.turns()] == ["a"]
-    assert live.updated() is None
-
-
-def test_a_later_description_contains_only_what_changed() -> None:
-    live = LiveNotebook()
-    changed = {"a": cell(None), "b": cell(None)}
-    live.receive({"name": "page.ipynb", "order": ["a", "b"], "changed": changed, "pending": []})
-    live.receive({"order": ["b", "a"], "changed": {"a": cell(None, source="x = 1")}, "pending": []})
-    assert live.document is not None
-    assert [(each.id, each.source) for each in live.document.cells] == [("b", "%%minimax\nHello."), ("a", "x = 1")]
-    assert live.name == live.document.name == "page.ipynb"
-    live.receive({"order": ["a"], "changed": {}, "pending": []})
-    live.receive({"order": ["a", "b"], "changed": {}, "pending": []})
-    assert [each.id for each in live.document.cells] == ["a"]
-
-
-@pytest.mark.parametrize("wrong", [{"order": None}, {"changed": []}, {"pending": "a"}])
-def test_a_malformed_description_is_ignored_and_reported(wrong: dict[str, Any]) -> None:
-    live = LiveNotebook()
-    description = {"order": ["a"], "changed": {"a": cell(None)}, "pending": []}
-    live.receive(description)
-    page = live.updated()
-    live.receive({**description, **wrong})
-    assert str(live.error) == "The front end sent an unknown description of the notebook."
-    assert live.updated() is None
-    assert live.document is page
-    live.receive(description)
-    assert live.error is None

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
 
 from mm_magics.history.notebook import Cell, Document
-from mm_magics.history.notebook_context import CellRun, cells_above, cells_since_prompt, format_cells, other_cells
+from mm_magics.history.notebook_context import (
+    CellRun,
+    cells_above,
+    cells_since_prompt,
+    format_cells,
+    other_cells,
+    select_last,
+)
 from mm_magics.history.turn import MIME_TYPE
+from tests.prompt.test_images import saved
 
 
 def stream(text: Any) -> dict[str, Any]:
@@ -116,6 +125,47 @@ def test_the_cells_since_the_last_prompt_are_new_code_without_our_own() -> None:
 def test_prompt_cells_and_commands_are_recognized(source: str, is_prompt: bool, is_ours: bool) -> None:
     cell = CellRun("a", source, [])
     assert (cell.is_prompt, cell.is_ours) == (is_prompt, is_ours)
+
+
+# Attached images ------------------------------------------------------------------------------------------------
+
+PNG, GIF = saved("PNG"), saved("GIF")
+
+
+def encoded(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+@pytest.mark.parametrize(
+    ("attachments", "images"),
+    [
+        ({}, []),
+        ({"a.png": {"image/png": encoded(PNG)}}, [("a.png", PNG)]),
+        ({"a.png": {"image/png": [encoded(PNG)[:5], encoded(PNG)[5:]]}}, [("a.png", PNG)]),
+        ({"a": {"image/png": encoded(PNG), "image/gif": encoded(GIF)}}, [("a", PNG), ("a", GIF)]),
+        ({"a": 5, "b": {"image/gif": encoded(GIF)}}, [("b", GIF)]),
+        ({"a": {"image/png": "AAAAA"}, "b": {"image/gif": encoded(GIF)}}, [("b", GIF)]),
+        ({"a": {"text/plain": encoded(b"text")}, "b": {"image/png": None}}, []),
+    ],
+)
+def test_a_text_cell_is_seen_if_images_are_attached_to_it(attachments: Any, images: list[Any]) -> None:
+    cells = [
+        Cell("text", "markdown", "![](attachment:a.png)", attachments=attachments),
+        Cell("raw", "raw", "", attachments={"a.png": {"image/png": encoded(PNG)}}),
+        Cell("code", "code", "x = 1", [stream("x")], attachments={"a.png": {"image/png": encoded(PNG)}}),
+    ]
+    page = Document("page.ipynb", 0.0, cells)
+    code = CellRun("code", "x = 1", [stream("x")])
+    seen = [CellRun("text", "![](attachment:a.png)", (), images)] if images else []
+    assert cells_above(page, {}, None, with_images=True) == [*seen, code]
+    assert cells_above(page, {}, None) == [code]
+
+
+@pytest.mark.parametrize(("count", "seen"), [(1, "4T"), (2, "34T"), (3, "2T34T"), (4, "T1T2T34T"), (9, "T1T2T34T")])
+def test_the_last_cells_are_counted_without_text_cells(count: int, seen: str) -> None:
+    images = [("a.png", PNG)]
+    cells = [CellRun(each, "", (), images if each == "T" else ()) for each in "T1T2T34T"]
+    assert "".join(cell.id for cell in select_last(cells, count)) == seen
 
 
 # How they are written -------------------------------------------------------------------------------------------

@@ -111,6 +111,27 @@ def test_only_answers_that_the_endpoint_ended_are_recordings(tmp_path: Path, sta
     assert (found is not None) is replayable
 
 
+def test_the_versions_in_a_notebook_are_recordings_too(tmp_path: Path) -> None:
+    old, stopped = turn("old"), turn("stopped", status="stopped")
+    path = save(tmp_path / "page.ipynb", turn("new", versions=[stopped, old]))
+    found = Recordings().find(recorded_request(old), [path])
+    assert found is not None
+    assert found.id == old.id
+    assert Recordings().find(recorded_request(stopped), [path]) is None
+
+
+def test_the_models_that_answered_for_a_default_model_are_found(tmp_path: Path) -> None:
+    made = {
+        model: turn(model, model=model, responses=[{"instead_of": default}])
+        for model, default in (("one", "M"), ("two", "M"), ("three", "other"))
+    }
+    save(tmp_path / "a.ipynb", made["one"], turn("plain"))
+    other = save(tmp_path / "b" / "b.ipynb", made["two"], made["three"])
+    assert Recordings().substitutes("M", [tmp_path]) == {"one", "two"}
+    assert Recordings().substitutes("M", [other]) == {"two"}
+    assert Recordings().substitutes("M", []) == set()
+
+
 # Checking -------------------------------------------------------------------------------------------------------
 
 

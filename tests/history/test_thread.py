@@ -202,6 +202,13 @@ def test_a_forgotten_turn_stays_forgotten_while_the_document_contains_it() -> No
     assert texts(history, "main") == ["a1"]
     history.follow(page(*turns))
     assert texts(history, "main") == ["a1"]
+    assert history.removed() == {turns[0].place}
+    history.put(turn("q", "new", cell_id="b"))
+    assert history.removed() == {turns[0].place}
+    history.put(turn("q", "new", cell_id="a"))
+    assert history.removed() == set()
+    history.forget(history.turns("main")[1])
+    assert [place[0] for place in history.removed()] == ["b"]
 
 
 # Following a document -------------------------------------------------------------------------------------------
@@ -232,6 +239,8 @@ def test_the_document_gives_the_order_and_the_turns() -> None:
         (-10, {}, "new"),
         (0, {}, "new"),
         (1, {}, "new"),
+        (2, {}, "new"),
+        (2.1, {}, "saved"),
         (100, {}, "saved"),
         (1, {"grace": 0.0}, "saved"),
         (100, {"grace": 1000.0}, "new"),
@@ -397,3 +406,12 @@ def test_turns_move_to_the_cell_that_the_document_has_for_them() -> None:
     assert history.follow(page(*saved), {"vscode-b": "b"}) == 0
     assert [each.place for each in history.turns("main")] == [each.place for each in saved]
     assert history.keys() == {turns[0].id: "a", turns[1].id: "b"}
+
+
+def test_turns_that_the_document_does_not_contain_yet_move_too() -> None:
+    history, turns = history_of("a", "vscode-b", "vscode-c")
+    moved = {"vscode-b": "b", "vscode-c": "c"}
+    saved = Document("page.ipynb", 0.0, [Cell(id_, "code", "%%minimax\nHello") for id_ in "cba"])
+    assert history.follow(saved, moved) == 0
+    places = [each.place for each in history.turns("main")]
+    assert places == [("c", turns[2].id), ("b", turns[1].id), ("a", turns[0].id)]

@@ -82,6 +82,8 @@ def test_a_turn_of_schema_1_is_written_as_schema_1_again() -> None:
     made = Turn.from_record({**record, "notes": ["not of schema 1"], "json": {"params.temperature": "1"}})
     assert made.record() == record
     assert list(made.record()) == SCHEMA["required"]
+    assert (made.notes, type(made.params["temperature"])) == ([], float)
+    assert Turn.from_record({**record, "notes": 5}) == made
 
 
 def test_versions_have_no_versions_and_a_damaged_one_is_left_out() -> None:
@@ -132,6 +134,8 @@ DAMAGE: list[tuple[str, Any]] = [
     ("status", ["complete"]),
     ("model", None),
     ("system", []),
+    ("system", ["Be brief."]),
+    ("system", {"type": "text"}),
     ("params", []),
     ("messages", None),
     ("messages", {}),
@@ -225,6 +229,25 @@ RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "ca
 def test_the_text_of_a_turn_is_its_text_or_else_the_json_of_its_last_message(messages: list[Any], text: str) -> None:
     rounds = [each for content in messages for each in ({"role": "assistant", "content": content}, RESULT)]
     assert turn(messages=[{"role": "user", "content": "hi"}, *rounds]).text == text
+
+
+def test_a_system_prompt_can_be_text_blocks() -> None:
+    made = turn(system=[{"type": "text", "text": "Be brief."}])
+    assert Turn.from_record(made.record()) == made
+
+
+@pytest.mark.parametrize(
+    ("content", "prompt"),
+    [
+        ("a", "a"),
+        ([{"type": "text", "text": "the cells"}, {"type": "text", "text": "a"}], "a"),
+        ([{"type": "text", "text": "a"}, {"type": "image", "source": {}}], "a"),
+        ([{"type": "text"}], ""),
+        ([{"type": "image", "source": {}}], ""),
+    ],
+)
+def test_the_prompt_of_a_turn_is_the_last_text_of_its_first_message(content: Any, prompt: str) -> None:
+    assert turn(messages=[{"role": "user", "content": content}, {"role": "user", "content": "b"}]).prompt == prompt
 
 
 def test_unknown_fields_of_a_record_are_ignored() -> None:

@@ -152,6 +152,7 @@ def test_a_standing_rule_has_the_argument_as_a_pattern_of_itself() -> None:
         "write_file",
         {"path": "a[[]1][*][?].txt"},
     )
+    assert standing_rule(call("shell", command="sort X]")) == ("shell", {"command": "sort X]"})
     assert standing_rule(call("python", code=["x"])) == ("python", {"code": '[[]"x"]'})
     assert standing_rule(call("shell")) == ("shell", {"command": ""})
     assert standing_rule(call("mcp_query", command="x")) == ("mcp_query", {})
