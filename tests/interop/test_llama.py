@@ -23,6 +23,8 @@ from tests.turns import broken_rules
 
 MODEL = "smollm2"
 ANSWERING = "'answering'"
+GREEDY = {"temperature": 0.01, "max_tokens": 100}
+"""The same answers each time, none of which is cut off."""
 CAPITAL = "Answer with one word. What is the capital of"
 
 
@@ -131,7 +133,7 @@ def test_a_wrong_key_is_refused_in_one_line(llama: Llama) -> None:
 def test_a_map_run_answers_five_rows(session: Session, tmp_path: Path) -> None:
     rows = [{"country": name} for name in ("France", "Japan", "Peru", "Kenya", "Norway")]
     options: dict[str, Any] = {"session": session, "store": tmp_path / "answers.sqlite", "figures": True}
-    result = map_prompts(f"{CAPITAL} {{{{ row.country }}}}?", rows, progress=False, max_tokens=100, **options)
+    result = map_prompts(f"{CAPITAL} {{{{ row.country }}}}?", rows, progress=False, **GREEDY, **options)
     assert result.errors == []
     assert "Paris" in result.frame[0]["answer"]
     assert len({row["answer"] for row in result.frame}) == 5
@@ -140,7 +142,9 @@ def test_a_map_run_answers_five_rows(session: Session, tmp_path: Path) -> None:
 
 def test_a_map_cell_answers_five_rows(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run(f"import os; os.chdir({str(tmp_path)!r}); rows = ['France', 'Japan', 'Peru', 'Kenya', 'Norway']")
-    run = kernel.run(f"%%minimax --map rows --into answers --max-tokens 100\n{CAPITAL} {{{{ row }}}}?", "map")
+    run = kernel.run(
+        f"%%minimax --map rows --into answers --max-tokens 100 --temperature 0.01\n{CAPITAL} {{{{ row }}}}?", "map"
+    )
     assert run.error is None
     assert run.turn["status"] == "complete"
     assert kernel.run("print(len([each for each in answers if each]))").text.strip() == "5"
