@@ -28,14 +28,13 @@ TOOL_LIMIT = 20_000
 
 
 def checked_base_url(url: str) -> str:
-    """Return the URL without a trailing slash. Raises `ConfigError` if no key may be sent there."""
+    """Return the URL in one spelling, without a trailing slash. Raises `ConfigError` if no key may be sent there."""
     hint = f"A base URL looks like {DEFAULT_BASE_URL}."
-    url = url.strip()
-    parts = parse_http_url(url, "The base URL", ConfigError, hint)
-    if "@" in parts.netloc or "?" in url or "#" in url:
+    parsed = parse_http_url(url.strip(), "The base URL", ConfigError, hint)
+    if "?" in url:
         raise ConfigError("The base URL has more than a host and a path.", hint)
-    require_encryption(parts, "an API key", ConfigError)
-    return url.rstrip("/")
+    require_encryption(parsed, "an API key", ConfigError)
+    return str(parsed).rstrip("/")
 
 
 class MiniMax(Configurable):
@@ -141,7 +140,10 @@ class MiniMax(Configurable):
 
     @default("base_url")
     def _base_url_from_environment(self) -> str:
-        return os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+        named = os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+        with suppress(ConfigError):  # the first prompt reports it
+            return checked_base_url(named)
+        return named
 
     @default("replay")
     def _replay_from_environment(self) -> str:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 from mm_magics.api.messages import Block
 from mm_magics.api.models import DEFAULT_MODEL, own_price
+from mm_magics.api.urls import origin_of
 from mm_magics.config import MiniMax, Settings, checked_base_url
 from mm_magics.endpoint.call import Call
 from mm_magics.endpoint.client import Client
@@ -241,7 +241,7 @@ class Session:
         call = lambda body: Call(client.message_reader(body), timeout, max_seconds, stop)  # noqa: E731
         prompt = replace(prompt, notes=[*self._restored_note(), *prompt.notes])
         after_refusal = lambda sent, error: self.models.after_refusal(sent, error, client, stop)  # noqa: E731
-        endpoint = urlsplit(client.base_url).netloc
+        endpoint = origin_of(client.base_url)
         return Answer(prompt, call, self.history, stop, self.ledger, endpoint, after_refusal)
 
     def ask(

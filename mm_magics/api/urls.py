@@ -1,39 +1,145 @@
-"""Check the URLs that keys and tokens are sent to."""
+"""URLs that keys and tokens are sent to, and how a client may connect to them.
+
+A URL is parsed once. Whatever is decided about it (the key, encryption, certificates, proxies) is decided from the
+parsed form, which is also the form that the HTTP library gets.
+"""
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, urlsplit
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv6Address
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from mm_magics.errors import MiniMaxError
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+"""The same hosts, as the HTTP library names those that it connects to without a proxy."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.ASCII)
 
 
-def parse_http_url(url: str, name: str, error: type[MiniMaxError], hint: str) -> SplitResult:
-    """Return the parts of an http or https URL.
+@dataclass(frozen=True)
+class HttpURL:
+    """An http or https URL in one spelling, which `str` returns.
 
-    A URL that `urlsplit` and the HTTP library may read differently is invalid: the host that was checked must be the
-    host that receives the key.
+    Attributes:
+        scheme: `http` or `https`.
+        host: In lower case, international names in their ASCII form, IPv6 addresses in their shortest form.
+        port: Also if the URL does not name it.
+        path: The path, with the query if there is one; "" without either.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Parse the URL. Raises `ValueError` with the end of a sentence that begins "The URL"."""
+        if not url.isprintable() or " " in url or "\\" in url:
+            raise ValueError("is not a valid URL")
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise ValueError("is not a valid URL") from None
+        if parts.scheme not in DEFAULT_PORTS or not host:
+            raise ValueError("is not an http or https URL")
+        if "@" in parts.netloc:
+            raise ValueError("contains a user name or password")
+        if port == 0 or ("[" in parts.netloc and ":" not in host):
+            raise ValueError("is not a valid URL")
+        if parts.fragment or url.endswith("#"):
+            raise ValueError("has a part after #")
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        return cls(parts.scheme, _ascii_host(host), port or DEFAULT_PORTS[parts.scheme], path)
+
+    @property
+    def origin(self) -> str:
+        """The host, and the port unless it is the usual one: what a key belongs to."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the host is this machine."""
+        return self.host in LOOPBACK_HOSTS
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.scheme == "https"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.origin}{self.path}"
+
+
+def parse_http_url(url: str, name: str, error: type[MiniMaxError], hint: str) -> HttpURL:
+    """Parse what a user entered.
 
     Args:
-        url: What the user entered.
+        url: The text.
         name: What the URL is called in a message, such as "The base URL".
         error: The class of the error to raise.
         hint: The error's hint.
     """
-    if not url.isprintable() or " " in url or "\\" in url:
-        raise error(f"{name} is not a valid URL.", hint)
     try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        return HttpURL.parse(url)
+    except ValueError as problem:
+        raise error(f"{name} {problem}.", hint) from None
+
+
+@lru_cache(64)
+def origin_of(url: str) -> str:
+    """Return what a key for this URL belongs to; "" if it is not a URL that a key can be sent to."""
+    try:
+        return HttpURL.parse(url.strip()).origin
     except ValueError:
-        raise error(f"{name} is not a valid URL.", hint) from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise error(f"{name} is not an http or https URL.", hint)
-    return parts
+        return ""
 
 
-def require_encryption(parts: SplitResult, secret: str, error: type[MiniMaxError]) -> None:
+def require_encryption(url: HttpURL, secret: str, error: type[MiniMaxError]) -> None:
     """Raise the error if the secret ("an API key") would be sent unencrypted to another machine."""
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
-        raise error(f"{parts.hostname} is not this machine, and {secret} must not be sent unencrypted.", "Use https.")
+    if not url.is_encrypted and not url.is_local:
+        raise error(f"{url.host} is not this machine, and {secret} must not be sent unencrypted.", "Use https.")
+
+
+def httpx_options(url: HttpURL) -> dict[str, Any]:
+    """Return the arguments of a client of httpx2 that connects to this URL.
+
+    Certificates are verified, except for plain http to this machine, which has none: reading them takes 25 ms. This
+    machine is never reached through a proxy. No redirect is followed, as it could name another host.
+    """
+    is_plain_local = url.is_local and not url.is_encrypted
+    return {
+        "follow_redirects": False,
+        "mounts": dict.fromkeys(NO_PROXY),
+        "trust_env": not is_plain_local,
+        "verify": not is_plain_local,
+    }
+
+
+def _ascii_host(host: str) -> str:
+    """The host as it is looked up and named in certificates. Raises `ValueError` if it could be read in two ways."""
+    if ":" in host:
+        try:
+            return str(IPv6Address(host)) if "%" not in host else _invalid(host)
+        except AddressValueError:
+            return _invalid(host)
+    if not host.isascii():
+        import idna
+
+        try:
+            host = idna.encode(host, strict=True).decode("ascii")
+        except idna.IDNAError:
+            return _invalid(host)
+    return host if _HOST.fullmatch(host) else _invalid(host)
+
+
+def _invalid(host: str) -> str:
+    raise ValueError(f"names a host that is not valid ({host[:100]})")

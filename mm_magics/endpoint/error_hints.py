@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
+from mm_magics.api.urls import origin_of
 from mm_magics.endpoint.keys import CHINA_HOSTS, MINIMAX_HOSTS, WORLD_HOST, Key
 from mm_magics.errors import StatusError
 
@@ -171,7 +171,7 @@ def base_url_hint(base_url: str) -> str:
     """
     shorter = re.sub(r"/v1(/messages)?/?$", "", base_url)
     right = f"https://{WORLD_HOST}/anthropic"
-    if (host := urlsplit(base_url).hostname) in MINIMAX_HOSTS:
+    if (host := origin_of(base_url)) in MINIMAX_HOSTS:
         right = f"https://{host}/anthropic"
         shorter = right if shorter != base_url else shorter
     if shorter != base_url:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from mm_magics.api.urls import origin_of
 from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_body import error_from_body
 from mm_magics.endpoint.error_hints import ASK_BASE_URL, base_url_hint, is_final, status_hint, status_of
@@ -53,7 +53,7 @@ class ErrorMapper:
         import anthropic
         import httpx2
 
-        host = urlsplit(self.base_url).netloc
+        host = origin_of(self.base_url)
         if isinstance(error, anthropic.APIStatusError):
             return self._status_error(error.response)
         cause = underlying_error(error)

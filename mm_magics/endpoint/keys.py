@@ -20,8 +20,8 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
+from mm_magics.api.urls import origin_of
 from mm_magics.errors import ConfigError, MissingKeyError
 from mm_magics.packages import fix, wrong_version
 
@@ -69,14 +69,6 @@ class Key:
         raise TypeError("A key cannot be pickled.")
 
 
-def host_of(base_url: str) -> str:
-    """Return the `host` or `host:port` that a key belongs to, in lower case; "" if the URL has none."""
-    try:
-        return urlsplit(base_url).netloc.lower()
-    except ValueError:
-        return ""
-
-
 class Keys:
     """The keys of one session: those entered, and those found in the environment and the OS keyring."""
 
@@ -86,7 +78,7 @@ class Keys:
 
     def enter(self, base_url: str, value: str, source: str = "%minimax login") -> Key:
         """Use this key for this host until the process ends. Raises `ConfigError` if it is not a valid key."""
-        key = Key(value, source, host_of(base_url))
+        key = Key(value, source, origin_of(base_url))
         self._entered[key.host] = key
         return key
 
@@ -106,13 +98,13 @@ class Keys:
 
     def find(self, base_url: str) -> Key:
         """Return the key for this endpoint. Raises `MissingKeyError`, naming the keys that belong to other hosts."""
-        host = host_of(base_url)
+        host = origin_of(base_url)
         if host in self._entered:
             return self._entered[host]
         skipped = []
-        environment_host = host_of(self._variable("ANTHROPIC_BASE_URL"))
+        environment_host = origin_of(self._variable("ANTHROPIC_BASE_URL"))
         for name in filter(self._variable, VARIABLES):
-            if host == environment_host or (name == "MINIMAX_API_KEY" and host in MINIMAX_HOSTS):
+            if (host and host == environment_host) or (name == "MINIMAX_API_KEY" and host in MINIMAX_HOSTS):
                 return Key(self._variable(name), name, host)
             skipped.append(name)
         if (key := _saved_key(host)) is not None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
-from mm_magics.api.urls import LOOPBACK_HOSTS
+from mm_magics.api.urls import HttpURL
 from mm_magics.errors import ConnectionFailedError
 
 if TYPE_CHECKING:
@@ -31,17 +30,16 @@ def proxy_for(base_url: str) -> Proxy | None:
     """Return the proxy that calls to this endpoint use; None without one."""
     from urllib.request import getproxies, proxy_bypass  # together with ssl, they take long to import
 
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    if parts.scheme != "https" or host in LOOPBACK_HOSTS:
+    url = HttpURL.parse(base_url)
+    if url.is_local or not url.is_encrypted:
         return None
     proxies = getproxies()
-    url = proxies.get("https") or proxies.get("all")
-    if not url or proxy_bypass(host):
+    proxy = proxies.get("https") or proxies.get("all")
+    if not proxy or proxy_bypass(url.host):
         return None
     names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-    source = next((name for name in names if os.environ.get(name) == url), "the settings of the system")
-    shown = re.sub(r"^([^/]*//)?[^/@]*@", lambda found: found[1] or "", url)
+    source = next((name for name in names if os.environ.get(name) == proxy), "the settings of the system")
+    shown = re.sub(r"^([^/]*//)?[^/@]*@", lambda found: found[1] or "", proxy)
     return Proxy(shown, source)
 
 
@@ -75,7 +73,8 @@ def network_error(error: BaseException, reason: str, base_url: str) -> Connectio
     """
     import httpx2
 
-    host = urlsplit(base_url).netloc
+    url = HttpURL.parse(base_url)
+    host = url.origin
     if (refused := certificate_error(error)) is not None:
         return _certificate_failed(refused, host)
     if not isinstance(error, httpx2.HTTPError) and (problem := _ca_problem(error)):
@@ -83,7 +82,7 @@ def network_error(error: BaseException, reason: str, base_url: str) -> Connectio
     proxy = proxy_for(base_url)
     if proxy is None:
         return None
-    bypass = f"add {urlsplit(base_url).hostname} to NO_PROXY, and run the cell again"
+    bypass = f"add {url.host} to NO_PROXY, and run the cell again"
     if isinstance(error, ImportError) and "socks" in proxy.url:
         return ConnectionFailedError(
             f"{proxy.url} ({proxy.source}) is a SOCKS proxy, which needs the package socksio.",

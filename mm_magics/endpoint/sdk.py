@@ -9,6 +9,7 @@ import gc
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from mm_magics.api.urls import HttpURL, httpx_options
 from mm_magics.packages import require
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 API_VERSION = "2023-06-01"
 CONNECT_TIMEOUT = 10.0
-NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
-"""A key for this machine is never sent through a proxy that the environment names."""
 
 
 def import_sdk() -> None:
@@ -61,12 +60,9 @@ def http_options(base_url: str, timeout: float) -> dict[str, Any]:
     from http.cookiejar import CookieJar, DefaultCookiePolicy
 
     return {
+        **httpx_options(HttpURL.parse(base_url)),
         "timeout": _timeouts(timeout),
-        "follow_redirects": False,
         "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),  # an invalid cookie would break every call
-        "mounts": dict.fromkeys(NO_PROXY),
-        "trust_env": base_url.startswith("https:"),  # http is for this machine, which needs no proxy
-        "verify": base_url.startswith("https:"),  # reading certificates takes 25 ms, and http has none
     }
 
 

@@ -15,7 +15,8 @@ import keyring.errors
 import pytest
 from keyring.backends import fail, null
 
-from mm_magics.endpoint.keys import Key, Keys, host_of
+from mm_magics.api.urls import origin_of
+from mm_magics.endpoint.keys import Key, Keys
 from mm_magics.errors import ConfigError, MissingKeyError
 from mm_magics.session import Session
 from tests.canary import CANARY, echoes, places
@@ -59,7 +60,7 @@ def os_keyring() -> InMemory:
 
 def found(base_url: str, **environ: str) -> tuple[str, str]:
     key = Keys(environ).find(base_url)
-    assert key.host == host_of(base_url)
+    assert key.host == origin_of(base_url)
     return key.reveal(), key.source
 
 
@@ -126,7 +127,7 @@ def test_the_first_key_in_the_documented_order_is_used(os_keyring: InMemory) -> 
 def test_a_key_is_never_returned_for_another_host(base_url: str, environ: Mapping[str, str]) -> None:
     with pytest.raises(MissingKeyError) as caught:
         Keys(environ).find(base_url)
-    assert host_of(base_url) in caught.value.message
+    assert origin_of(base_url) in caught.value.message
     set_ = [name for name in environ if name != "ANTHROPIC_BASE_URL" and environ[name].strip()]
     for name in set_:
         assert name in caught.value.hint
@@ -157,7 +158,7 @@ def test_the_error_for_a_missing_key_says_what_to_do(environ: Mapping[str, str],
 
 @pytest.mark.parametrize("url", ["http://[", "", "not a URL"])
 def test_a_url_without_a_host_has_no_host(url: str) -> None:
-    assert host_of(url) == ""
+    assert origin_of(url) == ""
 
 
 def test_an_invalid_anthropic_base_url_makes_no_key_available() -> None:

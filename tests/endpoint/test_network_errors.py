@@ -47,7 +47,7 @@ def session_for(base_url: str, **settings: Any) -> Session:
 
 
 class TLSServer:
-    """Answers over TLS, with a certificate that no authority signed. `connections` counts the attempts."""
+    """Answers over TLS, with a certificate that no authority signed. It counts its connections and requests."""
 
     def __init__(self, folder: Path, names: str, *more: str) -> None:
         self.certificate, key = folder / "certificate.pem", folder / "key.pem"
@@ -56,7 +56,7 @@ class TLSServer:
         subprocess.run([*command, *files, "-addext", f"subjectAltName={names}"], check=True, capture_output=True)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self.certificate, key)
-        self.connections = 0
+        self.connections = self.requests = 0
         self._server = socket.create_server(("127.0.0.1", 0))
         self.base_url = f"https://127.0.0.1:{self._server.getsockname()[1]}/anthropic"
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -73,6 +73,7 @@ class TLSServer:
                 connection.settimeout(5)
                 with self._context.wrap_socket(connection, server_side=True) as tls:
                     reader = tls.makefile("rb")
+                    self.requests += 1
                     lengths = [line.partition(b":")[2] for line in iter(reader.readline, b"\r\n") if b"ength:" in line]
                     reader.read(int(lengths[0]))
                     tls.sendall(sse())
@@ -105,6 +106,20 @@ def test_the_certificate_is_accepted_once_the_variable_names_it(
         failed(session)
         monkeypatch.setenv("SSL_CERT_FILE", str(tls.certificate))
         assert session.ask("Hello.").text == "Hello"
+
+
+@pytest.mark.parametrize("spelling", ["HTTPS://", "Https://", "httpS://"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST"])
+def test_the_certificate_is_verified_however_the_url_is_written(
+    tls: TLSServer, tmp_path: Path, spelling: str, host: str
+) -> None:
+    url = tls.base_url.replace("https://", spelling).replace("127.0.0.1", host)
+    with session_for(url) as session:
+        assert "CERTIFICATE_VERIFY_FAILED" in failed(session).message
+        session.config.store = str(tmp_path / "s.sqlite")
+        result = map_prompts("{{ row }}", ["a"], session=session)
+        assert "CERTIFICATE_VERIFY_FAILED" in str(result.errors)
+    assert tls.requests == 0
 
 
 def test_a_map_run_reports_the_certificate_once_per_call_in_flight(tls: TLSServer, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Implementation, Tool, ToolListChangedNotification
 
 from mm_magics import __version__
+from mm_magics.api.urls import HttpURL, httpx_options
 from mm_magics.tools.mcp import redact, watchdog
 from mm_magics.tools.mcp.sdk_details import invalid_line, tool_list, unwrap
 
@@ -224,6 +225,7 @@ class Connection:
         headers = {"Authorization": f"Bearer {os.environ[self.spec.bearer].strip()}"} if self.spec.bearer else {}
         async with (
             httpx2.AsyncClient(
+                **httpx_options(HttpURL.parse(self.spec.url)),
                 headers=headers,
                 timeout=httpx2.Timeout(CONNECT_S, read=300),
                 event_hooks={"response": [self._on_response]},

@@ -176,6 +176,8 @@ def _reason(connection: Connection, error: Exception) -> str:
         return ""
     if connection.status and isinstance(error, MCPError | httpx2.HTTPError):
         return f"answered with HTTP {connection.status}"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "has a certificate that cannot be verified (CERTIFICATE_VERIFY_FAILED)"
     if isinstance(error, httpx2.ConnectError):
         return "cannot be reached: no connection"
     if isinstance(error, MCPError) and connection.lost:

@@ -260,13 +260,12 @@ def _checked_command(command: Sequence[str]) -> tuple[str, ...]:
 
 
 def _checked_url(url: str, bearer: str) -> str:
-    parts = parse_http_url(url, "The server's URL", UsageError, "Example: https://example.org/mcp.")
-    if "@" in parts.netloc:
-        raise UsageError("The server's URL contains a name or password.", "To send a token, use --bearer VAR.")
+    hint = "Example: https://example.org/mcp. To send a token, use --bearer VAR."
+    parsed = parse_http_url(url, "The server's URL", UsageError, hint)
     if bearer:
-        require_encryption(parts, "a token", UsageError)
+        require_encryption(parsed, "a token", UsageError)
     if bearer and not re.fullmatch(r"[!-~]+", os.environ[bearer].strip()):
         raise UsageError(
             f"{bearer} has characters that a token cannot contain.", "Copy the token again, without line breaks."
         )
-    return url
+    return str(parsed)

@@ -14,6 +14,8 @@ import pytest
 
 from mm_magics.errors import MCPServerError
 from mm_magics.tools.tool import TOOL_NAME, ToolOutput
+from tests.endpoint.test_network_errors import TLSServer
+from tests.recorder import Recorder
 from tests.tools.mcp.conftest import EVERYTHING, FILES, TIME, call
 
 pytestmark = [pytest.mark.slow, pytest.mark.traced]
@@ -188,6 +190,31 @@ def test_a_token_does_not_follow_a_redirect(servers, refusing, monkeypatch):
     with pytest.raises(MCPServerError):
         servers.tools("web")
     assert other.seen == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_a_token_for_this_machine_does_not_go_to_a_proxy(servers, refusing, monkeypatch, host, variable):
+    monkeypatch.setenv("SERVICE_TOKEN", SECRET)
+    server, url = refusing(401)
+    with Recorder() as proxy:
+        monkeypatch.setenv(variable, f"http://{proxy.host}")
+        servers.add("web", url.replace("127.0.0.1", host).replace("http", "HTTP"), bearer="SERVICE_TOKEN")
+        with pytest.raises(MCPServerError, match="answered with HTTP 401"):
+            servers.tools("web")
+        assert proxy.connections == 0
+    assert set(server.seen) == {f"Bearer {SECRET}"}
+
+
+@pytest.mark.parametrize("spelling", ["https://127.0.0.1", "HTTPS://127.0.0.1", "Https://LOCALHOST"])
+def test_a_token_is_sent_only_after_the_certificate_was_verified(servers, tmp_path, monkeypatch, spelling):
+    monkeypatch.setenv("SERVICE_TOKEN", SECRET)
+    server = TLSServer(tmp_path, "IP:127.0.0.1")
+    servers.add("web", server.base_url.replace("https://127.0.0.1", spelling), bearer="SERVICE_TOKEN")
+    with pytest.raises(MCPServerError, match="has a certificate that cannot be verified"):
+        servers.tools("web")
+    server.close()
+    assert (server.connections > 0, server.requests) == (True, 0)
 
 
 def test_no_token_is_sent_unless_one_is_named(servers, refusing, monkeypatch):

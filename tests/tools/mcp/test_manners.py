@@ -32,7 +32,7 @@ def pids(path):
 
 def test_every_page_is_read_and_unusable_tools_are_left_out_with_a_line(manners):
     names = [tool.name for tool in manners.tools("bad")]
-    assert len(names) == 17
+    assert len(names) == 18
     assert names[:2] == ["bad__pid", "bad__slow"]
     assert "bad__huge" not in names
     (huge,) = manners.status("bad").notes
@@ -366,7 +366,7 @@ def test_adding_the_same_server_changes_nothing_and_a_different_one_replaces_it(
         ("a", ["cat"], {"bearer": "HOME"}, "A token cannot be passed to a command."),
         ("a", "ftp://example.org", {}, "The server's URL is not an http or https URL."),
         ("a", "https://", {}, "The server's URL is not an http or https URL."),
-        ("a", "https://x:y@example.org", {}, "The server's URL contains a name or password."),
+        ("a", "https://x:y@example.org", {}, "The server's URL contains a user name or password."),
         ("a", "https://example.org\\@evil.org", {}, "The server's URL is not a valid URL."),
         ("a", "https://[", {}, "The server's URL is not a valid URL."),
         ("a", "https://example.org:port/", {}, "The server's URL is not a valid URL."),
