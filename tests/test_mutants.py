@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,7 +11,8 @@ from pkgutil import resolve_name
 
 import pytest
 
-ENTRIES = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text("utf-8"))["equivalent"]
+REASONS = tomllib.loads(Path(__file__).with_name("mutants.toml").read_text("utf-8"))
+ENTRIES = REASONS["equivalent"]
 
 
 @pytest.mark.parametrize("function", sorted({entry["function"] for entry in ENTRIES}))
@@ -22,6 +24,12 @@ def test_an_entry_changes_one_line_of_a_function_that_exists(function: str) -> N
             for change in entry["changes"]:
                 assert change not in lines, f"this is the code itself: {change}"
                 assert get_close_matches(change.lower(), lower, cutoff=0.7), f"no line is like {change}"
+
+
+@pytest.mark.parametrize("pattern", [each["pattern"] for each in REASONS["same"]])
+def test_a_pattern_is_about_code_that_exists(pattern: str) -> None:
+    files = Path(__file__).parent.parent.glob("mm_magics/**/*.py")
+    assert any(re.search(pattern, file.read_text("utf-8")) for file in files)
 
 
 def test_a_change_has_one_reason() -> None:

@@ -93,9 +93,8 @@ class ContextHash:
 
     def __init__(self, context: Sequence[Turn], turns: Sequence[Turn]) -> None:
         """Start with the turns of `context`; those of `turns` are added later."""
-        closed = [turn.closed for turn in (*context, *turns)]
-        _, sources = messages.join_with_sources(closed)
-        self._is_plain = len(sources) == sum(map(len, closed)) and None not in sources
+        _, sources = messages.join_with_sources(turn.closed for turn in (*context, *turns))
+        self._is_plain = None not in sources
         self._has_schema_1 = any(turn.schema == 1 for turn in turns)
         self._turns: list[Turn] = []
         self._hashes: list[str] = []
@@ -110,9 +109,9 @@ class ContextHash:
         self._turns.append(turn)
         if self._is_plain:
             self._hashes += [each.sha256 for each in turn.prepared]
-        if self._is_plain and self._has_schema_1:
-            self._legacy_hashes += map(legacy_message_sha256, turn.closed)
-            self._may_be_changed |= any(map(may_be_changed, turn.closed))
+            if self._has_schema_1:
+                self._legacy_hashes += map(legacy_message_sha256, turn.closed)
+                self._may_be_changed |= any(map(may_be_changed, turn.closed))
 
     def answered_by(self, turn: Turn) -> bool:
         """Return whether the turn answered the request that it would send now."""

@@ -120,6 +120,17 @@ def test_what_is_sent_without_invented_fields_is_hashed_with_them() -> None:
     assert [each.sent["content"] == each.message["content"] for each in joined] == [True, False, True, True, True]
 
 
+def test_a_renamed_call_is_sent_without_invented_fields_too() -> None:
+    one, two = calling("one"), calling("one")
+    two.messages[1]["content"][0]["made_up"] = 1  # type: ignore[index]
+    two = replace(two, responses=[{"invented": {"0": ["made_up"]}}, {}])
+    call = prepared_messages([one, two], PROMPT)[5]
+    assert [block.get("made_up") for block in call.message["content"]] == [1, None]  # type: ignore[union-attr]
+    assert [block.get("made_up") for block in call.sent["content"]] == [None, None]  # type: ignore[union-attr]
+    assert call.message["content"][1] == call.sent["content"][1]
+    assert call.sent["content"][1]["id"] == "one_2"  # type: ignore[index]
+
+
 # Tools ----------------------------------------------------------------------------------------------------------
 
 DEFINITION = {"name": "f", "description": "It was ours.", "input_schema": {"type": "object"}}
@@ -203,5 +214,6 @@ def test_a_turn_without_messages_answered_a_request_without_messages() -> None:
         assert not answered([], replace(made, messages=[]))
     empty = replace(turn("q"), messages=[])
     assert answered([turn("a")], replace(empty, request_sha256=request_digest([], empty)))
+    assert ContextHash([], [empty]).answered_by(replace(empty, request_sha256=request_digest([], empty)))
     (sha256, *_) = legacy_request_sha256s(empty.model, None, empty.params, [])
     assert answered([turn("a")], replace(empty, schema=1, request_sha256=sha256))

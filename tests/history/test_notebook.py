@@ -11,7 +11,7 @@ import pytest
 
 from mm_magics.errors import NotebookError
 from mm_magics.history import notebook
-from mm_magics.history.notebook import Document, NotebookFile, parse_notebook, read_notebook
+from mm_magics.history.notebook import Cell, Document, NotebookFile, parse_notebook, read_notebook
 from mm_magics.history.replay import check_cells
 from mm_magics.history.thread import History
 from mm_magics.history.turn import MIME_TYPE, Turn
@@ -131,7 +131,7 @@ def test_a_file_is_read_again_only_after_a_save(tmp_path):
 
 def test_a_file_that_is_not_utf_8_raises_a_notebook_error(tmp_path):
     (tmp_path / "page.ipynb").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(NotebookError, match="it is not UTF-8"):
+    with pytest.raises(NotebookError, match=r"page\.ipynb cannot be read: it is not UTF-8 or UTF-16\.$"):
         read_notebook(tmp_path / "page.ipynb")
 
 
@@ -174,6 +174,13 @@ def test_a_renamed_file_without_cell_ids_is_found_by_its_turns(tmp_path):
     path.rename(tmp_path / "talk.ipynb")
     assert file.updated() is not None
     assert file.name == "talk.ipynb"
+
+
+def test_a_cell_with_another_id_has_all_of_its_turns_there():
+    first, second, third = (Turn.from_record(RECORDS[number]) for number in (0, 1, 0))
+    moved = Cell("a", "code", "", turn=third, earlier=(first, second)).with_id("b")
+    assert [(turn.id, turn.cell_id) for turn in moved.turns] == [(RECORDS[n]["id"], "b") for n in (0, 1, 0)]
+    assert Cell("a", "code", "x = 1").with_id("b") == Cell("b", "code", "x = 1")
 
 
 def test_threads_with_unusual_names_are_separate():
@@ -221,6 +228,21 @@ def test_the_error_says_why_a_text_is_not_a_notebook(text: str, message: str) ->
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("metadata", "settings"),
+    [
+        ({"minimax": {"thread": "t"}}, {"thread": "t"}),
+        ({"minimax": 5}, 5),
+        ({}, None),
+        (None, None),
+        (["minimax"], None),
+    ],
+)
+def test_the_settings_in_the_metadata_are_read_unchecked(metadata: Any, settings: Any) -> None:
+    assert parse_notebook(json.dumps({"metadata": metadata, "cells": []}), "page.ipynb", 0.0).settings == settings
+    assert parse_notebook('{"cells": []}', "page.ipynb", 0.0).settings is None
+
+
 def test_an_old_notebook_is_converted_and_a_broken_one_is_an_error() -> None:
     old = {"cell_type": "code", "language": "python", "input": "x = 1", "outputs": [], "prompt_number": 1}
     content = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [old]}]}
@@ -245,6 +267,7 @@ def test_cells_are_read_with_their_kind_source_and_outputs() -> None:
         ("cell-2", "None", "", [], ""),
         ("cell-3", "unknown", "", [], "it is not a cell"),
     ]
+    assert [each.has_id for each in page.cells] == [True, False, False, False]
     assert page.faults == ["cell 4 (cell-3): it is not a cell"]
 
 
@@ -310,6 +333,9 @@ def test_a_file_up_to_the_limit_is_read_and_a_larger_one_is_an_error(
     with pytest.raises(NotebookError) as caught:
         read_notebook(path)
     assert str(caught.value) == "page.ipynb has 3 MB; the limit is 2 MB.\nClear large outputs."
+    os.truncate(path, 1_500 * 1024 * 1024)
+    with pytest.raises(NotebookError, match=r"page\.ipynb has 1,500 MB; "):
+        read_notebook(path)
 
 
 def test_a_file_that_does_not_exist_is_an_error(tmp_path: Path) -> None:

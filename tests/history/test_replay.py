@@ -212,7 +212,7 @@ def test_a_cell_with_another_text_is_edited_where_its_text_can_be_compared(sourc
 )
 def test_a_record_that_claims_the_hash_of_another_request_is_not_replayed(tmp_path: Path, other: Any) -> None:
     asked = turn("asked")
-    made = turn(other.pop("prompt", "asked"), **other) if "messages" not in other else replace(asked, messages=[])
+    made = turn(**{"prompt": "asked", **other}) if "messages" not in other else replace(asked, messages=[])
     forged = replace(made, request_sha256=asked.request_sha256, id="0b0a7d2c-0000-4000-8000-000000000000")
     assert Recordings().find(recorded_request(asked), [save(tmp_path / "page.ipynb", forged)]) is None
     history = History()

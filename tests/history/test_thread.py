@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mm_magics.api.messages import problems
-from mm_magics.history.context_messages import context_messages, request_digest
+from mm_magics.history.context_messages import ContextHash, context_messages, request_digest
 from mm_magics.history.notebook import Cell, Document
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
@@ -129,6 +129,22 @@ def test_a_turn_with_another_context_setting_is_not_stale(context: Any) -> None:
     above = history.context_turns("main", "c", context)
     history.put(turn("q", "a", above, cell_id="c", context=context))
     assert history.turns("main")[2].place not in history.stale()
+
+
+def test_whether_a_turn_is_stale_is_computed_again_only_when_its_context_changed(monkeypatch: Any) -> None:
+    asked: list[Any] = []
+    compute = ContextHash.answered_by
+    monkeypatch.setattr(
+        ContextHash, "answered_by", lambda self, turn: asked.append(turn.cell_id) or compute(self, turn)
+    )
+    history, _ = history_of("a", "b", "c")
+    for expected in (["a", "b", "c"], []):
+        assert history.stale() == set()
+        assert asked == expected
+        asked.clear()
+    history.put(turn("q1", "changed", history.context_turns("main", "b"), cell_id="b"))
+    assert [place[0] for place in history.stale()] == ["c"]
+    assert asked == ["b", "c"]
 
 
 def test_a_turn_that_is_not_in_the_thread_is_not_stale() -> None:
