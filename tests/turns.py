@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 
+from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s
 from mm_magics.api.request import message_sha256, request_sha256
 from mm_magics.history.context_messages import context_messages
 from mm_magics.history.replay import RecordedRequest
@@ -54,6 +55,13 @@ def turn(prompt: str = "hi", answer: Any = "hello", above: list[Turn] | None = N
     return replace(
         made, request_sha256=request_sha256(made.model, made.system, made.params, map(message_sha256, array))
     )
+
+
+def schema_1(asked: Turn, above: list[Turn] | None = None) -> Turn:
+    """Return the turn as mm_magics 0.1 recorded it, with these turns above it."""
+    hashes = map(legacy_message_sha256, context_messages(above or [], asked.messages[0]))
+    (sha256, *_) = legacy_request_sha256s(asked.model, asked.system, asked.params, hashes)
+    return replace(asked, schema=1, request_sha256=sha256)
 
 
 def recorded_request(asked: Turn, above: list[Turn] | None = None) -> RecordedRequest:

@@ -98,10 +98,9 @@ class Recordings:
 def _recordings(document: Document) -> dict[str, Turn]:
     history = History()
     history.follow(document)
-    active = list(filter(is_replayable, document.turns()))
-    versions = (version for turn in active for version in turn.versions if is_replayable(version))
     # If several answered the same request, an active one is replayed.
-    return {history.answered_sha256(turn) or turn.request_sha256: turn for turn in (*versions, *active)}
+    turns = [*(version for turn in document.turns() for version in turn.versions), *document.turns()]
+    return {history.answered_sha256(turn) or turn.request_sha256: turn for turn in turns if is_replayable(turn)}
 
 
 def find_in_history(history: History, requested: RecordedRequest, own: Turn | None) -> Turn | None:

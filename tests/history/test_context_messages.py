@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mm_magics.api import request
-from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s
+from mm_magics.api.legacy_hash import legacy_request_sha256s
+from mm_magics.api.messages import problems
 from mm_magics.api.request import PreparedMessage
 from mm_magics.history.context_messages import (
     NOT_OFFERED,
@@ -22,7 +23,7 @@ from mm_magics.history.context_messages import (
 )
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
-from tests.turns import turn
+from tests.turns import history_of, schema_1, turn
 
 PROMPT: Any = {"role": "user", "content": [{"type": "text", "text": "And now?"}]}
 
@@ -46,6 +47,27 @@ CONTEXTS = {
     "a turn without an answer": [turn("a"), turn("lost", []), turn("c")],
     "text as content": [Turn("main", "complete", "M", [{"role": "user", "content": "a"}, *turn("a").messages[1:]])],
 }
+
+
+def test_context_messages_are_the_turns_and_then_the_prompt() -> None:
+    _, turns = history_of("a", "b")
+    array = context_messages(turns, {"role": "user", "content": "?"})
+    assert problems(array) == []
+    texts = [[block["text"] for block in message["content"]] for message in array]  # type: ignore[union-attr,index]
+    assert texts == [["q0"], ["a0"], ["q1"], ["a1"], ["?"]]
+
+
+def test_turns_without_a_sendable_answer_are_not_in_the_context() -> None:
+    cut = turn("lost", [{"type": "thinking", "thinking": "hm"}], responses=[{"unfinished": 0}])
+    array = context_messages([cut, turn("q", "a")], {"role": "user", "content": "?"})
+    assert "lost" not in str(array)
+    assert problems(array) == []
+
+
+def test_request_digest_is_the_hash_of_the_request() -> None:
+    _, turns = history_of("a", "b")
+    assert request_digest(turns[:1], turns[1]) == turns[1].request_sha256
+    assert request_digest([], turns[1]) != turns[1].request_sha256
 
 
 @pytest.mark.parametrize("turns", CONTEXTS.values(), ids=CONTEXTS.keys())
@@ -161,13 +183,6 @@ def test_the_tools_that_earlier_turns_called_are_defined(recorded: Any, needed: 
 
 
 # Records of schema 1 --------------------------------------------------------------------------------------------
-
-
-def schema_1(asked: Turn, above: list[Turn]) -> Turn:
-    """Return the turn as it was recorded in schema 1, with these turns above it."""
-    hashes = map(legacy_message_sha256, context_messages(above, asked.messages[0]))
-    (sha256, *_) = legacy_request_sha256s(asked.model, asked.system, asked.params, hashes)
-    return replace(asked, schema=1, request_sha256=sha256)
 
 
 WITH_NUMBER = [{"type": "text", "text": "a"}, {"type": "tool_use", "id": "n", "name": "f", "input": {"n": 5}}]

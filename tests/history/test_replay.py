@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 
-from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s
-from mm_magics.history.context_messages import context_messages
 from mm_magics.history.notebook import Cell, Document, read_notebook
 from mm_magics.history.replay import Recordings, check_cells, find_in_history, is_replayable
 from mm_magics.history.thread import History
 from mm_magics.history.turn import MIME_TYPE, Turn
 from tests.page_json import Page
-from tests.turns import recorded_request, turn
+from tests.turns import recorded_request, schema_1, turn
 
 
 def save(path: Path, *turns: Turn) -> Path:
@@ -118,6 +116,14 @@ def test_the_versions_in_a_notebook_are_recordings_too(tmp_path: Path) -> None:
     assert found is not None
     assert found.id == old.id
     assert Recordings().find(recorded_request(stopped), [path]) is None
+
+
+def test_a_version_is_replayed_if_the_active_turn_of_the_same_request_was_stopped(tmp_path: Path) -> None:
+    done = turn("q", "done")
+    path = save(tmp_path / "page.ipynb", turn("q", "half", status="stopped", versions=[done]))
+    found = Recordings().find(recorded_request(done), [path])
+    assert found is not None
+    assert found.text == "done"
 
 
 def test_the_models_that_answered_for_a_default_model_are_found(tmp_path: Path) -> None:
@@ -224,14 +230,6 @@ def test_a_record_that_claims_the_hash_of_another_request_is_not_replayed(tmp_pa
 def test_another_spelling_of_the_same_request_is_replayed(tmp_path: Path, same: Any) -> None:
     asked, made = turn("asked"), turn("asked", **same)
     assert Recordings().find(recorded_request(asked), [save(tmp_path / "page.ipynb", made)]) is not None
-
-
-def schema_1(asked: Turn, above: list[Turn] | None = None) -> Turn:
-    """Return the turn as mm_magics 0.1 recorded it."""
-    sent = context_messages(above or [], asked.messages[0])
-    hashes = map(legacy_message_sha256, sent)
-    (sha256, *_) = legacy_request_sha256s(asked.model, asked.system, asked.params, hashes)
-    return replace(asked, schema=1, request_sha256=sha256)
 
 
 def calling(value: Any) -> Turn:
