@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING
 
 from mm_magics.prompt.image_file import media_type
@@ -12,6 +13,9 @@ from mm_magics.tools.tool import ToolOutput
 
 if TYPE_CHECKING:
     import mcp_types
+
+_TEXT_TYPE = re.compile(r"text/|application/(.*\+)?(json|xml|yaml|toml|javascript)\b")
+"""Types of text, which servers also send as data."""
 
 
 def output_of_result(result: mcp_types.CallToolResult) -> ToolOutput:
@@ -40,12 +44,23 @@ def _resource_text(
     resource: mcp_types.TextResourceContents | mcp_types.BlobResourceContents, images: ResultImages
 ) -> str:
     kind = resource.mime_type or "unknown type"
+    encoded = getattr(resource, "blob", "")
     text = getattr(resource, "text", None)
+    if text is None and _TEXT_TYPE.match(kind):
+        text = _decoded_text(encoded)
     if text is None:
-        label = _data_text(f"resource {resource.uri}", kind, getattr(resource, "blob", ""), images)
+        label = _data_text(f"resource {resource.uri}", kind, encoded, images)
         return f"[resource {resource.uri}] {label}" if label.startswith("[image") else label
     head = f"[resource {resource.uri}, {kind}, {len(text):,} characters]"
     return f"{head}\n{text}" if text else head
+
+
+def _decoded_text(encoded: str) -> str | None:
+    """Return the text in base64, None if it is not UTF-8."""
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True).decode()
+    except ValueError:
+        return None
 
 
 def _data_text(name: str, kind: str, encoded: str, images: ResultImages) -> str:
