@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -48,8 +49,8 @@ class Refusal:
     message: str
 
     def about(self, subject: str) -> Refusal:
-        """Return this row with X replaced by the subject."""
-        return replace(self, message=self.message.replace("X", subject, 1))
+        """Return this row with X, as a word, replaced by the subject."""
+        return replace(self, message=re.sub(r"(?<![\w-])X(?![\w-])", lambda _: subject, self.message, count=1))
 
 
 def _invalid(text: str) -> Refusal:
