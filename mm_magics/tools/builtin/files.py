@@ -21,7 +21,9 @@ from pydantic import Field
 
 from mm_magics.errors import ToolError
 from mm_magics.tools.builtin.bounded_text import LIMIT
+from mm_magics.tools.builtin.open_files import check_link, in_folder, open_folder
 from mm_magics.tools.builtin.paths import confined, displayed
+from mm_magics.tools.builtin.secret_texts import find_secret
 from mm_magics.tools.builtin.typed_function import builtin_tool
 from mm_magics.tools.tool import Tool
 from mm_magics.wording import counted
@@ -33,11 +35,13 @@ MAX_SCANNED = 100_000
 """Entries that one search looks at."""
 
 READ_RISK = (
-    "What it reads is sent to the endpoint without approval. Hidden files and those that look like keys are refused; "
-    "a secret in any other file of the folder is not recognized."
+    "What it reads is sent to the endpoint without approval. Hidden files, and those that look like keys by name or "
+    "content, are refused; other secrets are not recognized."
 )
 LIST_RISK = "Names and sizes of the files in the folder are sent to the endpoint; hidden ones are left out."
 WRITE_RISK = "Replaces whole files in the folder. What it writes may be run later, by an import or by another program."
+
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 FilePath = Annotated[str, Field(strict=True, description="Path of the file, relative to the folder.")]
 
@@ -63,7 +67,7 @@ def read_file(
 ) -> str:
     """Read a text file in the user's folder."""
     text, number = "", 0
-    with _open_text(confined(root, path)) as file:
+    with _open_text(root, confined(root, path)) as file:
         for number, line in enumerate(_lines(file), 1):
             if number < start_line:
                 continue
@@ -85,29 +89,51 @@ def _lines(file: TextIO) -> Iterator[str]:
             line = file.readline(LIMIT + 1)
 
 
-def _open_text(path: Path) -> TextIO:
+def _open_text(root: Path, path: Path) -> TextIO:
     """Open a regular text file in its encoding: by its byte order mark, else UTF-8, else Latin-1."""
-    binary = _open_binary(path)
+    binary = _open_binary(root, path)
     try:
         start = binary.peek(65_536)[:65_536]
         encoding = _encoding(start)
         if encoding is None:
             size = os.fstat(binary.fileno()).st_size
             raise ToolError(f"{path.name!r} is not text ({size:,} bytes).", "Only text files can be read.")
-        return io.TextIOWrapper(binary, encoding, errors="replace")
+        text = io.TextIOWrapper(binary, encoding, errors="replace")
+        if secret := find_secret(text):
+            raise ToolError(
+                f"{path.name!r} contains {secret}, so it cannot be read.", "Ask the user for what you need from it."
+            )
+        text.seek(0)
+        return text
     except BaseException:
         binary.close()
         raise
 
 
-def _open_binary(path: Path) -> io.BufferedReader:
+def _open_binary(root: Path, path: Path) -> io.BufferedReader:
+    if path == root:
+        raise ToolError(f"{path.name!r} is a folder.")
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ToolError(f"{path.name!r} is a folder." if path.is_dir() else f"{path.name!r} is not a regular file.")
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        return io.BufferedReader(io.FileIO(os.open(path, flags)), 65_536)
+        with open_folder(root, path.parent) as folder:
+            name = in_folder(path, folder)
+            check_link(path, folder)
+            _check_regular(path, os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)  # opening may do more
+            file = io.FileIO(os.open(name, _READ, dir_fd=folder))
+        try:
+            _check_regular(path, os.fstat(file.fileno()).st_mode)
+        except ToolError:
+            file.close()
+            raise
+        return io.BufferedReader(file, 65_536)
     except OSError as error:
         raise ToolError(f"{path.name!r} cannot be read: {error.strerror}.") from None
+
+
+def _check_regular(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise ToolError(
+            f"{path.name!r} is a folder." if stat.S_ISDIR(mode) else f"{path.name!r} is not a regular file."
+        )
 
 
 def _encoding(start: bytes) -> str | None:
@@ -159,9 +185,9 @@ def list_files(
 
 
 def _entries(root: Path, folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
+    with open_folder(root, folder) as opened, os.scandir(folder if opened is None else opened) as entries:
         visible = sorted((each for each in entries if not each.name.startswith(".")), key=lambda each: each.name)
-    return [_entry(root, Path(each.path), each.is_dir(follow_symlinks=False)) for each in visible]
+    return [_entry(root, folder / each.name, each.is_dir(follow_symlinks=False)) for each in visible]
 
 
 def _entry(root: Path, path: Path, is_folder: bool) -> str:
@@ -176,7 +202,7 @@ def _matching(root: Path, folder: Path, pattern: str) -> Iterator[str]:
     """The files at any depth whose name or relative path matches; links to folders are not followed."""
     patterns = {pattern, pattern.replace("**/", "")}  # as in a glob, ** may match no folder
     scanned = 0
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in _walk(root, folder):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         scanned += len(folders) + len(files)
         if scanned > MAX_SCANNED:
@@ -189,6 +215,15 @@ def _matching(root: Path, folder: Path, pattern: str) -> Iterator[str]:
                 yield _entry(root, path, is_folder=False)
 
 
+def _walk(root: Path, folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    with open_folder(root, folder) as opened:
+        if opened is None:
+            yield from os.walk(folder)
+        else:
+            for place, folders, files, _ in os.fwalk(dir_fd=opened):
+                yield str(folder / place), folders, files
+
+
 # Writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -199,19 +234,22 @@ def write_file(
 ) -> str:
     """Write a whole text file in the user's folder and replace an existing one. Missing folders are created."""
     file, content = confined(root, path), text.encode()
+    if file == root:
+        raise ToolError(f"{file.name!r} is not a regular file, so it is not replaced.")
     try:
-        mode = _mode(file)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _replace(file, content, mode)
+        with open_folder(root, file.parent, create=True) as folder:
+            mode = _mode(file, folder)
+            _replace(file, folder, content, mode)
     except OSError as error:
         raise ToolError(f"{file.name!r} cannot be written: {error.strerror}.") from None
     return f"{displayed(file, root)} was {'created' if mode is None else 'replaced'}: {counted(len(content), 'byte')}."
 
 
-def _mode(path: Path) -> int | None:
+def _mode(path: Path, folder: int | None) -> int | None:
     """The permissions of the file to replace, None if it does not exist."""
+    check_link(path, folder)
     try:
-        mode = path.stat().st_mode
+        mode = os.stat(in_folder(path, folder), dir_fd=folder, follow_symlinks=False).st_mode
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(mode):
@@ -221,15 +259,16 @@ def _mode(path: Path) -> int | None:
     return stat.S_IMODE(mode)
 
 
-def _replace(path: Path, content: bytes, mode: int | None) -> None:
+def _replace(path: Path, folder: int | None, content: bytes, mode: int | None) -> None:
     """Replace the file in one step: anyone who reads it sees the old content or the new one."""
-    new = path.with_name(f".mm-magics-{secrets.token_hex(8)}")
+    new = in_folder(path.with_name(f".mm-magics-{secrets.token_hex(8)}"), folder)
     try:
-        with open(new, "xb") as file:
+        with open(new, "xb", opener=lambda name, flags: os.open(name, flags, 0o666, dir_fd=folder)) as file:
             file.write(content)
             if mode is not None:
-                os.chmod(new, mode)
-        os.replace(new, path)
+                os.chmod(file.fileno() if os.chmod in os.supports_fd else new, mode)
+        os.replace(new, in_folder(path, folder), src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        new.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=folder)
         raise

@@ -13,9 +13,19 @@ from pathlib import Path
 from mm_magics.errors import ToolError, UsageError
 
 KEY_FILES = (
-    *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.gpg", "*.env"),
-    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
-    *("*credentials*", "secrets*", "passwords*", "service*account*.json"),
+    *("*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.gpg", "*.env"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*kubeconfig*", "*htpasswd*", "*netrc", "pgpass*", "*.tfstate"),
+    *("*credential*", "*secret*", "*password*", "service*account*.json", "*private[_-]key*"),
+    *(
+        "*api_key*",
+        "*api-key*",
+        "*apikey*",
+        "token.json",
+        "tokens.json",
+        "token.txt",
+        "*[_-]token.json",
+        "*[_-]token.txt",
+    ),
 )
 """Lower-case name patterns of files and folders that usually contain keys."""
 

@@ -127,7 +127,7 @@ def test_the_error_says_why_a_file_cannot_be_read(folder: Path) -> None:
             lambda file: file.symlink_to("../outside/secret.txt"),
             "'a.txt' cannot be read: Too many levels of symbolic links.",
         ),
-        (os.mkfifo, "[the file is empty]"),
+        (os.mkfifo, "'a.txt' is not a regular file."),
     ],
 )
 @pytest.mark.timeout(15)
@@ -138,9 +138,9 @@ def test_a_file_that_becomes_a_link_or_a_pipe_while_it_is_opened_is_not_followed
     usual = os.open
 
     def swap(path: Path, *given: Any, **more: Any) -> int:
-        if Path(path) == folder / "a.txt":
-            Path(path).unlink()
-            make(Path(path))
+        if Path(path).name == "a.txt":
+            (folder / "a.txt").unlink()
+            make(folder / "a.txt")
         return usual(path, *given, **more)
 
     monkeypatch.setattr(os, "open", swap)
@@ -221,7 +221,7 @@ def test_a_file_that_is_deleted_during_the_listing_has_no_size(folder: Path, mon
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "scandir", fail)
@@ -249,7 +249,7 @@ def test_the_error_says_why_a_file_is_not_written(folder: Path) -> None:
 def test_the_error_names_the_reason_if_no_new_file_can_be_created(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("builtins.open", fail)
@@ -268,11 +268,11 @@ def test_during_a_write_the_new_content_is_in_a_hidden_file(folder: Path, monkey
     (folder / "a.txt").write_text("old")
     seen, replace = [], os.replace
 
-    def look(new: Path, path: Path) -> None:
+    def look(new: str, path: str, **folders: int) -> None:
         seen.extend(sorted(os.listdir(folder)))
         assert (folder / "a.txt").read_text() == "old"
-        assert Path(new).read_text() == "new"
-        replace(new, path)
+        assert (folder / new).read_text() == "new"
+        replace(new, path, **folders)
 
     monkeypatch.setattr(os, "replace", look)
     call(folder, "write_file", path="a.txt", text="new")
@@ -308,14 +308,33 @@ def test_the_error_says_why_a_path_is_refused(folder: Path, path: str, text: str
     [
         *("a.pem", "a.key", "a.p12", "a.pfx", "a.jks", "a.keystore", "a.kdbx", "a.ppk", "a.gpg", "a.env"),
         *("id_rsa", "id_dsa.pub", "id_ecdsa", "id_ed25519", "aws-credentials.csv", "secrets.toml", "passwords.txt"),
-        *("service-account-1.json", "SERVICE_ACCOUNT.JSON"),
+        *(
+            "service-account-1.json",
+            "SERVICE_ACCOUNT.JSON",
+            "client_secret_4711.apps.json",
+            "my_secrets.md",
+            "top-secret.txt",
+        ),
+        *(
+            "token.json",
+            "Tokens.JSON",
+            "access_token.txt",
+            "gh-token.json",
+            "openai_api_key.txt",
+            "API-KEYS.csv",
+            "apikey",
+        ),
+        *("my.kubeconfig", "kubeconfig", "htpasswd", "_netrc", "terraform.tfstate", "ssh_private_key", "AuthKey_1.p8"),
     ],
 )
 def test_names_of_keys_are_refused(folder: Path, name: str) -> None:
     assert "looks like a file with keys" in error(folder, "read_file", path=name)
 
 
-@pytest.mark.parametrize("name", ["monkey", "key.txt", "environment.yml", "my_secrets_of_cooking.md", "service.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["monkey", "key.txt", "environment.yml", "tokenizer.json", "tokens.csv", "service.json", "token.py", "api.md"],
+)
 def test_other_names_are_not_refused(folder: Path, name: str) -> None:
     (folder / name).write_text("x")
     assert call(folder, "read_file", path=name) == "x"

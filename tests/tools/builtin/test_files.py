@@ -213,7 +213,7 @@ def test_a_file_that_cannot_be_written_stays_as_it_was_and_nothing_else_is_left(
 ) -> None:
     (folder / "a.txt").write_text("old")
 
-    def no(*_: object) -> None:
+    def no(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", no)

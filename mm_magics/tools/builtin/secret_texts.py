@@ -1,0 +1,57 @@
+"""Recognize texts that contain a key or a token, whatever the name of their file."""
+
+from __future__ import annotations
+
+import re
+from typing import TextIO
+
+MAX_SEARCHED = 16_000_000
+"""Characters of a file that are searched."""
+
+_PART = 1_000_000
+_LONGEST = 5_000
+"""Characters of the longest match; the parts of a file overlap by so many."""
+
+_LONG = "[0-9A-Za-z_-]{20,}"
+SECRETS = (
+    ("a private key", "PRIVATE KEY", r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"),
+    ("a private key", "PuTTY-User-Key", r"PuTTY-User-Key-File-\d"),
+    ("a private key", "private_key", r"[\"']private_key(?:_id)?\\?[\"']\s{0,9}:"),
+    ("a private key", "AGE-SECRET-KEY", r"AGE-SECRET-KEY-1[0-9A-Z]{40}"),
+    ("an access token", "sk-", rf"\bsk-(?:ant|proj|svcacct|or|cp|api)-{_LONG}|\bsk-[0-9A-Za-z]{{20,}}"),
+    ("an access token", "k_live_", r"\b[spr]k_live_[0-9A-Za-z]{16,}"),
+    ("an access token", "gh", r"\bgh[opusr]_[0-9A-Za-z]{30,}"),
+    ("an access token", "github_pat_", rf"\bgithub_pat_{_LONG}"),
+    ("an access token", "glpat-", rf"\bglpat-{_LONG}"),
+    ("an access token", "hf_", r"\bhf_[0-9A-Za-z]{30,}"),
+    ("an access token", "xox", r"\bxox[abeprs]-[0-9A-Za-z-]{10,}"),
+    ("an access token", "xapp-", r"\bxapp-\d-[0-9A-Za-z-]{10,}"),
+    ("an access token", "npm_", r"\bnpm_[0-9A-Za-z]{36}"),
+    ("an access token", "pypi-AgEI", rf"\bpypi-AgEI{_LONG}"),
+    ("an access token", "AKIA", r"\bAKIA[0-9A-Z]{16}\b"),
+    ("an access token", "ASIA", r"\bASIA[0-9A-Z]{16}\b"),
+    ("an access token", "AIza", r"\bAIza[0-9A-Za-z_-]{35}"),
+    ("an access token", "ya29.", rf"\bya29\.{_LONG}"),
+    ("an access token", "dapi", r"\bdapi[0-9a-f]{32}"),
+    ("an access token", "SG.", rf"\bSG\.{_LONG}\.{_LONG}"),
+    ("an access token", "AccountKey=", r"\bAccountKey=[0-9A-Za-z+/]{40,}"),
+    ("an access token", "eyJ", r"\beyJ[0-9A-Za-z_-]{10,1000}\.eyJ[0-9A-Za-z_-]{10,3000}\.[0-9A-Za-z_-]{10,}"),
+)
+"""What is found, a text that it contains, and the regular expression that finds it."""
+
+_SECRETS = [(name, part, re.compile(pattern)) for name, part, pattern in SECRETS]
+
+
+def find_secret(file: TextIO) -> str:
+    """Return what kind of secret the text contains; "" if none was found in its first `MAX_SEARCHED` characters."""
+    before = ""
+    for _ in range(MAX_SEARCHED // _PART):
+        new = file.read(_PART)
+        text = before + new
+        for name, part, pattern in _SECRETS:
+            if part in text and pattern.search(text):  # the first test is a hundred times as fast
+                return name
+        if len(new) < _PART:
+            break
+        before = text[-_LONGEST:]
+    return ""
