@@ -407,6 +407,25 @@ def test_stored_answers_of_the_substitute_are_used_by_a_fresh_kernel(
     assert sent(today).count("MiniMax-M3.1-Flash") == answered
 
 
+def test_a_dry_run_counts_what_the_substitute_answered_and_names_the_model(today: Simulator, tmp_path: Path) -> None:
+    rows, store = ["a", "b", "", "c"], tmp_path / "a"
+    with session_on(today) as session:
+        fresh = map_prompts(TEMPLATE, rows, session=session, store=store, dry_run=True)
+        assert (fresh.calls, fresh.stored, fresh.model) == (4, 0, "MiniMax-M2.7")
+        map_prompts(TEMPLATE, rows[:2], session=session, store=store, progress=False)
+        healed = map_prompts(TEMPLATE, rows, session=session, store=store, dry_run=True)
+    before = len(today.log)
+    with session_on(today) as session:
+        restarted = map_prompts(TEMPLATE, rows, session=session, store=store, dry_run=True)
+    with session_on(today, model="MiniMax-M2.1") as session:
+        chosen = map_prompts(TEMPLATE, rows, session=session, store=store, dry_run=True)
+    for dry_run in (healed, restarted):
+        assert (dry_run.calls, dry_run.stored, dry_run.model) == (2, 2, "MiniMax-M3.1-Flash")
+        assert str(dry_run).endswith(", MiniMax-M3.1-Flash")
+    assert (chosen.calls, chosen.stored, chosen.model) == (4, 0, "MiniMax-M2.1")
+    assert len(today.log) == before
+
+
 def test_a_map_run_with_a_chosen_model_stops_at_the_first_refusal(today: Simulator, tmp_path: Path) -> None:
     rows = [f"row {number}" for number in range(100)]
     with session_on(today, model="MiniMax-M2.7", concurrency=2) as session:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from mm_magics.api import models, usage
 from mm_magics.batch.engines.sender import BYTES_PER_TOKEN, FIRST_ANSWER_TOKENS
 from mm_magics.batch.job import MapJob
-from mm_magics.batch.requests import RequestBuilder
-from mm_magics.batch.store import Store
+from mm_magics.batch.requests import RequestBuilder, recorded_prompt
+from mm_magics.batch.store import MAX_KEYS, Store
 from mm_magics.errors import MiniMaxError
 from mm_magics.turn.window import estimated_tokens
 from mm_magics.wording import counted, dollars
@@ -30,6 +32,7 @@ class DryRun:
         tokens_in: Estimated input tokens of the calls.
         tokens_out: Estimated output tokens of the calls.
         cost: Estimated cost in US dollars; None if the model's price is unknown.
+        model: The model that the calls go to.
 
     >>> from mm_magics import Session, map_prompts
     >>> from mm_magics.simulator import Simulator
@@ -48,6 +51,7 @@ class DryRun:
     tokens_in: int
     tokens_out: int
     cost: float | None
+    model: str
 
     def __str__(self) -> str:
         same = self.rows - self.calls - self.stored - len(self.errors)
@@ -59,23 +63,24 @@ class DryRun:
         )
         lines += [f"row {row}: {reason}" for row, reason in list(self.errors.items())[:EXAMPLES]]
         cost = "" if self.cost is None else f", {dollars(self.cost)}"
-        lines.append(f"≈ {self.tokens_in:,} tokens in, ≈ {self.tokens_out:,} out{cost}")
+        lines.append(f"≈ {self.tokens_in:,} tokens in, ≈ {self.tokens_out:,} out{cost}, {self.model}")
         return "\n".join(lines)
 
 
 def estimate(job: MapJob) -> DryRun:
     """Estimate what a job would do. Nothing is sent, and no store is created."""
-    builder, digests, errors = RequestBuilder(job.prompt), set[bytes](), dict[int, str]()
+    digests, errors = set[bytes](), dict[int, str]()
     prompts: list[str] = []
+    prompt, rows = job.prompt, _texts(job, errors)
     stored = calls = tokens_in = stored_tokens_out = 0
     with Store(job.store if job.store.exists() else ":memory:") as store:
-        for number, row in enumerate(job.rows):
-            try:
-                text = job.template(row)
-                digest = builder.digest(text)
-            except MiniMaxError as error:
-                errors[number] = error.message
-                continue
+        first = list(islice(rows, MAX_KEYS))
+        builder = RequestBuilder(prompt)
+        if not store.get_many({builder.digest(text) for text in first}):
+            prompt = recorded_prompt(prompt, first, store.models(), store.get_many) or prompt
+            builder = RequestBuilder(prompt)
+        for text in chain(first, rows):
+            digest = builder.digest(text)
             prompts += [text] if len(prompts) < EXAMPLES else []
             reply = store.get(digest) or store.get(builder.legacy_digest(text))
             if reply is not None:
@@ -86,6 +91,19 @@ def estimate(job: MapJob) -> DryRun:
                 calls += 1
                 tokens_in += estimated_tokens(builder.build(text, digest).body, BYTES_PER_TOKEN)
     tokens_out = calls * (round(stored_tokens_out / stored) if stored else FIRST_ANSWER_TOKENS)
-    price = job.prompt.price
+    price = prompt.price
     cost = None if price is None else models.cost_at(price, {"input_tokens": tokens_in, "output_tokens": tokens_out})
-    return DryRun(len(job.rows), prompts, calls, stored, errors, tokens_in, tokens_out, cost)
+    return DryRun(len(job.rows), prompts, calls, stored, errors, tokens_in, tokens_out, cost, prompt.model)
+
+
+def _texts(job: MapJob, errors: dict[int, str]) -> Iterator[str]:
+    """Yield the texts of the rows, and add the reason to `errors` for each row without one."""
+    check = RequestBuilder(job.prompt).digest
+    for number, row in enumerate(job.rows):
+        try:
+            text = job.template(row)
+            check(text)
+        except MiniMaxError as error:
+            errors[number] = error.message
+        else:
+            yield text

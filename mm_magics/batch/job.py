@@ -25,6 +25,7 @@ from mm_magics.session import Session
 from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
 from mm_magics.turn.answer import AfterRefusal
 from mm_magics.turn.ledger import Ledger
+from mm_magics.turn.model_choice import ModelLister
 from mm_magics.turn.prepared import PreparedPrompt
 
 DEFAULT_TOKENS_PER_S = 50
@@ -142,6 +143,13 @@ def build_job(
 
         return DaskEngine(options.engine, send, options.schema)
 
+    def model_lister() -> ModelLister:
+        if options.engine is None:
+            return session.client()
+        from mm_magics.batch.engines.dask import WorkerLister  # maybe only the workers have the key
+
+        return WorkerLister(options.engine, base_url)
+
     return MapJob(
         rows=rows_of(data),
         template=row_template,
@@ -151,7 +159,7 @@ def build_job(
         store=Path(options.store or setting("store")),
         make_engine=make_engine,
         ledger=session.ledger,
-        after_refusal=lambda sent, error: session.models.after_refusal(sent, error, session.client()),
+        after_refusal=lambda sent, error: session.models.after_refusal(sent, error, model_lister()),
     )
 
 

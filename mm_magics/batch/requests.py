@@ -6,6 +6,8 @@ The hash of a request equals its `request_sha256`, and its bytes equal those of 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from json.encoder import encode_basestring, encode_basestring_ascii
 from secrets import token_hex
 
@@ -13,7 +15,8 @@ from mm_magics.api import request
 from mm_magics.api.legacy_hash import legacy_hash_input, legacy_message_sha256
 from mm_magics.batch.engines.base import Request
 from mm_magics.batch.row_template import RowText, row_message
-from mm_magics.errors import PromptError
+from mm_magics.batch.store import Reply
+from mm_magics.errors import PromptError, RequestError
 from mm_magics.text import replace_surrogates, without_surrogates
 from mm_magics.turn.answer import SURROGATES_NOTE
 from mm_magics.turn.prepared import PreparedPrompt
@@ -91,3 +94,27 @@ class RequestBuilder:
         """Return what the user must know about the requests that were built."""
         lowered = [lowered_note(self.model, self.max_tokens, self.lowered)] if self.lowered is not None else []
         return [*lowered, *([SURROGATES_NOTE] if self.replaced else ())]
+
+
+def recorded_prompt(
+    prompt: PreparedPrompt,
+    texts: Sequence[str],
+    models: Iterable[str],
+    stored: Callable[[set[bytes]], Mapping[bytes, Reply]],
+) -> PreparedPrompt | None:
+    """Return the prompt for the model that answered some of these rows, if nobody chose a model.
+
+    Args:
+        prompt: The prompt for the default model.
+        texts: The texts of some rows.
+        models: The models that gave the stored answers.
+        stored: Looks hashes of requests up in the store.
+    """
+    default = prompt.default_model
+    for model in sorted(set(models) - {prompt.model}) if default else ():
+        other = RequestBuilder(prompt.for_model(model))
+        with suppress(RequestError):  # the rows contain images, and this model does not take them
+            replies = stored({other.digest(text) for text in texts}).values()
+            if any(model == default or reply.instead_of == default for reply in replies):
+                return prompt.for_model(model)
+    return None

@@ -17,7 +17,7 @@ from mm_magics import interrupts
 from mm_magics.batch.engines.base import Answered, Engine, Failed
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.progress import Progress, Throttled
-from mm_magics.batch.requests import RequestBuilder
+from mm_magics.batch.requests import RequestBuilder, recorded_prompt
 from mm_magics.batch.row_results import RowResults
 from mm_magics.batch.store import Reply, Store
 from mm_magics.endpoint.reader import Retrying
@@ -118,11 +118,8 @@ class RowRunner:
             except MiniMaxError as error:
                 self.results.fail(number, error.message)
         stored = self._stored({digest for _, _, digest in prompts})
-        if (
-            not stored
-            and self.job.prompt.replay == "only"
-            and self._use_recorded_model([text for _, text, _ in prompts])
-        ):
+        texts = [text for _, text, _ in prompts]
+        if not stored and self.job.prompt.replay == "only" and self._use_recorded_model(texts):
             prompts = [(number, text, self._builder.digest(text)) for number, text, _ in prompts]
             stored = self._stored({digest for _, _, digest in prompts})
         builder = self._builder
@@ -190,6 +187,7 @@ class RowRunner:
                 case Failed(refused_model=True) if (replaced := self._replace_model(event)) is not None:
                     shown += replaced
                 case Failed(digest, reason, sent, responses):
+                    reason = reason if sent or not self._no_sending else self._no_sending  # it names what is offered
                     self.job.prompt.add_cost(responses)
                     self.results.count(responses)
                     self.job.ledger.add(self._builder.model, [*responses, *([{}] if sent else [])])
@@ -240,15 +238,10 @@ class RowRunner:
 
     def _use_recorded_model(self, texts: Sequence[str]) -> bool:
         """If nobody chose a model, use the one that answered some of these texts, and return whether there is one."""
-        prompt = self.job.prompt
-        default = prompt.default_model
-        for model in self._store.models() - {prompt.model} if default else ():
-            other = RequestBuilder(prompt.for_model(model))
-            replies = self._stored({other.digest(text) for text in texts}).values()
-            if any(model == default or reply.instead_of == default for reply in replies):
-                self._use(prompt.for_model(model))
-                return True
-        return False
+        found = recorded_prompt(self.job.prompt, texts, self._store.models(), self._stored)
+        if found is not None:
+            self._use(found)
+        return found is not None
 
     def _add_answer(self, digest: bytes, reply: Reply) -> None:
         """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""

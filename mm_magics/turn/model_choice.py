@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import Any, Protocol
 
 from mm_magics.api import models
-from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.error_hints import refuses_model
 from mm_magics.errors import ConnectionFailedError, EndpointError, StatusError
 from mm_magics.turn.prepared import PreparedPrompt
@@ -19,6 +19,15 @@ MAX_SUBSTITUTES = 5
 """How many models are tried at an endpoint that refuses even those that it lists."""
 MAX_LISTED = 8
 """How many names an error lists."""
+
+
+class ModelLister(Protocol):
+    """What asks an endpoint for its models: its client, or the workers of a cluster."""
+
+    @property
+    def base_url(self) -> str: ...
+
+    def models(self, stop: threading.Event | None = None, /) -> list[dict[str, Any]]: ...
 
 
 class ModelChoice:
@@ -34,7 +43,7 @@ class ModelChoice:
         self.offered: dict[str, Mapping[str, str] | None] = {}
         self._refused: dict[str, set[str]] = {}
 
-    def learn(self, client: Client, stop: threading.Event | None = None) -> Mapping[str, str]:
+    def learn(self, client: ModelLister, stop: threading.Event | None = None) -> Mapping[str, str]:
         """Ask an endpoint for its models, and return what `offered` has of it.
 
         Raises:
@@ -46,7 +55,7 @@ class ModelChoice:
         return offered
 
     def after_refusal(
-        self, prompt: PreparedPrompt, error: StatusError, client: Client, stop: threading.Event | None = None
+        self, prompt: PreparedPrompt, error: StatusError, client: ModelLister, stop: threading.Event | None = None
     ) -> PreparedPrompt | None:
         """Return the prompt to send instead, if its model was refused and nobody chose it.
 

@@ -8,9 +8,11 @@ sends. A worker has one chunk of requests at a time, pinned to it, so that the s
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -23,14 +25,17 @@ from mm_magics.batch.engines.base import Answered, Failed, Request, SenderEvent,
 from mm_magics.batch.engines.sender import Sender
 from mm_magics.batch.progress import Throttled
 from mm_magics.batch.store import Reply
+from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.keys import Keys
-from mm_magics.errors import MiniMaxError, UsageError
+from mm_magics.errors import EndpointError, MiniMaxError, UsageError
 from mm_magics.tools.schema.output_schema import output_schema_of
 
 REQUESTS_PER_CALL = 16
 """Size of a chunk: this many requests for each concurrent call of its worker."""
 WORKER_CHECK_S = 1.0
 """How often the client checks which workers exist, and a worker checks whether its chunk is still needed."""
+LIST_S = 30.0
+"""How long a worker may take to list the models of the endpoint."""
 NO_WORKERS_S = 60.0
 """How long a run waits for a worker while the cluster has none."""
 
@@ -197,6 +202,32 @@ class DaskEngine:
             if isinstance(event, Failed) and not event.sent:
                 self._fatal = event.reason  # what stopped one worker would stop every other
             self._events.put(event)
+
+
+@dataclass(frozen=True)
+class WorkerLister:
+    """Asks the endpoint for its models from a worker, which has the key."""
+
+    client: Any
+    base_url: str
+
+    def models(self, _stop: threading.Event | None = None, /) -> list[dict[str, Any]]:
+        """Return the models. Raises `EndpointError`, because a run continues without the list."""
+        try:
+            future = self.client.submit(list_models, self.base_url, retries=0, pure=False)
+            listed: list[dict[str, Any]] = future.result(timeout=LIST_S)
+        except Exception as error:  # also that of a worker that died
+            raise EndpointError(f"No Dask worker could list the models: {' '.join(str(error).split())}") from None
+        return listed
+
+
+def list_models(base_url: str) -> list[dict[str, Any]]:
+    """Return what the endpoint offers. Runs in a worker."""
+    try:
+        with closing(Client(base_url, Keys().find(base_url), timeout=LIST_S, max_retries=0)) as client:
+            return client.models()
+    except MiniMaxError as error:
+        raise RuntimeError(str(error)) from None  # without a cause: its frames could contain the key
 
 
 def is_worker_death(error: BaseException) -> bool:
