@@ -226,6 +226,8 @@ export interface DocumentDescription {
   readonly scheduled?: readonly string[];
   /** The settings for this run of the cells that are about to run, by cell id. */
   readonly once?: Readonly<Record<string, OneTimeSettings>>;
+  /** The page shows a list of models: the kernel asks the endpoint for those on offer, unless it knows them. */
+  readonly wants_models?: boolean;
 }
 
 /** Settings for one run of a cell, which its text does not contain. */

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from contextlib import suppress
 from html import escape
 from typing import Any
 
@@ -17,15 +16,13 @@ from traitlets import TraitError
 from mm_magics.api.models import CATALOGUE, Model, marks, model
 from mm_magics.api.thinking import choices
 from mm_magics.config import MiniMax, Settings
+from mm_magics.display.offered_models import learn_models, offered_models
 from mm_magics.display.sanitize import escape_controls
 from mm_magics.errors import MiniMaxError
 from mm_magics.session import Session
 from mm_magics.tools.resolve import resolve_tools
 from mm_magics.tools.tool import Tool, ToolCall
 from mm_magics.wording import counted
-
-LIST_TIMEOUT_S = 5.0
-"""Seconds that opening the picker waits for the list of models."""
 
 ENDPOINT_DEFAULT = 0.0
 """The value of a number control that stands for None: the endpoint default."""
@@ -50,8 +47,8 @@ def describe_model(entry: Model, offered: Collection[str] | None = None) -> str:
 
 def make_picker(session: Session) -> ipywidgets.VBox:
     """Return the controls, bound to the session's settings."""
-    _learn_models(session)
-    names = [*CATALOGUE, *(name for name in _offered(session) or () if name not in CATALOGUE)]
+    learn_models(session)
+    names = [*CATALOGUE, *(name for name in offered_models(session) or () if name not in CATALOGUE)]
     description = ipywidgets.HTML()
     controls: dict[str, Any] = {
         "model": ipywidgets.Combobox(options=names, ensure_option=False, description="Model"),
@@ -91,23 +88,12 @@ def make_picker(session: Session) -> ipywidgets.VBox:
 def describe_next_prompt(session: Session) -> str:
     """Describe in one line what the settings mean for the next prompt."""
     name, thread = session.effective_model(), session.settings.value("thread")
-    turns = counted(len(session.history.turns(thread)), "turn")
+    turns, offered = counted(len(session.history.turns(thread)), "turn"), offered_models(session)
     return (
-        f"The next prompt goes to {describe_model(model(name), _offered(session))}. Thread {thread}: {turns} so far. "
+        f"The next prompt goes to {describe_model(model(name), offered)}. Thread {thread}: {turns} so far. "
         f"0 for temperature or top_p means the endpoint default. {_describe_tools(session)} "
-        f"{_describe_models(_offered(session))}"
+        f"{_describe_models(offered)}"
     ).strip()
-
-
-def _learn_models(session: Session) -> None:
-    """Ask the endpoint for its models, unless it was asked before. Without a list, nothing is marked."""
-    if _offered(session) is None:
-        with suppress(MiniMaxError):
-            session.models.learn(session.client(LIST_TIMEOUT_S))
-
-
-def _offered(session: Session) -> Collection[str] | None:
-    return session.models.offered.get(session.settings.value("base_url"))
 
 
 def _describe_models(offered: Collection[str] | None) -> str:

@@ -206,6 +206,7 @@ class DocumentDescription(TypedDict):
     since: NotRequired[float]
     scheduled: NotRequired[Sequence[str]]
     once: NotRequired[Mapping[str, OneTimeSettings]]
+    wants_models: NotRequired[bool]
 
 
 class CellOutput(TypedDict):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from mm_magics.display.offered_models import learn_models, offered_models
 from mm_magics.display.protocol import CellOutput, DocumentAnswer, Mark, OneTimeSettings, one_time_settings
 from mm_magics.errors import RecordError
 from mm_magics.history.cell_alignment import renamed_ids
@@ -69,6 +70,8 @@ class LivePage:
         if missing:
             send({"outputs": missing})
         self._session.refresh()
+        if description.get("wants_models") is True:
+            learn_models(self._session)
         self.send_marks()
 
     def reorder(self, message: Mapping[str, Any]) -> None:
@@ -122,8 +125,7 @@ class LivePage:
         if marks != self._sent_marks.get(self._send, {}):
             self._sent_marks[self._send] = marks
             self._send({"marks": marks})
-        settings = self._session.settings
-        models = list(self._session.models.offered.get(settings.value("base_url")) or ())
+        models = list(offered_models(self._session) or ())
         if models != self._sent_models.get(self._send, []):
             self._sent_models[self._send] = models
             self._send({"models": models})

@@ -6,9 +6,23 @@ from pathlib import Path
 
 from mm_magics.simulator import Simulator
 from tests.kernel.conftest import loaded_kernel
+from tests.kernel.test_comms import FrontEnd, cell
 
 MODELS = ["MiniMax-M3.1-Flash", "MiniMax-M3", "MiniMax-M2.1", "MiniMax-M2"]
 NOTE = "MiniMax-M2.7 is no longer offered here. MiniMax-M3.1-Flash answered; choose with %minimax model NAME."
+
+
+def test_a_page_that_shows_a_list_of_models_makes_the_kernel_ask_for_them_once(tmp_path: Path) -> None:
+    with Simulator(models=MODELS) as endpoint, loaded_kernel(endpoint) as kernel:
+        page = FrontEnd(kernel)
+        page.describe({"a": cell("One")}, [])
+        kernel.run("1")
+        assert len(endpoint.log) == 0
+        for _ in range(2):
+            page.describe({"a": cell("One")}, [], wants_models=True)
+        offered = "get_ipython().magics_manager.registry['MiniMaxMagics'].session.models.offered.values()"
+        assert kernel.run(f"print(*map(list, {offered}))").text.strip() == str(MODELS)
+        assert [record.method for record in endpoint.log] == ["GET"]
 
 
 def test_the_first_cell_is_answered_and_says_which_model_did(tmp_path: Path) -> None:

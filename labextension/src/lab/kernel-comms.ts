@@ -153,12 +153,21 @@ export class KernelComms {
 
   /** Describe the notebook to the kernel because the answers on the page have changed: the turns below may be stale. */
   answerChanged(): void {
+    this.tryToDescribe({});
+  }
+
+  private tryToDescribe(extra: Pick<DocumentDescription, 'wants_models'>): void {
     try {
-      this.describe({});
+      this.describe(extra);
     } catch (error) {
       console.debug('mm_magics: the notebook could not be described to the kernel', error);
       this.dropComms();
     }
+  }
+
+  /** Ask the kernel for the models that the endpoint offers. */
+  askForModels(): void {
+    if (this.document.isOpen) this.tryToDescribe({ wants_models: true });
   }
 
   /** Tell the kernel the new order of the cells if cells are queued: it has received their descriptions already. */
@@ -205,7 +214,9 @@ export class KernelComms {
     }
   }
 
-  private describe(extra: Pick<DocumentDescription, 'since' | 'scheduled' | 'once'>): void {
+  private describe(
+    extra: Pick<DocumentDescription, 'since' | 'scheduled' | 'once' | 'wants_models'>,
+  ): void {
     const { content, context, sessionContext } = this.panel;
     const kernel = sessionContext.session?.kernel ?? null;
     if (kernel !== this.kernel) this.dropComms();

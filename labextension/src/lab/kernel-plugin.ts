@@ -16,7 +16,7 @@ import { KernelComms } from './kernel-comms';
 import { eachNotebook } from './open-notebooks';
 import { isCodeCell, turnOutputOf } from './prompt-cell';
 import { RunningTurns } from './running-turns';
-import { setOffered } from './offered-models';
+import { onAskOffered, setOffered } from './offered-models';
 import { TurnMarks } from './turn-marks';
 
 const commsOf = new WeakMap<Notebook, KernelComms>();
@@ -91,6 +91,9 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
         setOffered(content.model, models);
       });
       commsOf.set(content, comms);
+      onAskOffered(content.model, () => {
+        comms.askForModels();
+      });
       new AnswerPlaces(panel);
       new KeptAnswers(panel);
       new RunningTurns(panel);

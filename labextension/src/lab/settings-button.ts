@@ -15,7 +15,7 @@ import { injectStyle } from '../renderer/inject-style';
 import { fill } from '../renderer/strings';
 import { visible } from '../renderer/visible-characters';
 import { attachDropdown } from './dropdown';
-import { offeredBy } from './offered-models';
+import { askOffered, offeredBy } from './offered-models';
 import { eachNotebook } from './open-notebooks';
 import { mentionsMiniMax } from './prompt-cell';
 
@@ -61,8 +61,10 @@ class SettingsButton extends Widget {
     document.body.append(this.panel);
     injectStyle(this.panel, 'picker', style);
     attachDropdown(this.button, this.panel, () => {
-      this.form.offer(offeredBy(model));
-      this.form.show(settingsOf(model));
+      this.showForm();
+      askOffered(model, () => {
+        if (!this.isDisposed) this.showForm();
+      });
     });
     this.hide();
     model.metadataChanged.connect(() => {
@@ -78,6 +80,11 @@ class SettingsButton extends Widget {
     clearTimeout(this.timer);
     this.panel.remove();
     super.dispose();
+  }
+
+  private showForm(): void {
+    this.form.offer(offeredBy(this.model));
+    this.form.show(settingsOf(this.model));
   }
 
   private refreshSoon(): void {

@@ -1,5 +1,6 @@
 // The settings button in the toolbar of a notebook, and the metadata that its panel writes.
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { kernelPlugin } from '../../src/lab/kernel-plugin';
 import { toolbarPlugin } from '../../src/lab/settings-button';
 import { fakeApp, openNotebook, settled, type FakePanel } from './fake-jupyterlab';
 
@@ -104,6 +105,32 @@ describe('the panel', () => {
       ({ textContent }) => textContent === 'Temperature',
     );
     expect((document.getElementById(found!.htmlFor) as HTMLInputElement).value).toBe('0.4');
+  });
+
+  it('asks the kernel which models are offered when it opens, and marks the others', async () => {
+    const panel = openNotebook(['%%minimax']);
+    const { app, tracker } = fakeApp(panel);
+    await kernelPlugin.activate(app, tracker);
+    await toolbarPlugin.activate(app, tracker, null);
+    await settled();
+    const dialog = document.querySelector('.mm-picker-panel')!;
+    const open = (): void => {
+      dialog.dispatchEvent(Object.assign(new Event('beforetoggle'), { newState: 'open' }));
+    };
+    open(); // no kernel with mm_magics is known yet
+    expect(panel.kernel.descriptions).toEqual([]);
+    panel.schedule(0);
+    open();
+    expect(panel.kernel.descriptions.at(-1)).toMatchObject({ wants_models: true });
+    panel.kernel.reply('mm_magics.document', { models: ['MiniMax-M3', 'MiniMax-M9'] });
+    const options = [...dialog.querySelectorAll('option')].map(({ textContent }) => textContent);
+    expect(options.filter((text) => text.includes('MiniMax-M2.1 '))).toEqual([
+      expect.stringContaining('not offered'),
+    ]);
+    expect(options.filter((text) => text.includes('MiniMax-M9'))).toHaveLength(1);
+    const sent = panel.kernel.descriptions.length;
+    open();
+    expect(panel.kernel.descriptions).toHaveLength(sent);
   });
 
   it('closes when Tab moves the focus out of it, and not within it', async () => {
