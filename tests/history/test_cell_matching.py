@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mm_magics.history.cell_matching import CellMatcher, Execution
+from mm_magics.history.cell_matching import CellMatcher, Execution, Place
 from mm_magics.history.notebook import Cell, Document
 from tests.turns import turn
 
@@ -37,6 +37,14 @@ def without_ids(document: Document) -> Document:
 
 def test_an_id_of_the_notebook_file_is_used_as_it_is() -> None:
     assert ids(matcher(), ("one", "anything"), ("new", HELLO)) == ["one", "new"]
+    made = matcher()
+    assert made.place(Execution("%%minimax\nedited", "one")) == Place("one")
+    assert made.place(Execution("%%minimax\nnew", "vscode-a")) == Place("vscode-a", "one", is_saved=False)
+
+
+def test_an_id_that_front_ends_make_up_is_matched_by_source_even_if_a_file_has_it() -> None:
+    page = replace(PAGE, cells=[Cell("vscode-a", "code", ANOTHER), *PAGE.cells[:2]])
+    assert ids(matcher(page), ("vscode-a", HELLO)) == ["one"]
 
 
 def test_cells_with_the_same_source_are_matched_in_document_order_and_reported() -> None:

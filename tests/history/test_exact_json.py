@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mm_magics.api.request import encode
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.history.context_messages import prepared_messages
+from mm_magics.history.exact_json import exact_texts, restore
 from mm_magics.history.turn import MIME_TYPE, Turn
 from tests.api.test_canonical import VALUES
 from tests.page_json import Page, write_file
@@ -108,3 +109,13 @@ def test_an_edit_of_the_visible_block_wins() -> None:
     assert record["json"] == {"messages.1.content.0": json.dumps(block, separators=(",", ":"))}
     record["messages"][1]["content"][0] = {**block, "input": {"z": 2}}
     assert Turn.from_record(record).messages[1]["content"] == [{**block, "input": {"z": 2}}]
+
+
+def test_a_result_of_a_tool_is_not_stored_twice_but_restored_in_the_usual_order() -> None:
+    parts = [{"type": "text", "text": "one"}, {"type": "image", "source": {"data": "aGk=", "type": "base64"}}, "two"]
+    result = {"type": "tool_result", "tool_use_id": "a", "content": parts, "is_error": True}
+    assert exact_texts({}, [{"role": "user", "content": [result]}]) == {}
+    as_saved = json.loads(json.dumps([{"role": "user", "content": [result]}], sort_keys=True))
+    assert json.dumps(restore({}, as_saved, None)) == json.dumps(({}, [{"role": "user", "content": [result]}]))
+    unusual = {**result, "content": [{"text": "one", "type": "text"}]}
+    assert list(exact_texts({}, [{"role": "user", "content": [unusual]}], 3)) == ["messages.3.content.0"]

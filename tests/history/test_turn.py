@@ -91,6 +91,7 @@ def test_versions_have_no_versions_and_a_damaged_one_is_left_out() -> None:
     record = turn("new", versions=[old, older]).record()
     record["versions"].insert(1, {**turn().record(), "messages": 5})
     record["versions"].append("not a record")
+    record["versions"][0]["newer"] = "of no meaning in a version"
     versions = Turn.from_record(record).versions
     assert [each.prompt for each in versions] == ["old", "older"]
     assert [each.versions for each in versions] == [[], []]
