@@ -14,14 +14,13 @@ may raise has a key, or the environment, in a local variable when it does.
 
 from __future__ import annotations
 
-import base64
-import html
 import os
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from mm_magics.api.urls import origin_of
+from mm_magics.endpoint.key_forms import forms_of
 from mm_magics.errors import ConfigError, MissingKeyError
 from mm_magics.packages import fix, wrong_version
 
@@ -30,8 +29,6 @@ CHINA_HOSTS = frozenset({"api.minimax.cn", "api.minimaxi.com"})
 MINIMAX_HOSTS = CHINA_HOSTS | {WORLD_HOST}
 VARIABLES = ("MINIMAX_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 KEYRING_SERVICE = "mm-magics"
-MIN_BASE64_CHARACTERS = 6
-"""Shorter base64 text is too common to be recognized as a part of a key."""
 
 
 class Key:
@@ -55,7 +52,7 @@ class Key:
 
     def redact(self, text: str) -> str:
         """Replace the key in the text, also where it is escaped or encoded."""
-        return re.sub(_pattern(self._value), "[key]", text)
+        return re.sub(forms_of(self._value), "[key]", text)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Key) and (self._value, self.host) == (other._value, other.host)
@@ -121,25 +118,6 @@ class Keys:
 
     def _variable(self, name: str) -> str:
         return (os.environ if self._environ is None else self._environ).get(name, "").strip()
-
-
-def _pattern(value: str) -> str:
-    """Return a regular expression for the key as it is, and inside URLs, JSON, HTML, Python literals and base64."""
-    forms = ["".join(map(_character, value))]
-    for before in range(3):  # its offset in the groups of three bytes that base64 encodes
-        inside = slice((0, 2, 3)[before], 8 * (before + len(value)) // 6)
-        coded = base64.b64encode(b"\0" * before + value.encode())[inside].decode()
-        if len(coded) >= MIN_BASE64_CHARACTERS:
-            forms.append(re.escape(coded).replace(r"\+", "[+-]").replace("/", "[/_]"))
-    return "|".join(forms)
-
-
-def _character(each: str) -> str:
-    if each.isalnum():
-        return each
-    code, name = ord(each), html.escape(each)[1:-1]
-    entity = "|".join(filter(None, (f"#0*{code}", f"#x0*{code:x}", re.escape(name))))
-    return rf"(?:\\{{0,8}}{re.escape(each)}|(?i:\\{{1,4}}u00{code:02x}|%(?:25)?{code:02x}|&(?:amp;)?(?:{entity});))"
 
 
 def _keyring() -> Any:
