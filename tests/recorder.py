@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,10 +45,11 @@ class Request(NamedTuple):
 
 
 class Recorder:
-    """Responds to the n-th request with the n-th reply, and to all further ones with the last."""
+    """Responds to the n-th request with the n-th reply, and to all further ones with the last; over TLS with `tls`."""
 
-    def __init__(self, *replies: bytes) -> None:
+    def __init__(self, *replies: bytes, tls: ssl.SSLContext | None = None) -> None:
         self.replies = replies or (sse(),)
+        self._tls = tls
         self.requests: list[Request] = []
         self.connections = 0
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -60,7 +62,7 @@ class Recorder:
 
     @property
     def base_url(self) -> str:
-        return f"http://{self.host}/anthropic"
+        return f"{'https' if self._tls else 'http'}://{self.host}/anthropic"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -85,6 +87,9 @@ class Recorder:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+                self._open.append(connection)
             with connection.makefile("rb") as file:
                 while (request := _read(file)) is not None:
                     self.requests.append(request)

@@ -127,6 +127,18 @@ def test_a_call_without_a_recorded_definition_gets_a_minimal_one(
     assert [each["name"] for each in endpoint.log[-1].body["tools"]] == ["lookup"]
 
 
+@pytest.mark.parametrize("name", ["", "functions.lookup", "look up", "x" * 65, "größe", "lookup"])
+def test_a_called_name_that_no_definition_can_have_does_not_make_later_requests_invalid(
+    session: Session, endpoint: Simulator, name: str
+) -> None:
+    endpoint.answers.extend([ScriptedAnswer([tool_use(name)]), "Done."])
+    session.ask("Hello.", tools=[count_up])
+    session.ask("And now?")
+    names = [each["name"] for each in endpoint.log[-1].body["tools"]]
+    assert names == ["count_up", name if name == "lookup" else "unknown_tool"]
+    assert statuses(endpoint) == [200, 200, 200]
+
+
 def test_a_call_although_no_tool_was_offered_leaves_a_history_that_can_be_continued(
     session: Session, endpoint: Simulator
 ) -> None:

@@ -7,6 +7,7 @@ never copied field by field, so that unknown fields and block types are kept.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
@@ -14,6 +15,9 @@ from mm_magics.api.dialect import without_thinking
 
 Block = dict[str, Any]
 """A content block as it is sent and received: `{"type": …, …}`."""
+
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""Tool names that the Messages API accepts."""
 
 ANSWER = "final_answer"
 """The tool that a model calls to give a structured answer."""

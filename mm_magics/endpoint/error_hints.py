@@ -17,6 +17,7 @@ CODES = {
     1027: 422,
     1028: 429,
     1030: 429,
+    1039: 422,
     2013: 400,
     2049: 401,
     2056: 429,
@@ -26,6 +27,9 @@ CODES = {
 
 QUOTA_CODES = (1028, 1030, 2056)
 """The quota of the key's plan is used up, for hours."""
+
+FILTER_CODES = (1026, 1027, 1039)
+"""The content filter refused the request or the answer."""
 
 PLAN_CODE = 2061
 """The plan of the key does not include the model."""
@@ -153,7 +157,9 @@ def status_hint(status: int, message: str, base_url: str, key: Key, *, is_api: b
             "A proxy of your network requires a user name and a password: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT."
         )
     if status == 422:
-        return "The endpoint's content filter refused the request. Rephrase it."
+        if code in FILTER_CODES:
+            return "The endpoint's content filter refused the request. Rephrase it."
+        return "A content filter or a check of the request refused it. Rephrase it, or see the request with --dry-run."
     if status in (404, 405):
         return base_url_hint(base_url)
     if status in (408, 409, 429) or status >= 500:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +39,7 @@ def attach(path: str | Path) -> Attachment:
     file = Path(path).expanduser()
     data = _read(file)
     if kind := media_type(data):
-        blocks = [{"type": "text", "text": f"{file.name}:"}, image_block(data)]
+        blocks = [{"type": "text", "text": f"{file.name}:"}, image_block(data, file.name)]
         return Attachment(blocks, f"Attached {file.name}: {kind}, {len(data) / 1000:,.0f} kB.")
     if data.startswith(b"%PDF-"):
         pages = _pdf_pages(file.name, data)
@@ -79,21 +81,34 @@ def _decoded(name: str, data: bytes) -> tuple[str, str]:
         text = decode_json(data) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else data.decode("utf-8-sig")
         remark = ""
     except UnicodeDecodeError:
-        text, remark = data.decode("latin-1"), " It is not UTF-8, so it was read as Latin-1."
+        text, remark = _decoded_bytes(data)
     if "\0" in text or sum(each < " " and each not in "\t\n\r\f\x1b" for each in text[:10_000]) > 10:
         raise UsageError(f"{name} is neither an image nor text.", "Attach PNG, JPEG, GIF, WebP, PDF or text.")
     return text, remark
+
+
+def _decoded_bytes(data: bytes) -> tuple[str, str]:
+    """Return the text of a file that is not UTF-8, as Windows-1252: Latin-1 with quotation marks and dashes."""
+    for name, codec in (("Windows-1252", "cp1252"), ("Latin-1", "latin-1")):
+        with suppress(UnicodeDecodeError):
+            return data.decode(codec), f" It is not UTF-8, so it was read as {name}."
+    raise AssertionError  # Latin-1 decodes any byte
 
 
 def _pdf_pages(name: str, data: bytes) -> Sequence[str]:
     require("pypdf", "PDF files")
     import pypdf
 
+    logger = logging.getLogger("pypdf")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # what matters is in the error
     try:
         pages = [page.extract_text() for page in pypdf.PdfReader(BytesIO(data)).pages]
     except Exception as error:  # a damaged file can raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(f"{name} cannot be read as a PDF: {reason}.", "Nothing was sent.") from None
+    finally:
+        logger.setLevel(level)
     if not any(page.strip() for page in pages):
         raise UsageError(
             f"{name} has no text on its {counted(len(pages), 'page')}.", "If it is a scan, attach images of its pages."

@@ -34,14 +34,14 @@ def image_problem(data: bytes) -> str:
     return f"it has {size} pixels, and the limit is {MAX_IMAGE_SIDE:,} per side" if max(size) > MAX_IMAGE_SIDE else ""
 
 
-def image_block(data: bytes) -> Block:
+def image_block(data: bytes, name: str = "The image") -> Block:
     """Return the content block of an image. Its keys are sorted, as a saved notebook has them.
 
     Raises:
         PromptError: Models do not take the image.
     """
     if problem := image_problem(data):
-        raise PromptError(f"The image cannot be sent: {problem}.", "Convert it, or make it smaller.")
+        raise PromptError(f"{name} cannot be sent: {problem}.", "Convert it, or make it smaller.")
     encoded = base64.b64encode(data).decode()
     return {"type": "image", "source": {"data": encoded, "media_type": media_type(data), "type": "base64"}}
 

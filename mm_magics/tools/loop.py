@@ -26,7 +26,7 @@ UNREADABLE_CALL = "A tool call could not be read: its arguments are not a JSON o
 SAME_ID = "Not run: {names}, because an earlier call of the same message has the same id. Call it again."
 ALTERED_NOTE = "A call of {name} was not run: the endpoint {what}, so it may not be the call that was shown."
 MAX_UNKNOWN_ROUNDS = 3
-"""Rounds in a row in which the model may call nothing but tools that are not offered."""
+"""Rounds in a row in which the model may call the same tool that is not offered, or nothing but such tools."""
 NOT_RUN_NOTE = "The model wrote a tool call into its text ({names}). It was not run: {reason}."
 RUN_NOTE = "The model wrote a tool call into its text ({names}). It requires approval, and its result is sent as text."
 ANSWER_NOTE = "The model wrote its answer as a tool call into its text."
@@ -103,6 +103,7 @@ class ToolLoop:
         self.notes: list[str] = []
         self.structured_output = _structured_output(toolbox.output_schema) if toolbox.output_schema else None
         self._rounds = self._unknown_rounds = self._steps = 0
+        self._unknown: dict[str, int] = {}
 
     def step(
         self, content: Sequence[Block], unfinished: int | None, altered: Mapping[int, str] | None = None
@@ -152,15 +153,17 @@ class ToolLoop:
     def end_round(self, names: Sequence[str], spent: float | None) -> str:
         """Count a message with calls of these tools. Return the text for the model if it was the last one, else ""."""
         self._rounds += 1
-        unknown = bool(names) and not any(name in self.toolbox.tools for name in names)
-        self._unknown_rounds = self._unknown_rounds + 1 if unknown else 0
+        unknown = sorted({name for name in names if name not in self.toolbox.tools})
+        self._unknown = {name: self._unknown.get(name, 0) + 1 for name in unknown}
+        self._unknown_rounds = self._unknown_rounds + 1 if names and len(unknown) == len(set(names)) else 0
+        again = [name for name in unknown if self._unknown[name] >= MAX_UNKNOWN_ROUNDS]
         reason = ""
         if self._rounds >= self.toolbox.max_rounds:
             rounds = counted(self._rounds, "round")
             reason = f"{rounds} of tool calls {'is' if self._rounds == 1 else 'are'} the limit"
-        elif self._unknown_rounds >= MAX_UNKNOWN_ROUNDS:
-            called = ", ".join(sorted(set(names)))
-            reason = f"{self._unknown_rounds} rounds called only tools that are not offered ({called})"
+        elif again or self._unknown_rounds >= MAX_UNKNOWN_ROUNDS:
+            called = ", ".join(again or unknown)
+            reason = f"{MAX_UNKNOWN_ROUNDS} rounds called tools that are not offered ({called})"
         elif self.toolbox.max_cost is not None and spent is not None and spent >= self.toolbox.max_cost:
             reason = f"the turn has cost {dollars(spent)}, and the limit is ${self.toolbox.max_cost:g}"
         if not reason:

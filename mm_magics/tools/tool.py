@@ -6,15 +6,12 @@ A `Tool` does not know who calls it: `approval` decides whether a call may run, 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from mm_magics.api.messages import TOOL_NAME as TOOL_NAME
 from mm_magics.errors import UsageError
-
-TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""Tool names that the Messages API accepts."""
 
 ToolOutcome = Literal["done", "failed", "denied", "interrupted"]
 

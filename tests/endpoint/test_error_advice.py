@@ -47,7 +47,7 @@ ADVICE = {
     407: "HTTPS_PROXY=",
     408: "Wait a moment",
     413: "To send less, use --context N",
-    422: "content filter",
+    422: "A content filter or a check of the request refused it.",
     429: "Wait a moment",
     500: "Wait a moment",
     502: "Wait a moment",

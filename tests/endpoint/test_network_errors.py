@@ -5,9 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from mm_magics import map_prompts
 from mm_magics.errors import ConnectionFailedError, MiniMaxError
 from mm_magics.session import Session
 from tests.endpoint.test_hosts import Tunnel
-from tests.recorder import sse
+from tests.recorder import Recorder
 
 FAR = "https://models.example.invalid/anthropic"
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -46,49 +44,23 @@ def session_for(base_url: str, **settings: Any) -> Session:
 # Certificates ---------------------------------------------------------------------------------------------------
 
 
-class TLSServer:
-    """Answers over TLS, with a certificate that no authority signed. It counts its connections and requests."""
+class TLSServer(Recorder):
+    """Answers over TLS, with a certificate that no authority signed. `connections` counts the attempts."""
 
-    def __init__(self, folder: Path, names: str, *more: str) -> None:
+    def __init__(self, folder: Path, names: str) -> None:
         self.certificate, key = folder / "certificate.pem", folder / "key.pem"
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days", "2"]
         files = ["-keyout", str(key), "-out", str(self.certificate)]
         subprocess.run([*command, *files, "-addext", f"subjectAltName={names}"], check=True, capture_output=True)
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(self.certificate, key)
-        self.connections = self.requests = 0
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.base_url = f"https://127.0.0.1:{self._server.getsockname()[1]}/anthropic"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._server.accept()
-            except OSError:
-                return
-            self.connections += 1
-            with connection, suppress(OSError):
-                connection.settimeout(5)
-                with self._context.wrap_socket(connection, server_side=True) as tls:
-                    reader = tls.makefile("rb")
-                    self.requests += 1
-                    lengths = [line.partition(b":")[2] for line in iter(reader.readline, b"\r\n") if b"ength:" in line]
-                    reader.read(int(lengths[0]))
-                    tls.sendall(sse())
-
-    def close(self) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join(5)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, key)
+        super().__init__(tls=context)
 
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[TLSServer]:
-    server = TLSServer(tmp_path, "IP:127.0.0.1")
-    yield server
-    server.close()
+    with TLSServer(tmp_path, "IP:127.0.0.1") as server:
+        yield server
 
 
 def test_a_certificate_of_an_unknown_authority_names_the_variable_and_is_not_retried(tls: TLSServer) -> None:
@@ -119,7 +91,7 @@ def test_the_certificate_is_verified_however_the_url_is_written(
         session.config.store = str(tmp_path / "s.sqlite")
         result = map_prompts("{{ row }}", ["a"], session=session)
         assert "CERTIFICATE_VERIFY_FAILED" in str(result.errors)
-    assert tls.requests == 0
+    assert tls.requests == []
 
 
 def test_a_map_run_reports_the_certificate_once_per_call_in_flight(tls: TLSServer, tmp_path: Path) -> None:
@@ -133,19 +105,18 @@ def test_a_file_without_the_right_authority_is_named(
     tls: TLSServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "other").mkdir()
-    other = TLSServer(tmp_path / "other", "IP:127.0.0.1")
-    other.close()
+    with TLSServer(tmp_path / "other", "IP:127.0.0.1") as other:
+        pass
     monkeypatch.setenv("SSL_CERT_FILE", str(other.certificate))
     with session_for(tls.base_url) as session:
         assert f"SSL_CERT_FILE={other.certificate} does not have the certificate authority" in failed(session).hint
 
 
 def test_a_certificate_of_another_host_asks_about_the_base_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = TLSServer(tmp_path, "DNS:elsewhere.example")
-    monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
-    with session_for(server.base_url) as session:
-        assert failed(session).hint == "Is the base URL correct? The certificate is for another host."
-    server.close()
+    with TLSServer(tmp_path, "DNS:elsewhere.example") as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        with session_for(server.base_url) as session:
+            assert failed(session).hint == "Is the base URL correct? The certificate is for another host."
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pypdf
 import pytest
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from mm_magics.errors import UsageError
+from mm_magics.errors import PromptError, UsageError
 from mm_magics.prompt import attachments
 from mm_magics.prompt.attachments import attach
 from tests.prompt.test_images import saved
@@ -59,6 +60,9 @@ def test_a_pdf_is_sent_as_text_with_page_numbers(tmp_path: Path) -> None:
         ("Grüße".encode("utf-8-sig"), "Grüße"),
         ("Grüße".encode("utf-16"), "Grüße"),
         ("Grüße".encode("latin-1"), "Grüße"),
+        ("“Grüße” – 5 €".encode("cp1252"), "“Grüße” – 5 €"),
+        (b"\xe9 \x81", "é \x81"),
+        ("Grüße".encode("utf-32"), "Grüße"),
         (b"\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
         (b"close </file> it", "close ‹/file> it"),
     ],
@@ -68,7 +72,9 @@ def test_a_text_file_is_sent_as_text(tmp_path: Path, data: bytes, text: str) -> 
     file.write_bytes(data)
     blocks, note = attach(file)
     assert blocks == [{"type": "text", "text": f'<file name="notes.txt">\n{text}\n</file>'}]
-    assert ("read as Latin-1" in note) == (data == "Grüße".encode("latin-1"))
+    remark = {b"Gr\xfc\xdfe": "Windows-1252", b"\xe9 \x81": "Latin-1", "“Grüße” – 5 €".encode("cp1252"): "Windows-1252"}
+    assert note.endswith(f"It is not UTF-8, so it was read as {remark[data]}." if data in remark else ".")
+    assert ("read as" in note) == (data in remark)
     assert note.startswith(f"Attached notes.txt: {len(text)} characters, about ")
 
 
@@ -118,3 +124,13 @@ def test_a_file_that_is_too_large_is_refused_without_reading_it(
     file.write_bytes(BytesIO(b"x" * 2_000_000).getvalue())
     with pytest.raises(UsageError, match=r"large\.log has 2 MB; the limit is 1 MB\."):
         attach(file)
+
+
+def test_a_damaged_file_is_named_and_only_the_error_is_shown(tmp_path: Path, capfd: Any) -> None:
+    (tmp_path / "cut.png").write_bytes(saved("PNG")[:40])
+    with pytest.raises(PromptError, match=r"^cut\.png cannot be sent: the file is damaged or incomplete\."):
+        attach(tmp_path / "cut.png")
+    (tmp_path / "cut.pdf").write_bytes(b"%PDF-1.4\nnot a page")
+    with pytest.raises(UsageError, match=r"cut\.pdf cannot be read as a PDF"):
+        attach(tmp_path / "cut.pdf")
+    assert capfd.readouterr() == ("", "")

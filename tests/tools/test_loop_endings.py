@@ -167,12 +167,31 @@ def test_a_model_that_calls_only_unknown_tools_gets_three_rounds_and_one_note(
     assert endpoint.log[-1].body["tool_choice"] == {"type": "none"}
     assert turn.text == "I give up."
     (note,) = turn.notes
-    assert note == f"No more tools were called: 3 rounds called only tools that are not offered ({names[2]})."
+    assert note == f"No more tools were called: 3 rounds called tools that are not offered ({names[2]})."
     valid(endpoint)
 
 
-def test_an_unknown_tool_beside_a_known_one_does_not_end_the_calls(session: Session, endpoint: Simulator) -> None:
-    both = calls(tool_use("lookup"), tool_use("add", {"a": 1, "b": 1}))
-    script(endpoint, calls(tool_use("lookup")), calls(tool_use("lookup")), *[both] * 4, "Done.")
+ADD = tool_use("add", {"a": 1, "b": 1})
+MIXED: dict[str, tuple[list[list[str]], str]] = {
+    "the same one in each round beside a known one": ([["lookup", "add"]] * 5, "lookup"),
+    "the same one, first alone": ([["lookup"], ["lookup"], ["lookup", "add"]], "lookup"),
+    "two at once": ([["lookup", "find"]] * 3, "find, lookup"),
+    "twice in each message": ([["lookup", "lookup", "add"]] * 3, "lookup"),
+    "with other letters": ([["Add"]] * 3, "Add"),
+    "every second round": ([["lookup", "add"], ["add"]] * 3, ""),
+    "another one in each round beside a known one": ([[f"tool_{n}", "add"] for n in range(6)], ""),
+    "twice": ([["lookup"], ["lookup"], ["add"], ["lookup"], ["lookup"], ["add"]], ""),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_calls_end_with_the_third_round_in_a_row_that_calls_the_same_unknown_tool(
+    session: Session, endpoint: Simulator, name: str
+) -> None:
+    rounds, called = MIXED[name]
+    sent = rounds[:3] if called else rounds
+    script(endpoint, *(calls(*(ADD if each == "add" else tool_use(each) for each in names)) for names in sent), "Done.")
     turn = session.ask("Go.", tools=[add])
-    assert (turn.text, turn.notes, len(endpoint.log)) == ("Done.", [], 7)
+    note = f"No more tools were called: 3 rounds called tools that are not offered ({called})."
+    assert (turn.text, turn.notes, len(endpoint.log)) == ("Done.", [note] if called else [], len(sent) + 1)
+    valid(endpoint)

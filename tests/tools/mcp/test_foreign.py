@@ -209,12 +209,11 @@ def test_a_token_for_this_machine_does_not_go_to_a_proxy(servers, refusing, monk
 @pytest.mark.parametrize("spelling", ["https://127.0.0.1", "HTTPS://127.0.0.1", "Https://LOCALHOST"])
 def test_a_token_is_sent_only_after_the_certificate_was_verified(servers, tmp_path, monkeypatch, spelling):
     monkeypatch.setenv("SERVICE_TOKEN", SECRET)
-    server = TLSServer(tmp_path, "IP:127.0.0.1")
-    servers.add("web", server.base_url.replace("https://127.0.0.1", spelling), bearer="SERVICE_TOKEN")
-    with pytest.raises(MCPServerError, match="has a certificate that cannot be verified"):
-        servers.tools("web")
-    server.close()
-    assert (server.connections > 0, server.requests) == (True, 0)
+    with TLSServer(tmp_path, "IP:127.0.0.1") as server:
+        servers.add("web", server.base_url.replace("https://127.0.0.1", spelling), bearer="SERVICE_TOKEN")
+        with pytest.raises(MCPServerError, match="has a certificate that cannot be verified"):
+            servers.tools("web")
+    assert (server.connections > 0, server.requests) == (True, [])
 
 
 def test_no_token_is_sent_unless_one_is_named(servers, refusing, monkeypatch):
