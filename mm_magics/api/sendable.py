@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from mm_magics.api.messages import Block, Message, blocks
+from mm_magics.api.messages import Block, Message, blocks, images_in
+from mm_magics.api.models import takes_images
 from mm_magics.text import without_surrogates
+from mm_magics.wording import counted
 
 T = TypeVar("T")
 
@@ -51,6 +53,38 @@ def sent_form(messages: Sequence[Message], invented: Invented | None = None) -> 
     """Return the messages as they are sent. Messages and blocks that do not change are the same objects."""
     sent = [_sent_message(message, invented or {}) for message in messages]
     return messages if all(new is old for new, old in zip(sent, messages, strict=True)) else sent
+
+
+def images_not_sent(count: int, model: str) -> str:
+    """Return the sentence that stands for images of tool results, for a model that takes none."""
+    return f"{counted(count, 'image')} {'was' if count == 1 else 'were'} not sent: {model} does not take images."
+
+
+def without_result_images(message: Message, model: str) -> tuple[Message, int]:
+    """Return the message with a sentence instead of the images of each tool result, and how many images it had.
+
+    Nobody chose to send these images, so that a model without images can continue the conversation.
+    """
+    content = message["content"]
+    counts = [len(images_in(block)) if block.get("type") == "tool_result" else 0 for block in blocks(message)]
+    if not any(counts) or isinstance(content, str):
+        return message, 0
+    sent = [
+        {**block, "content": [*_texts(block), {"type": "text", "text": f"[{images_not_sent(count, model)}]"}]}
+        if count
+        else block
+        for block, count in zip(content, counts, strict=True)
+    ]
+    return {"role": message["role"], "content": sent}, sum(counts)
+
+
+def for_model(model: str, messages: Sequence[Message]) -> Sequence[Message]:
+    """Return messages as they are sent to this model, see `without_result_images`."""
+    return messages if takes_images(model) else [without_result_images(each, model)[0] for each in messages]
+
+
+def _texts(result: Block) -> list[Block]:
+    return [block for block in blocks(result) if block.get("type") != "image"]
 
 
 def _sent_message(message: Message, invented: Invented) -> Message:

@@ -16,6 +16,7 @@ from typing import Any, Self
 from mm_magics import interrupts
 from mm_magics.api.messages import Message
 from mm_magics.api.models import Price, cost_at
+from mm_magics.api.sendable import for_model
 from mm_magics.api.usage import total_cost
 from mm_magics.endpoint.call import Call, CallEvent, Wake
 from mm_magics.errors import EndpointError, MiniMaxError, StatusError
@@ -247,7 +248,7 @@ class Answer:
     def _request_body(self) -> RequestBody:
         if self._body is None:
             request = self.prompt.request
-            context = [turn.sent for turn in self.prompt.context_turns]
+            context = [for_model(self.prompt.model, turn.sent) for turn in self.prompt.context_turns]
             self._body = RequestBody(request.body, request.encoded_body, context, self.prompt.max_tokens)
         return self._body
 

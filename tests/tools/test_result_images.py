@@ -15,7 +15,6 @@ from mm_magics.api.messages import blocks, images_in, result_text
 from mm_magics.display.export_html import render_page
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.terminal import TerminalView, console
-from mm_magics.errors import RequestError
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.simulator import Simulator, tool_use
 from mm_magics.tools.approval import Decision
@@ -111,7 +110,7 @@ def test_the_result_of_a_failed_call_has_no_images(session: Session, endpoint: S
     script(endpoint, calls(tool_use("fails", {})), "Sorry.")
     turn = session.ask("Draw.", tools=[fails], model="MiniMax-M3")
     (result,) = sent_results(endpoint)
-    refusal = "1 image was not sent: endpoints refuse images in the result of a failed call."
+    refusal = "1 image of a failed call cannot be sent: endpoints refuse them."
     assert result["content"] == f"See [image 1].\n\n[{refusal}]"
     assert turn.notes == [f"fails: {refusal}"]
 
@@ -185,8 +184,30 @@ def test_a_foreign_record_shows_no_image_of_another_kind(session: Session, endpo
     assert "onerror" not in html
 
 
-def test_a_later_model_without_images_is_refused_clearly(session: Session, endpoint: Simulator) -> None:
+def test_a_later_model_without_images_continues_with_a_text_and_a_note(session: Session, endpoint: Simulator) -> None:
+    script(endpoint, calls(tool_use("report", {})), "Red.")
+    drawn = session.ask("Draw.", tools=[report], model="MiniMax-M3", cell_id="a")
+    script(endpoint, calls(tool_use("plot", {})), "Text.")
+    turn = session.ask("And now?", tools=[plot], model="MiniMax-M2", cell_id="b")
+    note = "Of earlier tool results, 2 images were not sent: MiniMax-M2 does not take images."
+    assert session.prepare("And now?", model="MiniMax-M2").notes == [note]
+    (result,) = [block for block in endpoint.log[-2].body["messages"][2]["content"] if block["type"] == "tool_result"]
+    assert result["content"][1:] == [
+        {"type": "text", "text": "[2 images were not sent: MiniMax-M2 does not take images.]"}
+    ]
+    valid(endpoint)
+    assert session.history.turn_of_cell("main", "a") == drawn, "the record keeps the images"
+    assert session.ask("And now?", tools=[plot], model="MiniMax-M2", cell_id="b", replay="only").id == turn.id
+    session.ask("And in color?", model="MiniMax-M3")
+    assert images_in(endpoint.log[-1].body["messages"][2]["content"][0])
+
+
+def test_a_request_that_is_joined_again_has_no_images_either(session: Session, endpoint: Simulator) -> None:
     script(endpoint, calls(tool_use("plot", {})), "Red.")
     session.ask("Draw.", tools=[plot], model="MiniMax-M3")
-    with pytest.raises(RequestError, match=r"MiniMax-M2 does not take images\. Nothing was sent\."):
-        session.ask("And now?", model="MiniMax-M2")
+    same = [{**tool_use("plot", {"color": color}), "id": "same"} for color in ("red", "blue")]
+    script(endpoint, calls(*same), calls(*same), "Done.")
+    turn = session.ask("And now?", tools=[plot], model="MiniMax-M2")
+    assert (turn.status, turn.text) == ("complete", "Done.")
+    assert {record.status for record in endpoint.log} == {200}
+    assert all("base64" not in json.dumps(record.body) for record in endpoint.log[2:])

@@ -7,6 +7,7 @@ from typing import Any
 
 from mm_magics.api.messages import Block
 from mm_magics.api.models import takes_images
+from mm_magics.api.sendable import images_not_sent
 from mm_magics.prompt.image_file import image_size
 from mm_magics.prompt.images import image_block, image_problem
 from mm_magics.tools.tool import ToolOutput
@@ -48,11 +49,10 @@ def image_refusal(output: ToolOutput, model: str) -> str:
     """Return why images of a result are not sent to this model, as a sentence; "" if it has none or all are sent."""
     if not output.images:
         return ""
-    count = counted(len(output.images), "image")
-    was = "was" if len(output.images) == 1 else "were"
     if not takes_images(model):
-        return f"{count} {was} not sent: {model} does not take images."
-    return f"{count} {was} not sent: endpoints refuse images in the result of a failed call." if output.is_error else ""
+        return images_not_sent(len(output.images), model)
+    count = counted(len(output.images), "image")
+    return f"{count} of a failed call cannot be sent: endpoints refuse them." if output.is_error else ""
 
 
 def result_content(text: str, images: Sequence[bytes]) -> str | list[dict[str, Any]]:
