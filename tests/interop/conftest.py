@@ -13,7 +13,6 @@ collect_ignore = ["clients", "llama_server.py"]  # scripts for other environment
 HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder, and keep those that share a server or the run of a client on one worker."""
     for item in items:
