@@ -155,6 +155,14 @@ def test_a_chosen_model_is_never_replaced_and_the_error_names_the_nearest_one_of
     assert sent(today) == ["MiniMax-M2.7", "list"]
 
 
+def test_an_error_that_only_lists_names_with_the_word_model_does_not_replace_the_default() -> None:
+    with Simulator() as endpoint, session_on(endpoint) as session:
+        with pytest.raises(StatusError, match=r"unknown fault 'gremlins'; the faults are .*retired-model"):
+            session.ask("[[simulator: fault=gremlins]]")
+        assert session.effective_model() == "MiniMax-M2.7"
+        assert sent(endpoint) == ["MiniMax-M2.7"]
+
+
 def test_a_choice_after_a_substitute_answered_is_used(today: Simulator) -> None:
     with session_on(today) as session:
         session.ask("One.")

@@ -115,7 +115,7 @@ def refuses_model(error: StatusError, model: str) -> bool:
         return False
     if model.lower() in text.lower():
         return True
-    return bool(re.search(r"\bmodel", text, re.IGNORECASE)) and "as the Messages API does" not in text
+    return bool(re.search(r"(?<![\w-])model(?!-)", text, re.IGNORECASE)) and "as the Messages API does" not in text
 
 
 def status_hint(status: int, message: str, base_url: str, key: Key, *, is_api: bool = True) -> str:
