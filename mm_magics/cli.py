@@ -39,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     simulator = commands.add_parser("simulator", help="run the bundled simulator of the endpoint until interrupted")
-    simulator.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
+    simulator.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    simulator.add_argument("--allow-remote", action="store_true", help="allow a host that other machines can reach")
     simulator.add_argument("--port", type=int, default=0, help="port to listen on (default: any free port)")
     simulator.add_argument("--key", help="API key to accept (default: a random one)")
     simulator.add_argument("--rate", type=float, help="deltas per second (default: as fast as possible)")
@@ -83,6 +84,7 @@ def _simulator(options: argparse.Namespace) -> int:
         rate=options.rate,
         strict=options.strict,
         log_file=options.log,
+        allow_remote=options.allow_remote,
     )
     return 0
 

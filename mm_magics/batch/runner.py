@@ -31,6 +31,7 @@ ROWS_PER_LOOKUP = 128
 """Rows whose texts are made, and whose hashes are looked up in the store, at a time."""
 PROGRESS_INTERVAL_S = 0.25
 NOT_STORED = "There is no stored answer."
+OTHER_OWNER = "{path} belongs to {owner}, who chose the answers that came from it."
 RUN_ENDED = "Not sent: the run was ended."
 
 RunnerEvent = Progress | Retrying | Throttled | ModelReplaced
@@ -100,6 +101,8 @@ class RowRunner:
             if self._engine is not None:
                 self._engine.close()
                 self._take_events(0.0)
+            if self.results.stored and (owner := self._store.other_owner):
+                self.results.notes.append(OTHER_OWNER.format(path=self.job.store, owner=owner))
             self._store.close()
             prompt = self.job.prompt
             if prompt.instead_of and self.results.done > len(self.results.errors):

@@ -7,9 +7,10 @@ not a store of this schema is never modified. Several processes can use one stor
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from jiter import from_json
 
 from mm_magics.api.messages import Message
 from mm_magics.errors import StoreError
-from mm_magics.history.turn import now
+from mm_magics.history.turn import is_message_list, now
 
 APPLICATION_ID = 0x4D4D6167
 """SQLite's `application_id` of a store, which tells it from any other database."""
@@ -86,6 +87,7 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         with self._translated_errors():
+            self._create_file()
             self._connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
         try:
             with self._translated_errors():
@@ -115,7 +117,7 @@ class Store:
     def models(self) -> set[str]:
         """Return the names of the models that gave the answers."""
         with self._translated_errors():
-            return {name for (name,) in self._connection.execute("SELECT DISTINCT model FROM answers")}
+            return {str(name) for (name,) in self._connection.execute("SELECT DISTINCT model FROM answers")}
 
     def __len__(self) -> int:
         with self._translated_errors():
@@ -130,6 +132,28 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def other_owner(self) -> str:
+        """The name of the file's owner if that is not the user of this process; else ""."""
+        try:
+            owner = self.path.stat().st_uid
+        except OSError:
+            return ""
+        if not hasattr(os, "getuid") or owner == os.getuid():
+            return ""
+        import pwd
+
+        try:
+            return pwd.getpwuid(owner).pw_name
+        except KeyError:
+            return f"user {owner}"
+
+    def _create_file(self) -> None:
+        """Create the file for its owner only. SQLite gives its other files the same mode."""
+        if str(self.path) != ":memory:":
+            with suppress(OSError):  # it exists, or SQLite says why it cannot be used
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def _open(self) -> None:
         execute = self._connection.execute
@@ -177,8 +201,29 @@ class Store:
             ) from error
 
 
-def _reply(messages: str, responses: str) -> Reply:
-    return Reply(from_json(messages.encode()), from_json(responses.encode()))
+def _reply(messages: object, responses: object) -> Reply:
+    """Read what is stored. Raises `ValueError` if it does not have the form of a reply."""
+    if not isinstance(messages, str) or not isinstance(responses, str):
+        raise ValueError("an answer is not text")
+    reply = Reply(from_json(messages.encode()), from_json(responses.encode()))
+    if not (is_message_list(reply.messages) and all(map(_has_blocks, reply.messages))):
+        raise ValueError("an answer has no messages")
+    if not (isinstance(reply.responses, list) and all(map(_is_response, reply.responses))):
+        raise ValueError("an answer has no list of responses")
+    return reply
+
+
+def _has_blocks(message: Message) -> bool:
+    content = message["content"]
+    return isinstance(content, str) or all(isinstance(each, dict) for each in content)
+
+
+def _is_response(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    texts = (value.get(name) for name in ("id", "model", "stop_reason", "instead_of"))
+    usage = value.get("usage")
+    return all(each is None or isinstance(each, str) for each in texts) and (usage is None or isinstance(usage, dict))
 
 
 def _json(value: Any) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +100,15 @@ def write_file(path: Path, text: str) -> None:
     Raises:
         UsageError: The file cannot be written.
     """
-    temporary = None
+    temporary = path.with_name(f".mm-magics-{secrets.token_hex(8)}")
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-            temporary = file.name
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+        created = 0o666 if mode is None else 0o600  # a new file follows the umask
+        with open(temporary, "x", encoding="utf-8", opener=partial(os.open, mode=created)) as file:
+            if mode is not None:
+                os.chmod(temporary, mode)
             file.write(text)
-        os.chmod(temporary, path.stat().st_mode if path.exists() else 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None

@@ -230,7 +230,8 @@ def _is_text_or_none(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
-def _is_message_list(value: object) -> bool:
+def is_message_list(value: object) -> bool:
+    """Return whether the value has the form of messages; blocks in them are not looked at."""
     return isinstance(value, list) and all(
         isinstance(each, dict)
         and each.get("role") in ("user", "assistant")
@@ -256,7 +257,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "model": _is_text,
     "system": lambda value: _is_text_or_none(value) or (bool(value) and _is_block_list(value)),
     "params": lambda value: isinstance(value, dict),
-    "messages": _is_message_list,
+    "messages": is_message_list,
     "responses": lambda value: isinstance(value, list) and all(isinstance(each, dict) for each in value),
     "request_sha256": _is_text,
     "error": _is_text_or_none,

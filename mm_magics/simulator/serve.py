@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import socket
 from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import IO
 
+from mm_magics.errors import ConfigError
 from mm_magics.simulator.endpoint import PREFIX, Endpoint
 from mm_magics.simulator.record import RequestRecord
 from mm_magics.simulator.server import Server
@@ -41,6 +46,7 @@ def serve(
     rate: float | None = None,
     strict: bool = False,
     log_file: str | Path | None = None,
+    allow_remote: bool = False,
     announce: Announce = _print,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Call it in the main thread.
@@ -51,19 +57,35 @@ def serve(
         key: The API key to accept. None: a random one.
         rate: Deltas per second. None: as fast as possible.
         strict: Whether to add the rules of other endpoints, as in `Simulator`.
-        log_file: A file to which one JSON line is appended per request, when its answer has ended.
+        log_file: A file to which one JSON line is appended per request, when its answer has ended. A new one can be
+            read by its owner only.
+        allow_remote: Whether `host` may be an address that other machines can reach.
         announce: Called once with the base URL and the key.
 
     Raises:
-        ConfigError: If the port is not available.
+        ConfigError: If the port is not available, or if other machines could reach the address and `allow_remote` is
+            False.
         OSError: If the log file cannot be written.
     """
+    if not allow_remote and not _is_loopback(host):
+        raise ConfigError(
+            f"Other machines could reach the simulator at {host or 'every address'}.",
+            "Leave --host out, or add --allow-remote if you want that.",
+        )
     endpoint = Endpoint(key=key, rate=rate, strict=strict)
     if log_file is None:
         asyncio.run(_serve(endpoint, host, port, None, announce))
         return
-    with Path(log_file).open("a", encoding="utf-8") as file:
+    with open(log_file, "a", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file:
         asyncio.run(_serve(endpoint, host, port, file, announce))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        found = {each[4][0] for each in socket.getaddrinfo(host or None, 0, flags=socket.AI_PASSIVE)}
+        return all(ip_address(str(each).partition("%")[0]).is_loopback for each in found)
+    except (OSError, ValueError):  # an unknown name: listening there fails with its own error
+        return True
 
 
 async def _serve(endpoint: Endpoint, host: str, port: int, log: IO[str] | None, announce: Announce) -> None:

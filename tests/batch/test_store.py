@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import sqlite3
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,83 @@ def test_a_damaged_answer_is_an_error(session: Session, endpoint: Simulator) -> 
     with pytest.raises(StoreError, match="is damaged"):
         run(session)
     assert len(endpoint.log) == 2
+
+
+BAD_MESSAGES = ["5", "null", "{}", '"text"', "[1]", '[{"role": "assistant"}]', '[{"role": "assistant", "content": 5}]']
+BAD_MESSAGES += ['[{"role": "assistant", "content": [1]}]', '[{"role": 1, "content": "x"}]', "[" * 100_000, "", "[NaN]"]
+BAD_RESPONSES = [
+    "5",
+    "null",
+    "{}",
+    "[1]",
+    "[null]",
+    '[{"usage": 5}]',
+    '[{"stop_reason": ["x"]}]',
+    '[{"model": {}}]',
+    "[",
+]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("messages", each) for each in (*BAD_MESSAGES, b"[]", 5)),
+        *(("responses", each) for each in (*BAD_RESPONSES, b"[]", 1.5)),
+    ],
+)
+def test_a_stored_answer_of_another_form_is_an_error(
+    session: Session, endpoint: Simulator, column: str, value: Any
+) -> None:
+    run(session)
+    base = sqlite3.connect(FILE)
+    base.execute(f"UPDATE answers SET {column} = ?", (value,))
+    base.commit()
+    base.close()
+    with pytest.raises(StoreError, match="is damaged"):
+        run(session)
+    assert len(endpoint.log) == 2
+
+
+@pytest.mark.parametrize(
+    "usage",
+    ['{"output_tokens": "x"}', '{"output_tokens": null}', '{"output_tokens": [1]}', '{"input_tokens": -1e400}', "{}"],
+)
+def test_strange_counts_in_a_store_do_not_end_a_run(session: Session, endpoint: Simulator, usage: str) -> None:
+    run(session)
+    execute(f"""UPDATE answers SET responses = '[{{"stop_reason": "end_turn", "usage": {usage}}}]'""")
+    assert list(run(session, figures=True).values) == ["ok", "ok"]
+    assert len(endpoint.log) == 2
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_only_its_owner_can_read_a_new_store(session: Session, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with Store(FILE) as store:
+            run(session)
+            assert len(store) == 2
+            files = sorted(Path().glob("answers.sqlite*"))
+            assert len(files) == 3
+            assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
+    finally:
+        os.umask(before)
+
+
+def test_the_mode_of_an_existing_store_is_kept(session: Session) -> None:
+    run(session)
+    FILE.chmod(0o640)
+    run(session, ["c"])
+    assert stat.S_IMODE(FILE.stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize(("user", "name"), [(1, "daemon"), (54321, "user 54321")])
+def test_answers_from_the_store_of_another_user_are_reported(session: Session, user: int, name: str) -> None:
+    assert not [note for note in run(session).notes if "belongs to" in note]
+    assert not [note for note in run(session).notes if "belongs to" in note]
+    os.chown(FILE, user, -1)
+    (note,) = run(session).notes
+    assert note == f"answers.sqlite belongs to {name}, who chose the answers that came from it."
 
 
 @pytest.mark.parametrize("place", ["no/such/folder/a.sqlite", "."])

@@ -155,15 +155,26 @@ def test_a_file_that_cannot_be_read_or_written_is_an_error_of_the_user(tmp_path:
     assert str(caught.value) == f"{path} cannot be written: No such file or directory."
 
 
-def test_a_written_file_keeps_its_permissions_and_a_new_one_gets_the_usual_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_written_file_keeps_its_permissions_and_a_new_one_follows_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
+    modes = []
+    replace = os.replace
+    monkeypatch.setattr(
+        os, "replace", lambda new, path: (modes.append(stat.S_IMODE(os.stat(new).st_mode)), replace(new, path))
+    )
+    before = os.umask(umask)
     old, new = tmp_path / "old.md", tmp_path / "new.md"
     old.write_text("old")
     old.chmod(0o600)
     for path in (old, new):
         export.write_file(path, ODD)
         assert path.read_text("utf-8") == ODD
+    os.umask(before)
+    assert modes == [0o600, 0o666 & ~umask], "the mode is set before the file gets its name"
     assert stat.S_IMODE(old.stat().st_mode) == 0o600
-    assert stat.S_IMODE(new.stat().st_mode) == 0o644
+    assert stat.S_IMODE(new.stat().st_mode) == 0o666 & ~umask
     assert sorted(os.listdir(tmp_path)) == ["new.md", "old.md"]
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from mm_magics.cli import main
 from mm_magics.errors import ConfigError
 from mm_magics.simulator import Simulator
 from mm_magics.simulator.serve import announcement
@@ -111,6 +113,30 @@ def test_a_port_in_use_is_a_config_error_and_a_free_one_is_kept(endpoint: Simula
         free = probe.getsockname()[1]
     with Simulator(port=free) as other:
         assert other.port == free
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "203.0.113.5", "0"])
+def test_an_address_that_other_machines_reach_must_be_allowed(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulator", "--host", host]) == 1
+    shown = capsys.readouterr().err
+    assert f"Other machines could reach the simulator at {host or 'every address'}." in shown
+    assert "--allow-remote" in shown
+
+
+MAIN = "import sys; from mm_magics.cli import main; sys.exit(main())"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.9", "::1", "0.0.0.0"])
+def test_the_simulator_listens_on_loopback_or_where_it_is_allowed(host: str, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    flags = ["--allow-remote"] if host == "0.0.0.0" else []
+    command = [sys.executable, "-c", MAIN, "simulator", "--host", host, "--log", str(log), *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "The simulator listens on" in process.stdout.readline()
+        process.terminate()
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 SERVE = "from mm_magics.simulator.serve import serve; serve(rate=1000, log_file={log!r})"
