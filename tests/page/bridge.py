@@ -101,7 +101,7 @@ class Page:
             waiting = [page for page in self.server.pages if page.call("settle")]
             if not self.kernel.is_idle:
                 self.kernel.process()
-            elif waiting:
+            elif waiting and not self.kernel.is_dead:  # until its end is known, the page waits for it again and again
                 for page in waiting:
                     page.call("wait")
             else:

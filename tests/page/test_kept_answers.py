@@ -141,6 +141,24 @@ def test_the_answer_of_a_cell_that_sends_nothing_stays(
     assert [version["id"] for version in record["versions"]] == before[:1]
 
 
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_the_versions_of_a_turn_whose_kernel_died_can_be_chosen_at_once(
+    notebook: Page, endpoint: Simulator, after: int
+) -> None:
+    (before, _) = ids(notebook)
+    endpoint.answers.append(ScriptedAnswer([{"type": "text", "text": "Cut."}], size=1, rate=200))
+    notebook.run(2, notebook.kernel.crash, after=after)
+    notebook.kill_kernel()
+    cut, _ = ids(notebook)
+    assert cut != before
+    assert notebook.do("click", 2, "[data-mm-control=older]"), "the header has no versions"
+    assert ids(notebook)[0] == before
+    notebook.do("save")
+    assert ids(notebook)[0] == before
+    assert notebook.do("click", 2, "[data-mm-control=newer]")
+    assert ids(notebook)[0] == cut
+
+
 def test_other_code_in_the_cell_replaces_the_answer(notebook: Page) -> None:
     notebook.do("setSource", 2, "1 / 0")
     notebook.run(2)

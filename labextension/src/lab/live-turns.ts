@@ -5,6 +5,7 @@ import type { PageMessage, PageReply, TurnMessage } from '../protocol';
 import { SignOfLife } from '../renderer/sign-of-life';
 import { turnMessageIn, TurnProgress } from '../renderer/turn-message';
 import { isRunning, reduce, type TurnState } from '../renderer/turn-state';
+import { versionCount, versionNumber } from '../renderer/versions';
 import type { Decision } from '../renderer/views/approval-view';
 import { requestOf } from './page-request';
 import { partialOutput, type TurnOutput } from './partial-turn';
@@ -52,12 +53,14 @@ export class LiveTurn {
   get state(): TurnState {
     const { state } = this.progress;
     if (!this.isLost) return state;
-    return { ...state, fields: { ...state.fields, status: 'stopped', gone: true } };
+    const { record } = state;
+    const versions = record && { version: versionNumber(record), versions: versionCount(record) };
+    return { ...state, fields: { ...state.fields, ...versions, status: 'stopped', gone: true } };
   }
 
-  /** Whether the kernel is gone before it ended the turn. */
+  /** Whether the kernel is gone before it displayed the whole turn. */
   get isLost(): boolean {
-    return this.lost !== null && isRunning(this.progress.state.fields.status);
+    return this.lost !== null;
   }
 
   get isRunning(): boolean {

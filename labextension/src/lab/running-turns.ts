@@ -6,10 +6,11 @@ import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { MIME_TYPE, type TurnMessage } from '../protocol';
 import { turnMessageIn } from '../renderer/turn-message';
 import { isRecord } from '../renderer/turn-state';
+import { versionIds } from '../renderer/versions';
 import { addLiveTurn, LiveTurn, liveTurn, removeLiveTurn } from './live-turns';
 import { lockTurn } from './page-lock';
 import { isFinal } from './answer-places';
-import { isCodeCell } from './prompt-cell';
+import { isCodeCell, turnRecordsOf } from './prompt-cell';
 import type { TurnOutput } from './partial-turn';
 import { SharedDocument } from './shared-document';
 import { UndisplayedTurn } from './undisplayed-turns';
@@ -127,6 +128,7 @@ export class RunningTurns {
     const record = data[MIME_TYPE];
     const id = isRecord(record) ? record['id'] : null;
     const shown = typeof id === 'string' ? this.shown.get(id) : undefined;
+    if (shown?.turn.isLost && isFinal(data, metadata)) this.forget(shown);
     if (!shown || shown.isStartedHere || !shown.displayed) return;
     if (!this.document.isShared) this.setOutput(shown, { data, metadata });
     else if (isFinal(data, metadata))
@@ -137,12 +139,8 @@ export class RunningTurns {
 
   /** Add the final output to a shared document if the page that receives it is gone. */
   private addMissingOutput(shown: Shown, output: TurnOutput): void {
-    const found = this.find(shown.turn.id);
-    const isThere = found.some(({ cell, index }) => {
-      const { data, metadata } = cell.outputs.get(index);
-      return isFinal(data, metadata);
-    });
-    if (!isThere && this.document.isWriter(shown.session)) this.setOutput(shown, output);
+    if (!this.hasFinalOutput(shown) && this.document.isWriter(shown.session))
+      this.setOutput(shown, output);
   }
 
   /** Show the turn in its cell, unless this page receives the output of the cell. */
@@ -172,7 +170,8 @@ export class RunningTurns {
     const output = { output_type: 'display_data', data, metadata };
     const found = this.find(shown.turn.id);
     for (const { cell, index } of found) cell.outputs.set(index, output);
-    if (found.length === 0) this.cell(shown.turn.cell)?.outputs.fromJSON([output]);
+    if (found.length === 0 && !this.isVersion(shown.turn.id))
+      this.cell(shown.turn.cell)?.outputs.fromJSON([output]);
     shown.isInCell = true;
     if (!shown.isSaved && !wasDirty) model.dirty = false;
   }
@@ -199,7 +198,11 @@ export class RunningTurns {
 
   private lose(sure: boolean, isMeant: (shown: Shown) => boolean = () => true): void {
     for (const shown of this.shown.values()) {
-      if (!isMeant(shown) || !(shown.turn.isRunning || shown.turn.isLost)) continue;
+      if (!isMeant(shown)) continue;
+      const { id, isRunning, isLost } = shown.turn;
+      // It may have ended, but its cell still shows what was displayed when it began.
+      const isUnfinished = isRunning || (this.find(id).length > 0 && !this.hasFinalOutput(shown));
+      if (!isLost && !isUnfinished) continue;
       shown.turn.lose(sure);
       this.write(shown);
       if (sure)
@@ -207,6 +210,13 @@ export class RunningTurns {
           this.forget(shown);
         }, LAST_WORDS_MS);
     }
+  }
+
+  private hasFinalOutput({ turn }: Shown): boolean {
+    return this.find(turn.id).some(({ cell, index }) => {
+      const { data, metadata } = cell.outputs.get(index);
+      return isFinal(data, metadata);
+    });
   }
 
   private forget(shown: Shown): void {
@@ -227,6 +237,12 @@ export class RunningTurns {
       }
     }
     return found;
+  }
+
+  /** Whether the turn is in the notebook as a version that is not shown. */
+  private isVersion(id: string): boolean {
+    const records = [...(this.panel.content.model?.cells ?? [])].flatMap(turnRecordsOf);
+    return records.some((record) => versionIds(record).includes(id));
   }
 
   private cell(id: string | null): ICodeCellModel | null {

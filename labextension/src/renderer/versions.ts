@@ -24,6 +24,11 @@ function only(record: TurnRecord, ...names: string[]): TurnRecord {
   return Object.fromEntries(Object.entries(record).filter(([name]) => names.includes(name)));
 }
 
+/** Return the ids of the versions that are not active. */
+export function versionIds(record: TurnRecord): unknown[] {
+  return others(record).map(({ id }) => id);
+}
+
 /** Return how many versions there are, with the record itself. */
 export function versionCount(record: TurnRecord): number {
   return others(record).length + 1;

@@ -180,11 +180,12 @@ describe('a kernel that is gone', () => {
     expect(text('.mm-status')).toBe('answering');
   });
 
-  it('does not matter to a turn that has ended', async () => {
+  it('leaves what was received of a turn that has ended and was not displayed', async () => {
     const { turn, panel } = await started();
     turn.send(['state', { status: 'complete' }]);
     panel.statusChanged.emit('dead');
-    expect(dataOf(panel)[WIDGET]).toBeDefined();
+    expect(dataOf(panel)[WIDGET]).toBeUndefined();
+    expect(JSON.stringify(dataOf(panel)[MIME_TYPE])).toContain('one ');
   });
 });
 
