@@ -78,9 +78,8 @@ class _Comm(BaseComm):
 class Kernel:
     """One kernel, with the parts of an ipykernel that mm_magics uses.
 
-    `page` is the id of the page that last ran a cell. `send` receives the kernel's messages. Once a running cell has
-    displayed something and then sent `messages_left` messages, `hook` is called; `on_question` is called when a cell
-    waits for approval. Both can make the kernel `crash`.
+    `send` receives the kernel's messages. Once a running cell has displayed something and then sent `messages_left`
+    messages, `hook` is called; `on_question` is called when a cell waits for approval. Both can make it `crash`.
     """
 
     current: Kernel
@@ -88,7 +87,6 @@ class Kernel:
     def __init__(self, send: Callable[[Message], None]) -> None:
         Kernel.current = self
         self.parent: Message = {}
-        self.page = ""
         self.hook: Callable[[], None] | None = None
         self.messages_left = 0
         self.on_question: Callable[[], None] | None = None
@@ -233,7 +231,6 @@ class Kernel:
         if any(each is message for each in self._aborted):
             return {"status": "aborted"}
         content, out = message["content"], io.StringIO()
-        self.page = message["header"]["session"]
         self.publish("execute_input", {"code": content["code"], "execution_count": self.shell.execution_count})
         with contextlib.redirect_stdout(out):
             result = self.shell.run_cell(content["code"], store_history=not content["silent"])

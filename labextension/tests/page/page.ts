@@ -264,6 +264,8 @@ const COMMANDS: Record<string, (...values: never[]) => unknown> = {
   trusted: () => notebook().widgets.map(({ model }) => isCodeCell(model) && model.trusted),
   save,
   restart: () => panel().sessionContext.restartKernel(),
+  /** Return the id of this page for the kernel. */
+  client: () => panel().sessionContext.session?.kernel?.clientId,
   status: () => panel().sessionContext.kernelDisplayStatus,
   /** Return what the page saves of a notebook that it was given, without showing it. */
   roundTrip: (content: object) => {
