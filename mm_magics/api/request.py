@@ -133,7 +133,7 @@ def encode(request: Mapping[str, Any], prepared: Iterable[PreparedMessage] | Non
 def json_of(value: Any) -> str:
     """Return the value as JSON, with lone surrogates as escapes. Raises `RequestError` for NaN, and other non-JSON."""
     text = _json(value, ensure_ascii=False, allow_nan=False)
-    return text if text.isascii() or is_utf8(text) else _json(value, allow_nan=False)
+    return text if text.isascii() or is_utf8(text) else _json(value)
 
 
 def _json(value: Any, **options: bool) -> str:

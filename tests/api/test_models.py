@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from mm_magics.api.models import CATALOGUE, IGNORED_PARAMETERS, LONG_INPUT, cost, model, nearest, substitute, tokens
+from mm_magics.api.models import (
+    CATALOGUE,
+    IGNORED_PARAMETERS,
+    LONG_INPUT,
+    Price,
+    cost,
+    marks,
+    model,
+    nearest,
+    own_price,
+    substitute,
+    takes_images,
+    tokens,
+)
 
 FRONT_END = Path(__file__).parents[2] / "labextension" / "src" / "renderer"
 
@@ -176,3 +189,34 @@ def test_the_front_end_has_the_same_catalogue() -> None:
     fields = ("name", "window", "speed", "price", "long_price", "thinking", "retired")
     assert table == [{field: asdict(entry)[field] for field in fields} for entry in CATALOGUE.values()]
     assert f"LONG_INPUT = {LONG_INPUT:_};" in (FRONT_END / "model-catalogue.ts").read_text()
+
+
+def test_a_price_that_the_user_set_counts_cached_input_as_input() -> None:
+    assert own_price({"mine": [0.1, 0.4], "other": (1, 2)}, "mine") == Price(0.1, 0.4, 0.1, 0.1)
+    assert own_price({"other": (1, 2)}, "mine") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "offered", "shown"),
+    [
+        ("MiniMax-M2.7", None, ["announced as retired on 2026-11-18"]),
+        ("MiniMax-M2.7", ["MiniMax-M2.7"], ["announced as retired on 2026-11-18"]),
+        ("MiniMax-M2.7", ["MiniMax-M3"], ["announced as retired on 2026-11-18", "not offered here"]),
+        ("MiniMax-M3", None, []),
+        ("MiniMax-M3", [], []),
+        ("MiniMax-M3", ["MiniMax-M3"], []),
+        ("MiniMax-M3", ["mine"], ["not offered here"]),
+        ("mine", None, []),
+        ("mine", ["mine"], ["new: listed only by the endpoint"]),
+        ("mine", ["MiniMax-M3"], ["not offered here"]),
+    ],
+)
+def test_a_model_is_marked_as_retired_unavailable_or_new(
+    name: str, offered: list[str] | None, shown: list[str]
+) -> None:
+    assert marks(name, offered) == shown
+
+
+@pytest.mark.parametrize(("name", "takes"), [("MiniMax-M2.7", False), ("MiniMax-M3", True), ("mine", True)])
+def test_models_that_take_images_and_unknown_ones_may_receive_them(name: str, takes: bool) -> None:
+    assert takes_images(name) is takes

@@ -26,5 +26,7 @@ def test_a_script_with_prompts_as_code_is_found(tmp_path: Path, text: str, split
     script = tmp_path / "page.py"
     script.write_text(text)
     assert splits_prompts(script) is splits
+    script.write_bytes(b"# \xff\n" + text.encode())
+    assert splits_prompts(script) is splits
     assert not splits_prompts(tmp_path / "missing.py")
     assert not splits_prompts(tmp_path)

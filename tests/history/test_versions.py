@@ -310,3 +310,47 @@ def test_a_turn_that_is_lost_while_it_streams_keeps_the_earlier_answers(session:
     assert (lost.status, lost.versions) == ("stopped", [first])
     assert session.history.turns("main")[0].versions == [first]
     assert succeed(turn("Q?", "new", cell_id="a"), lost, 5).versions == [first]
+
+
+# Succeeding -----------------------------------------------------------------------------------------------------
+
+
+def version(id_: str, *versions: Turn, newer: int = 0) -> Turn:
+    return turn(answer=id_, id=id_, versions=list(versions), newer=newer)
+
+
+def unanswered(id_: str, *versions: Turn, newer: int = 0) -> Turn:
+    return turn(answer=[], id=id_, versions=list(versions), newer=newer)
+
+
+A, B, C = version("a"), version("b"), version("c")
+
+
+@pytest.mark.parametrize(
+    ("made", "earlier", "limit", "versions", "newer"),
+    [
+        ("d", None, 5, "", 0),
+        ("d", A, 5, "a", 0),
+        ("d", A, 0, "", 0),
+        ("d", A, -1, "", 0),
+        ("d", version("c", B, A), 5, "cba", 0),
+        ("d", version("c", B, A), 2, "cb", 0),
+        ("d", version("a", C, B, newer=2), 5, "cba", 0),
+        ("d", version("a", C, B, newer=2), 2, "ca", 0),
+        ("d", version("a", C, B, newer=2), 1, "a", 0),
+        ("d", unanswered("c", B, A), 5, "ba", 0),
+        ("d", version("c", unanswered("b"), A), 5, "ca", 0),
+        ("d", unanswered("c"), 5, "", 0),
+        ("c", version("c", B, A), 5, "ba", 0),
+        ("b", version("c", B, A), 5, "ca", 1),
+        ("a", version("c", B, A), 5, "cb", 2),
+        ("b", version("c", B, A), 0, "ca", 1),
+    ],
+)
+def test_a_turn_has_what_it_replaces_among_its_versions(
+    made: str, earlier: Turn | None, limit: int, versions: str, newer: int
+) -> None:
+    found = succeed(version(made), earlier, limit)
+    assert ("".join(each.id for each in found.versions), found.newer) == (versions, newer)
+    assert found.id == made
+    assert all((each.versions, each.newer) == ([], 0) for each in found.versions)

@@ -117,7 +117,7 @@ def test_explain_needs_an_error(session: Session) -> None:
         ("set context below", "", "context:"),
         ("set params [1]", "", ""),
         ("set base_url http://example.org", "example.org is not this machine", "base_url:"),
-        ("set base_url https://u:hunter2@example.org", "The base URL has more", ""),
+        ("set base_url https://u:hunter2@example.org", "The base URL contains a user name", ""),
         ("set quiet maybe", "", ""),
         ("login now", "%minimax login takes only --keep.", ""),
         ("undo", "The thread main has no turns", ""),
