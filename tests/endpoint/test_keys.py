@@ -382,3 +382,13 @@ def test_both_alphabets_of_base64_are_redacted(encode: Callable[[bytes], bytes],
 def test_base64_of_fewer_than_six_characters_is_not_taken_for_a_key() -> None:
     assert Key("ab-12", "here", "api.minimax.io").redact("YWItMTIuLi4=") == "[key]IuLi4="
     assert Key("ab-1", "here", "api.minimax.io").redact("YWItMS4uLg==") == "YWItMS4uLg=="
+
+
+def test_a_keyring_of_a_wrong_version_is_an_error_that_says_how_to_replace_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mm_magics.packages.metadata_version", lambda _name: "1.0")
+    with pytest.raises(ConfigError) as caught:
+        Keys().save(Key(SECRET, "a prompt", "api.minimax.io"))
+    assert caught.value.message.startswith(
+        "The OS keyring cannot be used: keyring 1.0 is installed, but mm-magics needs "
+    )
+    assert caught.value.hint.startswith('Run: pip install "keyring>=')

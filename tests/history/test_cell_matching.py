@@ -152,3 +152,10 @@ def test_a_prompt_that_is_saved_later_moves_to_its_cell() -> None:
     assert moved == {"vscode-a": "four"}
     assert ids(made, ("vscode-a", "%%minimax\nnewest")) == ["four"]
     assert made.id_of("vscode-a") == "four"
+
+
+def test_of_two_runs_of_a_cell_the_last_one_decides_where_a_new_prompt_comes() -> None:
+    made = matcher()
+    for cell_id in ("vscode-a", "vscode-b", "vscode-a"):
+        made.see(Execution(ANOTHER if cell_id == "vscode-a" else HELLO, cell_id))
+    assert made.place(Execution("%%minimax\nnew", "vscode-c")).after == "three"

@@ -12,7 +12,7 @@ import pytest
 
 from mm_magics import Session
 from mm_magics.display.export_html import EDITED, render_page
-from mm_magics.history.edits import answered_text, is_edited
+from mm_magics.history.edits import answered_text, edited_note, is_edited
 from mm_magics.history.notebook import parse_notebook
 from mm_magics.history.replay import check_cells
 from mm_magics.history.turn import MIME_TYPE, Turn, source_sha256
@@ -157,3 +157,15 @@ def test_an_exported_page_marks_an_edited_turn() -> None:
     turn = answered("%%minimax\nOne.", cell_id="a")
     assert render_page([turn], "main", edited={turn.place}).count(EDITED) == 1
     assert EDITED not in render_page([turn], "main")
+
+
+@pytest.mark.parametrize(
+    ("places", "note"),
+    [
+        ({("b", "t1")}, "1 turn above was edited since it was answered: cell 2."),
+        ({("b", "t1"), ("b", "t2")}, "2 turns above were edited since they were answered: cell 2."),
+        ({("c", "t1"), ("a", "t2"), ("gone", "t3")}, "3 turns above were edited since they were answered: cells 1, 3."),
+    ],
+)
+def test_the_note_about_edited_turns_names_their_cells(places: set[tuple[str, str]], note: str) -> None:
+    assert edited_note(places, "abc") == f"{note} The model receives the old text until the cell is run again."
