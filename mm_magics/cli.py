@@ -1,6 +1,7 @@
 """The command `mm-magics`: demo, simulator, history, replay and doctor, for use in a shell without a notebook.
 
-A `MiniMaxError` is printed to stderr as two lines, without a traceback, and the exit status is 1.
+A `MiniMaxError` is printed to stderr as two lines, without a traceback, and the exit status is 1. What is printed
+may come from a stranger's notebook, so `PlainStream` replaces control characters by visible ones in all of it.
 """
 
 from __future__ import annotations
@@ -9,14 +10,40 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any, TextIO
 
 from mm_magics import __version__
 from mm_magics.errors import MiniMaxError, NotebookError, UsageError
+from mm_magics.text import escape_controls
+
+
+class PlainStream:
+    """A stream that shows control characters instead of sending them to the terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        encoding = self._stream.encoding or "utf-8"
+        self._stream.write(escape_controls(text).encode(encoding, "backslashreplace").decode(encoding))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    with (
+        redirect_stdout(PlainStream(sys.stdout)),
+        redirect_stderr(PlainStream(sys.stderr)),
+    ):
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
     try:
         status: int = options.run(options)
@@ -98,7 +125,9 @@ def _history(options: argparse.Namespace) -> int:
     for fault in [*document.faults, *document.warnings]:
         print(fault, file=sys.stderr)
     if options.json:
-        print(json.dumps([turn.record() for turn in document.turns()], ensure_ascii=False, indent=1))
+        records = [turn.record() for turn in document.turns()]
+        text = json.dumps(records, ensure_ascii=False, indent=1)
+        print(text if escape_controls(text) == text else json.dumps(records, indent=1))
         return 0
     session = Session()
     session.history.follow(document)

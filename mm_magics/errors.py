@@ -28,6 +28,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mm_magics.text import escape_controls
+
 
 class MiniMaxError(Exception):
     """Base class. `message` says what happened, `hint` what to do about it ("" if nothing)."""
@@ -45,7 +47,11 @@ class MiniMaxError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows instead of a traceback, which would only show code of this package."""
-        return ["The call failed. The answer above says why."] if self.is_shown else str(self).splitlines()
+        return (
+            ["The call failed. The answer above says why."]
+            if self.is_shown
+            else escape_controls(str(self)).splitlines()
+        )
 
 
 class UsageError(MiniMaxError):

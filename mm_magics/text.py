@@ -8,6 +8,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b")
+_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_INVISIBLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]")
 _FENCE = r"^{indent}(?P<fence>`{{3,}}|~{{3,}})[^\n]*\n(?P<code>.*?)^{indent}(?P=fence)[ \t]*$"
 _FENCES = {
     indented: re.compile(_FENCE.format(indent=r"[ \t]*" if indented else ""), re.DOTALL | re.MULTILINE)
@@ -31,6 +33,20 @@ def strip_ansi(text: str) -> str:
     'red'
     """
     return _ANSI.sub("", text)
+
+
+def escape_controls(text: str) -> str:
+    r"""Replace control characters, bidi overrides and lone surrogates with visible symbols: `␛`, `[U+202E]`.
+
+    >>> escape_controls("a\x1b[31mb\u202ec")
+    'a␛[31mb[U+202E]c'
+    """
+    return _INVISIBLE.sub(_symbol, text.replace("\r\n", "\n"))
+
+
+def _symbol(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else f"[U+{code:04X}]"
 
 
 def fenced_code(text: str, *, indented: bool = False) -> list[str]:

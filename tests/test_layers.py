@@ -16,7 +16,8 @@ import mm_magics
 
 ROOT = Path(mm_magics.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "interrupts", "text", "wording"),
+    ("text", "wording"),
+    ("errors", "interrupts"),
     ("packages",),
     ("api",),
     ("simulator",),

@@ -12,8 +12,8 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from mm_magics.display.ipykernel_compat import current_request
-from mm_magics.display.sanitize import escape_controls
 from mm_magics.prompt.values import cut
+from mm_magics.text import escape_controls
 from mm_magics.tools.approval import Decision, deny_all, standing_rule_label
 from mm_magics.tools.tool import ToolCall
 

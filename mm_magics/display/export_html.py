@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from html import escape
 
-from mm_magics.display import sanitize
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.history.turn import Turn
+from mm_magics.text import escape_controls
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -37,8 +37,8 @@ def render_page(
     """
     marks = {STALE: stale, EDITED: edited}
     bodies = [
-        f'<div class="prompt">{escape(sanitize.escape_controls(turn.prompt))}</div>\n'
+        f'<div class="prompt">{escape(escape_controls(turn.prompt))}</div>\n'
         + make_bundle(turn, notes=[note for note, places in marks.items() if turn.place in places])["text/html"]
         for turn in turns
     ]
-    return PAGE.format(title=escape(sanitize.escape_controls(title)), turns="\n".join(bodies))
+    return PAGE.format(title=escape(escape_controls(title)), turns="\n".join(bodies))

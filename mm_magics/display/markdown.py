@@ -15,6 +15,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.display import sanitize
+from mm_magics.text import escape_controls
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -58,14 +59,14 @@ class MarkdownLimitError(Exception):
 
 def render_html(text: str) -> str:
     """Render Markdown as sanitized HTML: tables, task lists, formulas for MathJax, highlighted code."""
-    text = sanitize.escape_controls(text)
+    text = escape_controls(text)
     try:
         tokens, env = parse_markdown(text)
     except MarkdownLimitError:
         return render_code(text)
     parser = _parser()
     html = str(parser.renderer.render(tokens, parser.options, env))
-    html = sanitize.escape_controls(html)  # again: rendering turns `&#27;` into the character
+    html = escape_controls(html)  # again: rendering turns `&#27;` into the character
     return _BETWEEN_TAGS.sub(r"\1", sanitize.sanitize_html(html))
 
 
@@ -84,7 +85,7 @@ def render_code(text: str, language: str = "", until: float | None = None) -> st
         until: Highlight only until this thread's CPU time (`time.thread_time()`) reaches this value. By default
             `HIGHLIGHT_S` from now.
     """
-    text = sanitize.escape_controls(text)
+    text = escape_controls(text)
     plain = escape(text, quote=False)
     inner = plain
     if language.lower() in LANGUAGES and len(text) <= MAX_HIGHLIGHTED:
@@ -187,7 +188,7 @@ def _link(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: 
 def _link_tag(url: str) -> str:
     if not _EXTERNAL.match(url):
         return "<a>"
-    target = escape(sanitize.escape_controls(url))
+    target = escape(escape_controls(url))
     return f'<a href="{target}" title="{target}">'
 
 

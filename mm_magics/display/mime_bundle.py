@@ -21,11 +21,10 @@ from mm_magics.api.sendable import REASONING
 from mm_magics.display import markdown, usage_line
 from mm_magics.display.answer_format import AnswerFormat, format_answer
 from mm_magics.display.safe_markdown import sanitize_markdown
-from mm_magics.display.sanitize import escape_controls
 from mm_magics.display.text_calls import text_calls_of
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.prompt.image_file import IMAGE_TYPES
-from mm_magics.text import fence, without_surrogates
+from mm_magics.text import escape_controls, fence, without_surrogates
 from mm_magics.wording import counted
 
 PLAIN_LIMIT = 1_500

@@ -17,9 +17,9 @@ from mm_magics.api.models import CATALOGUE, Model, marks, model
 from mm_magics.api.thinking import choices
 from mm_magics.config import MiniMax, Settings
 from mm_magics.display.offered_models import learn_models, offered_models
-from mm_magics.display.sanitize import escape_controls
 from mm_magics.errors import MiniMaxError
 from mm_magics.session import Session
+from mm_magics.text import escape_controls
 from mm_magics.tools.resolve import resolve_tools
 from mm_magics.tools.tool import Tool, ToolCall
 from mm_magics.wording import counted

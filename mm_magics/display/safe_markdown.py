@@ -10,8 +10,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mm_magics.display import markdown, sanitize
-from mm_magics.text import fence
+from mm_magics.display import markdown
+from mm_magics.text import escape_controls, fence
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -33,7 +33,7 @@ def sanitize_markdown(text: str) -> str:
     >>> print(sanitize_markdown("![a](https://e.org/a.png), `![b](c)` and <img src=d>"))
     \\![a](https://e.org/a.png), `![b](c)` and \\<img src=d>
     """
-    text = sanitize.escape_controls(text)
+    text = escape_controls(text)
     if text.count("$") > markdown.MAX_DOLLARS:
         return fence(text)
     if not _UNSAFE.search(text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mm_magics.display.sanitize import escape_controls
+from mm_magics.text import escape_controls
 
 _HTML_ESCAPES = {"<": "&lt;", ">": "&gt;"}
 _MARKDOWN_ESCAPES = str.maketrans({mark: _HTML_ESCAPES.get(mark, f"\\{mark}") for mark in "\\`*_[]<>|$#~!"})

@@ -15,9 +15,9 @@ from mm_magics.api.messages import result_text
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import prompt_for_approval
-from mm_magics.display.sanitize import escape_controls
 from mm_magics.events import BlockStart, BlockStop, Delta, PromptSent, Retrying, ToolFinished, ToolStarted, TurnEnd
 from mm_magics.prompt.values import cut
+from mm_magics.text import escape_controls
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import ToolCall
 

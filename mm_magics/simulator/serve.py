@@ -63,9 +63,8 @@ def serve(
         announce: Called once with the base URL and the key.
 
     Raises:
-        ConfigError: If the port is not available, or if other machines could reach the address and `allow_remote` is
-            False.
-        OSError: If the log file cannot be written.
+        ConfigError: If the log file cannot be written, if the address or port is not available, or if other machines
+            could reach the address and `allow_remote` is False.
     """
     if not allow_remote and not _is_loopback(host):
         raise ConfigError(
@@ -76,7 +75,11 @@ def serve(
     if log_file is None:
         asyncio.run(_serve(endpoint, host, port, None, announce))
         return
-    with open(log_file, "a", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file:
+    try:
+        file = open(log_file, "a", encoding="utf-8", opener=partial(os.open, mode=0o600))  # noqa: SIM115
+    except OSError as error:
+        raise ConfigError(f"{log_file} cannot be written: {error.strerror}.", "Name another file with --log.") from None
+    with file:
         asyncio.run(_serve(endpoint, host, port, file, announce))
 
 

@@ -58,7 +58,7 @@ class Server:
         """
         try:
             self._server = await asyncio.start_server(self._connected, host, port, backlog=BACKLOG)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             hint = "Choose another port, or 0 for any free port."
             raise ConfigError(f"The simulator cannot listen on {host}:{port}: {error}", hint) from None
         bound: int = self._server.sockets[0].getsockname()[1]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mm_magics.display import markdown, sanitize
 from mm_magics.display.mime_bundle import STYLE, make_bundle
+from mm_magics.text import escape_controls
 from tests.display.html import ALLOWED, dangers, elements, text
 from tests.turns import RESPONSE, turn
 
@@ -102,7 +103,7 @@ def test_active_attributes_are_removed_from_every_element(tag: str) -> None:
 def test_hostile_code_is_shown_as_text(evil: str, language: str) -> None:
     html = markdown.render_code(evil, language)
     assert dangers(html) == []
-    assert text(html).rstrip("\n") == sanitize.escape_controls(evil).rstrip("\n")
+    assert text(html).rstrip("\n") == escape_controls(evil).rstrip("\n")
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -161,16 +162,16 @@ def test_links_stay_links_and_images_become_links(evil: str) -> None:
     ],
 )
 def test_control_characters_become_visible(raw: str, seen: str) -> None:
-    assert sanitize.escape_controls(raw) == seen
+    assert escape_controls(raw) == seen
 
 
 @pytest.mark.fuzz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
 def test_escaped_text_has_no_control_characters_and_can_be_encoded(raw: str) -> None:
-    seen = sanitize.escape_controls(raw)
+    seen = escape_controls(raw)
     assert all(each in "\t\n" or not (ord(each) < 32 or 127 <= ord(each) < 160) for each in seen)
     seen.encode()
-    assert sanitize.escape_controls(seen) == seen
+    assert escape_controls(seen) == seen
 
 
 @pytest.mark.parametrize("raw", ["\x1b]0;title\x07", "\x1b[2J", "\u202eabc", "a\x00b", "\x9b1m", "half \ud83d."])
@@ -178,5 +179,5 @@ def test_control_characters_are_visible_in_every_mime_type(raw: str) -> None:
     made = make_bundle(turn(raw, raw, model=raw, error=raw), notes=[raw])
     for kind in ("text/html", "text/plain"):
         assert raw not in made[kind]
-        assert sanitize.escape_controls(raw) in text(made[kind])
-        assert sanitize.escape_controls(made[kind]) == made[kind]
+        assert escape_controls(raw) in text(made[kind])
+        assert escape_controls(made[kind]) == made[kind]

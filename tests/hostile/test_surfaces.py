@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from mm_magics import packages
 from mm_magics.config import MiniMax
-from mm_magics.display import markdown, sanitize
+from mm_magics.display import markdown
 from mm_magics.display.export_html import render_page
 from mm_magics.display.mime_bundle import STYLE, make_bundle
 from mm_magics.display.picker import describe_next_prompt, make_picker
@@ -29,6 +29,7 @@ from mm_magics.ipython.commands import Context, run
 from mm_magics.ipython.commands.doctor import findings_table
 from mm_magics.prompt import template
 from mm_magics.session import Session
+from mm_magics.text import escape_controls
 from tests.display.html import dangers, elements, text
 from tests.hostile.corpus import BOMBS, CASES, everywhere
 from tests.pace import SLOWER
@@ -67,9 +68,9 @@ LIMIT_S = 5.0 * SLOWER
 
 def hidden(shown: str) -> list[str]:
     """Return the characters that control a terminal or disguise text."""
-    if sanitize.escape_controls(shown) == shown:
+    if escape_controls(shown) == shown:
         return []
-    return [each for each in shown if sanitize.escape_controls(each) != each]
+    return [each for each in shown if escape_controls(each) != each]
 
 
 # Saved output ---------------------------------------------------------------------------------------------------
@@ -210,7 +211,7 @@ def test_the_picker_and_the_doctor_show_hostile_text_as_text(evil: str) -> None:
     description = make_picker(session).children[-1].value
     assert dangers(description.replace(" role='status'", "")) == []
     assert hidden(description) == []
-    assert sanitize.escape_controls(evil.strip()) in sanitize.escape_controls(describe_next_prompt(session))
+    assert escape_controls(evil.strip()) in escape_controls(describe_next_prompt(session))
     for report in (
         findings_table([*examine(session, evil), Finding(evil, False, evil, evil)]),
         run(Context(session), ""),
