@@ -72,7 +72,9 @@ class ErrorMapper:
         if isinstance(cause, httpx2.DecodingError):
             return ProtocolError(f"{host} sent a body that cannot be decompressed.", RUN_AGAIN)
         if isinstance(cause, httpx2.TransportError | OSError):
-            return ConnectionFailedError(f"The connection to {host} broke ({reason}).", RUN_AGAIN)
+            is_sending = isinstance(error, anthropic.APIConnectionError)  # the SDK wraps only the errors of sending
+            hint = "No response was received. Run the cell again." if is_sending else RUN_AGAIN
+            return ConnectionFailedError(f"The connection to {host} broke ({reason}).", hint)
         return EndpointError(f"The call to {host} failed ({type(cause).__name__}: {reason}).", "Run the cell again.")
 
     def _status_error(self, response: httpx2.Response) -> StatusError:

@@ -40,6 +40,20 @@ def test_an_unreachable_server_is_reported_as_such() -> None:
     assert "Is the base URL correct" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("fault", "hint"),
+    [
+        ("close-before-headers", "No response was received. Run the cell again."),
+        ("reset-before-headers", "No response was received. Run the cell again."),
+        ("close", "The partial response is kept. Run the cell again."),
+    ],
+)
+def test_a_partial_response_is_mentioned_only_if_a_response_began(session: Session, fault: str, hint: str) -> None:
+    with pytest.raises(ConnectionFailedError) as caught:
+        session.ask(f"[[simulator: deltas=20 fault={fault}]]")
+    assert caught.value.hint == hint
+
+
 def test_a_wrong_key_is_reported_with_its_source(endpoint: Simulator) -> None:
     error = ended(endpoint.base_url)
     assert isinstance(error, StatusError)
