@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
 from mm_magics.history.cell_matching import Execution
 from mm_magics.history.notebook import Document
@@ -149,7 +149,7 @@ class Conversation(ShownNotebook):
     @rule()
     def probe(self) -> None:
         """Each prompt cell would send what the page shows above it."""
-        self.remember([])  # a cell that was deleted while it streamed is shown again, here or on the other page
+        self.remember_shown()
         for at, cell in enumerate(self.cells):
             if cell.is_prompt:
                 self.page.do("describe", at)
@@ -238,6 +238,11 @@ class Conversation(ShownNotebook):
         self.probe()
 
     # Files and kernels
+
+    @invariant()
+    def remember_shown(self) -> None:
+        """Remember answers that were not on the page when they ended: their cells had been deleted, or not saved."""
+        self.remember([])
 
     @rule()
     def save(self) -> None:
