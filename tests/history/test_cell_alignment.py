@@ -51,6 +51,7 @@ BEFORE = version("# T", "x", "y", "z", ids="Tabc")
         (["# T", "x", "id=y", "z"], ["T", "a", "id", "c"]),
         (["# T", "x", "b=new", "y", "z"], ["T", "a", "b", "cell-3", "c"]),
         (["id=# T", "a=x", "b=y", "c=z"], ["id", "a", "b", "c"]),
+        (["id=y", "y", "x"], ["id", "b", "a"]),
     ],
 )
 def test_a_cell_keeps_its_id_by_its_source_or_else_its_position(now: list[str], expected: list[str]) -> None:

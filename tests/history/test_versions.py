@@ -354,3 +354,8 @@ def test_a_turn_has_what_it_replaces_among_its_versions(
     assert ("".join(each.id for each in found.versions), found.newer) == (versions, newer)
     assert found.id == made
     assert all((each.versions, each.newer) == ([], 0) for each in found.versions)
+
+
+def test_a_new_turn_is_the_newest_whatever_versions_it_had() -> None:
+    found = succeed(version("d", A, newer=1), C, 5)
+    assert ([each.id for each in found.versions], found.newer) == (["c"], 0)
