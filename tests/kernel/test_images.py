@@ -9,6 +9,7 @@ import pytest
 
 from mm_magics.display.mime_bundle import SIZE_EXTRA, SIZE_FACTOR
 from mm_magics.history.turn import MIME_TYPE, Turn
+from tests.prompt.test_image_file import saved
 
 SETUP = """
 from io import BytesIO
@@ -104,7 +105,7 @@ def test_a_dry_run_does_not_print_the_data(kernel):
 
 
 def test_each_row_of_a_map_run_can_have_its_own_image(kernel, simulator):
-    values = {"one": "fig", "two": "png[:-1] + b'x'", "three": "1"}
+    values = {"one": "fig", "two": "png + b'x'", "three": "1"}
     kernel.run(f"rows = [{', '.join(f'dict(fig={value}, name={name!r})' for name, value in values.items())}]")
     run = kernel.run("%%minimax -m MiniMax-M3 --map rows --out result\nWhat is {{ row.fig }}, {{ row.name }}?", "a")
     assert run.error is None
@@ -150,7 +151,7 @@ def described(kernel, model, sees, data):
 
 
 def test_sees_covers_the_images_of_markdown_cells(fresh_kernel, simulator):
-    data = base64.b64encode(bytes.fromhex("89504e470d0a1a0a") + b"rest").decode()
+    data = base64.b64encode(saved("PNG")).decode()
     assert described(fresh_kernel, "MiniMax-M3", "above", data).error is None
     cells, label, image, _ = content(simulator)
     assert '<cell id="text-1">\n![plan](attachment:plan.png)\n</cell>' in cells["text"]
