@@ -82,8 +82,8 @@ export type CloseOp = readonly [kind: 'close', key: number, end: BlockEnd];
 /** Fields of the turn change. The others keep their values. */
 export type StateOp = readonly [kind: 'state', change: StateChange];
 
-/** A tool call changes. Fields that are not in `change` keep their values. */
-export type ToolOp = readonly [kind: 'tool', id: string, change: CallChange];
+/** The call in a block changes. Fields that are not in `change` keep their values. */
+export type ToolOp = readonly [kind: 'tool', key: number, change: CallChange];
 
 /**
  * Fields of the turn record change, and its complete messages: `messages` and the texts in `json` follow those sent
@@ -116,15 +116,37 @@ export interface StateChange {
   readonly error?: string | null;
 }
 
+/** A part of a call as it is shown: an argument that is code or long, or the other arguments. */
+export interface ShownPart {
+  /** The name of the argument. */
+  readonly label: string;
+  /** What it is written in, or '' for plain text. */
+  readonly language: string;
+  /** The text to show, all of it and unchanged. */
+  readonly text: string;
+  /** How long the argument is, such as "2 lines, 17 characters". */
+  readonly size: string;
+}
+
+/** What the user is asked about a call. Only the kernel makes it, and the page shows it as it is. */
+export interface CallQuestion {
+  /** An id of the kernel's own. The question is answered once. */
+  readonly id: string;
+  /** The hash of exactly the call that runs if it is allowed. */
+  readonly sha256: string;
+  /** The name of the tool. */
+  readonly name: string;
+  readonly parts: readonly ShownPart[];
+  /** What the call can do if it is allowed. */
+  readonly risk: string;
+  /** The label of the button that allows all such calls. */
+  readonly always: string;
+}
+
 export interface CallChange {
   readonly state: CallStatus;
   readonly seconds?: number;
-  /** What the call can do if it is allowed. */
-  readonly risk?: string;
-  /** The label of the button that allows all such calls. */
-  readonly always?: string;
-  /** The arguments to approve, as JSON text. */
-  readonly input?: string;
+  readonly question?: CallQuestion;
 }
 
 // --- A running turn: page to kernel ----------------------------------------------------------------------------------
@@ -142,9 +164,10 @@ export interface StopMessage {
 /** The user allowed or denied a tool call. */
 export interface DecideMessage {
   readonly type: 'decide';
-  readonly id: string;
-  /** The arguments that were displayed: `CallChange.input`. The decision holds for no others. */
-  readonly input: string;
+  /** The id of the question. */
+  readonly question: string;
+  /** The hash of the call that was shown. The decision holds for no other. */
+  readonly sha256: string;
   readonly allowed: boolean;
   /** Allow all such calls from now on. */
   readonly always: boolean;

@@ -25,6 +25,7 @@ from mm_magics.display.text_calls import text_calls_of
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.prompt.image_file import IMAGE_TYPES
 from mm_magics.text import escape_controls, fence, without_surrogates
+from mm_magics.tools.call_text import call_parts, json_text, shown_part
 from mm_magics.wording import counted
 
 PLAIN_LIMIT = 1_500
@@ -191,14 +192,17 @@ def _block_html(block: Block, turn: Turn, call_number: int, results: dict[str, B
     return _folded(f"Block of type {kind}", json.dumps(block, ensure_ascii=False, indent=1, sort_keys=True))
 
 
-def _call_html(name: object, arguments: object, result: Mapping[str, Any] | None, outcome: str) -> str:
-    """Return a call, folded unless its result has images."""
-    text = json.dumps(arguments, ensure_ascii=False, indent=1, sort_keys=True)
+def _call_html(name: object, arguments: Any, result: Mapping[str, Any] | None, outcome: str) -> str:
+    """Return a call with the text that was shown when it was approved, folded unless its result has images."""
+    is_call = isinstance(arguments, dict)
+    parts = call_parts(str(name), arguments) if is_call else [shown_part("", "json", json_text(arguments))]
+    inner = "".join(markdown.render_code(part.text, part.language) for part in parts)
     images = ""
     if result is not None:
-        text += f"\n→ {messages.result_text(result)}"
+        inner += f"<pre>→ {_escape(messages.result_text(result))}</pre>"
         images = _images_html(messages.images_in(result), "of the result")
-    return _folded(" · ".join(filter(None, [f"Tool: {name}", outcome])), text, images, open_=bool(images))
+    summary = _escape(" · ".join(filter(None, [f"Tool: {name}", outcome])))
+    return f"<details{' open' if images else ''}><summary>{summary}</summary>{inner}{images}</details>"
 
 
 def _text_block_html(text: str, answer_format: AnswerFormat) -> Iterator[str]:

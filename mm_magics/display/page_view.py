@@ -8,7 +8,6 @@ the rest within `1 / FLUSHES_PER_S` seconds. What the page displays is up to the
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 import time
@@ -24,10 +23,13 @@ from mm_magics.display.protocol import (
     AddOp,
     BlockEnd,
     CallChange,
+    CallQuestion,
     CloseOp,
     ContentBlock,
+    DecideMessage,
     OpenOp,
     RecordOp,
+    ShownPart,
     StateChange,
     StateOp,
     ThinkOp,
@@ -52,8 +54,8 @@ from mm_magics.events import (
 from mm_magics.history.exact_json import exact_texts
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.interrupts import StoppedError
-from mm_magics.text import is_utf8
-from mm_magics.tools.approval import Decision, standing_rule_label
+from mm_magics.tools.approval import Decision, Question, question_about
+from mm_magics.tools.call_text import call_hash, visible
 from mm_magics.tools.tool import ToolCall
 
 FLUSHES_PER_S = 28
@@ -120,13 +122,15 @@ class PageView:
         """The key of each block of the current message: keys count the blocks of the turn."""
         self._started_at: dict[int, float] = {}
         self._block_count = 0
-        self._text_calls: set[str] = set()
+        self._call_keys: dict[str, int] = {}
+        """The key of the block of each call that can be decided, by the call's id."""
+        self._question: Question | None = None
         self._kinds_shown: set[str] = set()
         self._notes: Sequence[str] = []
         self._wait_notes: list[str] = []
         self._waits_until = 0.0
         self._page_is_here = threading.Event()
-        self._decisions: queue.SimpleQueue[tuple[str, str, Decision]] = queue.SimpleQueue()
+        self._decisions: queue.SimpleQueue[DecideMessage] = queue.SimpleQueue()
         turn = so_far()
         self._channel = output.open_channel(turn, self._receive)
         self._put_images(turn)
@@ -154,23 +158,24 @@ class PageView:
 
         If no message from the page arrives while a cell runs, ask with a text prompt. Raises `StoppedError`.
         """
+        question = self._question or question_about(call)
         while not self._page_is_here.wait(BUTTON_POLL_S):
             if self._stop.is_set():
                 raise StoppedError
             if time.monotonic() - self._displayed_at >= PAGE_TIMEOUT_S:
-                self._put_call(call.id, {"state": "decided"})  # a page that connects late must not show the buttons
+                self._put_call(call, {"state": "decided"})  # a page that connects late must not show the buttons
                 self._flush()
-                return prompt_for_approval(call)
-        displayed = _arguments_text(call)
+                return prompt_for_approval(call, question)
         while True:
             if self._stop.is_set():
                 raise StoppedError
             try:
-                id_, arguments, decision = self._decisions.get(timeout=BUTTON_POLL_S)
+                answer = self._decisions.get(timeout=BUTTON_POLL_S)
             except queue.Empty:
                 continue
-            if (id_, arguments) == (call.id, displayed):
-                return decision
+            if answer["question"] == question.id and answer["sha256"] == call_hash(call.name, call.input):
+                self._question = None
+                return Decision(answer["allowed"], answer["reason"], answer["always"])
 
     def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Replace the output with the final bundle."""
@@ -207,7 +212,7 @@ class PageView:
                 self._put_state(status="waiting", notes=[str(event), *waiting])
                 return True
             case MessageStart():
-                self._keys = {}
+                self._keys, self._call_keys = {}, {}
                 self._put_record(self._so_far())
             case BlockStart(number, block):
                 self._keys[number] = self._next_key()
@@ -215,6 +220,8 @@ class PageView:
                 self._queue.put(OpenOp("open", self._keys[number], block))
                 self._put_state(status="answering" if block.get("type") == "text" else "thinking")
             case BlockStop(number, block):
+                if block.get("type") == "tool_use":
+                    self._call_keys.setdefault(str(block.get("id")), self._keys.get(number, -1))
                 seconds = time.monotonic() - self._started_at.get(number, time.monotonic())
                 end: BlockEnd = {"seconds": round(seconds, 1), "block": _without_text(block)}
                 if exact := exact_texts({}, [{"content": [block]}]):
@@ -222,21 +229,20 @@ class PageView:
                 self._queue.put(CloseOp("close", self._keys.get(number, -1), end))
             case ApprovalRequested(call, tool):
                 self._put_text_call(call)
-                self._decisions = queue.SimpleQueue()  # a second decision about an earlier call does not count
-                risk, always, arguments = tool.risk, standing_rule_label(call), _arguments_text(call)
-                self._put_call(call.id, {"state": "asking", "risk": risk, "always": always, "input": arguments})
+                self._question = question_about(call, tool)
+                self._put_call(call, {"state": "asking", "question": _message_of(self._question)})
                 self._put_state(status="waiting")
                 return True
             case ToolStarted(call):
                 self._put_text_call(call)
-                self._put_call(call.id, {"state": "running"})
+                self._put_call(call, {"state": "running"})
                 return True
             case ToolFinished(call, result):
                 self._put_text_call(call)
                 key = self._next_key()
                 self._queue.put(OpenOp("open", key, {**result.block, "content": ""}))
                 self._queue.put(CloseOp("close", key, {"block": result.block}))
-                self._put_call(call.id, {"state": result.outcome, "seconds": result.seconds})
+                self._put_call(call, {"state": result.outcome, "seconds": result.seconds})
                 return True
             case TurnEnd(turn):
                 self._ended = True
@@ -251,14 +257,14 @@ class PageView:
     def _put_state(self, **change: Unpack[StateChange]) -> None:
         self._queue.put(StateOp("state", change))
 
-    def _put_call(self, id_: str, change: CallChange) -> None:
-        self._queue.put(ToolOp("tool", id_, change))
+    def _put_call(self, call: ToolCall, change: CallChange) -> None:
+        self._queue.put(ToolOp("tool", self._call_keys.get(call.id, -1), change))
 
     def _put_text_call(self, call: ToolCall) -> None:
         """Queue a block for a call that the model wrote into its text: the message has no block of its own for it."""
-        if call.in_text and call.id not in self._text_calls:
-            self._text_calls.add(call.id)
-            key, head = self._next_key(), {"type": "tool_use", "id": call.id, "name": call.name, "in_text": True}
+        if call.in_text and call.id not in self._call_keys:
+            key = self._call_keys[call.id] = self._next_key()
+            head = {"type": "tool_use", "id": call.id, "name": call.name, "in_text": True}
             self._queue.put(OpenOp("open", key, head))
             self._queue.put(CloseOp("close", key, {"block": {**head, "input": call.input}}))
 
@@ -288,8 +294,7 @@ class PageView:
         if is_stop(content):
             self._stop.set()
         elif decide := decision_in(content):
-            decision = Decision(decide["allowed"], decide["reason"], decide["always"])
-            self._decisions.put((decide["id"], decide["input"], decision))
+            self._decisions.put(decide)
 
 
 def _without_text(block: ContentBlock) -> ContentBlock:
@@ -297,10 +302,12 @@ def _without_text(block: ContentBlock) -> ContentBlock:
     return {name: value for name, value in block.items() if name not in ("text", "thinking")}
 
 
-def _arguments_text(call: ToolCall) -> str:
-    """Return the arguments as the page displays them, exactly."""
-    text = json.dumps(call.input, ensure_ascii=False, indent=2)
-    return text if is_utf8(text) else json.dumps(call.input, indent=2)
+def _message_of(question: Question) -> CallQuestion:
+    id_, sha256, name, parts, risk, always = question
+    shown: list[ShownPart] = [
+        {"label": label, "language": language, "text": text, "size": size} for label, language, text, size in parts
+    ]
+    return {"id": id_, "sha256": sha256, "name": visible(name), "parts": shown, "risk": risk, "always": visible(always)}
 
 
 def final_state(turn: Turn, notes: Sequence[str] = ()) -> StateChange:

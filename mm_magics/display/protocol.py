@@ -87,17 +87,31 @@ class StateOp(NamedTuple):
     change: StateChange
 
 
+class ShownPart(TypedDict):
+    label: str
+    language: str
+    text: str
+    size: str
+
+
+class CallQuestion(TypedDict):
+    id: str
+    sha256: str
+    name: str
+    parts: Sequence[ShownPart]
+    risk: str
+    always: str
+
+
 class CallChange(TypedDict):
     state: CallStatus
     seconds: NotRequired[float]
-    risk: NotRequired[str]
-    always: NotRequired[str]
-    input: NotRequired[str]
+    question: NotRequired[CallQuestion]
 
 
 class ToolOp(NamedTuple):
     kind: Literal["tool"]
-    id: str
+    key: int
     change: CallChange
 
 
@@ -132,8 +146,8 @@ class StopMessage(TypedDict):
 
 class DecideMessage(TypedDict):
     type: Literal["decide"]
-    id: str
-    input: str
+    question: str
+    sha256: str
     allowed: bool
     always: bool
     reason: str
@@ -150,7 +164,14 @@ def is_stop(content: object) -> bool:
 def decision_in(content: object) -> DecideMessage | None:
     """Return a received message if it is a well-formed `DecideMessage`."""
     match content:
-        case {"type": "decide", "id": str(), "input": str(), "allowed": bool(), "always": bool(), "reason": str()}:
+        case {
+            "type": "decide",
+            "question": str(),
+            "sha256": str(),
+            "allowed": bool(),
+            "always": bool(),
+            "reason": str(),
+        }:
             return cast(DecideMessage, content)
     return None
 

@@ -15,10 +15,20 @@ from mm_magics.api.messages import result_text
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import prompt_for_approval
-from mm_magics.events import BlockStart, BlockStop, Delta, PromptSent, Retrying, ToolFinished, ToolStarted, TurnEnd
+from mm_magics.events import (
+    ApprovalRequested,
+    BlockStart,
+    BlockStop,
+    Delta,
+    PromptSent,
+    Retrying,
+    ToolFinished,
+    ToolStarted,
+    TurnEnd,
+)
 from mm_magics.prompt.values import cut
 from mm_magics.text import escape_controls
-from mm_magics.tools.approval import Decision
+from mm_magics.tools.approval import Decision, Question, question_about
 from mm_magics.tools.tool import ToolCall
 
 if TYPE_CHECKING:
@@ -52,6 +62,7 @@ class TerminalView:
         self._at_line_start = True
         self._splitters: dict[int, ThinkingSplitter] = {}
         self._part = "text"
+        self._question: Question | None = None
 
     def show(self, event: MapEvent) -> None:
         """Write what the event adds."""
@@ -74,6 +85,8 @@ class TerminalView:
             case BlockStop(number, _):
                 self._write_parts(self._splitters.pop(number, ThinkingSplitter()).end())
                 self._end_line()
+            case ApprovalRequested(call, tool):
+                self._question = question_about(call, tool)
             case ToolStarted(call):
                 self.write_line(f"{call.name} is running")
             case ToolFinished(call, result):
@@ -91,7 +104,7 @@ class TerminalView:
         """Ask for approval with a text prompt."""
         self._end_line()
         self._console.file.flush()
-        return prompt_for_approval(call)
+        return prompt_for_approval(call, self._question)
 
     def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Do nothing: the answer is written already."""

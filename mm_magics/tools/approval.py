@@ -6,11 +6,13 @@ Rules are added by a command or a button and are lost when the kernel ends; none
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, NamedTuple
 
+from mm_magics.tools.call_text import CallPart, call_hash, call_parts
 from mm_magics.tools.tool import Tool, ToolCall
 
 Verdict = Literal["allow", "ask", "deny"]
@@ -39,6 +41,36 @@ class Decision(NamedTuple):
 
 Approve = Callable[[ToolCall], bool | Decision]
 """Decides a call that requires approval, usually by asking the user."""
+
+
+class Question(NamedTuple):
+    """What a user is asked about a call. It is made by the kernel alone, and only a decision about it counts.
+
+    Attributes:
+        id: An id of the kernel's own: a question is answered once, whatever ids the model uses.
+        sha256: The hash of exactly the call that runs if it is allowed.
+        name: The name of the tool.
+        parts: What the call does, as it must be shown: completely.
+        risk: What the call may do.
+        always: The label of the button that adds a standing rule.
+    """
+
+    id: str
+    sha256: str
+    name: str
+    parts: list[CallPart]
+    risk: str
+    always: str
+
+
+def question_about(call: ToolCall, tool: Tool | None = None) -> Question:
+    """Return a new question about the call. A tool with a preview shows it instead of the arguments it stands for."""
+    previewed = tool.preview(call.input) if tool and tool.preview else {}
+    parts = [previewed.get(part.label, part) for part in call_parts(call.name, call.input)]
+    risk = tool.risk if tool else ""
+    return Question(
+        secrets.token_hex(16), call_hash(call.name, call.input), call.name, parts, risk, standing_rule_label(call)
+    )
 
 
 def deny_all(_call: ToolCall) -> Decision:

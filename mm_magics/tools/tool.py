@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from mm_magics.api.messages import TOOL_NAME as TOOL_NAME
 from mm_magics.errors import UsageError
+from mm_magics.tools.call_text import CallPart
 
 ToolOutcome = Literal["done", "failed", "denied", "interrupted"]
 
@@ -36,6 +37,7 @@ class Tool:
         check: Converts the model's arguments to the keywords of `function`, or raises `ToolInputError`.
         asks: Whether each call requires approval.
         risk: What a call may do, in a sentence that is shown to the user when approval is requested.
+        preview: Returns what to show instead of arguments when approval is requested, by argument: a diff, not a file.
 
     Raises:
         UsageError: If the Messages API does not accept the name.
@@ -48,6 +50,7 @@ class Tool:
     check: Callable[[Mapping[str, Any]], Mapping[str, Any]] = field(default=dict, repr=False)
     asks: bool = False
     risk: str = ""
+    preview: Callable[[Mapping[str, Any]], Mapping[str, CallPart]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not TOOL_NAME.fullmatch(self.name):

@@ -7,6 +7,8 @@ import time
 import pytest
 from playwright.sync_api import Locator, expect
 
+from mm_magics.simulator import ScriptedAnswer, text, tool_use
+
 LOAD = """%load_ext mm_magics
 import asyncio, time
 from mm_magics import minimax_tool
@@ -86,6 +88,74 @@ def test_each_answer_to_an_approval_request_is_applied(opener, request, logged):
     expect(notebook.output(2)).to_contain_text("done in")
     assert "denied" in cells[1].outputs[0].data["text/html"]
     assert "done in" in cells[2].outputs[0].data["text/html"]
+
+
+def test_a_long_call_can_be_allowed_only_after_it_was_scrolled_to_its_end(open_notebook, simulator):
+    notebook = open_notebook(LOAD, "%%minimax --tools python\nGo.", "%%minimax --tools python\nGo.", "print(ran)")
+    notebook.run(0)
+    code = "ran = [1]\n" + "# nothing to see here\n" * 200 + "ran.append(2)"
+    for number in (1, 2):
+        simulator.answers.extend([ScriptedAnswer([tool_use("python", {"code": code})]), "Done."])
+        notebook.run(number, wait=False)
+        question = notebook.output(number).locator(".mm-ask")
+        allow, box = question.get_by_role("button", name="Allow once"), question.locator(".mm-box")
+        expect(question.get_by_role("button", name="Deny")).to_be_enabled(timeout=20_000)
+        expect(notebook.output(number).locator(".mm-status")).to_have_text("needs your approval")
+        expect(question).to_contain_text("202 lines")
+        expect(question).to_contain_text("Scroll to the end")
+        expect(allow).to_be_disabled()
+        if number == 1:
+            box.evaluate("(el) => el.scrollTo(0, el.scrollHeight)")
+            allow.click()
+        else:
+            tab_to(notebook, box)
+            notebook.page.keyboard.press("End")
+            press(notebook, allow)
+        notebook.wait()
+    notebook.run(3)
+    expect(notebook.output(3)).to_have_text("[1, 2]")
+
+
+def test_a_button_ignores_clicks_as_it_appears(open_notebook):
+    notebook = open_notebook(LOAD, WIPE, COUNT)
+    notebook.run(0)
+    notebook.page.evaluate(
+        """() => {
+          window.clicked = 0;
+          const press = () => {
+            const button = document.querySelector('.mm-ask .mm-choices button');
+            if (button) { window.appeared ??= performance.now(); window.clicked += 1; button.click(); }
+            if (!button || performance.now() - window.appeared < 400) setTimeout(press, 5);
+          };
+          press();
+        }"""
+    )
+    question = ask(notebook, 1)
+    assert notebook.page.evaluate("window.clicked") > 5
+    expect(question).to_be_visible()
+    question.get_by_role("button", name="Deny").click()
+    notebook.wait()
+    notebook.run(2)
+    expect(notebook.output(2)).to_have_text("0")
+
+
+def test_nothing_of_an_answer_covers_the_question(open_notebook, simulator):
+    notebook = open_notebook(LOAD, "%%minimax --tools wipe\nGo.")
+    notebook.run(0)
+    cover = r"$\\rule{90em}{90em}\\smash{\\rule[-90em]{90em}{180em}}\\rlap{\\rule{90em}{90em}}$"
+    simulator.answers.extend([ScriptedAnswer([text(cover), tool_use("wipe", {"what": "a"})]), "Done."])
+    question = ask(notebook, 1)
+    covered = question.evaluate(
+        """(el) => {
+          el.scrollIntoView();
+          const { left, top, width, height } = el.getBoundingClientRect();
+          const spots = [0.02, 0.3, 0.6, 0.98].flatMap((x) => [0.05, 0.5, 0.95].map((y) => [x, y]));
+          return spots.filter(([x, y]) => !el.contains(document.elementFromPoint(left + x * width, top + y * height)));
+        }"""
+    )
+    assert covered == []
+    question.get_by_role("button", name="Deny").click()
+    notebook.wait()
 
 
 @pytest.mark.parametrize("opener", PAGES)

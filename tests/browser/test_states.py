@@ -85,7 +85,7 @@ STATUS_TEXTS = {
     "thinking": "thinking",
     "answering": "answering",
     "stopped": "stopped",
-    "asking": "waiting",
+    "asking": "needs your approval",
 }
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.tools.call_text import call_hash
 from tests.pace import SLOWER
 from tests.turns import broken_rules
 
@@ -127,16 +128,17 @@ def test_a_decision_holds_only_for_the_call_that_was_displayed(kernel):
     def asking(kind: str, content: dict) -> bool:
         for op in ops_of(kind, content):
             if op[0] == "tool" and op[2]["state"] == "asking":
-                question.update(op[2], id=op[1], turn=turn_message(kind, content)["turn"])
+                question.update(op[2]["question"], turn=turn_message(kind, content)["turn"])
         return bool(question)
 
     def decide() -> None:
-        allow = {"type": "decide", "id": question["id"], "allowed": True, "always": False, "reason": ""}
-        for other in ({"input": '{\n  "path": "other"\n}'}, {"id": "other", "input": question["input"]}, {"input": 5}):
+        allow = {"type": "decide", "allowed": True, "always": False, "reason": ""}
+        allow |= {"question": question["id"], "sha256": question["sha256"]}
+        for other in ({"sha256": call_hash("wipe", {"path": "other"})}, {"question": "other"}, {"sha256": 5}):
             replies.append(kernel.request(allow | other, question["turn"]))
-        replies.append(kernel.request(allow | {"input": question["input"]}, "another turn"))
+        replies.append(kernel.request(allow, "another turn"))
         time.sleep(0.3)
-        deny = {**allow, "allowed": False, "reason": "Not this one.", "input": question["input"]}
+        deny = {**allow, "allowed": False, "reason": "Not this one."}
         replies.append(kernel.request(deny, question["turn"]))
 
     run = kernel.run("%%minimax --tools wipe\nUse wipe, please.", "a", when=asking, then=decide)
@@ -144,7 +146,8 @@ def test_a_decision_holds_only_for_the_call_that_was_displayed(kernel):
     assert run.turn["responses"][0]["tools"][0]["outcome"] == "denied"
     assert "Not this one." in json.dumps(run.turn["messages"])
     call = run.turn["messages"][1]["content"][-1]
-    assert json.loads(question["input"]) == call["input"]
+    assert [json.loads(part["text"]) for part in question["parts"]] == [call["input"]]
+    assert question["sha256"] == call_hash("wipe", call["input"])
 
 
 def test_other_requests_for_comms_are_answered_as_before(kernel):

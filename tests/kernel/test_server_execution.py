@@ -154,7 +154,8 @@ def test_a_call_is_allowed_with_the_buttons_of_the_page(kernel, stdin):
     def asks(kind, content) -> bool:
         for op in ops_of(kind, content):
             if op[0] == "tool" and op[2]["state"] == "asking":
-                question.update(id=op[1], input=op[2]["input"], turn=content["data"]["content"]["turn"])
+                asked, turn = op[2]["question"], content["data"]["content"]["turn"]
+                question.update(question=asked["id"], sha256=asked["sha256"], turn=turn)
         return bool(question)
 
     def allow() -> None:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from mm_magics.api.messages import problems
+from mm_magics.simulator import ScriptedAnswer
 
 ADD = '''def add(a: int, b: int) -> int:
     """The sum."""
@@ -83,8 +84,7 @@ def answer(kernel, allowed: bool, *, always: bool = False, reason: str = ""):
         kernel.client.shell_channel.send(message)
 
     send({"type": "here"})
-    decision = {"type": "decide", "id": answer.call, "allowed": allowed, "always": always, "reason": reason}
-    send({**decision, "input": answer.input})
+    send({"type": "decide", **answer.question, "allowed": allowed, "always": always, "reason": reason})
 
 
 @pytest.fixture
@@ -97,7 +97,8 @@ def subshell(kernel):
 def asks_for_approval(kind: str, content: dict) -> bool:
     for op in widget_ops(kind, content):
         if op[0] == "tool" and op[2]["state"] == "asking":
-            answer.call, answer.input, answer.comm = op[1], op[2]["input"], content["comm_id"]
+            asked, answer.comm = op[2]["question"], content["comm_id"]
+            answer.question = {"question": asked["id"], "sha256": asked["sha256"]}
             return True
     return False
 
@@ -116,6 +117,33 @@ def test_the_buttons_in_the_turn_approve_or_deny_a_call(kernel, subshell, allowe
     assert results(run.turn) == ["wiped" if allowed else "The user did not allow this call. Not today."]
 
 
+def test_an_answer_to_an_earlier_question_with_the_same_tool_id_is_ignored(kernel, simulator, subshell):
+    answer.subshell = subshell
+    kernel.run(
+        "ran = []\nfrom mm_magics import minimax_tool\n@minimax_tool(asks=True)\ndef wipe(n: int): ran.append(n)"
+    )
+    uses = [{"type": "tool_use", "id": "same", "name": "wipe", "input": {"n": n}} for n in (1, 2)]
+    simulator.answers.extend([*(ScriptedAnswer([use]) for use in uses), "Done."])
+    questions: list[dict] = []
+
+    def decides(kind: str, content: dict) -> bool:
+        if not asks_for_approval(kind, content):
+            return False
+        questions.append(answer.question)
+        if len(questions) == 2:
+            answer.question = questions[0]
+            answer(kernel, True)  # a late or repeated click on the old button
+            answer.question = {"question": questions[0]["question"], "sha256": questions[1]["sha256"]}
+            answer(kernel, True)
+            answer.question = questions[1]
+        answer(kernel, len(questions) == 1)
+        return len(questions) == 2
+
+    run = kernel.run("%%minimax --tools wipe\nGo.", "a", when=decides, then=lambda: None)
+    assert outcomes(run.turn) == ["done", "denied"]
+    assert kernel.run("print(ran)").text.strip() == "[1]"
+
+
 def test_a_console_asks_for_approval_with_a_text_prompt(kernel):
     kernel.run("from mm_magics import minimax_tool\n@minimax_tool(asks=True)\ndef wipe() -> str:\n    return 'wiped'")
     questions: list[str] = []
@@ -125,7 +153,7 @@ def test_a_console_asks_for_approval_with_a_text_prompt(kernel):
         kernel.client.input("y")
 
     def is_asked(kind: str, content: dict) -> bool:
-        return kind == "stream" and "wants to call wipe with" in content["text"]
+        return kind == "stream" and "A call of wipe needs your approval" in content["text"]
 
     run = kernel.run("%%minimax --tools wipe\nUse wipe, please.", stdin=True, when=is_asked, then=type_yes)
     assert "Allow every call of wipe in this notebook" in questions[0]

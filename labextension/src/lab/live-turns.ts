@@ -1,10 +1,10 @@
 // The turns that are running in the kernels of this page's notebooks, by id. The renderer of a record draws the live turn
 // with the same id, in whatever output, cell or notebook the record is.
 import type { Kernel } from '@jupyterlab/services';
-import type { PageMessage, PageReply, TurnMessage } from '../protocol';
+import type { CallQuestion, PageMessage, PageReply, TurnMessage } from '../protocol';
 import { SignOfLife } from '../renderer/sign-of-life';
 import { turnMessageIn, TurnProgress } from '../renderer/turn-message';
-import { isRunning, reduce, type TurnState } from '../renderer/turn-state';
+import { askingCall, isRunning, reduce, type TurnState } from '../renderer/turn-state';
 import { versionCount, versionNumber } from '../renderer/versions';
 import type { Decision } from '../renderer/views/approval-view';
 import { requestOf } from './page-request';
@@ -102,18 +102,19 @@ export class LiveTurn {
     if (!reply?.received && this.isRunning) await this.kernel.interrupt();
   }
 
-  async decide(id: string, input: string, decision: Decision): Promise<void> {
-    if (this.state.calls.get(id)?.state !== 'asking') return;
-    this.apply([['tool', id, { state: 'decided' }]]);
-    const message: PageMessage = { type: 'decide', id, input, ...decision };
+  async decide({ id, sha256 }: CallQuestion, decision: Decision): Promise<void> {
+    const key = askingCall(this.state, id);
+    if (key === null) return;
+    this.apply([['tool', key, { state: 'decided' }]]);
+    const message: PageMessage = { type: 'decide', question: id, sha256, ...decision };
     let reply = await this.request(message);
     if (!reply) {
       // Of several pages, jupyter-server-documents lets only the last one that connected receive replies.
       await this.kernel.reconnect();
       reply = await this.request(message);
     }
-    if (!reply?.received && this.state.calls.get(id)?.state === 'decided')
-      this.apply([['tool', id, { state: 'asking' }]]);
+    if (!reply?.received && this.state.calls.get(key)?.state === 'decided')
+      this.apply([['tool', key, { state: 'asking' }]]);
   }
 
   /** Call the listener after each change. Return a function that ends this. */
@@ -147,8 +148,9 @@ export class LiveTurn {
   /** Tell the kernel that the question about a call can be answered here, once it is drawn. */
   private announceCalls(): void {
     if (this.listeners.size === 0) return;
-    for (const [id, call] of this.state.calls) {
-      if (call.state !== 'asking' || this.announcedCalls.has(id)) continue;
+    for (const { state, question } of this.state.calls.values()) {
+      const id = question?.id;
+      if (state !== 'asking' || id === undefined || this.announcedCalls.has(id)) continue;
       this.announcedCalls.add(id);
       void this.request({ type: 'here' }).then((reply) => {
         if (!reply?.received) this.announcedCalls.delete(id);

@@ -3,6 +3,7 @@ import type { JSONObject } from '@lumino/coreutils';
 import { MIME_TYPE, type CallStatus } from '../protocol';
 import { t } from '../renderer/strings';
 import {
+  answeredCalls,
   contentParts,
   isImage,
   isRecord,
@@ -24,6 +25,7 @@ export function partialRecord(state: TurnState, seconds: number, note: string): 
   const { record, blocks, recorded, calls } = state;
   if (!record) return null;
   const added = blocks.slice(recorded);
+  const answered = answeredCalls(blocks);
   const inText = new Map(added.filter(isInText).map(({ head }) => [head['id'], head] as const));
   const answer = added.filter((block) => block.head.type !== 'tool_result' && !isInText(block));
   const results = added.filter(({ head }) => head.type === 'tool_result');
@@ -43,9 +45,9 @@ export function partialRecord(state: TurnState, seconds: number, note: string): 
   const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
   const last = responses.at(-1);
   if (last && answer.length > 0) {
-    const outcomes = results.flatMap(({ head }) => {
-      const id = String(head['tool_use_id']);
-      const call = calls.get(id);
+    const outcomes = results.flatMap((result) => {
+      const id = String(result.head['tool_use_id']);
+      const call = calls.get(answered.get(result) ?? -1);
       if (!call || !OUTCOMES.has(call.state)) return [];
       const written = inText.get(id);
       const described = written ? { name: written['name'], input: written['input'] ?? {} } : {};

@@ -11,6 +11,7 @@ import { splitThinking, withoutThinking } from '../renderer/dialect';
 import { recordToOps } from '../renderer/record-to-ops';
 import { t } from '../renderer/strings';
 import { EMPTY, isRecord, reduce, type Block, type TurnFields } from '../renderer/turn-state';
+import { callParts } from '../renderer/call-text';
 import { visible } from '../renderer/visible-characters';
 import { summaryParts } from '../renderer/views/footer';
 import { imageElement, resultImages } from '../renderer/views/image-view';
@@ -84,7 +85,7 @@ function blockElements(block: Block): HTMLElement[] {
 }
 
 function blockElement(block: Block): HTMLElement {
-  const { head, text, seconds } = block;
+  const { head, text, seconds, exact } = block;
   switch (head.type) {
     case 'image':
       return element('p', '', imageElement(head));
@@ -100,13 +101,20 @@ function blockElement(block: Block): HTMLElement {
     case 'tool_use':
       return folded(
         `${t('tool.call')}: ${String(head['name'])}`,
-        text || JSON.stringify(head['input'], null, 1), // text: JSON that was cut
+        callParts(head['name'], isCut(head, text) ? null : head['input'], exact)
+          ?.map((part) => part.text)
+          .join('\n') ?? text,
       );
     case 'tool_result':
       return withImages(folded(t('tool.result'), text), resultImages(block));
     default:
       return folded(t('block.unknown', { type: head.type }), JSON.stringify(head, null, 1));
   }
+}
+
+/** Return whether only a part of the arguments of a call was received. */
+function isCut(head: Block['head'], text: string): boolean {
+  return text !== '' && Object.keys(head['input'] ?? {}).length === 0;
 }
 
 /** Return Markdown as HTML. Formulas stay LaTeX for MathJax, and images become links: nothing loads without a click. */

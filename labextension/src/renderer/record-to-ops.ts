@@ -25,13 +25,17 @@ export function recordToOps(record: unknown, notes: readonly unknown[] = []): un
   if (!Array.isArray(record['messages'])) return null;
   const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
   return [
-    ...blockOps(record['messages'], responses),
-    ...callOps(responses),
+    ...blockOps(record['messages'], responses, record['json']),
     ['state', { ...state(record, responses), notes: [...notesOf(record), ...notes] }],
   ];
 }
 
-function blockOps(messages: readonly unknown[], responses: readonly Fields[]): unknown[] {
+function blockOps(
+  messages: readonly unknown[],
+  responses: readonly Fields[],
+  exact: unknown,
+): unknown[] {
+  const texts = isRecord(exact) ? exact : {};
   const ops: unknown[] = [];
   let key = 0;
   let answers = 0;
@@ -39,11 +43,17 @@ function blockOps(messages: readonly unknown[], responses: readonly Fields[]): u
     if (!isRecord(message)) continue;
     const isAnswer = message['role'] === 'assistant';
     const response = isAnswer ? responses[answers++] : undefined;
+    const callKeys = new Map<unknown, number>();
     let thinkingSeconds = response?.['thinking_s'];
     contentOf(message).forEach((block, index) => {
       const isImage = number === 0 && block['type'] === 'image';
       if (!isAnswer && block['type'] !== 'tool_result' && !isImage) return;
       const info: Record<string, unknown> = { block };
+      const text = texts[`messages.${number}.content.${index}`];
+      if (block['type'] === 'tool_use') {
+        if (!callKeys.has(block['id'])) callKeys.set(block['id'], key);
+        if (typeof text === 'string' && isSame(text, block)) info['exact'] = text;
+      }
       if (block['type'] === 'thinking' && typeof thinkingSeconds === 'number') {
         info['seconds'] = thinkingSeconds;
         thinkingSeconds = undefined;
@@ -55,9 +65,11 @@ function blockOps(messages: readonly unknown[], responses: readonly Fields[]): u
       key += 1;
     });
     for (const block of isAnswer ? textCalls(response, messages[number + 1]) : []) {
+      if (block['type'] === 'tool_use') callKeys.set(block['id'], key);
       ops.push(['open', key, head(block)], ['close', key, { block }]);
       key += 1;
     }
+    ops.push(...callOps(response, callKeys));
   }
   return ops;
 }
@@ -84,11 +96,31 @@ function notesOf(record: Fields): readonly unknown[] {
   return Array.isArray(record['notes']) ? record['notes'] : [];
 }
 
-/** Return the ops with the outcome of each tool call. */
-function callOps(responses: readonly Fields[]): unknown[] {
-  return responses
-    .flatMap(({ tools }) => (Array.isArray(tools) ? tools.filter(isRecord) : []))
-    .map(({ id, outcome, seconds }) => ['tool', id, { state: outcome, seconds }]);
+/** Return the ops with the outcome of each tool call of a message. */
+function callOps(response: Fields | undefined, keys: ReadonlyMap<unknown, number>): unknown[] {
+  const tools = Array.isArray(response?.['tools']) ? response['tools'].filter(isRecord) : [];
+  return tools.map(({ id, outcome, seconds }) => [
+    'tool',
+    keys.get(id),
+    { state: outcome, seconds },
+  ]);
+}
+
+/** Return whether the exact JSON text is that of the block, as far as this page can tell: somebody may have edited it. */
+function isSame(exact: string, block: Fields): boolean {
+  try {
+    return sortedJson(JSON.parse(exact)) === sortedJson(block);
+  } catch {
+    return false;
+  }
+}
+
+function sortedJson(value: unknown): string {
+  return JSON.stringify(value, (_, each: unknown) =>
+    isRecord(each)
+      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  );
 }
 
 /** Return the blocks of the message. Content that is a string is one text block. */

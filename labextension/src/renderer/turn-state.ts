@@ -1,7 +1,7 @@
 // The state of a turn, built from the ops that the kernel sends: a pure reducer, without DOM or clock.
 // Unknown ops change nothing and throw nothing. The state does not depend on how text is split into `add` ops.
 
-import type { CallChange, CallStatus, Status, StateChange } from '../protocol';
+import type { CallChange, CallQuestion, CallStatus, Status, StateChange } from '../protocol';
 
 /** A content block without its streamed text. Its fields depend on its type. */
 export type BlockHead = Readonly<Record<string, unknown>> & { readonly type: string };
@@ -46,8 +46,8 @@ export interface TurnState {
   readonly fields: TurnFields;
   /** In the order in which they were opened. */
   readonly blocks: readonly Block[];
-  /** By the id of the `tool_use` block. */
-  readonly calls: ReadonlyMap<string, CallChange>;
+  /** By the key of the `tool_use` block: a model may use one id twice. */
+  readonly calls: ReadonlyMap<number, CallChange>;
   /** The record of the turn without the message that is being received, or null. */
   readonly record: Readonly<Record<string, unknown>> | null;
   /** How many of the blocks are in the record. */
@@ -198,15 +198,28 @@ function mergeCall(
   change: Record<string, unknown>,
 ): CallChange | null {
   const next = { ...current, ...change };
-  const { state, seconds, risk, always, input } = next;
+  const { state, seconds, question } = next;
   if (!CALL_STATES.has(state)) return null;
   return {
     state: state as CallStatus,
     ...(typeof seconds === 'number' ? { seconds } : {}),
-    ...(typeof risk === 'string' ? { risk } : {}),
-    ...(typeof always === 'string' ? { always } : {}),
-    ...(typeof input === 'string' ? { input } : {}),
+    ...(isQuestion(question) ? { question } : {}),
   };
+}
+
+function isQuestion(value: unknown): value is CallQuestion {
+  return (
+    isRecord(value) &&
+    hasTexts(value, 'id', 'sha256', 'name', 'risk', 'always') &&
+    Array.isArray(value['parts']) &&
+    value['parts'].every(
+      (part) => isRecord(part) && hasTexts(part, 'label', 'language', 'text', 'size'),
+    )
+  );
+}
+
+function hasTexts(value: Record<string, unknown>, ...names: string[]): boolean {
+  return names.every((name) => typeof value[name] === 'string');
 }
 
 function mergeRecord(
@@ -233,8 +246,8 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
       if (isRecord(key)) fields = mergeFields(fields, key);
     } else if (kind === 'tool') {
       const next =
-        typeof key === 'string' && isRecord(value) ? mergeCall(calls.get(key), value) : null;
-      if (next) calls = new Map(calls).set(key as string, next);
+        typeof key === 'number' && isRecord(value) ? mergeCall(calls.get(key), value) : null;
+      if (next) calls = new Map(calls).set(key as number, next);
     } else if (kind === 'record') {
       if (!isRecord(key)) continue;
       record = mergeRecord(record, key);
@@ -254,6 +267,30 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
     }
   }
   return { fields, blocks, calls, record, recorded };
+}
+
+/** Return the key of the call whose question is open, or null. */
+export function askingCall({ calls }: TurnState, question: string): number | null {
+  for (const [key, call] of calls)
+    if (call.state === 'asking' && call.question?.id === question) return key;
+  return null;
+}
+
+/** Return the key of the call that each result answers: the first call with its id since the id was last answered. */
+export function answeredCalls(blocks: readonly Block[]): ReadonlyMap<Block, number> {
+  const answered = new Map<Block, number>();
+  const open = new Map<unknown, number>();
+  const done = new Set<unknown>();
+  for (const block of blocks) {
+    const { type, id, tool_use_id: of } = block.head;
+    if (type === 'tool_use' && typeof id === 'string' && (!open.has(id) || done.delete(id)))
+      open.set(id, block.key);
+    const key = type === 'tool_result' ? open.get(of) : undefined;
+    if (key === undefined) continue;
+    answered.set(block, key);
+    done.add(of);
+  }
+  return answered;
 }
 
 /**

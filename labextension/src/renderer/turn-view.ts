@@ -8,7 +8,14 @@ import { Footer } from './views/footer';
 import { Header, type HeaderActions } from './views/header';
 import { RedactedView, UnknownView } from './views/placeholder-views';
 import { FrameLoop, type Deadline } from './frame-loop';
-import { EMPTY, isRunning, displayedStatus, type Block, type TurnState } from './turn-state';
+import {
+  answeredCalls,
+  EMPTY,
+  isRunning,
+  displayedStatus,
+  type Block,
+  type TurnState,
+} from './turn-state';
 import { t } from './strings';
 import { injectStyle } from './inject-style';
 import { ImageView } from './views/image-view';
@@ -86,7 +93,7 @@ export class TurnView {
 
   private draw(deadline: Deadline): boolean {
     if (this.state !== this.drawn) {
-      this.header.update(this.state.fields);
+      this.header.update(this.state.fields, needsApproval(this.state));
       this.footer.update(this.state.fields);
       this.drawBlocks(this.state);
       this.announce(this.state);
@@ -102,16 +109,17 @@ export class TurnView {
 
   private drawBlocks({ blocks, fields, calls }: TurnState): void {
     const running = isRunning(fields.status);
-    const callIds = new Set(blocks.map((block) => callId(block)).filter((id) => id !== null));
-    const results = groupResults(blocks, callIds);
+    const answered = answeredCalls(blocks);
+    const results = new Map<number, Block[]>();
+    for (const [result, key] of answered) results.set(key, [...(results.get(key) ?? []), result]);
     blocks.forEach((block, index) => {
-      if (isNested(block, callIds)) return;
+      if (answered.has(block)) return;
       this.viewOf(block).update(block, {
         complete: block.closed || !running,
         followed: index < blocks.length - 1,
         running,
-        results: results.get(callId(block) ?? '') ?? [],
-        call: calls.get(callId(block) ?? ''),
+        results: results.get(block.key) ?? [],
+        call: calls.get(block.key),
       });
     });
   }
@@ -145,13 +153,13 @@ export class TurnView {
   }
 
   /** Tell assistive tools when the status changes, but not about a turn that had ended before it was drawn. */
-  private announce({ fields, calls }: TurnState): void {
+  private announce(state: TurnState): void {
+    const { fields } = state;
     const { status, error } = fields;
-    const needsApproval = [...calls.values()].some(({ state }) => state === 'asking');
     const text =
       status === 'failed' && error
         ? t('announce.failed', { error: visible(error) })
-        : isRunning(status) && needsApproval
+        : needsApproval(state)
           ? t('announce.asking')
           : status === 'waiting' || status === 'thinking'
             ? ''
@@ -163,30 +171,7 @@ export class TurnView {
   }
 }
 
-function callId({ head }: Block): string | null {
-  return head.type === 'tool_use' && typeof head['id'] === 'string' ? head['id'] : null;
-}
-
-function resultCallId({ head }: Block): string | null {
-  const id = head['tool_use_id'];
-  return head.type === 'tool_result' && typeof id === 'string' ? id : null;
-}
-
-function isNested(block: Block, callIds: ReadonlySet<string>): boolean {
-  const id = resultCallId(block);
-  return id !== null && callIds.has(id);
-}
-
-/** Return the results of each call of this turn, by call id. */
-function groupResults(
-  blocks: readonly Block[],
-  callIds: ReadonlySet<string>,
-): ReadonlyMap<string, readonly Block[]> {
-  const grouped = new Map<string, Block[]>();
-  for (const block of blocks) {
-    const id = resultCallId(block);
-    if (id === null || !callIds.has(id)) continue;
-    grouped.set(id, [...(grouped.get(id) ?? []), block]);
-  }
-  return grouped;
+/** Return whether the turn waits for the user. */
+function needsApproval({ fields, calls }: TurnState): boolean {
+  return isRunning(fields.status) && [...calls.values()].some(({ state }) => state === 'asking');
 }

@@ -4,7 +4,7 @@ import type { WidgetMessage } from '../protocol';
 import type { Decide } from '../renderer/views/approval-view';
 import { SignOfLife } from '../renderer/sign-of-life';
 import { turnMessageIn, TurnProgress } from '../renderer/turn-message';
-import { isRunning, reduce } from '../renderer/turn-state';
+import { askingCall, isRunning, reduce } from '../renderer/turn-state';
 import { TurnView } from '../renderer/turn-view';
 
 /** What the stub passes to the runtime for a turn. */
@@ -56,10 +56,11 @@ export function openTurn({ send, startedAt }: Connection): Turn {
     apply([['state', { stopping: true }]]);
   };
 
-  const onDecide: Decide = (id, input, decision) => {
-    if (progress.state.calls.get(id)?.state !== 'asking') return;
-    send({ type: 'decide', id, input, ...decision });
-    apply([['tool', id, { state: 'decided' }]]);
+  const onDecide: Decide = ({ id, sha256 }, decision) => {
+    const key = askingCall(progress.state, id);
+    if (key === null) return;
+    send({ type: 'decide', question: id, sha256, ...decision });
+    apply([['tool', key, { state: 'decided' }]]);
   };
 
   const remove = (view: TurnView): void => {
@@ -75,10 +76,12 @@ export function openTurn({ send, startedAt }: Connection): Turn {
       update();
       if (isRunning(progress.state.fields.status)) life.seen();
       else life.end();
-      for (const [id, call] of progress.state.calls) {
-        if (call.state !== 'asking' || announcedCalls.has(id)) continue;
+      for (const { question } of progress.state.calls.values()) {
+        const id = question?.id;
+        if (id === undefined || announcedCalls.has(id) || askingCall(progress.state, id) === null)
+          continue;
         announcedCalls.add(id);
-        sendRepeatedly({ type: 'here' }, () => progress.state.calls.get(id)?.state === 'asking');
+        sendRepeatedly({ type: 'here' }, () => askingCall(progress.state, id) !== null);
       }
     },
     render(el) {

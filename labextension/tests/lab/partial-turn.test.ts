@@ -29,7 +29,7 @@ const call = [
 const answered = [
   ['open', 1, { ...RESULT, content: '' }],
   ['close', 1, { block: RESULT }],
-  ['tool', 'c1', { state: 'done', seconds: 0.2 }],
+  ['tool', 0, { state: 'done', seconds: 0.2 }],
 ];
 
 describe('the record', () => {
@@ -57,7 +57,7 @@ describe('the record', () => {
 
   it('contains a call that runs or waits for approval without a result', () => {
     for (const status of ['asking', 'decided', 'running']) {
-      const waiting = state(started, ...call, ['tool', 'c1', { state: status }]);
+      const waiting = state(started, ...call, ['tool', 0, { state: status }]);
       const record = partialRecord(waiting, 2, 'note')!;
       expect(record['messages']).toHaveLength(2);
       expect(record['responses']).toEqual([{ ...RESPONSE, seconds: 2 }]);

@@ -1,4 +1,6 @@
 // A notebook whose kernel runs a turn: the live output, a page that was reloaded, and a kernel that is gone.
+import { questionWith } from '../question';
+import { WAIT_MS } from '../../src/renderer/views/approval-view';
 import type { ICodeCellModel } from '@jupyterlab/cells';
 import type { RenderMimeRegistry } from '@jupyterlab/rendermime';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -194,7 +196,7 @@ describe('a page that did not start the turn', () => {
     ['open', 0, { type: 'tool_use', id: 'call', name: 'wipe' }],
     ['add', 0, '{"path": "a"}'],
     ['close', 0, { block: { type: 'tool_use', id: 'call', name: 'wipe', input: { path: 'a' } } }],
-    ['tool', 'call', { state: 'asking', input: INPUT }],
+    ['tool', 0, { state: 'asking', question: questionWith(INPUT) }],
   ];
 
   it('requests what it missed, shows it, and does not count as changed', async () => {
@@ -226,16 +228,17 @@ describe('a page that did not start the turn', () => {
     await settled(); // the reply with the state
     await settled(); // the frame that draws it
     expect(text('.mm-question')).toContain('Allow it?');
-    expect(text('.mm-box')).toBe(INPUT);
+    expect(text('.mm-ask .mm-box')).toBe(INPUT);
     expect(panel.kernel.requests.at(-1)).toEqual({ turn: turn.id, message: { type: 'here' } });
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS + 50));
     document.querySelector<HTMLElement>('.mm-choices button')!.click();
     await settled();
     expect(panel.kernel.requests.at(-1)).toEqual({
       turn: turn.id,
       message: {
         type: 'decide',
-        id: 'call',
-        input: INPUT,
+        question: 'q1',
+        sha256: 'h1',
         allowed: true,
         always: false,
         reason: '',
@@ -251,8 +254,10 @@ describe('a page that did not start the turn', () => {
     await settled(); // the reply with the state
     await settled(); // the frame that draws it
     panel.kernel.answer = () => null;
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS + 50));
     document.querySelector<HTMLElement>('.mm-choices button')!.click();
     await settled();
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS + 50));
     expect(document.querySelector<HTMLButtonElement>('.mm-choices button')!.disabled).toBe(false);
   });
 

@@ -1,5 +1,6 @@
 // Answers in the dialect of models of this family, on the page: live, saved, and saved by the page.
 import { describe, expect, it } from 'vitest';
+import { questionWith } from '../question';
 import { partialOutput, partialRecord } from '../../src/lab/partial-turn';
 import { makeBundle } from '../../src/lab/saved-bundle';
 import { MIME_TYPE } from '../../src/protocol';
@@ -134,7 +135,11 @@ describe('a call in a text', () => {
   ];
 
   it('asks for approval like any other call', () => {
-    apply(...live, ['tool', head.id, { state: 'asking', input: '{"a": 1}' }]);
+    apply(...live, [
+      'tool',
+      1,
+      { state: 'asking', question: questionWith('{}', { name: 'look' }) },
+    ]);
     expect(turn.el.querySelector('.mm-tool-name')?.textContent).toBe('look');
     expect(turn.el.querySelectorAll('.mm-ask button')).toHaveLength(3);
   });
@@ -142,7 +147,7 @@ describe('a call in a text', () => {
   it('is not a block of the record that the page saves, and its result is text', () => {
     const result = { type: 'tool_result', tool_use_id: head.id, content: 'seen' };
     apply(...live, ['open', 2, { ...result, content: '' }], ['close', 2, { block: result }]);
-    apply(['tool', head.id, { state: 'done', seconds: 0.1 }]);
+    apply(['tool', 1, { state: 'done', seconds: 0.1 }]);
     const record = partialRecord(turn.state, 1, 'note')!;
     expect(record['messages']).toEqual(CALLED.messages.slice(0, 3));
     expect(record['responses']).toMatchObject([{ tools: CALLED.responses[0]!.tools }]);

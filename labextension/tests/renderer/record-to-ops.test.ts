@@ -174,8 +174,8 @@ describe('a turn record', () => {
       (each) => each.textContent,
     );
     expect(summaries).toEqual([
-      'Tool look {"at":"a"} done in 0.3 s',
-      'Tool look {"at":"b"} denied',
+      'Tool look {"at": "a"} done in 0.3 s',
+      'Tool look {"at": "b"} denied',
     ]);
   });
 

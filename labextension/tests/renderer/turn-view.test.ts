@@ -82,7 +82,7 @@ describe('what the reader has selected stays selected to the end of the turn, in
         ['close', 1, {}],
         ['close', 2, {}],
       );
-      apply(['tool', 'a', { state: 'done', seconds: 1 }]);
+      apply(['tool', 2, { state: 'done', seconds: 1 }]);
       apply(['state', { status: 'complete', seconds: 2, usage: { output_tokens: 9 } }]);
       expect(selection.toString()).toBe(selected);
       expect(selection.anchorNode!.isConnected).toBe(true);
@@ -168,8 +168,8 @@ test('a tool call shows its name, its arguments as indented JSON, and its result
     ['close', 1, { seconds: 0.4 }],
   );
   expect(turn.el.querySelectorAll('.mm-tool')).toHaveLength(1);
-  expect(text('.mm-part:last-child .mm-plain')).toBe('3');
-  expect(text('summary')).toBe('Tool add {"a":1,"b":2} done in 0.4 s');
+  expect(text('.mm-tool > .mm-part:last-child .mm-plain')).toBe('3');
+  expect(text('summary')).toBe('Tool add {"a": 1,"b": 2} done in 0.4 s');
 });
 
 const PNG = { data: 'iVBORw0KGgo=', media_type: 'image/png', type: 'base64' };
@@ -194,8 +194,8 @@ test.each(IMAGES)('an image %s in a result is shown below its text', (_, source,
     ['close', 1, { block: result }],
   ];
   apply(...ops);
-  apply(['tool', 't1', { state: 'done', seconds: 0.1 }]);
-  expect(text('.mm-part:last-child .mm-plain')).toBe('See [image 1, 3×2]');
+  apply(['tool', 0, { state: 'done', seconds: 0.1 }]);
+  expect(text('.mm-tool > .mm-part:last-child .mm-plain')).toBe('See [image 1, 3×2]');
   const images = [...turn.el.querySelectorAll<HTMLImageElement>('.mm-tool .mm-image img')];
   expect(images.map(({ src, alt }) => [src, alt])).toEqual(
     Array.from({ length: count }, () => [
@@ -215,18 +215,15 @@ test('a call shows its status, and requests no approval after the turn has ended
     ['open', 0, { type: 'tool_use', id: '__proto__', name: 'run', input: {} }],
     ['close', 0, {}],
   );
-  apply(['tool', '__proto__', { state: 'asking' }]);
-  expect(text('summary')).toContain('requires approval');
-  expect(text('[role=status]')).toBe('a tool call requires approval');
-  apply(
-    ['tool', '__proto__', { state: 'running' }],
-    ['tool', '__proto__', { state: 'unheard-of' }],
-  );
+  apply(['tool', 0, { state: 'asking' }]);
+  expect(text('summary')).toContain('needs your approval');
+  expect(text('[role=status]')).toBe('a tool call needs your approval');
+  apply(['tool', 0, { state: 'running' }], ['tool', 0, { state: 'unheard-of' }]);
   expect(find('.mm-ask')).toBeNull();
   expect(text('summary')).toContain('running…');
-  apply(['tool', '__proto__', { state: 'interrupted', seconds: 1 }]);
+  apply(['tool', 0, { state: 'interrupted', seconds: 1 }]);
   expect(text('summary')).toContain('interrupted');
-  apply(['tool', '__proto__', { state: 'asking' }], ['state', { status: 'stopped' }]);
+  apply(['tool', 0, { state: 'asking' }], ['state', { status: 'stopped' }]);
   expect(find('.mm-ask')).toBeNull();
 });
 

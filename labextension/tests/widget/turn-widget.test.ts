@@ -1,5 +1,7 @@
 // The stub and the runtime together, used as anywidget uses them.
 import { beforeEach, expect, test, vi } from 'vitest';
+import { WAIT_MS } from '../../src/renderer/views/approval-view';
+import { questionWith } from '../question';
 
 interface Model {
   on: (name: string, callback: (content: unknown) => void) => void;
@@ -97,34 +99,34 @@ test('a call that requires approval is decided once, by the first button pressed
   await widget.render({ model, el: two });
   const call = { type: 'tool_use', id: 't1', name: 'shell', input: { command: 'ls' } };
   model.emit(['open', 0, call], ['close', 0, {}]);
-  const input = '{"command": "ls -l"}';
-  model.emit([
-    'tool',
-    't1',
-    { state: 'asking', risk: 'It runs.', always: 'Allow \u202els', input },
-  ]);
+  const question = questionWith('ls -l');
+  model.emit(['tool', 0, { state: 'asking', question }]);
   await frame();
   expect(one.querySelector('.mm-question')?.textContent).toContain('It runs.');
   expect(one.querySelector('details')?.open).toBe(true);
   // What is displayed is what the kernel will run, whatever was streamed.
-  expect(one.querySelector('.mm-box')?.textContent).toBe(input);
+  expect(one.querySelector('.mm-ask .mm-box')?.textContent).toBe('ls -l');
   expect(document.activeElement).toBe(document.body);
   const buttons = [...one.querySelectorAll<HTMLButtonElement>('.mm-choices button')];
-  expect(buttons.map((each) => each.textContent)).toEqual([
-    'Allow once',
-    'Allow [U+202E]ls',
-    'Deny',
-  ]);
+  expect(buttons.map((each) => each.textContent)).toEqual(['Allow once', 'Allow ls', 'Deny']);
+  await new Promise((resolve) => setTimeout(resolve, WAIT_MS + 50));
   one.querySelector<HTMLInputElement>('.mm-reason')!.value = ' too early ';
   buttons[2]!.click();
   two.querySelector<HTMLButtonElement>('.mm-choices button')!.click();
   await frame();
   const decisions = model.sent.filter((each) => (each as { type: string }).type === 'decide');
   expect(decisions).toEqual([
-    { type: 'decide', id: 't1', input, allowed: false, always: false, reason: 'too early' },
+    {
+      type: 'decide',
+      question: 'q1',
+      sha256: 'h1',
+      allowed: false,
+      always: false,
+      reason: 'too early',
+    },
   ]);
   expect(two.querySelector<HTMLButtonElement>('.mm-choices button')?.disabled).toBe(true);
-  model.emit(['tool', 't1', { state: 'denied', seconds: 0 }]);
+  model.emit(['tool', 0, { state: 'denied', seconds: 0 }]);
   await frame();
   expect(one.querySelector('.mm-ask')).toBeNull();
   expect(one.querySelector('summary')?.textContent).toContain('denied');
@@ -141,11 +143,11 @@ test('a page repeats that it is present until a call is decided', async () => {
     ['open', 0, { type: 'tool_use', id: 't1', name: 'shell', input: {} }],
     ['close', 0, {}],
   );
-  model.emit(['tool', 't1', { state: 'asking' }]);
+  model.emit(['tool', 0, { state: 'asking', question: questionWith('ls') }]);
   vi.advanceTimersByTime(2_000);
   const here = { type: 'here' };
   expect(model.sent).toEqual([here, here, here, here, here]);
-  model.emit(['tool', 't1', { state: 'running' }]);
+  model.emit(['tool', 0, { state: 'running' }]);
   vi.advanceTimersByTime(20_000);
   expect(model.sent).toHaveLength(5);
   vi.useRealTimers();

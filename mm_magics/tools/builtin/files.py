@@ -12,7 +12,9 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -21,6 +23,7 @@ from pydantic import Field
 
 from mm_magics.errors import ToolError
 from mm_magics.tools.builtin.bounded_text import LIMIT
+from mm_magics.tools.builtin.file_preview import preview_write
 from mm_magics.tools.builtin.open_files import check_link, in_folder, open_folder
 from mm_magics.tools.builtin.paths import confined, displayed
 from mm_magics.tools.builtin.secret_texts import find_secret
@@ -52,7 +55,7 @@ def file_tools(folder: Path) -> list[Tool]:
     return [
         builtin_tool(read_file, root, risk=READ_RISK),
         builtin_tool(list_files, root, risk=LIST_RISK),
-        builtin_tool(write_file, root, risk=WRITE_RISK, asks=True),
+        replace(builtin_tool(write_file, root, risk=WRITE_RISK, asks=True), preview=partial(preview_write, root)),
     ]
 
 

@@ -19,6 +19,7 @@ from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.interrupts import StoppedError
 from mm_magics.text import replace_surrogates
 from mm_magics.tools.approval import Approve, Decision, Rules, standing_rule
+from mm_magics.tools.call_text import call_hash
 from mm_magics.tools.runtime.async_thread import StartCoroutine, coroutine_starter
 from mm_magics.tools.runtime.captured_output import CapturedOutput, route_output
 from mm_magics.tools.runtime.result_images import image_refusal, result_content
@@ -148,9 +149,12 @@ class ToolRunner:
         verdict = self._rules.verdict(tool, call)
         if verdict == "deny" or (verdict == "allow" and not call.in_text):
             return Decision(verdict == "allow", "A rule set by the user forbids it." if verdict == "deny" else "")
+        shown = call_hash(call.name, call.input)
         yield ApprovalRequested(call, tool)
         answer = self._approve(call)
         decision = answer if isinstance(answer, Decision) else Decision(bool(answer))
+        if call_hash(call.name, call.input) != shown:
+            return Decision(False, "The call was changed after it was shown.")
         if decision.allowed and decision.always:
             self._rules.add("allow", *standing_rule(call))
         return decision

@@ -60,9 +60,9 @@ export class Header {
     }
   }
 
-  update(fields: TurnFields): void {
+  update(fields: TurnFields, needsApproval = false): void {
     const running = isRunning(fields.status);
-    const shown = displayedStatus(fields);
+    const shown = needsApproval ? 'asking' : displayedStatus(fields);
     this.el.dataset['status'] = shown;
     setText(this.model, typeof fields.model === 'string' ? visible(fields.model) : '');
     const silent = running && fields.silent === true;

@@ -1,11 +1,15 @@
 // Shows a tool call with its arguments and results, folded unless it requires approval or its result has images; and a
 // result without its call.
-// Arguments are shown as they stream and, once complete, as indented JSON.
+// Arguments are shown as they stream and, once complete, as the text of the call: code as code, the rest as JSON. What the
+// kernel asks the user about replaces them.
 import { ApprovalView, type Decide } from './approval-view';
 import type { BlockView, BlockContext } from './block-view';
+import { CallView, labelled, scrollBox } from './call-view';
+import { callParts } from '../call-text';
 import { element, setText } from '../element';
 import { GrowingText } from './growing-text';
 import { resultImages } from './image-view';
+import type { ShownPart } from '../../protocol';
 import type { Block } from '../turn-state';
 import { duration, t } from '../strings';
 import { visible } from '../visible-characters';
@@ -13,29 +17,6 @@ import { visible } from '../visible-characters';
 const PREVIEW_LENGTH = 80;
 /** The model calls this tool to give an answer that matches a schema. */
 const FINAL_ANSWER_TOOL = 'final_answer';
-
-function scrollBox(label: string): HTMLElement {
-  const box = element('div', 'mm-plain mm-box');
-  // A scrollable element must be reachable by keyboard.
-  box.tabIndex = 0;
-  box.setAttribute('role', 'group');
-  box.setAttribute('aria-label', label);
-  return box;
-}
-
-function labelled(label: string, box: HTMLElement): HTMLElement {
-  return element('div', 'mm-part', element('div', 'mm-label', label), box);
-}
-
-/** Parse the complete arguments. Return null if they are not JSON. */
-function parseArguments({ text, head }: Block): unknown {
-  if (text.trim() === '') return head['input'] ?? {};
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
-}
 
 function text(value: unknown): string {
   return visible(typeof value === 'string' ? value : '');
@@ -71,9 +52,12 @@ export class ToolView implements BlockView {
   private readonly preview = element('span', 'mm-preview');
   private readonly status = element('span', 'mm-muted');
   private readonly input: GrowingText;
+  /** The arguments: as they stream, then the text of the call. */
+  private shown: HTMLElement;
+  private parts: readonly ShownPart[] | null = null;
   private readonly results = new Map<number, ResultView>();
-  private complete = false;
   private approval: ApprovalView | null = null;
+  private question = '';
 
   constructor(
     block: Block,
@@ -82,14 +66,15 @@ export class ToolView implements BlockView {
     const label = t('tool.arguments');
     const box = scrollBox(label);
     this.input = new GrowingText(box);
+    this.shown = labelled(label, box);
     const summary = element('summary', 'mm-summary', `${t('tool.call')} `, this.name);
     summary.append(this.preview, this.status);
-    this.el.append(summary, labelled(label, box));
+    this.el.append(summary, this.shown);
     this.el.open = block.head['name'] === FINAL_ANSWER_TOOL;
   }
 
   update(block: Block, context: BlockContext): void {
-    if (!this.complete) this.updateInput(block, context.complete);
+    this.updateInput(block, context);
     for (const result of context.results) {
       let view = this.results.get(result.key);
       if (!view) {
@@ -99,7 +84,7 @@ export class ToolView implements BlockView {
       }
       if (view.update(result)) this.el.open = true;
     }
-    this.updateApproval(block, context);
+    this.updateApproval(context);
     this.updateSummary(block, context);
   }
 
@@ -107,31 +92,42 @@ export class ToolView implements BlockView {
     return false;
   }
 
-  private updateInput(block: Block, complete: boolean): void {
-    if (!complete) {
+  private updateInput(block: Block, { call, complete }: BlockContext): void {
+    if (this.parts) return;
+    const described = call?.question?.parts;
+    const parts = described ?? (complete && !isCut(block) ? partsOf(block) : null);
+    if (!parts) {
       this.input.update(block);
       return;
     }
-    this.complete = true;
-    const value = parseArguments(block);
-    this.input.replace(value === null ? block.text : JSON.stringify(value, null, 2));
+    this.show(parts);
   }
 
-  private updateApproval({ head }: Block, { call, running }: BlockContext): void {
-    const id = head['id'];
-    const needsApproval = running && (call?.state === 'asking' || call?.state === 'decided');
-    if (!needsApproval || typeof id !== 'string') {
-      this.approval?.el.remove();
+  private show(parts: readonly ShownPart[]): void {
+    if (parts === this.parts) return;
+    this.parts = parts;
+    const view = new CallView(parts).el;
+    this.shown.replaceWith(view);
+    this.shown = view;
+  }
+
+  private updateApproval({ call, running }: BlockContext): void {
+    const question = call?.question;
+    const needsApproval =
+      question !== undefined && running && (call?.state === 'asking' || call?.state === 'decided');
+    if (!needsApproval || question.id !== this.question) {
+      this.approval?.dispose();
       this.approval = null;
-      return;
     }
+    this.shown.hidden = needsApproval;
+    if (!needsApproval) return;
     if (!this.approval) {
-      // What is approved is what the kernel will run, not what was streamed.
-      const approved = call.input ?? '';
-      this.complete = true;
-      this.input.replace(approved);
-      this.approval = new ApprovalView(call, (decision) => {
-        this.decide(id, approved, decision);
+      // What is shown and approved is what the kernel will run, not what was streamed.
+      this.show(question.parts);
+      this.shown.hidden = true;
+      this.question = question.id;
+      this.approval = new ApprovalView(question, (decision) => {
+        this.decide(question, decision);
       });
       this.el.append(this.approval.el);
       this.el.open = true;
@@ -140,17 +136,38 @@ export class ToolView implements BlockView {
   }
 
   private updateSummary(block: Block, context: BlockContext): void {
-    const preview = context.complete ? previewOf(block) : '';
+    const preview = this.parts ? previewOf(this.parts) : '';
     const status = stateText(block, context);
-    setText(this.name, text(block.head['name']));
+    setText(this.name, context.call?.question?.name ?? text(block.head['name']));
     setText(this.preview, preview && ` ${preview}`);
     setText(this.status, status && ` ${status}`);
   }
 }
 
-function previewOf({ text: streamed, head }: Block): string {
-  const input = streamed || (head['input'] === undefined ? '' : JSON.stringify(head['input']));
-  const flat = visible(input.slice(0, PREVIEW_LENGTH * 2).replace(/\s+/g, ' '));
+/** Return the text of a complete call. The kernel's input counts, and what was streamed only without it. */
+function partsOf({ head, text: streamed, exact }: Block): ShownPart[] | null {
+  if (head['input'] !== undefined || streamed === '')
+    return callParts(head['name'], head['input'] ?? {}, exact);
+  return callParts(head['name'], {}, `{"input": ${streamed}}`);
+}
+
+/** Return whether only a part of the arguments was received. */
+function isCut({ head, text: streamed }: Block): boolean {
+  if (streamed === '' || Object.keys(head['input'] ?? {}).length > 0) return false;
+  try {
+    JSON.parse(streamed);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function previewOf(parts: readonly ShownPart[]): string {
+  const all = parts.map(({ text: shown, language }) => {
+    const start = shown.slice(0, PREVIEW_LENGTH * 2);
+    return language === 'json' ? start.replace(/\n */g, '') : start;
+  });
+  const flat = all.join(' ').replace(/\s+/g, ' ');
   return flat.length > PREVIEW_LENGTH ? `${flat.slice(0, PREVIEW_LENGTH)}…` : flat;
 }
 
