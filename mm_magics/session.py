@@ -196,6 +196,11 @@ class Session:
         instead = f"; it is not offered here, {answers} answers" if answers != name else ""
         return f"{self.settings.describe('model')}{instead}"
 
+    @property
+    def is_running_tool(self) -> bool:
+        """Whether a tool runs that was called in this session."""
+        return self._running.is_set()
+
     def stream(
         self, prompt: str | PreparedPrompt, *, stop: threading.Event | None = None, **flags: Any
     ) -> Answer | ReplayedAnswer:
@@ -223,7 +228,7 @@ class Session:
             NotRecordedError: `replay` is `only`, and there is no recording of this request.
             MiniMaxError: As in `prepare`.
         """
-        if self._running.is_set():
+        if self.is_running_tool:
             raise UsageError("A tool cannot use the session that called it.", "Create another Session in the tool.")
         if not isinstance(prompt, PreparedPrompt):
             prompt = self.prepare(prompt, **flags)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, NamedTuple
 
 from mm_magics.tools.call_text import CallPart, call_hash, call_parts
+from mm_magics.tools.command_words import matches_command
 from mm_magics.tools.tool import Tool, ToolCall
 
 Verdict = Literal["allow", "ask", "deny"]
@@ -80,17 +81,29 @@ def deny_all(_call: ToolCall) -> Decision:
 
 @dataclass(frozen=True)
 class Rule:
-    """A verdict on the calls whose name and `arguments` (as text) match these case-sensitive `fnmatch` patterns."""
+    """A verdict on the calls whose name and `arguments` (as text) match these case-sensitive `fnmatch` patterns.
+
+    A command is allowed only if it matches word by word (`command_words`), and denied if its text matches, too.
+    `exactly` means that the arguments are no patterns, but the texts themselves.
+    """
 
     verdict: Verdict
     pattern: str
     arguments: tuple[tuple[str, str], ...] = ()
+    exactly: bool = False
 
     def matches(self, call: ToolCall) -> bool:
         return fnmatchcase(call.name, self.pattern) and all(
-            name in call.input and fnmatchcase(argument_text(call.input[name]), pattern)
+            name in call.input and self._matches(name, argument_text(call.input[name]), pattern)
             for name, pattern in self.arguments
         )
+
+    def _matches(self, argument: str, text: str, pattern: str) -> bool:
+        if self.exactly:
+            return text == pattern
+        if argument != "command":
+            return fnmatchcase(text, pattern)
+        return matches_command(pattern, text) or (self.verdict != "allow" and fnmatchcase(text, pattern))
 
 
 class Rules:
@@ -108,52 +121,84 @@ class Rules:
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
+        self._allowed: dict[Rule, dict[str, str]] = {}
+        """What each rule allows: the hashes of MCP servers and of their tools, by name."""
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(list(self._rules))
 
-    def add(self, verdict: Verdict, pattern: str, arguments: Mapping[str, str] | None = None) -> Rule:
+    def add(
+        self,
+        verdict: Verdict,
+        pattern: str,
+        arguments: Mapping[str, str] | None = None,
+        exactly: bool = False,
+        known: Mapping[str, str] | None = None,
+    ) -> Rule:
         """Add a rule. It replaces a rule for the same name and arguments.
 
         Args:
             verdict: `allow`, `ask` or `deny`.
             pattern: Pattern of tool names, with `*`, `?` and `[…]`.
             arguments: Patterns of arguments, by name; a call must match them all.
+            exactly: Whether the arguments are the texts themselves instead of patterns.
+            known: What the MCP servers and their tools are now (`MCPServers.known`): the rule allows no other.
         """
-        rule = Rule(verdict, pattern, tuple(sorted((arguments or {}).items())))
-        self._rules = [each for each in self._rules if (each.pattern, each.arguments) != (pattern, rule.arguments)]
+        rule = Rule(verdict, pattern, tuple(sorted((arguments or {}).items())), exactly)
+        self._keep([each for each in self._rules if replace(each, verdict=verdict) != rule])
         self._rules.append(rule)
+        self._allowed[rule] = dict(known or {})
         return rule
 
     def remove(self, pattern: str) -> int:
         """Remove the rules with exactly this name pattern and return how many there were."""
-        before, self._rules = self._rules, [each for each in self._rules if each.pattern != pattern]
-        return len(before) - len(self._rules)
+        return self._keep([each for each in self._rules if each.pattern != pattern])
+
+    def remove_number(self, number: int) -> Rule | None:
+        """Remove the rule with this number, from 1 in the order of the rules, and return it; None without one."""
+        if not 1 <= number <= len(self._rules):
+            return None
+        rule = self._rules[number - 1]
+        self._keep([each for each in self._rules if each is not rule])
+        return rule
 
     def clear(self) -> int:
         """Remove all rules and return how many there were."""
-        before, self._rules = self._rules, []
-        return len(before)
+        return self._keep([])
+
+    def _keep(self, rules: list[Rule]) -> int:
+        before, self._rules = self._rules, rules
+        self._allowed = {rule: self._allowed[rule] for rule in rules}
+        return len(before) - len(rules)
 
     def verdict(self, tool: Tool, call: ToolCall) -> Verdict:
         """Return the strictest verdict of the matching rules; without one, what the tool itself requires."""
-        verdicts = {rule.verdict for rule in self._rules if rule.matches(call)}
+        verdicts = {
+            rule.verdict
+            for rule in self._rules
+            if rule.matches(call) and (rule.verdict != "allow" or self._is_unchanged(rule, tool))
+        }
         for verdict in ("deny", "ask", "allow"):
             if verdict in verdicts:
                 return verdict
         return "ask" if tool.asks else "allow"
 
+    def _is_unchanged(self, rule: Rule, tool: Tool) -> bool:
+        """Return whether the tool is still what the rule allowed: the same server, tool and definition."""
+        allowed = self._allowed[rule]
+        return all(allowed.setdefault(name, current) == current for name, current in tool.origin.items())
 
-def standing_rule(call: ToolCall) -> tuple[str, dict[str, str]]:
-    """Return the name and argument patterns of the rule that "Allow … in this notebook" adds for this call.
+
+def standing_rule(call: ToolCall) -> tuple[str, dict[str, str], bool]:
+    """Return what `Rules.add` needs for the rule that "Allow … in this notebook" adds for this call.
 
     For the tools of `BOUND_ARGUMENTS`, the rule matches exactly this value of that argument.
 
     >>> standing_rule(ToolCall("1", "shell", {"command": "ls *.py", "timeout": 5}))
-    ('shell', {'command': 'ls [*].py'})
+    ('shell', {'command': 'ls *.py'}, True)
     """
     bound = BOUND_ARGUMENTS.get(call.name)
-    return call.name, {bound: _escape(argument_text(call.input.get(bound, "")))} if bound else {}
+    return (call.name, {bound: argument_text(call.input.get(bound, ""))}, True) if bound else (call.name, {}, False)
 
 
 def standing_rule_label(call: ToolCall) -> str:
@@ -170,8 +215,3 @@ def standing_rule_label(call: ToolCall) -> str:
 def argument_text(value: Any) -> str:
     """The text that patterns match: a string unchanged, any other value as JSON with sorted keys."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _escape(text: str) -> str:
-    """A pattern that matches only this text."""
-    return "".join(f"[{each}]" if each in "*?[" else each for each in text)

@@ -38,6 +38,7 @@ class Tool:
         asks: Whether each call requires approval.
         risk: What a call may do, in a sentence that is shown to the user when approval is requested.
         preview: Returns what to show instead of arguments when approval is requested, by argument: a diff, not a file.
+        origin: What a rule that allows it is bound to: hashes of its MCP server and of its definition, by name.
 
     Raises:
         UsageError: If the Messages API does not accept the name.
@@ -51,6 +52,7 @@ class Tool:
     asks: bool = False
     risk: str = ""
     preview: Callable[[Mapping[str, Any]], Mapping[str, CallPart]] | None = field(default=None, repr=False)
+    origin: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if not TOOL_NAME.fullmatch(self.name):

@@ -147,15 +147,16 @@ def test_arguments_are_matched_as_text(value: Any, text: str) -> None:
     assert argument_text(value) == text
 
 
-def test_a_standing_rule_has_the_argument_as_a_pattern_of_itself() -> None:
+def test_a_standing_rule_has_the_argument_as_it_is() -> None:
     assert standing_rule(call("write_file", path="a[1]*?.txt", text="x")) == (
         "write_file",
-        {"path": "a[[]1][*][?].txt"},
+        {"path": "a[1]*?.txt"},
+        True,
     )
-    assert standing_rule(call("shell", command="sort X]")) == ("shell", {"command": "sort X]"})
-    assert standing_rule(call("python", code=["x"])) == ("python", {"code": '[[]"x"]'})
-    assert standing_rule(call("shell")) == ("shell", {"command": ""})
-    assert standing_rule(call("mcp_query", command="x")) == ("mcp_query", {})
+    assert standing_rule(call("shell", command="sort X]")) == ("shell", {"command": "sort X]"}, True)
+    assert standing_rule(call("python", code=["x"])) == ("python", {"code": '["x"]'}, True)
+    assert standing_rule(call("shell")) == ("shell", {"command": ""}, True)
+    assert standing_rule(call("mcp_query", command="x")) == ("mcp_query", {}, False)
 
 
 def test_an_added_rule_is_returned_with_its_arguments_in_order() -> None:

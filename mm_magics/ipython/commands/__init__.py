@@ -17,6 +17,9 @@ from mm_magics.wording import similar_name
 
 __all__ = ["COMMANDS", "Command", "Context", "run"]
 
+PERSONAL = frozenset({"tools", "mcp", "login"})
+"""Commands that decide what a model may do and where a key goes: no code that a model wrote runs them."""
+
 _SEE_HELP = "%minimax help lists the commands."
 
 
@@ -33,6 +36,8 @@ def run(context: Context, line: str) -> Any:
         name = "help"
     for command in COMMANDS:
         if command.name == name:
+            if name in PERSONAL and context.session.is_running_tool:
+                raise UsageError(f"%minimax {name} is refused while a tool runs.", "Run it in a cell of your own.")
             return command.run(context, rest.strip())
     similar = similar_name(name, [command.name for command in COMMANDS])
     raise ArgumentError(f"Unknown command {name!r}.", f"Did you mean %minimax {similar}?" if similar else _SEE_HELP)
@@ -90,7 +95,7 @@ COMMANDS = (
     ),
     Command(
         "tools",
-        "[allow|ask|deny|forget NAME [ARGUMENT=PATTERN …]]",
+        "[allow|ask|deny NAME [ARGUMENT=PATTERN …]|forget NUMBER|NAME]",
         "list the built-in tools and their risks, or change which calls are allowed, require approval or are denied",
         tools.tools,
     ),

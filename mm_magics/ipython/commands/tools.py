@@ -16,10 +16,11 @@ from mm_magics.session import Session
 from mm_magics.tools.approval import VERDICTS, Rule, Verdict
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
+from mm_magics.tools.call_text import visible
 from mm_magics.tools.tool import Tool
 from mm_magics.wording import counted, similar_name
 
-USAGE = "%minimax tools allow|ask|deny NAME [ARGUMENT=PATTERN …], or forget NAME|all"
+USAGE = "%minimax tools allow|ask|deny NAME [ARGUMENT=PATTERN …], or forget NUMBER|NAME|all"
 
 RULE_LENGTH = 100
 """Characters of a rule in the list."""
@@ -50,8 +51,12 @@ def _list(context: Context) -> Table:
         session.settings.value("tools_folder"), current_path(session.notebook, frontend.notebook_path(context.shell))
     )
     rows = [(name, "ask" if tool.asks else "allow", tool.risk) for name, tool in _builtin().items()]
-    rules = [f"Rule: {_rule_text(rule)}" for rule in session.rules] or ["There are no rules."]
-    return Table("", ("tool", "default", "risk"), rows, (f"File tools work in {folder}.", *rules, USAGE))
+    rules = [
+        f"Rule {number}: {_rule_text(rule)} · to forget it: %minimax tools forget {number}"
+        for number, rule in enumerate(session.rules, 1)
+    ]
+    lines = (f"File tools work in {folder}.", *(rules or ["There are no rules."]), USAGE)
+    return Table("", ("tool", "default", "risk"), rows, lines)
 
 
 def _add(session: Session, verdict: Verdict, words: list[str]) -> Table:
@@ -61,12 +66,13 @@ def _add(session: Session, verdict: Verdict, words: list[str]) -> Table:
     if not _NAME_PATTERN.fullmatch(name):
         raise ArgumentError(f"{name!r} is not a valid tool name.", USAGE)
     patterns = _patterns(name, pairs)
-    lines = [f"Until this kernel ends: {_rule_text(session.rules.add(verdict, name, patterns))}."]
+    rule = session.rules.add(verdict, name, patterns, known=session.servers.known)
+    lines = [f"Until this kernel ends: {_rule_text(rule)}."]
     if not _exists(session, name) and not set(name) & set("*?["):
         similar = similar_name(name, TOOL_NAMES, 0.7)
         lines.append(f"There is no tool {name} yet{f': did you mean {similar}?' if similar else '.'}")
-    if verdict == "allow" and "*" in patterns.get("command", "") + patterns.get("code", ""):
-        lines.append("Note that a pattern matches text: 'git *' also allows 'git log; rm -r *'.")
+    if verdict == "allow" and "*" in patterns.get("code", ""):
+        lines.append("Note that a pattern of code matches text: 'print*' also allows any code after a print.")
     return Table(lines=lines)
 
 
@@ -93,7 +99,13 @@ def _patterns(name: str, pairs: list[str]) -> dict[str, str]:
 
 def _forget(session: Session, words: list[str]) -> Table:
     if len(words) != 1:
-        raise ArgumentError("forget takes the tool name of a rule, or all.", "%minimax tools lists the rules.")
+        raise ArgumentError(
+            "forget takes the number of a rule, its tool name, or all.", "%minimax tools lists the rules."
+        )
+    if words[0].isdecimal():
+        if (rule := session.rules.remove_number(int(words[0]))) is None:
+            raise ArgumentError(f"There is no rule {words[0]}.", "%minimax tools lists the rules.")
+        return Table(lines=[f"Removed the rule: {_rule_text(rule)}."])
     count = session.rules.clear() if words == ["all"] else session.rules.remove(words[0])
     if not count:
         missing = "There are no rules." if words == ["all"] else f"There is no rule for {words[0]!r}."
@@ -104,7 +116,8 @@ def _forget(session: Session, words: list[str]) -> Table:
 def _rule_text(rule: Rule) -> str:
     """Return the rule as it is typed, on one line, shortened if it is long."""
     words = [rule.pattern, *(f"{name}={pattern}" for name, pattern in rule.arguments)]
-    line = f"{rule.verdict} {' '.join(map(shlex.quote, words))}"
+    line = f"{rule.verdict} {' '.join(map(shlex.quote, words))}{' (exactly this text)' if rule.exactly else ''}"
+    line = visible(line.replace("\n", "⏎"))
     return line if len(line) <= RULE_LENGTH else f"{line[: RULE_LENGTH - 1]}…"
 
 

@@ -7,13 +7,15 @@ never stored or shown. The SDK is imported when the first server is added.
 from __future__ import annotations
 
 import atexit
+import hashlib
+import json
 import os
 import re
 import shlex
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.api.urls import parse_http_url, require_encryption
@@ -144,6 +146,13 @@ class MCPServers:
             self._tools[name] = (listing, self._make_tools(server, listing))
         return list(self._tools[name][1])
 
+    @property
+    def known(self) -> dict[str, str]:
+        """The hashes of all servers and of the tools that were listed, by name, for `Rules.add`."""
+        listed = (tool for _, tools in self._tools.values() for tool in tools)
+        found = (_origin(server) for server in self._servers.values())
+        return {name: sha256 for each in (*found, *(tool.origin for tool in listed)) for name, sha256 in each.items()}
+
     def status(self, name: str) -> ServerStatus:
         """Return the server's status without starting it."""
         server = self._find(name)
@@ -217,6 +226,7 @@ class MCPServers:
                 without_surrogates,  # the SDK cannot send them and would lose the connection
                 asks=True,
                 risk=RISK.format(name=server.spec.name),
+                origin={**_origin(server), name: _hash(each.model_dump(mode="json", by_alias=True))},
             )
         return list(found.values())
 
@@ -229,6 +239,15 @@ class MCPServers:
             return await asyncio.wrap_future(self._loop().start_task_soon(server.call, tool, arguments))
 
         return function
+
+
+def _origin(server: MCPServer) -> dict[str, str]:
+    """Return the hash of how the server was added. No tool has this name."""
+    return {f"server {server.spec.name}": _hash(astuple(server.spec))}
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 async def _close(servers: Sequence[MCPServer]) -> None:

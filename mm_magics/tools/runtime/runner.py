@@ -156,7 +156,7 @@ class ToolRunner:
         if call_hash(call.name, call.input) != shown:
             return Decision(False, "The call was changed after it was shown.")
         if decision.allowed and decision.always:
-            self._rules.add("allow", *standing_rule(call))
+            self._rules.add("allow", *standing_rule(call), known=tool.origin)
         return decision
 
     def _run(self, approved: Sequence[_ApprovedCall]) -> Iterator[ToolEvent]:
