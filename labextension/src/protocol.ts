@@ -130,7 +130,7 @@ export interface ShownPart {
 
 /** What the user is asked about a call. Only the kernel makes it, and the page shows it as it is. */
 export interface CallQuestion {
-  /** An id of the kernel's own. The question is answered once. */
+  /** An id that the kernel makes. The question is answered once. */
   readonly id: string;
   /** The hash of exactly the call that runs if it is allowed. */
   readonly sha256: string;

@@ -48,7 +48,7 @@ class Question(NamedTuple):
     """What a user is asked about a call. It is made by the kernel alone, and only a decision about it counts.
 
     Attributes:
-        id: An id of the kernel's own: a question is answered once, whatever ids the model uses.
+        id: An id that the kernel makes: a question is answered once, whatever ids the model uses.
         sha256: The hash of exactly the call that runs if it is allowed.
         name: The name of the tool.
         parts: What the call does, as it must be shown: completely.
@@ -84,7 +84,7 @@ class Rule:
     """A verdict on the calls whose name and `arguments` (as text) match these case-sensitive `fnmatch` patterns.
 
     A command is allowed only if it matches word by word (`command_words`), and denied if its text matches, too.
-    `exactly` means that the arguments are no patterns, but the texts themselves.
+    `exactly` means that the arguments are the texts themselves instead of patterns.
     """
 
     verdict: Verdict

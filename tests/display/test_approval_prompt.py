@@ -67,7 +67,7 @@ def test_a_short_call_is_shown_at_once(ask: Ask, reply: str, decision: Decision)
 def test_nothing_is_cut_and_nothing_is_allowed_before_the_end_was_shown(ask: Ask, hidden: str, padding: str) -> None:
     code = hidden.format(padding)
     decision, shown, questions = ask("python", {"code": code}, *[""] * 1000)
-    assert decision == Decision(False), "Enter is not a yes"
+    assert decision == Decision(False), "Enter does not allow it"
     assert "evil()" in shown.replace("\n", "")
     assert len(questions) > 2
     assert all("more · Enter: continue" in each for each in questions[:-1])
@@ -76,7 +76,7 @@ def test_nothing_is_cut_and_nothing_is_allowed_before_the_end_was_shown(ask: Ask
     assert decision == Decision(True)
     for page in (0, pages // 2, pages - 2):
         decision, shown, questions = ask("python", {"code": code}, *[""] * page, "y", "y", "y")
-        assert decision == Decision(False, "y"), "a yes before the end allows nothing"
+        assert decision == Decision(False, "y"), "a y before the end allows nothing"
         assert len(shown.splitlines()) <= (page + 1) * ROWS
         assert len(questions) == page + 1
 

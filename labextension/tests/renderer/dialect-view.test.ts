@@ -159,7 +159,7 @@ describe('a call in a text', () => {
     const content = [{ type: 'text', text: '[image 1, 3×2]' }, image];
     const result = { type: 'tool_result', tool_use_id: head.id, content };
     apply(...live, ['open', 2, { ...result, content: '' }], ['close', 2, { block: result }]);
-    apply(['tool', head.id, { state: 'done', seconds: 0.1 }]);
+    apply(['tool', 1, { state: 'done', seconds: 0.1 }]);
     expect(turn.el.querySelectorAll('.mm-tool img')).toHaveLength(1);
     const record = partialRecord(turn.state, 1, 'note')!;
     const sent = [{ type: 'text', text: 'look returned:\n[image 1, 3×2]' }, image];
