@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mm_magics.errors import ToolError
 from mm_magics.tools.builtin.paths import confined
@@ -16,12 +16,21 @@ MAX_DIFF = 200_000
 """Characters of the old and the new text together. The new text of a larger file is shown as it is."""
 
 
-def preview_write(root: Path, arguments: Mapping[str, Any]) -> dict[str, CallPart]:
-    """Return the difference to the file to show instead of its text; {} if the file is new or cannot be compared."""
+def preview_write(
+    root: Path, open_binary: Callable[[Path], BinaryIO], arguments: Mapping[str, Any]
+) -> dict[str, CallPart]:
+    """Return the difference to the file to show instead of its text; {} if the file is new or cannot be compared.
+
+    Args:
+        root: The folder of the file tools.
+        open_binary: Opens a file below it safely.
+        arguments: The arguments of the call.
+    """
     with suppress(ToolError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        file, new = confined(root, arguments["path"]), arguments["text"]
-        if file.is_file() and file.stat().st_size + len(new) <= MAX_DIFF:
-            return {"text": shown_part("change of the file", "diff", difference(file.read_bytes().decode(), new))}
+        with open_binary(confined(root, arguments["path"])) as file:
+            old, new = file.read(MAX_DIFF + 1), arguments["text"]
+        if len(old) + len(new) <= MAX_DIFF:
+            return {"text": shown_part("change of the file", "diff", difference(old.decode(), new))}
     return {}
 
 

@@ -55,7 +55,10 @@ def file_tools(folder: Path) -> list[Tool]:
     return [
         builtin_tool(read_file, root, risk=READ_RISK),
         builtin_tool(list_files, root, risk=LIST_RISK),
-        replace(builtin_tool(write_file, root, risk=WRITE_RISK, asks=True), preview=partial(preview_write, root)),
+        replace(
+            builtin_tool(write_file, root, risk=WRITE_RISK, asks=True),
+            preview=partial(preview_write, root, partial(_open_binary, root)),
+        ),
     ]
 
 
