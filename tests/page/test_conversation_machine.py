@@ -96,6 +96,7 @@ class Conversation(ShownNotebook):
 
         def decide() -> None:
             self.page.call("settle")
+            self.page.call("wait")  # the buttons of a question wait for a moment
             if button == "crash":
                 self.page.kernel.crash()
             self.click(at, button)
