@@ -309,8 +309,18 @@ class History:
         return len(own) + shared
 
     def forget(self, turn: Turn) -> None:
-        """Forget one turn with its versions, even if its cell still shows it. The cell's next answer keeps it."""
-        self._forgotten |= {version.id for version in all_versions(turn)}
+        """Forget one turn with its versions, even if its cell still shows it. The cell's next answer keeps it.
+
+        Without a cell, nothing shows it, so nothing of it stays.
+        """
+        if turn.cell_id:
+            self._forgotten |= {version.id for version in all_versions(turn)}
+            return
+        place = turn.thread, f"turn {turn.id}"
+        if place not in self._entries:  # another version was active when it was put
+            place = next(each for each, entry in self._entries.items() if turn in entry.turns)
+        del self._entries[place]
+        self._order.remove(place[1])
 
     def fork(self, thread: str, name: str, cell_id: str | None = None) -> int:
         """Start a thread that shares the turns of another one above the cell, and return how many it shares.

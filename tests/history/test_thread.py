@@ -132,6 +132,20 @@ def test_a_turn_that_is_newer_than_the_document_is_kept(
     assert texts(history, "main") == [expected]
 
 
+@pytest.mark.parametrize("command", ["undo", "clear"])
+def test_nothing_stays_of_a_removed_turn_that_no_cell_shows(command: str) -> None:
+    history, _ = history_of(None, None, None)
+    history.use_version(history.put(turn("again", versions=[turn("before")])), 1)
+    if command == "clear":
+        assert history.clear("main") == 4
+    for each in reversed(history.turns("main")):
+        history.forget(each)
+    assert history.turns("main") == []
+    assert (vars(history)["_entries"], vars(history)["_order"]) == ({}, [])
+    history.put(turn("next"))
+    assert [each.prompt for each in history.context_turns("main", None)] == ["next"]
+
+
 def test_an_older_turn_that_the_document_does_not_contain_is_forgotten_unless_it_has_no_cell() -> None:
     history, _ = history_of("a", None, "b")
     history.follow(page())

@@ -88,8 +88,8 @@ def test_pending_cells_keep_their_turns(fresh_kernel, simulator):
     assert sent(simulator) == ["One", "Two"]
 
 
-def test_a_new_kernel_restores_the_turns_from_the_page(fresh_kernel, shared_kernel, simulator):
-    turn = output(shared_kernel.run("%%minimax\nOne", "a"))
+def test_a_new_kernel_restores_the_turns_from_the_page(fresh_kernel, kernel, simulator):
+    turn = output(kernel.run("%%minimax\nOne", "a"))
     page = {"a": cell("One", turn), "b": cell("Two")}
     front_end = FrontEnd(fresh_kernel)
     front_end.describe(page, ["b"])

@@ -1,31 +1,42 @@
-"""An MCP server whose tools are what the file in its first argument says: a JSON list of names and descriptions."""
+"""An MCP server whose tools are what the file in its first argument says: a JSON list of names and descriptions.
+
+It uses no SDK: it is started dozens of times, and the SDK takes a second to import.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-import anyio
-import mcp_types as types
-from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
+CAMEL_CASE = {"input_schema": "inputSchema"}
 
 
-async def listed(_context, _params):
-    tools = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    return types.ListToolsResult(tools=[types.Tool(**{"input_schema": {"type": "object"}, **each}) for each in tools])
+def answer(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
+    match method:
+        case "initialize":
+            info = {"name": "changing", "version": "1"}
+            return {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": info}
+        case "tools/list":
+            tools = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+            named = [{CAMEL_CASE.get(key, key): value for key, value in tool.items()} for tool in tools]
+            return {"tools": [{"inputSchema": {"type": "object"}, **each} for each in named]}
+        case "tools/call":
+            return {"content": [{"type": "text", "text": f"ran {params['name']}"}]}
+    return None
 
 
-async def called(_context, params):
-    return types.CallToolResult(content=[types.TextContent(text=f"ran {params.name}")])
-
-
-async def main() -> None:
-    server = Server("changing", on_list_tools=listed, on_call_tool=called)
-    async with stdio_server() as (read, write):
-        await server.run(read, write, server.create_initialization_options())
+def main() -> None:
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "id" not in request:
+            continue
+        result = answer(request["method"], request.get("params", {}))
+        unknown = {"error": {"code": -32601, "message": "no such method"}}
+        reply = {"jsonrpc": "2.0", "id": request["id"], **(unknown if result is None else {"result": result})}
+        print(json.dumps(reply), flush=True)
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    main()
