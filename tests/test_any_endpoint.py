@@ -17,6 +17,8 @@ from mm_magics.turn.answer import SURROGATES_NOTE
 from tests.recorder import EVENTS, Recorder, sse
 from tests.turns import broken_rules
 
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
+
 HALF = "half \ud83d"
 
 

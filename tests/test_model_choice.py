@@ -26,6 +26,8 @@ from mm_magics.ipython import commands
 from mm_magics.simulator import Simulator
 from tests.turns import broken_rules
 
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
+
 TODAY = ["MiniMax-M3.1-Flash", "MiniMax-M3", "MiniMax-M2.1", "MiniMax-M2"]
 NOTE = "MiniMax-M2.7 is no longer offered here. MiniMax-M3.1-Flash answered; choose with %minimax model NAME."
 

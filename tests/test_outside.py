@@ -47,7 +47,7 @@ from tests.display.html import dangers
 from tests.endpoint.test_sse import split
 from tests.outside import DESCRIPTIONS, JSON, NOTEBOOKS, STREAMS, TEXT, mutated, records
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.slow, pytest.mark.traced]
 
 FEWER = settings(max_examples=max(20, settings.default.max_examples // 10))
 """For tests that take ten times as long as the others."""

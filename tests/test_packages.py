@@ -22,6 +22,8 @@ from mm_magics.prompt.values import as_text
 from mm_magics.session import Session
 from tests.environments import PROJECT, environment
 
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
+
 URL = "http://127.0.0.1:9/anthropic"
 Install = Callable[..., None]
 

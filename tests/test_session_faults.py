@@ -17,6 +17,8 @@ from mm_magics.turn.answer import Answer
 from tests.pace import SLOWER
 from tests.turns import broken_rules
 
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
+
 SAID = "Hello, this is a short answer."
 TOOL = {"name": "lookup", "input_schema": {"type": "object", "properties": {"query": {"type": "string"}}}}
 

@@ -15,6 +15,8 @@ from mm_magics.errors import UsageError
 from mm_magics.simulator import Simulator
 from tests.batch.simulated import OK_TEMPLATE, Watched, ok_template
 
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
+
 GRACE_S = 0.3
 """On a busy machine, a request may arrive this much after it was sent."""
 BRIEFLY_WAITING = ok_template("{{ row }}", wait=0.02)

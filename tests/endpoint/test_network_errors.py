@@ -17,6 +17,8 @@ from mm_magics.session import Session
 from tests.endpoint.test_hosts import Tunnel
 from tests.recorder import Recorder
 
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
+
 FAR = "https://models.example.invalid/anthropic"
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 

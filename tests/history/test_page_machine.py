@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -18,6 +19,8 @@ from mm_magics.errors import EndpointError
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
+
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
 
 FAULTS = ("close after=3", "cut-tool-json", "overloaded", "silence after=4", "only-thinking", "old-tool-id")
 

@@ -16,6 +16,8 @@ from mm_magics.session import Session
 from tests.hostile.corpus import CASES
 from tests.recorder import Recorder, sse
 
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
+
 NAMES = (
     "content-type",
     "minimax-request-id",

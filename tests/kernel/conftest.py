@@ -19,13 +19,16 @@ from tests import forked_kernels
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that start a kernel as slow, and keep a file's tests of the shared kernel on one worker."""
+    """Mark tests that use a kernel as slow, and keep a file's tests of the shared kernel on one worker."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "fresh_kernel" in fixtures:
             item.add_marker(pytest.mark.slow)
         if "shared_kernel" in fixtures:
             item.add_marker(pytest.mark.xdist_group(f"kernel of {item.path.name}"))
+            if not item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.slow)
+                item.add_marker(pytest.mark.traced)
 
 
 @dataclass

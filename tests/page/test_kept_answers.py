@@ -13,6 +13,8 @@ from mm_magics.simulator import ScriptedAnswer, Simulator
 from tests.page.bridge import Page
 from tests.page.shown_notebook import LOAD
 
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
+
 SOURCES = [LOAD, "1 / 0", "%%minimax\nFirst.", "x = 1", "%%minimax\nSecond."]
 PROMPTS = (2, 4)
 REFUSED = ["%%minimax --no-such-flag\nFirst.", "%%minimax\n{{ undefined }}", "%%minimax\nFirst.\n%%minimax\nAgain."]

@@ -15,6 +15,8 @@ from mm_magics.tools.mcp.servers import MCPServers
 from mm_magics.tools.tool import Tool, ToolCall
 from tests.tools.mcp.conftest import HERE
 
+pytestmark = [pytest.mark.slow, pytest.mark.traced]
+
 READ = {"name": "read", "description": "Read a file."}
 WIPE = {"name": "wipe", "description": "Wipe everything."}
 
