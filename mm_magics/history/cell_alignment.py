@@ -105,3 +105,16 @@ class _Alignment:
 
 def _contents(cell: Cell) -> tuple[str, str]:
     return cell.kind, cell.source
+
+
+def merged_order(document: list[str], before: list[str]) -> list[str]:
+    """Return the document's order of keys; one that it does not contain stays after the key that came before it.
+
+    >>> merged_order(["a", "c"], ["a", "b", "c", "d"])
+    ['a', 'b', 'c', 'd']
+    """
+    order = list(document)
+    for number, key in enumerate(before):
+        if key not in order:
+            order.insert(order.index(before[number - 1]) + 1 if number else 0, key)
+    return order

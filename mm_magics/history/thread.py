@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from mm_magics.config import MAX_VERSIONS
 from mm_magics.errors import UsageError
+from mm_magics.history.cell_alignment import merged_order
 from mm_magics.history.context_messages import Context, ContextHash, answered, request_digest
 from mm_magics.history.edits import is_edited
 from mm_magics.history.notebook import Document
@@ -316,11 +317,9 @@ class History:
         if turn.cell_id:
             self._forgotten |= {version.id for version in all_versions(turn)}
             return
-        place = turn.thread, f"turn {turn.id}"
-        if place not in self._entries:  # another version was active when it was put
-            place = next(each for each, entry in self._entries.items() if turn in entry.turns)
-        del self._entries[place]
-        self._order.remove(place[1])
+        for place in [each for each, entry in self._entries.items() if any(own.id == turn.id for own in entry.turns)]:
+            del self._entries[place]
+            self._order.remove(place[1])
 
     def fork(self, thread: str, name: str, cell_id: str | None = None) -> int:
         """Start a thread that shares the turns of another one above the cell, and return how many it shares.
@@ -345,7 +344,7 @@ class History:
         `moved` are the cells that have another id in the document, by the id that the history has for them.
         """
         self.rename(moved or {})
-        self._order = _merged([cell.id for cell in document.cells], self._order)
+        self._order = merged_order([cell.id for cell in document.cells], self._order)
         self.has_document = True
         self.uncertain = frozenset()
         saved: dict[tuple[str, str], list[Turn]] = {}
@@ -395,12 +394,3 @@ class History:
         shown, chosen = self._pinned.get(place, ("", ""))
         numbers = (number for number, version in enumerate(all_versions(turn), 1) if version.id == chosen)
         return use_version(turn, next(numbers, version_number(turn))) if turn.id == shown else turn
-
-
-def _merged(document: list[str], before: list[str]) -> list[str]:
-    """Return the document's order; a key that it does not contain stays after the key that came before it."""
-    order = list(document)
-    for number, key in enumerate(before):
-        if key not in order:
-            order.insert(order.index(before[number - 1]) + 1 if number else 0, key)
-    return order
