@@ -39,7 +39,8 @@ test-fast: $(VENV)/.installed ## the suite without the browser, wheel and slow t
 .PHONY: coverage
 coverage: $(VENV)/.installed ## test-fast and the tests marked traced; fails below 95% of lines or 90% of branches
 	coverage erase
-	coverage run -m pytest -n 2 --dist loadgroup -m "(not slow or traced) and not browser and not wheel" $(PYTEST_ARGS)
+	coverage run -m pytest -n 2 --dist loadgroup -m "not slow and not browser and not wheel" $(PYTEST_ARGS)
+	coverage run -m pytest -n 2 --dist loadgroup -m "slow and traced and not browser and not wheel" $(PYTEST_ARGS)
 	tools/coverage
 
 .PHONY: audit
