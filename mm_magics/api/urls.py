@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import IPv6Address
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """The same hosts, as the HTTP library names those that it connects to without a proxy."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.ASCII)
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 
 
 @dataclass(frozen=True)
@@ -126,20 +126,21 @@ def httpx_options(url: HttpURL) -> dict[str, Any]:
 
 def _ascii_host(host: str) -> str:
     """The host as it is looked up and named in certificates. Raises `ValueError` if it could be read in two ways."""
-    if ":" in host:
-        try:
-            return str(IPv6Address(host)) if "%" not in host else _invalid(host)
-        except AddressValueError:
-            return _invalid(host)
-    if not host.isascii():
-        import idna
+    try:
+        if ":" in host:
+            found = str(IPv6Address(host))
+            is_valid = "%" not in found
+        else:
+            found = host if host.isascii() else _encoded(host)
+            is_valid = _HOST.fullmatch(found) is not None
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise ValueError(f"names a host that is not valid ({host[:100]})")
+    return found
 
-        try:
-            host = idna.encode(host, strict=True).decode("ascii")
-        except idna.IDNAError:
-            return _invalid(host)
-    return host if _HOST.fullmatch(host) else _invalid(host)
 
+def _encoded(host: str) -> str:
+    import idna  # its tables take long to import
 
-def _invalid(host: str) -> str:
-    raise ValueError(f"names a host that is not valid ({host[:100]})")
+    return idna.encode(host, strict=True).decode("ascii")
