@@ -19,6 +19,8 @@ from mm_magics.api.thinking import NAMES
 from mm_magics.api.urls import parse_http_url, require_encryption
 from mm_magics.errors import ConfigError
 from mm_magics.prompt.values import VALUE_LIMIT
+from mm_magics.text import visible
+from mm_magics.wording import counted
 
 DEFAULT_BASE_URL = "https://api.minimax.io/anthropic"
 SEES_LIMIT = 20_000
@@ -193,6 +195,9 @@ NOTEBOOK_SETTINGS = ("model", "system", "temperature", "top_p", "max_tokens", "t
 ENVIRONMENT = {"base_url": "ANTHROPIC_BASE_URL", "model": "MINIMAX_MODEL", "replay": "MINIMAX_REPLAY"}
 """The environment variables that change a default."""
 
+SHOWN = 300
+"""Characters of a value that are shown where many settings are."""
+
 Source = Literal["set in this kernel", "notebook", "IPython configuration", "environment", "default"]
 
 
@@ -217,6 +222,8 @@ class Settings:
         self._assigned = config.assigned
         self._configured = self._section()
         self._notebook: dict[str, Any] = {}
+        self.ignored: dict[str, str] = {}
+        """Why settings in the notebook's metadata have no effect, by name."""
         self._callbacks: list[Callable[[], None]] = []
         config.observe(self._on_change)
 
@@ -237,12 +244,22 @@ class Settings:
             return "IPython configuration"
         return "environment" if os.environ.get(ENVIRONMENT.get(name, "")) else "default"
 
-    def describe(self, name: str) -> str:
-        """Return the effective value with its source, to be shown; None is the endpoint's default."""
+    @property
+    def from_notebook(self) -> dict[str, Any]:
+        """The values that come from the notebook's metadata, by name."""
+        return {name: value for name, value in self._notebook.items() if self.source(name) == "notebook"}
+
+    def describe(self, name: str, *, complete: bool = False) -> str:
+        """Return the effective value with its source, to be shown; None is the endpoint's default.
+
+        Each of its characters is visible. It is shortened unless it must be `complete`.
+        """
         value, source = self.value(name), self.source(name)
         if value in (None, "") and source == "default":
             return "endpoint default"
-        return f"{'endpoint default' if value in (None, '') else value} ({source})"
+        text = "endpoint default" if value in (None, "") else str(value)
+        shown = text if complete or len(text) <= SHOWN else f"{text[:SHOWN]}… [{counted(len(text), 'character')}]"
+        return f"{visible(shown)} ({source})"
 
     def assign(self, name: str, value: Any) -> None:
         """Set the value for this kernel, over the notebook's. Raises `TraitError` if it is invalid."""
@@ -252,8 +269,15 @@ class Settings:
             self._notify()
 
     def follow_notebook(self, metadata: object) -> None:
-        """Use the settings of a notebook's metadata from now on; foreign and invalid ones are ignored."""
-        settings = _valid_notebook_settings(metadata)
+        """Use the settings of a notebook's metadata from now on; foreign and invalid ones are `ignored`."""
+        given: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
+        settings, self.ignored = {}, {}
+        for name in MiniMax.class_trait_names(config=True):
+            if name in given:
+                try:
+                    settings[name] = _notebook_value(name, given[name])
+                except ValueError as error:
+                    self.ignored[name] = str(error)
         if settings != self._notebook:
             self._notebook = settings
             self._notify()
@@ -274,11 +298,13 @@ class Settings:
             callback()
 
 
-def _valid_notebook_settings(metadata: object) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if isinstance(metadata, dict):
-        for name in NOTEBOOK_SETTINGS:
-            if name in metadata:
-                with suppress(TraitError):
-                    found[name] = getattr(MiniMax(**{name: metadata[name]}), name)
-    return found
+def _notebook_value(name: str, value: Any) -> Any:
+    """Return a value of the metadata as the setting has it. Raises `ValueError` with the reason if it is ignored."""
+    if name not in NOTEBOOK_SETTINGS:
+        raise ValueError("a notebook cannot set it")
+    try:
+        if not isinstance(value, bool):  # traitlets takes it for a number
+            return getattr(MiniMax(**{name: value}), name)
+    except (TraitError, OverflowError, RecursionError):
+        pass
+    raise ValueError("its value is invalid")

@@ -16,13 +16,14 @@ from typing import Literal
 from mm_magics import packages
 from mm_magics.api.messages import blocks, problems
 from mm_magics.api.models import CATALOGUE, nearest, substitute
-from mm_magics.config import checked_base_url
+from mm_magics.config import Settings, checked_base_url
 from mm_magics.errors import MiniMaxError
 from mm_magics.history import jupytext
 from mm_magics.history.context_messages import context_messages
 from mm_magics.history.notebook import current_path
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
+from mm_magics.text import visible
 from mm_magics.wording import counted
 
 SHOWN = ("anthropic", "anywidget", "ipython")
@@ -66,6 +67,7 @@ def examine(session: Session, front_end: str, missing: str = "", hint: str = "")
     yield _widget()
     yield from _endpoint(session)
     yield from _notebook(session)
+    yield from _notebook_settings(session.settings)
     for thread, turns in session.history.threads().items():
         yield _thread(thread, turns)
 
@@ -96,7 +98,7 @@ def _widget() -> Finding:
 def _endpoint(session: Session) -> Iterator[Finding]:
     try:
         base_url = checked_base_url(session.settings.value("base_url"))
-        yield Finding("base URL", True, base_url)
+        yield Finding("base URL", True, f"{base_url} ({session.settings.source('base_url')})")
         key = session.keys.find(base_url)
         yield Finding("key", True, f"from {key.source}, for {key.host}")
         offered = session.models.learn(session.client())
@@ -108,15 +110,15 @@ def _endpoint(session: Session) -> Iterator[Finding]:
 
 
 def _model(session: Session, offered: Mapping[str, str]) -> Finding:
-    name = session.settings.value("model")
+    name, source = session.settings.value("model"), session.settings.source("model")
     if name in offered or (not offered and name in CATALOGUE):
-        return Finding("model", True, name)
-    if session.settings.source("model") == "default" and (instead := substitute(offered)):
+        return Finding("model", True, session.settings.describe("model"))
+    if source == "default" and (instead := substitute(offered)):
         detail = f"{name}, the default, is not offered by the endpoint: {instead} answers"
         return Finding("model", None, detail, "Choose one with %minimax model NAME.")
     similar = nearest(name, offered)
     hint = f"Did you mean {similar}?" if similar else "%minimax models lists the models."
-    return Finding("model", False, f"{name} is not offered by the endpoint.", hint)
+    return Finding("model", False, f"{visible(name)} is not offered by the endpoint ({source}).", hint)
 
 
 def _notebook(session: Session) -> Iterator[Finding]:
@@ -134,6 +136,14 @@ def _notebook(session: Session) -> Iterator[Finding]:
     if path is not None and jupytext.splits_prompts(path.with_suffix(".py")):
         problem = f"jupytext saves the prompts as code in {path.with_suffix('.py').name}; a line # %% splits a prompt."
         yield Finding("jupytext", None, problem, 'Set custom_cell_magics = "minimax" in jupytext.toml.')
+
+
+def _notebook_settings(settings: Settings) -> Iterator[Finding]:
+    """Show what the notebook's metadata sets, and what has no effect in it."""
+    for name in settings.from_notebook:
+        yield Finding("setting", None, f"{name}: {settings.describe(name)}")
+    for name, reason in settings.ignored.items():
+        yield Finding("setting", None, f"{name} in the notebook's metadata is ignored: {reason}")
 
 
 def _thread(name: str, turns: list[Turn]) -> Finding:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -48,6 +48,7 @@ from mm_magics.turn.request_fields import (
     user_message,
     valid_context,
 )
+from mm_magics.turn.setting_notes import SettingNotes
 from mm_magics.wording import counted
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Session:
         self._restored = 0
         self.cells = CellMatcher()
         self._notes = PlaceNotes(self.history, self.cells)
+        self._setting_notes = SettingNotes(self.settings)
         self._client: Client | None = None
         self._running = threading.Event()
         if api_key is not None:
@@ -141,6 +143,7 @@ class Session:
         self.history.max_versions = self.settings.value("max_versions")
         default_model = "" if "model" in flags or self.settings.source("model") != "default" else DEFAULT_MODEL
         model = self.effective_model(flags.get("model"))
+        turn_notes, report_settings = self._setting_notes.of(flags)
         chosen = {name: flags.pop(name, self.settings.value(name)) for name in PROMPT_SETTINGS}
         schema = flags.pop("schema", None)
         output_schema = None if schema is None else _output_schema_of(schema)
@@ -171,6 +174,8 @@ class Session:
                 replaced=is_replaced or fields.is_replaced,
                 max_cost=chosen["max_cost"],
                 own_price=own_price(self.settings.value("prices"), model),
+                turn_notes=turn_notes,
+                on_begin=(partial(self._notes.report_edits, turns), report_settings),
             )
 
         notes: list[str] = []
@@ -232,7 +237,6 @@ class Session:
             raise UsageError("A tool cannot use the session that called it.", "Create another Session in the tool.")
         if not isinstance(prompt, PreparedPrompt):
             prompt = self.prepare(prompt, **flags)
-        self._notes.report_edits(prompt.context_turns)
         sources = self.settings.value("replay_from")
         if prompt.replay != "off" and (turn := find_recorded(prompt, self.history, self._recordings, sources)):
             return ReplayedAnswer(prompt, turn, self.history, self.ledger)
@@ -246,8 +250,7 @@ class Session:
         call = lambda body: Call(client.message_reader(body), timeout, max_seconds, stop)  # noqa: E731
         prompt = replace(prompt, notes=[*self._restored_note(), *prompt.notes])
         after_refusal = lambda sent, error: self.models.after_refusal(sent, error, client, stop)  # noqa: E731
-        endpoint = origin_of(client.base_url)
-        return Answer(prompt, call, self.history, stop, self.ledger, endpoint, after_refusal)
+        return Answer(prompt, call, self.history, stop, self.ledger, origin_of(client.base_url), after_refusal)
 
     def ask(
         self,
@@ -328,6 +331,7 @@ class Session:
         missing.ipynb does not exist.
         """
         self.notebook = NotebookFile(path)
+        self._setting_notes = SettingNotes(self.settings)
 
     def receive(self, description: Mapping[str, Any] | Document | NotebookError) -> None:
         """Use the front end's live notebook model instead of the file on disk.
@@ -369,11 +373,11 @@ class Session:
         key = self.keys.find(base_url)
         options = (base_url, key, timeout or self.settings.value("timeout"), self.settings.value("max_retries"))
         old = self._client
-        if old is None or (old.base_url, old.key, old.timeout, old.max_retries) != options:
-            if old is not None:
-                old.close()
-            self._client = Client(base_url, key, timeout=options[2], max_retries=options[3])
-        assert self._client is not None
+        if old is not None and (old.base_url, old.key, old.timeout, old.max_retries) == options:
+            return old
+        if old is not None:
+            old.close()
+        self._client = Client(base_url, key, timeout=options[2], max_retries=options[3])
         return self._client
 
     def close(self) -> None:

@@ -1,11 +1,25 @@
-"""Text from models, tools and programs: escape sequences, surrogates, code fences and one-line excerpts."""
+"""Text from models, tools and programs: invisible characters, surrogates, code fences and one-line excerpts."""
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
+from collections.abc import Iterator
 from typing import TypeVar
 
+MAX_BLANKS = 80
+"""A longer run of spaces and tabs is counted instead of shown."""
+MAX_EMPTY_LINES = 10
+"""A longer run of lines without a visible character is counted instead of shown."""
+MAX_MARKS = 2
+"""Combining marks after one character; further ones would cover other text."""
+
+_LOOKS_EMPTY = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+"""Letters and marks without a shape."""
+_PLAIN = re.compile(r"[\n\t -~]*")
+_BLANKS = re.compile(rf"[ \t]{{{MAX_BLANKS + 1},}}")
+_EMPTY_LINES = re.compile(rf"(?<=\n)(?:[ \t]*\n){{{MAX_EMPTY_LINES + 1},}}")
 T = TypeVar("T")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b")
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -49,6 +63,39 @@ def _symbol(match: re.Match[str]) -> str:
     return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else f"[U+{code:04X}]"
 
 
+def visible(text: str) -> str:
+    r"""Return the text such that a reader sees each character of it, or its name.
+
+    >>> visible("a\u202eb\u200b"), visible("a" + " " * 200 + "b")
+    ('a[U+202E]b[U+200B]', 'a[200 blanks]b')
+    """
+    if not _PLAIN.fullmatch(text):
+        text = "".join(_visible_characters(text))
+    text = _BLANKS.sub(lambda found: f"[{len(found[0]):,} blanks]", text)
+    return _EMPTY_LINES.sub(lambda found: f"[{found[0].count(chr(10)):,} empty lines]\n", text)
+
+
+def _visible_characters(text: str) -> Iterator[str]:
+    marks = 0
+    for char in text:
+        if "\x20" <= char <= "\x7e" or char in "\n\t":
+            marks = 0
+            yield char
+            continue
+        category = unicodedata.category(char)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if category == "Cc":
+            yield chr(0x2400 + ord(char)) if char < "\x20" else "\u2421" if char == "\x7f" else _name(char)
+        elif category[0] in "CZ" or marks > MAX_MARKS or char in _LOOKS_EMPTY or "\ufe00" <= char <= "\ufe0f":
+            yield _name(char)
+        else:
+            yield char
+
+
+def _name(char: str) -> str:
+    return f"[U+{ord(char):04X}]"
+
+
 def fenced_code(text: str, *, indented: bool = False) -> list[str]:
     r"""Return the contents of the text's Markdown code fences, in order.
 
@@ -75,6 +122,18 @@ def excerpt(text: str, limit: int) -> str:
     """
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def quoted(text: str, limit: int = 60) -> str:
+    r"""Return a text from outside in quotation marks, on one line, with its length if it is shortened.
+
+    >>> print(quoted('Say "hi".'), quoted("Be\n\u200bbrief, and polite.", 10))
+    "Say \"hi\"." "Be [U+200…" (22 characters)
+    """
+    line = " ".join(visible(text[: 10 * limit]).split())
+    if len(line) <= limit and len(text) <= 10 * limit:
+        return json.dumps(line, ensure_ascii=False)
+    return f"{json.dumps(line[: limit - 1] + '…', ensure_ascii=False)} ({len(text):,} characters)"
 
 
 def join_surrogates(text: str) -> str:

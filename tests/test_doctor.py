@@ -26,7 +26,7 @@ def test_without_problems_the_doctor_says_so(session: Session, endpoint: Simulat
     findings = {subject: each for subject, each in findings.items() if subject not in INSTALLED}
     assert [each for each in findings.values() if each.ok is False] == []
     assert findings["endpoint"].detail == "reachable, offers 11 models"
-    assert findings["model"].detail == "MiniMax-M2.7"
+    assert findings["model"].detail == "MiniMax-M2.7 (default)"
     assert findings["key"].detail == "from api_key, for " + endpoint.base_url.split("/")[2]
     assert findings["thread main"].detail == "1 turn, valid"
     assert findings["front end"].detail == "a test"

@@ -260,9 +260,19 @@ export interface OneTimeSettings {
   readonly replay?: 'off';
 }
 
+/** A setting as the next prompt cell uses it, unless a flag replaces it. */
+export interface EffectiveSetting {
+  /** The value and where it comes from, such as `main (default)`. */
+  readonly shown: string;
+  readonly source:
+    'set in this kernel' | 'notebook' | 'IPython configuration' | 'environment' | 'default';
+}
+
 export interface DocumentAnswer {
   /** The names of the models that the endpoint offers, once the kernel knows them. */
   readonly models?: readonly string[];
+  /** The settings that a notebook can have, by name. */
+  readonly settings?: Readonly<Record<string, EffectiveSetting>>;
   /** The outputs of answers that ended while no page was open, or whose active version changed, by cell id. */
   readonly outputs?: Readonly<Record<string, CellOutput>>;
   /** The marks of all turns that have any, by cell id and turn id. */

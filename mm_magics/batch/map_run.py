@@ -35,6 +35,7 @@ class MapRun:
     """
 
     def __init__(self, job: MapJob, history: History, stop: threading.Event) -> None:
+        job.prompt.begin()
         self.prompt = job.prompt
         self.result: MapResult | None = None
         self.notes = job.prompt.notes

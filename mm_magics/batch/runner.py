@@ -105,6 +105,7 @@ class RowRunner:
                 self.results.notes.append(OTHER_OWNER.format(path=self.job.store, owner=owner))
             self._store.close()
             prompt = self.job.prompt
+            self.results.notes[:0] = prompt.turn_notes
             if prompt.instead_of and self.results.done > len(self.results.errors):
                 self.results.notes.append(model_note(prompt.instead_of, prompt.model))
             self.results.seconds = time.monotonic() - self._began

@@ -12,8 +12,8 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from mm_magics.display.ipykernel_compat import current_request
+from mm_magics.text import visible
 from mm_magics.tools.approval import Decision, Question, deny_all, question_about
-from mm_magics.tools.call_text import visible
 from mm_magics.tools.tool import ToolCall
 from mm_magics.wording import counted
 

@@ -54,8 +54,9 @@ from mm_magics.events import (
 from mm_magics.history.exact_json import exact_texts
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.interrupts import StoppedError
+from mm_magics.text import visible
 from mm_magics.tools.approval import Decision, Question, question_about
-from mm_magics.tools.call_text import call_hash, visible
+from mm_magics.tools.call_text import call_hash
 from mm_magics.tools.tool import ToolCall
 
 FLUSHES_PER_S = 28

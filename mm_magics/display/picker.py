@@ -6,7 +6,7 @@ Controls and settings are bound in both directions. The picker asks the endpoint
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from html import escape
 from typing import Any
 
@@ -15,14 +15,24 @@ from traitlets import TraitError
 
 from mm_magics.api.models import CATALOGUE, Model, marks, model
 from mm_magics.api.thinking import choices
-from mm_magics.config import MiniMax, Settings
+from mm_magics.config import MiniMax, Settings, Source
 from mm_magics.display.offered_models import learn_models, offered_models
 from mm_magics.errors import MiniMaxError
 from mm_magics.session import Session
-from mm_magics.text import escape_controls
+from mm_magics.text import visible
 from mm_magics.tools.resolve import resolve_tools
 from mm_magics.tools.tool import Tool, ToolCall
 from mm_magics.wording import counted
+
+CONTROLS = ("model", "system", "temperature", "top_p", "max_tokens", "thinking", "thread", "tools")
+"""The settings that have a control."""
+
+SOURCES: Mapping[Source, str] = {
+    "set in this kernel": "this kernel",
+    "notebook": "the notebook's metadata",
+    "IPython configuration": "the IPython configuration",
+    "environment": "the environment",
+}
 
 ENDPOINT_DEFAULT = 0.0
 """The value of a number control that stands for None: the endpoint default."""
@@ -76,7 +86,7 @@ def make_picker(session: Session) -> ipywidgets.VBox:
             _bind(session.settings, name, control)
 
     def update_description() -> None:
-        description.value = f"<div role='status'>{escape(escape_controls(describe_next_prompt(session)))}</div>"
+        description.value = f"<div role='status'>{escape(visible(describe_next_prompt(session)))}</div>"
 
     session.settings.observe(update_description)
     update_description()
@@ -91,9 +101,16 @@ def describe_next_prompt(session: Session) -> str:
     turns, offered = counted(len(session.history.turns(thread)), "turn"), offered_models(session)
     return (
         f"The next prompt goes to {describe_model(model(name), offered)}. Thread {thread}: {turns} so far. "
+        f"{_describe_sources(session.settings)} "
         f"0 for temperature or top_p means the endpoint default. {_describe_tools(session)} "
         f"{_describe_models(offered)}"
     ).strip()
+
+
+def _describe_sources(settings: Settings) -> str:
+    """Say where the values in the controls come from, other than the defaults."""
+    names = {source: [name for name in CONTROLS if settings.source(name) == source] for source in SOURCES}
+    return " ".join(f"From {SOURCES[source]}: {', '.join(found)}." for source, found in names.items() if found)
 
 
 def _describe_models(offered: Collection[str] | None) -> str:
@@ -179,6 +196,7 @@ def _bind_thinking(settings: Settings, control: Any) -> None:
 
 def _bind(settings: Settings, name: str, control: Any) -> None:
     """Bind one control to one setting. If the setting rejects a value, the control is reset."""
+    is_following = False
 
     def control_value(value: Any) -> Any:
         if isinstance(control, ipywidgets.BoundedFloatText):
@@ -186,14 +204,17 @@ def _bind(settings: Settings, name: str, control: Any) -> None:
         return "" if value is None else value
 
     def to_control() -> None:
+        nonlocal is_following
+        is_following = True  # a control has its own limits, and may show another value
         control.value = control_value(settings.value(name))
+        is_following = False
 
     def to_setting(change: dict[str, Any]) -> None:
+        if is_following:
+            return
         value = change["new"]
         if value in ("", ENDPOINT_DEFAULT) and MiniMax.class_traits()[name].allow_none:
             value = None
-        if value == settings.value(name):  # the control shows a value that was assigned elsewhere
-            return
         try:
             settings.assign(name, value)
         except TraitError:

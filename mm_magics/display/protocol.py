@@ -256,7 +256,13 @@ def one_time_settings(description: Mapping[str, Any]) -> dict[str, OneTimeSettin
     return found
 
 
+class EffectiveSetting(TypedDict):
+    shown: str
+    source: Literal["set in this kernel", "notebook", "IPython configuration", "environment", "default"]
+
+
 class DocumentAnswer(TypedDict, total=False):
     models: Sequence[str]
+    settings: Mapping[str, EffectiveSetting]
     outputs: Mapping[str, CellOutput]
     marks: Mapping[str, Mapping[str, Sequence[Mark]]]

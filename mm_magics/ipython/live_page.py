@@ -12,8 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from mm_magics.config import NOTEBOOK_SETTINGS, Settings
 from mm_magics.display.offered_models import learn_models, offered_models
-from mm_magics.display.protocol import CellOutput, DocumentAnswer, Mark, OneTimeSettings, one_time_settings
+from mm_magics.display.protocol import (
+    CellOutput,
+    DocumentAnswer,
+    EffectiveSetting,
+    Mark,
+    OneTimeSettings,
+    one_time_settings,
+)
 from mm_magics.errors import RecordError
 from mm_magics.history.cell_alignment import renamed_ids
 from mm_magics.history.notebook import LiveNotebook
@@ -47,6 +55,7 @@ class LivePage:
         self._sent_marks: dict[Send, Marks] = {}
         """The marks that each page shows."""
         self._sent_models: dict[Send, list[str]] = {}
+        self._sent_settings: dict[Send, Mapping[str, EffectiveSetting]] = {}
         self._outputs: dict[str, list[_Output]] = {}
         self._replayed: set[tuple[str, str]] = set()
         self._once: dict[str, OneTimeSettings] = {}
@@ -109,7 +118,7 @@ class LivePage:
         self._send({"outputs": {turn.cell_id: _joined(outputs)}})
 
     def send_marks(self) -> None:
-        """Send the marks of all turns, and the models that the endpoint offers, if they have changed."""
+        """Send the marks of all turns, the models on offer and the effective settings, if they have changed."""
         if self._send is None:
             return
         history = self._session.history
@@ -129,6 +138,10 @@ class LivePage:
         if models != self._sent_models.get(self._send, []):
             self._sent_models[self._send] = models
             self._send({"models": models})
+        effective = _effective_settings(self._session.settings)
+        if effective != self._sent_settings.get(self._send):
+            self._sent_settings[self._send] = effective
+            self._send({"settings": effective})
 
     def _scheduled_cells(self, description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield the id and the source of each cell that the page is about to run."""
@@ -158,6 +171,10 @@ class LivePage:
             if cell_id in order
             and any(each.ended_at > since and not _contains(cells.get(cell_id), each.turn) for each in outputs)
         }
+
+
+def _effective_settings(settings: Settings) -> Mapping[str, EffectiveSetting]:
+    return {name: {"shown": settings.describe(name), "source": settings.source(name)} for name in NOTEBOOK_SETTINGS}
 
 
 def _output(turn: Turn) -> CellOutput:

@@ -70,7 +70,7 @@ class MapCells:
         replaceable = columns if frame is data else set[str]()
         job.check(replaceable)
         if dry_run:
-            print(estimate(job))
+            print("\n".join([str(estimate(job)), *job.prompt.turn_notes]))
             return
         earlier = self._session.history.shown_turn(job.prompt.thread, cell_id)
         run = MapRun(job, self._session.history, stop)

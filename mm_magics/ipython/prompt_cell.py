@@ -247,5 +247,5 @@ def _without_data(value: Any) -> Any:
 def _show_request(prompt: PreparedPrompt) -> None:
     print(json.dumps(_without_data(prompt.body), ensure_ascii=False, indent=2))
     turns = counted(len(prompt.context_turns), "earlier turn")
-    for note in [f"Nothing was sent. The context has {turns}.", *prompt.notes]:
+    for note in [f"Nothing was sent. The context has {turns}.", *prompt.turn_notes, *prompt.notes]:
         print(note)

@@ -76,7 +76,9 @@ def show_turn(
         with interrupts.deferred():
             turn = stream.close()
             if not stream.has_content and earlier is not None:
-                turn, notes = earlier, [*notes, "No response was received this time; this is the earlier answer."]
+                turn = earlier
+                nothing = "No response was received this time; this is the earlier answer."
+                notes = [*stream.prompt.turn_notes, *notes, nothing]
             output = partial(_output, turn, notes, answer_format, quiet)
             _finish(view, shell, output())
             if failure is not None and turn.error and not quiet:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from mm_magics.text import visible
 from mm_magics.wording import counted
 
 CODE_ARGUMENTS: Mapping[str, str] = {"code": "python", "source": "python", "command": "bash", "sql": "sql"}
@@ -27,19 +26,6 @@ FILE_LANGUAGES: Mapping[str, str] = {"py": "python", "sh": "bash", "json": "json
     "r": "r",
 }
 """The languages of the files that `write_file` writes, by the end of their name."""
-
-MAX_BLANKS = 80
-"""A longer run of spaces and tabs is counted instead of shown."""
-MAX_EMPTY_LINES = 10
-"""A longer run of lines without a visible character is counted instead of shown."""
-MAX_MARKS = 2
-"""Combining marks after one character; further ones would cover other text."""
-
-_LOOKS_EMPTY = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
-"""Letters and marks without a shape."""
-_PLAIN = re.compile(r"[\n\t -~]*")
-_BLANKS = re.compile(rf"[ \t]{{{MAX_BLANKS + 1},}}")
-_EMPTY_LINES = re.compile(rf"(?<=\n)(?:[ \t]*\n){{{MAX_EMPTY_LINES + 1},}}")
 
 
 class CallPart(NamedTuple):
@@ -86,39 +72,6 @@ def call_hash(name: str, arguments: Mapping[str, Any]) -> str:
 def json_text(value: Any) -> str:
     """Return a JSON value as indented text with sorted names."""
     return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
-
-
-def visible(text: str) -> str:
-    r"""Return the text such that a reader sees each character of it, or its name.
-
-    >>> visible("a\u202eb\u200b"), visible("a" + " " * 200 + "b")
-    ('a[U+202E]b[U+200B]', 'a[200 blanks]b')
-    """
-    if not _PLAIN.fullmatch(text):
-        text = "".join(_visible_characters(text))
-    text = _BLANKS.sub(lambda found: f"[{len(found[0]):,} blanks]", text)
-    return _EMPTY_LINES.sub(lambda found: f"[{found[0].count(chr(10)):,} empty lines]\n", text)
-
-
-def _visible_characters(text: str) -> Iterator[str]:
-    marks = 0
-    for char in text:
-        if "\x20" <= char <= "\x7e" or char in "\n\t":
-            marks = 0
-            yield char
-            continue
-        category = unicodedata.category(char)
-        marks = marks + 1 if category in ("Mn", "Me") else 0
-        if category == "Cc":
-            yield chr(0x2400 + ord(char)) if char < "\x20" else "\u2421" if char == "\x7f" else _name(char)
-        elif category[0] in "CZ" or marks > MAX_MARKS or char in _LOOKS_EMPTY or "\ufe00" <= char <= "\ufe0f":
-            yield _name(char)
-        else:
-            yield char
-
-
-def _name(char: str) -> str:
-    return f"[U+{ord(char):04X}]"
 
 
 def _is_code(tool: str, argument: str, value: Any) -> bool:

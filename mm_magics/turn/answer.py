@@ -81,6 +81,7 @@ class Answer:
         endpoint: str = "",
         after_refusal: AfterRefusal = lambda _prompt, _error: None,
     ) -> None:
+        prompt.begin()
         self.prompt = prompt
         self.notes = prompt.notes
         self.turn: Turn | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -63,7 +63,8 @@ class PreparedPrompt:
     """A prompt that is ready to send, as `Session.prepare` returns it.
 
     `message` is the new user message; `context_turns` are the earlier turns that are sent with it; `toolbox` is what
-    the model may call, if anything. `timeout` is in seconds. `notes` are for the user; the turn does not keep them.
+    the model may call, if anything. `timeout` is in seconds. `notes` are for the user; the turn does not keep them, but
+    `turn_notes`. `on_begin` is called when the turn begins that shows the notes.
     `replaced` says whether lone surrogates were replaced in the request. `default_model` is the default, "" if somebody
     chose a model; `for_model` prepares the prompt for another one. `own_price` is the price that the user set for the
     model; `max_cost` is in US dollars.
@@ -82,6 +83,13 @@ class PreparedPrompt:
     replaced: bool = False
     max_cost: float | None = None
     own_price: Price | None = None
+    turn_notes: Sequence[str] = ()
+    on_begin: Sequence[Callable[[], None]] = field(default=(), repr=False, compare=False)
+
+    def begin(self) -> None:
+        """Remember what the notes of this prompt report: its turn begins, and shows them."""
+        for each in self.on_begin:
+            each()
 
     @property
     def price(self) -> Price | None:
@@ -135,14 +143,23 @@ class PreparedPrompt:
     def cell_id(self) -> str | None:
         return self.position.cell_id
 
-    def turn(self, status: Status, messages: list[Message], responses: list[dict[str, Any]], **fields: Any) -> Turn:
+    def turn(
+        self,
+        status: Status,
+        messages: list[Message],
+        responses: list[dict[str, Any]],
+        *,
+        notes: Sequence[str] = (),
+        **fields: Any,
+    ) -> Turn:
         """Return the turn that this prompt became.
 
         Args:
             status: How the turn ended.
             messages: All messages of the turn, `self.message` first.
             responses: One entry per model call, as `Turn.responses` describes them.
-            fields: Other fields of `Turn`: `id`, `created`, `error`, `endpoint`, `notes`.
+            notes: The notes of the turn, besides `turn_notes`.
+            fields: Other fields of `Turn`: `id`, `created`, `error`, `endpoint`.
         """
         request, position = self.request, self.position
         return Turn(
@@ -158,6 +175,7 @@ class PreparedPrompt:
             status=status,
             messages=messages,
             responses=responses,
+            notes=list(dict.fromkeys([*self.turn_notes, *notes])),
             **fields,
         )
 

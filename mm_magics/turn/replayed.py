@@ -70,8 +70,9 @@ class ReplayedAnswer:
 
     def __init__(self, prompt: PreparedPrompt, turn: Turn, history: History, ledger: Ledger) -> None:
         ledger.replayed += 1
-        self.prompt = prompt
-        self.notes = prompt.notes
+        prompt.begin()
+        self.notes = [*(note for note in prompt.turn_notes if note not in turn.notes), *prompt.notes]
+        self.prompt = replace(prompt, notes=self.notes)
         at = prompt.position
         self.turn = replace(
             turn, thread=at.thread, cell_id=at.cell_id or turn.cell_id, context=at.context, base=at.base

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mm_magics.config import NOTEBOOK_SETTINGS
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.scheduled_cells import ScheduledCells
@@ -147,14 +148,35 @@ def test_each_page_receives_the_marks_that_it_does_not_show() -> None:
     stale = {"marks": {"b": {two.id: ["stale"]}}}
     first, second = kernel.sent, list[Any]()
     kernel.describe(PROMPTS, shown={"a": [one], "b": [two]}, page="first")
-    assert first == [stale]
+    assert without_settings(first) == [stale]
     kernel.sent = second
     kernel.describe(dict.fromkeys("bc", "%%minimax\nQ"), shown={"b": [two]}, page="second")
-    assert second == []
+    assert without_settings(second) == []
     kernel.sent = first
     kernel.describe({}, page="first", order=list("bc"))
     kernel.describe({}, page="first", order=list("bc"))
-    assert first == [stale, {"marks": {}}]
+    assert without_settings(first) == [stale, {"marks": {}}]
+
+
+def without_settings(sent: list[Any]) -> list[Any]:
+    return [each for each in sent if "settings" not in each]
+
+
+def test_a_page_receives_the_effective_settings_with_their_source_whenever_they_change() -> None:
+    kernel = Kernel()
+    shown: list[dict[str, str]] = []
+    for change in ({}, {"thread": "side"}, {}, {"temperature": 0.5}):
+        for name, value in change.items():
+            kernel.session.settings.assign(name, value)
+        kernel.describe({"a": LOOP})
+        shown = [
+            {name: each["shown"] for name, each in sent["settings"].items()}
+            for sent in kernel.sent
+            if "settings" in sent
+        ]
+    assert [each["thread"] for each in shown] == ["main (default)", *2 * ["side (set in this kernel)"]]
+    assert [each["temperature"] for each in shown] == [*2 * ["1.0 (default)"], "0.5 (set in this kernel)"]
+    assert set(shown[0]) == set(NOTEBOOK_SETTINGS)
 
 
 def test_a_page_receives_the_models_that_the_endpoint_offers_once_they_are_known() -> None:

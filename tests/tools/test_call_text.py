@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mm_magics.text import MAX_BLANKS, MAX_EMPTY_LINES, visible
 from mm_magics.tools.approval import question_about
 from mm_magics.tools.builtin.file_preview import MAX_DIFF
 from mm_magics.tools.builtin.files import file_tools
-from mm_magics.tools.call_text import MAX_BLANKS, MAX_EMPTY_LINES, call_hash, call_parts, visible
+from mm_magics.tools.call_text import call_hash, call_parts
 from mm_magics.tools.tool import ToolCall
 from tests.outside import JSON, TEXT
 

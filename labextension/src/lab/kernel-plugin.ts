@@ -12,11 +12,11 @@ import type { OneTimeSettings } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
 import { AnswerPlaces } from './answer-places';
 import { KeptAnswers } from './kept-answers';
+import { factsOf, receiveFacts } from './kernel-facts';
 import { KernelComms } from './kernel-comms';
 import { eachNotebook } from './open-notebooks';
 import { isCodeCell, turnOutputOf } from './prompt-cell';
 import { RunningTurns } from './running-turns';
-import { onAskOffered, setOffered } from './offered-models';
 import { TurnMarks } from './turn-marks';
 
 const commsOf = new WeakMap<Notebook, KernelComms>();
@@ -85,15 +85,16 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
     eachNotebook(tracker, (panel) => {
       const { content } = panel;
       const marks = new TurnMarks(content);
-      const comms = new KernelComms(panel, ({ outputs, marks: newMarks, models }) => {
+      const comms = new KernelComms(panel, ({ outputs, marks: newMarks, models, settings }) => {
         if (isRecord(outputs)) restoreOutputs(content, outputs);
         if (isRecord(newMarks)) marks.update(newMarks);
-        setOffered(content.model, models);
+        receiveFacts(content.model, { models, settings });
       });
       commsOf.set(content, comms);
-      onAskOffered(content.model, () => {
-        comms.askForModels();
-      });
+      if (content.model)
+        factsOf(content.model).ask = () => {
+          comms.askForModels();
+        };
       new AnswerPlaces(panel);
       new KeptAnswers(panel);
       new RunningTurns(panel);

@@ -15,7 +15,7 @@ import { injectStyle } from '../renderer/inject-style';
 import { fill } from '../renderer/strings';
 import { visible } from '../renderer/visible-characters';
 import { attachDropdown } from './dropdown';
-import { askOffered, offeredBy } from './offered-models';
+import { askForFacts, factsOf } from './kernel-facts';
 import { eachNotebook } from './open-notebooks';
 import { mentionsMiniMax } from './prompt-cell';
 
@@ -62,7 +62,7 @@ class SettingsButton extends Widget {
     injectStyle(this.panel, 'picker', style);
     attachDropdown(this.button, this.panel, () => {
       this.showForm();
-      askOffered(model, () => {
+      askForFacts(model, () => {
         if (!this.isDisposed) this.showForm();
       });
     });
@@ -83,7 +83,9 @@ class SettingsButton extends Widget {
   }
 
   private showForm(): void {
-    this.form.offer(offeredBy(this.model));
+    const { models, settings } = factsOf(this.model);
+    this.form.offer(models);
+    this.form.showEffective(settings ?? {});
     this.form.show(settingsOf(this.model));
   }
 

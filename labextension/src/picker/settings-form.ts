@@ -13,6 +13,7 @@ import {
   reset,
   format,
   thinkingChoices,
+  type EffectiveSettings,
   type Name,
   type Settings,
 } from './settings';
@@ -26,6 +27,7 @@ export class SettingsForm {
   private readonly rows: Readonly<Record<Name, Row>>;
   private readonly summary = document.createElement('div');
   private current: Settings = {};
+  private effective: EffectiveSettings = {};
 
   /** `onChange` is called with all settings after each valid change. */
   constructor(
@@ -69,6 +71,33 @@ export class SettingsForm {
     this.models.control.replaceChildren(...modelOptions(this.trans, offered));
   }
 
+  /** Show what the kernel uses: for empty fields, and where it uses another value than the notebook's. */
+  showEffective(effective: EffectiveSettings): void {
+    this.effective = effective;
+    for (const name of NAMES) {
+      const control = name === 'model' ? this.models.control : this.rows[name].control;
+      if (!(control instanceof HTMLSelectElement)) control.placeholder = this.unset(name);
+      else if (control.options[0]) control.options[0].text = this.unset(name);
+    }
+    this.updateDescriptions();
+  }
+
+  /** Return what an empty field shows. */
+  private unset(name: Name): string {
+    const found = this.effective[name];
+    const isOwn = found === undefined || found.source === 'notebook';
+    return isOwn ? this.trans.__('set by the kernel') : visible(found.shown);
+  }
+
+  /** Return what the kernel uses instead of the notebook's value, or ''. */
+  private override(name: Name): string {
+    const found = this.effective[name];
+    if (found?.source !== 'set in this kernel' || this.current[name] === undefined) return '';
+    return fill(this.trans.__('The next prompt cell uses {value}.'), {
+      value: visible(found.shown),
+    });
+  }
+
   get settings(): Settings {
     return this.current;
   }
@@ -99,11 +128,8 @@ export class SettingsForm {
     values.delete('');
     const labels = thinkingLabels(this.trans);
     const options = [...values].map((value) => new Option(labels[value] ?? value, value));
-    control.replaceChildren(new Option(this.trans.__('set by the kernel'), ''), ...options);
+    control.replaceChildren(new Option(this.unset('thinking'), ''), ...options);
     control.value = current;
-    const always = this.trans.__('{model} always thinks.');
-    this.rows.thinking.hint =
-      model?.thinking === 'always' ? fill(always, { model: model.name }) : '';
   }
 
   private footer(): HTMLElement {
@@ -150,9 +176,17 @@ export class SettingsForm {
   private updateDescriptions(): void {
     const chosen = this.models.control.value;
     const model = modelNamed(chosen);
-    this.models.hint = model ? describeModel(model, this.trans) : '';
+    for (const name of NAMES) this.rows[name].hint = this.override(name);
+    const parts = [model ? describeModel(model, this.trans) : '', this.override('model')];
+    this.models.hint = parts.filter(Boolean).join(' · ');
+    const current = modelNamed(this.current['model']);
+    if (current?.thinking === 'always' && !this.override('thinking'))
+      this.rows.thinking.hint = fill(this.trans.__('{model} always thinks.'), {
+        model: current.name,
+      });
     this.rows.model.el.hidden = chosen !== OTHER;
-    this.summary.textContent = describeSettings(this.current, this.trans);
+    const used = Object.entries(this.current).filter(([name]) => !this.override(name as Name));
+    this.summary.textContent = describeSettings(Object.fromEntries(used), this.trans);
   }
 
   private ruleOf(name: Name): string {

@@ -1,12 +1,17 @@
 // Parses and validates the settings of a notebook.
 // A value is valid if the kernel accepts it (`MiniMax` in mm_magics/config.py); the kernel ignores others. Unknown keys in
 // the metadata are left unchanged.
-import type { NotebookSettings } from '../protocol';
+import type { EffectiveSetting, NotebookSettings } from '../protocol';
 import type { Model } from '../renderer/model-catalogue';
 
 export type Name = keyof NotebookSettings;
 
 export type Settings = Readonly<Record<string, unknown>>;
+
+/** The settings as the kernel uses them, by name; a name is missing if the kernel has not sent it. */
+export type EffectiveSettings = Readonly<
+  Record<string, { readonly [Field in keyof EffectiveSetting]: string }>
+>;
 
 export const NAMES: readonly Name[] = [
   'model',

@@ -107,7 +107,7 @@ describe('the panel', () => {
     expect((document.getElementById(found!.htmlFor) as HTMLInputElement).value).toBe('0.4');
   });
 
-  it('asks the kernel which models are offered when it opens, and marks the others', async () => {
+  it('asks the kernel each time it opens, and shows the models and settings that it sends', async () => {
     const panel = openNotebook(['%%minimax']);
     const { app, tracker } = fakeApp(panel);
     await kernelPlugin.activate(app, tracker);
@@ -129,8 +129,13 @@ describe('the panel', () => {
     ]);
     expect(options.filter((text) => text.includes('MiniMax-M9'))).toHaveLength(1);
     const sent = panel.kernel.descriptions.length;
-    open();
-    expect(panel.kernel.descriptions).toHaveLength(sent);
+    open(); // a setting of the kernel may have changed
+    expect(panel.kernel.descriptions).toHaveLength(sent + 1);
+    panel.kernel.reply('mm_magics.document', {
+      settings: { thread: { shown: 'side (set in this kernel)', source: 'set in this kernel' } },
+    });
+    const placeholders = [...dialog.querySelectorAll('input')].map((each) => each.placeholder);
+    expect(placeholders).toContain('side (set in this kernel)');
   });
 
   it('closes when Tab moves the focus out of it, and not within it', async () => {

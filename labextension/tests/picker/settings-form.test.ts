@@ -83,6 +83,43 @@ describe('a field', () => {
   });
 });
 
+describe('what the kernel uses', () => {
+  const labels = { thread: 'Thread', system: 'System prompt', temperature: 'Temperature' };
+  const effective = (source: string): Record<string, { shown: string; source: string }> =>
+    Object.fromEntries(
+      Object.keys(labels).map((name) => [name, { shown: `one\u202e (${source})`, source }]),
+    );
+
+  it.each(['set in this kernel', 'IPython configuration', 'environment', 'default'])(
+    'is shown in empty fields, with its source: %s',
+    (source) => {
+      form.showEffective(effective(source));
+      for (const label of Object.values(labels))
+        expect(control(label).placeholder).toBe(`one[U+202E] (${source})`);
+      const both = { shown: `M (${source})`, source };
+      form.showEffective({ model: both, thinking: both });
+      for (const label of ['Model', 'Thinking'])
+        expect(control(label).options[0]!.text).toBe(`M (${source})`);
+    },
+  );
+
+  it('instead of the value of the notebook is shown below it, and the summary leaves that value out', () => {
+    form.show({ thread: 'x', temperature: 0.4, model: 'MiniMax-M2', thinking: 'off' });
+    const kernel = { shown: 'mine (set in this kernel)', source: 'set in this kernel' };
+    form.showEffective({ thread: kernel, model: kernel, thinking: kernel });
+    for (const label of ['Thread', 'Model', 'Thinking'])
+      expect(descriptionOf(label)).toContain('mine (set in this kernel)');
+    expect(summary()).toBe('The next prompt cell uses temperature 0.4.');
+  });
+
+  it('is the value of the notebook if nothing replaces it', () => {
+    form.show({ thread: 'x' });
+    form.showEffective({ thread: { shown: 'x (notebook)', source: 'notebook' } });
+    expect(descriptionOf('Thread')).toBe('');
+    expect(summary()).toBe('The next prompt cell uses thread x.');
+  });
+});
+
 describe('the settings', () => {
   it('are shown in every field', () => {
     const settings = {

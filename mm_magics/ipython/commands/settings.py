@@ -12,7 +12,7 @@ from traitlets import TraitError
 
 from mm_magics.api import models as catalogue
 from mm_magics.api.models import CATALOGUE, RETIREMENT_SOURCE, Model, Price, own_price
-from mm_magics.config import checked_base_url
+from mm_magics.config import SHOWN, checked_base_url
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, ConfigError, MiniMaxError
 from mm_magics.ipython.commands.command import Context
@@ -94,7 +94,7 @@ def system(context: Context, text: str) -> Table:
     settings = context.session.settings
     if text:
         settings.assign("system", None if text == "none" else _unquote(text))
-    return Table(lines=[f"System prompt: {settings.describe('system')}"])
+    return Table(lines=[f"System prompt: {settings.describe('system', complete=True)}"])
 
 
 def change(context: Context, rest: str) -> Table:
@@ -103,7 +103,7 @@ def change(context: Context, rest: str) -> Table:
     traits = context.session.config.class_traits(config=True)
     if not rest:
         rows = [
-            (name, repr(settings.value(name)), settings.source(name), trait.help)
+            (name, _shown(settings.value(name)), settings.source(name), trait.help)
             for name, trait in sorted(traits.items())
         ]
         columns = ("setting", "value", "source", "description")
@@ -117,6 +117,11 @@ def change(context: Context, rest: str) -> Table:
     if value.strip():
         _assign(context.session, name, _literal(_unquote(value.strip())))
     return Table(lines=[f"{name} is {settings.value(name)!r} ({settings.source(name)})."])
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… [%minimax set NAME shows all of it]"
 
 
 def _unquote(text: str) -> str:

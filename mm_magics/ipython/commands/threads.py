@@ -15,7 +15,7 @@ from mm_magics.history.turn import Turn
 from mm_magics.ipython import frontend
 from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
-from mm_magics.text import excerpt
+from mm_magics.text import excerpt, visible
 from mm_magics.wording import counted
 
 EXCERPT = 60
@@ -28,8 +28,8 @@ def history(context: Context, name: str) -> Table:
     thread = name or session.settings.value("thread")
     turns = session.history.turns(thread)
     if not turns:
-        others = ", ".join(session.history.threads()) or "none"
-        return Table(lines=[f"The thread {thread} has no turns. Threads with turns: {others}."])
+        others = visible(", ".join(session.history.threads()) or "none")
+        return Table(lines=[f"The thread {shown_thread(session, name)} has no turns. Threads with turns: {others}."])
     history = session.history
     marks = {"stale": history.stale(), "edited": history.edited()}
     rows = [
@@ -41,7 +41,7 @@ def history(context: Context, name: str) -> Table:
         )
         for number, turn in enumerate(turns, 1)
     ]
-    return Table(f"Thread {thread}", ("", "prompt", "answer", "status", "tokens in / out"), rows)
+    return Table(f"Thread {shown_thread(session, name)}", ("", "prompt", "answer", "status", "tokens in / out"), rows)
 
 
 def _turn_row(number: int, turn: Turn, marks: list[str]) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def undo(context: Context, _rest: str) -> Table:
     thread = session.settings.value("thread")
     turns = session.history.turns(thread)
     if not turns:
-        raise UsageError(f"The thread {thread} has no turns: there is nothing to undo.")
+        raise UsageError(f"The thread {shown_thread(session)} has no turns: there is nothing to undo.")
     session.history.forget(turns[-1])
     prompt = excerpt(turns[-1].prompt, EXCERPT)
     return Table(lines=[f"Removed the turn {prompt!r} from this kernel's history.", *_still_shown(turns[-1:])])
@@ -68,7 +68,8 @@ def clear(context: Context, name: str) -> Table:
     thread = name or context.session.settings.value("thread")
     own = [turn for turn in context.session.history.turns(thread) if turn.thread == thread]
     count = context.session.history.clear(thread)
-    removed = f"Removed {counted(count, 'turn')} of the thread {thread} from this kernel's history."
+    whose = f"of the thread {shown_thread(context.session, name)}"
+    removed = f"Removed {counted(count, 'turn')} {whose} from this kernel's history."
     return Table(lines=[removed, *_still_shown(own)])
 
 
@@ -90,7 +91,7 @@ def thread(context: Context, name: str) -> Table:
     current = session.settings.value("thread")
     threads = session.history.threads()
     names = dict.fromkeys([current, *threads])
-    rows = [("*" if name == current else "", name, str(len(threads.get(name, ())))) for name in names]
+    rows = [("*" if name == current else "", visible(name), str(len(threads.get(name, ())))) for name in names]
     lines = [f"Prompts go to the thread {session.settings.describe('thread')}."]
     return Table("", ("", "thread", "turns"), rows, lines)
 
@@ -104,15 +105,17 @@ def fork(context: Context, name: str) -> Table:
     original = session.settings.value("thread")
     turns = counted(session.history.fork(original, name, cell_id), "turn")
     session.settings.assign("thread", name)
-    return Table(lines=[f"Prompts now go to the thread {name}, which shares {turns} with {original}."])
+    return Table(
+        lines=[f"Prompts now go to the thread {visible(name)}, which shares {turns} with {visible(original)}."]
+    )
 
 
 def save(context: Context, rest: str) -> Table:
     """Save the thread's turns to a file."""
     path = _path(rest, "save FILE.json")
-    thread, turns = _current_turns(context.session)
+    turns = _current_turns(context.session)
     exports.write_file(path, exports.to_json(turns))
-    return _written(turns, thread, path)
+    return _written(context.session, turns, path)
 
 
 def load(context: Context, rest: str) -> Table:
@@ -127,7 +130,7 @@ def export(context: Context, rest: str) -> Table:
     """Write the thread to a file in the format that its extension names."""
     session = context.session
     path = _path(rest, "export FILE.md, .html, .json or .py")
-    thread, turns = _current_turns(session)
+    thread, turns = session.settings.value("thread"), _current_turns(session)
     writers = {
         ".md": lambda: exports.to_markdown(turns),
         ".html": lambda: render_page(turns, thread, session.history.stale(), session.history.edited()),
@@ -137,11 +140,11 @@ def export(context: Context, rest: str) -> Table:
     if path.suffix not in writers:
         raise ArgumentError(f"Cannot export to {path.name}.", f"Use one of these extensions: {', '.join(writers)}.")
     exports.write_file(path, writers[path.suffix]())
-    return _written(turns, thread, path)
+    return _written(session, turns, path)
 
 
-def _written(turns: list[Turn], thread: str, path: Path) -> Table:
-    return Table(lines=[f"Wrote {counted(len(turns), 'turn')} of the thread {thread} to {path}."])
+def _written(session: Session, turns: list[Turn], path: Path) -> Table:
+    return Table(lines=[f"Wrote {counted(len(turns), 'turn')} of the thread {shown_thread(session)} to {path}."])
 
 
 def _path(rest: str, usage: str) -> Path:
@@ -150,10 +153,17 @@ def _path(rest: str, usage: str) -> Path:
     return Path(rest).expanduser()
 
 
-def _current_turns(session: Session) -> tuple[str, list[Turn]]:
-    """Return the name and the turns of the thread that prompts go to. Raises `UsageError` if it has none."""
-    thread = session.settings.value("thread")
-    turns = session.history.turns(thread)
+def _current_turns(session: Session) -> list[Turn]:
+    """Return the turns of the thread that prompts go to. Raises `UsageError` if it has none."""
+    turns = session.history.turns(session.settings.value("thread"))
     if not turns:
-        raise UsageError(f"The thread {thread} has no turns.", "%minimax thread lists the threads.")
-    return thread, turns
+        raise UsageError(f"The thread {shown_thread(session)} has no turns.", "%minimax thread lists the threads.")
+    return turns
+
+
+def shown_thread(session: Session, name: str = "") -> str:
+    """Return the name of a thread to show; by default that of the thread that prompts go to, with its source."""
+    settings = session.settings
+    if name or settings.source("thread") == "default":
+        return visible(name or settings.value("thread"))
+    return settings.describe("thread")

@@ -13,10 +13,10 @@ from mm_magics.ipython import frontend
 from mm_magics.ipython.arguments import split
 from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
+from mm_magics.text import visible
 from mm_magics.tools.approval import VERDICTS, Rule, Verdict
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
-from mm_magics.tools.call_text import visible
 from mm_magics.tools.tool import Tool
 from mm_magics.wording import counted, similar_name
 

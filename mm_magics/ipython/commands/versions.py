@@ -8,6 +8,7 @@ from mm_magics.history.turn import Turn
 from mm_magics.history.versions import all_versions, version_number
 from mm_magics.ipython import frontend
 from mm_magics.ipython.commands.command import Context
+from mm_magics.ipython.commands.threads import shown_thread
 from mm_magics.text import excerpt
 from mm_magics.wording import counted
 
@@ -79,9 +80,14 @@ def _turn(context: Context, number: str) -> Turn:
         cell_id = session.cells.find_id(frontend.execution(shell))
         above = session.history.context_turns(thread, cell_id)
         if not above:
-            raise UsageError(f"No turn of the thread {thread} is above this cell.", "%minimax history lists the turns.")
+            raise UsageError(
+                f"No turn of the thread {shown_thread(session)} is above this cell.",
+                "%minimax history lists the turns.",
+            )
         return above[-1]
     turns = session.history.turns(thread)
     if not number.isdecimal() or not 1 <= int(number) <= len(turns):
-        raise ArgumentError(f"The thread {thread} has no turn {number}.", "%minimax history lists the turns.")
+        raise ArgumentError(
+            f"The thread {shown_thread(session)} has no turn {number}.", "%minimax history lists the turns."
+        )
     return turns[int(number) - 1]
