@@ -128,12 +128,12 @@ def quoted(text: str, limit: int = 60) -> str:
     r"""Return a text from outside in quotation marks, on one line, with its length if it is shortened.
 
     >>> print(quoted('Say "hi".'), quoted("Be\n\u200bbrief, and polite.", 10))
-    "Say \"hi\"." "Be [U+200…" (22 characters)
+    "Say \"hi\"." "Be [U+200…", 22 characters
     """
     line = " ".join(visible(text[: 10 * limit]).split())
     if len(line) <= limit and len(text) <= 10 * limit:
         return json.dumps(line, ensure_ascii=False)
-    return f"{json.dumps(line[: limit - 1] + '…', ensure_ascii=False)} ({len(text):,} characters)"
+    return f"{json.dumps(line[: limit - 1] + '…', ensure_ascii=False)}, {len(text):,} characters"
 
 
 def join_surrogates(text: str) -> str:

@@ -48,8 +48,8 @@ class SettingNotes:
             lines.append(f"Ignored in the notebook's metadata: {reasons}.")
 
         def report() -> None:
-            kept = {name: value for name, value in self._reported.items() if name in effective}  # else noted again
-            self._reported, self._reported_ignored = {**kept, **used}, ignored
+            remaining = {name: value for name, value in self._reported.items() if name in effective}  # else noted again
+            self._reported, self._reported_ignored = {**remaining, **used}, ignored
 
         return lines, report
 

@@ -269,3 +269,29 @@ def test_markdown_in_prompt_cells_can_be_turned_off_in_the_settings(open_noteboo
     for enabled, mime in ((False, "text/x-ipython"), (True, "text/x-ipythongfm")):
         notebook.page.evaluate(SET, ["mm-magics:highlight", "enabled", enabled])
         notebook.page.wait_for_function(HAS_MIME, arg=mime)
+
+
+def test_settings_that_a_strangers_notebook_brings_are_noted_below_the_first_answer_and_in_the_saved_file(
+    open_notebook,
+):
+    notebook = open_notebook(LOAD, PROMPT, "%%minimax\nAgain.")
+    evil = '\u202e $\\unicode[x]{41}$ <img src=x onerror="hacked=1"> **b** ' + "x" * 500
+    notebook.page.evaluate(
+        "(system) => window.jupyterapp.shell.currentWidget.content.model"
+        ".setMetadata('minimax', {system, thread: 'x', base_url: 'https://evil.example'})",
+        evil,
+    )
+    for number in range(3):
+        notebook.run(number)
+    note = notebook.output(1).locator(".mm-note", has_text="The notebook's metadata sets")
+    expect(note).to_contain_text('the thread ("x")')
+    expect(note).to_contain_text('…", 557 characters) and')
+    expect(note).to_contain_text("[U+202E]")
+    assert note.locator("*").count() == 0
+    expect(notebook.output(1)).to_contain_text("base_url (a notebook cannot set it)")
+    expect(notebook.output(2).locator(".mm-note", has_text="metadata")).to_have_count(0)
+    saved = [cell.outputs[0].data for cell in notebook.save().cells[1:]]
+    for kind in ("text/html", "text/markdown", "text/plain"):
+        assert ["The notebook's metadata sets" in "".join(data[kind]) for data in saved] == [True, False], kind
+    panel = opened(notebook)
+    expect(panel.get_by_label("Temperature", exact=True)).to_have_attribute("placeholder", "1.0 (default)")

@@ -238,7 +238,7 @@ def test_no_other_setting_can_come_from_a_notebook_and_an_attempt_is_reported(se
     assert noted(turn) == [f"Ignored in the notebook's metadata: {name} (a notebook cannot set it)."]
 
 
-def test_names_that_are_no_settings_are_not_repeated(session: Session) -> None:
+def test_names_that_are_not_settings_are_not_repeated(session: Session) -> None:
     open_page(session, {"\x1b[2J<script>": 1, "version": 2})
     assert noted(session.ask("hi")) == []
 
