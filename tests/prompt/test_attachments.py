@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -94,26 +93,51 @@ def encrypted(path: Path) -> None:
     writer.write(path)
 
 
+NOT_SENT = "Nothing was sent."
+UNKNOWN = "Attach PNG, JPEG, GIF, WebP, PDF or text."
+
+
 @pytest.mark.parametrize(
-    ("name", "make", "message"),
+    ("name", "make", "message", "hint"),
     [
-        ("missing.txt", lambda _: None, "cannot be attached: No such file"),
-        ("folder", lambda path: path.mkdir(), "cannot be attached: Is a directory"),
-        ("empty.txt", lambda path: path.write_text(" \n"), "empty.txt is empty."),
-        ("a.bin", lambda path: path.write_bytes(bytes(range(256))), "a.bin is neither an image nor text."),
-        ("a.zip", lambda path: path.write_bytes(b"PK\3\4\0\0"), "a.zip is neither an image nor text."),
-        ("broken.pdf", lambda path: path.write_bytes(b"%PDF-1.4 broken"), "broken.pdf cannot be read as a PDF: "),
-        ("scan.pdf", without_text, "scan.pdf has no text on its 1 page."),
-        ("secret.pdf", encrypted, "secret.pdf cannot be read as a PDF: "),
+        ("missing.txt", lambda _: None, "{path} cannot be attached: No such file or directory.", NOT_SENT),
+        ("folder", lambda path: path.mkdir(), "{path} cannot be attached: Is a directory.", NOT_SENT),
+        ("empty.txt", lambda path: path.write_text(" \n"), "empty.txt is empty.", NOT_SENT),
+        ("a.bin", lambda path: path.write_bytes(bytes(range(256))), "a.bin is neither an image nor text.", UNKNOWN),
+        ("a.zip", lambda path: path.write_bytes(b"PK\3\4\0\0"), "a.zip is neither an image nor text.", UNKNOWN),
+        ("a.mp3", lambda path: path.write_bytes(b"\1" * 11), "a.mp3 is neither an image nor text.", UNKNOWN),
+        (
+            "broken.pdf",
+            lambda path: path.write_bytes(b"%PDF-1.4 broken"),
+            "broken.pdf cannot be read as a PDF: Stream has ended unexpectedly.",
+            NOT_SENT,
+        ),
+        (
+            "scan.pdf",
+            without_text,
+            "scan.pdf has no text on its 1 page.",
+            "If it is a scan, attach images of its pages.",
+        ),
+        ("secret.pdf", encrypted, "secret.pdf cannot be read as a PDF: File has not been decrypted.", NOT_SENT),
     ],
 )
-def test_what_cannot_be_sent_is_refused(tmp_path: Path, name: str, make: object, message: str) -> None:
+def test_what_cannot_be_sent_is_refused(tmp_path: Path, name: str, make: object, message: str, hint: str) -> None:
     assert callable(make)
     make(tmp_path / name)
     with pytest.raises(UsageError) as caught:
         attach(tmp_path / name)
-    assert message in caught.value.message
-    assert len(str(caught.value).splitlines()) <= 2
+    assert (caught.value.message, caught.value.hint) == (message.format(path=tmp_path / name), hint)
+
+
+@pytest.mark.parametrize("text", ["\t\r\n\f\x1b " * 20, "a\1" * 10, "a" * 10_000 + "\1" * 20])
+def test_a_text_may_have_few_control_characters(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.log").write_bytes(b"x" + text.encode())
+    assert attach(tmp_path / "a.log").blocks[0]["text"] == f'<file name="a.log">\nx{text}\n</file>'
+
+
+def test_the_size_is_shown_in_rounded_units(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x" * 4_007)
+    assert attach(tmp_path / "a.txt").note == "Attached a.txt: 4,007 characters, about 1,001 tokens."
 
 
 def test_a_file_that_is_too_large_is_refused_without_reading_it(
@@ -121,9 +145,15 @@ def test_a_file_that_is_too_large_is_refused_without_reading_it(
 ) -> None:
     monkeypatch.setattr(attachments, "MAX_FILE_BYTES", 1_000_000)
     file = tmp_path / "large.log"
-    file.write_bytes(BytesIO(b"x" * 2_000_000).getvalue())
-    with pytest.raises(UsageError, match=r"large\.log has 2 MB; the limit is 1 MB\."):
+    file.write_bytes(b"x" * 2_000_000)
+    with pytest.raises(UsageError) as caught:
         attach(file)
+    assert (caught.value.message, caught.value.hint) == (
+        "large.log has 2 MB; the limit is 1 MB.",
+        "Attach a part of it.",
+    )
+    file.write_bytes(b"x" * 1_000_000)
+    assert attach(file).note.startswith("Attached large.log: 1,000,000 characters")
 
 
 def test_a_damaged_file_is_named_and_only_the_error_is_shown(tmp_path: Path, capfd: Any) -> None:

@@ -56,6 +56,46 @@ def test_sizes_of_every_format(format_: str, size: tuple[int, int]) -> None:
     assert image_size(saved(format_, "L", size)) == size
 
 
+@pytest.mark.parametrize("size", [(65_500, 1), (1, 65_500)])
+@pytest.mark.parametrize("format_", ["JPEG", "GIF"])
+def test_a_side_may_need_all_sixteen_bits(format_: str, size: tuple[int, int]) -> None:
+    assert image_size(saved(format_, "L", size)) == size
+
+
+def test_fill_bytes_before_a_marker_are_skipped() -> None:
+    data = saved("JPEG")
+    assert data[2] == 0xFF
+    for count in (1, 2, 3):
+        assert image_size(data[:2] + b"\xff" * count + data[2:]) == (37, 23)
+
+
+@pytest.mark.parametrize("version", [b"GIF87a", b"GIF89a"])
+@pytest.mark.parametrize("end", [b";", b";\0", b";\0\0\0"])
+def test_both_versions_of_gif_may_end_with_zeros(version: bytes, end: bytes) -> None:
+    data = version + saved("GIF", "P")[6:-1]
+    assert image_size(data + end) == (37, 23)
+    assert image_size(data) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved("WEBP")[:12] + b"VP8?" + saved("WEBP")[16:],
+        saved("JPEG")[:2] + b"\xff\xfe\0\1" + saved("JPEG")[2:],
+        saved("JPEG")[:20] + b"\0\xfe\0\4ab" + saved("JPEG")[20:],
+        saved("GIF", "P").replace((37).to_bytes(2, "little") + (23).to_bytes(2, "little"), b"\0\0\0\0", 1),
+    ],
+    ids=["unknown chunk", "length of 1", "no marker", "no pixels"],
+)
+def test_a_file_with_impossible_parts_has_no_size(data: bytes) -> None:
+    assert media_type(data) in IMAGE_TYPES
+    assert image_size(data) is None
+
+
+def test_an_empty_comment_in_a_jpeg_is_skipped() -> None:
+    assert image_size(saved("JPEG")[:2] + b"\xff\xfe\0\2" + saved("JPEG")[2:]) == (37, 23)
+
+
 @pytest.mark.parametrize("name", [name for name in FILES if "after" not in name])
 @pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.9, 0.99])
 def test_a_file_that_ends_early_has_no_size(name: str, part: float) -> None:

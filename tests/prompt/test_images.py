@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from IPython.display import Image as DisplayImage
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -17,7 +18,7 @@ from mm_magics.api.canonical import canonical_json
 from mm_magics.errors import PromptError
 from mm_magics.history.exact_json import exact_texts
 from mm_magics.prompt.image_file import media_type
-from mm_magics.prompt.images import MAX_IMAGE_BYTES, PromptImages, image_block, image_data
+from mm_magics.prompt.images import MAX_IMAGE_BYTES, PromptImages, image_block, image_blocks, image_data, image_problem
 from mm_magics.prompt.template import Template, render
 
 
@@ -52,13 +53,19 @@ def test_image_files_are_recognized_by_their_first_bytes(format_: str, kind: str
 def test_other_bytes_are_not_an_image(data: bytes) -> None:
     assert media_type(data) is None
     assert image_data(data) is None
+    assert image_data(DisplayImage(data=data, format="png")) is None
+    assert image_problem(data) == "it is not PNG, JPEG, GIF or WebP"
     with pytest.raises(PromptError, match="not PNG, JPEG, GIF or WebP"):
         image_block(data)
 
 
 def test_an_image_that_is_too_large_is_refused() -> None:
-    with pytest.raises(PromptError, match=r"cannot be sent: it has 10\.0 MB, and the limit is 10 MB"):
-        image_block(saved("PNG") + b"\0" * MAX_IMAGE_BYTES)
+    largest = saved("PNG").ljust(MAX_IMAGE_BYTES, b"\0")
+    assert image_block(largest)["type"] == "image"
+    with pytest.raises(PromptError) as caught:
+        image_block(largest + b"\0")
+    assert caught.value.message == "The image cannot be sent: it has 10.0 MB, and the limit is 10 MB."
+    assert caught.value.hint == "Convert it, or make it smaller."
 
 
 @pytest.mark.parametrize("make", [lambda: saved("JPEG")[:-50], lambda: saved("PNG")[:60]])
@@ -68,10 +75,14 @@ def test_an_image_that_is_damaged_is_refused(make: Callable[[], bytes]) -> None:
 
 
 def test_an_image_with_too_many_pixels_is_refused() -> None:
-    file = BytesIO()
-    Image.new("1", (8_001, 1)).save(file, format="PNG")
+    def picture(width: int) -> bytes:
+        file = BytesIO()
+        Image.new("1", (width, 1)).save(file, format="PNG")
+        return file.getvalue()
+
+    assert image_problem(picture(8_000)) == ""
     with pytest.raises(PromptError, match="8001×1 pixels, and the limit is 8,000 per side"):
-        image_block(file.getvalue())
+        image_block(picture(8_001))
 
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "F", "HSV", "I")
@@ -131,6 +142,30 @@ def test_equal_images_are_sent_once_and_others_are_numbered() -> None:
     assert text == "[image 1], [image 2], [image 1]"
     assert [block["type"] for block in images.blocks] == ["text", "image"] * 2
     assert canonical_json(images.blocks) == canonical_json(images.blocks)
+
+
+def test_images_of_a_cell_are_named() -> None:
+    data = saved("PNG")
+    assert image_blocks("c1", [("a.png", data), ("b.png", data)]) == [
+        {"type": "text", "text": "[a.png of cell c1]:"},
+        image_block(data),
+        {"type": "text", "text": "[b.png of cell c1]:"},
+        image_block(data),
+    ]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_a_picture_keeps_its_mode(mode: str) -> None:
+    data = image_data(Image.new(mode, (2, 2)))
+    assert data is not None
+    assert Image.open(BytesIO(data)).mode == mode
+
+
+def test_a_figure_is_saved_as_png_whatever_matplotlib_is_set_to() -> None:
+    with rc_context({"savefig.format": "svg"}):
+        data = image_data(figure())
+    assert data is not None
+    assert media_type(data) == "image/png"
 
 
 def test_a_text_that_is_not_the_prompt_cannot_contain_images() -> None:

@@ -60,7 +60,36 @@ def test_a_folder_that_becomes_a_link_while_a_file_is_opened_leads_nowhere(
     assert (outside / "a.txt").read_text() == "a secret"
     assert sorted(os.listdir(outside)) == ["a.txt"]
     if when == "sub":
-        assert "'sub' was replaced by a link while it was opened." in result
+        assert result == "'sub' was replaced by a link while it was opened.\nLook at the folder again."
+
+
+@pytest.mark.parametrize("is_relative", [False, open_files.IS_RELATIVE])
+def test_files_are_opened_by_name_where_the_system_has_no_descriptors(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, is_relative: bool
+) -> None:
+    monkeypatch.setattr(open_files, "IS_RELATIVE", is_relative)
+    (folder / "a.txt").write_text("a")
+    assert call(folder, "read_file", path="a.txt") == "a"
+    call(folder, "write_file", path="new/deep/b.txt", text="b")
+    assert (folder / "new" / "deep" / "b.txt").read_text() == "b"
+    assert call(folder, "read_file", path="new/deep/b.txt") == "b"
+    assert "a.txt" in call(folder, "list_files")
+    (folder / "link").symlink_to("../outside")
+    assert "leads out of" in error(folder, "read_file", path="link/secret.txt")
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_path_that_became_a_link_is_noticed(folder: Path, relative: bool) -> None:
+    (folder / "a").symlink_to("b")
+    opened = os.open(folder, os.O_RDONLY) if relative and open_files.IS_RELATIVE else None
+    try:
+        with pytest.raises(ToolError, match="'a' was replaced by a link"):
+            open_files.check_link(folder / "a", opened)
+        open_files.check_link(folder, None)
+        open_files.check_link(folder / "missing", opened)
+    finally:
+        if opened is not None:
+            os.close(opened)
 
 
 @pytest.mark.parametrize("tool", ["read_file", "write_file"])
