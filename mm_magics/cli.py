@@ -12,11 +12,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, TextIO
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any, TextIO
 
 from mm_magics import __version__
 from mm_magics.errors import MiniMaxError, NotebookError, UsageError
 from mm_magics.text import escape_controls
+
+if TYPE_CHECKING:
+    from mm_magics.display.table import Table
 
 
 class PlainStream:
@@ -53,6 +57,13 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _print(table: Table) -> None:
+    """Print a table, wrapped to the width of a terminal. Elsewhere each row stays on one line, for other programs."""
+    from mm_magics.display.table import UNLIMITED
+
+    print(table.as_text(get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,7 +143,7 @@ def _history(options: argparse.Namespace) -> int:
     session = Session()
     session.history.follow(document)
     for name in session.history.threads():
-        print(repr(threads.history(Context(session), name)))
+        _print(threads.history(Context(session), name))
     return 0
 
 
@@ -152,7 +163,7 @@ def _replay(options: argparse.Namespace) -> int:
         complete = complete and all(result.state == "recorded" for result in results)
         rows = [(str(each.number), each.state, each.cell.source.partition("\n")[0], each.reason) for each in results]
         columns = ("cell", "status", "source", "reason")
-        print(repr(Table(str(path), columns, rows, () if rows else ("This notebook has no prompt cells.",))))
+        _print(Table(str(path), columns, rows, () if rows else ("This notebook has no prompt cells.",)))
     return 0 if complete else 1
 
 
@@ -163,5 +174,5 @@ def _doctor(_: argparse.Namespace) -> int:
 
     with Session() as session:
         findings = list(doctor.examine(session, "none (shell)"))
-    print(repr(findings_table(findings)))
+    _print(findings_table(findings))
     return int(any(finding.ok is False for finding in findings))

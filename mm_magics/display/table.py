@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
+from itertools import zip_longest
 
 from mm_magics.text import escape_controls
+
+WIDTH = 80
+"""Columns of text that a table takes at most."""
+
+UNLIMITED = sys.maxsize
+
+LONGEST_WORD = 26
+"""Columns of text. Longer words are broken where a table would be too wide."""
+
+SHORT_CELL = 11
+"""Columns of text. Shorter cells, such as prices, are not broken."""
+
+_GAP = 2
+_WORD = re.compile(r"[^\s\u2e80-\u9fff\uff00-\uffef]+|[^\s]")
+"""What is not broken: Chinese and Japanese text can be broken anywhere."""
 
 _HTML_ESCAPES = {"<": "&lt;", ">": "&gt;"}
 _MARKDOWN_ESCAPES = str.maketrans({mark: _HTML_ESCAPES.get(mark, f"\\{mark}") for mark in "\\`*_[]<>|$#~!"})
@@ -28,13 +47,89 @@ class Table:
         return "\n\n".join([*parts, *map(_escape_markdown, self.lines)])
 
     def __repr__(self) -> str:
-        table = [[_one_line(cell) for cell in row] for row in (self.columns, *self.rows)] if self.rows else []
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        rows = [
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
-        ]
+        return self.as_text(WIDTH)
+
+    def as_text(self, width: int) -> str:
+        """Return it as text whose table has at most this many columns of text."""
         title = [_one_line(self.title)] if self.title else []
+        table = [[_one_line(cell) for cell in row] for row in (self.columns, *self.rows)]
+        rows = _aligned(table, width) if self.rows else []
         return "\n".join([*title, *rows, *map(escape_controls, self.lines)])
+
+
+class Tables(tuple[Table, ...]):
+    """Several tables, one below the other."""
+
+    def _repr_markdown_(self) -> str:
+        return "\n\n".join(each._repr_markdown_() for each in self)
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self))
+
+
+def _aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return the rows, the first of which has the titles of the columns, as lines of at most this width.
+
+    Cells that are too long continue on the next line. If there are too many columns, each row becomes a list.
+    """
+    widths = _widths(rows, width)
+    if widths is not None:
+        return [line for row in rows for line in _wrapped(row, widths)]
+    titles, *others = rows
+    return [
+        line
+        for number, row in enumerate(others)
+        for line in ([""] if number else [])
+        + _aligned([pair for pair in zip(titles, row, strict=True) if any(pair)], width)
+    ]
+
+
+def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
+    """Return the width of each column; None if there are too many columns to show them side by side."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    full = [max(map(cell_len, column)) for column in columns]
+    words = [max(max(map(_longest_word, column)), max(map(_short_cell, column[1:]))) for column in columns]
+    widths = [min(word, LONGEST_WORD) for word in words]
+    spare = width - _GAP * (len(columns) - 1) - sum(widths)
+    if spare < 0:
+        return None
+    missing = sorted((full[number] - least, number) for number, least in enumerate(widths))
+    for done, (more, number) in enumerate(missing):
+        added = min(more, spare // (len(missing) - done))
+        widths[number] += added
+        spare -= added
+    return widths
+
+
+def _longest_word(text: str) -> int:
+    from rich.cells import cell_len
+
+    return max((cell_len(word) for word in _WORD.findall(text)), default=0)
+
+
+def _short_cell(text: str) -> int:
+    from rich.cells import cell_len
+
+    return width if (width := cell_len(text)) <= SHORT_CELL else 0
+
+
+def _wrapped(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Return the lines of one row of a table."""
+    from rich.cells import set_cell_size
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=StringIO())
+    cells = [
+        [line.plain.rstrip() for line in Text(cell).wrap(console, max(width, 1))]
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    return [
+        (" " * _GAP).join(set_cell_size(part, width) for part, width in zip(line, widths, strict=True)).rstrip()
+        for line in zip_longest(*cells, fillvalue="")
+    ]
 
 
 def _one_line(text: str) -> str:

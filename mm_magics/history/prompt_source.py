@@ -53,6 +53,7 @@ _CELL_MAGIC = re.compile(r"\s*%%(!|[^\W\d][\w.-]*)(?: |\s*$)")
 _PROMPT_LINE = re.compile(r"\s*%%minimax(?: |\s*$)")
 _EXPLAIN_LINE = re.compile(r"\s*%minimax\s+explain(?:\s|$)")
 _RUNS_MAGIC = re.compile(r"\brun_(?:cell|line)_magic\b|^[^\S\n]*%minimax[^\S\n]+explain\b", re.MULTILINE)
+_HELP_LINE = re.compile(r"\s*(?:\?{1,2}\s*%%minimax|%%minimax\s*\?{1,2})\s*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
@@ -141,3 +142,14 @@ def drop_lines_above(lines: list[str]) -> list[str]:
     if dedent("".join(rest))[0].isspace():
         rest[0] = rest[0].lstrip()
     return rest
+
+
+def complete_prompt_cell(lines: list[str]) -> list[str]:
+    """Add an empty line to a prompt cell without text, and read `%%minimax?` as `%%minimax --help`.
+
+    This is an input transformer: IPython runs no cell magic that has nothing below it.
+    """
+    first = next((line for line in lines if line.strip()), "")
+    if _HELP_LINE.match(first):
+        return [f"{MAGIC} --help\n", "\n"]
+    return [*lines, "\n"] if len(lines) == 1 and _PROMPT_LINE.match(lines[0]) else lines

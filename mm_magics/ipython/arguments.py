@@ -9,6 +9,7 @@ import argparse
 import shlex
 from typing import Any, NoReturn
 
+from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError
 from mm_magics.ipython.flags import FLAGS
 from mm_magics.wording import similar_name
@@ -75,8 +76,8 @@ def _unknown(word: str) -> ArgumentError:
     return ArgumentError(f"Unknown flag {name}.", f"Did you mean {similar}?" if similar else _SEE_HELP)
 
 
-def help_text() -> str:
+def help_table() -> Table:
     """Return the output of `%%minimax --help`."""
     rows = [(", ".join(flag.names) + (f" {flag.metavar}" if flag.metavar else ""), flag.help) for flag in FLAGS]
-    width = max(len(left) for left, _ in rows)
-    return "\n".join(["%%minimax [flags]", "<the prompt>", "", *(f"{left:<{width}}  {help_}" for left, help_ in rows)])
+    lines = ["The prompt goes below the %%minimax line. %minimax help lists the commands."]
+    return Table("%%minimax [flags]", ("flag", "what it does"), rows, lines)

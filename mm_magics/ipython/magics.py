@@ -10,7 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from mm_magics.config import MiniMax
 from mm_magics.errors import NotebookError
 from mm_magics.history.notebook import LiveNotebook, current_path
-from mm_magics.history.prompt_source import drop_lines_above
+from mm_magics.history.prompt_source import complete_prompt_cell, drop_lines_above
 from mm_magics.ipython import arguments, comms, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.colab import ColabPage
@@ -78,5 +78,5 @@ def load(shell: Any) -> None:
     session = Session(config)
     Ledger.of_kernel = session.ledger
     shell.register_magics(MiniMaxMagics(shell, session))
-    shell.input_transformers_cleanup.insert(0, drop_lines_above)
+    shell.input_transformers_cleanup[:0] = [drop_lines_above, complete_prompt_cell]
     shell.Completer.custom_matchers.append(complete)

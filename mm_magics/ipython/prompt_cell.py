@@ -91,7 +91,7 @@ class PromptCells:
         """
         settings, names = self._session.settings, self._shell.user_ns
         if flags.pop("help", False):
-            print(arguments.help_text())
+            print(arguments.help_table())
             return
         _check_source(self.recorder.source, text)
         once_note = self._apply_once(flags)

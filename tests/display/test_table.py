@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from rich.cells import cell_len
 
-from mm_magics.display.table import Table
+from mm_magics.display.table import UNLIMITED, Table, Tables
 
 TABLE = Table("Thread main", ("", "asked", "n"), [("1", "What?", "10"), ("2", "Why | so", "2,000")], ("All is well.",))
 
@@ -20,6 +21,58 @@ def test_outside_notebooks_the_columns_are_aligned() -> None:
         "2  Why | so  2,000",
         "All is well.",
     ]
+
+
+def test_a_table_takes_at_most_80_columns() -> None:
+    long = "one two three " * 20
+    table = Table("", ("name", "text", "≈ cost"), [("MiniMax-M3.1-Flash-Preview", long, "≈ $0.0002"), ("b", "c", "d")])
+    lines = repr(table).splitlines()
+    assert max(map(len, lines)) == 80
+    assert lines[0].split() == ["name", "text", "≈", "cost"]
+    assert lines[1].startswith("MiniMax-M3.1-Flash-Preview  one two three ")
+    assert lines[1].endswith("  ≈ $0.0002")
+    assert lines[2].startswith(" " * 28 + "one")
+    assert table.as_text(UNLIMITED).splitlines()[1].count("one") == 20
+
+
+def test_wide_characters_take_two_columns() -> None:
+    lines = repr(Table("", ("a", "b"), [("量子力学", "x"), ("基本", "y")])).splitlines()
+    assert lines == ["a         b", "量子力学  x", "基本      y"]
+    (first, *_, last) = repr(Table("", ("a", "b"), [("量子力学" * 30, "x")])).splitlines()[1:]
+    assert cell_len(first) == 80
+    assert first.startswith("量子力学量子")
+    assert cell_len(last) <= 77
+
+
+def test_too_many_columns_become_a_list_for_each_row() -> None:
+    names = [f"column-{number}" for number in range(10)]
+    table = Table("", names, [["a"] * 10, ["b", "", *"c" * 8]])
+    lines = repr(table).splitlines()
+    assert lines[0] == "column-0  a"
+    assert lines[10:13] == ["", "column-0  b", "column-1"]
+    assert "| column\\-0 |" not in table._repr_markdown_()
+    assert table._repr_markdown_().count("\n") == 3
+
+
+TEXTS = st.text(st.sampled_from("ab 量\u0301≈-🦪"), max_size=120)
+
+
+@pytest.mark.fuzz
+@given(st.integers(1, 9).flatmap(lambda n: st.lists(st.lists(TEXTS, min_size=n, max_size=n), min_size=1, max_size=4)))
+def test_every_word_is_shown_within_the_width(rows: list[list[str]]) -> None:
+    table = Table("", [f"c{number}" for number in range(len(rows[0]))], rows)
+    shown = repr(table)
+    assert max(map(cell_len, shown.splitlines())) <= 80
+    for row in rows:
+        for cell in row:
+            letters = cell.replace(" ", "")
+            assert all(shown.count(each) >= letters.count(each) for each in "ab量≈🦪")
+
+
+def test_tables_follow_each_other() -> None:
+    both = Tables([Table("One", ("a",), [("1",)]), Table(lines=["two"])])
+    assert repr(both) == "One\na\n1\n\ntwo"
+    assert both._repr_markdown_().startswith("**One**\n\n| a |")
 
 
 def test_in_notebooks_it_is_a_markdown_table() -> None:

@@ -63,6 +63,75 @@ def test_an_unknown_delta_without_a_started_block_starts_a_text_block_or_thinkin
     assert content(delta(0, "signature_delta", signature="5")) == [{"type": "thinking", "signature": "5"}]
 
 
+@pytest.mark.parametrize(
+    ("events", "invented"),
+    [
+        ([opened(0, type="text", text=""), text(0, "a", shade="b"), text(0, "c", shade="d")], {0: ["shade"]}),
+        ([opened(0, type="text", text=""), delta(0, "x_delta", shade=1, depth=[2])], {0: ["shade", "depth"]}),
+        ([opened(0, type="text", text=""), delta(0, "thinking_delta", thinking="a")], {0: ["thinking"]}),
+        ([opened(0, type="text", text=""), delta(0, "reasoning", reasoning_content="a")], {0: ["reasoning_content"]}),
+        ([opened(0, type="text", text="", shade="a"), text(0, "b", shade="c")], {}),
+        ([opened(0, type="text", text=""), delta(0, "citations_delta", citation={"cited_text": "a"})], {}),
+        ([opened(0, type="text", text=""), delta(0, "input_json_delta", partial_json="{}")], {}),
+        ([opened(0, type="thinking", thinking=""), delta(0, "signature_delta", signature="5")], {}),
+        ([opened(0, type="hologram"), delta(0, "hologram_delta", depth=3)], {}),
+        ([opened(0, type="text", text=""), stopped(0), opened(1, type="text", text=""), text(1, "a", b=1)], {1: ["b"]}),
+    ],
+)
+def test_fields_that_the_api_does_not_have_are_noted(events: list[Event], invented: dict[int, list[str]]) -> None:
+    assembler, _ = fed(started(), *events)
+    assert assembler.invented == invented
+
+
+REASON = ended("end_turn")[0]
+HALF, OTHER_HALF = "\ud83e", "\uddaa"
+
+
+@pytest.mark.parametrize(
+    ("events", "replaced"),
+    [
+        ([opened(0, type="text", text=""), text(0, "a"), text(0, "é"), stopped(0)], False),
+        ([opened(0, type="text", text=""), text(0, HALF), text(0, OTHER_HALF), stopped(0)], False),
+        ([opened(0, type="text", text=""), text(0, HALF), text(0, "a"), text(0, "b"), stopped(0)], True),
+        ([opened(0, type="text", text=""), text(0, "\ud800"), stopped(0)], True),
+        ([opened(0, type="text", text=""), text(0, OTHER_HALF + "a"), text(0, "b"), stopped(0)], True),
+        ([opened(0, type="text", text=HALF + "a"), text(0, "b"), stopped(0)], True),
+        (call(0, '{"a": "b"}'), False),
+        (call(0, '{"a": "\\ud83e"}'), True),
+        ([*call(0, '{"a": "\\ud83e"}'), *call(1, '{"a": "b"}')], True),
+    ],
+)
+def test_replaced_halves_of_characters_are_noted(events: list[Event], replaced: bool) -> None:
+    assembler, _ = fed(started(), *copy.deepcopy(events))
+    assert assembler.replaced is replaced
+
+
+def test_the_replacement_of_a_half_is_given_on_with_its_block_and_kind() -> None:
+    _, out = fed(started(), opened(3, type="text", text=""), text(3, "a" + HALF), stopped(3))
+    assert out[2:-1] == [Delta(3, "text", "a"), Delta(3, "text", "\ufffd")]
+    _, out = fed(started(), opened(3, type="text", text=""), delta(3, "x", thinking="a" + HALF), stopped(3))
+    assert [each for each in out if isinstance(each, Delta)] == [
+        Delta(3, "thinking", "a"),
+        Delta(3, "thinking", "\ufffd"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "is_complete"),
+    [
+        ([], False),
+        ([REASON], True),
+        ([REASON, {"type": "message_delta", "delta": {}, "usage": {}}], True),
+        ([{"type": "message_delta", "delta": {"stop_reason": None}}], False),
+        ([opened(0, type="text", text=""), REASON], False),
+        ([opened(0, type="text", text=""), stopped(0), REASON], True),
+    ],
+)
+def test_a_message_is_complete_with_its_stop_reason_and_closed_blocks(events: list[Event], is_complete: bool) -> None:
+    assembler, _ = fed(started(), *events)
+    assert assembler.is_complete is is_complete
+
+
 def test_a_block_that_starts_again_stops_the_open_one() -> None:
     assembler, out = fed(
         started(), opened(0, type="text", text=""), text(0, "a"), opened(0, type="text", text="b"), text(0, "c")

@@ -11,6 +11,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from mm_magics.history.prompt_source import (
     NOT_RUN,
     REPEATED,
+    complete_prompt_cell,
     drop_lines_above,
     find_prompt,
     is_prompt,
@@ -51,6 +52,33 @@ def test_ipython_runs_the_magic_of_every_prompt_cell(source: str) -> None:
     Shell().run(source)
     assert calls[-1][0] == "minimax"
     assert calls[-1][2].strip() in ("", "Hi.")
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("%%minimax", ""),
+        ("%%minimax\n", ""),
+        ("%%minimax --help", "--help"),
+        ("# Why?\n\n%%minimax -h", "-h"),
+        ("%%minimax?", "--help"),
+        ("%%minimax??", "--help"),
+        ("?%%minimax", "--help"),
+        ("??%%minimax\n", "--help"),
+        (" %%minimax ?", "--help"),
+        ("\n%%minimax?\ntext", "--help"),
+    ],
+)
+def test_a_prompt_cell_without_text_runs_and_asks_for_help(source: str, line: str) -> None:
+    manager = TransformerManager()
+    manager.cleanup_transforms[:0] = [drop_lines_above, complete_prompt_cell]
+    assert manager.transform_cell(source) == f"get_ipython().run_cell_magic('minimax', {line!r}, '\\n')\n"
+
+
+@pytest.mark.parametrize("source", ["%%minimax2", "%%time", "%minimax", "%minimax?", "1 + 1", "", "%%minimax\nHi."])
+def test_no_other_cell_is_completed(source: str) -> None:
+    lines = source.splitlines(keepends=True)
+    assert complete_prompt_cell(lines) is lines
 
 
 @pytest.mark.parametrize("source", [each for each in CELLS["neither"] if each.strip()])

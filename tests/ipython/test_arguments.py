@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mm_magics.config import MiniMax
+from mm_magics.display.table import UNLIMITED
 from mm_magics.errors import ArgumentError
 from mm_magics.ipython import arguments, flags
 from mm_magics.ipython.flags import FLAGS
@@ -177,7 +178,7 @@ def test_parsing_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_lists_every_flag_with_its_value_and_description() -> None:
-    lines = arguments.help_text().splitlines()
+    lines = arguments.help_table().as_text(UNLIMITED).splitlines()
     for flag in FLAGS:
         (line,) = [each for each in lines if each.startswith(", ".join(flag.names) + " ")]
         assert flag.help in line

@@ -9,8 +9,9 @@ from typing import Any
 import keyring
 import pytest
 from keyring.backends import fail
+from rich.cells import cell_len
 
-from mm_magics.display.table import Table
+from mm_magics.display.table import UNLIMITED, Table, Tables
 from mm_magics.errors import ArgumentError, ConfigError, EndpointError, MiniMaxError, UsageError
 from mm_magics.ipython import commands
 from mm_magics.ipython.commands import settings
@@ -34,10 +35,11 @@ def run(session: Session, line: str) -> Any:
 
 
 def output(session: Session, line: str) -> str:
-    table = run(session, line)
-    assert isinstance(table, Table)
-    assert table._repr_markdown_().strip()
-    return repr(table)
+    shown = run(session, line)
+    tables = shown if isinstance(shown, Tables) else [shown]
+    assert all(isinstance(each, Table) and each._repr_markdown_().strip() for each in tables)
+    assert max(map(cell_len, repr(shown).splitlines()), default=0) <= 80 or any(each.lines for each in tables)
+    return "\n\n".join(each.as_text(UNLIMITED) for each in tables)
 
 
 # Status and help ------------------------------------------------------------------------------------------------
@@ -268,7 +270,10 @@ def test_usage_sums_by_model(session: Session, endpoint: Simulator) -> None:
     assert output(session, "usage") == "No prompts have been sent yet."
     session.ask("a")
     session.ask("b", model="MiniMax-M2")
-    rows = [line.removeprefix("this kernel").split() for line in output(session, "usage").splitlines()[:4]]
+    rows = [
+        line.removeprefix("this kernel").replace(" s ", " ").split()
+        for line in output(session, "usage").splitlines()[:4]
+    ]
     assert [row[0] for row in rows] == ["model", "MiniMax-M2.7", "MiniMax-M2", "all"]
     counts = [record.usage or {} for record in endpoint.log]
     assert rows[3][3].replace(",", "") == str(sum(each["input_tokens"] for each in counts))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mm_magics.display.table import Table
+from mm_magics.display.table import UNLIMITED, Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.ipython import commands
@@ -23,7 +23,7 @@ def output(session: Session, line: str, page: LivePage | None = None) -> str:
     table = commands.run(commands.Context(session, SHELL, page=page), line)
     assert isinstance(table, Table)
     assert table._repr_markdown_().strip()
-    return repr(table)
+    return table.as_text(UNLIMITED)
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
 """The commands of `%minimax`.
 
-To add one, write its function in a module of this folder and add a line to `COMMANDS`: help, completion and the
+To add one, write its function in a module of this folder and add a line to `COMMANDS_BY_TASK`: help, completion and the
 reference page follow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from mm_magics.display.table import Table
+from mm_magics.display.table import Table, Tables
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.ipython import arguments, frontend
 from mm_magics.ipython.commands import doctor, explain, mcp, settings, status, threads, tools, usage, versions
@@ -43,15 +44,21 @@ def run(context: Context, line: str) -> Any:
     raise ArgumentError(f"Unknown command {name!r}.", f"Did you mean %minimax {similar}?" if similar else _SEE_HELP)
 
 
-def _help(_context: Context, name: str) -> Table:
+def _help(_context: Context, name: str) -> Table | Tables:
     if name.lstrip("%") in ("minimax", "%minimax") or name.startswith("-"):
-        return Table(lines=arguments.help_text().splitlines())
-    selected = [command for command in COMMANDS if not name or command.name == name]
-    if not selected:
-        raise ArgumentError(f"Unknown command {name!r}.", _SEE_HELP)
-    rows = [(f"%minimax {command.name} {command.usage}".rstrip(), command.help) for command in selected]
-    lines = () if name else ("%%minimax --help lists the flags of a prompt cell.",)
-    return Table("", ("command", "what it does"), rows, lines)
+        return arguments.help_table()
+    if name:
+        selected = [command for command in COMMANDS if command.name == name]
+        if not selected:
+            raise ArgumentError(f"Unknown command {name!r}.", _SEE_HELP)
+        return _described("", selected)
+    flags = Table(lines=["%%minimax --help lists the flags of a prompt cell."])
+    return Tables([*(_described(task, group) for task, group in COMMANDS_BY_TASK.items()), flags])
+
+
+def _described(title: str, group: Sequence[Command]) -> Table:
+    rows = [(f"%minimax {command.name} {command.usage}".rstrip(), command.help) for command in group]
+    return Table(title, ("command", "what it does"), rows)
 
 
 def _picker(context: Context, _rest: str) -> Any:
@@ -62,59 +69,74 @@ def _picker(context: Context, _rest: str) -> Any:
     return make_picker(context.session)
 
 
-COMMANDS = (
-    Command("help", "[NAME]", "list the commands, or describe one command or the flags", _help),
-    Command("model", "[NAME]", "show or change the model", settings.model),
-    Command(
-        "models", "", "list the models with context window, speed and price; queries the endpoint", settings.models
+COMMANDS_BY_TASK = {
+    "Model and settings": (
+        Command("model", "[NAME]", "show or change the model", settings.model),
+        Command(
+            "models", "", "list the models with context window, speed and price; queries the endpoint", settings.models
+        ),
+        Command(
+            "price",
+            "[NAME [IN OUT]]",
+            "show the price of a model, or set it in US dollars per million tokens for this kernel",
+            settings.price,
+        ),
+        Command("system", "[TEXT]", "show or change the system prompt (`none`: endpoint default)", settings.system),
+        Command("set", "[NAME VALUE]", "list the settings, or change one for this kernel", settings.change),
+        Command("picker", "", "show controls for model, system prompt, temperature and other settings", _picker),
+        Command("login", "[--keep]", "enter an API key; --keep stores it in the OS keyring", settings.login),
     ),
-    Command(
-        "price",
-        "[NAME [IN OUT]]",
-        "show the price of a model, or set it in US dollars per million tokens for this kernel",
-        settings.price,
+    "Conversation": (
+        Command("history", "[THREAD]", "list the turns of the thread", threads.history),
+        Command(
+            "versions",
+            "[TURN]",
+            "list the answers of the prompt cell above, or of a turn in history",
+            versions.versions,
+        ),
+        Command("use", "N [TURN]", "make version N the active answer of the prompt cell above", versions.use),
+        Command("undo", "", "remove the thread's last turn from this kernel's history", threads.undo),
+        Command("thread", "[NAME]", "list the threads, or switch to one", threads.thread),
+        Command("fork", "NAME", "continue in a new thread that shares the turns so far", threads.fork),
+        Command("clear", "[THREAD]", "remove the thread's turns from this kernel's history", threads.clear),
     ),
-    Command("system", "[TEXT]", "show or change the system prompt (`none`: endpoint default)", settings.system),
-    Command("set", "[NAME VALUE]", "list the settings, or change one for this kernel", settings.change),
-    Command("picker", "", "show controls for model, system prompt, temperature and other settings", _picker),
-    Command("history", "[THREAD]", "list the turns of the thread", threads.history),
-    Command(
-        "versions", "[TURN]", "list the answers of the prompt cell above, or of a turn in history", versions.versions
+    "Files": (
+        Command("save", "FILE.json", "save the thread's turns to a file", threads.save),
+        Command("load", "FILE.json", "load turns from a file written by save", threads.load),
+        Command(
+            "export",
+            "FILE",
+            "export the thread, without older versions: .md, .html, .json (Messages API) or .py",
+            threads.export,
+        ),
     ),
-    Command("use", "N [TURN]", "make version N the active answer of the prompt cell above", versions.use),
-    Command("undo", "", "remove the thread's last turn from this kernel's history", threads.undo),
-    Command("thread", "[NAME]", "list the threads, or switch to one", threads.thread),
-    Command("fork", "NAME", "continue in a new thread that shares the turns so far", threads.fork),
-    Command("save", "FILE.json", "save the thread's turns to a file", threads.save),
-    Command("load", "FILE.json", "load turns from a file written by save", threads.load),
-    Command(
-        "export",
-        "FILE",
-        "export the thread, without older versions: .md, .html, .json (Messages API) or .py",
-        threads.export,
+    "Tools": (
+        Command(
+            "tools",
+            "[allow|ask|deny NAME [ARGUMENT=PATTERN …]|forget NUMBER|NAME]",
+            "list the built-in tools and their risks, or change which calls are allowed, need approval or are denied",
+            tools.tools,
+        ),
+        Command(
+            "mcp",
+            "[add NAME [--env VAR] -- COMMAND | add NAME [--bearer VAR] URL | …]",
+            f"manage MCP servers and their tools: {', '.join(mcp.SUBCOMMANDS)}",
+            mcp.mcp,
+        ),
     ),
-    Command(
-        "tools",
-        "[allow|ask|deny NAME [ARGUMENT=PATTERN …]|forget NUMBER|NAME]",
-        "list the built-in tools and their risks, or change which calls are allowed, require approval or are denied",
-        tools.tools,
+    "Help": (
+        Command("help", "[NAME]", "list the commands, or describe one command or the flags", _help),
+        Command(
+            "explain", "[FLAGS]", "ask the model to explain the last error and the cell that raised it", explain.explain
+        ),
+        Command(
+            "usage",
+            "",
+            "show the calls that this kernel made, and those that the turns of the notebook stand for",
+            usage.usage,
+        ),
+        Command("doctor", "", "check the setup and say how to fix problems", doctor.doctor),
     ),
-    Command(
-        "explain", "[FLAGS]", "ask the model to explain the last error and the cell that raised it", explain.explain
-    ),
-    Command("clear", "[THREAD]", "remove the thread's turns from this kernel's history", threads.clear),
-    Command(
-        "usage",
-        "",
-        "show the calls that this kernel made, and those that the turns of the notebook stand for",
-        usage.usage,
-    ),
-    Command(
-        "mcp",
-        "[add NAME [--env VAR] -- COMMAND | add NAME [--bearer VAR] URL | …]",
-        f"manage MCP servers and their tools: {', '.join(mcp.SUBCOMMANDS)}",
-        mcp.mcp,
-    ),
-    Command("login", "[--keep]", "enter an API key; --keep stores it in the OS keyring", settings.login),
-    Command("doctor", "", "check the setup and say how to fix problems", doctor.doctor),
-)
+}
+
+COMMANDS = tuple(command for group in COMMANDS_BY_TASK.values() for command in group)

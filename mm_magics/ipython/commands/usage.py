@@ -9,7 +9,7 @@ from mm_magics.ipython.commands.command import Context
 from mm_magics.turn.ledger import Account, accounts_of
 from mm_magics.wording import counted
 
-COLUMNS = ("", "model", "calls", "seconds", "tokens in", "out", "cache read", "cache written", "cost")
+COLUMNS = ("", "model", "calls", "time", "tokens in", "out", "cache read", "cache written", "cost")
 
 
 def usage(context: Context, _rest: str) -> Table:
@@ -34,4 +34,4 @@ def usage(context: Context, _rest: str) -> Table:
 def _row(source: str, model: str, account: Account) -> tuple[str, ...]:
     counts = tuple(f"{account.tokens[counter]:,}" for counter in TOKEN_COUNTERS)
     cost = usage_line.account_cost(account)
-    return source, model, f"{account.calls:,}", f"{account.seconds:.1f}", *counts, cost
+    return source, model, f"{account.calls:,}", f"{account.seconds:.1f} s", *counts, cost
