@@ -192,7 +192,8 @@ class Store:
         except sqlite3.OperationalError as error:
             raise StoreError(
                 f"Cannot use the answer store {self.path}: {error}.",
-                "Check that the disk has space and that the file can be written. Stored answers are not lost.",
+                "Check that the disk has space and that the file can be written, or name another file: "
+                "%minimax set store FILE, or the argument `store`. Stored answers are not lost.",
             ) from error
         except (sqlite3.DatabaseError, ValueError) as error:
             raise StoreError(

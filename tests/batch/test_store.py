@@ -267,7 +267,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(endpoint: Simulator, tmp_pa
         each.chmod(0o555 if each is folder else 0o444)
     found = outcome_of(start_run(endpoint, folder / "a.sqlite", 3, 'say="ok"', env={"NO_OVERRIDE": "yes"}))
     assert found["error"].startswith(f"StoreError: Cannot use the answer store {folder / 'a.sqlite'}: ")
-    assert "that the file can be written" in found["error"]
+    assert "that the file can be written, or name another file: %minimax set store FILE, or" in found["error"]
     assert endpoint.log == []
     assert [each.name for each in folder.iterdir()] == (["a.sqlite"] if there else [])
 

@@ -8,6 +8,7 @@ import sys
 import time
 
 import nbformat
+import pytest
 from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE
@@ -322,6 +323,23 @@ def test_fork_and_export_insert_a_command_with_its_name_selected_and_do_not_run_
     notebook.page.keyboard.type("talk.md")
     eventually(lambda: sources(notebook)[1:], ["%minimax fork idea", "%minimax export talk.md"])
     assert not any(has_run(notebook, number) for number in (1, 2))
+
+
+@pytest.mark.parametrize("opener", ["open_notebook", "open_in_notebook7"])
+def test_a_prompt_in_a_kernel_without_mm_magics_offers_to_load_it_once(request, opener, logged):
+    notebook = request.getfixturevalue(opener)("x = 1", "%%minimax\nHi.", "%minimax doctor")
+    notebook.run(1)
+    offer = notebook.page.get_by_role("button", name="Load and run the prompt")
+    expect(offer).to_have_count(1)
+    notebook.run(2)
+    expect(offer).to_have_count(1)
+    assert logged() == []
+    offer.press("Enter")
+    expect(notebook.output(2)).to_contain_text("tokens in")
+    assert sources(notebook) == [LOAD, "x = 1", "%%minimax\nHi.", "%minimax doctor"]
+    assert not has_run(notebook, 1)
+    assert len(logged()) == 1
+    expect(offer).to_have_count(0)
 
 
 def test_everything_works_without_the_plugin(open_without_plugin, logged):

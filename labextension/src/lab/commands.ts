@@ -14,6 +14,7 @@ import {
 import { CATALOGUE } from '../renderer/model-catalogue';
 import type { OneTimeSettings } from '../protocol';
 import { answerChanged, runOnce, stopAnswer } from './kernel-plugin';
+import { offerToLoad } from './offer-to-load';
 import { eachNotebook } from './open-notebooks';
 import { codeBlocksOf, isPrompt, MAGIC, turnRecordOf } from './prompt-cell';
 import { handleMenuButtons } from './turn-menu';
@@ -166,6 +167,7 @@ function activate(
     });
     palette?.addItem({ command, category: trans.__('MiniMax') });
   }
+  offerToLoad(tracker, trans);
   eachNotebook(tracker, (panel) => {
     handleInsertButtons(panel.content);
     handleVersionRequests(panel.content, () => {
