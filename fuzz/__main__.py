@@ -12,17 +12,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-TARGETS = ("sse", "records", "notebooks", "arguments", "templates", "calls")
+TARGETS = ("sse", "records", "notebooks", "arguments", "templates", "calls", "events")
 
 
 def targets() -> dict[str, Callable[[bytes], object]]:
     """Return the function of each target, which takes bytes.
 
-    Records, notebooks and calls are drawn from the bytes as Hypothesis draws from random data, because changing single
-    bytes rarely gives valid JSON.
+    Records, notebooks, calls and events are drawn from the bytes as Hypothesis draws from random data, because changing
+    single bytes rarely gives valid JSON.
     """
     from tests import test_outside
-    from tests.endpoint import test_altered_calls
+    from tests.endpoint import test_altered_calls, test_event_cost
     from tests.ipython import test_arguments
 
     def inner(test: Any) -> Any:
@@ -39,6 +39,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
         "records": drawn(record),
         "notebooks": drawn(notebook),
         "calls": drawn(calls),
+        "events": drawn(test_event_cost.test_no_stream_becomes_more_objects_than_the_limit),
         "arguments": lambda data: typed(data.decode("utf-8", "replace")),
         "templates": lambda data: template(data.decode("utf-8", "replace"), 7),
     }

@@ -16,7 +16,7 @@ import mm_magics
 
 ROOT = Path(mm_magics.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("text", "wording"),
+    ("text", "wording", "json_size"),
     ("errors", "interrupts"),
     ("packages",),
     ("api",),

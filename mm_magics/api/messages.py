@@ -91,11 +91,16 @@ def images_in(message: Mapping[str, Any]) -> list[Block]:
 
 def is_writable(value: object) -> bool:
     """Return whether a value that was read as JSON can be written as JSON: finite numbers, nesting within limits."""
+    return bool(written(value))
+
+
+def written(value: object) -> str:
+    """Return the value as JSON; "" if it is not writable."""
     try:
-        written = json.dumps(value, allow_nan=False)
+        text = json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
-        return False
-    return written.count("[") + written.count("{") <= MAX_JSON_DEPTH or _is_flat(value)
+        return ""
+    return text if text.count("[") + text.count("{") <= MAX_JSON_DEPTH or _is_flat(value) else ""
 
 
 def _is_flat(value: object) -> bool:

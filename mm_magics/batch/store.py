@@ -21,6 +21,7 @@ from jiter import from_json
 from mm_magics.api.messages import Message
 from mm_magics.errors import StoreError
 from mm_magics.history.turn import is_message_list, now
+from mm_magics.json_size import check_size
 
 APPLICATION_ID = 0x4D4D6167
 """SQLite's `application_id` of a store, which tells it from any other database."""
@@ -202,11 +203,16 @@ class Store:
             ) from error
 
 
+def _parsed(text: str) -> Any:
+    check_size(text)
+    return from_json(text.encode())
+
+
 def _reply(messages: object, responses: object) -> Reply:
     """Read what is stored. Raises `ValueError` if it does not have the form of a reply."""
     if not isinstance(messages, str) or not isinstance(responses, str):
         raise ValueError("an answer is not text")
-    reply = Reply(from_json(messages.encode()), from_json(responses.encode()))
+    reply = Reply(_parsed(messages), _parsed(responses))
     if not (is_message_list(reply.messages) and all(map(_has_blocks, reply.messages))):
         raise ValueError("an answer has no messages")
     if not (isinstance(reply.responses, list) and all(map(_is_response, reply.responses))):

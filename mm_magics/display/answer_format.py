@@ -9,6 +9,7 @@ import json
 from typing import Any, Literal
 
 from mm_magics.errors import ProtocolError
+from mm_magics.json_size import read_json
 from mm_magics.text import fenced_code
 
 AnswerFormat = Literal["markdown", "code", "text", "json"]
@@ -30,8 +31,8 @@ def parse_answer(text: str, form: AnswerFormat) -> Any:
         return text
     for candidate in (text, _code(text)):
         try:
-            return json.loads(candidate)
-        except (ValueError, RecursionError):
+            return read_json(candidate)
+        except ValueError:
             continue
     raise ProtocolError("The answer is not JSON.", "It is shown as received. Ask for JSON only, or use --as text.")
 

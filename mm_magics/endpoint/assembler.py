@@ -8,11 +8,10 @@ Source: the Messages API's page on streaming.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from mm_magics.api.messages import Block, blocks, is_writable
+from mm_magics.api.messages import Block, blocks, written
 from mm_magics.api.sendable import KNOWN_FIELDS, REASONING
 from mm_magics.endpoint.error_body import error_from_base_resp, error_from_body
 from mm_magics.endpoint.stream_events import (
@@ -25,6 +24,7 @@ from mm_magics.endpoint.stream_events import (
     StreamEvent,
 )
 from mm_magics.errors import ProtocolError
+from mm_magics.json_size import MAX_VALUES, count_values, read_json
 from mm_magics.text import join_surrogates, replace_surrogates, without_surrogates
 
 _DELTAS = {
@@ -34,6 +34,8 @@ _DELTAS = {
 }
 _KINDS = {"text": "text", "thinking": "thinking", "partial_json": "input", REASONING: "reasoning"}
 """The kind of a `Delta` event, by the field that it adds to."""
+_BLOCK_VALUES, _FIELD_VALUES = 10, 5
+"""What a block, and a field of one, cost besides the values in them, counted in values."""
 _OPENED_BY = {"text": "text", "thinking": "thinking", "input": "tool_use", "signature": "thinking"}
 
 
@@ -62,8 +64,11 @@ class Assembler:
         self.invented: dict[int, list[str]] = {}
         self.replaced = False
         self._has_stop_reason = False
+        self._values = 0
+        """How many values were received for the message, apart from the pieces of texts."""
+        self._citations: dict[int, list[Any]] = {}
         self._open: dict[int, tuple[int, Block, dict[str, list[str]]]] = {}
-        self._halves: dict[tuple[int, str], str] = {}
+        self._halves: dict[int, dict[str, str]] = {}
         """The first half of a character whose second half has not arrived, by block and field."""
         self._latest: dict[int, Block] = {}
         """The block that started last with each index of the stream."""
@@ -156,7 +161,7 @@ class Assembler:
             raise ProtocolError("The endpoint started an invalid message.")
         message = self._checked(message)
         self._started_late |= self.started or bool(self.content) or bool(message.get("content"))
-        self.message = {**message, "content": [*blocks(message), *self.content]}
+        self.message = {**message, "content": [*first, *self.content] if (first := blocks(message)) else self.content}
         self.started = True
 
     def _merge(self, event: dict[str, Any]) -> None:
@@ -183,6 +188,7 @@ class Assembler:
         for each in (self._latest[index], block) if index in self._latest else ():
             self._mark_altered(each, "sent two blocks with one index")
         self._latest[index] = block
+        self._hold(_BLOCK_VALUES)
         self._open[index] = (len(self.content), block, {})
         self.content.append(block)
         return BlockStart(index, dict(block))
@@ -214,12 +220,12 @@ class Assembler:
 
     def _whole_characters(self, index: int, field: str, text: str) -> str:
         """Return the text without lone surrogates. The first half of a character waits for the next delta."""
-        held = self._halves.pop((index, field), "")
+        held = self._halves[index].pop(field, "") if index in self._halves else ""
         if not held and text.isascii():
             return text
         text = join_surrogates(held + text)
         if "\ud800" <= text[-1:] <= "\udbff":
-            self._halves[index, field] = text[-1]
+            self._halves.setdefault(index, {})[field] = text[-1]
             text = text[:-1]
         return self._clean(text)
 
@@ -230,13 +236,24 @@ class Assembler:
 
     def _checked(self, part: dict[str, Any]) -> dict[str, Any]:
         """Return the part of the message without lone surrogates. Refuse JSON that can be read but not written."""
-        if not is_writable(part):
+        text = written(part)
+        if not text:
             raise ProtocolError(
                 "The endpoint sent a number that JSON cannot represent, or JSON that is nested too deeply."
             )
+        self._hold(count_values(text))
         clean = without_surrogates(part)
         self.replaced |= clean is not part
         return clean
+
+    def _hold(self, count: int) -> None:
+        """Count values that stay in the message. Raise `ProtocolError` if they are too many for one message."""
+        self._values += count
+        if self._values > MAX_VALUES:
+            raise ProtocolError(
+                f"The endpoint sent a message with more than {MAX_VALUES:,} values, and it was cancelled.",
+                "The partial response is kept. Run the cell again, or use another endpoint.",
+            )
 
     def _merge_unknown(self, index: int, delta: dict[str, Any]) -> Iterator[StreamEvent]:
         """Apply a delta of an unknown kind: append strings, add a citation to the list of them, set other fields."""
@@ -247,14 +264,18 @@ class Assembler:
             self._mark_invented(index, key)
             if isinstance(value, str) and key != "citation":
                 whole = self._whole_characters(index, key, value)
+                self._hold(_FIELD_VALUES * (key not in parts))
                 _add(block, parts, key, whole)
                 if key in _KINDS:
                     yield Delta(index, _KINDS[key], whole)
                 continue
             value = self._checked({key: value})[key]
             if key == "citation":
-                before = block.get("citations")
-                block["citations"] = [*(before if isinstance(before, list) else []), value]
+                before, own = block.get("citations"), self._citations.get(index, [])
+                if own is not before:  # the block's list may be shared with an event
+                    own = self._citations[index] = [*(before if isinstance(before, list) else [])]
+                own.append(value)
+                block["citations"] = own
             else:
                 block[key] = value
 
@@ -269,34 +290,36 @@ class Assembler:
     def _mark_invented(self, index: int, field: str) -> None:
         position, block, parts = self._open[index]
         known = KNOWN_FIELDS.get(str(block.get("type")))
-        if known is not None and field not in known | block.keys() | parts.keys() | {"citation", "partial_json"}:
+        if known is None or field in known or field in ("citation", "partial_json"):
+            return
+        if field not in block and field not in parts:
             self.invented.setdefault(position, []).append(field)
 
     def _stop_block(self, index: int) -> Iterator[StreamEvent]:
         if index not in self._open:
             return
         position, block, parts = self._open[index]  # removed last, because an interrupt can occur at any line
-        for half in [half for half in self._halves if half[0] == index]:
-            del self._halves[half]
+        for field in self._halves.pop(index, {}):
             self.replaced = True
-            _add(block, parts, half[1], "\ufffd")
-            if half[1] in _KINDS:
-                yield Delta(index, _KINDS[half[1]], "\ufffd")
+            _add(block, parts, field, "\ufffd")
+            if field in _KINDS:
+                yield Delta(index, _KINDS[field], "\ufffd")
         for field, texts in parts.items():
             if field != "partial_json":
                 block[field] = self._clean(join_surrogates("".join(texts)))
         raw = "".join(parts.get("partial_json", ()))
         try:
             if raw.strip():
-                given = json.loads(raw)
-                if not is_writable(given):
+                given = read_json(raw, MAX_VALUES - self._values)
+                if not (text := written(given)):
                     raise ValueError(raw)
+                self._values += count_values(text)
                 if block.get("input"):
                     self._mark_altered(block, "sent its arguments twice")
                 block["input"] = without_surrogates(given)
                 self.replaced |= block["input"] is not given
             whole = block.get("type") != "tool_use" or isinstance(block.get("input"), dict)
-        except (ValueError, RecursionError):
+        except ValueError:
             whole = False
         if not whole:
             self._unfinish(position)

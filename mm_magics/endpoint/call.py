@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -16,10 +15,11 @@ from mm_magics.endpoint.error_body import error_from_base_resp, error_from_body
 from mm_magics.endpoint.error_hints import ASK_BASE_URL
 from mm_magics.endpoint.error_mapping import no_response
 from mm_magics.endpoint.reader import STOP_POLL_S, Chunk, Ended, Opened, ReaderEvent, ResponseReader, Retrying
-from mm_magics.endpoint.sse import SSEDecoder, parse
+from mm_magics.endpoint.sse import SSEDecoder, parse, too_large
 from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta, StreamEvent
 from mm_magics.errors import EndpointError, MiniMaxError, ProtocolError
 from mm_magics.interrupts import StoppedError
+from mm_magics.json_size import MAX_BYTES, JSONSizeError, read_json
 
 END_WAIT_S = 0.02
 """How long to wait for the end of the body after `message_stop`, so that the connection can be reused."""
@@ -161,6 +161,8 @@ class Call:
     def _chunk(self, decoder: SSEDecoder, data: bytes) -> Iterator[StreamEvent]:
         if not self.assembler.started:
             self._head += data
+            if len(self._head) > MAX_BYTES:
+                raise too_large(f"more than {MAX_BYTES // 1_000_000} MB")
             if self._is_stream():
                 del self._head[MAX_HEAD_BYTES:]
         if self._is_stream():
@@ -173,6 +175,8 @@ class Call:
 
     def _feed(self, events: list[bytes]) -> Iterator[StreamEvent]:
         for data in events:
+            if self._stop.is_set():
+                raise StoppedError
             if data.strip() == b"[DONE]":
                 continue
             event = parse(data)
@@ -218,7 +222,7 @@ def message_in(body: bytes | bytearray, content_type: str) -> dict[str, Any]:
 
     Raises:
         StatusError: If the body is an error.
-        ProtocolError: If it is neither a message nor an error.
+        ProtocolError: If it is neither a message nor an error, or too large.
     """
     found = _json(body)
     if found is None:
@@ -240,7 +244,9 @@ def _not_the_api(content_type: str, body: bytes | bytearray) -> ProtocolError:
 
 def _json(data: bytes | bytearray) -> dict[str, Any] | None:
     try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
+        body = read_json(data)
+    except JSONSizeError as error:
+        raise too_large(str(error)) from None
+    except ValueError:
         return None
     return body if isinstance(body, dict) else None

@@ -6,7 +6,6 @@ header and in no other; only a list of models that is refused with it is request
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
@@ -22,6 +21,7 @@ from mm_magics.endpoint.reader import STOP_POLL_S, Chunk, Ended, ResponseReader
 from mm_magics.endpoint.sdk import http_options, import_sdk, opened_socket, raw_response, sdk_options, strip_sdk_headers
 from mm_magics.errors import ConnectionFailedError, EndpointError, ProtocolError, StatusError
 from mm_magics.interrupts import StoppedError
+from mm_magics.json_size import read_json
 
 if TYPE_CHECKING:
     import anthropic
@@ -102,10 +102,10 @@ class Client:
                         if len(body) > MAX_MODEL_PAGE_BYTES:
                             raise _endless()
                     case Ended(None):
-                        return json.loads(body)
+                        return read_json(body)
                     case Ended(Exception() as error):
                         raise self._errors.translate(error)
-        except (ValueError, RecursionError):
+        except ValueError:
             return None
         finally:
             reader.close()

@@ -16,6 +16,7 @@ from typing import Any
 
 from mm_magics.api.messages import Block, Problem, blocks, problems
 from mm_magics.api.models import CATALOGUE, MEDIA_BLOCKS, TEMPERATURE_RANGE, Model
+from mm_magics.json_size import JSONSizeError, read_json
 from mm_magics.simulator.cache import MAX_BREAKPOINTS
 from mm_magics.simulator.tokens import Segment, segments
 
@@ -147,8 +148,10 @@ def _equal(given: str, key: str) -> bool:
 def parse(raw: bytes) -> dict[str, Any] | Refusal:
     """Parse the body as a JSON object."""
     try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
+        body = read_json(raw, max_values=5_000_000, max_bytes=64_000_000)
+    except JSONSizeError as error:
+        return _invalid(f"the body has {error}")
+    except ValueError:
         return _invalid("the body is not JSON")
     return body if isinstance(body, dict) else _invalid("the body is not a JSON object")
 

@@ -14,13 +14,14 @@ import pytest
 
 from mm_magics import Session
 from mm_magics.batch import rate_limit
-from mm_magics.batch.engines import async_client, dask, sender
+from mm_magics.batch.engines import dask, sender
 from mm_magics.config import MiniMax
 from mm_magics.endpoint import error_hints, http_clients, retries
 from mm_magics.endpoint.client import MAX_MODEL_PAGE_BYTES, MAX_MODEL_PAGES
 from mm_magics.endpoint.reader import MAX_RESPONSE_BYTES
 from mm_magics.endpoint.sdk import CONNECT_TIMEOUT
 from mm_magics.ipython import commands
+from mm_magics.json_size import MAX_BYTES
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
 from tests.test_layers import LAYERS
 
@@ -140,7 +141,7 @@ def test_the_limits_on_the_many_prompts_page_are_those_of_the_code():
         f"`{MiniMax().store}`",
         f"{sender.FIRST_ANSWER_TOKENS} tokens if none is stored",
         f"or {sender.MAX_FAILURES} failures without a single answer",
-        f"an answer larger than {async_client.MAX_ANSWER_BYTES // 1_000_000} MB is an error",
+        f"an answer larger than {MAX_BYTES // 1_000_000} MB is an error",
         f"chunks of {dask.REQUESTS_PER_CALL} requests",
     ]
     assert [each for each in bounds if each.lower() not in page.lower()] == []

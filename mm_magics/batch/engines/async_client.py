@@ -15,8 +15,8 @@ from mm_magics.endpoint.error_mapping import ErrorMapper
 from mm_magics.endpoint.keys import Key
 from mm_magics.endpoint.sdk import http_options, import_sdk, raw_response, sdk_options, strip_sdk_headers
 from mm_magics.errors import MiniMaxError, ProtocolError
+from mm_magics.json_size import MAX_BYTES
 
-MAX_ANSWER_BYTES = 64_000_000
 POOL_SIZE = 16
 """Connections per pool. The HTTP library looks at every connection of a pool for each request, so pools stay small."""
 
@@ -64,8 +64,8 @@ class AsyncClient:
             data = bytearray()
             async for part in response.aiter_bytes():
                 data += part
-                if len(data) > MAX_ANSWER_BYTES:
-                    raise ProtocolError(f"The answer is larger than {MAX_ANSWER_BYTES // 1_000_000} MB.")
+                if len(data) > MAX_BYTES:
+                    raise ProtocolError(f"The answer is larger than {MAX_BYTES // 1_000_000} MB.")
         finally:
             await response.aclose()
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()

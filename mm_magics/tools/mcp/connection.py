@@ -30,6 +30,7 @@ from mcp_types import Implementation, Tool, ToolListChangedNotification
 from mm_magics import __version__
 from mm_magics.api.urls import HttpURL, httpx_options
 from mm_magics.tools.mcp import redact, watchdog
+from mm_magics.tools.mcp.bounded_client import BoundedClient
 from mm_magics.tools.mcp.sdk_details import invalid_line, tool_list, unwrap
 
 logging.getLogger("mcp").addHandler(logging.NullHandler())  # else its tracebacks are printed to the kernel's stderr
@@ -224,7 +225,7 @@ class Connection:
     async def _http(self) -> AsyncIterator[tuple[Any, Any]]:
         headers = {"Authorization": f"Bearer {os.environ[self.spec.bearer].strip()}"} if self.spec.bearer else {}
         async with (
-            httpx2.AsyncClient(
+            BoundedClient(
                 **httpx_options(HttpURL.parse(self.spec.url)),
                 headers=headers,
                 timeout=httpx2.Timeout(CONNECT_S, read=300),

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from mm_magics.errors import ToolInputError
+from mm_magics.json_size import JSONSizeError, check_size, read_json
 from mm_magics.text import fenced_code
 
 MAX_PROSE = 10_000
@@ -24,8 +25,8 @@ _SCALAR = re.compile(
 def whole(text: str) -> list[Any]:
     """Return the text as JSON, or nothing if it is not JSON."""
     try:
-        return [json.loads(text)]
-    except (ValueError, RecursionError):
+        return [read_json(text)]
+    except ValueError:
         return []
 
 
@@ -42,6 +43,10 @@ def embedded(text: str) -> list[Any]:
     """
     found: list[Any] = []
     position = 0
+    try:
+        check_size(text)
+    except JSONSizeError as error:
+        raise ToolInputError(f"The answer cannot be searched for JSON: it has {error}.") from None
     for _ in range(MAX_BRACKETS):
         start = _BRACKET.search(text, position)
         if start is None:

@@ -6,9 +6,10 @@ left as it is, for the check of the arguments to report.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from mm_magics.json_size import read_json
 
 MAX_REFERENCES = 20
 """References and alternatives that are followed for one value, so that a schema that refers to itself ends."""
@@ -139,6 +140,6 @@ def _target(reference: str, root: Mapping[str, Any]) -> Any:
 def _json(text: str) -> Any:
     """Return the text as JSON; None if it is not JSON."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except ValueError:
         return None

@@ -3,6 +3,7 @@
 `silent` never answers; `garbage` writes other things to stdout first; `only-garbage` nothing else; `stay` does not end
 when it is asked to; `crash` ends at once; `grow` has one tool more after each call, and says so; `mute` lists no tools;
 `broken` also lists some whose schemas are;
+`big` answers a call with 20 MB of text, `many` with 3 million lists, and `long` with 3 MB of text that looks like them;
 `pid=FILE` writes its process id there.
 """
 
@@ -60,7 +61,10 @@ def main():
                 if "broken" in HOW:
                     result["tools"] += [{"name": f"b{n}", "inputSchema": schema} for n, schema in enumerate(BROKEN)]
             case "tools/call":
-                result = {"content": [{"type": "text", "text": "called"}]}
+                text = {"big": "x" * 20_000_000, "long": "[]," * 1_000_000}.get(HOW[0] if HOW else "", "called")
+                result = {"content": [{"type": "text", "text": text}]}
+                if "many" in HOW:
+                    result["structuredContent"] = {"a": [[]] * 3_000_000}
                 if "grow" in HOW:
                     tools += 1
                     say({"method": "notifications/tools/list_changed"})
