@@ -46,7 +46,8 @@ class SSEDecoder:
                 raise too_large(f"more than {MAX_BYTES // 1_000_000} MB")
             return []
         *frames, rest = b"".join(self._waiting).split(b"\n\n")
-        self._waiting, self._size = [rest] if rest else [], len(rest)
+        self._waiting = [rest] if rest else []
+        self._size = len(rest)
         self._ends_in_newline = rest[-1:] == b"\n"
         return [data for frame in self._without_bom(frames) if (data := _data(frame))]
 

@@ -273,5 +273,8 @@ def test_invalid_utf8_becomes_replacement_characters() -> None:
     ],
 )
 def test_data_that_is_not_a_json_object_is_a_protocol_error(data: bytes) -> None:
-    with pytest.raises(ProtocolError, match=r"^The endpoint sent (an event that is not (JSON|a JSON object)\.$|too many levels of nesting)"):
+    with pytest.raises(
+        ProtocolError,
+        match=r"^The endpoint sent (an event that is not (JSON|a JSON object)\.$|too many levels of nesting)",
+    ):
         parse(data)
