@@ -1,8 +1,9 @@
 """The form in which recorded messages are sent again, which every endpoint of this format accepts.
 
 A message is sent as it was received, except for lone surrogates, which are not valid JSON; for fields that rebuilding a
-stream put into a block of a known type, because no endpoint defines them; and for the cache marks of earlier turns. The
-record and the hash of a request keep them, so a recording is still found.
+stream put into a block of a known type, because no endpoint defines them; and for the cache marks of earlier turns.
+Data from outside is sent between marks (`outside`). The record and the hash of a request are without all this, so a
+recording is still found.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 from mm_magics.api.messages import Block, Message, blocks, images_in
 from mm_magics.api.models import takes_images
+from mm_magics.api.outside import enclosed_block
 from mm_magics.text import without_surrogates
 from mm_magics.wording import counted
 
@@ -49,9 +51,17 @@ def invented_fields(messages: Iterable[Message], responses: Iterable[Mapping[str
     return found
 
 
-def sent_form(messages: Sequence[Message], invented: Invented | None = None) -> Sequence[Message]:
-    """Return the messages as they are sent. Messages and blocks that do not change are the same objects."""
-    sent = [_sent_message(message, invented or {}) for message in messages]
+def sent_form(
+    messages: Sequence[Message], invented: Invented | None = None, outside: Collection[int] = ()
+) -> Sequence[Message]:
+    """Return the messages as they are sent. Messages and blocks that do not change are the same objects.
+
+    Args:
+        messages: Messages of one turn.
+        invented: What `invented_fields` returns for the turn.
+        outside: What `outside_blocks` returns for the turn.
+    """
+    sent = [_sent_message(message, invented or {}, outside) for message in messages]
     return messages if all(new is old for new, old in zip(sent, messages, strict=True)) else sent
 
 
@@ -87,25 +97,26 @@ def _texts(result: Block) -> list[Block]:
     return [block for block in blocks(result) if block.get("type") != "image"]
 
 
-def _sent_message(message: Message, invented: Invented) -> Message:
+def _sent_message(message: Message, invented: Invented, outside: Collection[int]) -> Message:
     content = message["content"]
     if isinstance(content, str):
         text = without_surrogates(content)
         return message if text is content else {"role": message["role"], "content": text}
-    sent = [_sent_block(block, invented) for block in content]
+    sent = [_sent_block(block, invented, is_outside=id(block) in outside) for block in content]
     if all(new is old for new, old in zip(sent, content, strict=True)):
         return message
     return {"role": message["role"], "content": sent}
 
 
-def _sent_block(block: Block, invented: Invented) -> Block:
+def _sent_block(block: Block, invented: Invented, *, is_outside: bool) -> Block:
     dropped = {"cache_control"} & block.keys()
     if str(block.get("type")) in KNOWN_FIELDS:
         dropped |= ({REASONING, *invented.get(id(block), ())} - KNOWN_FIELDS[str(block["type"])]) & block.keys()
     inner = block.get("content")
     if isinstance(inner, list) and any(isinstance(each, dict) and "cache_control" in each for each in inner):
         block = {**block, "content": [_without(each, {"cache_control"}) for each in inner]}
-    return without_surrogates(_without(block, dropped))
+    sent = without_surrogates(_without(block, dropped))
+    return enclosed_block(sent) if is_outside else sent
 
 
 def _without(block: T, names: Collection[str]) -> T:

@@ -8,6 +8,7 @@ from typing import Any
 from mm_magics.api import messages, request
 from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s, may_be_changed
 from mm_magics.api.messages import TOOL_NAME, Message
+from mm_magics.api.outside import enclosed_prompt
 from mm_magics.api.request import PreparedMessage
 from mm_magics.history.turn import Turn
 from mm_magics.text import without_surrogates
@@ -28,9 +29,9 @@ def context_messages(turns: Sequence[Turn], prompt: Message) -> list[Message]:
 def prepared_messages(turns: Sequence[Turn], prompt: Message) -> list[PreparedMessage]:
     """Return the array of `context_messages`, prepared. Only the prompt and what joining changes is prepared here."""
     joined, sources = messages.join_with_sources([*(turn.closed for turn in turns), [prompt]])
-    sent = joined
-    if any(turn.sent is not turn.closed for turn in turns):
-        sent = messages.join_turns([*(turn.sent for turn in turns), [prompt]])
+    sent, own = joined, enclosed_prompt(prompt)
+    if own is not prompt or any(turn.sent is not turn.closed for turn in turns):
+        sent = messages.join_turns([*(turn.sent for turn in turns), [own]])
     prepared = [each for turn in turns for each in turn.prepared]
     return [
         PreparedMessage.of(message, form) if source is None or source >= len(prepared) else prepared[source]

@@ -19,6 +19,7 @@ from typing import Any, Literal, cast
 
 from mm_magics.api import messages
 from mm_magics.api.messages import Message, System
+from mm_magics.api.outside import outside_blocks
 from mm_magics.api.request import PreparedMessage
 from mm_magics.api.sendable import invented_fields, sent_form
 from mm_magics.errors import RecordError
@@ -126,7 +127,8 @@ class Turn:
     @cached_property
     def sent(self) -> Sequence[Message]:
         """The messages of `closed` in the form in which they are sent; `closed` itself if that is the same."""
-        return sent_form(self.closed, invented_fields(self.messages, self.responses))
+        invented = invented_fields(self.messages, self.responses)
+        return sent_form(self.closed, invented, outside_blocks(self.messages, self.responses))
 
     @cached_property
     def prepared(self) -> list[PreparedMessage]:

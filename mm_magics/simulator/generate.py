@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mm_magics.api.messages import ANSWER, Block, blocks
+from mm_magics.api.outside import content_of
 from mm_magics.simulator.answer import ScriptedAnswer, text, thinking, tool_use
 from mm_magics.simulator.contract import DEFAULT_SYSTEM, Request
 from mm_magics.simulator.directives import strip_directives
@@ -51,7 +52,7 @@ def read_conversation(messages: Sequence[Block]) -> Conversation:
     started = 0
     for number, message in enumerate(messages):
         if message["role"] == "user":
-            texts = [block["text"] for block in blocks(message) if block.get("type") == "text"]
+            texts = [content_of(block["text"]) for block in blocks(message) if block.get("type") == "text"]
             if texts or not prompts:
                 prompts.append("\n".join(texts))
                 started = number
@@ -141,7 +142,7 @@ def _calls(request: Request, conversation: Conversation, steps: Sequence[str]) -
 def _final(request: Request, conversation: Conversation) -> list[Block]:
     """Return the call of the final-answer tool, if it is offered, made from the tool results."""
     final = [tool for tool in request.tools if tool["name"] == ANSWER and request.tool_choice.get("type") != "none"]
-    results = "\n".join(block_text(result) for result in conversation.results)
+    results = "\n".join(content_of(block_text(result)) for result in conversation.results)
     return [tool_use(ANSWER, sample(tool.get("input_schema") or {}, results)) for tool in final if conversation.results]
 
 
@@ -150,7 +151,7 @@ def _of_results(conversation: Conversation) -> str:
     for result in conversation.results:
         name = conversation.calls.get(str(result.get("tool_use_id")), "tool")
         verb = "failed" if result.get("is_error") else "answered"
-        lines.append(f"The tool `{name}` {verb}:\n\n{fence(block_text(result) or '(nothing)')}")
+        lines.append(f"The tool `{name}` {verb}:\n\n{fence(content_of(block_text(result)) or '(nothing)')}")
     return "\n\n".join(lines)
 
 

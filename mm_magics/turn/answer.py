@@ -16,6 +16,7 @@ from typing import Any, Self
 from mm_magics import interrupts
 from mm_magics.api.messages import Message
 from mm_magics.api.models import Price, cost_at
+from mm_magics.api.outside import outside_blocks
 from mm_magics.api.sendable import for_model
 from mm_magics.api.usage import total_cost
 from mm_magics.endpoint.call import Call, CallEvent, Wake
@@ -256,11 +257,13 @@ class Answer:
     def _next_body(self) -> bytes:
         calls = [each.call.assembler for each in self._model_calls]
         invented = {id(each.content[position]): names for each in calls for position, names in each.invented.items()}
+        turn = self._messages(self._model_calls)
         return self._request_body.next(
-            self._messages(self._model_calls),
+            turn,
             [each.unfinished for each in calls if each.content],
             self._loop.choice if self._loop else self.prompt.body.get("tool_choice"),
             invented=invented,
+            outside=outside_blocks(turn, [each.response() for each in self._model_calls]),
             counted=response_tokens(self._model_calls[-1].response()) if self._model_calls else 0,
         )
 

@@ -6,7 +6,7 @@ done when a round drops or renames something; otherwise only the new messages ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mm_magics.api import messages, request
@@ -48,6 +48,7 @@ class RequestBody:
         choice: Mapping[str, Any] | None,
         *,
         invented: Invented | None = None,
+        outside: Collection[int] = (),
         counted: int = 0,
     ) -> bytes:
         """Return the next request, after a round was added to the turn.
@@ -57,6 +58,7 @@ class RequestBody:
             unfinished: For each response, the index of the block that was cut, as `messages.repair_turn` takes it.
             choice: The request's `tool_choice`.
             invented: The fields that are not sent, as in `sent_form`.
+            outside: The blocks that contain data from outside, as in `sent_form`.
             counted: How many tokens the latest response and everything before it have; 0 if it is unknown.
 
         Raises:
@@ -67,13 +69,13 @@ class RequestBody:
         alone = messages.repair_turn([turn[0], *turn[-2:]], unfinished[-1:])
         ids = messages.tool_ids(alone)
         is_round = [each["role"] for each in turn[-3:]] == ["user", "assistant", "user"]
-        new = self.own_form(sent_form(alone, invented))
+        new = self.own_form(sent_form(alone, invented, outside))
         if is_round and len(new) == 3 and all(each["content"] for each in new) and not ids & self._tool_ids:
             request.check({**fields, "messages": new})
             self._array += b"".join(b"," + request.json_of(each).encode() for each in new[1:])
             self._tool_ids |= ids
         else:
-            array = self._joined(turn, unfinished, invented)
+            array = self._joined(turn, unfinished, invented, outside)
             request.check({**fields, "messages": array}, resumes=turn[-1]["role"] == "assistant")
             self._array = bytearray(b",".join(request.json_of(each).encode() for each in array))
             self._tool_ids = messages.tool_ids(array)
@@ -83,8 +85,12 @@ class RequestBody:
         return b"".join((head[:-2], self._array, head[-2:]))
 
     def _joined(
-        self, turn: Sequence[Message], unfinished: Sequence[int | None], invented: Invented | None
+        self,
+        turn: Sequence[Message],
+        unfinished: Sequence[int | None],
+        invented: Invented | None,
+        outside: Collection[int],
     ) -> list[Message]:
         """Return all messages; of a turn without a sendable answer, only those of the user."""
         closed = messages.repair_turn(turn, unfinished) or [each for each in turn if each["role"] == "user"]
-        return messages.join_turns([*self.context, self.own_form(sent_form(closed, invented))])
+        return messages.join_turns([*self.context, self.own_form(sent_form(closed, invented, outside))])

@@ -10,7 +10,7 @@ import pytest
 
 from mm_magics.api import request
 from mm_magics.api.legacy_hash import legacy_request_sha256s
-from mm_magics.api.messages import problems
+from mm_magics.api.messages import join_turns, problems
 from mm_magics.api.request import PreparedMessage
 from mm_magics.history.context_messages import (
     NOT_OFFERED,
@@ -73,8 +73,10 @@ def test_request_digest_is_the_hash_of_the_request() -> None:
 @pytest.mark.parametrize("turns", CONTEXTS.values(), ids=CONTEXTS.keys())
 def test_prepared_messages_are_the_context_messages_with_their_hash_and_json(turns: list[Turn]) -> None:
     array = context_messages(turns, PROMPT)
-    assert prepared_messages(turns, PROMPT) == [PreparedMessage.of(message) for message in array]
-    assert request.encode({"messages": array}) == request.encode({}, prepared_messages(turns, PROMPT))
+    sent = join_turns([*(turn.sent for turn in turns), [PROMPT]])
+    prepared = [PreparedMessage.of(message, form) for message, form in zip(array, sent, strict=True)]
+    assert prepared_messages(turns, PROMPT) == prepared
+    assert request.encode({"messages": sent}) == request.encode({}, prepared_messages(turns, PROMPT))
 
 
 @pytest.mark.parametrize("turns", CONTEXTS.values(), ids=CONTEXTS.keys())
@@ -134,8 +136,11 @@ def test_what_is_sent_without_invented_fields_is_hashed_with_them() -> None:
     prepared = prepared_messages(turns, PROMPT)
     assert [each.message for each in prepared] == context_messages(turns, PROMPT)
     changed = [each for each in prepared if each.sent != each.message]
-    assert [each.message["content"] for each in changed] == [[text]]
-    assert [each.sent["content"] for each in changed] == [[{"type": "text", "text": "I call."}]]
+    results = [each for each in changed if each.message["role"] == "user"]  # they are sent between marks
+    (other,) = [each for each in changed if each not in results]
+    assert len(results) == 2
+    assert other.message["content"] == [text]
+    assert other.sent["content"] == [{"type": "text", "text": "I call."}]
     for each in prepared:
         assert each == PreparedMessage.of(each.message, each.sent)
     joined = prepared_messages([invented, turn("b", [text])], PROMPT)

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from mm_magics.api.outside import content_of
 from mm_magics.history.turn import MIME_TYPE
 from tests.kernel.conftest import Kernel, Run
 
@@ -310,7 +311,7 @@ def test_sees_above_sends_the_cells_since_the_last_prompt_with_their_outputs(pag
     page.save()
     page.run("a", "b")
     first = page.simulator.log[-1].body["messages"][-1]["content"]
-    assert first[0]["text"] == (
+    assert content_of(first[0]["text"]) == (
         '<cell id="load">\n%load_ext mm_magics\n</cell>\n'
         "<cell id=\"a\">\nx = 6 * 7\nprint('printed', x)\n<output>\nprinted 42\n</output>\n</cell>"
     )

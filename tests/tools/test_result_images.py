@@ -12,6 +12,7 @@ from PIL import Image
 
 from mm_magics import Session
 from mm_magics.api.messages import blocks, images_in, result_text
+from mm_magics.api.outside import content_of
 from mm_magics.display.export_html import render_page
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.terminal import TerminalView, console
@@ -42,8 +43,19 @@ def report() -> Any:
 
 
 def sent_results(endpoint: Simulator) -> list[Any]:
+    """Return the results that were sent, with what is between the marks of their texts."""
     message = endpoint.log[-1].body["messages"][-1]
-    return [block for block in message["content"] if block["type"] == "tool_result"]
+    return [_unmarked(block) for block in message["content"] if block["type"] == "tool_result"]
+
+
+def _unmarked(block: Any) -> Any:
+    content = block["content"]
+    if isinstance(content, str):
+        return {**block, "content": content_of(content)}
+    return {
+        **block,
+        "content": [{**each, "text": content_of(each["text"])} if "text" in each else each for each in content],
+    }
 
 
 def as_saved(turn: Turn) -> Turn:
@@ -133,7 +145,8 @@ def test_a_call_in_the_text_returns_its_images_below_all_results(session: Sessio
     turn = session.ask("Draw.", tools=[plot], model="MiniMax-M3", approve=lambda _: Decision(True))
     content = endpoint.log[-1].body["messages"][-1]["content"]
     assert [block["type"] for block in content] == ["text", "text", "image", "image"]
-    assert content[0]["text"] == "plot returned:\n[image 1, 640×480]"
+    head, _, result = content[0]["text"].partition("\n")
+    assert (head, content_of(result)) == ("plot returned:", "[image 1, 640×480]")
     html = make_bundle(turn)["text/html"]
     assert html.count('<img alt="image') == 2
     assert html.count("plot returned:") == 2

@@ -10,6 +10,8 @@ import pytest
 from mm_magics import Session
 from mm_magics.api import request
 from mm_magics.api.messages import join_turns, repair_turn
+from mm_magics.api.outside import outside_blocks
+from mm_magics.api.sendable import sent_form
 from mm_magics.history.turn import Turn
 from mm_magics.simulator import Fault, ScriptedAnswer, Simulator, text, thinking, tool_use
 
@@ -27,7 +29,8 @@ def call(id_: str = "", **more: Any) -> ScriptedAnswer:
 def joined(turn: Turn, past: Turn, rounds: int) -> list[Any]:
     """The messages of the request after so many rounds, joined from all messages."""
     cut = [each.get("unfinished") for each in turn.responses]
-    return join_turns([past.closed, repair_turn(turn.messages[: 2 * rounds + 1], cut)])
+    marked = outside_blocks(turn.messages, turn.responses)
+    return join_turns([past.sent, sent_form(repair_turn(turn.messages[: 2 * rounds + 1], cut), outside=marked)])
 
 
 SCRIPTS = {
@@ -51,7 +54,7 @@ def test_each_request_equals_all_messages_joined_again_byte_for_byte(
     records = list(endpoint.log)[before:]
     assert [record.status for record in records] == [200] * (len(script) + 1)
     for rounds, record in enumerate(records):
-        array = joined(turn, past, rounds) if rounds else [*past.closed, turn.messages[0]]
+        array = joined(turn, past, rounds) if rounds else [*past.sent, turn.messages[0]]
         assert json.loads(record.raw)["messages"] == array
         assert request.encode({"messages": array})[1:-1] in record.raw
     assert [json.loads(record.raw)["tool_choice"]["type"] for record in records] == ["any", *["auto"] * len(script)]

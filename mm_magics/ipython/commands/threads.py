@@ -162,8 +162,8 @@ def _current_turns(session: Session) -> list[Turn]:
 
 
 def shown_thread(session: Session, name: str = "") -> str:
-    """Return the name of a thread to show; by default that of the thread that prompts go to, with its source."""
+    """Return the name of a thread to show; by default the current one, with its source if nobody typed it."""
     settings = session.settings
-    if name or settings.source("thread") == "default":
+    if name or settings.source("thread") in ("default", "set in this kernel"):
         return visible(name or settings.value("thread"))
     return settings.describe("thread")
