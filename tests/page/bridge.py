@@ -159,5 +159,5 @@ class Page:
             self.server.receive(message, self._write)
 
 
-WAITING = ("open", "restart", "save")
+WAITING = ("open", "restart", "save", "useKernel")
 """The commands that wait for the kernel or the server."""

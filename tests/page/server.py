@@ -95,8 +95,14 @@ class Server:
             case ["GET", "sessions"]:
                 return 200, [self._session] if self._session else []
             case ["POST", "sessions"]:
+                if self.kernel.is_dead:
+                    self.kernel = Kernel(self._from_kernel)
                 self._session = {**given, "id": f"session-{self._kernel_model['id']}", "kernel": self._kernel_model}
                 return 201, self._session
+            case ["DELETE", "sessions", _]:
+                self.kernel.die()
+                self._session = None
+                return 204, None
             case ["GET" | "PATCH", "sessions", _]:
                 self._session = {**(self._session or {}), **given, "kernel": self._kernel_model}
                 return 200, self._session

@@ -143,7 +143,76 @@ def test_the_answer_of_a_cell_that_sends_nothing_stays(
     assert [version["id"] for version in record["versions"]] == before[:1]
 
 
-@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_the_answers_of_cells_that_run_without_a_kernel_stay_unless_they_are_cleared(notebook: Page) -> None:
+    before = ids(notebook)
+    notebook.do("useKernel", False)
+    notebook.do("run", 2)
+    assert ids(notebook) == before
+    notebook.do("runBelow", 1)
+    assert ids(notebook) == before
+    notebook.do("clear", 2)
+    assert ids(notebook) == [None, before[1]]
+    notebook.do("run", 4)
+    assert ids(notebook) == [None, before[1]]
+    notebook.do("clearAll")
+    notebook.do("run", 4)
+    assert ids(notebook) == [None, None]
+
+
+def test_an_answer_is_in_the_conversation_again_after_it_ran_without_a_kernel(notebook: Page) -> None:
+    before = ids(notebook)
+    notebook.do("useKernel", False)
+    notebook.do("run", 2)
+    notebook.do("useKernel", True)
+    notebook.run(0)
+    notebook.do("insert", 5, "%%minimax\nThird.")
+    notebook.run(5)
+    assert remembered(notebook)[-3:-1] == before
+
+
+def test_the_answer_of_a_cell_that_runs_on_a_dead_kernel_stays(notebook: Page) -> None:
+    before = ids(notebook)
+    notebook.kernel.publish("status", {"execution_state": "dead"})
+    notebook.settle()
+    notebook.do("run", 2)
+    assert ids(notebook) == before
+    notebook.do("runBelow", 1)
+    assert ids(notebook) == before
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_the_earlier_answer_is_shown_if_the_kernel_died_before_anything_was_received(
+    notebook: Page, endpoint: Simulator, after: int
+) -> None:
+    before = ids(notebook)
+    endpoint.answers.append(ScriptedAnswer([{"type": "text", "text": "Cut."}], size=1, rate=200))
+    notebook.run(2, notebook.kernel.crash, after=after)
+    notebook.kill_kernel()
+    assert ids(notebook) == before
+    assert "No response was received this time; this is the earlier answer." in notebook.call("shown")[2]["text"]
+    notebook.do("save")
+    notebook.do("insert", 4, "x = 2")
+    assert [len(each["records"]) for each in notebook.call("shown")] == [0, 0, 1, 0, 0, 1]
+    notebook.do("delete", 4)
+    notebook.run(0)
+    notebook.run(4)
+    assert remembered(notebook)[0] == before[0]
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_the_turn_of_a_dead_kernel_that_was_cleared_does_not_come_back(
+    notebook: Page, endpoint: Simulator, after: int
+) -> None:
+    endpoint.answers.append(ScriptedAnswer([{"type": "text", "text": "Cut."}], size=1, rate=200))
+    notebook.run(2, notebook.kernel.crash, after=after)
+    notebook.kill_kernel()
+    notebook.do("clear", 2)
+    notebook.do("insert", 3, "x = 2")
+    notebook.do("save")
+    assert notebook.call("shown")[2]["records"] == []
+
+
+@pytest.mark.parametrize("after", [2, 3])
 def test_the_versions_of_a_turn_whose_kernel_died_can_be_chosen_at_once(
     notebook: Page, endpoint: Simulator, after: int
 ) -> None:

@@ -71,6 +71,11 @@ export class AnswerPlaces {
     panel.sessionContext.iopubMessage.connect((_, message) => {
       this.receive(message);
     });
+    // A kernel that is gone does not complete a turn.
+    this.running.ended.connect((_, { request }) => {
+      for (const turn of turns.values())
+        if (turn.request === request && !turn.ended) turns.delete(turn.id);
+    });
     panel.content.model?.cells.changed.connect((_, change) => {
       this.cellsChanged(change.type, change.newValues);
     });

@@ -8,7 +8,7 @@ import { askingCall, isRunning, reduce, type TurnState } from '../renderer/turn-
 import { versionCount, versionNumber } from '../renderer/versions';
 import type { Decision } from '../renderer/views/approval-view';
 import { requestOf } from './page-request';
-import { partialOutput, type TurnOutput } from './partial-turn';
+import { partialOutput, type Lost, type TurnOutput } from './partial-turn';
 
 type Listener = () => void;
 
@@ -31,7 +31,7 @@ export class LiveTurn {
   private readonly announcedCalls = new Set<string>();
   private seconds: number;
   private askedAt = -Infinity;
-  private lost: 'perhaps' | 'surely' | null = null;
+  private lost: Lost = null;
   private readonly life = new SignOfLife((silent) => {
     this.apply([['state', { silent }]]);
     // It may have ended while this page was offline.
@@ -93,7 +93,7 @@ export class LiveTurn {
 
   /** What to save if nothing more is received. */
   output(): TurnOutput | null {
-    return partialOutput(this.state, this.seconds, this.isLost);
+    return partialOutput(this.state, this.seconds, this.lost);
   }
 
   async stop(): Promise<void> {

@@ -10,6 +10,7 @@ import {
   type Block,
   type TurnState,
 } from '../renderer/turn-state';
+import { useVersion, versionCount } from '../renderer/versions';
 import { makeBundle } from './saved-bundle';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -70,20 +71,35 @@ export function partialRecord(state: TurnState, seconds: number, note: string): 
   } as JSONObject;
 }
 
-/** Return the output of a turn as far as it was received, or null if the kernel has not sent what it needs. */
-export function partialOutput(
-  state: TurnState,
-  seconds: number,
-  isGone: boolean,
-): TurnOutput | null {
+/** Whether the kernel of a turn is gone. */
+export type Lost = 'perhaps' | 'surely' | null;
+
+/**
+ * Return the output of a turn as far as it was received, or null if the kernel has not sent what it needs. If nothing
+ * was received and nothing will be, it is the earlier answer.
+ */
+export function partialOutput(state: TurnState, seconds: number, lost: Lost): TurnOutput | null {
+  const isGone = lost !== null;
   const note = t(isGone ? 'partial.gone' : 'partial.running');
   const record = partialRecord(state, seconds, note);
   if (!record) return null;
+  const earlier = lost === 'surely' ? earlierOutput(record) : null;
+  if (earlier) return earlier;
   const data = makeBundle(record) ?? { [MIME_TYPE]: record, 'text/plain': note };
   return {
     data,
     metadata: { [MIME_TYPE]: { notes: [], partial: isGone ? 'gone' : 'running' } },
   };
+}
+
+function earlierOutput(record: JSONObject): TurnOutput | null {
+  const messages = record['messages'] as readonly unknown[];
+  if (messages.some((message) => isRecord(message) && message['role'] === 'assistant')) return null;
+  const earlier = useVersion(record, versionCount(record) - 1);
+  if (!earlier) return null;
+  const [, ...versions] = earlier['versions'] as JSONObject[];
+  const data = makeBundle({ ...earlier, versions, newer: 0 });
+  return data && { data, metadata: { [MIME_TYPE]: { notes: [t('partial.earlier')] } } };
 }
 
 /** Return whether the model wrote the call into its text, so that the message has no block for it. */

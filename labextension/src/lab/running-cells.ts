@@ -14,7 +14,7 @@ interface Requested {
 export class RunningCells {
   /** Emitted with a cell that is about to be sent to the kernel. */
   readonly queued = new Signal<this, Cell>(this);
-  /** Emitted when a request with an id has ended, or its kernel is gone. */
+  /** Emitted when a request with an id has ended, or its kernel is gone. A request that was not sent has the id ''. */
   readonly ended = new Signal<this, { readonly cell: string; readonly request: string }>(this);
   private static readonly instances = new WeakMap<ISessionContext, RunningCells>();
 
@@ -33,7 +33,7 @@ export class RunningCells {
     return created;
   }
 
-  private constructor(sessionContext: ISessionContext) {
+  private constructor(private readonly sessionContext: ISessionContext) {
     sessionContext.iopubMessage.connect((_, message) => {
       if (KernelMessage.isStatusMsg(message) && message.content.execution_state === 'idle')
         this.end([requestId(message)]);
@@ -99,6 +99,9 @@ export class RunningCells {
     for (const [key, cell] of this.cells)
       if (typeof key === 'symbol' && cell === id) {
         this.cells.delete(key);
+        // Nothing was sent to a kernel that is dead.
+        if (this.sessionContext.session?.kernel?.status === 'dead')
+          this.ended.emit({ cell: id, request: '' });
         return;
       }
   }

@@ -170,7 +170,9 @@ export class RunningTurns {
     const output = { output_type: 'display_data', data, metadata };
     const found = this.find(shown.turn.id);
     for (const { cell, index } of found) cell.outputs.set(index, output);
-    if (found.length === 0 && !this.isVersion(shown.turn.id))
+    // What was removed from the cell after the kernel was gone stays so.
+    const wasRemoved = shown.turn.isLost && shown.isInCell;
+    if (found.length === 0 && !wasRemoved && !this.isVersion(shown.turn.id))
       this.cell(shown.turn.cell)?.outputs.fromJSON([output]);
     shown.isInCell = true;
     if (!shown.isSaved && !wasDirty) model.dirty = false;

@@ -31,6 +31,7 @@ const texts = (trans: Translation) => ({
   'partial.gone': trans.__(
     'The kernel was gone before the answer was complete. This is what was received.',
   ),
+  'partial.earlier': trans.__('No response was received this time; this is the earlier answer.'),
   'partial.running': trans.__('The answer was not complete when the notebook was saved.'),
   'mark.removed': trans.__('not in the conversation'),
   'mark.removed.why': trans.__(

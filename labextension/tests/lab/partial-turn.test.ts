@@ -35,11 +35,36 @@ const answered = [
 describe('the record', () => {
   it('is missing if the kernel has not sent its part', () => {
     expect(partialRecord(EMPTY, 1, 'note')).toBeNull();
-    expect(partialOutput(reduce(EMPTY, [['open', 0, { type: 'text' }]]), 1, true)).toBeNull();
+    expect(partialOutput(reduce(EMPTY, [['open', 0, { type: 'text' }]]), 1, 'surely')).toBeNull();
   });
 
   it('contains only the prompt if nothing was received', () => {
     expect(partialRecord(state(), 1, 'note')).toEqual({ ...RECORD, notes: ['note'] });
+  });
+
+  it('is the earlier answer if nothing was received and the kernel is surely gone', () => {
+    const version = (id: string) => ({
+      ...RECORD,
+      id,
+      messages: [USER, { role: 'assistant', content: [{ type: 'text', text: id }] }],
+    });
+    const record = { ...RECORD, versions: [version('second'), version('first')] };
+    const asked = reduce(EMPTY, [['record', record]]);
+    const shown = partialOutput(asked, 1, 'surely')!;
+    expect(shown.data[MIME_TYPE]).toMatchObject({
+      id: 'second',
+      versions: [version('first')],
+      newer: 0,
+    });
+    expect(shown.metadata).toEqual({
+      [MIME_TYPE]: {
+        notes: ['No response was received this time; this is the earlier answer.'],
+      },
+    });
+    for (const lost of ['perhaps', null] as const)
+      expect(partialOutput(asked, 1, lost)!.data[MIME_TYPE]).toMatchObject({ id: 't' });
+    const received = reduce(asked, [started, ['open', 0, { type: 'text' }], ['add', 0, 'A']]);
+    expect(partialOutput(received, 1, 'surely')!.data[MIME_TYPE]).toMatchObject({ id: 't' });
   });
 
   it('contains a call and its result, and the exact text of what a save changes', () => {
@@ -113,7 +138,7 @@ describe('the record', () => {
 
 describe('the output', () => {
   const output = (...ops: unknown[]): Record<string, string> =>
-    partialOutput(state(started, ...ops), 1, true)!.data as Record<string, string>;
+    partialOutput(state(started, ...ops), 1, 'surely')!.data as Record<string, string>;
   const answer = (text: string): Record<string, string> =>
     output(['open', 0, { type: 'text' }], ['add', 0, text]);
 
@@ -138,7 +163,7 @@ describe('the output', () => {
   });
 
   it('says that the answer is not complete, also if nothing was received', () => {
-    const { data, metadata } = partialOutput(state(), 1, false)!;
+    const { data, metadata } = partialOutput(state(), 1, null)!;
     for (const type of ['text/html', 'text/markdown', 'text/plain'])
       expect(data[type]).toContain('The answer was not complete when the notebook was saved.');
     expect(JSON.stringify(metadata)).toContain('"partial":"running"');
@@ -146,7 +171,7 @@ describe('the output', () => {
 
   it('keeps the record of a kernel that writes another schema', () => {
     const record = { ...RECORD, schema: 3 };
-    const { data } = partialOutput(reduce(EMPTY, [['record', record]]), 1, true)!;
+    const { data } = partialOutput(reduce(EMPTY, [['record', record]]), 1, 'surely')!;
     expect(data[MIME_TYPE]).toMatchObject(record);
     expect(data['text/plain']).toContain('kernel');
   });

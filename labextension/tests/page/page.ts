@@ -246,6 +246,9 @@ const COMMANDS: Record<string, (...values: never[]) => unknown> = {
     select(at);
     NotebookActions.clearOutputs(notebook());
   },
+  clearAll: () => {
+    NotebookActions.clearAllOutputs(notebook());
+  },
   undo: () => {
     NotebookActions.undo(notebook());
   },
@@ -264,6 +267,12 @@ const COMMANDS: Record<string, (...values: never[]) => unknown> = {
   trusted: () => notebook().widgets.map(({ model }) => isCodeCell(model) && model.trusted),
   save,
   restart: () => panel().sessionContext.restartKernel(),
+  /** Shut the kernel down, as a user who then chooses “No Kernel”, or choose a kernel again. */
+  useKernel: async (uses: boolean) => {
+    const { sessionContext } = panel();
+    sessionContext.kernelPreference = { ...sessionContext.kernelPreference, shouldStart: uses };
+    await (uses ? sessionContext.startKernel() : sessionContext.shutdown());
+  },
   /** Return the id of this page for the kernel. */
   client: () => panel().sessionContext.session?.kernel?.clientId,
   status: () => panel().sessionContext.kernelDisplayStatus,

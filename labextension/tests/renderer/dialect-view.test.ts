@@ -86,7 +86,7 @@ describe('thinking in a text', () => {
         ['add', 0, ANSWER],
       ]),
       1,
-      true,
+      'surely',
     )!;
     expect(partial.data['text/html']).toContain('<summary>Thinking</summary>');
     expect(partial.data['text/markdown']).toMatch(/^A \*reef\*\.\n/);
