@@ -210,7 +210,7 @@ THOUGHT = "<think>\nLet me see {.\n</think>\n\nA reef."
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1_000])
 def test_think_tags_are_thinking_live_saved_and_exported(session: Session, endpoint: Simulator, size: int) -> None:
-    from mm_magics.history.export import to_markdown
+    from mm_magics.display.export_markdown import render_markdown
 
     endpoint.answers.append(ScriptedAnswer([text(THOUGHT)], size=size))
     turn = session.ask("What is it?")
@@ -220,7 +220,7 @@ def test_think_tags_are_thinking_live_saved_and_exported(session: Session, endpo
     bundle = make_bundle(turn)
     assert "<summary>Thinking</summary><pre>Let me see {.\n</pre>" in bundle["text/html"]
     assert "Let me see" not in bundle["text/markdown"] + bundle["text/plain"]
-    assert "Let me see" not in to_markdown([turn])
+    assert "Let me see" not in render_markdown([turn])
     session.ask("And now?")
     assert endpoint.log[-1].replayed[0].unchanged
 

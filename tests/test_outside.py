@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mm_magics.api.messages import problems
-from mm_magics.display import export_html, page_view, terminal
+from mm_magics.display import export_html, export_markdown, page_view, terminal
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.page_output import WidgetOutput
@@ -116,7 +116,7 @@ def test_any_turns_give_a_valid_request_and_valid_exports(given_: list[Any]) -> 
             raise
         assert problems(json.loads(prepared.request.encoded_body)["messages"]) == []
         assert len(prepared.context_turns) == len(seen)
-    export.to_markdown(turns).encode("utf-8", "replace")
+    export_markdown.render_markdown(turns).encode("utf-8", "replace")
     assert json.loads(export.to_json(turns))["turns"] == json.loads(json.dumps([turn.record() for turn in turns]))
     if turns:
         compile(export.to_script(turns, "https://e.org"), "script", "exec")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from html import escape
 
+from mm_magics.display.markdown import break_delimiters
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.history.turn import Turn
 from mm_magics.text import escape_controls
@@ -37,8 +38,8 @@ def render_page(
     """
     marks = {STALE: stale, EDITED: edited}
     bodies = [
-        f'<div class="prompt">{escape(escape_controls(turn.prompt))}</div>\n'
+        f'<div class="prompt">{break_delimiters(escape(escape_controls(turn.prompt)))}</div>\n'
         + make_bundle(turn, notes=[note for note, places in marks.items() if turn.place in places])["text/html"]
         for turn in turns
     ]
-    return PAGE.format(title=escape(escape_controls(title)), turns="\n".join(bodies))
+    return PAGE.format(title=break_delimiters(escape(escape_controls(title))), turns="\n".join(bodies))

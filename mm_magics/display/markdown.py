@@ -14,7 +14,7 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from mm_magics.display import sanitize
+from mm_magics.display import formulas, sanitize
 from mm_magics.text import escape_controls
 
 if TYPE_CHECKING:
@@ -41,15 +41,16 @@ text."""
 
 MAX_LENGTH = 400_000
 MAX_MARKS = 25_000
-MAX_DOLLARS = 2_000
+MAX_FORMULAS = 2_000
 MAX_CELLS = 10_000
 MAX_URL = 2_000
-"""Limits for parsing a text as Markdown: its characters, its Markdown marks and lines, its dollar signs, the cells of
-one table, the characters of one link definition. Text beyond a limit is shown as source. A link definition is repeated
-wherever it is used, and short table rows are padded with cells, so a few kilobytes could become megabytes. Each dollar
-sign costs time in the front end's MathJax."""
+"""Limits for parsing a text as Markdown: its characters, its Markdown marks and lines, the delimiters that may start a
+formula, the cells of one table, the characters of one link definition. Text beyond a limit is shown as source. A link
+definition is repeated wherever it is used, and short table rows are padded with cells, so a few kilobytes could become
+megabytes. Each start of a formula costs time, here and in the front end's MathJax."""
 
 _EXTERNAL = re.compile(r"https?://|mailto:", re.IGNORECASE)
+_FORMULA = re.compile(r"\$|\\[(\[]")
 _MARKS = re.compile(r"[*_\[\]<`~$!|&>\n\\]")
 
 
@@ -67,15 +68,19 @@ def render_html(text: str) -> str:
     parser = _parser()
     html = str(parser.renderer.render(tokens, parser.options, env))
     html = escape_controls(html)  # again: rendering turns `&#27;` into the character
-    return _BETWEEN_TAGS.sub(r"\1", sanitize.sanitize_html(html))
+    return break_delimiters(_BETWEEN_TAGS.sub(r"\1", sanitize.sanitize_html(html)))
 
 
 def parse_markdown(text: str) -> tuple[list[Token], dict[str, Any]]:
     """Parse Markdown into its tokens and the parser's environment. Raises `MarkdownLimitError`."""
-    if len(text) > MAX_LENGTH or text.count("$") > MAX_DOLLARS or len(_MARKS.findall(text)) > MAX_MARKS:
+    if len(text) > MAX_LENGTH or has_too_many_formulas(text) or len(_MARKS.findall(text)) > MAX_MARKS:
         raise MarkdownLimitError
     env: dict[str, Any] = {}
     return _parser().parse(text, env), env
+
+
+def has_too_many_formulas(text: str) -> bool:
+    return len(_FORMULA.findall(text)) > MAX_FORMULAS
 
 
 def render_code(text: str, language: str = "", until: float | None = None) -> str:
@@ -128,20 +133,18 @@ def _tag(kind: Any) -> str:
 @cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
-    from mdit_py_plugins.dollarmath import dollarmath_plugin
     from mdit_py_plugins.tasklists import tasklists_plugin
 
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    parser.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
+    parser.use(formulas.formulas_plugin)
     parser.use(tasklists_plugin)
     parser.block.ruler.before("table", "wide_table", _reject_wide_table)
     parser.core.ruler.after("block", "long_url", _reject_long_url)
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("image", _image)
     parser.add_render_rule("link_open", _link)
-    parser.add_render_rule("text", _plain_text)
-    for kind in ("math_inline", "math_inline_double", "math_block", "math_block_label"):
-        parser.add_render_rule(kind, _math)
+    for kind in ("formula", "formula_block"):
+        parser.add_render_rule(kind, _formula)
     return parser
 
 
@@ -161,17 +164,31 @@ def _reject_long_url(state: StateCore) -> None:
             raise MarkdownLimitError
 
 
-def _math(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    """Put the formula between the delimiters that MathJax recognizes."""
+def _formula(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
+    """Put an allowed formula between the delimiters that MathJax recognizes; show any other as its source."""
     token = tokens[index]
-    left, right = (r"\(", r"\)") if token.type == "math_inline" else (r"\[", r"\]")
-    inner = f"{left}{escape(token.content.strip(), quote=False)}{right}"
-    return inner if token.type.startswith("math_inline") else f"<p>{inner}</p>\n"
+    tex = escape(token.content, quote=False)
+    if not formulas.is_allowed(token.content):
+        return f"<p><code>{tex}</code></p>\n" if token.block else f"<code>{tex}</code>"
+    if token.block:
+        return f"<div>\\[{tex}\\]</div>\n"
+    return rf"<var>\({tex}\)</var>" if token.markup == r"\(" else rf"<var>\[{tex}\]</var>"
 
 
-def _plain_text(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    """Put each dollar sign outside a formula into its own element, so that MathJax does not pair it with another."""
-    return escape(tokens[index].content).replace("$", "<span>$</span>")
+_UNTYPESET = re.compile(
+    r"""(?P<kept><(pre|code|var|div|style)>.*?</\2>|<span>[$\\]</span>|<[a-z/!](?:"[^"]*"|[^">])*>)"""
+    r"""|(?P<mark>\$|\\(?=[()\[\]$\\]|begin|(?:eq)?ref))""",
+    re.DOTALL,
+)
+
+
+def break_delimiters(html: str) -> str:
+    r"""Put each delimiter of MathJax outside code and our own formulas into its own element: MathJax ignores it there.
+
+    >>> print(break_delimiters(r"<i>$a$</i> <code>$b$</code> \(c\)"))
+    <i><span>$</span>a<span>$</span></i> <code>$b$</code> <span>\</span>(c<span>\</span>)
+    """
+    return _UNTYPESET.sub(lambda found: found["kept"] or f"<span>{found['mark']}</span>", html)
 
 
 def _fence(_self: Any, tokens: Sequence[Token], index: int, _options: Any, env: Any) -> str:

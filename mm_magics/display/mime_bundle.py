@@ -2,8 +2,8 @@
 
 It contains the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view. The HTML is sanitized
 and readable without a kernel, script or style sheet. The other versions of the turn are only in the record. The bundle
-is at most 4 × the text and images of the turn and its versions plus 3 kB, and 1 kB for each further model call; to stay
-within that, `text/plain` is cut with a note, then `text/markdown`, then the HTML loses its formatting.
+is at most 4 × the text and images of the turn and its versions plus 3.2 kB, and 1 kB for each further model call; to
+stay within that, `text/plain` is cut with a note, then `text/markdown`, then the HTML loses its formatting.
 """
 
 from __future__ import annotations
@@ -31,11 +31,14 @@ from mm_magics.wording import counted
 PLAIN_LIMIT = 1_500
 """Characters of `text/plain`."""
 SIZE_FACTOR = 4
-SIZE_EXTRA = 3_000
+SIZE_EXTRA = 3_200
 SIZE_CALL = 1_000
 """Bytes for each further model call: its record has ids, usage, times and a signature beside the text."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+BOX = "overflow-y:hidden"
+"""Nothing in an answer can leave its box, also where JupyterLab removes the style element. What is too wide scrolls."""
 
 STYLE = (
     "<style>.mm-saved{max-width:60em;overflow-wrap:break-word}"
@@ -46,6 +49,8 @@ STYLE = (
     ".mm-saved table{display:block;overflow:auto}.mm-saved :is(th,td){padding:.2em .6em}"
     ".mm-saved{--k:#a0489f;--c:#57606a;--s:#a5430f}"
     ".mm-saved footer{font-size:85%}"
+    ".mm-saved var{display:inline-block;font-style:normal}"
+    ".mm-saved :is(var,div){max-width:100%;clip-path:inset(-.15em)}"
     ":is([data-jp-theme-light=false],.vscode-dark,.vscode-high-contrast:not(.vscode-high-contrast-light),[theme=dark]) "
     ".mm-saved{--k:#d896d8;--c:#9da5ae;--s:#e8a27c}"
     ".mm-saved pre b{color:var(--k)}.mm-saved pre i{color:var(--c)}.mm-saved pre span{color:var(--s)}"
@@ -91,7 +96,7 @@ def output_metadata(notes: Sequence[str]) -> dict[str, Any]:
 
 
 def _page(html: str) -> str:
-    return f'<div class="mm-saved">{STYLE}{html}</div>'
+    return f'<div class="mm-saved" style="{BOX}">{STYLE}{markdown.break_delimiters(html)}</div>'
 
 
 def _escape(text: str) -> str:

@@ -1,6 +1,9 @@
-"""Make Markdown safe for any viewer by escaping images and HTML that would load something.
+r"""Make Markdown safe for any viewer, with HTML and MathJax or without.
 
-Code is never changed, so code that is copied is exactly what the model wrote.
+Images and HTML that would load something are escaped, and so is everything from which MathJax could read a formula that
+is not allowed. JupyterLab takes formulas out of Markdown before it looks for code, and MathJax reads the text that the
+Markdown makes: `\$` is a `$` there. So in a text with such a formula no delimiter remains outside code and allowed
+formulas. Code is never changed, so code that is copied is exactly what the model wrote.
 """
 
 from __future__ import annotations
@@ -8,15 +11,17 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from html import unescape
 from typing import TYPE_CHECKING
 
-from mm_magics.display import markdown
+from mm_magics.display import formulas, markdown
 from mm_magics.text import escape_controls, fence
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_INLINE_TOKENS = ("inline", "math_block", "math_block_label")
+_INLINE_TOKENS = ("inline", "formula_block")
+_CODE_TOKENS = ("fence", "code_block")
 _LOADING_TAGS = (
     r"(?:applet|audio|base|bgsound|body|embed|form|frame|frameset|iframe|image|img|input|link|math|meta|object|picture"
     r"|portal|script|source|style|svg|template|track|video)\b"
@@ -25,61 +30,110 @@ _ACTIVE_ATTRIBUTES = r"[a-z][^<>]*[\s/\"'](?:style|background|poster|src|srcset|
 _UNSAFE = re.compile(rf"!\[|<(?={_LOADING_TAGS}|{_ACTIVE_ATTRIBUTES})", re.IGNORECASE)
 _IMAGE_OR_TAG = re.compile(r"!\[|<(?!https?:|mailto:)(?=[a-z/!?])", re.IGNORECASE)
 _BACKTICKS = re.compile("`+")
+_SPACES = re.compile(r"[ \t]*\n[ \t>]*")
+_MATH = r"(?P<math>\\\\|\\\$|\\(?=[A-Za-z])|\$|\\[(\[]|&(?:#[0-9]+|#x[0-9a-f]+|[a-z]+);)"
+_ROW_AND_LETTER = re.compile(r"(\\\\)(?=[A-Za-z])|\\.", re.DOTALL)
+_ENTITY = re.compile(r"&(?:#\w+|\w+);")
 
 
 def sanitize_markdown(text: str) -> str:
-    """Make control characters visible, and escape everything that a viewer would load without a click.
+    r"""Make control characters visible, and escape everything that a viewer would load or typeset without a click.
 
-    >>> print(sanitize_markdown("![a](https://e.org/a.png), `![b](c)` and <img src=d>"))
-    \\![a](https://e.org/a.png), `![b](c)` and \\<img src=d>
+    >>> print(sanitize_markdown("![a](https://e.org/a.png), `![b](c)`, <img src=d> and $\\href{e}{f}$"))
+    \![a](https://e.org/a.png), `![b](c)`, \<img src=d> and `\href{e}{f}`
     """
     text = escape_controls(text)
-    if text.count("$") > markdown.MAX_DOLLARS:
+    if markdown.has_too_many_formulas(text):
         return fence(text)
-    if not _UNSAFE.search(text):
+    typesets = formulas.may_typeset_more(text)
+    if not (typesets or _UNSAFE.search(text)):
         return text
     try:
-        tokens, _ = markdown.parse_markdown(text)
+        tokens, env = markdown.parse_markdown(text)
+        if typesets:
+            if any("$" in each["href"] + each["title"] for each in env.get("references", {}).values()):
+                return fence(text)
+            return _Escaper(text, tokens, _IMAGE_OR_TAG, math=True).text()
     except markdown.MarkdownLimitError:
         return fence(text)
-    if _escape_marks(_UNSAFE, text, tokens) == text:
+    if _Escaper(text, tokens, _UNSAFE).text() == text:
         return text
-    return _escape_marks(_IMAGE_OR_TAG, text, tokens)  # one remaining tag would turn the marks around it into HTML
+    return _Escaper(text, tokens, _IMAGE_OR_TAG).text()  # one remaining tag would turn the marks around it into HTML
 
 
-def _escape_marks(mark: re.Pattern[str], text: str, tokens: Sequence[Token]) -> str:
-    """Put a backslash before each match of `mark` outside code."""
-    span = re.compile(rf"\\.|(?P<ticks>`+)|(?P<mark>{mark.pattern})", re.IGNORECASE | re.DOTALL)
-    lines = text.split("\n")
-    in_table = False
-    for token in tokens:
-        if token.type in ("table_open", "table_close"):
-            in_table = token.type == "table_open"
-        if token.map is None:
-            continue
-        first, end = token.map
-        if token.type == "table_open":  # a code span ends with its cell
-            lines[first:end] = [
-                "|".join(_escape_inline(span, cell) for cell in row.split("|")) for row in lines[first:end]
-            ]
-        elif token.type in _INLINE_TOKENS and not in_table:
-            lines[first:end] = _escape_inline(span, "\n".join(lines[first:end])).split("\n")
-    return "\n".join(lines)
+class _Escaper:
+    """Escapes marks outside code: images and tags with a backslash; with `math`, delimiters and formulas as well."""
+
+    def __init__(self, text: str, tokens: Sequence[Token], mark: re.Pattern[str], *, math: bool = False) -> None:
+        self.source, self.tokens, self.math = text, tokens, math
+        found = rf"(?P<ticks>`+)|(?P<mark>{mark.pattern})|\\."
+        self.span = re.compile(rf"{_MATH}|{found}" if math else found, re.IGNORECASE | re.DOTALL)
+
+    def text(self) -> str:
+        """Return the escaped text. Raises `MarkdownLimitError` if its code cannot be kept from becoming formulas."""
+        lines = self.source.split("\n")
+        in_table, quotes = False, 0
+        changes: list[tuple[int, int, list[str]]] = []
+        for token in self.tokens:
+            if token.type in ("table_open", "table_close"):
+                in_table = token.type == "table_open"
+            quotes += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
+            if token.map is None:
+                continue
+            first, end = token.map
+            raw = "\n".join(lines[first:end])
+            if token.type == "table_open":  # a code span ends with its cell
+                changes.append((first, end, ["|".join(map(self.escape, row.split("|"))) for row in lines[first:end]]))
+            elif token.type in _INLINE_TOKENS and not in_table:
+                changes.append((first, end, [self.escape(raw)]))
+            elif self.math and token.type in _CODE_TOKENS and formulas.DELIMITER.search(raw):
+                if quotes:
+                    raise markdown.MarkdownLimitError
+                changes.append((first, end, [raw, ""]))  # a formula of JupyterLab that starts in code ends there
+        for first, end, changed in reversed(changes):
+            lines[first:end] = changed
+        return "\n".join(lines)
+
+    def escape(self, text: str) -> str:
+        """Escape the marks in inline text outside its code spans."""
+        closing: dict[int, list[int]] = {}
+        for run in _BACKTICKS.finditer(text):
+            closing.setdefault(len(run[0]), []).append(run.end())
+        out, at = [], 0
+        while (found := self.span.search(text, at)) is not None:
+            out.append(text[at : found.start()])
+            at = found.end()
+            ends = closing.get(at - found.start(), []) if found["ticks"] else []
+            if (nearest := bisect_right(ends, at)) < len(ends):
+                at = ends[nearest]
+                code = text[found.start() : at]
+                out.append(_SPACES.sub(" ", code) if self.math else code)
+            elif self.math and found["math"]:
+                piece, at = self._escape_math(text, found.start(), at)
+                out.append(piece)
+            else:
+                out.append(f"\\{found[0]}" if found["mark"] else found[0])
+        return "".join([*out, text[at:]])
+
+    @staticmethod
+    def _escape_math(text: str, start: int, end: int) -> tuple[str, int]:
+        """Keep an allowed formula, show any other as code, and put a lone delimiter into an element of its own."""
+        if (formula := formulas.find_formula(text, start)) is not None:
+            end, tex, _ = formula
+            if formulas.is_allowed(tex) and not _ENTITY.search(tex):
+                # In Markdown, the second backslash of a row's end could begin a macro.
+                return _ROW_AND_LETTER.sub(lambda found: f"{found[1]} " if found[1] else found[0], text[start:end]), end
+            return _code_span(tex), end
+        mark = text[start:end]
+        if mark in ("$", "\\"):
+            return f"<span>\\{mark}</span>", end
+        if mark in (r"\$", r"\\") or unescape(mark) in ("$", "\\"):
+            return f"<span>{mark}</span>", end
+        return mark, end
 
 
-def _escape_inline(span: re.Pattern[str], text: str) -> str:
-    """Put a backslash before each mark in inline text outside its code spans."""
-    closing: dict[int, list[int]] = {}
-    for run in _BACKTICKS.finditer(text):
-        closing.setdefault(len(run[0]), []).append(run.end())
-    out, at = [], 0
-    while (found := span.search(text, at)) is not None:
-        out.append(text[at : found.start()])
-        at = found.end()
-        ends = closing.get(at - found.start(), []) if found["ticks"] else []
-        if (nearest := bisect_right(ends, at)) < len(ends):
-            at = ends[nearest]
-            out.append(text[found.start() : at])
-        else:
-            out.append(f"\\{found[0]}" if found["mark"] else found[0])
-    return "".join([*out, text[at:]])
+def _code_span(text: str) -> str:
+    """Return the text as a code span in one line."""
+    marks = "`" * (1 + max([0, *map(len, _BACKTICKS.findall(text))]))
+    padding = " " if "`" in text else ""
+    return f"{marks}{padding}{_SPACES.sub(' ', text.strip())}{padding}{marks}"

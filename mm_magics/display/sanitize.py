@@ -5,7 +5,7 @@ The output of `sanitize_html` contains no script, event handler, form or style, 
 
 from __future__ import annotations
 
-_TEXT_TAGS = {"a", "b", "br", "code", "del", "em", "i", "s", "span", "strong"}
+_TEXT_TAGS = {"a", "b", "br", "code", "del", "em", "i", "s", "span", "strong", "var"}
 _BLOCK_TAGS = {"blockquote", "details", "div", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "p", "pre", "summary"}
 _LIST_TAGS = {"input", "li", "ol", "ul"}
 _TABLE_TAGS = {"table", "tbody", "td", "th", "thead", "tr"}

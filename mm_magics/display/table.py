@@ -26,8 +26,12 @@ _GAP = 2
 _WORD = re.compile(r"[^\s\u2e80-\u9fff\uff00-\uffef]+|[^\s]")
 """What is not broken: Chinese and Japanese text can be broken anywhere."""
 
-_HTML_ESCAPES = {"<": "&lt;", ">": "&gt;"}
-_MARKDOWN_ESCAPES = str.maketrans({mark: _HTML_ESCAPES.get(mark, f"\\{mark}") for mark in "\\`*_[]<>|$#~!"})
+_MARKDOWN_ESCAPES = str.maketrans(
+    {mark: f"\\{mark}" for mark in "`*_[]|#~!"}
+    # MathJax reads the text that the Markdown makes, but not across elements.
+    | {mark: f"<span>\\{mark}</span>" for mark in "\\$"}
+    | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
 
 
 @dataclass(frozen=True)

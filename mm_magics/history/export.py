@@ -1,4 +1,4 @@
-"""A thread as a file: Markdown, the Messages API's array, a Python script, or turns that can be loaded again."""
+"""A thread as a file: the Messages API's array, a Python script, or turns that can be loaded again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mm_magics.api import messages
 from mm_magics.errors import RecordError, UsageError
 from mm_magics.history.context_messages import context_tools
 from mm_magics.history.turn import SCHEMA, Turn
-from mm_magics.text import decode_json, fence
+from mm_magics.text import decode_json
 
 LOAD_HINT = "Load a file that %minimax save wrote."
 
@@ -37,17 +37,6 @@ with client.messages.stream(model={model!r}, messages=messages, {fields}max_toke
     for text in stream.text_stream:
         print(text, end="", flush=True)
 '''
-
-
-def to_markdown(turns: Sequence[Turn]) -> str:
-    """Return the conversation as Markdown: prompts as block quotes, answers unchanged, notes as code."""
-    parts = []
-    for turn in turns:
-        quoted = "\n".join(f"> {line}".rstrip() for line in turn.prompt.splitlines())
-        parts += [quoted, turn.text or f"*({turn.status})*"]
-        if turn.notes:
-            parts.append(fence("\n".join(turn.notes)))
-    return "\n\n".join(parts) + "\n"
 
 
 def to_messages_json(turns: Sequence[Turn]) -> str:

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 
 import nh3
 
+from mm_magics.display.mime_bundle import BOX
+
 PLAIN = (
     *("b", "blockquote", "br", "code", "del", "div", "em", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i"),
-    *("li", "p", "pre", "s", "span", "strong", "summary", "table", "tbody", "thead", "tr", "ul"),
+    *("li", "p", "pre", "s", "span", "strong", "summary", "table", "tbody", "thead", "tr", "ul", "var"),
 )
 ALLOWED: dict[str, set[str]] = {
     **{tag: set() for tag in PLAIN},
@@ -76,7 +78,7 @@ def dangers(html: str) -> list[str]:
         for name, value in attributes.items():
             if name == "class":
                 out += [f"class {each}" for each in value.split() if each not in CLASSES]
-            elif name not in ALLOWED[tag]:
+            elif name not in ALLOWED[tag] and (name, value) != ("style", BOX):
                 out.append(f"<{tag} {name}={value}>")
             elif name == "href" and urlsplit(value.strip()).scheme not in ("", "http", "https", "mailto"):
                 out.append(f"<a href={value}>")

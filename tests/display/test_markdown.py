@@ -21,7 +21,7 @@ from tests.display.html import elements, text
             '<p><a href="https://e.org" title="https://e.org" rel="noopener noreferrer">x</a></p>',
         ),
         ("[x](/api/shutdown) [y](javascript:1)", '<p><a rel="noopener noreferrer">x</a> [y](javascript:1)</p>'),
-        ("$x_1 < y$", "<p>\\(x_1 &lt; y\\)</p>"),
+        ("$x_1 < y$", "<p><var>\\(x_1 &lt; y\\)</var></p>"),
         ("```\n1 < 2\n```", "<pre><code>1 &lt; 2\n</code></pre>"),
         ("    indented", "<pre><code>indented\n</code></pre>"),
         ("a  \nb", "<p>a<br>\nb</p>"),

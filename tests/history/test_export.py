@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from mm_magics import Session
+from mm_magics.display.export_markdown import render_markdown
 from mm_magics.errors import RecordError, UsageError
 from mm_magics.history import export
 from mm_magics.simulator import ScriptedAnswer, Simulator, tool_use
@@ -25,7 +26,7 @@ ODD = "Grüße 🦪 {x} {{y}} \"'\\ \u2028"
 
 def test_markdown_quotes_the_prompts_and_keeps_the_answers() -> None:
     turns = [turn("one\n\n  two", "An *answer*.\n\n- a"), turn("again", [], status="stopped")]
-    assert export.to_markdown(turns) == ("> one\n>\n>   two\n\nAn *answer*.\n\n- a\n\n> again\n\n*(stopped)*\n")
+    assert render_markdown(turns) == ("> one\n>\n>   two\n\nAn *answer*.\n\n- a\n\n> again\n\n*(stopped)*\n")
 
 
 def test_the_messages_are_those_of_the_next_request() -> None:

@@ -5,6 +5,7 @@ import type { JSONObject } from '@lumino/coreutils';
 import { MIME_TYPE } from '../protocol';
 import { element } from '../renderer/element';
 import { toHtml } from '../renderer/markdown/markdown-to-html';
+import { isAllowed, mayTypesetMore } from '../renderer/markdown/formulas';
 import { MATH_ATTRIBUTE } from '../renderer/markdown/math';
 import { IMAGE_SOURCE, sanitize } from '../renderer/markdown/sanitize';
 import { splitThinking, withoutThinking } from '../renderer/dialect';
@@ -19,9 +20,9 @@ import { imageElement, resultImages } from '../renderer/views/image-view';
 /** The limits of mime_bundle.py, in characters and bytes. */
 const PLAIN_LIMIT = 1_500;
 const SIZE_FACTOR = 4;
-const SIZE_EXTRA = 3_000;
+const SIZE_EXTRA = 3_200;
 const SIZE_CALL = 1_000;
-const MAX_DOLLARS = 2_000;
+const MAX_FORMULAS = 2_000;
 const STRUCTURED_ANSWER = 'final_answer';
 /** Longer text, in characters, is not rendered. */
 const MAX_RENDERED = 200_000;
@@ -32,6 +33,7 @@ const LOADING_TAGS =
   '|portal|script|source|style|svg|template|track|video)\\b';
 const ACTIVE_ATTRIBUTES =
   '[a-z][^<>]*[\\s/"\'](?:style|background|poster|src|srcset|on[a-z]+)\\s*=';
+const DELIMITER = /(\$|\\(?=[()[\]$\\]|begin|(?:eq)?ref))/;
 const UNSAFE = new RegExp(`!\\[|<(?=${LOADING_TAGS}|${ACTIVE_ATTRIBUTES})`, 'i');
 
 /** Return the MIME bundle of a record, or null if the record cannot be read. */
@@ -72,7 +74,10 @@ function withNotes(answer: string, notes: readonly string[]): string {
 }
 
 function page(...parts: HTMLElement[]): string {
-  return element('div', 'mm-saved', ...parts).outerHTML;
+  const box = element('div', 'mm-saved', ...parts);
+  box.style.overflowY = 'hidden'; // also makes what is too wide scroll
+  breakDelimiters(box);
+  return box.outerHTML;
 }
 
 function blockElements(block: Block): HTMLElement[] {
@@ -122,8 +127,11 @@ function textElement(text: string): HTMLElement {
   if (text.length > MAX_RENDERED) return element('pre', '', visible(text));
   const nodes = sanitize(toHtml(visible(text), {}, false));
   for (const math of nodes.querySelectorAll(`[${MATH_ATTRIBUTE}]`)) {
+    const tex = math.textContent;
     const [open, close] = math.getAttribute(MATH_ATTRIBUTE) === 'block' ? '[]' : '()';
-    math.replaceWith(`\\${open}${math.textContent}\\${close}`);
+    const formula = isAllowed(tex) ? element('var', 'mm-formula') : element('code', '');
+    formula.textContent = isAllowed(tex) ? `\\${open}${tex}\\${close}` : tex;
+    math.replaceWith(formula);
   }
   for (const image of nodes.querySelectorAll('img')) {
     const name = `image: ${image.alt || (image.getAttribute(IMAGE_SOURCE) ?? '')}`;
@@ -136,6 +144,23 @@ function textElement(text: string): HTMLElement {
   const div = document.createElement('div');
   div.append(nodes);
   return div;
+}
+
+/** Put each delimiter of MathJax outside code and our own formulas into an element of its own, where it is ignored. */
+function breakDelimiters(box: HTMLElement): void {
+  const texts = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
+  const found: Text[] = [];
+  while (texts.nextNode()) {
+    const text = texts.currentNode as Text;
+    if (DELIMITER.test(text.data) && !text.parentElement?.closest('pre, code, .mm-formula'))
+      found.push(text);
+  }
+  for (const text of found) {
+    const parts = text.data.split(DELIMITER).map((part, index) => {
+      return index % 2 ? element('span', '', part) : part;
+    });
+    text.replaceWith(...parts);
+  }
 }
 
 function folded(title: string, text: string): HTMLDetailsElement {
@@ -173,11 +198,11 @@ function footerElement(fields: TurnFields): HTMLElement {
   return footer;
 }
 
-/** Return Markdown that loads nothing. If it would, it is shown as source. */
+/** Return Markdown that loads nothing and typesets only allowed formulas. If it would do more, it is shown as source. */
 function safeMarkdown(text: string): string {
   const shown = visible(text);
-  const dollars = shown.split('$').length - 1;
-  if (dollars <= MAX_DOLLARS && !UNSAFE.test(shown)) return shown;
+  const formulas = shown.split(/\$|\\[([]/).length - 1;
+  if (formulas <= MAX_FORMULAS && !UNSAFE.test(shown) && !mayTypesetMore(shown)) return shown;
   return fenced(shown);
 }
 

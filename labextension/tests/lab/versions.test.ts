@@ -146,7 +146,9 @@ describe('the bundle of a version', () => {
 
   it('has formatted HTML, Markdown and text', () => {
     const made = text('# Title\n\n- **one**\n\n```python\nx < 1\n```\n\n$x^2$ and\n\n$$y$$\n');
-    expect(made['text/html']).toMatch(/^<div class="mm-saved">.*<h1>Title<\/h1>/);
+    expect(made['text/html']).toMatch(
+      /^<div class="mm-saved" style="overflow-y: hidden;">.*<h1>Title<\/h1>/,
+    );
     expect(made['text/html']).toContain('<strong>one</strong>');
     expect(made['text/html']).toContain('x &lt; 1');
     expect(made['text/html']).toContain('\\(x^2\\)');
@@ -189,12 +191,34 @@ describe('the bundle of a version', () => {
       expect(made[kind]).not.toMatch(/[\u202e\x1b]/);
   });
 
+  it('leaves only allowed formulas to MathJax', () => {
+    const evil =
+      '$\\href{a}{b}$ <var class="mm-formula">&#36;c&#36;</var> \\\\(\\href{d}{e}\\\\) &#36;f&#36; \\begin{align}g\\end{align} $h$';
+    const made = bundle([{ type: 'text', text: evil }], {
+      error: '$i$',
+      notes: ['\\(j\\)'],
+      model: '$k$',
+    });
+    const box = document.createElement('div');
+    box.innerHTML = made['text/html']!;
+    for (const code of box.querySelectorAll('pre, code')) code.remove();
+    const typeset = [...box.querySelectorAll('*')].flatMap((each) =>
+      [...each.childNodes]
+        .filter((node) => node.nodeType === Node.TEXT_NODE)
+        .map((node) => node.textContent!)
+        .filter((found) => /\$.|.\$|\\[([]|\\begin|\\ref/.test(found)),
+    );
+    expect(typeset).toEqual(['\\(h\\)']);
+    expect(made['text/markdown']).toMatch(/^```\n/);
+    expect(text('$5, $\\frac{a}{b}$')['text/markdown']).toBe('$5, $\\frac{a}{b}$');
+  });
+
   it('is never longer than a saved turn may be, and is cut visibly', () => {
     for (const piece of ['|a|b|\n|-|-|\n', '- x\n', 'word ', '`a` ', '# b\n\n', '😀']) {
       const long = piece.repeat(Math.ceil(4_000 / piece.length));
       const made = text(long);
       const size = new TextEncoder().encode(JSON.stringify(made)).length;
-      expect(size).toBeLessThanOrEqual(4 * new TextEncoder().encode(long).length + 3_000);
+      expect(size).toBeLessThanOrEqual(4 * new TextEncoder().encode(long).length + 3_200);
       expect(made['text/plain']).toMatch(/more characters in the cell's other formats\]$/);
     }
   });

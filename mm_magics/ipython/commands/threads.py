@@ -8,6 +8,7 @@ from pathlib import Path
 from mm_magics.api.usage import input_tokens
 from mm_magics.display import usage_line
 from mm_magics.display.export_html import render_page
+from mm_magics.display.export_markdown import render_markdown
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history import export as exports
@@ -132,7 +133,7 @@ def export(context: Context, rest: str) -> Table:
     path = _path(rest, "export FILE.md, .html, .json or .py")
     thread, turns = session.settings.value("thread"), _current_turns(session)
     writers = {
-        ".md": lambda: exports.to_markdown(turns),
+        ".md": lambda: render_markdown(turns),
         ".html": lambda: render_page(turns, thread, session.history.stale(), session.history.edited()),
         ".json": lambda: exports.to_messages_json(turns),
         ".py": lambda: exports.to_script(turns, session.settings.value("base_url")),

@@ -1,8 +1,10 @@
 // LaTeX in Markdown: extensions for marked that find formulas, and Temml that converts them to MathML.
 // Prices are not formulas: an opening $ must not be followed by a space, and a closing $ must not be preceded by a space
-// or followed by a digit. Code never contains formulas. LaTeX that Temml cannot parse is shown as source.
+// or followed by a digit. Code never contains formulas. LaTeX that is not allowed or that Temml cannot parse is shown as
+// source. formulas_plugin in mm_magics/display/formulas.py finds the same formulas.
 import type { MarkedExtension, Tokens } from 'marked';
 import temml from 'temml';
+import { isAllowed, MAX_FORMULA_LENGTH } from './formulas';
 
 interface MathToken extends Tokens.Generic {
   type: 'math';
@@ -11,8 +13,6 @@ interface MathToken extends Tokens.Generic {
   display: boolean;
   block: boolean;
 }
-
-const MAX_FORMULA_LENGTH = 4000;
 
 function isBlank(text: string): boolean {
   return text.trim() === '';
@@ -43,7 +43,7 @@ function inlineMath(src: string, before: string): MathToken | undefined {
     if (end < 0) return undefined;
     return token(src.slice(0, end + 2), src.slice(opener.length, end), opener !== '\\(');
   }
-  if (/[\w\\$]$/.test(before) || /^\$[\s$]/.test(src)) return undefined;
+  if (/[A-Za-z0-9\\$]$/.test(before) || /^\$[\s$]/.test(src)) return undefined;
   const end = findClose(src, 1, '$');
   if (end < 0 || /\s/.test(src[end - 1] ?? ' ') || /[\d$]/.test(src[end + 1] ?? '')) {
     return undefined;
@@ -147,8 +147,9 @@ export function openMathAt(text: string): number {
   return -1;
 }
 
-/** Convert LaTeX to MathML. Return null if it cannot be parsed. */
+/** Convert LaTeX to MathML. Return null if it is not allowed or cannot be parsed. */
 export function toMathML(tex: string, display: boolean): string | null {
+  if (!isAllowed(tex)) return null;
   try {
     return temml.renderToString(tex, {
       displayMode: display,

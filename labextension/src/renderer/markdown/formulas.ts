@@ -1,0 +1,73 @@
+// Whether a formula contains only what is allowed. mm_magics/display/formulas.py is the twin of this module, and both read
+// formulas.json. Anything else is shown as its source: no allowed macro defines, loads, links, styles or moves anything.
+import data from '../../../../mm_magics/display/formulas.json';
+
+export const MAX_FORMULA_LENGTH = 4000;
+
+const LIMITED = new Set(data.limited.split(' '));
+const NAMES = new Set([
+  ...Object.values(data.macros).join(' ').split(' '),
+  ...Array.from(data.characters),
+  ...LIMITED,
+]);
+/** What must follow a macro. */
+const ARGUMENTS = new Map(
+  Object.entries(data.arguments).map(([name, pattern]) => [name, new RegExp(pattern, 'y')]),
+);
+const TOKEN = /\\([A-Za-z]+|.?)|[{}$%#&]|\^\^/gsu;
+const NESTING: Record<string, number> = { '{': 1, '}': -1, begin: 1, end: -1 };
+
+const HARMLESS = new Set([...NAMES].filter((name) => !LIMITED.has(name) && name !== '\\'));
+const DELIMITER = /\$|\\[([]|\\begin|\\(?:eq)?ref/;
+const MACRO = /\\([A-Za-z]+|!|\\(?=\*?\s*\[))/g;
+const DEEP = /(?:\{[^{}]*){20}/;
+
+/** Return whether MathJax could find a macro that is not allowed, wherever it takes formulas to be in the Markdown. */
+export function mayTypesetMore(markdown: string): boolean {
+  const holder = document.createElement('textarea');
+  holder.innerHTML = markdown.replace(/</g, '&lt;'); // its content is text: this only decodes entities
+  const shown = holder.value;
+  if (!DELIMITER.test(shown)) return false;
+  return (
+    DEEP.test(shown) || [...shown.matchAll(MACRO)].some(([, name]) => !HARMLESS.has(name ?? ''))
+  );
+}
+
+/** Return whether the formula contains only allowed macros and environments, and its braces are balanced. */
+export function isAllowed(tex: string): boolean {
+  let depth = 0;
+  let limited = 0;
+  let dollars = 0;
+  let rows = 1;
+  let columns = 1;
+  let widest = 1;
+  TOKEN.lastIndex = 0;
+  for (let found = TOKEN.exec(tex); found !== null; found = TOKEN.exec(tex)) {
+    const [mark, name] = found;
+    if (name === undefined) {
+      depth += NESTING[mark] ?? 0;
+      if (mark === '$') dollars++;
+      if (mark === '&') columns++;
+      if (mark === '%' || mark === '#' || mark === '^^' || (mark === '$' && depth === 0))
+        return false;
+    } else {
+      const argument = ARGUMENTS.get(name);
+      if (argument) {
+        argument.lastIndex = TOKEN.lastIndex;
+        if (!argument.test(tex)) return false;
+        TOKEN.lastIndex = argument.lastIndex;
+        depth += NESTING[name] ?? 0;
+        if (name === '\\') {
+          rows++;
+          columns = 1;
+        }
+      } else if (!NAMES.has(name)) return false;
+      if (LIMITED.has(name)) limited++;
+    }
+    // Short rows are padded with cells.
+    widest = Math.max(widest, columns);
+    if (depth < 0 || depth > data.mostNested || limited > data.mostLimited) return false;
+    if (rows * widest > data.mostCells) return false;
+  }
+  return depth === 0 && dollars % 2 === 0 && tex.length <= MAX_FORMULA_LENGTH;
+}
