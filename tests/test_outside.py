@@ -19,7 +19,7 @@ from mm_magics.display import export_html, export_markdown, page_view, terminal
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.page_output import WidgetOutput
-from mm_magics.display.protocol import DOCUMENT_COMM
+from mm_magics.display.protocol import DOCUMENT_COMM, StandingRule
 from mm_magics.display.turn_channel import answer_page
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.sse import SSEDecoder, parse
@@ -182,7 +182,7 @@ class FrontEnd:
 @given(st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
 def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> None:
     front, page = FrontEnd(), LivePage(Session(), ScheduledCells())
-    comms.register_comms(front, page.receive, lambda: None, page.reorder)
+    comms.register_comms(front, page.receive, lambda: None, page.reorder, lambda _rule: [])
     front.targets[DOCUMENT_COMM](front, {"content": {}})
     for each in data:
         front.take({"content": {"data": each}})
@@ -191,18 +191,27 @@ def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> No
 
 
 MESSAGES = st.fixed_dictionaries(
-    {"type": st.sampled_from(["here", "stop", "decide", "state", "order"])},
-    optional=dict.fromkeys(("id", "input", "allowed", "always", "reason", "page", "sent_at", "order"), JSON),
+    {"type": st.sampled_from(["here", "stop", "decide", "state", "order", "rules", "forget"])},
+    optional=dict.fromkeys(("id", "input", "allowed", "always", "reason", "page", "sent_at", "order", "rule"), JSON),
 )
 
 
 @FEWER
 @given(st.one_of(JSON, st.fixed_dictionaries({"message": st.one_of(MESSAGES, JSON)}, optional={"turn": JSON})))
 def test_any_request_from_a_page_is_answered(request_: Any) -> None:
-    stop, orders = threading.Event(), list[Any]()
+    stop, orders, forgotten = threading.Event(), list[Any](), list[str | None]()
+
+    def standing_rules(rule: str | None) -> list[StandingRule]:
+        forgotten.append(rule)
+        return []
+
     message = request_.get("message") if isinstance(request_, dict) else None
     kind = message.get("type") if isinstance(message, dict) and not isinstance(request_.get("turn"), str) else None
-    assert answer_page(request_, stop.set, orders.append) == {"received": kind in ("stop", "order")}
+    asks = kind == "rules" or (kind == "forget" and isinstance(message.get("rule"), str))
+    received = kind in ("stop", "order") or asks
+    expected = {"received": received, **({"rules": []} if asks else {})}
+    assert answer_page(request_, stop.set, orders.append, standing_rules) == expected
+    assert forgotten == [message.get("rule") if kind == "forget" else None] * asks
     assert stop.is_set() == (kind == "stop")
     assert orders == [message] * (kind == "order")
 

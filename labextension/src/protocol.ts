@@ -192,7 +192,32 @@ export interface OrderMessage {
   readonly order: readonly string[];
 }
 
-export type PageMessage = HereMessage | StopMessage | DecideMessage | StateMessage | OrderMessage;
+/** A page shows the rules about tool calls that hold until the kernel ends. */
+export interface RulesMessage {
+  readonly type: 'rules';
+}
+
+/** The user removed such a rule. */
+export interface ForgetMessage {
+  readonly type: 'forget';
+  /** `StandingRule.id`. */
+  readonly rule: string;
+}
+
+export type PageMessage =
+  | HereMessage
+  | StopMessage
+  | DecideMessage
+  | StateMessage
+  | OrderMessage
+  | RulesMessage
+  | ForgetMessage;
+
+export interface StandingRule {
+  readonly id: string;
+  /** The rule as it is typed, such as `allow shell command='git *'`. */
+  readonly text: string;
+}
 
 /** Sent on the control channel, which the kernel reads while a cell runs. */
 export interface PageRequest {
@@ -206,6 +231,8 @@ export interface PageReply {
   readonly received: boolean;
   /** The answer to a `StateMessage`. */
   readonly state?: TurnMessage;
+  /** The answer to a `RulesMessage` or a `ForgetMessage`: the rules that hold. */
+  readonly rules?: readonly StandingRule[];
 }
 
 /**

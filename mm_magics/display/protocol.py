@@ -187,7 +187,21 @@ class OrderMessage(TypedDict):
     order: Sequence[str]
 
 
-PageMessage = HereMessage | StopMessage | DecideMessage | StateMessage | OrderMessage
+class RulesMessage(TypedDict):
+    type: Literal["rules"]
+
+
+class ForgetMessage(TypedDict):
+    type: Literal["forget"]
+    rule: str
+
+
+PageMessage = HereMessage | StopMessage | DecideMessage | StateMessage | OrderMessage | RulesMessage | ForgetMessage
+
+
+class StandingRule(TypedDict):
+    id: str
+    text: str
 
 
 class PageRequest(TypedDict):
@@ -198,6 +212,7 @@ class PageRequest(TypedDict):
 class PageReply(TypedDict):
     received: bool
     state: NotRequired[TurnMessage]
+    rules: NotRequired[Sequence[StandingRule]]
 
 
 REQUEST_TARGET = "mm_magics"

@@ -15,7 +15,7 @@ from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
-from mm_magics.display.protocol import AddOp, PageReply, ThinkOp, TurnMessage, TurnOp
+from mm_magics.display.protocol import AddOp, PageReply, StandingRule, ThinkOp, TurnMessage, TurnOp
 from mm_magics.history.turn import Turn
 from mm_magics.text import without_surrogates
 
@@ -24,13 +24,23 @@ HEARTBEAT_S = 0.5
 _running: weakref.WeakValueDictionary[str, TurnChannel] = weakref.WeakValueDictionary()
 
 
-def answer_page(request: object, stop: Callable[[], None], reorder: Callable[[Mapping[str, Any]], None]) -> PageReply:
+StandingRules = Callable[[str | None], Sequence[StandingRule]]
+"""Returns the rules that hold until the kernel ends, after the one with an id was removed."""
+
+
+def answer_page(
+    request: object,
+    stop: Callable[[], None],
+    reorder: Callable[[Mapping[str, Any]], None],
+    standing_rules: StandingRules,
+) -> PageReply:
     """Answer a `PageRequest`.
 
     Args:
         request: What a page sent.
         stop: Stops whatever is running; called for a Stop that names no turn.
         reorder: Called with an `OrderMessage`.
+        standing_rules: Answers a `RulesMessage`, or a `ForgetMessage` with the id of its rule.
     """
     match request:
         case {"turn": str(id_), "message": {"type": str(kind)} as message}:
@@ -47,6 +57,10 @@ def answer_page(request: object, stop: Callable[[], None], reorder: Callable[[Ma
         case {"message": {"type": "order"} as message}:
             reorder(message)
             return {"received": True}
+        case {"message": {"type": "rules"}}:
+            return {"received": True, "rules": standing_rules(None)}
+        case {"message": {"type": "forget", "rule": str(rule)}}:
+            return {"received": True, "rules": standing_rules(rule)}
     return {"received": False}
 
 

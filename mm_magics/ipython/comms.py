@@ -11,14 +11,18 @@ from typing import Any
 
 from mm_magics.display.ipykernel_compat import answer_on_control
 from mm_magics.display.protocol import DOCUMENT_COMM, REQUEST_TARGET, DocumentAnswer
-from mm_magics.display.turn_channel import answer_page
+from mm_magics.display.turn_channel import StandingRules, answer_page
 
 Send = Callable[[DocumentAnswer], None]
 Receive = Callable[[dict[str, Any], Send], None]
 
 
 def register_comms(
-    shell: Any, receive_document: Receive, stop: Callable[[], None], reorder: Callable[[Mapping[str, Any]], None]
+    shell: Any,
+    receive_document: Receive,
+    stop: Callable[[], None],
+    reorder: Callable[[Mapping[str, Any]], None],
+    standing_rules: StandingRules,
 ) -> None:
     """Register with the kernel what receives the page's messages.
 
@@ -27,12 +31,13 @@ def register_comms(
         receive_document: Called with each description of the notebook and a function that answers it.
         stop: Stops whatever is running.
         reorder: Called with each `OrderMessage`, on another thread.
+        standing_rules: Answers what the page asks about standing rules, on another thread.
     """
     kernel = getattr(shell, "kernel", None)
     manager = getattr(kernel, "comm_manager", None)
     if manager is not None:
         manager.register_target(DOCUMENT_COMM, _target(receive_document))
-        answer_on_control(kernel, REQUEST_TARGET, lambda request: answer_page(request, stop, reorder))
+        answer_on_control(kernel, REQUEST_TARGET, lambda each: answer_page(each, stop, reorder, standing_rules))
 
 
 def _target(receive: Receive) -> Callable[[Any, dict[str, Any]], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mm_magics.ipython.colab import ColabPage
 from mm_magics.ipython.completion import complete
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.prompt_cell import PromptCells
+from mm_magics.ipython.standing_rules import standing_rules
 from mm_magics.session import Session
 from mm_magics.turn.ledger import Ledger
 
@@ -34,7 +36,8 @@ class MiniMaxMagics(Magics):
         self._colab = ColabPage()
         self.page = LivePage(session, frontend.scheduled_cells(shell))
         self.prompt_cells = PromptCells(session, shell, self.page, CellRecorder(shell))
-        comms.register_comms(shell, self.page.receive, self.prompt_cells.stop, self.page.reorder)
+        rules = partial(standing_rules, session.rules)
+        comms.register_comms(shell, self.page.receive, self.prompt_cells.stop, self.page.reorder, rules)
 
     @no_var_expand
     @line_cell_magic

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -120,6 +121,7 @@ class Rules:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()  # the page removes rules on another thread
         self._rules: list[Rule] = []
         self._allowed: dict[Rule, dict[str, str]] = {}
         """What each rule allows: the hashes of MCP servers and of their tools, by name."""
@@ -145,26 +147,35 @@ class Rules:
             known: What the MCP servers and their tools are now (`MCPServers.known`): the rule allows no other.
         """
         rule = Rule(verdict, pattern, tuple(sorted((arguments or {}).items())), exactly)
-        self._keep([each for each in self._rules if replace(each, verdict=verdict) != rule])
-        self._rules.append(rule)
-        self._allowed[rule] = dict(known or {})
+        with self._lock:
+            self._keep([each for each in self._rules if replace(each, verdict=verdict) != rule])
+            self._rules.append(rule)
+            self._allowed[rule] = dict(known or {})
         return rule
 
     def remove(self, pattern: str) -> int:
         """Remove the rules with exactly this name pattern and return how many there were."""
-        return self._keep([each for each in self._rules if each.pattern != pattern])
+        with self._lock:
+            return self._keep([each for each in self._rules if each.pattern != pattern])
+
+    def remove_rule(self, rule: Rule) -> None:
+        """Remove the rule, if it is still there."""
+        with self._lock:
+            self._keep([each for each in self._rules if each != rule])
 
     def remove_number(self, number: int) -> Rule | None:
         """Remove the rule with this number, from 1 in the order of the rules, and return it; None without one."""
-        if not 1 <= number <= len(self._rules):
-            return None
-        rule = self._rules[number - 1]
-        self._keep([each for each in self._rules if each is not rule])
-        return rule
+        with self._lock:
+            if not 1 <= number <= len(self._rules):
+                return None
+            rule = self._rules[number - 1]
+            self.remove_rule(rule)
+            return rule
 
     def clear(self) -> int:
         """Remove all rules and return how many there were."""
-        return self._keep([])
+        with self._lock:
+            return self._keep([])
 
     def _keep(self, rules: list[Rule]) -> int:
         before, self._rules = self._rules, rules
@@ -173,11 +184,12 @@ class Rules:
 
     def verdict(self, tool: Tool, call: ToolCall) -> Verdict:
         """Return the strictest verdict of the matching rules; without one, what the tool itself requires."""
-        verdicts = {
-            rule.verdict
-            for rule in self._rules
-            if rule.matches(call) and (rule.verdict != "allow" or self._is_unchanged(rule, tool))
-        }
+        with self._lock:
+            verdicts = {
+                rule.verdict
+                for rule in self._rules
+                if rule.matches(call) and (rule.verdict != "allow" or self._is_unchanged(rule, tool))
+            }
         for verdict in ("deny", "ask", "allow"):
             if verdict in verdicts:
                 return verdict

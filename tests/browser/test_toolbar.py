@@ -295,3 +295,36 @@ def test_settings_that_a_strangers_notebook_brings_are_noted_below_the_first_ans
         assert ["The notebook's metadata sets" in "".join(data[kind]) for data in saved] == [True, False], kind
     panel = opened(notebook)
     expect(panel.get_by_label("Temperature", exact=True)).to_have_attribute("placeholder", "1.0 (default)")
+
+
+def test_a_standing_permission_is_forgotten_by_keyboard_in_the_panel(open_notebook):
+    notebook = open_notebook(
+        LOAD,
+        "%minimax tools allow shell 'command=git *'\n%minimax tools deny write_file",
+        "import time\ntime.sleep(6)",
+        "%minimax tools",
+    )
+    keyboard, panel = notebook.page.keyboard, panel_of(notebook)
+    notebook.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.model.setMetadata('minimax', {temperature: 1})"
+    )
+    notebook.run(0)
+    notebook.run(1)
+    notebook.run(2, wait=False)  # also while a cell runs
+    reached(notebook)
+    keyboard.press("Enter")
+    listed = panel.get_by_role("listitem")
+    expect(listed).to_have_text(["allow shell 'command=git *'Forget", "deny write_fileForget"])
+    assert notebook.violations(".mm-picker-rules") == []
+    for _ in range(20):
+        keyboard.press("Tab")
+        if notebook.evaluate("() => (document.activeElement.ariaLabel ?? '').startsWith('Forget: allow shell')"):
+            break
+    keyboard.press("Enter")
+    expect(listed).to_have_text(["deny write_fileForget"])
+    expect(panel.get_by_role("button", name="Forget: deny write_file")).to_be_focused()
+    keyboard.press("Escape")
+    notebook.wait()
+    notebook.run(3)
+    expect(notebook.output(3)).to_contain_text("Rule 1: deny write_file")
+    expect(notebook.output(3)).not_to_contain_text("git")

@@ -35,6 +35,10 @@ def no_order(_message: object) -> None:
     raise AssertionError("reordered")
 
 
+def no_rules(_rule: object) -> Any:
+    raise AssertionError("rules were asked for")
+
+
 class Page:
     """Applies messages as a page does."""
 
@@ -111,7 +115,7 @@ def test_a_closed_channel_sends_and_receives_nothing(page: Page) -> None:
     page.channel.close()
     time.sleep(HEARTBEAT_S * 1.5)
     assert page.messages == []
-    assert answer_page({"turn": "t1", "message": {"type": "stop"}}, no_stop, no_order) == {"received": False}
+    assert answer_page({"turn": "t1", "message": {"type": "stop"}}, no_stop, no_order, no_rules) == {"received": False}
     assert page.received == []
 
 
@@ -126,9 +130,9 @@ def test_a_channel_that_nobody_uses_ends() -> None:
 
 def test_a_request_reaches_the_turn_that_it_names(page: Page) -> None:
     page.channel.send([AddOp("add", 0, "text")])
-    state = answer_page({"turn": "t1", "message": {"type": "state"}}, no_stop, no_order)
+    state = answer_page({"turn": "t1", "message": {"type": "state"}}, no_stop, no_order, no_rules)
     assert state["received"]
     assert state["state"]["ops"] == [["add", 0, "text"]]
-    assert answer_page({"turn": "t1", "message": {"type": "here"}}, no_stop, no_order) == {"received": True}
-    assert answer_page({"turn": "t2", "message": {"type": "stop"}}, no_stop, no_order) == {"received": False}
+    assert answer_page({"turn": "t1", "message": {"type": "here"}}, no_stop, no_order, no_rules) == {"received": True}
+    assert answer_page({"turn": "t2", "message": {"type": "stop"}}, no_stop, no_order, no_rules) == {"received": False}
     assert page.received == [{"type": "here"}]

@@ -10,9 +10,10 @@ import pytest
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.ipython import commands
 from mm_magics.ipython.completion import completions
+from mm_magics.ipython.standing_rules import standing_rules
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator, tool_use
-from mm_magics.tools.approval import standing_rule
+from mm_magics.tools.approval import Rules, standing_rule
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES
 from mm_magics.tools.tool import Tool, ToolCall
 from tests.tools.scripted import calls, script
@@ -195,3 +196,21 @@ def test_a_notebook_cannot_set_rules_or_the_folder() -> None:
 )
 def test_tab_completes_verdicts_and_tool_names(before: str, offered: list[str]) -> None:
     assert completions(before) == offered
+
+
+def test_the_page_lists_the_rules_and_forgets_one_by_its_id() -> None:
+    rules = Rules()
+    rules.add("allow", "shell", {"command": "git *"})
+    rules.add("allow", "shell", {"command": "ls\u202e\u200b"}, exactly=True)
+    rules.add("deny", "python")
+    listed = standing_rules(rules)
+    assert [each["text"] for each in listed] == [
+        "allow shell 'command=git *'",
+        "allow shell 'command=ls[U+202E][U+200B]' (exactly this text)",
+        "deny python",
+    ]
+    assert len({each["id"] for each in listed}) == 3
+    assert standing_rules(rules, listed[1]["id"]) == [listed[0], listed[2]]
+    assert standing_rules(rules, listed[1]["id"]) == [listed[0], listed[2]], "forgotten once"
+    assert standing_rules(rules, "no such id") == standing_rules(rules)
+    assert [rule.verdict for rule in rules] == ["allow", "deny"]

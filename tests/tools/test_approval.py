@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Any
 
 import pytest
@@ -174,3 +175,24 @@ def test_rules_can_be_changed_while_they_are_read() -> None:
     for rule in rules:
         rules.remove(rule.pattern)
     assert list(rules) == []
+
+
+def test_rules_can_be_removed_on_another_thread_while_they_are_used() -> None:
+    rules, tool = Rules(), Tool("add", "", {"type": "object"}, print, asks=True, origin={"srv": "1"})
+    done = threading.Event()
+
+    def forget() -> None:
+        while not done.is_set():
+            for rule in rules:
+                rules.remove_rule(rule)
+
+    thread = threading.Thread(target=forget)
+    thread.start()
+    try:
+        for number in range(3_000):
+            rules.add("allow", f"a{number % 7}*")
+            rules.add("allow", "add")
+            assert rules.verdict(tool, ToolCall("1", "add", {})) in ("ask", "allow")
+    finally:
+        done.set()
+        thread.join()

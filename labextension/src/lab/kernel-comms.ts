@@ -10,8 +10,12 @@ import {
   type CellDescription,
   type DocumentAnswer,
   type DocumentDescription,
+  type ForgetMessage,
   type OneTimeSettings,
+  type RulesMessage,
+  type StandingRule,
 } from '../protocol';
+import { isRecord } from '../renderer/turn-state';
 import { ConversationChanges } from './conversation-changes';
 import { NotebookDescriber } from './describe-notebook';
 import { requestOf } from './page-request';
@@ -68,6 +72,10 @@ class Channel<Sent extends object> {
   drop(): void {
     this.comm = null;
   }
+}
+
+function isStandingRule(value: unknown): value is StandingRule {
+  return isRecord(value) && typeof value['id'] === 'string' && typeof value['text'] === 'string';
 }
 
 export class KernelComms {
@@ -198,6 +206,15 @@ export class KernelComms {
     this.stopRequested = true;
     const reply = again ? null : await requestOf(kernel, { message: { type: 'stop' } });
     if (!reply?.received) await kernel.interrupt();
+  }
+
+  /** Return the kernel's rules about tool calls, after removing the one with this id; null without an answer. */
+  async standingRules(forget?: string): Promise<readonly StandingRule[] | null> {
+    const message: RulesMessage | ForgetMessage =
+      forget === undefined ? { type: 'rules' } : { type: 'forget', rule: forget };
+    const reply = await requestOf(this.panel.sessionContext.session?.kernel, { message });
+    const rules: unknown = reply?.rules;
+    return Array.isArray(rules) ? rules.filter(isStandingRule) : null;
   }
 
   /** Ask for the answers that ended while no page was open: the kernel may be older than this page. */

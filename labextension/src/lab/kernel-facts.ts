@@ -1,6 +1,7 @@
 // What the kernel of a notebook has sent: the models that its endpoint offers, and the effective settings.
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { EffectiveSettings } from '../picker/settings';
+import type { StandingRule } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
 
 interface Facts {
@@ -8,6 +9,8 @@ interface Facts {
   settings?: EffectiveSettings;
   /** Asks the kernel for both. */
   ask?: () => void;
+  /** Asks the kernel for its rules about tool calls, after removing the one with this id. Null without an answer. */
+  rules?: (forget?: string) => Promise<readonly StandingRule[] | null>;
   /** Called when they arrive. */
   onChange?: () => void;
 }

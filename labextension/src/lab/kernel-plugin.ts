@@ -92,9 +92,12 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
       });
       commsOf.set(content, comms);
       if (content.model)
-        factsOf(content.model).ask = () => {
-          comms.askForModels();
-        };
+        Object.assign(factsOf(content.model), {
+          ask: () => {
+            comms.askForModels();
+          },
+          rules: (forget?: string) => comms.standingRules(forget),
+        });
       new AnswerPlaces(panel);
       new KeptAnswers(panel);
       new RunningTurns(panel);

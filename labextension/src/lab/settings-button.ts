@@ -7,6 +7,7 @@ import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab
 import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import { Widget } from '@lumino/widgets';
 import { SettingsForm } from '../picker/settings-form';
+import { StandingRules } from '../picker/standing-rules';
 import { isValid, NAMES, type Settings } from '../picker/settings';
 import style from '../picker/picker.css';
 import { SETTINGS_KEY } from '../protocol';
@@ -37,6 +38,7 @@ class SettingsButton extends Widget {
   private readonly label = document.createElement('span');
   private readonly panel = document.createElement('div');
   private readonly form: SettingsForm;
+  private readonly rules: StandingRules;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -51,7 +53,8 @@ class SettingsButton extends Widget {
     title.textContent = trans.__('MiniMax in this notebook');
     this.panel.className = 'jp-ThemedContainer mm-picker-panel';
     this.panel.setAttribute('aria-label', title.textContent);
-    this.panel.append(title, this.form.el);
+    this.rules = new StandingRules(trans, async (id) => (await factsOf(model).rules?.(id)) ?? null);
+    this.panel.append(title, this.form.el, this.rules.el);
     this.button.type = 'button';
     this.button.className = 'jp-ToolbarButtonComponent mm-settings-button';
     this.button.title = trans.__('Model and settings for the prompt cells of this notebook');
@@ -62,6 +65,7 @@ class SettingsButton extends Widget {
     injectStyle(this.panel, 'picker', style);
     attachDropdown(this.button, this.panel, () => {
       this.showForm();
+      void this.showRules();
       askForFacts(model, () => {
         if (!this.isDisposed) this.showForm();
       });
@@ -87,6 +91,11 @@ class SettingsButton extends Widget {
     this.form.offer(models);
     this.form.showEffective(settings ?? {});
     this.form.show(settingsOf(this.model));
+  }
+
+  private async showRules(): Promise<void> {
+    const rules = (await factsOf(this.model).rules?.()) ?? [];
+    if (!this.isDisposed) this.rules.show(rules);
   }
 
   private refreshSoon(): void {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 from mm_magics.display.table import Table
@@ -12,18 +11,15 @@ from mm_magics.history.notebook import current_path
 from mm_magics.ipython import frontend
 from mm_magics.ipython.arguments import split
 from mm_magics.ipython.commands.command import Context
+from mm_magics.ipython.standing_rules import rule_text
 from mm_magics.session import Session
-from mm_magics.text import visible
-from mm_magics.tools.approval import VERDICTS, Rule, Verdict
+from mm_magics.tools.approval import VERDICTS, Verdict
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
 from mm_magics.wording import counted, similar_name
 
 USAGE = "%minimax tools allow|ask|deny NAME [ARGUMENT=PATTERN …], or forget NUMBER|NAME|all"
-
-RULE_LENGTH = 100
-"""Characters of a rule in the list."""
 
 _NAME_PATTERN = re.compile(r"[a-zA-Z0-9_\-*?\[\]!]+")
 
@@ -52,7 +48,7 @@ def _list(context: Context) -> Table:
     )
     rows = [(name, "ask" if tool.asks else "allow", tool.risk) for name, tool in _builtin().items()]
     rules = [
-        f"Rule {number}: {_rule_text(rule)} · to forget it: %minimax tools forget {number}"
+        f"Rule {number}: {rule_text(rule)} · to forget it: %minimax tools forget {number}"
         for number, rule in enumerate(session.rules, 1)
     ]
     lines = (f"File tools work in {folder}.", *(rules or ["There are no rules."]), USAGE)
@@ -67,7 +63,7 @@ def _add(session: Session, verdict: Verdict, words: list[str]) -> Table:
         raise ArgumentError(f"{name!r} is not a valid tool name.", USAGE)
     patterns = _patterns(name, pairs)
     rule = session.rules.add(verdict, name, patterns, known=session.servers.known)
-    lines = [f"Until this kernel ends: {_rule_text(rule)}."]
+    lines = [f"Until this kernel ends: {rule_text(rule)}."]
     if not _exists(session, name) and not set(name) & set("*?["):
         similar = similar_name(name, TOOL_NAMES, 0.7)
         lines.append(f"There is no tool {name} yet{f': did you mean {similar}?' if similar else '.'}")
@@ -105,20 +101,12 @@ def _forget(session: Session, words: list[str]) -> Table:
     if words[0].isdecimal():
         if (rule := session.rules.remove_number(int(words[0]))) is None:
             raise ArgumentError(f"There is no rule {words[0]}.", "%minimax tools lists the rules.")
-        return Table(lines=[f"Removed the rule: {_rule_text(rule)}."])
+        return Table(lines=[f"Removed the rule: {rule_text(rule)}."])
     count = session.rules.clear() if words == ["all"] else session.rules.remove(words[0])
     if not count:
         missing = "There are no rules." if words == ["all"] else f"There is no rule for {words[0]!r}."
         raise ArgumentError(missing, "%minimax tools lists the rules.")
     return Table(lines=[f"Removed {counted(count, 'rule')}."])
-
-
-def _rule_text(rule: Rule) -> str:
-    """Return the rule as it is typed, on one line, shortened if it is long."""
-    words = [rule.pattern, *(f"{name}={pattern}" for name, pattern in rule.arguments)]
-    line = f"{rule.verdict} {' '.join(map(shlex.quote, words))}{' (exactly this text)' if rule.exactly else ''}"
-    line = visible(line.replace("\n", "⏎"))
-    return line if len(line) <= RULE_LENGTH else f"{line[: RULE_LENGTH - 1]}…"
 
 
 def _builtin() -> dict[str, Tool]:
