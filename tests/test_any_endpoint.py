@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mm_magics import Session
-from mm_magics.api.messages import blocks
+from mm_magics.api.messages import TOOL_NAME, blocks
+from mm_magics.api.outside import content_of
 from mm_magics.errors import RequestError, StatusError, UsageError
 from mm_magics.history.turn import Turn
 from mm_magics.simulator import Fault, ScriptedAnswer, Simulator, text, thinking, tool_use
@@ -59,6 +60,51 @@ def test_a_recording_without_definitions_of_tools_is_still_replayed(session: Ses
     plain = session.ask("And now?", cell_id="c")
     assert session.ask("And now?", cell_id="c", replay="only").id == plain.id
     assert len(endpoint.log) == 3
+
+
+FORBIDDEN = ["", " ", "look up", "files.read", "météo", "n" * 65, "n" * 5_000, "a/b\n", "\x1b[31m"]
+"""Names of tools that a model invents, and that no request can contain."""
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+@pytest.mark.parametrize("offers_tools", [True, False])
+def test_a_forbidden_name_of_a_tool_is_kept_and_sent_back_as_an_allowed_one(
+    session: Session, endpoint: Simulator, name: str, offers_tools: bool
+) -> None:
+    endpoint.answers.extend([ScriptedAnswer([tool_use(name, {"query": "a"})]), "It is a."])
+    turn = session.ask("Look up a.", tools=[lookup] if offers_tools else None)
+    session.ask("And now?")
+    session.ask("Look it up.", tools=[lookup])
+    assert set(statuses(endpoint)) == {200}
+    (call,) = [block for block in blocks(turn.messages[1]) if block["type"] == "tool_use"]
+    assert call["name"] == name, "the record has what was received"
+    (sent,) = [block for block in blocks(endpoint.log[-1].body["messages"][1]) if block["type"] == "tool_use"]
+    assert sent == {**call, "name": sent["name"]}
+    assert TOOL_NAME.fullmatch(sent["name"])
+    assert any(note.endswith(f"It is sent back as {sent['name']}.") for note in turn.notes)
+
+
+@pytest.mark.parametrize("ids", [["functions.look:0", "functions.look:1"], ["a b", "a.b"], ["é" * 100], ["x" * 500]])
+def test_a_forbidden_id_of_a_call_is_kept_and_sent_back_as_an_allowed_one(
+    session: Session, endpoint: Simulator, ids: list[str]
+) -> None:
+    calls = ScriptedAnswer([{**tool_use("lookup", {"query": id_}), "id": id_} for id_ in ids])
+    endpoint.answers.extend([calls, calls, "Found."])
+    turn = session.ask("Look up a.", tools=[lookup])
+    session.ask("And now?")
+    assert set(statuses(endpoint)) == {200}
+    assert [block["id"] for block in blocks(turn.messages[1]) if block["type"] == "tool_use"] == ids
+    results = [block for message in endpoint.log[-1].body["messages"] for block in blocks(message)]
+    assert [content_of(result["content"]) for result in results if result["type"] == "tool_result"] == [
+        f"found {id_}" for id_ in ids * 2
+    ]
+
+
+def test_a_recording_with_a_forbidden_name_is_replayed(session: Session, endpoint: Simulator) -> None:
+    endpoint.answers.extend([ScriptedAnswer([tool_use("look up")]), "It is a."])
+    session.ask("Look up a.", tools=[lookup], cell_id="a")
+    later = session.ask("And now?", cell_id="b")
+    assert session.ask("And now?", cell_id="b", replay="only").id == later.id
 
 
 def count_up() -> int:
@@ -129,15 +175,25 @@ def test_a_call_without_a_recorded_definition_gets_a_minimal_one(
     assert [each["name"] for each in endpoint.log[-1].body["tools"]] == ["lookup"]
 
 
-@pytest.mark.parametrize("name", ["", "functions.lookup", "look up", "x" * 65, "größe", "lookup"])
+@pytest.mark.parametrize(
+    ("name", "defined"),
+    [
+        ("", "unknown_tool"),
+        ("functions.lookup", "functions_lookup"),
+        ("look up", "look_up"),
+        ("x" * 65, "x" * 64),
+        ("größe", "gr__e"),
+        ("lookup", "lookup"),
+    ],
+)
 def test_a_called_name_that_no_definition_can_have_does_not_make_later_requests_invalid(
-    session: Session, endpoint: Simulator, name: str
+    session: Session, endpoint: Simulator, name: str, defined: str
 ) -> None:
     endpoint.answers.extend([ScriptedAnswer([tool_use(name)]), "Done."])
     session.ask("Hello.", tools=[count_up])
     session.ask("And now?")
     names = [each["name"] for each in endpoint.log[-1].body["tools"]]
-    assert names == ["count_up", name if name == "lookup" else "unknown_tool"]
+    assert names == ["count_up", defined]
     assert statuses(endpoint) == [200, 200, 200]
 
 

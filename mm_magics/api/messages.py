@@ -19,6 +19,9 @@ Block = dict[str, Any]
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """Tool names that the Messages API accepts."""
 
+TOOL_ID = re.compile(r"[a-zA-Z0-9_-]+")
+"""Ids of tool calls that the Messages API accepts."""
+
 ANSWER = "final_answer"
 """The tool that a model calls to give a structured answer."""
 

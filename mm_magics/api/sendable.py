@@ -1,17 +1,19 @@
 """The form in which recorded messages are sent again, which every endpoint of this format accepts.
 
-A message is sent as it was received, except for lone surrogates, which are not valid JSON; for fields that rebuilding a
-stream put into a block of a known type, because no endpoint defines them; and for the cache marks of earlier turns.
-Data from outside is sent between marks (`outside`). The record and the hash of a request are without all this, so a
-recording is still found.
+A message is sent as it was received, except for lone surrogates, which are not valid JSON; for names and ids of tool
+calls with characters that the Messages API does not allow; for fields that rebuilding a stream put into a block of a
+known type, because no endpoint defines them; and for the cache marks of earlier turns. Data from outside is sent
+between marks (`outside`). The record and the hash of a request are without all this, so a recording is still found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, TypeVar, cast
 
-from mm_magics.api.messages import Block, Message, blocks, images_in
+from mm_magics.api.messages import TOOL_ID, TOOL_NAME, Block, Message, blocks, images_in
 from mm_magics.api.models import takes_images
 from mm_magics.api.outside import enclosed_block
 from mm_magics.text import without_surrogates
@@ -36,6 +38,9 @@ KNOWN_FIELDS: Mapping[str, frozenset[str]] = {
 REASONING = "reasoning_content"
 """The field for thinking in another API's deltas. No endpoint of this format takes it back."""
 
+UNNAMED = "unknown_tool"
+"""Stands for the name of a tool that is empty."""
+
 Invented = Mapping[int, Collection[str]]
 """The names of the fields that rebuilding a stream put into a block, by the `id` of the block."""
 
@@ -49,6 +54,34 @@ def invented_fields(messages: Iterable[Message], responses: Iterable[Mapping[str
         if isinstance(marked, dict) and isinstance(content, list):
             found |= {id(block): marked[str(at)] for at, block in enumerate(content) if str(at) in marked}
     return found
+
+
+def sent_name(name: str) -> str:
+    """Return the name of a tool as it is sent.
+
+    >>> sent_name("get_weather"), sent_name("get weather (now)"), sent_name("")
+    ('get_weather', 'get_weather__now_', 'unknown_tool')
+    """
+    return name if TOOL_NAME.fullmatch(name) else re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64] or UNNAMED
+
+
+def sent_id(id_: str) -> str:
+    """Return the id of a tool call as it is sent. Different ids stay different.
+
+    >>> sent_id("call_1"), sent_id("functions.look:0")
+    ('call_1', 'functions_look_0_ec000204')
+    """
+    if TOOL_ID.fullmatch(id_):
+        return id_
+    digest = sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{re.sub(r'[^a-zA-Z0-9_-]', '_', id_)[:48]}_{digest}"
+
+
+_SENT_FIELDS: Mapping[str, Mapping[str, Callable[[str], str]]] = {
+    "tool_use": {"id": sent_id, "name": sent_name},
+    "tool_result": {"tool_use_id": sent_id},
+}
+"""The fields of a block that have another value where the Messages API does not allow the one received."""
 
 
 def sent_form(
@@ -115,6 +148,9 @@ def _sent_block(block: Block, invented: Invented, *, is_outside: bool) -> Block:
     inner = block.get("content")
     if isinstance(inner, list) and any(isinstance(each, dict) and "cache_control" in each for each in inner):
         block = {**block, "content": [_without(each, {"cache_control"}) for each in inner]}
+    for name, allowed in _SENT_FIELDS.get(str(block.get("type")), {}).items():
+        if isinstance(value := block.get(name), str) and value != allowed(value):
+            block = {**block, name: allowed(value)}
     sent = without_surrogates(_without(block, dropped))
     return enclosed_block(sent) if is_outside else sent
 

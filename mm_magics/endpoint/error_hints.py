@@ -169,13 +169,19 @@ def status_hint(status: int, message: str, base_url: str, key: Key, *, is_api: b
     return "Run the cell with --dry-run to see the request, and change what the endpoint refuses."
 
 
+_VERSION = re.compile(
+    r"(?:/+v1)+(?:/+(?:messages|models|(?:chat/)?completions|text/chatcompletion_v2))?/*(?:[?#].*)?$", re.IGNORECASE
+)
+"""What belongs to the path of a request, at the end of a base URL."""
+
+
 def base_url_hint(base_url: str) -> str:
     """Return what to check if something else than the Messages API seems to be at the base URL.
 
     >>> base_url_hint("http://localhost:8080/v1")
     'Remove /v1 from the base URL: http://localhost:8080.'
     """
-    shorter = re.sub(r"/v1(/messages)?/?$", "", base_url)
+    shorter = _VERSION.sub("", base_url)
     right = f"https://{WORLD_HOST}/anthropic"
     if (host := origin_of(base_url)) in MINIMAX_HOSTS:
         right = f"https://{host}/anthropic"

@@ -7,16 +7,14 @@ from typing import Any
 
 from mm_magics.api import messages, request
 from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s, may_be_changed
-from mm_magics.api.messages import TOOL_NAME, Message
+from mm_magics.api.messages import Message
 from mm_magics.api.outside import enclosed_prompt
 from mm_magics.api.request import PreparedMessage
+from mm_magics.api.sendable import sent_name
 from mm_magics.history.turn import Turn
 from mm_magics.text import without_surrogates
 
 NOT_OFFERED = "This tool is not offered any more."
-UNNAMED = "unknown_tool"
-"""Stands for called tools whose name no definition can have."""
-
 Context = str | int
 """Which turns a prompt sees: `above`, `all`, `none`, or the last N above."""
 
@@ -53,11 +51,9 @@ def context_tools(turns: Sequence[Turn]) -> list[dict[str, Any]]:
                 if isinstance(each, dict) and isinstance(each.get("input_schema"), dict):
                     definition = {name: value for name, value in each.items() if name != "cache_control"}
                     found.setdefault(str(each.get("name")), without_surrogates(definition))
-            for name in called:
-                # endpoints refuse definitions with other names, but require at least one definition
-                allowed = name if TOOL_NAME.fullmatch(name) else UNNAMED
-                definition = {"name": allowed, "description": NOT_OFFERED, "input_schema": {"type": "object"}}
-                found.setdefault(allowed, definition)
+            for name in map(sent_name, called):
+                definition = {"name": name, "description": NOT_OFFERED, "input_schema": {"type": "object"}}
+                found.setdefault(name, definition)
     return list(found.values())
 
 

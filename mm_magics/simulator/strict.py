@@ -11,9 +11,15 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mm_magics.api.messages import Block, blocks
+from mm_magics.api.messages import TOOL_ID, TOOL_NAME, Block, blocks
 from mm_magics.api.sendable import KNOWN_FIELDS
 from mm_magics.text import has_surrogates
+
+PATTERNS = {
+    "tool_use": {"id": TOOL_ID, "name": TOOL_NAME},
+    "tool_result": {"tool_use_id": TOOL_ID},
+}
+"""What the text in a field of a block must match."""
 
 
 class Signer:
@@ -53,10 +59,16 @@ def problem_of(body: Mapping[str, Any], signer: Signer) -> str:
     content = list(_content(body["messages"]))
     if not body.get("tools") and any(block.get("type") in ("tool_use", "tool_result") for _, block in content):
         return "tools are required if messages contain tool_use or tool_result blocks"
+    for number, tool in enumerate(body.get("tools") or ()):
+        if not TOOL_NAME.fullmatch(str(tool.get("name"))):
+            return f"tools.{number}.name: String should match pattern '^{TOOL_NAME.pattern}$'"
     for where, block in content:
         kind = str(block.get("type"))
         if kind in KNOWN_FIELDS and (extra := sorted(block.keys() - KNOWN_FIELDS[kind])):
             return f"{where}.{kind}.{extra[0]}: Extra inputs are not permitted"
+        for name, pattern in PATTERNS.get(kind, {}).items():
+            if not pattern.fullmatch(str(block.get(name))):
+                return f"{where}.{kind}.{name}: String should match pattern '^{pattern.pattern}$'"
         if kind == "thinking" and not block.get("signature"):
             return f"{where}.thinking.signature: Field required"
         if kind in ("thinking", "redacted_thinking") and not signer.has_signed(block):

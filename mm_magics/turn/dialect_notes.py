@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 
 from mm_magics.api.dialect import OPEN, split_thinking, without_thinking
 from mm_magics.api.messages import Block
-from mm_magics.api.sendable import REASONING
+from mm_magics.api.sendable import REASONING, sent_id, sent_name
 from mm_magics.tools.loop import NOT_RUN_NOTE, text_calls
 
 THINK_NOTE = "The model wrote thinking into its text. It is displayed as thinking."
 REASONING_NOTE = f"The endpoint sent thinking as {REASONING}. It is displayed as thinking, and not sent back."
+ID_NOTE = "The endpoint sent an id of a tool call that endpoints refuse. It is sent back with other characters."
 NO_CALL_NOTE = "The endpoint reported a tool call, but sent none."
 
 
@@ -30,6 +32,12 @@ def dialect_notes(
         yield THINK_NOTE
     if any(block.get(REASONING) for block in content):
         yield REASONING_NOTE
+    calls = [block for block in content if block.get("type") == "tool_use"]
+    for name in dict.fromkeys(str(call.get("name")) for call in calls):
+        if name != (sent := sent_name(name)):
+            yield f"Endpoints refuse the tool name “{shorten(name, 60, placeholder='…')}”. It is sent back as {sent}."
+    if any(id_ != sent_id(id_) for id_ in (str(call.get("id")) for call in calls)):
+        yield ID_NOTE
     if not messages:
         return
     last: Sequence[Block] = messages[-1]["content"]

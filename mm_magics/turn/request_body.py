@@ -67,9 +67,9 @@ class RequestBody:
         fields = {**self._fields, **({"tool_choice": dict(choice)} if choice else {})}
         size = len(self._array)
         alone = messages.repair_turn([turn[0], *turn[-2:]], unfinished[-1:])
-        ids = messages.tool_ids(alone)
         is_round = [each["role"] for each in turn[-3:]] == ["user", "assistant", "user"]
         new = self.own_form(sent_form(alone, invented, outside))
+        ids = messages.tool_ids(new)
         if is_round and len(new) == 3 and all(each["content"] for each in new) and not ids & self._tool_ids:
             request.check({**fields, "messages": new})
             self._array += b"".join(b"," + request.json_of(each).encode() for each in new[1:])

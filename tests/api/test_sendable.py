@@ -6,12 +6,17 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mm_magics.api.messages import TOOL_ID, TOOL_NAME
 from mm_magics.api.sendable import (
     KNOWN_FIELDS,
     cache_marks,
     invented_fields,
     sent_form,
+    sent_id,
+    sent_name,
     without_thinking,
     without_unknown_fields,
 )
@@ -33,6 +38,19 @@ def sent_block(block: dict[str, Any], *invented: str) -> Any:
     assert block == before, "the recorded block was changed"
     (made,) = sent["content"]
     return made
+
+
+@given(st.text())
+def test_every_name_of_a_tool_is_sent_in_a_form_that_stays_the_same(name: str) -> None:
+    assert TOOL_NAME.fullmatch(sent_name(name))
+    assert sent_name(sent_name(name)) == sent_name(name)
+
+
+@given(st.lists(st.text(min_size=1), min_size=2, unique=True))
+def test_different_ids_of_calls_are_sent_as_different_ids(ids: list[str]) -> None:
+    sent = list(map(sent_id, ids))
+    assert len(set(sent)) == len(ids)
+    assert all(map(TOOL_ID.fullmatch, sent))
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,15 @@ def test_a_model_that_the_plan_lacks_names_the_plan(key: str, plan: str) -> None
         ("https://api.minimax.io/v1", "Remove /v1 from the base URL: https://api.minimax.io/anthropic."),
         ("https://api.minimax.cn/anthropic/v1", "Remove /v1 from the base URL: https://api.minimax.cn/anthropic."),
         ("http://localhost:8080/v1", "Remove /v1 from the base URL: http://localhost:8080."),
-        ("http://localhost:8080/a/v1/messages", "Remove /v1 from the base URL: http://localhost:8080/a."),
+        *(
+            (f"http://localhost:8080/a{path}", "Remove /v1 from the base URL: http://localhost:8080/a.")
+            for path in (
+                *("/V1", "/v1/", "/v1//", "/v1/v1", "/v1?beta=true", "/v1/messages", "/V1/Messages/", "/v1/models"),
+                *("/v1/chat/completions", "/v1/messages?beta=true", "/v1/text/chatcompletion_v2"),
+            )
+        ),
+        ("https://API.MINIMAX.IO/V1", "Remove /v1 from the base URL: https://api.minimax.io/anthropic."),
+        ("https://gateway.example/v1/team/anthropic", "Is https://gateway.example/v1/team/anthropic the right base"),
         ("https://api.minimax.cn", "MiniMax's is https://api.minimax.cn/anthropic."),
         ("https://example.org/v10", "Is https://example.org/v10 the right base URL?"),
     ],
@@ -176,8 +184,9 @@ def test_the_hint_about_the_base_url(base_url: str, expected: str) -> None:
     assert expected in base_url_hint(base_url)
 
 
-def test_the_error_of_a_base_url_that_ends_in_v1_says_to_remove_it(endpoint: Simulator) -> None:
-    base_url = f"{endpoint.base_url}/v1"
+@pytest.mark.parametrize("path", ["/v1", "/V1", "/v1/", "/v1/messages"])
+def test_the_error_of_a_base_url_that_ends_in_v1_says_to_remove_it(endpoint: Simulator, path: str) -> None:
+    base_url = f"{endpoint.base_url}{path}"
     assert ended(base_url).hint == f"Remove /v1 from the base URL: {endpoint.base_url}."
 
 

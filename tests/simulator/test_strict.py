@@ -77,6 +77,20 @@ BREAKING: dict[str, tuple[Any, dict[str, Any], str]] = {
         {"tools": [TOOL]},
         "messages.2.content.0.content.0.text.x",
     ),
+    **{
+        f"a call of {name[:20]!r}": (
+            conversation({**CALL, "name": name}, next_content=[RESULT]),
+            {"tools": [TOOL]},
+            "messages.1.content.0.tool_use.name: String should match pattern",
+        )
+        for name in ["", "look up", "files.read", "météo", "n" * 65]
+    },
+    "an id with a colon": (
+        conversation({**CALL, "id": "look:0"}, next_content=[{**RESULT, "tool_use_id": "look:0"}]),
+        {"tools": [TOOL]},
+        "messages.1.content.0.tool_use.id: String should match pattern",
+    ),
+    "a definition with a space": ("Hi", {"tools": [{**TOOL, "name": "look up"}]}, "tools.0.name: String should match"),
     "five breakpoints": (
         [{"role": "user", "content": [text_block(str(n), cache_control={"type": "ephemeral"}) for n in range(5)]}],
         {},

@@ -53,19 +53,16 @@ async function askAgain(
 async function askAgainWithModel(
   app: JupyterFrontEnd,
   panel: NotebookPanel,
-  title: string,
-  label: string,
+  texts: { readonly title: string; readonly label: string; readonly okLabel: string },
 ): Promise<void> {
   const cell = panel.content.activeCell;
   const current = cell && turnRecordOf(cell.model)?.['model'];
   const names = CATALOGUE.map(({ name }) => name);
   const { value } = await InputDialog.getItem({
-    title,
-    label,
+    ...texts,
     items: names,
     current: names.find((name) => name !== current) ?? 0,
     editable: true,
-    okLabel: label,
   });
   const model = value?.trim();
   if (model && panel.content.activeCell === cell) await askAgain(app, panel, { model });
@@ -119,7 +116,11 @@ function activate(
       label: trans.__('Ask Again with Another Model…'),
       isEnabled: canAskAgain,
       run: (panel) =>
-        askAgainWithModel(app, panel, trans.__('Ask again with another model'), trans.__('Ask')),
+        askAgainWithModel(app, panel, {
+          title: trans.__('Ask again with another model'),
+          label: trans.__('Model'),
+          okLabel: trans.__('Ask'),
+        }),
     },
     stop: {
       label: trans.__('Stop the Answer'),
