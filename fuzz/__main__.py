@@ -12,16 +12,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-TARGETS = ("sse", "records", "notebooks", "arguments", "templates", "calls", "events")
+TARGETS = ("sse", "records", "notebooks", "arguments", "templates", "calls", "events", "formulas")
 
 
 def targets() -> dict[str, Callable[[bytes], object]]:
     """Return the function of each target, which takes bytes.
 
-    Records, notebooks, calls and events are drawn from the bytes as Hypothesis draws from random data, because changing
+    Records, notebooks, calls, events and formulas are drawn from the bytes as Hypothesis draws from random data, because changing
     single bytes rarely gives valid JSON.
     """
     from tests import test_outside
+    from tests.display import test_formulas
     from tests.endpoint import test_altered_calls, test_event_cost
     from tests.ipython import test_arguments
 
@@ -33,6 +34,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     calls = test_altered_calls.test_only_a_call_as_the_api_defines_it_can_run
     stream = inner(test_outside.test_any_bytes_as_a_stream_make_a_message_that_can_be_displayed_saved_and_sent)
     typed = inner(test_arguments.test_any_text_is_parsed_or_raises_an_argument_error)
+    formulas = test_formulas.test_any_text_leaves_only_allowed_formulas_to_mathjax
     template = inner(test_outside.test_any_template_is_rendered_or_its_expression_is_quoted)
     return {
         "sse": lambda data: stream(data, [len(data) // 2]),
@@ -40,6 +42,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
         "notebooks": drawn(notebook),
         "calls": drawn(calls),
         "events": drawn(test_event_cost.test_no_stream_becomes_more_objects_than_the_limit),
+        "formulas": drawn(formulas),
         "arguments": lambda data: typed(data.decode("utf-8", "replace")),
         "templates": lambda data: template(data.decode("utf-8", "replace"), 7),
     }

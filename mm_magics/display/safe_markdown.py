@@ -33,7 +33,12 @@ _BACKTICKS = re.compile("`+")
 _SPACES = re.compile(r"[ \t]*\n[ \t>]*")
 _MATH = r"(?P<math>\\\\|\\\$|\\(?=[A-Za-z])|\$|\\[(\[]|&(?:#[0-9]+|#x[0-9a-f]+|[a-z]+);)"
 _ROW_AND_LETTER = re.compile(r"(\\\\)(?=[A-Za-z])|\\.", re.DOTALL)
-_ENTITY = re.compile(r"&(?:#\w+|\w+);")
+_TAKEN = re.compile(r"\\(?:begin|end)\{|\\\\[()\[\]]")
+"""What JupyterLab takes for the beginning or the end of a formula also in a code span."""
+_GAP = "<span></span>"
+"""Keeps the backticks of two code spans apart."""
+_NOT_IN_MARKDOWN = re.compile(r"`|&(?:#\w+|\w+);")
+"""In a formula: a backtick could begin code, and an entity could become a backslash."""
 
 
 def sanitize_markdown(text: str) -> str:
@@ -107,7 +112,9 @@ class _Escaper:
             if (nearest := bisect_right(ends, at)) < len(ends):
                 at = ends[nearest]
                 code = text[found.start() : at]
-                out.append(_SPACES.sub(" ", code) if self.math else code)
+                out.append(_code_for_jupyterlab(code, len(found["ticks"])) if self.math else code)
+            elif self.math and found["ticks"]:
+                out.append(found[0].replace("`", "\\`"))  # it would end a code span that is made from a formula
             elif self.math and found["math"]:
                 piece, at = self._escape_math(text, found.start(), at)
                 out.append(piece)
@@ -120,16 +127,27 @@ class _Escaper:
         """Keep an allowed formula, show any other as code, and put a lone delimiter into an element of its own."""
         if (formula := formulas.find_formula(text, start)) is not None:
             end, tex, _ = formula
-            if formulas.is_allowed(tex) and not _ENTITY.search(tex):
+            if formulas.is_allowed(tex) and not _NOT_IN_MARKDOWN.search(tex):
                 # In Markdown, the second backslash of a row's end could begin a macro.
                 return _ROW_AND_LETTER.sub(lambda found: f"{found[1]} " if found[1] else found[0], text[start:end]), end
-            return _code_span(tex), end
+            before, after = (_GAP if each == "`" else "" for each in (text[start - 1 : start], text[end : end + 1]))
+            return f"{before}{_code_span(tex)}{after}", end
         mark = text[start:end]
         if mark in ("$", "\\"):
             return f"<span>\\{mark}</span>", end
         if mark in (r"\$", r"\\") or unescape(mark) in ("$", "\\"):
             return f"<span>{mark}</span>", end
         return mark, end
+
+
+def _code_for_jupyterlab(code: str, ticks: int) -> str:
+    """Return a code span that JupyterLab reads as code: in one line, and with no environment or bracket in sight."""
+    code = _SPACES.sub(" ", code)
+    if not _TAKEN.search(code):
+        return code
+    inner = code[ticks:-ticks]
+    inner = inner[1:-1] if inner.strip() and inner[0] == inner[-1] == " " else inner
+    return f"<code>{re.sub(r'[^A-Za-z0-9 ]', lambda found: f'&#{ord(found[0])};', inner)}</code>"
 
 
 def _code_span(text: str) -> str:

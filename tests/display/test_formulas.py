@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mm_magics.display import formulas, markdown
+from mm_magics.display.export_html import render_page
+from mm_magics.display.export_markdown import render_markdown
+from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.safe_markdown import sanitize_markdown
+from mm_magics.display.table import Table
 from tests.display.jupyterlab_markdown import typeset, typeset_html
+from tests.hostile.corpus import everywhere
+from tests.pace import SLOWER
 
 CORPUS = json.loads(Path(__file__).with_name("formulas.json").read_text("utf-8"))
 """Formulas that are allowed, formulas that are not, and Markdown with the formulas in it. The front end's tests use it
@@ -118,9 +127,23 @@ EVIL = (
 )
 
 
-def forbidden(formulas_found: list[str]) -> list[str]:
-    """Return the formulas that are not allowed. References lead nowhere: there are no labels."""
-    return [each for each in formulas_found if not formulas.is_allowed(each)]
+DATA = json.loads(Path(formulas.__file__).with_name("formulas.json").read_text("utf-8"))
+LIMITED = DATA["limited"].split()
+NAMES = {*" ".join(DATA["macros"].values()).split(), *LIMITED}
+
+
+def forbidden(found: list[str]) -> list[str]:
+    """Return the formulas with a macro that is not allowed. Others are at most an error: unbalanced braces, a `#`."""
+    return [
+        each for each in found if any(_is_forbidden(each, macro) for macro in re.finditer(r"\\([A-Za-z]+|.)", each))
+    ]
+
+
+def _is_forbidden(tex: str, macro: re.Match[str]) -> bool:
+    name = macro[1]
+    if name in DATA["arguments"]:
+        return not re.compile(DATA["arguments"][name]).match(tex, macro.end())
+    return name.isalpha() and name not in NAMES
 
 
 def problems(source: str) -> list[str]:
@@ -139,3 +162,52 @@ def test_no_viewer_typesets_more_than_allowed_formulas() -> None:
                 if wrong := problems(source):
                     found[source] = wrong
     assert found == {}
+
+
+def test_no_field_of_a_turn_and_no_table_is_read_as_a_formula() -> None:
+    for left, right in DELIMITERS:
+        evil = f"{left}{EVIL[0]}{right}"
+        made = everywhere(evil)
+        for form in ("markdown", "code", "text", "json"):
+            shown = make_bundle(made, answer_format=form, notes=[evil])  # type: ignore[arg-type]
+            assert forbidden(typeset_html(shown["text/html"])) == []
+            assert forbidden(typeset(shown["text/markdown"])) == []
+        assert forbidden(typeset_html(render_page([made], evil))) == []
+        assert forbidden(typeset(render_markdown([made]))) == []
+        assert typeset(Table(evil, (evil, "b"), [(evil, "x")], (evil,))._repr_markdown_()) == []
+
+
+WORDS = r"""
+$ $$ \( \) \[ \] \\( \\) \\[ \\] \$ \ { } &#36; &#92; &bsol; & \begin{align} \end{align} \begin{evil} \ref{ \frac \href
+$\href{a}$ \text{ \! [-9em] \hspace{-9em} ` `` `$x` * _ [ ]( ) ! # | <b> <div> </div> <!-- --> <pre> > - <https://
+[a]:https://e.org " a 1 @@0@@ @@1@@
+"""
+SPACES = [
+    "```\n",
+    "\n```\n",
+    "~~~\n",
+    "\n",
+    "\n\n",
+    " ",
+    "  ",
+    "    ",
+    "> ",
+    "- ",
+    "# ",
+    "\n|-|\n",
+    "- ```\n  $\n  ```\n",
+]
+PIECES = st.sampled_from([*WORDS.split(), *SPACES])
+LIMIT_S = 3.0 * SLOWER
+
+
+@pytest.mark.fuzz
+@given(st.lists(PIECES | st.text(max_size=3), max_size=40).map("".join))
+def test_any_text_leaves_only_allowed_formulas_to_mathjax(text: str) -> None:
+    assert problems(text) == []
+    long = text * (20_000 // max(1, len(text)))
+    began = time.process_time()
+    formulas.is_allowed(long)
+    sanitize_markdown(long)
+    markdown.render_html(long)
+    assert time.process_time() - began < LIMIT_S

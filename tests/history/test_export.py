@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 
 from mm_magics import Session
 from mm_magics.display.export_markdown import render_markdown
 from mm_magics.errors import RecordError, UsageError
 from mm_magics.history import export
 from mm_magics.simulator import ScriptedAnswer, Simulator, tool_use
+from tests.display.html import elements
+from tests.display.jupyterlab_markdown import typeset
 from tests.turns import turn
 
 ODD = "Grüße 🦪 {x} {{y}} \"'\\ \u2028"
@@ -27,6 +30,27 @@ ODD = "Grüße 🦪 {x} {{y}} \"'\\ \u2028"
 def test_markdown_quotes_the_prompts_and_keeps_the_answers() -> None:
     turns = [turn("one\n\n  two", "An *answer*.\n\n- a"), turn("again", [], status="stopped")]
     assert render_markdown(turns) == ("> one\n>\n>   two\n\nAn *answer*.\n\n- a\n\n> again\n\n*(stopped)*\n")
+
+
+HOSTILE = (
+    "![a](https://e.org/a.png) ![b][c] <img src=https://e.org/d.png> <svg onload=x> <style>x</style> <!-- x -->\n\n"
+    "[![d](https://e.org/d.png)](https://e.org) <a href=javascript:x style='background:url(https://e.org)'>y</a>\n\n"
+    "| ![e](https://e.org/e.png) |\n| --- |\n| ![f](data:image/png;base64,AA==) |\n\n> - ![g](https://e.org/g.png)\n\n"
+    "$\\href{https://e.org}{x}$ and `![h](i)`\n\n```html\n<img src=j>\n```\n\n[c]: https://e.org/c.png\n"
+)
+
+
+def test_an_exported_file_loads_nothing() -> None:
+    text = render_markdown([turn(HOSTILE, HOSTILE, notes=[HOSTILE]), turn("![k](l)", "x")])
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    tags = {tag for tag, _ in elements(html)}
+    assert not tags & {"img", "svg", "style", "script"}
+    assert all(
+        "javascript:" not in value and "url(" not in value for _, each in elements(html) for value in each.values()
+    )
+    assert "`![h](i)`" in text, "code is unchanged"
+    assert "\n```html\n<img src=j>\n```\n" in text
+    assert typeset(text) == []
 
 
 def test_the_messages_are_those_of_the_next_request() -> None:
