@@ -18,8 +18,8 @@ TARGETS = ("sse", "records", "notebooks", "arguments", "templates", "calls", "ev
 def targets() -> dict[str, Callable[[bytes], object]]:
     """Return the function of each target, which takes bytes.
 
-    Records, notebooks, calls, events and formulas are drawn from the bytes as Hypothesis draws from random data, because changing
-    single bytes rarely gives valid JSON.
+    Records, notebooks, calls, events and formulas are drawn from the bytes as Hypothesis draws from random data:
+    changing single bytes rarely gives valid JSON.
     """
     from tests import test_outside
     from tests.display import test_formulas
