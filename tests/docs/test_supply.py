@@ -36,14 +36,21 @@ def test_each_optional_dependency_has_a_reason_too():
     assert sorted(justified("extra")) == sorted(expected)
 
 
-def test_each_promise_names_tests_that_exist():
+def test_each_promise_names_what_keeps_it_and_tests_that_exist():
     text = (ROOT / "SECURITY.md").read_text("utf-8")
-    rows = text.partition("| promise | test |\n| --- | --- |\n")[2].partition("\n\n")[0].splitlines()
+    head = "| promise | kept by | test |\n| --- | --- | --- |\n"
+    rows = text.partition(head)[2].partition("\n\n")[0].splitlines()
     assert len(rows) > 8
     for row in rows:
-        paths = re.findall(r"`(tests/[^`]+)`", row)
+        _, modules, tests = row.strip("| ").split(" | ")
+        for path in re.findall(r"`([^`]+)`", modules):
+            assert any((ROOT / folder / path).exists() for folder in ("mm_magics", "labextension/src", ".")), path
+        assert "`" in modules, row
+        paths = [ROOT / path for path in re.findall(r"`(tests/[^`]+)`", tests)]
         assert paths, row
-        assert not [path for path in paths if not (ROOT / path).exists()]
+        for path in paths:
+            files = sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
+            assert any("def test_" in file.read_text("utf-8") for file in files), path
 
 
 @pytest.mark.parametrize("page", LINKED)

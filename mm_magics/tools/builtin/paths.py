@@ -14,6 +14,7 @@ from mm_magics.errors import ToolError, UsageError
 
 KEY_FILES = (
     *("*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.gpg", "*.env"),
+    *("*.pem.*", "*.pem~", "*.key.*", "*.key~", "*.p12.*", "*.pfx.*", "*.env.*"),
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*kubeconfig*", "*htpasswd*", "*netrc", "pgpass*", "*.tfstate"),
     *("*credential*", "*secret*", "*password*", "service*account*.json", "*private[_-]key*"),
     *(

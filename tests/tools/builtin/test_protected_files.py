@@ -144,6 +144,9 @@ SECRETS = [
     ("an access token", "hf_" + "aB3d" * 9),
     ("an access token", "xoxb-" + "123-" * 5),
     ("an access token", "AKIA" + "ABCD" * 4),
+    ("an access token", "aws_secret_access_key = " + "aB3/" * 10),
+    ("an access token", "export AWS_SECRET_ACCESS_KEY='" + "aB3+" * 10 + "'"),
+    ("an access token", '"SecretAccessKey": 1, "MINIMAX_API_KEY": "' + "aB3d" * 6 + '"'),
     ("an access token", "AIza" + "aB3-_" * 7),
     ("an access token", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0." + "aB3d" * 8),
 ]
@@ -156,6 +159,12 @@ def test_a_file_with_a_key_is_refused_whatever_its_name(folder: Path, kind: str,
     refused = f"'notes.txt' contains {kind}, so it cannot be read.\n{ASK}"
     assert error(folder, "read_file", path="notes.txt") == refused
     assert error(folder, "read_file", path="notes.txt", start_line=2, lines=1) == refused
+
+
+@pytest.mark.parametrize("name", ["server.key.bak", "a.pem.old", "A.PEM~", "site.key~", "prod.env.txt", "x.p12.1"])
+def test_a_copy_of_a_key_file_is_refused_too(folder: Path, name: str) -> None:
+    (folder / name).write_text("x")
+    assert "looks like a file with keys" in error(folder, "read_file", path=name)
 
 
 @pytest.mark.parametrize("before", [0, 999_990, 1_000_000, 3_999_999, 15_000_000])
@@ -173,6 +182,8 @@ def test_a_key_is_found_anywhere_in_a_long_file(folder: Path, before: int) -> No
         "-----BEGIN PUBLIC KEY-----",
         "the private_key argument",
         "hf_hub_download(repo_id)",
+        'API_KEY = os.environ["MINIMAX_API_KEY"]',
+        "aws_secret_access_key=None",
         "https://example.org/eyJ",
         "disk-0123456789012345678901234567890",
     ],
