@@ -153,3 +153,7 @@ def complete_prompt_cell(lines: list[str]) -> list[str]:
     if _HELP_LINE.match(first):
         return [f"{MAGIC} --help\n", "\n"]
     return [*lines, "\n"] if len(lines) == 1 and _PROMPT_LINE.match(lines[0]) else lines
+
+
+complete_prompt_cell.has_side_effects = True  # type: ignore[attr-defined]
+"""IPython leaves it out where it only asks whether what was typed so far is complete."""

@@ -130,3 +130,12 @@ def test_a_magic_that_repeats_its_text_is_found(source: str, magic: str) -> None
 )
 def test_a_second_magic_line_is_found_outside_code_blocks(text: str, line: int | None) -> None:
     assert second_magic(text) == line
+
+
+def test_in_a_terminal_a_prompt_is_complete_only_after_an_empty_line() -> None:
+    manager = TransformerManager()
+    manager.cleanup_transforms[:0] = [drop_lines_above, complete_prompt_cell]
+    typed = ["%%minimax", "%%minimax\nHello.", "# a\n%%minimax -m M\nHello."]
+    assert [manager.check_complete(each)[0] for each in typed] == ["incomplete"] * 3
+    assert manager.check_complete("%%minimax\nHello.\n\n")[0] == "complete"
+    assert manager.transform_cell("%%minimax").count("run_cell_magic") == 1
