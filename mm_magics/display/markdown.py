@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
     from markdown_it.rules_core import StateCore
+    from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
 _BETWEEN_TAGS = re.compile(r"(</?(?:table|thead|tbody|tr|th|td|ul|ol|li)\b[^>]*>)\n+")
@@ -51,6 +52,7 @@ megabytes. Each start of a formula costs time, here and in the front end's MathJ
 
 _EXTERNAL = re.compile(r"https?://|mailto:", re.IGNORECASE)
 _FORMULA = re.compile(r"\$|\\[(\[]")
+_FOREIGN_AUTOLINK = re.compile(r"<(?!https?:|mailto:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _MARKS = re.compile(r"[*_\[\]<`~$!|&>\n\\]")
 
 
@@ -140,6 +142,7 @@ def _parser() -> MarkdownIt:
     parser.use(tasklists_plugin)
     parser.block.ruler.before("table", "wide_table", _reject_wide_table)
     parser.core.ruler.after("block", "long_url", _reject_long_url)
+    parser.inline.ruler.at("autolink", _autolink)
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("image", _image)
     parser.add_render_rule("link_open", _link)
@@ -156,6 +159,13 @@ def _reject_wide_table(state: StateBlock, start: int, end: int, _silent: bool) -
         if columns * rows > MAX_CELLS:
             raise MarkdownLimitError
     return False
+
+
+def _autolink(state: StateInline, silent: bool) -> bool:
+    """Make a link of an address in angle brackets, but not of an element of XML with a prefix."""
+    from markdown_it.rules_inline import autolink
+
+    return not _FOREIGN_AUTOLINK.match(state.src, state.pos) and autolink(state, silent)
 
 
 def _reject_long_url(state: StateCore) -> None:

@@ -31,6 +31,18 @@ def test_markdown_is_rendered(source: str, html: str) -> None:
     assert markdown.render_html(source).strip() == html
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "A vector<T> of Map<String, List<T>>.",
+        '<minimax:tool_call><invoke name="wipe"><parameter name="what">a</parameter></invoke></minimax:tool_call>',
+        'The element <xs:element name="a"> and <std::string>.',
+    ],
+)
+def test_what_looks_like_a_tag_but_is_not_html_is_shown_as_text(source: str) -> None:
+    assert text(markdown.render_html(source)).strip() == source
+
+
 def test_a_table_keeps_its_alignment() -> None:
     table = elements(markdown.render_html("| a | b |\n| :- | -: |\n| 1 | 2 |"))
     assert [tag for tag, _ in table] == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "td"]

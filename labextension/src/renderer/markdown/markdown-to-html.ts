@@ -25,7 +25,27 @@ const MAX_TABLE_CELLS = 10_000;
 /** In characters. A link definition is written once but can be used many times. */
 const MAX_LINK_LENGTH = 2000;
 
+/** The elements of HTML. What looks like a tag of another element is text: a type parameter, or XML. */
+const ELEMENTS = new Set(
+  (
+    'a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body ' +
+    'br button canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em ' +
+    'embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i ' +
+    'iframe image img input ins isindex kbd keygen label legend li link listing main map mark marquee math menu ' +
+    'menuitem meta meter nav nobr noembed noframes noscript object ol optgroup option output p param picture plaintext ' +
+    'portal pre progress q rb rp rt rtc ruby s samp script search section select slot small source span strike strong ' +
+    'style sub summary sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video ' +
+    'wbr xmp'
+  ).split(' '),
+);
+const TAG = /<\/?([a-z][^\s<>/]*)[^<>]*>/gi;
+
 class BoundedTokenizer extends Tokenizer {
+  override autolink(src: string): Tokens.Link | undefined {
+    const found = super.autolink(src);
+    return found && /^(?:https?|mailto):/i.test(found.href) ? found : undefined;
+  }
+
   override table(src: string): Tokens.Table | undefined {
     const raw = this.rules.block.table.exec(src)?.[0] ?? '';
     const columns = raw.slice(0, raw.indexOf('\n')).split('|').length;
@@ -69,6 +89,10 @@ function parserOptions(highlighting: boolean): Marked['defaults'] {
   const marked = new Marked(mathExtension, {
     gfm: true,
     renderer: {
+      html: ({ text }) =>
+        text.replace(TAG, (tag, name: string) =>
+          ELEMENTS.has(name.toLowerCase()) ? tag : escapeHtml(tag),
+        ),
       code({ text, lang }) {
         const language = (lang ?? '').trim().split(/\s+/)[0]?.toLowerCase() ?? '';
         const html = (highlighting ? highlight(text, language) : null) ?? escapeHtml(text);

@@ -120,3 +120,19 @@ test('GFM is kept', () => {
   ).toEqual(['done', 'not done']);
   expect(el.querySelector('sub')?.textContent).toBe('2');
 });
+
+test.each([
+  'A vector<T> of Map<String, List<T>>.',
+  '<minimax:tool_call><invoke name="wipe"><parameter name="what">a</parameter></invoke></minimax:tool_call>',
+  '<invoke name="wipe">\n<parameter name="what">a</parameter>\n</invoke>',
+  'The element <xs:element name="a"> and <std::string>.',
+  '<my-element>x</my-element>',
+])('what looks like a tag but is not HTML is shown as text: %s', (source) => {
+  expect(show(source).textContent.trim()).toBe(source);
+});
+
+test('the address of a link in angle brackets is shown without them', () => {
+  const el = show('<https://example.org> and <me@example.org>');
+  expect(el.textContent.trim()).toBe('https://example.org and me@example.org');
+  expect(el.querySelectorAll('a')).toHaveLength(2);
+});
