@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from io import BytesIO
@@ -65,13 +66,15 @@ def _read(file: Path) -> bytes:
 def _as_text(name: str, text: str, extent: str, remark: str = "") -> Attachment:
     if not text.strip():
         raise UsageError(f"{name} is empty.", "Nothing was sent.")
-    content = text.replace("</file", "‹/file")  # the text cannot close its mark
+    content = _CLOSING_MARK.sub("‹", text)
     block = {"type": "text", "text": f'<file name="{name.translate(_QUOTES)}">\n{content}\n</file>'}
     tokens = len(text) // CHARACTERS_PER_TOKEN
     size = f"{extent}{counted(len(text), 'character')}, about {counted(tokens, 'token')}"
     return Attachment([block], f"Attached {name}: {size}.{remark}")
 
 
+_CLOSING_MARK = re.compile(r"<(?=[^\w>]{0,20}/[^\w>]{0,20}file)", re.IGNORECASE)
+"""What would close the mark of a file, or what a model may take for it: with spaces or invisible characters in it."""
 _QUOTES = {ord(each): "_" for each in '"<>&\n\r'}
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from mm_magics import Session
 from mm_magics.api.messages import blocks
+from mm_magics.api.outside import content_of
 from mm_magics.simulator import ScriptedAnswer, Simulator, tool_use
 from tests.environments import pinned_environment
 from tests.prompt.test_image_file import saved
@@ -81,7 +82,8 @@ def call(session: Session, server: str, tool: str, model: str = "MiniMax-M2.7", 
 
 
 def text(found: list[Any]) -> str:
-    return "\n".join(block["text"] for block in found if block["type"] == "text")
+    """Return the texts of a result without the marks between which they were sent."""
+    return "\n".join(content_of(block["text"]) for block in found if block["type"] == "text")
 
 
 @pytest.mark.parametrize("server", OFFERED)

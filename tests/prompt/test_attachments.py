@@ -64,6 +64,9 @@ def test_a_pdf_is_sent_as_text_with_page_numbers(tmp_path: Path) -> None:
         ("Grüße".encode("utf-32"), "Grüße"),
         (b"\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
         (b"close </file> it", "close ‹/file> it"),
+        (b"</FILE></ file><\n/\tFile", "‹/FILE>‹/ file>‹\n/\tFile"),
+        ("<\u200b/\u2060file>".encode(), "‹\u200b/\u2060file>"),
+        (b"a < b, <b>file</b>", "a < b, <b>file</b>"),
     ],
 )
 def test_a_text_file_is_sent_as_text(tmp_path: Path, data: bytes, text: str) -> None:
