@@ -537,3 +537,17 @@ def test_the_fault_of_a_wrong_signature_is_described_as_endpoints_do(session: Se
     endpoint.answers.append(ScriptedAnswer([text("Hi")], fault=Fault("invalid-signature", times=1)))
     turn = session.ask("Again.")
     assert (turn.status, len(turn.notes)) == ("complete", 1)
+
+
+@pytest.mark.parametrize(
+    ("system", "sent"),
+    [
+        (" \n", None),
+        ([text(" ")], None),
+        ([text("Brief."), text("\t")], [text("Brief.")]),
+    ],
+)
+def test_a_blank_system_prompt_is_not_sent(session: Session, endpoint: Simulator, system: Any, sent: Any) -> None:
+    session.ask("Hello.", system=system)
+    assert endpoint.log[-1].body.get("system") == sent
+    assert statuses(endpoint) == [200]

@@ -19,6 +19,10 @@ BUDGETS: dict[Effort, int] = {"low": 0, "medium": 1_200, "high": 2_400, "xhigh":
 """The smallest number of tokens that stands for each effort."""
 
 
+MIN_BUDGET = 1_024
+"""The smallest number of tokens that the Messages API takes. The largest is below `max_tokens`."""
+
+
 class ThinkingFields(NamedTuple):
     """The request fields `thinking` and `output_config`, if there are any, and notes for the user."""
 
@@ -61,7 +65,20 @@ def thinking_fields(name: str, value: str | int | None, max_tokens: int) -> Thin
         return ThinkingFields(fields, [f"{name} always thinks: thinking {value} has no effect."])
     if value in EFFORTS:
         return ThinkingFields({"thinking": {"type": "adaptive"}, "output_config": {"effort": value}}, [])
-    return ThinkingFields(earlier_fields(value, max_tokens), [])
+    fields = earlier_fields(value, max_tokens)
+    if (asked := fields["thinking"].get("budget_tokens")) is None:
+        return ThinkingFields(fields, [])
+    if max_tokens <= MIN_BUDGET:
+        return ThinkingFields(
+            {}, [f"{name} needs max_tokens above {MIN_BUDGET:,} to think, so thinking {value} is not sent."]
+        )
+    budget = min(max(asked, MIN_BUDGET), max_tokens - 1)
+    note = (
+        f"{name} thinks for at least {MIN_BUDGET:,} tokens, and for fewer than max_tokens: thinking {value} is sent as "
+        f"{budget}."
+    )
+    is_changed = isinstance(value, int) and budget != value
+    return ThinkingFields({"thinking": {**fields["thinking"], "budget_tokens": budget}}, [note] if is_changed else [])
 
 
 def earlier_fields(value: str | int | None, max_tokens: int) -> dict[str, Any]:

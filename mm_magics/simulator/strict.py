@@ -13,6 +13,7 @@ from typing import Any
 
 from mm_magics.api.messages import TOOL_ID, TOOL_NAME, Block, blocks
 from mm_magics.api.sendable import KNOWN_FIELDS
+from mm_magics.api.thinking import MIN_BUDGET
 from mm_magics.text import has_surrogates
 
 PATTERNS = {
@@ -56,6 +57,11 @@ def problem_of(body: Mapping[str, Any], signer: Signer) -> str:
     """Return the first rule that a valid body breaks; "" if it breaks none."""
     if has_surrogates(body):
         return "the body is not valid JSON: it contains a lone surrogate"
+    if any(not text.strip() for text in _system_texts(body.get("system"))):
+        return "system: text content blocks must contain non-whitespace text"
+    budget = (body.get("thinking") or {}).get("budget_tokens")
+    if isinstance(budget, int) and not MIN_BUDGET <= budget < body["max_tokens"]:
+        return f"thinking.budget_tokens: must be at least {MIN_BUDGET} and less than max_tokens"
     content = list(_content(body["messages"]))
     if not body.get("tools") and any(block.get("type") in ("tool_use", "tool_result") for _, block in content):
         return "tools are required if messages contain tool_use or tool_result blocks"
@@ -74,6 +80,10 @@ def problem_of(body: Mapping[str, Any], signer: Signer) -> str:
         if kind in ("thinking", "redacted_thinking") and not signer.has_signed(block):
             return f"{where}: Invalid `signature` in `{kind}` block"
     return ""
+
+
+def _system_texts(system: Any) -> Iterator[str]:
+    return (str(each.get("text")) for each in blocks({"content": system}) if system)
 
 
 def _content(messages: Sequence[Block]) -> Iterator[tuple[str, Block]]:

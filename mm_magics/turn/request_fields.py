@@ -84,15 +84,18 @@ def user_message(content: str | Sequence[Block]) -> tuple[Message, bool]:
 
 
 def system_prompt(value: Any) -> System:
-    """Return the system prompt; None if it is empty. Raises `UsageError` unless it is text or text blocks."""
+    """Return the system prompt; None if it is blank. Raises `UsageError` unless it is text or text blocks."""
     if value is None or isinstance(value, str):
-        return value or None
+        return value if value and value.strip() else None
     blocks: list[Any] = list(value) if isinstance(value, list | tuple) else [None]
-    if not all(isinstance(each, dict) and each.get("type") == "text" and each.get("text") for each in blocks):
+    if not all(
+        isinstance(each, dict) and each.get("type") == "text" and each.get("text") and isinstance(each["text"], str)
+        for each in blocks
+    ):
         raise UsageError(
             "The system prompt must be a text or a list of text blocks.", 'A block is {"type": "text", …}.'
         )
-    return blocks or None
+    return [each for each in blocks if each["text"].strip()] or None
 
 
 def check_tool_choice(choice: str | None) -> None:

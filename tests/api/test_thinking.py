@@ -10,7 +10,7 @@ import pytest
 
 from mm_magics import Session, map_prompts
 from mm_magics.api.models import CATALOGUE
-from mm_magics.api.thinking import EFFORTS, NAMES, choices, thinking_fields
+from mm_magics.api.thinking import EFFORTS, MIN_BUDGET, NAMES, choices, thinking_fields
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.page_view import final_state
 from mm_magics.display.usage_line import summary_line
@@ -24,6 +24,9 @@ NO_EFFECT = "always thinks: thinking {} has no effect."
 
 def effort(name: str) -> dict[str, Any]:
     return {"output_config": {"effort": name}}
+
+
+BUDGET = "thinks for at least 1,024 tokens, and for fewer than max_tokens: thinking {} is sent as {}."
 
 
 def budget(tokens: int) -> dict[str, Any]:
@@ -78,6 +81,9 @@ TABLE: list[tuple[str, str | int | None, dict[str, Any], str]] = [
     ("mine", "adaptive", ON, ""),
     *(("mine", each, {**ON, **effort(each)}, "") for each in EFFORTS),
     ("mine", 2_000, budget(2_000), ""),
+    ("mine", 5, budget(1_024), BUDGET.format(5, 1_024)),
+    ("mine", "1023", budget(1_024), BUDGET.format(1_023, 1_024)),
+    ("mine", 8_192, budget(8_191), BUDGET.format(8_192, 8_191)),
 ]
 
 
@@ -182,3 +188,13 @@ def test_what_was_recorded_with_the_fields_of_before_is_still_replayed(
         session.attach(tmp_path / "old.ipynb")
         again = session.ask("Hi.", model=model, thinking=thinking, cell_id="a", replay="only")
     assert again.messages == old.messages
+
+
+@pytest.mark.parametrize("value", ["on", 500, 5_000])
+@pytest.mark.parametrize("max_tokens", [1, 1_024, 1_025, 1_500, 8_192])
+def test_every_number_of_tokens_is_one_that_the_strictest_endpoint_takes(value: Any, max_tokens: int) -> None:
+    fields, notes = thinking_fields("mine", value, max_tokens)
+    if max_tokens <= MIN_BUDGET:
+        assert (fields, len(notes)) == ({}, 1)
+    else:
+        assert MIN_BUDGET <= fields["thinking"]["budget_tokens"] < max_tokens

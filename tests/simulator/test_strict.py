@@ -51,6 +51,14 @@ BREAKING: dict[str, tuple[Any, dict[str, Any], str]] = {
     "a lone surrogate in a message": (f"a {HALF}", {}, "lone surrogate"),
     "a lone surrogate in the system prompt": ("Hi", {"system": HALF}, "lone surrogate"),
     "a lone surrogate in a key": ("Hi", {"metadata": {HALF: 1}}, "lone surrogate"),
+    "a blank system prompt": ("Hi", {"system": " \n"}, "system: text content blocks must contain non-whitespace text"),
+    "a blank block of the system prompt": ("Hi", {"system": [text_block("a"), text_block(" ")]}, "non-whitespace text"),
+    "a small budget": ("Hi", {"thinking": {"type": "enabled", "budget_tokens": 1_023}}, "thinking.budget_tokens"),
+    "a budget of max_tokens": (
+        "Hi",
+        {"thinking": {"type": "enabled", "budget_tokens": 2_000}, "max_tokens": 2_000},
+        "thinking.budget_tokens",
+    ),
     "thinking without a signature": (conversation(thinking("hm"), text_block("a")), {}, "signature: Field required"),
     "thinking with a foreign signature": (
         conversation({**thinking("hm"), "signature": "0" * 64}, text_block("a")),
