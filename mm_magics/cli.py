@@ -129,7 +129,7 @@ def _simulator(options: argparse.Namespace) -> int:
 
 def _history(options: argparse.Namespace) -> int:
     from mm_magics.history.notebook import read_notebook
-    from mm_magics.ipython.commands import Context, threads
+    from mm_magics.ipython.commands import threads
     from mm_magics.session import Session
 
     document = read_notebook(options.notebook)
@@ -142,8 +142,8 @@ def _history(options: argparse.Namespace) -> int:
         return 0
     session = Session()
     session.history.follow(document)
-    for name in session.history.threads():
-        _print(threads.history(Context(session), name))
+    for table in threads.all_threads(session):
+        _print(table)
     return 0
 
 

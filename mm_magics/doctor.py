@@ -26,6 +26,9 @@ from mm_magics.session import Session
 from mm_magics.text import visible
 from mm_magics.wording import counted
 
+MAX_THREADS = 50
+"""Threads that are checked; forks share turns, which are checked for each of them."""
+
 SHOWN = ("anthropic", "anywidget", "ipython")
 """Packages that are listed even without a problem, besides those of the extras."""
 
@@ -68,8 +71,11 @@ def examine(session: Session, front_end: str, missing: str = "", hint: str = "")
     yield from _endpoint(session)
     yield from _notebook(session)
     yield from _notebook_settings(session.settings)
-    for thread, turns in session.history.threads().items():
-        yield _thread(thread, turns)
+    threads = session.history.names()
+    for thread in threads[:MAX_THREADS]:
+        yield _thread(thread, session.history.turns(thread))
+    if more := threads[MAX_THREADS:]:
+        yield Finding(f"{counted(len(more), 'more thread')}", None, "not checked")
 
 
 def _packages() -> Iterator[Finding]:

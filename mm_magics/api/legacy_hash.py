@@ -27,17 +27,24 @@ def legacy_message_sha256(message: Mapping[str, Any]) -> str:
 def legacy_request_sha256s(
     model: str, system: System, params: Mapping[str, Any], message_hashes: Iterable[str]
 ) -> Iterator[str]:
-    """Yield the hashes that a record of schema 1 can have for this request: JavaScript may have changed its floats."""
-    hashes = list(message_hashes)
+    """Yield the hashes that a record of schema 1 can have for this request."""
+    messages_ = b'{"messages":' + _json(list(message_hashes)) + b","
+    for suffix in legacy_hash_suffixes(model, system, params):
+        yield hashlib.sha256(messages_ + suffix).hexdigest()
+
+
+def legacy_hash_suffixes(model: str, system: System, params: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield what the input of the hash can have after the messages: JavaScript may have changed its floats."""
     floats = {key: float(params[key]) for key in _FLOATS if type(params.get(key)) is int}
     for changed in ({}, floats) if floats else ({},):
-        yield hashlib.sha256(legacy_hash_input(model, system, {**params, **changed}, hashes)).hexdigest()
+        known = {key: value for key, value in {**params, **changed}.items() if key not in NOT_IN_HASH}
+        yield _json({"model": model, "system": system or None, "params": known})[1:]
 
 
 def legacy_hash_input(model: str, system: System, params: Mapping[str, Any], message_hashes: Iterable[str]) -> bytes:
     """Return the bytes that the hash of a request was computed from."""
-    known = {key: value for key, value in params.items() if key not in NOT_IN_HASH}
-    return _json({"model": model, "system": system or None, "params": known, "messages": list(message_hashes)})
+    suffix = next(legacy_hash_suffixes(model, system, params))
+    return b'{"messages":' + _json(list(message_hashes)) + b"," + suffix
 
 
 def _json(value: Any) -> bytes:

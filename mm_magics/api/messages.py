@@ -114,9 +114,6 @@ def _is_flat(value: object) -> bool:
     return not level
 
 
-# The rules ------------------------------------------------------------------------------------------------------
-
-
 def problems(messages: object, *, resumes: bool = False) -> list[Problem]:
     """Return every rule of the API that this `messages` array breaks, in order; an empty list if it is valid.
 
@@ -194,8 +191,9 @@ def _tool_problems(where: str, role: str, content: list[Any], open_ids: list[str
     if role == "user":
         found = [Problem(where, "tool_use", "tool_use in a user message", id_) for id_ in uses]
         answered: set[str] = set()
+        open_set = set(open_ids)
         for id_ in results:
-            if id_ not in open_ids:
+            if id_ not in open_set:
                 found.append(Problem(where, "tool_result", f"no tool_use {id_} in the message before", id_))
             elif id_ in answered:
                 found.append(Problem(where, "tool_result", f"tool_use {id_} is answered twice", id_))
@@ -215,9 +213,6 @@ def _tool_problems(where: str, role: str, content: list[Any], open_ids: list[str
                 found.append(Problem(where, "tool_use", f"tool_use id {use} is used twice", use))
             seen.add(str(use))
     return found
-
-
-# Repairing turns ------------------------------------------------------------------------------------------------
 
 
 def repair_turn(messages: Iterable[Message], unfinished: Iterable[int | None] = ()) -> list[Message]:
@@ -315,10 +310,11 @@ def join_with_sources(turns: Iterable[Sequence[Message]]) -> tuple[list[Message]
     """
     out: list[Message] = []
     sources: list[int | None] = []
-    used: set[str] = set()
+    used = ToolIds()
+    merged: list[Block] = []
     index = -1
     for turn in turns:
-        renamed = _renamed(turn, used)
+        renamed = used.add(turn)
         for message in renamed:
             index += 1
             if not message["content"]:
@@ -327,9 +323,11 @@ def join_with_sources(turns: Iterable[Sequence[Message]]) -> tuple[list[Message]
             if not isinstance(message["content"], list) or len(message) != 2:
                 message, source = {"role": message["role"], "content": blocks(message)}, None
             if out and out[-1]["role"] == message["role"]:
-                content = [*cast("list[Block]", out.pop()["content"]), *cast("list[Block]", message["content"])]
-                message, source = {"role": message["role"], "content": content}, None
-                sources.pop()
+                if out[-1]["content"] is not merged:  # a list of our own, which grows in place
+                    merged = [*blocks(out[-1])]
+                    out[-1], sources[-1] = {"role": message["role"], "content": merged}, None
+                merged += blocks(message)
+                continue
             out.append(message)
             sources.append(source)
     return out, sources
@@ -337,13 +335,8 @@ def join_with_sources(turns: Iterable[Sequence[Message]]) -> tuple[list[Message]
 
 def tool_ids(messages: Iterable[Message]) -> set[str]:
     """Return the ids of all tool calls in these messages."""
-    return {
-        str(block.get("id"))
-        for message in messages
-        if isinstance(message["content"], list)
-        for block in message["content"]
-        if isinstance(block, dict) and block.get("type") == "tool_use"
-    }
+    found = (block for message in messages for block in blocks(message) if block.get("type") == "tool_use")
+    return {str(block.get("id")) for block in found}
 
 
 def called_tools(messages: Iterable[Message]) -> list[str]:
@@ -354,23 +347,55 @@ def called_tools(messages: Iterable[Message]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _renamed(turn: Sequence[Message], used: set[str]) -> Sequence[Message]:
-    """Replace the tool ids that earlier turns used, and add the turn's ids to `used`."""
-    ids = tool_ids(turn)
-    if not ids:
-        return turn
-    new: dict[str, str] = {}
-    for id_ in sorted(ids & used):
-        number = 2
-        while (name := f"{id_}_{number}") in used | ids:
-            number += 1
-        new[id_] = name
-    used |= (ids - new.keys()) | set(new.values())
-    if not new:
+class ToolIds:
+    """The tool ids of the turns that were joined so far. An id that is used again is renamed."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._next: dict[str, int] = {}
+        """The smallest number that an id may be free with, as long as no turn is removed."""
+        self._added: list[tuple[set[str], dict[str, int]]] = [(set(), {})]
+        """For each turn, its ids, and what `_next` was before they were used."""
+
+    def add(self, turn: Sequence[Message]) -> Sequence[Message]:
+        """Return the turn without tool ids that earlier turns used, the turn itself if it has none of them."""
+        ids = tool_ids(turn)
+        new = self._new_ids(ids)
+        added = (ids - new.keys()) | {f"{id_}_{number}" for id_, number in new.items()}
+        self._used |= added
+        self._added.append((added, {}))
+        return _with_ids(turn, new)
+
+    def remove(self) -> None:
+        """Forget the turn that was added last."""
+        added, before = self._added.pop()
+        self._used -= added
+        self._next |= before
+
+    def renamed(self, turn: Sequence[Message]) -> Sequence[Message]:
+        """Return what `add` would return."""
+        return _with_ids(turn, self._new_ids(tool_ids(turn)))
+
+    def _new_ids(self, ids: set[str]) -> dict[str, int]:
+        """Return the number that follows each of the ids that were used."""
+        new: dict[str, int] = {}
+        for id_ in sorted(ids & self._used) if ids else ():
+            number = self._next.get(id_, 2)
+            self._added[-1][1].setdefault(id_, number)
+            while (name := f"{id_}_{number}") in self._used or name in ids:
+                number += 1
+            self._next[id_] = new[id_] = number
+        return new
+
+
+def _with_ids(turn: Sequence[Message], numbers: Mapping[str, int]) -> Sequence[Message]:
+    """Return the turn with each of these tool ids followed by its number."""
+    if not numbers:
         return turn
 
     def rename(block: Block) -> Block:
         key = {"tool_use": "id", "tool_result": "tool_use_id"}.get(str(block.get("type")))
-        return block if key is None or block.get(key) not in new else {**block, key: new[block[key]]}
+        id_ = block.get(key) if key else None
+        return {**block, str(key): f"{id_}_{numbers[id_]}"} if isinstance(id_, str) and id_ in numbers else block
 
     return [{"role": m["role"], "content": [rename(block) for block in blocks(m)]} for m in turn]

@@ -161,7 +161,11 @@ def request_sha256(model: str, system: System, params: Mapping[str, Any], messag
 
 def hash_input(model: str, system: System, params: Mapping[str, Any], message_hashes: Iterable[str]) -> bytes:
     """Return the bytes that the hash of a request is computed from: canonical JSON."""
-    known = {key: value for key, value in params.items() if key not in NOT_IN_HASH}
-    rest = canonical_json({"model": model, "system": system or None, "params": known})
     hashes = ",".join(f'"{each}"' for each in message_hashes)
-    return b'{"messages":[' + hashes.encode() + b"]," + rest[1:]
+    return b'{"messages":[' + hashes.encode() + b"]," + hash_suffix(model, system, params)
+
+
+def hash_suffix(model: str, system: System, params: Mapping[str, Any]) -> bytes:
+    """Return the end of what `hash_input` returns, which follows the messages."""
+    known = {key: value for key, value in params.items() if key not in NOT_IN_HASH}
+    return canonical_json({"model": model, "system": system or None, "params": known})[1:]

@@ -67,9 +67,7 @@ def make_picker(session: Session) -> ipywidgets.VBox:
         "top_p": ipywidgets.BoundedFloatText(min=0.0, max=1.0, step=0.05, description="top_p"),
         "max_tokens": ipywidgets.BoundedIntText(min=1, max=10_000_000, description="Max tokens"),
         "thinking": ipywidgets.Dropdown(options=[("default", "")], description="Thinking"),
-        "thread": ipywidgets.Combobox(
-            options=list(session.history.threads()), ensure_option=False, description="Thread"
-        ),
+        "thread": ipywidgets.Combobox(options=session.history.names(), ensure_option=False, description="Thread"),
         "tools": ipywidgets.Combobox(
             ensure_option=False, continuous_update=False, placeholder="none", description="Tools"
         ),

@@ -113,8 +113,12 @@ def merged_order(document: list[str], before: list[str]) -> list[str]:
     >>> merged_order(["a", "c"], ["a", "b", "c", "d"])
     ['a', 'b', 'c', 'd']
     """
-    order = list(document)
-    for number, key in enumerate(before):
-        if key not in order:
-            order.insert(order.index(before[number - 1]) + 1 if number else 0, key)
-    return order
+    known = set(document)
+    added: dict[str | None, list[str]] = {}
+    anchor = None
+    for key in before:
+        if key in known:
+            anchor = key
+        else:
+            added.setdefault(anchor, []).append(key)
+    return [*added.get(None, ()), *(each for key in document for each in (key, *added.get(key, ())))]

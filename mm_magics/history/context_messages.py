@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mm_magics.api import messages, request
-from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s, may_be_changed
+from mm_magics.api.legacy_hash import (
+    legacy_hash_suffixes,
+    legacy_message_sha256,
+    legacy_request_sha256s,
+    may_be_changed,
+)
 from mm_magics.api.messages import Message
 from mm_magics.api.outside import enclosed_prompt
 from mm_magics.api.request import PreparedMessage
@@ -78,49 +84,155 @@ def _legacy_answered(turn: Turn, message_hashes: Iterable[str], changed: bool) -
     turn is believed.
     """
     hashes = legacy_request_sha256s(turn.model, turn.system, turn.params, message_hashes)
-    if turn.request_sha256 in hashes:
-        return True
+    return turn.request_sha256 in hashes or _may_have_answered(turn, changed=changed)
+
+
+def _may_have_answered(turn: Turn, *, changed: bool) -> bool:
+    """Return whether a save may have changed a number in a request of schema 1, besides those that are tried."""
     is_unchanged = any(isinstance(value, float) and value.is_integer() for value in turn.params.values())
     return not is_unchanged and (changed or may_be_changed(turn.params))
 
 
 class ContextHash:
-    """The hashes of the messages that a turn sees, extended turn by turn.
-
-    A history of 1,000 turns is checked in one pass this way. It works as long as joining the turns changes no message,
-    which is nearly always; otherwise `answered_by` leaves the work to `answered`.
+    """The hash of a request, extended turn by turn: a history of 1,000 turns is checked in one pass this way.
 
     `chain` differs for different contexts: it identifies the turns that were added so far.
     """
 
-    def __init__(self, context: Sequence[Turn], turns: Sequence[Turn]) -> None:
-        """Start with the turns of `context`; those of `turns` are added later."""
-        _, sources = messages.join_with_sources(turn.closed for turn in (*context, *turns))
-        self._is_plain = None not in sources
-        self._has_schema_1 = any(turn.schema == 1 for turn in turns)
-        self._turns: list[Turn] = []
-        self._hashes: list[str] = []
-        self._legacy_hashes: list[str] = []
-        self._may_be_changed = False
-        self.chain = 0
-        for turn in context:
-            self.add(turn)
+    def __init__(self, *, has_schema_1: bool) -> None:
+        """Start without turns. `has_schema_1` is whether there are turns of schema 1, whose hash is another one."""
+        self._ids = messages.ToolIds()
+        self._states = [_State(hashlib.sha256(START), hashlib.sha256(START) if has_schema_1 else None)]
+
+    @property
+    def chain(self) -> int:
+        return self._states[-1].chain
+
+    def __len__(self) -> int:
+        """Return how many turns were added."""
+        return len(self._states) - 1
+
+    def shorten(self, length: int) -> None:
+        """Remove turns from the end, until this many are left."""
+        while len(self) > length:
+            self._ids.remove()
+            self._states.pop()
 
     def add(self, turn: Turn) -> None:
-        self.chain = hash((self.chain, turn.id))
-        self._turns.append(turn)
-        if self._is_plain:
-            self._hashes += [each.sha256 for each in turn.prepared]
-            if self._has_schema_1:
-                self._legacy_hashes += map(legacy_message_sha256, turn.closed)
-                self._may_be_changed |= any(map(may_be_changed, turn.closed))
+        renamed = self._ids.add(turn.closed)
+        known = [each.sha256 for each in turn.prepared] if renamed is turn.closed else []
+        state = self._states[-1].with_messages(renamed, known)
+        self._states.append(state._replace(chain=hash((state.chain, turn.id))))
+
+    def digest(self, turn: Turn) -> str:
+        """Return the hash of the request that the turn would send now."""
+        state = self._with_prompt(turn)
+        return state.settled().digest(request.hash_suffix(turn.model, turn.system, turn.params))
 
     def answered_by(self, turn: Turn) -> bool:
         """Return whether the turn answered the request that it would send now."""
-        if not self._is_plain or not turn.closed:
-            return answered(self._turns, turn)
-        if turn.schema == 1:
-            hashes = [*self._legacy_hashes, legacy_message_sha256(turn.messages[0])]
-            return _legacy_answered(turn, hashes, self._may_be_changed or may_be_changed(turn.messages[0]))
-        hashes = [*self._hashes, request.message_sha256(turn.messages[0])]
-        return turn.request_sha256 == request.request_sha256(turn.model, turn.system, turn.params, hashes)
+        if turn.schema > 1:
+            return turn.request_sha256 == self.digest(turn)
+        state = self._with_prompt(turn).settled()
+        suffixes = legacy_hash_suffixes(turn.model, turn.system, turn.params)
+        if turn.request_sha256 in map(state.legacy_digest, suffixes):
+            return True
+        return _may_have_answered(turn, changed=state.may_be_changed)
+
+    def _with_prompt(self, turn: Turn) -> _State:
+        prompt = turn.messages[:1]
+        return self._states[-1].with_messages(self._ids.renamed(prompt), [])
+
+
+START = b'{"messages":['
+"""How the input of the hash of a request begins, in each schema."""
+
+
+class _State(NamedTuple):
+    """The hash of the messages so far, but for the last one, which the next turn may extend: it is `open`."""
+
+    sha256: Any
+    legacy_sha256: Any
+    settled_count: int = 0
+    open: Message | None = None
+    open_hash: str = ""
+    may_be_changed: bool = False
+    chain: int = 0
+
+    def with_messages(self, added: Sequence[Message], hashes: Sequence[str]) -> _State:
+        """Return the state after these messages, whose hashes are known or else computed."""
+        state = self
+        for number, message in enumerate(added):
+            if not message["content"]:
+                continue
+            if state.open is not None and state.open["role"] == message["role"]:
+                joined = [*messages.blocks(state.open), *messages.blocks(message)]
+                state = state._replace(open={"role": message["role"], "content": joined}, open_hash="")
+            else:
+                known = hashes[number] if hashes else ""
+                state = state.settled()._replace(open=message, open_hash=known)
+        return state
+
+    def settled(self) -> _State:
+        """Return the state with the last message in its hash."""
+        if self.open is None:
+            return self
+        comma = b"," if self.settled_count else b""
+        new, legacy, changed = self.sha256.copy(), None, False
+        new.update(b'%b"%b"' % (comma, (self.open_hash or request.message_sha256(self.open)).encode()))
+        if self.legacy_sha256 is not None:
+            legacy = self.legacy_sha256.copy()
+            legacy.update(b'%b"%b"' % (comma, legacy_message_sha256(self.open).encode()))
+            changed = self.may_be_changed or may_be_changed(self.open)
+        return _State(new, legacy, self.settled_count + 1, may_be_changed=changed, chain=self.chain)
+
+    def digest(self, suffix: bytes) -> str:
+        return _hexdigest(self.sha256, suffix)
+
+    def legacy_digest(self, suffix: bytes) -> str:
+        return _hexdigest(self.legacy_sha256, suffix)
+
+
+def _hexdigest(sha256: Any, suffix: bytes) -> str:
+    whole = sha256.copy()
+    whole.update(b"]," + suffix)
+    return str(whole.hexdigest())
+
+
+class OtherContexts:
+    """Whether turns answered the context that they have, if that is not all turns above.
+
+    Each such context is hashed as a whole, which takes time quadratic in the number of turns. So there is a limit to it
+    (2,000 turns that each see all others), and what is not checked counts as not answered.
+    """
+
+    def __init__(self) -> None:
+        self._left = MAX_HASHED
+        self._parts: dict[int, bytes] = {}
+
+    def are_answered_by(self, turn: Turn, turns: Sequence[Turn]) -> bool:
+        """Return whether the turn answered the request that it would send with these turns."""
+        parts = [self._part(each) for each in turns]
+        is_plain = turn.schema > 1 and all(parts) and turn.messages[0].get("role") == "user"
+        self._left -= len(turns) * (1 if is_plain else _SLOW)
+        if self._left < 0:
+            return False
+        if not is_plain:
+            return answered(turns, turn)
+        prompt = b'"%b"' % request.message_sha256(turn.messages[0]).encode()
+        suffix = request.hash_suffix(turn.model, turn.system, turn.params)
+        return turn.request_sha256 == _hexdigest(hashlib.sha256(START + b",".join([*parts, prompt])), suffix)
+
+    def _part(self, turn: Turn) -> bytes:
+        """Return what a turn adds to the input of the hash; b"" if that depends on the other turns."""
+        if id(turn) not in self._parts:
+            ends = bool(turn.closed) and turn.closed[-1]["role"] == "assistant" and not messages.tool_ids(turn.closed)
+            hashes = [b'"%b"' % each.sha256.encode() for each in turn.prepared] if ends else []
+            self._parts[id(turn)] = b",".join(hashes)
+        return self._parts[id(turn)]
+
+
+MAX_HASHED = 4_000_000
+"""Turns that are hashed for other contexts."""
+_SLOW = 20
+"""How much more a turn costs if joining turns may change it."""

@@ -100,22 +100,23 @@ def _recordings(document: Document) -> dict[str, Turn]:
     history.follow(document)
     # If several answered the same request, an active one is replayed.
     turns = [*(version for turn in document.turns() for version in turn.versions), *document.turns()]
-    return {history.answered_sha256(turn) or turn.request_sha256: turn for turn in turns if is_replayable(turn)}
+    sha256s = history.answered_sha256s() if any(turn.schema == 1 for turn in turns) else {}
+    return {sha256s.get(turn.place) or turn.request_sha256: turn for turn in turns if is_replayable(turn)}
 
 
 def find_in_history(history: History, requested: RecordedRequest, own: Turn | None) -> Turn | None:
     """Return the recording of the request among the turns of a notebook and their versions, the cell's own first."""
-    turns = [*([own] if own else []), *(turn for thread in history.threads().values() for turn in thread)]
-    versions = (version for turn in turns for version in (turn, *turn.versions))
-    return next((turn for turn in versions if _answers(history, turn, requested)), None)
+    turns = [*([own] if own else []), *history.all_turns()]
+    versions = [version for turn in turns for version in (turn, *turn.versions)]
+    sha256s = history.answered_sha256s() if any(turn.schema == 1 for turn in turns) else {}
+    return next((turn for turn in versions if _answers(turn, requested, sha256s.get(turn.place))), None)
 
 
-def _answers(history: History, turn: Turn, requested: RecordedRequest) -> bool:
-    if turn.schema > 1 and turn.request_sha256 != requested.sha256:
-        return False
-    return requested.is_answered_by(turn) and (
-        requested.has_legacy_hash(turn) or history.answered_sha256(turn) == requested.sha256
-    )
+def _answers(turn: Turn, requested: RecordedRequest, sha256: str | None) -> bool:
+    """Return whether the turn is a recording of the request; `sha256` is the hash of a turn of schema 1, if known."""
+    if turn.schema > 1:
+        return turn.request_sha256 == requested.sha256 and requested.is_answered_by(turn)
+    return (requested.has_legacy_hash(turn) or sha256 == requested.sha256) and requested.is_answered_by(turn)
 
 
 def is_replayable(turn: Turn) -> bool:

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mm_magics.config import MAX_VERSIONS
 from mm_magics.errors import UsageError
 from mm_magics.history.cell_alignment import merged_order
-from mm_magics.history.context_messages import Context, ContextHash, answered, request_digest
+from mm_magics.history.context_messages import Context, ContextHash, OtherContexts
 from mm_magics.history.edits import is_edited
+from mm_magics.history.forks import Path, Placed, paths, seen_by
 from mm_magics.history.notebook import Document
 from mm_magics.history.turn import Turn
 from mm_magics.history.versions import all_versions, succeed, use_version, version_number
@@ -60,7 +61,7 @@ class History:
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._forgotten: set[str] = set()
         self._bases: dict[str, dict[str, str]] = {}
-        self._stale: dict[tuple[str, str], tuple[int, bool]] = {}
+        self._results: dict[tuple[str, str], tuple[int, bool]] = {}
         self._sources: dict[str, str] = {}
         """The text of the cells in the document, by cell id, without those that ran since."""
         self._edited: dict[tuple[str, str], bool] = {}
@@ -73,13 +74,27 @@ class History:
     # Reading
 
     def threads(self) -> Mapping[str, list[Turn]]:
-        """Return the turns of every thread that has some, in order."""
-        names = dict.fromkeys(name for (name, _), entry in self._entries.items() if self._active(entry))
-        return {name: self.turns(name) for name in names}
+        """Return the turns of every thread that has some, in order. Those that forks share are in each of them."""
+        found = {path.thread: [placed.turn for placed in path.turns] for path in paths(self._placed(), self._bases)}
+        return {name: found[name] for name in self.names() if name in found}
+
+    def names(self) -> list[str]:
+        """Return the names of the threads that have turns of their own."""
+        return [*dict.fromkeys(name for (name, _), entry in self._entries.items() if self._active(entry))]
+
+    def forks(self) -> Iterator[tuple[str, int, list[Turn]]]:
+        """Yield each thread that has turns of its own, how many it shares with its parent, and its own."""
+        for path in paths(self._placed(), self._bases):
+            if own := [placed.turn for placed in path.turns[path.own :]]:
+                yield path.thread, path.own, own
 
     def turns(self, thread: str) -> list[Turn]:
         """Return the turns of the thread in order, the turns that a fork shares first."""
-        return [*self._shared(thread, {thread}), *self._own(thread, self._order)]
+        return [placed.turn for placed in self._path(thread).turns]
+
+    def all_turns(self) -> list[Turn]:
+        """Return the turns of all threads, each once."""
+        return [placed.turn for own in self._placed().values() for placed in own]
 
     def base(self, thread: str) -> dict[str, str] | None:
         """Return where the thread was forked from: the `thread`, and the last shared `turn` with its `cell`."""
@@ -89,29 +104,20 @@ class History:
         """Return the turns of the entry that were not forgotten."""
         return tuple(turn for turn in entry.turns if turn.id not in self._forgotten) if entry else ()
 
-    def _own(self, thread: str, order: list[str]) -> list[Turn]:
-        return [turn for key in order for turn in self._active(self._entries.get((thread, key)))]
+    def _placed(self) -> dict[str, list[Placed]]:
+        """Return the turns that each thread has of its own, in order."""
+        numbers = {key: number for number, key in enumerate(self._order)}
+        placed: dict[str, list[Placed]] = {}
+        for (thread, key), entry in self._entries.items():
+            if key in numbers and (active := self._active(entry)):
+                placed.setdefault(thread, []).extend(Placed(numbers[key], turn) for turn in active)
+        for own in placed.values():
+            own.sort(key=lambda each: each.number)
+        return placed
 
-    def _shared(self, thread: str, visited: set[str]) -> list[Turn]:
-        """Return the turns shared with the thread that this one was forked from.
-
-        `visited` ends the recursion where the forks of a file form a circle.
-        """
-        base = self._bases.get(thread)
-        if base is None or base["thread"] in visited:
-            return []
-        parent = base["thread"]
-        shared = [*self._shared(parent, visited | {parent}), *self._own(parent, self._order)]
-        for number, turn in enumerate(shared):
-            if turn.id == base["turn"] or (turn.cell_id and turn.cell_id == base.get("cell")):
-                return shared[: number + 1]
-        return self._above_first_of(thread, parent, visited)
-
-    def _above_first_of(self, thread: str, parent: str, visited: set[str]) -> list[Turn]:
-        """Return the parent's turns above the fork's first cell: what is shared once the last shared turn is gone."""
-        own = (number for number, key in enumerate(self._order) if self._active(self._entries.get((thread, key))))
-        first = next(own, None)
-        return [*self._shared(parent, visited | {parent}), *self._own(parent, self._order[:first])]
+    def _path(self, thread: str) -> Path:
+        """Return the turns of the thread, those that a fork shares first."""
+        return list(paths(self._placed(), self._bases, thread))[-1]
 
     def turn_of_cell(self, thread: str, cell_id: str | None) -> Turn | None:
         """Return the cell's last turn in the thread, if it has one from before the current execution."""
@@ -155,18 +161,17 @@ class History:
         """Return the turns that a prompt sees; `earlier` are those of the same execution."""
         if context == "none" or context == 0:
             return []
-        keys = self._order
-        if context == "all":
-            keys = [key for key in keys if key != cell_id]
-        elif cell_id in keys:
-            keys = keys[: keys.index(cell_id)]
-        turns = [*self._shared(thread, {thread}), *self._own(thread, keys), *earlier]
+        path = self._path(thread)
+        shared, own = path.turns[: path.own], path.turns[path.own :]
+        number = self._order.index(cell_id) if cell_id in self._order else len(self._order)
+        own = [each for each in own if (each.number != number if context == "all" else each.number < number)]
+        turns = [*(each.turn for each in (*shared, *own)), *earlier]
         certain = [turn for turn in turns if turn.cell_id not in self.uncertain]
         return certain[-context:] if isinstance(context, int) else certain
 
     def stale(self) -> set[tuple[str, str]]:
         """Return the places of the turns that answered a context other than the one they have now."""
-        return {turn.place for thread in self.threads() for turn in self._stale_turns(thread)}
+        return {turn.place for turn, is_current, _ in self._checked() if not is_current}
 
     def edited(self) -> set[tuple[str, str]]:
         """Return the places of the turns whose cell has another text in the document than the one they answered."""
@@ -186,43 +191,41 @@ class History:
             self._edited[turn.place] = is_edited(source, turn)
         return self._edited[turn.place]
 
-    def _stale_turns(self, thread: str) -> Iterator[Turn]:
-        """Yield the stale turns of the thread itself. A result is reused until the turn's context changes."""
-        own = self._own(thread, self._order)
-        context = ContextHash(self._shared(thread, {thread}), own)
-        for turn in own:
-            known = self._stale.get(turn.place)
-            if not turn.request_sha256 or not turn.closed:  # without an answer, it has no context
-                stale = False
-            elif turn.context != "above":
-                stale = not answered(self._context_of(turn) or [], turn)
-            elif known and known[0] == context.chain:
-                stale = known[1]
-            else:
-                stale = not context.answered_by(turn)
-                self._stale[turn.place] = (context.chain, stale)
-            if stale:
-                yield turn
-            context.add(turn)
+    def _checked(self) -> Iterator[tuple[Turn, bool, ContextHash]]:
+        """Yield each turn that has a context, whether that is the one that it answered, and the turns above it."""
+        own = self._placed()
+        has_schema_1 = any(placed.turn.schema == 1 for each in own.values() for placed in each)
+        above, others = ContextHash(has_schema_1=has_schema_1), OtherContexts()
+        for path in paths(own, self._bases):
+            above.shorten(path.own)
+            for number, (_, turn) in enumerate(path.turns[path.own :], path.own):
+                if turn.request_sha256 and turn.closed:  # without an answer, it has no context
+                    if turn.context == "above":
+                        yield turn, self._has_its_context(above, turn), above
+                    else:
+                        yield turn, others.are_answered_by(turn, seen_by(path, number, self.uncertain)), above
+                above.add(turn)
 
-    def answered_sha256(self, turn: Turn) -> str:
-        """Return the hash of the request that a turn of this history answered.
+    def _has_its_context(self, above: ContextHash, turn: Turn) -> bool:
+        """Return whether the turns above are those that the turn answered. A result is used until they change."""
+        known = self._results.get(turn.place)
+        if known is None or known[0] != above.chain:
+            known = self._results[turn.place] = above.chain, above.answered_by(turn)
+        return known[1]
+
+    def answered_sha256s(self) -> dict[tuple[str, str], str]:
+        """Return the hash of the request that each turn answered, in its form of today, by the place of the turn.
 
         A record of schema 1 has a hash of another form. If its context is still the one it answered, the hash is
-        computed from that; otherwise it is unknown, and the result is "".
+        computed from that; otherwise it is unknown.
         """
-        if turn.schema > 1:
-            return turn.request_sha256
-        above = self._context_of(turn)
-        return request_digest(above, turn) if above is not None and answered(above, turn) else ""
-
-    def _context_of(self, turn: Turn) -> list[Turn] | None:
-        """Return the turns that a turn of this history sees; None if it is not in the history."""
-        for (_, key), entry in self._entries.items():
-            for number, each in enumerate(active := self._active(entry)):
-                if each is turn:
-                    return self._seen(turn.thread, key, turn.context, active[:number])
-        return None
+        found: dict[tuple[str, str], str] = {}
+        for turn, is_current, above in self._checked():
+            if turn.schema > 1:
+                found[turn.place] = turn.request_sha256
+            elif is_current and turn.context == "above":
+                found[turn.place] = above.digest(turn)
+        return found
 
     # Writing
 
@@ -261,7 +264,7 @@ class History:
 
     def _other_threads(self, place: tuple[str, str]) -> list[tuple[str, str]]:
         """Return the places of the cell in other threads that it has from an earlier execution."""
-        if not self.has_document:
+        if not self.has_document or place[1].startswith("turn "):
             return []
         places = self._entries.items()
         return [each for each, entry in places if each[1] == place[1] and each != place and not self._is_current(entry)]
@@ -295,31 +298,33 @@ class History:
     def load(self, turns: Sequence[Turn]) -> None:
         """Put turns from a file before all others. They have no cell in this notebook."""
         loaded = [replace(turn, cell_id=None, base=None) for turn in turns]
-        keys = [f"turn {turn.id}" for turn in loaded]
+        keys = dict.fromkeys(f"turn {turn.id}" for turn in loaded)
         self._order = [*keys, *(key for key in self._order if key not in keys)]
         for turn in loaded:
             self.put(turn)
 
     def clear(self, thread: str) -> int:
         """Forget all turns of the thread, and return how many there were."""
-        own = self._own(thread, self._order)
-        for turn in own:
-            self.forget(turn)
-        shared = len(self._shared(thread, {thread}))
+        path = self._path(thread)
+        self._forget([placed.turn for placed in path.turns[path.own :]])
         self._bases.pop(thread, None)
-        return len(own) + shared
+        return len(path.turns)
 
     def forget(self, turn: Turn) -> None:
         """Forget one turn with its versions, even if its cell still shows it. The cell's next answer keeps it.
 
         Without a cell, nothing shows it, so nothing of it stays.
         """
-        if turn.cell_id:
-            self._forgotten |= {version.id for version in all_versions(turn)}
-            return
-        for place in [each for each, entry in self._entries.items() if any(own.id == turn.id for own in entry.turns)]:
+        self._forget([turn])
+
+    def _forget(self, turns: Iterable[Turn]) -> None:
+        alone = {turn.id for turn in turns if not turn.cell_id}
+        self._forgotten |= {version.id for turn in turns if turn.cell_id for version in all_versions(turn)}
+        gone = [place for place, entry in self._entries.items() if any(own.id in alone for own in entry.turns)]
+        for place in gone:
             del self._entries[place]
-            self._order.remove(place[1])
+        keys = {key for _, key in gone}
+        self._order = [key for key in self._order if key not in keys]
 
     def fork(self, thread: str, name: str, cell_id: str | None = None) -> int:
         """Start a thread that shares the turns of another one above the cell, and return how many it shares.

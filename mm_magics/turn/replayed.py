@@ -47,8 +47,7 @@ def _same_prompts(
     """
     yield from _forms(prompt)
     if default := prompt.default_model:
-        turns = (turn for thread in history.threads().values() for turn in thread)
-        versions = (version for turn in turns for version in (turn, *turn.versions))
+        versions = (version for turn in history.all_turns() for version in (turn, *turn.versions))
         answered = {turn.model for turn in versions if turn.instead_of == default}
         for model in sorted({default, *answered, *recordings.substitutes(default, sources)} - {prompt.model}):
             with suppress(RequestError):  # a model that does not take what the prompt contains

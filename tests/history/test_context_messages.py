@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mm_magics.api import request
 from mm_magics.api.legacy_hash import legacy_request_sha256s
@@ -37,6 +39,14 @@ def calling(id_: str, *, result: bool = True) -> Turn:
         made.messages.append({"role": "user", "content": content})
         made.messages.append({"role": "assistant", "content": [{"type": "text", "text": "Three."}]})
     return made
+
+
+def hash_of(*turns: Turn) -> ContextHash:
+    """Return the hash of a context of these turns."""
+    context = ContextHash(has_schema_1=True)
+    for each in turns:
+        context.add(each)
+    return context
 
 
 CONTEXTS = {
@@ -97,7 +107,7 @@ def test_what_joining_leaves_unchanged_is_prepared_only_once() -> None:
 def test_the_hash_of_a_context_is_that_of_the_request(name: str, early: int) -> None:
     turns = CONTEXTS[name]
     last = turn("last", above=turns, system="Be brief.")
-    context = ContextHash(turns[:early], [*turns[early:], last])
+    context = hash_of(*turns[:early])
     chains = {context.chain}
     for number, each in enumerate(turns[early:], early):
         asked = turn("next", above=turns[:number], system="Be brief.", params={"max_tokens": 5})
@@ -114,9 +124,26 @@ def test_the_hash_of_a_context_is_that_of_the_request(name: str, early: int) -> 
 
 def test_the_same_turns_in_another_order_are_another_context() -> None:
     one, two = turn("one"), turn("two")
-    chains = {ContextHash(context, []).chain for context in ([], [one], [two], [one, two], [two, one])}
+    chains = {hash_of(*context).chain for context in ([], [one], [two], [one, two], [two, one])}
     assert len(chains) == 5
-    assert ContextHash([one, two], []).chain == ContextHash([one, two], []).chain
+    assert hash_of(one, two).chain == hash_of(one, two).chain
+
+
+@given(st.lists(st.sampled_from(["add", "a", "a_2", "b", "cut", "half", "remove"]), max_size=12))
+@example(["a", "a_2", "a", "remove", "remove", "a"])
+def test_a_context_that_is_shortened_is_as_it_was(steps: list[str]) -> None:
+    context, turns = ContextHash(has_schema_1=False), list[Turn]()
+    for step in steps:
+        if step == "remove":
+            del turns[-2:]
+            context.shorten(len(turns))
+        else:
+            made = {"add": turn("t"), "cut": turn("lost", []), "half": calling("a", result=False)}.get(step)
+            turns.append(made or calling(step))
+            context.add(turns[-1])
+        assert len(context) == len(turns)
+        assert context.digest(turn("next")) == request_digest(turns, turn("next"))
+        assert context.chain == hash_of(*turns).chain
 
 
 @pytest.mark.parametrize("turns", CONTEXTS.values(), ids=CONTEXTS.keys())
@@ -212,11 +239,7 @@ def test_a_turn_of_schema_1_is_believed_if_a_save_may_have_changed_its_request(
     more = replace(asked, system="Be long.")
     for made, expected in ((asked, True), (other, believed), (more, believed)):
         assert answered(above, made) is expected
-        for early in (0, len(above)):
-            context = ContextHash(above[:early], [*above[early:], made])
-            for each in above[early:]:
-                context.add(each)
-            assert context.answered_by(made) is expected
+        assert hash_of(*above).answered_by(made) is expected
 
 
 @pytest.mark.parametrize("number", [5, True])
@@ -226,7 +249,7 @@ def test_a_number_in_the_prompt_of_schema_1_may_have_been_changed_too(number: An
         asked, messages=[{"role": "user", "content": [{"type": "text", "text": "q", "n": number}]}, *asked.messages[1:]]
     )
     assert answered([], asked) is (number == 5)
-    assert ContextHash([], [asked]).answered_by(asked) is answered([], asked)
+    assert hash_of().answered_by(asked) is answered([], asked)
 
 
 def test_a_turn_without_messages_answered_a_request_without_messages() -> None:
@@ -234,6 +257,6 @@ def test_a_turn_without_messages_answered_a_request_without_messages() -> None:
         assert not answered([], replace(made, messages=[]))
     empty = replace(turn("q"), messages=[])
     assert answered([turn("a")], replace(empty, request_sha256=request_digest([], empty)))
-    assert ContextHash([], [empty]).answered_by(replace(empty, request_sha256=request_digest([], empty)))
+    assert hash_of().answered_by(replace(empty, request_sha256=request_digest([], empty)))
     (sha256, *_) = legacy_request_sha256s(empty.model, None, empty.params, [])
     assert answered([turn("a")], replace(empty, schema=1, request_sha256=sha256))

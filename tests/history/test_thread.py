@@ -266,7 +266,7 @@ def test_the_document_gives_all_turns_of_a_cell() -> None:
     assert restored.follow(Document("page.ipynb", 0.0, [cell])) == 2
     assert texts(restored, "main") == ["one", "two"]
     assert restored.stale() == set()
-    assert restored.answered_sha256(second) == second.request_sha256
+    assert restored.answered_sha256s()[second.place] == second.request_sha256
 
 
 def test_turns_of_uncertain_cells_are_in_no_context() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mm_magics.api.usage import input_tokens
@@ -12,6 +12,7 @@ from mm_magics.display.export_markdown import render_markdown
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history import export as exports
+from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from mm_magics.ipython import frontend
 from mm_magics.ipython.commands.command import Context
@@ -19,6 +20,7 @@ from mm_magics.session import Session
 from mm_magics.text import excerpt, visible
 from mm_magics.wording import counted
 
+COLUMNS = ("", "prompt", "answer", "status", "tokens in / out")
 EXCERPT = 60
 """Characters of a prompt or an answer in a list of turns."""
 
@@ -29,20 +31,38 @@ def history(context: Context, name: str) -> Table:
     thread = name or session.settings.value("thread")
     turns = session.history.turns(thread)
     if not turns:
-        others = visible(", ".join(session.history.threads()) or "none")
+        others = visible(", ".join(session.history.names()) or "none")
         return Table(lines=[f"The thread {shown_thread(session, name)} has no turns. Threads with turns: {others}."])
-    history = session.history
-    marks = {"stale": history.stale(), "edited": history.edited()}
-    rows = [
+    rows = _turn_rows(session.history, turns, _marks(session.history))
+    return Table(f"Thread {shown_thread(session, name)}", COLUMNS, rows)
+
+
+def all_threads(session: Session) -> Iterator[Table]:
+    """List the turns of each thread. Those that a fork shares are only counted."""
+    marks = _marks(session.history)
+    for name, shared, own in session.history.forks():
+        base = session.history.base(name) or {}
+        lines = [f"It begins with {counted(shared, 'turn')} of the thread {visible(base['thread'])}."] if shared else []
+        yield Table(f"Thread {visible(name)}", COLUMNS, _turn_rows(session.history, own, marks, shared + 1), lines)
+
+
+def _marks(history: History) -> Mapping[str, Collection[tuple[str, str]]]:
+    return {"stale": history.stale(), "edited": history.edited()}
+
+
+def _turn_rows(
+    history: History, turns: Sequence[Turn], marks: Mapping[str, Collection[tuple[str, str]]], first: int = 1
+) -> list[tuple[str, ...]]:
+    """Return a row for each turn; `first` is the number of the first of them in its thread."""
+    return [
         _turn_row(
             number,
             turn,
             [mark for mark, places in marks.items() if turn.place in places]
             + ["not sent: unsaved edits"] * (turn.cell_id in history.uncertain),
         )
-        for number, turn in enumerate(turns, 1)
+        for number, turn in enumerate(turns, first)
     ]
-    return Table(f"Thread {shown_thread(session, name)}", ("", "prompt", "answer", "status", "tokens in / out"), rows)
 
 
 def _turn_row(number: int, turn: Turn, marks: list[str]) -> tuple[str, ...]:
@@ -90,9 +110,9 @@ def thread(context: Context, name: str) -> Table:
     if name:
         session.settings.assign("thread", name)
     current = session.settings.value("thread")
-    threads = session.history.threads()
-    names = dict.fromkeys([current, *threads])
-    rows = [("*" if name == current else "", visible(name), str(len(threads.get(name, ())))) for name in names]
+    sizes = {name: shared + len(own) for name, shared, own in session.history.forks()}
+    names = dict.fromkeys([current, *session.history.names()])
+    rows = [("*" if name == current else "", visible(name), str(sizes.get(name, 0))) for name in names]
     lines = [f"Prompts go to the thread {session.settings.describe('thread')}."]
     return Table("", ("", "thread", "turns"), rows, lines)
 

@@ -22,9 +22,9 @@ def usage(context: Context, _rest: str) -> Table:
     ]
     if len(rows) > 1:
         rows.append(_row("this kernel", "all", ledger.total()))
-    turns = [turn for turns in session.history.threads().values() for turn in turns]
     source = f"the turns of {session.notebook.name}" if session.notebook else "the turns"
-    rows += [_row(source, model, account) for model, account in sorted(accounts_of(turns).items())]
+    accounts = accounts_of(session.history.all_turns())
+    rows += [_row(source, model, account) for model, account in sorted(accounts.items())]
     lines = [] if rows else ["No prompts have been sent yet."]
     if ledger.replayed:
         lines.append(f"{counted(ledger.replayed, 'answer')} replayed, without a call.")
