@@ -50,3 +50,7 @@ def read_json(text: str | bytes | bytearray, max_values: int = MAX_VALUES, max_b
         return json.loads(text)
     except RecursionError:
         raise JSONSizeError("too many levels of nesting") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python's limit for the digits of an integer
+        raise JSONSizeError("a number with too many digits") from None

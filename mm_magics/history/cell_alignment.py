@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
+from mm_magics.history.matching_blocks import matching_blocks
 from mm_magics.history.notebook import Cell
 
 
@@ -45,6 +47,7 @@ class _Alignment:
         self._taken = in_file | {cell.id for cell in before}
         self._free = {cell.id for cell in before if not cell.has_id} - in_file
         self._ids: dict[int, str] = {}
+        self._numbers = count()
         saved = {turn.id: cell.id for cell in reversed(before) for turn in cell.turns}
         self._by_turn({**saved, **owners})
         self._by_source()
@@ -57,8 +60,9 @@ class _Alignment:
             yield cell if id_ == cell.id else cell.with_id(id_)
 
     def _new_id(self, id_: str) -> str:
-        numbers = (f"cell-{number}" for number in range(len(self._taken) + 1))
-        return id_ if id_ not in self._taken else next(each for each in numbers if each not in self._taken)
+        if id_ not in self._taken:
+            return id_
+        return next(each for number in self._numbers if (each := f"cell-{number}") not in self._taken)
 
     def _assign(self, number: int, id_: str | None) -> None:
         if id_ in self._free and self._is_open(number):
@@ -78,11 +82,13 @@ class _Alignment:
             if is_equal:
                 for at, number in zip(old, new, strict=True):
                     self._assign(number, self._before[at].id)
+        free: dict[tuple[str, str], list[str]] = {}
+        for cell in reversed(self._before):
+            if cell.id in self._free:
+                free.setdefault(_contents(cell), []).append(cell.id)
         for number, cell in enumerate(self._cells):  # cells that were moved
-            if not self._is_open(number):
-                continue
-            same = (each.id for each in self._before if each.id in self._free and _contents(each) == _contents(cell))
-            self._assign(number, next(same, None))
+            if self._is_open(number) and (same := free.get(_contents(cell))):
+                self._assign(number, same.pop())
 
     def _by_position(self) -> None:
         for is_equal, old, new in self._blocks():
@@ -93,14 +99,11 @@ class _Alignment:
                     self._assign(number, cell.id)
 
     def _blocks(self) -> Iterator[tuple[bool, range, range]]:
-        """Align both versions, and yield their blocks: whether they are equal, and which cells they contain."""
-        from difflib import SequenceMatcher  # needed only when a notebook is read again
-
+        """Align both versions, and return their blocks: whether they are equal, and which cells they contain."""
         old = [cell.id if cell.has_id or cell.id not in self._free else _contents(cell) for cell in self._before]
         ids = self._ids
         new = [cell.id if cell.has_id else ids.get(at, _contents(cell)) for at, cell in enumerate(self._cells)]
-        for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-            yield kind == "equal", range(a, b), range(c, d)
+        return matching_blocks(old, new)
 
 
 def _contents(cell: Cell) -> tuple[str, str]:

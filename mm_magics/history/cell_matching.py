@@ -8,8 +8,9 @@ save: it may replace any cell that is not accounted for, so the turns of these c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import NamedTuple
 
 from mm_magics.history.cell_alignment import with_lasting_ids
@@ -74,6 +75,10 @@ class CellMatcher:
 
     def __init__(self) -> None:
         self._document: Document | None = None
+        self._numbers: dict[str, int] = {}
+        """The numbers of the document's cells, by id."""
+        self._by_source: dict[str, list[Cell]] = {}
+        """Its code cells by their source, as `_comparable` returns it."""
         self._pages: dict[str, _Page] = {}
         self._seen: dict[tuple[str, str | None], Execution] = {}
         self._placed: tuple[str, Place] | None = None
@@ -91,18 +96,24 @@ class CellMatcher:
         """
         before = self._document.cells if self._document else []
         self._document = document = replace(document, cells=with_lasting_ids(before, document.cells, keys))
-        by_id = {cell.id: cell for cell in document.cells}
+        by_id = {cell.id: number for number, cell in enumerate(document.cells)}
+        self._numbers, self._by_source = by_id, {}
+        for cell in document.cells:
+            if cell.kind == "code":
+                self._by_source.setdefault(_comparable(cell.source), []).append(cell)
         owners = {turn.id: cell.id for cell in reversed(document.cells) for turn in cell.turns}
         moved = {key: owners[turn_id] for turn_id, key in keys.items() if key not in by_id and turn_id in owners}
         for page in self._pages.values():
             page.cells = {sent: cell_id for sent, cell_id in page.cells.items() if cell_id in by_id}
             page.cells = self._without_guesses(page, keys, owners)
             page.cells |= {sent: moved[sent] for sent in page.sources if sent in moved}
+            accounted = set(page.cells.values()) - set(page.guesses)
             for sent, source in page.sources.items():
                 if sent not in page.cells and sent not in by_id:
-                    candidates = self._candidates(page, sent, source)
+                    candidates = [*islice(self._candidates(sent, source, accounted), 2)]
                     if len(candidates) == 1:
                         page.cells[sent] = moved[sent] = candidates[0]
+                        accounted.add(candidates[0])
             page.last = page.cells.get(page.last or "", page.last)
             page.last_prompt = page.cells.get(page.last_prompt or "", page.last_prompt)
             page.unplaced.clear()
@@ -179,21 +190,22 @@ class CellMatcher:
             page.sources[sent] = source
         if document is None:
             return Place(sent)
-        named = {cell.id for cell in document.cells if cell.has_id}
-        if sent in named and not sent.startswith(SYNTHETIC_ID_PREFIXES):
+        number = -1 if _is_sent_by_source(sent) else self._numbers.get(sent or "", -1)
+        if number >= 0 and document.cells[number].has_id:
             page.last = sent
             return Place(sent)
         if sent in page.cells:
             page.last = page.cells[sent]
             return Place(page.last)
-        candidates = self._candidates(page, sent, source)
+        accounted = set(page.cells.values()) - set(page.guesses) if sent is not None else set()
+        candidates = list(self._candidates(sent, source, accounted))
         if not candidates:
             after = page.last or "" if self._unnamed(sent) else page.last_prompt
             return Place(sent, after, is_saved=False)
-        known = page.cells.values()
+        known = set(page.cells.values())
         free = [each for each in candidates if each not in known] or candidates
-        below = self._below(page.last)
-        found = next((each for each in free if each in below), free[0])
+        last = self._numbers.get(page.last or "", -1)
+        found = next((each for each in free if self._numbers[each] > last), free[0])
         if len(candidates) > 1:
             page.guesses[found] = len(candidates)
         if sent is not None:
@@ -201,22 +213,21 @@ class CellMatcher:
         page.last = found
         return Place(found)
 
-    def _candidates(self, page: _Page, sent: str | None, source: str) -> list[str]:
-        """Return the cells with this source that can be the one with this id, in order."""
-        accounted = set(page.cells.values()) - set(page.guesses) if sent is not None else set()
-        cells = (cell for cell in self._unnamed(sent) if cell.kind == "code" and cell.id not in accounted)
-        return [cell.id for cell in cells if _comparable(cell.source) == _comparable(source)]
+    def _candidates(self, sent: str | None, source: str, accounted: Collection[str]) -> Iterator[str]:
+        """Yield the cells with this source that can be the one with this id, in order. Others are `accounted` for."""
+        for cell in self._by_source.get(_comparable(source), ()):
+            if cell.id not in accounted and (_is_sent_by_source(sent) or not cell.has_id):
+                yield cell.id
 
     def _unnamed(self, sent: str | None) -> Sequence[Cell]:
         """Return the cells of the notebook that the front end does not name by their id."""
         cells = self._document.cells if self._document else []
-        by_source = sent is None or sent.startswith(SYNTHETIC_ID_PREFIXES)
-        return [cell for cell in cells if by_source or not cell.has_id]
+        return [cell for cell in cells if _is_sent_by_source(sent) or not cell.has_id]
 
-    def _below(self, last: str | None) -> list[str]:
-        """Return the cells below the one that ran last; all if it is not in the notebook."""
-        order = [cell.id for cell in self._document.cells] if self._document else []
-        return order[order.index(last) + 1 :] if last in order else order
+
+def _is_sent_by_source(sent: str | None) -> bool:
+    """Return whether an id that a front end sent is in no notebook, so that only the source names the cell."""
+    return sent is None or sent.startswith(SYNTHETIC_ID_PREFIXES)
 
 
 def _may_be_renamed(cell: Cell, sent: str, source: str) -> bool:

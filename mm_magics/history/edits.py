@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
-from mm_magics.history.prompt_source import MAGIC, find_prompt, runs_prompts
+from mm_magics.history.prompt_source import MAGIC, PromptSource, find_prompt, runs_prompts
 from mm_magics.history.turn import Turn, source_sha256
 from mm_magics.wording import counted
 
@@ -52,20 +54,42 @@ def is_edited(source: str, turn: Turn) -> bool:
 
     A record of schema 1 has no hash. There, the words of the prompt are compared, if no values were filled in.
     """
-    prompt = find_prompt(source)
-    thread = thread_in(prompt.magic) if prompt else ""
+    found = _read(source)
     if turn.source_sha256:
-        texts = [answered_text(source)]
-        if prompt and thread == turn.thread:  # it may have been chosen with a setting when the cell was answered
-            texts.append(prompt.text)
-        return turn.source_sha256 not in map(source_sha256, texts)
-    if thread and thread != turn.thread:
+        # the thread may have been chosen with a setting when the cell was answered
+        texts = found.sha256s if found.prompt and found.thread == turn.thread else found.sha256s[:1]
+        return turn.source_sha256 not in texts
+    if found.thread and found.thread != turn.thread:
         return True
-    if prompt is None:
-        return not runs_prompts(source)
-    if not turn.prompt or not prompt.magic.startswith(MAGIC) or "{{" in prompt.text:
+    if found.prompt is None:
+        return not found.runs_prompts
+    if not turn.prompt or not found.prompt.magic.startswith(MAGIC) or "{{" in found.prompt.text:
         return False
-    return prompt.text.split() != turn.prompt.split()
+    return list(found.words) != turn.prompt.split()
+
+
+class _Read(NamedTuple):
+    """What a cell's text contains. `sha256s` are the hashes of what is answered, and of the prompt alone."""
+
+    prompt: PromptSource | None
+    thread: str
+    sha256s: tuple[str, ...]
+    words: tuple[str, ...]
+    runs_prompts: bool
+
+
+@lru_cache(maxsize=4)
+def _read(source: str) -> _Read:
+    """Read a cell's text: once, although a cell can have many turns."""
+    prompt = find_prompt(source)
+    texts = [answered_text(source), *([prompt.text] if prompt else ())]
+    return _Read(
+        prompt,
+        thread_in(prompt.magic) if prompt else "",
+        tuple(map(source_sha256, texts)),
+        tuple(prompt.text.split()) if prompt else (),
+        runs_prompts(source),
+    )
 
 
 def edited_note(places: Collection[tuple[str, str]], cell_ids: Sequence[str]) -> str:

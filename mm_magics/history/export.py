@@ -9,12 +9,13 @@ import stat
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mm_magics.api import messages
 from mm_magics.errors import RecordError, UsageError
 from mm_magics.history.context_messages import context_tools
+from mm_magics.history.notebook import MAX_BYTES, MAX_VALUES
 from mm_magics.history.turn import SCHEMA, Turn
+from mm_magics.json_size import JSONSizeError, read_json
 from mm_magics.text import decode_json
 
 LOAD_HINT = "Load a file that %minimax save wrote."
@@ -73,10 +74,12 @@ def load_turns(path: Path) -> list[Turn]:
         RecordError: The file does not contain turns, or one of them is damaged.
     """
     try:
-        content: Any = json.loads(decode_json(path.read_bytes()))
+        content = read_json(decode_json(path.read_bytes()), MAX_VALUES, MAX_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):
+    except JSONSizeError as error:
+        raise RecordError(f"{path} cannot be read: it has {error}.", LOAD_HINT) from None
+    except ValueError:
         raise RecordError(f"{path} is not JSON.", LOAD_HINT) from None
     if not isinstance(content, dict) or not isinstance(content.get("turns"), list):
         raise RecordError(f"{path} contains no turns.", LOAD_HINT)

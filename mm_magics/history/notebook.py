@@ -6,7 +6,6 @@ Notebooks of format 4 are read as JSON, as the format specifies; nbformat conver
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -19,9 +18,11 @@ from mm_magics.errors import NotebookError, RecordError
 from mm_magics.history.edits import answered_text
 from mm_magics.history.prompt_source import is_prompt, runs_prompts
 from mm_magics.history.turn import MIME_TYPE, Turn, source_sha256
+from mm_magics.json_size import JSONSizeError, read_json
 from mm_magics.text import decode_json
 
 MAX_BYTES = 64 * 1024 * 1024
+MAX_VALUES = 5_000_000
 SETTINGS_KEY = "minimax"
 """Where the metadata of a notebook has settings."""
 MAX_PAGES = 20
@@ -133,8 +134,10 @@ def read_notebook(path: Path) -> Document:
 def parse_notebook(text: str, name: str, saved_at: float) -> Document:
     """Parse the JSON text of a notebook. Raises `NotebookError` if it is not a notebook."""
     try:
-        content = json.loads(text.removeprefix("\ufeff"))
-    except (ValueError, RecursionError):
+        content = read_json(text.removeprefix("\ufeff"), MAX_VALUES, MAX_BYTES)
+    except JSONSizeError as error:
+        raise NotebookError(f"{name} cannot be read: it has {error}.", "Clear large outputs.") from None
+    except ValueError:
         raise NotebookError(f"{name} is not JSON.", "Check that the file is a notebook, and complete.") from None
     if isinstance(content, dict) and "worksheets" in content:
         content = _converted(text, name)
@@ -223,8 +226,8 @@ def _parsed(record: Any) -> Any:
     if not isinstance(record, list | str):
         return record
     try:
-        return json.loads(_joined(record))
-    except (ValueError, RecursionError):
+        return read_json(_joined(record), MAX_VALUES, MAX_BYTES)
+    except ValueError:
         return None
 
 

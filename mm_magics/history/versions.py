@@ -56,10 +56,9 @@ def succeed(turn: Turn, earlier: Turn | None, limit: int) -> Turn:
     newer = next((number for number, version in enumerate(others) if version.id == turn.id), None)
     if newer is not None:
         return replace(turn, versions=[*others[:newer], *others[newer + 1 :]], newer=newer)
-    while len(others) > max(limit, 0):
-        oldest = [version for version in others if earlier is None or version.id != earlier.id] or others
-        others.remove(oldest[-1])
-    return replace(turn, versions=others, newer=0)
+    oldest_first = sorted(range(len(others)), key=lambda at: (earlier is not None and others[at].id == earlier.id, -at))
+    dropped = set(oldest_first[: max(0, len(others) - max(limit, 0))])
+    return replace(turn, versions=[each for at, each in enumerate(others) if at not in dropped], newer=0)
 
 
 def has_content(turn: Turn) -> bool:

@@ -14,6 +14,8 @@ from mm_magics.history.turn import Turn
 from mm_magics.turn.prepared import Position
 from mm_magics.wording import counted, similar_name
 
+MAX_COMPARED = 20
+"""Earlier prompts that are compared, the last ones."""
 COMPARED = 1_000
 """Characters of a prompt that are compared with earlier prompts."""
 
@@ -69,7 +71,7 @@ class PlaceNotes:
 
     def _replaced_notes(self, turns: Iterable[Turn], text: str) -> Iterator[str]:
         """Report that the prompt may have been edited and run again, where neither cells nor the notebook are known."""
-        candidates = [turn for turn in turns if turn.cell_id is None and turn.id not in self._replaced]
+        candidates = [turn for turn in turns if turn.cell_id is None and turn.id not in self._replaced][-MAX_COMPARED:]
         earlier = {turn.prompt[:COMPARED]: turn for turn in candidates}
         similar = similar_name(text[:COMPARED], earlier, cutoff=0.7)
         if similar is not None:

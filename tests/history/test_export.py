@@ -150,7 +150,8 @@ def test_files_are_utf8_in_any_locale(tmp_path: Path) -> None:
     [
         (b"", "is not JSON."),
         (b"\xff", "is not JSON."),
-        (b"[" * 100_000, "is not JSON."),
+        (b"[" * 100_000, "cannot be read: it has too many levels of nesting."),
+        (b"9" * 5_000, "cannot be read: it has a number with too many digits."),
         (b"[]", "contains no turns."),
         (b'{"turns": {}}', "contains no turns."),
         (b'{"messages": []}', "contains no turns."),
