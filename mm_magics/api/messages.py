@@ -354,8 +354,7 @@ class ToolIds:
         self._used: set[str] = set()
         self._next: dict[str, int] = {}
         """The smallest number that an id may be free with, as long as no turn is removed."""
-        self._added: list[tuple[set[str], dict[str, int]]] = [(set(), {})]
-        """For each turn, its ids, and what `_next` was before they were used."""
+        self._added: list[tuple[set[str], dict[str, int]]] = [(set(), {})]  # ids by turn, and what `_next` was before
 
     def add(self, turn: Sequence[Message]) -> Sequence[Message]:
         """Return the turn without tool ids that earlier turns used, the turn itself if it has none of them."""

@@ -71,8 +71,6 @@ class History:
         self.uncertain: frozenset[str] = frozenset()
         self.has_document = False
 
-    # Reading
-
     def threads(self) -> Mapping[str, list[Turn]]:
         """Return the turns of every thread that has some, in order. Those that forks share are in each of them."""
         found = {path.thread: [placed.turn for placed in path.turns] for path in paths(self._placed(), self._bases)}
@@ -226,8 +224,6 @@ class History:
             elif is_current and turn.context == "above":
                 found[turn.place] = above.digest(turn)
         return found
-
-    # Writing
 
     def put(self, turn: Turn) -> Turn:
         """Add the turn, or replace what its cell shows from an earlier execution, which becomes a version of it.
