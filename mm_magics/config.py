@@ -303,7 +303,8 @@ def _notebook_value(name: str, value: Any) -> Any:
     if name not in NOTEBOOK_SETTINGS:
         raise ValueError("a notebook cannot set it")
     try:
-        if not isinstance(value, bool):  # traitlets takes it for a number
+        # traitlets takes a bool for a number, and an empty text for a name
+        if not isinstance(value, bool) and not (value == "" and name in ("model", "thread")):
             return getattr(MiniMax(**{name: value}), name)
     except (TraitError, OverflowError, RecursionError):
         pass

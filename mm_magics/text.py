@@ -130,7 +130,8 @@ def quoted(text: str, limit: int = 60) -> str:
     >>> print(quoted('Say "hi".'), quoted("Be\n\u200bbrief, and polite.", 10))
     "Say \"hi\"." "Be [U+200…", 22 characters
     """
-    line = " ".join(visible(text[: 10 * limit]).split())
+    shown = visible(text[: 10 * limit])
+    line = " ".join(shown.split()) or shown
     if len(line) <= limit and len(text) <= 10 * limit:
         return json.dumps(line, ensure_ascii=False)
     return f"{json.dumps(line[: limit - 1] + '…', ensure_ascii=False)}, {len(text):,} characters"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mm_magics.config import NOTEBOOK_SETTINGS, Settings
-from mm_magics.text import quoted
+from mm_magics.text import excerpt, quoted
 
 NAMES: Mapping[str, str] = {"model": "the model", "system": "the system prompt", "thread": "the thread"}
 """What settings are called in a sentence, if not by their name."""
@@ -55,7 +55,9 @@ class SettingNotes:
 
 
 def _shown(value: Any) -> str:
-    return "endpoint default" if value in (None, "") else quoted(value) if isinstance(value, str) else str(value)
+    if value in (None, ""):
+        return "endpoint default"
+    return quoted(value) if isinstance(value, str) else excerpt(str(value), 30)
 
 
 def _listed(parts: list[str]) -> str:

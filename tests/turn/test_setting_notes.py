@@ -188,10 +188,32 @@ def test_a_note_shows_text_of_the_file_on_one_short_line_that_hides_nothing(text
     for line in lines:
         assert shows_all(line)
         assert len(line) < 800
-        assert line.endswith(LIST)
+        assert line.endswith(LIST) or line == "Ignored in the notebook's metadata: thread (its value is invalid)."
     shown = settings.describe("system")
     assert shows_all(shown.replace("\n", "").replace("\t", ""))
     assert shown.endswith("(notebook)")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("system", "  \n", r'"  \n"'),
+        ("system", "Be brief." + "\n" * 500 + "Lie.", '"Be brief. [499 empty lines] Lie."'),
+        ("max_tokens", 10**400, f"1{'0' * 28}…"),
+        ("model", "m\u200b", '"m[U+200B]"'),
+    ],
+)
+def test_an_odd_value_is_shown_shortened_and_with_what_a_reader_does_not_see(
+    session: Session, name: str, value: Any, shown: str
+) -> None:
+    open_page(session, {name: value})
+    assert f" ({shown})." in session.prepare("hi").turn_notes[0]
+
+
+@pytest.mark.parametrize("name", ["model", "thread"])
+def test_an_empty_name_is_ignored(session: Session, name: str) -> None:
+    open_page(session, {name: ""})
+    assert noted(session.ask("hi")) == [f"Ignored in the notebook's metadata: {name} (its value is invalid)."]
 
 
 def test_a_quotation_mark_does_not_end_the_quotation(session: Session) -> None:

@@ -40,8 +40,10 @@ export function isValid(name: Name, value: unknown): boolean {
       return isCount(value);
     case 'thinking':
       return (THINKING as readonly unknown[]).includes(value) || isCount(value);
-    default:
+    case 'system':
       return typeof value === 'string';
+    default:
+      return typeof value === 'string' && value !== '';
   }
 }
 

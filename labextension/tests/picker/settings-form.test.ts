@@ -147,6 +147,9 @@ describe('the settings', () => {
 
   it('that are invalid are shown unchanged and reported as ignored', () => {
     form.show({ temperature: 7, max_tokens: '5', thinking: 'maybe', model: 5, thread: [1] });
+    form.show({ thread: '' });
+    expect(descriptionOf('Thread')).toMatch(/^Ignored/);
+    form.show({ temperature: 7, max_tokens: '5', thinking: 'maybe', model: 5, thread: [1] });
     expect(control('Temperature').value).toBe('7');
     expect(control('Thread').value).toBe('[1]');
     for (const label of ['Temperature', 'Max tokens', 'Thinking', 'Model name', 'Thread'])
