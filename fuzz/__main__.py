@@ -24,6 +24,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     from tests import test_outside
     from tests.display import test_formulas
     from tests.endpoint import test_altered_calls, test_event_cost
+    from tests.history import test_linear_reading
     from tests.ipython import test_arguments
 
     def inner(test: Any) -> Any:
@@ -43,6 +44,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
         "calls": drawn(calls),
         "events": drawn(test_event_cost.test_no_stream_becomes_more_objects_than_the_limit),
         "formulas": drawn(formulas),
+        "reading": drawn(test_linear_reading.test_any_mixture_of_shapes_is_read_in_steps_linear_in_its_size),
         "arguments": lambda data: typed(data.decode("utf-8", "replace")),
         "templates": lambda data: template(data.decode("utf-8", "replace"), 7),
     }

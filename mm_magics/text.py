@@ -24,11 +24,7 @@ T = TypeVar("T")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b")
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _INVISIBLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]")
-_FENCE = r"^{indent}(?P<fence>`{{3,}}|~{{3,}})[^\n]*\n(?P<code>.*?)^{indent}(?P=fence)[ \t]*$"
-_FENCES = {
-    indented: re.compile(_FENCE.format(indent=r"[ \t]*" if indented else ""), re.DOTALL | re.MULTILINE)
-    for indented in (False, True)
-}
+_FENCE = re.compile(r"`{3,}(?=[^`]*$)|~{3,}")
 
 
 def decode_json(data: bytes) -> str:
@@ -105,7 +101,21 @@ def fenced_code(text: str, *, indented: bool = False) -> list[str]:
     Args:
         indented: Also find fences that are indented, as in list items.
     """
-    return [match["code"] for match in _FENCES[indented].finditer(text)]
+    found: list[str] = []
+    code: list[str] | None = None
+    marks = ""
+    for line in text.split("\n"):
+        content = line.lstrip(" \t") if indented else line
+        fence_ = _FENCE.match(content)
+        if code is None:
+            if fence_:
+                code, marks = [], fence_[0]
+        elif fence_ and fence_[0].startswith(marks) and not content[fence_.end() :].strip():
+            found.append("".join(code))
+            code = None
+        else:
+            code.append(f"{line}\n")
+    return found
 
 
 def fence(text: str, language: str = "") -> str:
