@@ -78,7 +78,7 @@ def test_commands_and_the_picker_say_which_model_answers_for_the_default(today: 
     with session_on(today) as session:
         session.ask("Hi.")
         for line in ("", "model"):
-            text = repr(commands.run(commands.Context(session, shell), line))
+            text = " ".join(repr(commands.run(commands.Context(session, shell), line)).split())
             assert "MiniMax-M2.7 (default); it is not offered here, MiniMax-M3.1-Flash answers" in text
         assert "The next prompt goes to MiniMax-M3.1-Flash · 1,000,000 tokens" in describe_next_prompt(session)
         session.settings.assign("model", "MiniMax-M3")
