@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
+from itertools import takewhile
 from typing import Any
 
 from mm_magics.api.messages import Block
@@ -17,6 +18,9 @@ from mm_magics.prompt.values import VALUE_LIMIT, as_text
 MAX_IMAGE_BYTES = 10_000_000
 MAX_IMAGE_SIDE = 8_000
 """Pixels. Endpoints of this format refuse larger images."""
+
+MAX_SEVERAL = 20
+"""Longer lists are text, even if their items are images."""
 
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 """The modes of PIL images that PNG can store."""
@@ -90,8 +94,20 @@ def _is_a(value: Any, module: str, name: str) -> bool:
 
 def _saved(save: Any) -> bytes:
     file = BytesIO()
-    save(file)
+    try:
+        save(file)
+    except Exception as error:  # of the user's object
+        raise PromptError(f"The image cannot be made: {error}.", "Correct it, or leave it out.") from error
     return file.getvalue()
+
+
+def _several(value: Any) -> Sequence[Any]:
+    """Return the items of a short list, tuple or dict, or of an array of objects, such as the axes of subplots."""
+    if isinstance(value, dict):
+        value = [*value.values()]
+    elif _is_a(value, "numpy", "ndarray") and value.dtype == object and value.size <= MAX_SEVERAL:
+        value = [*value.flat]
+    return value if isinstance(value, list | tuple) and len(value) <= MAX_SEVERAL else ()
 
 
 class PromptImages:
@@ -108,10 +124,25 @@ class PromptImages:
         self._images: list[bytes] = []
 
     def as_text(self, value: Any) -> str:
-        """Return a value as the text of a prompt has it. Equal images have the same name."""
-        data = image_data(value)
-        if data is None:
+        """Return a value as the text of a prompt has it. Equal images have the same name.
+
+        A short list or dict with nothing but images becomes their names.
+
+        Raises:
+            PromptError: An image cannot be made.
+        """
+        if (data := image_data(value)) is not None:
+            return self._name(data)
+        items = _several(value)
+        found = [*takewhile(lambda data: data is not None, map(image_data, items))]
+        if not found or len(found) < len(items):
             return as_text(value, self._limit)
+        names = [self._name(each) for each in found if each is not None]
+        if isinstance(value, dict):
+            return ", ".join(f"{key}: {name}" for key, name in zip(value, names, strict=True))
+        return ", ".join(dict.fromkeys(names))
+
+    def _name(self, data: bytes) -> str:
         if data not in self._images:
             self._images.append(data)
         return f"[image {self._images.index(data) + 1}]"

@@ -111,6 +111,38 @@ def test_a_value_that_is_an_image_becomes_one(make: Callable[[], Any]) -> None:
     Image.open(BytesIO(data)).verify()
 
 
+def both() -> list[Any]:
+    return [Image.new("RGB", (2, 2)), figure()]
+
+
+SEVERAL: list[tuple[Callable[[], Any], str, int]] = [
+    (both, "[image 1], [image 2]", 2),
+    (lambda: tuple(both()), "[image 1], [image 2]", 2),
+    (lambda: dict(zip(("before", "after"), both(), strict=True)), "before: [image 1], after: [image 2]", 2),
+    (lambda: Figure().subplots(2, 2), "[image 1]", 1),
+    (lambda: figure().axes[0].lines[:], "[image 1]", 1),
+    (lambda: [*both(), 3], "", 0),
+    (lambda: [[*both()]], "", 0),
+    (lambda: both() * 11, "", 0),
+    (lambda: [], "[]", 0),
+    (lambda: {}, "{}", 0),
+]
+
+
+@pytest.mark.parametrize(("make", "text", "count"), SEVERAL)
+def test_a_short_list_or_dict_of_images_becomes_their_names(make: Callable[[], Any], text: str, count: int) -> None:
+    images = PromptImages()
+    written = images.as_text(make())
+    assert written == text or (not text and "[image" not in written)
+    assert [block["type"] for block in images.blocks] == ["text", "image"] * count
+
+
+@pytest.mark.parametrize("make", [lambda: Image.new("RGB", (0, 0)), lambda: Figure(figsize=(0, 0))])
+def test_an_image_that_cannot_be_made_is_an_error_of_the_prompt(make: Callable[[], Any]) -> None:
+    with pytest.raises(PromptError, match="The image cannot be made"):
+        PromptImages().as_text(make())
+
+
 class WithFigure:
     figure = "a name"
 
