@@ -198,14 +198,14 @@ SPACES = [
     "- ```\n  $\n  ```\n",
 ]
 PIECES = st.sampled_from([*WORDS.split(), *SPACES])
-LIMIT_S = 3.0 * SLOWER
+LIMIT_S = 1.0 * SLOWER
 
 
 @pytest.mark.fuzz
 @given(st.lists(PIECES | st.text(max_size=3), max_size=40).map("".join))
 def test_any_text_leaves_only_allowed_formulas_to_mathjax(text: str) -> None:
     assert problems(text) == []
-    long = text * (20_000 // max(1, len(text)))
+    long = text * (5_000 // max(1, len(text)))
     began = time.process_time()
     formulas.is_allowed(long)
     sanitize_markdown(long)
