@@ -51,6 +51,7 @@ definition is repeated wherever it is used, and short table rows are padded with
 megabytes. Each start of a formula costs time, here and in the front end's MathJax."""
 
 _EXTERNAL = re.compile(r"https?://|mailto:", re.IGNORECASE)
+_ACTING = re.compile(r"\W*(?:javascript|vbscript|data)\W", re.IGNORECASE)
 _FORMULA = re.compile(r"\$|\\[(\[]")
 _FOREIGN_AUTOLINK = re.compile(r"<(?!https?:|mailto:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _MARKS = re.compile(r"[*_\[\]<`~$!|&>\n\\]")
@@ -79,6 +80,16 @@ def parse_markdown(text: str) -> tuple[list[Token], dict[str, Any]]:
         raise MarkdownLimitError
     env: dict[str, Any] = {}
     return _parser().parse(text, env), env
+
+
+def has_acting_link(text: str) -> bool:
+    """Return whether a link of the Markdown would run or contain something, in a viewer that allows it."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.validateLink = bool  # type: ignore[method-assign, assignment]
+    links = (child for token in parser.parse(text) for child in token.children or ())
+    return any(_ACTING.match(str(link.attrs.get("href", ""))) for link in links)
 
 
 def has_too_many_formulas(text: str) -> bool:

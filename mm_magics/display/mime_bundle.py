@@ -50,6 +50,7 @@ STYLE = (
     ".mm-saved{--k:#a0489f;--c:#57606a;--s:#a5430f}"
     ".mm-saved footer{font-size:85%}"
     ".mm-saved var{display:inline-block;font-style:normal}"
+    ".mm-saved var:has([display]){display:block}"
     ".mm-saved :is(var,div){max-width:100%;clip-path:inset(-.15em)}"
     ":is([data-jp-theme-light=false],.vscode-dark,.vscode-high-contrast:not(.vscode-high-contrast-light),[theme=dark]) "
     ".mm-saved{--k:#d896d8;--c:#9da5ae;--s:#e8a27c}"

@@ -26,9 +26,10 @@ _LOADING_TAGS = (
     r"(?:applet|audio|base|bgsound|body|embed|form|frame|frameset|iframe|image|img|input|link|math|meta|object|picture"
     r"|portal|script|source|style|svg|template|track|video)\b"
 )
-_ACTIVE_ATTRIBUTES = r"[a-z][^<>]*[\s/\"'](?:style|background|poster|src|srcset|on[a-z]+)\s*="
+_ACTIVE_ATTRIBUTES = r"[a-z][^<>]*[\s/\"'](?:(?:xlink:)?href|action|style|background|poster|src|srcset|on[a-z]+)\s*="
 _UNSAFE = re.compile(rf"!\[|<(?={_LOADING_TAGS}|{_ACTIVE_ATTRIBUTES})", re.IGNORECASE)
 _IMAGE_OR_TAG = re.compile(r"!\[|<(?!https?:|mailto:)(?=[a-z/!?])", re.IGNORECASE)
+_ACTING_LINK = re.compile(r"(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
 _BACKTICKS = re.compile("`+")
 _SPACES = re.compile(r"[ \t]*\n[ \t>]*")
 _MATH = r"(?P<math>\\\\|\\\$|\\(?=[A-Za-z])|\$|\\[(\[]|&(?:#[0-9]+|#x[0-9a-f]+|[a-z]+);)"
@@ -51,9 +52,12 @@ def sanitize_markdown(text: str) -> str:
     if markdown.has_too_many_formulas(text):
         return fence(text)
     typesets = formulas.may_typeset_more(text)
-    if not (typesets or _UNSAFE.search(text)):
+    acts = _ACTING_LINK.search(unescape(text).replace("\\", ""))
+    if not (typesets or acts or _UNSAFE.search(text)):
         return text
     try:
+        if acts and markdown.has_acting_link(text):
+            return fence(text)
         tokens, env = markdown.parse_markdown(text)
         if typesets:
             if any("$" in each["href"] + each["title"] for each in env.get("references", {}).values()):

@@ -54,7 +54,9 @@ def test_a_question_below_an_answer_full_of_formulas_is_not_covered(open_noteboo
     simulator.answers.append(ScriptedAnswer([text(answer), tool_use("wipe", {"what": "x"})]))
     question = ask(notebook, 1)
     box = notebook.output(1).locator(".mm-turn")
-    assert box.locator("math").count() >= len(CORPUS["ordinary"])
+    # The text is drawn over several frames.
+    expect(box.locator("math").nth(len(CORPUS["ordinary"]) - 1)).to_be_attached(timeout=20_000)
+    expect(box.locator(".mm-text").last).to_contain_text("evil.example/font", timeout=20_000)
     assert box.locator(".mm-text").first.evaluate(LEFT_BOX) == []
     assert question.get_by_role("button", name="Allow once").evaluate(COVERED) == 0
     assert question.get_by_role("button", name="Deny", exact=True).evaluate(COVERED) == 0

@@ -53,6 +53,31 @@ def test_an_exported_file_loads_nothing() -> None:
     assert typeset(text) == []
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "[x](javascript:alert(1))",
+        "[x](JaVaScRiPt:alert(1))",
+        "[x](<javascript:alert(1)>)",
+        "[x](java&#115;cript&colon;alert(1))",
+        "[x](javascript\\:alert(1))",
+        "[x](vbscript:x)",
+        "[x](data:text/html;base64,AA==)",
+        "[x][y]\n\n[y]: javascript:alert(1)",
+        "<javascript:alert(1)>",
+        "<a href=javascript:alert(1)>x</a>",
+        "<a\nhref='java&Tab;script:x'>x</a>",
+        "> - **[x](javascript:alert(1))**",
+    ],
+)
+def test_no_link_of_an_exported_file_runs_anything(link: str) -> None:
+    parser = MarkdownIt("commonmark", {"html": True})
+    parser.validateLink = bool  # type: ignore[method-assign, assignment]
+    html = parser.render(render_markdown([turn(link, f"Look: {link}")]))
+    assert [each for tag, each in elements(html) if tag == "a"] == []
+    assert "javascript: is a scheme" in render_markdown([turn("x", "javascript: is a scheme, [y](https://e.org)")])
+
+
 def test_the_messages_are_those_of_the_next_request() -> None:
     turns = [turn(ODD, "a"), turn("lost", []), turn("two", "b")]
     text = export.to_messages_json(turns)

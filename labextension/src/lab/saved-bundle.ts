@@ -5,7 +5,7 @@ import type { JSONObject } from '@lumino/coreutils';
 import { MIME_TYPE } from '../protocol';
 import { element } from '../renderer/element';
 import { toHtml } from '../renderer/markdown/markdown-to-html';
-import { isAllowed, mayTypesetMore } from '../renderer/markdown/formulas';
+import { decoded, isAllowed, mayTypesetMore } from '../renderer/markdown/formulas';
 import { MATH_ATTRIBUTE } from '../renderer/markdown/math';
 import { IMAGE_SOURCE, sanitize } from '../renderer/markdown/sanitize';
 import { splitThinking, withoutThinking } from '../renderer/dialect';
@@ -32,7 +32,9 @@ const LOADING_TAGS =
   '(?:applet|audio|base|bgsound|body|embed|form|frame|frameset|iframe|image|img|input|link|math|meta|object|picture' +
   '|portal|script|source|style|svg|template|track|video)\\b';
 const ACTIVE_ATTRIBUTES =
-  '[a-z][^<>]*[\\s/"\'](?:style|background|poster|src|srcset|on[a-z]+)\\s*=';
+  '[a-z][^<>]*[\\s/"\'](?:(?:xlink:)?href|action|style|background|poster|src|srcset|on[a-z]+)\\s*=';
+/** A link that runs or contains something, once entities are decoded. */
+const ACTING_LINK = /(?:\][(:]|<)\s*<?\s*(?:javascript|vbscript|data)\s*\\?:/i;
 const DELIMITER = /(\$|\\(?=[()[\]$\\]|begin|(?:eq)?ref))/;
 const UNSAFE = new RegExp(`!\\[|<(?=${LOADING_TAGS}|${ACTIVE_ATTRIBUTES})`, 'i');
 
@@ -202,7 +204,13 @@ function footerElement(fields: TurnFields): HTMLElement {
 function safeMarkdown(text: string): string {
   const shown = visible(text);
   const formulas = shown.split(/\$|\\[([]/).length - 1;
-  if (formulas <= MAX_FORMULAS && !UNSAFE.test(shown) && !mayTypesetMore(shown)) return shown;
+  if (
+    formulas <= MAX_FORMULAS &&
+    !UNSAFE.test(shown) &&
+    !ACTING_LINK.test(decoded(shown)) &&
+    !mayTypesetMore(shown)
+  )
+    return shown;
   return fenced(shown);
 }
 

@@ -186,6 +186,9 @@ describe('the bundle of a version', () => {
     expect(made['text/html']).not.toMatch(/<img|<script|<iframe|onerror|javascript:|\ssrc=/);
     expect(made['text/html']).toContain('href="https://e.org/a.png"');
     expect(made['text/markdown']).toMatch(/^```\n/);
+    for (const link of ['[x](java&#115;cript:1)', '<a href=javascript:1>', '[x]: data:text/html,'])
+      expect(text(link)['text/markdown']).toMatch(/^```\n/);
+    expect(text('data: 1')['text/markdown']).toBe('data: 1');
     expect(text('````\n<script>x</script>')['text/markdown']).toMatch(/^`{5}\n/);
     for (const kind of ['text/html', 'text/markdown', 'text/plain'])
       expect(made[kind]).not.toMatch(/[\u202e\x1b]/);

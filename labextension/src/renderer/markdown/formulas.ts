@@ -22,11 +22,16 @@ const DELIMITER = /\$|\\[([]|\\begin|\\(?:eq)?ref/;
 const MACRO = /\\([A-Za-z]+|!|\\(?=\*?\s*\[))/g;
 const DEEP = /(?:\{[^{}]*){20}/;
 
+/** Return the text with its HTML entities as characters. */
+export function decoded(text: string): string {
+  const holder = document.createElement('textarea');
+  holder.innerHTML = text.replace(/</g, '&lt;'); // its content is text
+  return holder.value;
+}
+
 /** Return whether MathJax could find a macro that is not allowed, wherever it takes formulas to be in the Markdown. */
 export function mayTypesetMore(markdown: string): boolean {
-  const holder = document.createElement('textarea');
-  holder.innerHTML = markdown.replace(/</g, '&lt;'); // its content is text: this only decodes entities
-  const shown = holder.value;
+  const shown = decoded(markdown);
   if (!DELIMITER.test(shown)) return false;
   return (
     DEEP.test(shown) || [...shown.matchAll(MACRO)].some(([, name]) => !HARMLESS.has(name ?? ''))
