@@ -82,7 +82,8 @@ class History:
 
     def forks(self) -> Iterator[tuple[str, int, list[Turn]]]:
         """Yield each thread that has turns of its own, how many it shares with its parent, and its own."""
-        for path in paths(self._placed(), self._bases):
+        found = {path.thread: path for path in paths(self._placed(), self._bases)}
+        for path in (found[name] for name in self.names() if name in found):
             if own := [placed.turn for placed in path.turns[path.own :]]:
                 yield path.thread, path.own, own
 
