@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from mm_magics.api.messages import blocks, result_text
 from mm_magics.api.outside import LINE, content_of, enclosed
+from mm_magics.display.export_markdown import render_markdown
 from mm_magics.display.mime_bundle import make_bundle
-from mm_magics.history.export import to_markdown
 from mm_magics.history.notebook_context import CellRun, format_cells
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.session import Session
@@ -235,7 +235,7 @@ def test_nobody_reads_the_marks(session: Session, endpoint: Simulator) -> None:
     script(endpoint, calls(tool_use("add", {"a": 1, "b": 2})), "Three.")
     turn = session.ask("Add.", tools=[add])
     bundle = make_bundle(turn)
-    for kind, text in {**bundle, "export": to_markdown([turn])}.items():
+    for kind, text in {**bundle, "export": render_markdown([turn])}.items():
         assert "outside-" not in json.dumps(text), kind
     assert results(turn) == [("3", False)]
 
