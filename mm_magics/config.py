@@ -107,6 +107,7 @@ class MiniMax(Configurable):
         default_value="none",
         help="Code cells sent with a prompt: `none`, all `above` it since the thread's previous prompt, or the last N.",
     ).tag(config=True)
+    sees_text = Bool(False, help="Send the text cells among those that `--sees` selects too.").tag(config=True)
     sees_limit = Int(SEES_LIMIT, min=0, help="Maximum characters of one code cell that are sent. 0: no limit.").tag(
         config=True
     )

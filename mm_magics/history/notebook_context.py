@@ -7,10 +7,8 @@ mark that encloses it.
 from __future__ import annotations
 
 import re
-from base64 import b64decode
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mm_magics.history.cell_matching import SYNTHETIC_ID_PREFIXES
@@ -18,6 +16,7 @@ from mm_magics.history.notebook import Cell, Document
 from mm_magics.history.prompt_source import is_prompt
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.prompt.images import image_problem
+from mm_magics.prompt.output_text import decoded_image, output_images, output_text
 from mm_magics.prompt.values import cut
 from mm_magics.text import strip_ansi
 
@@ -28,38 +27,55 @@ _NOT_IN_ID = re.compile(r"[^\w\[\]().:#~-]+")
 
 @dataclass(frozen=True)
 class CellRun:
-    """A code cell as it was run: its id, its source, and its outputs in the notebook format.
+    """A code cell as it was run, or a text cell: its id, its source, and its outputs in the notebook format.
 
-    Or a text cell with its attached `images`: their names and files.
+    `images` has the names and files of the images that are sent with it.
     """
 
     id: str
     source: str
-    outputs: Sequence[Mapping[str, Any]]
+    outputs: Sequence[Mapping[str, Any]] = ()
     images: Sequence[tuple[str, bytes]] = ()
+    is_text: bool = False
 
     @property
     def is_prompt(self) -> bool:
-        return is_prompt(self.source)
+        return not self.is_text and is_prompt(self.source)
 
     @property
     def is_ours(self) -> bool:
         """Whether it is a prompt cell or a command: their outputs are not shown to the model."""
-        return self.is_prompt or self.source.lstrip().startswith("%minimax")
+        return self.is_prompt or (not self.is_text and self.source.lstrip().startswith("%minimax"))
 
     @property
     def text(self) -> str:
         """Its outputs as text, without answers of a model."""
-        return "\n".join(filter(None, map(_output, self.outputs)))
+        return "\n".join(filter(None, map(output_text, self._foreign_outputs())))
+
+    def with_images(self) -> CellRun:
+        """Return the cell with the images among its outputs."""
+        images = [image for output in self._foreign_outputs() for image in output_images(output)]
+        return replace(self, images=[*self.images, *((f"image {n}", each) for n, each in enumerate(images, 1))])
+
+    def _foreign_outputs(self) -> Iterator[Mapping[str, Any]]:
+        for output in self.outputs:
+            data = output.get("data")
+            if not (isinstance(data, Mapping) and MIME_TYPE in data):
+                yield output
 
 
 def cells_above(
-    document: Document | None, runs: Mapping[str, CellRun], cell_id: str | None, *, with_images: bool = False
+    document: Document | None,
+    runs: Mapping[str, CellRun],
+    cell_id: str | None,
+    *,
+    with_images: bool = False,
+    with_text: bool = False,
 ) -> list[CellRun]:
     """Return the code cells above this one, each as it was last run in this kernel, else as it was saved.
 
-    `with_images` adds the text cells that have images attached. The cells are in document order or, without a document,
-    in the order of their first runs.
+    `with_text` adds the text cells, `with_images` those that have images attached. The cells are in document order or,
+    without a document, in the order of their first runs.
     """
     others = [cell for id_, cell in runs.items() if id_ != cell_id]
     if document is None:
@@ -69,8 +85,10 @@ def cells_above(
     for cell in document.cells:
         if cell.id == cell_id:
             break
-        if with_images and cell.kind == "markdown" and (images := _attached_images(cell)):
-            cells.append(CellRun(cell.id, cell.source, (), images))
+        if cell.kind == "markdown":
+            images = _attached_images(cell) if with_images else []
+            if images or with_text:
+                cells.append(CellRun(cell.id, cell.source, images=images, is_text=True))
         if cell.kind == "code":
             saved = CellRun(cell.id, cell.source, cell.outputs)
             as_run = runs.get(cell.id) or by_source.get(cell.source.rstrip(), saved)
@@ -85,19 +103,17 @@ def cells_above(
 
 def _attached_images(cell: Cell) -> list[tuple[str, bytes]]:
     """Return the images that are attached to a text cell, with their names."""
-    found: list[tuple[str, bytes]] = []
-    for name, bundle in cell.attachments.items():
-        for data in bundle.values() if isinstance(bundle, Mapping) else ():
-            encoded = "".join(map(str, data)) if isinstance(data, list) else str(data)
-            with suppress(ValueError):
-                image = b64decode(encoded)
-                found += [(str(name), image)] if not image_problem(image) else []
-    return found
+    return [
+        (str(name), image)
+        for name, bundle in cell.attachments.items()
+        for data in (bundle.values() if isinstance(bundle, Mapping) else ())
+        if (image := decoded_image(data)) is not None and not image_problem(image)
+    ]
 
 
 def select_last(cells: Sequence[CellRun], count: int) -> Sequence[CellRun]:
     """Return the last code cells, `count` of them, and the text cells after the first of these."""
-    code = [place for place, cell in enumerate(cells) if not cell.images]
+    code = [place for place, cell in enumerate(cells) if not cell.is_text]
     return cells[code[-count] :] if len(code) > count else cells
 
 
@@ -105,7 +121,7 @@ def other_cells(document: Document | None, runs: Mapping[str, CellRun], cell_id:
     """Return all cells but this one, text cells too, in the order of `cells_above`: the cells that a search covers."""
     found = {cell.id: cell for cell in cells_above(document, runs, None)}
     if document is not None:
-        texts = {cell.id: CellRun(cell.id, cell.source, ()) for cell in document.cells if cell.kind != "code"}
+        texts = {cell.id: CellRun(cell.id, cell.source, is_text=True) for cell in document.cells if cell.kind != "code"}
         order = [*(cell.id for cell in document.cells), *found]
         found = {id_: cell for id_ in order if (cell := found.get(id_) or texts.get(id_))}
     return [cell for id_, cell in found.items() if id_ != cell_id]
@@ -127,27 +143,13 @@ def format_cells(cells: Iterable[CellRun], limit: int) -> str:
 
 
 def _format_cell(cell: CellRun, limit: int) -> str:
-    lines = [f'<cell id="{_NOT_IN_ID.sub("_", cell.id)}">', _escape_marks(cut(_plain(cell.source), limit))]
+    lines = [
+        f'<cell id="{_NOT_IN_ID.sub("_", cell.id)}">',
+        _escape_marks(cut(strip_ansi(cell.source).strip("\n"), limit)),
+    ]
     if output := cell.text:
         lines += ["<output>", _escape_marks(cut(output, limit)), "</output>"]
     return "\n".join([*lines, "</cell>"])
-
-
-def _output(output: Mapping[str, Any]) -> str:
-    kind = output.get("output_type")
-    if kind == "stream":
-        return _plain(output.get("text"))
-    if kind == "error":
-        return _plain("\n".join(str(line) for line in output.get("traceback") or ()) or output.get("evalue"))
-    data = output.get("data")
-    if not isinstance(data, Mapping) or MIME_TYPE in data:
-        return ""
-    return _plain(data.get("text/markdown") or data.get("text/plain"))
-
-
-def _plain(text: Any) -> str:
-    joined = "".join(map(str, text)) if isinstance(text, list) else str(text or "")
-    return strip_ansi(joined).strip("\n")
 
 
 def _escape_marks(text: str) -> str:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mm_magics import interrupts
@@ -118,7 +119,7 @@ class PromptCells:
         sees = flags.pop("sees", settings.value("sees"))
         if visible_cells is None:
             visible_cells = self._visible_cells(sees, flags.get("thread", settings.value("thread")), cell_id)
-        visible_cells, image_note = self._without_refused_images(visible_cells, flags.get("model"))
+        visible_cells, image_note = self._with_images(visible_cells, flags.get("model"))
         seen = [block for cell in visible_cells for block in image_blocks(cell.id, cell.images)]
         parts = [*seen, *(block for each in attached for block in each.blocks), *images.blocks]
         content = self._content(text, visible_cells, parts)
@@ -189,24 +190,28 @@ class PromptCells:
         if sees in ("none", 0):
             return []
         document = self._session.notebook.document if self._session.notebook else None
-        above = notebook_context.cells_above(document, self._cells_run(), cell_id, with_images=True)
+        with_text = self._session.settings.value("sees_text")
+        above = notebook_context.cells_above(
+            document, self._cells_run(), cell_id, with_images=True, with_text=with_text
+        )
         prompts = [turn.cell_id for turn in self._session.history.context_turns(thread, cell_id)]
         if None in prompts:
             prompts += [cell.id for cell in above if cell.is_prompt]
         new = notebook_context.cells_since_prompt(above, filter(None, prompts))
         return notebook_context.select_last(new, sees) if isinstance(sees, int) else new
 
-    def _without_refused_images(
-        self, cells: Sequence[CellRun], model: str | None
-    ) -> tuple[Sequence[CellRun], list[str]]:
-        """Leave out text cells whose images the model does not take, and say so."""
+    def _with_images(self, cells: Sequence[CellRun], model: str | None) -> tuple[Sequence[CellRun], list[str]]:
+        """Add the images of outputs if the model takes images; else leave out those of text cells, and say so."""
         name = self._session.effective_model(model)
+        if takes_images(name):
+            return [cell.with_images() for cell in cells], []
         count = sum(len(cell.images) for cell in cells)
-        if not count or takes_images(name):
+        if not count:
             return cells, []
         were = "was" if count == 1 else "were"
         note = f"{counted(count, 'image')} of text cells {were} not sent: {name} does not take images."
-        return [cell for cell in cells if not cell.images], [note]
+        with_text = self._session.settings.value("sees_text")
+        return [replace(cell, images=()) for cell in cells if with_text or not cell.images], [note]
 
     def _builtin_tools(self) -> Mapping[str, Tool]:
         path = current_path(self._session.notebook, frontend.notebook_path(self._shell))

@@ -5,12 +5,17 @@ Text that is cut says so at the cut.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from mm_magics.packages import require
 from mm_magics.wording import counted
 
+_FRAME_LIBRARIES = {"pandas", "polars", "pyarrow"}
 HEAD_ROWS = 10
+HEAD_COLUMNS = 20
+"""Columns of a data frame that are written; the others are counted."""
+
 VALUE_LIMIT = 100_000
 """Characters of one value that are sent, unless a setting says otherwise."""
 
@@ -19,7 +24,8 @@ def as_text(value: Any, limit: int = VALUE_LIMIT) -> str:
     """Write a value as prompt text, of at most `limit` characters (0: no limit).
 
     A string is used unchanged. Then the first of these that a value has: `_ai_repr_`, `_repr_markdown_`, the first rows
-    of a data frame (pandas, Polars, PyArrow) as a Markdown table with its shape and dtypes, `str`.
+    and columns of a data frame (pandas and its subclasses, Styler, Polars, PyArrow) as a Markdown table with its shape
+    and dtypes, the shape and dtype of an array (NumPy, PyTorch, xarray and others) before its `str`, `str`.
     """
     return cut(_text(value), limit)
 
@@ -34,7 +40,8 @@ def _text(value: Any) -> str:
             text = text[0] if isinstance(text, tuple) else text
             if text is not None:
                 return str(text)
-    return _frame_text(value) or str(value)
+    is_frame = bool(_FRAME_LIBRARIES & {each.__module__.partition(".")[0] for each in type(value).__mro__})
+    return (_frame_text(value) if is_frame else _array_text(value)) or str(value)
 
 
 def cut(text: str, limit: int) -> str:
@@ -45,33 +52,39 @@ def cut(text: str, limit: int) -> str:
 
 
 def _frame_text(value: Any) -> str | None:
-    """Return a data frame's shape, dtypes and first rows as Markdown; None for any other value."""
-    if type(value).__module__.partition(".")[0] not in ("pandas", "polars", "pyarrow"):
-        return None
+    """Return a data frame's shape, dtypes and first rows as Markdown; None for another value of its library."""
     require("narwhals", "Data frames")
     import narwhals
 
-    if type(value).__module__.startswith("pandas"):
-        value = _indexed(value)
+    value = _indexed(value.data if type(value).__name__ == "Styler" else value)
     frame = narwhals.from_native(value, eager_only=True, allow_series=True, pass_through=True)
     if isinstance(frame, narwhals.Series):
         frame = frame.to_frame()
     if not isinstance(frame, narwhals.DataFrame):
         return None
     rows, columns = frame.shape
-    head = frame.head(HEAD_ROWS)
-    lines = [
-        _row(frame.columns),
-        _row("---" for _ in frame.columns),
-        *(_row(row) for row in head.iter_rows()),
-    ]
-    more = f"\n… {counted(rows - HEAD_ROWS, 'more row')}" if rows > HEAD_ROWS else ""
+    frame = frame[:, :HEAD_COLUMNS]
+    more_columns = f", … {counted(columns - HEAD_COLUMNS, 'more column')}" if columns > HEAD_COLUMNS else ""
+    more_rows = f"\n… {counted(rows - HEAD_ROWS, 'more row')}" if rows > HEAD_ROWS else ""
     dtypes = ", ".join(f"{name}: {dtype}" for name, dtype in frame.schema.items())
-    return f"{counted(rows, 'row')} × {counted(columns, 'column')} ({dtypes})\n\n" + "\n".join(lines) + more
+    lines = [_row(frame.columns), _row("---" for _ in frame.columns), *map(_row, frame.head(HEAD_ROWS).iter_rows())]
+    size = f"{counted(rows, 'row')} × {counted(columns, 'column')}"
+    return f"{size} ({dtypes}{more_columns})\n\n" + "\n".join(lines) + more_rows
+
+
+def _array_text(value: Any) -> str | None:
+    """Return an array's shape and dtype, and its values as far as it prints them; None for any other value."""
+    with suppress(Exception):  # properties of the user's object
+        shape, dtype = value.shape, value.dtype
+        if isinstance(shape, tuple) and shape:
+            return f"{type(value).__name__} of shape {tuple(shape)}, dtype {dtype}\n\n{value}"
+    return None
 
 
 def _indexed(value: Any) -> Any:
     """Return a pandas object with a meaningful index as columns, and with unique column names."""
+    if not hasattr(value, "set_axis"):
+        return value
     if type(getattr(value, "index", None)).__name__ != "RangeIndex" and hasattr(value, "reset_index"):
         value = value.reset_index(allow_duplicates=True)
     names = list(getattr(value, "columns", ()))

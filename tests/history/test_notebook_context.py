@@ -156,15 +156,17 @@ def test_a_text_cell_is_seen_if_images_are_attached_to_it(attachments: Any, imag
     ]
     page = Document("page.ipynb", 0.0, cells)
     code = CellRun("code", "x = 1", [stream("x")])
-    seen = [CellRun("text", "![](attachment:a.png)", (), images)] if images else []
+    seen = [CellRun("text", "![](attachment:a.png)", images=images, is_text=True)] if images else []
     assert cells_above(page, {}, None, with_images=True) == [*seen, code]
     assert cells_above(page, {}, None) == [code]
+    text = CellRun("text", "![](attachment:a.png)", images=[], is_text=True)
+    assert cells_above(page, {}, None, with_text=True) == [text, code]
 
 
 @pytest.mark.parametrize(("count", "seen"), [(1, "4T"), (2, "34T"), (3, "2T34T"), (4, "T1T2T34T"), (9, "T1T2T34T")])
 def test_the_last_cells_are_counted_without_text_cells(count: int, seen: str) -> None:
     images = [("a.png", PNG)]
-    cells = [CellRun(each, "", (), images if each == "T" else ()) for each in "T1T2T34T"]
+    cells = [CellRun(each, "", images=images, is_text=each == "T") for each in "T1T2T34T"]
     assert "".join(cell.id for cell in select_last(cells, count)) == seen
 
 

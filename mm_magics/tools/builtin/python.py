@@ -19,6 +19,8 @@ from pydantic import Field
 
 from mm_magics.prompt.image_file import IMAGE_TYPES, media_type
 from mm_magics.prompt.images import image_data
+from mm_magics.prompt.output_text import bundle_text
+from mm_magics.prompt.terminal_text import terminal_text
 from mm_magics.prompt.values import as_text
 from mm_magics.tools.builtin.bounded_text import LIMIT, BoundedText
 from mm_magics.tools.builtin.typed_function import builtin_tool
@@ -64,8 +66,8 @@ def python(
         raise
     except BaseException as error:  # SystemExit too: a model must not end the kernel
         output.write(_traceback(error, name))
-        return ToolOutput(output.text, is_error=True, images=images.files)
-    return ToolOutput(output.text or "The code ran and printed nothing.", images=images.files)
+        return ToolOutput(terminal_text(output.text), is_error=True, images=images.files)
+    return ToolOutput(terminal_text(output.text) or "The code ran and printed nothing.", images=images.files)
 
 
 def _run(code: str, name: str, namespace: dict[str, Any]) -> Any:
@@ -97,8 +99,7 @@ class _CapturingPublisher:
 
     def publish(self, data: Mapping[str, Any], *_: Any, **__: Any) -> None:
         label = "".join(self._images.add(image) for image in _displayed_image(data))
-        text = data.get("text/markdown") or data.get("text/plain")
-        self._output.write(f"{label or text or ', '.join(data)}\n")
+        self._output.write(f"{label or bundle_text(data) or ', '.join(data)}\n")
 
     def clear_output(self, wait: bool = False) -> None:
         """Keep the output: what was displayed is never removed."""

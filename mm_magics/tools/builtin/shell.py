@@ -20,6 +20,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mm_magics.errors import ToolError
+from mm_magics.prompt.terminal_text import terminal_text
 from mm_magics.tools.builtin.bounded_text import BoundedText
 from mm_magics.tools.builtin.typed_function import builtin_tool
 from mm_magics.tools.tool import Tool, ToolOutput
@@ -93,7 +94,9 @@ def shell(
     status = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
     if not ended:
         status = f"killed: it took longer than {timeout:g} s"
-    return ToolOutput(f"{output.text.rstrip()}\n[{status}]".lstrip("\n"), is_error=not ended or code != 0)
+    return ToolOutput(
+        f"{terminal_text(output.text).rstrip()}\n[{status}]".lstrip("\n"), is_error=not ended or code != 0
+    )
 
 
 def _read(process: subprocess.Popen[bytes], output: BoundedText, deadline: float) -> bool:

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mm_magics.prompt.image_file import media_type
+from mm_magics.prompt.terminal_text import terminal_text
 from mm_magics.tools.runtime.result_images import ResultImages
 from mm_magics.tools.tool import ToolOutput
 
@@ -32,7 +33,7 @@ def output_of_result(result: mcp_types.CallToolResult) -> ToolOutput:
 
 def _block_text(block: mcp_types.ContentBlock, images: ResultImages) -> str:
     if block.type == "text":
-        return block.text
+        return terminal_text(block.text)
     if block.type == "resource_link":
         return f"[link to {block.uri}: {block.title or block.name}]"
     if block.type == "resource":

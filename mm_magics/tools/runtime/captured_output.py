@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import Any, NoReturn, TextIO
 
 from mm_magics.errors import ToolError
+from mm_magics.prompt.terminal_text import terminal_text
 from mm_magics.wording import counted
 
 _current: ContextVar[CapturedOutput | None] = ContextVar("mm_magics_captured_output", default=None)
@@ -36,7 +37,7 @@ class CapturedOutput:
 
     @property
     def text(self) -> str:
-        text, more = "".join(self._parts), self._size - self._stored
+        text, more = terminal_text("".join(self._parts)), self._size - self._stored
         return f"{text}\n… [cut here: {counted(more, 'more character')}]" if more else text.rstrip("\n")
 
     @contextmanager
