@@ -1,7 +1,7 @@
 """Record what each cell prints, displays and raises, for `--sees`, `%minimax explain` and the notebook tools.
 
-Recording does not change what a cell does. At most `MAX_OUTPUT` characters are kept for each cell, and only prompts
-send them anywhere.
+Recording does not change what a cell does. At most `MAX_OUTPUT` characters, and `MAX_IMAGES` of images, are kept for
+each cell, and only prompts send them anywhere.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from typing import Any
 from mm_magics.errors import MiniMaxError
 from mm_magics.history.notebook_context import CellRun
 from mm_magics.ipython import frontend
+from mm_magics.prompt.image_file import IMAGE_TYPES
+from mm_magics.prompt.output_text import TEXT_TYPES
 
 MAX_OUTPUT = 200_000
+MAX_IMAGES = 20_000_000
+"""Characters of base64 of the images that one cell displays."""
 
 Output = dict[str, Any]
 
@@ -41,6 +45,7 @@ class CellRecorder:
         self._shell = shell
         self._outputs: list[Output] = []
         self._size = 0
+        self._image_size = 0
         shell.events.register("pre_run_cell", self._start_cell)
         shell.events.register("post_run_cell", self._finish_cell)
         for publisher in (shell.display_pub, shell.displayhook):
@@ -56,7 +61,7 @@ class CellRecorder:
     def _start_cell(self, info: Any) -> None:
         if not info.store_history:
             return  # a part of a cell, such as the text below %%capture
-        self._outputs, self._size, self.source = [], 0, info.raw_cell
+        self._outputs, self._size, self._image_size, self.source = [], 0, 0, info.raw_cell
         for stream in (sys.stdout, sys.stderr):
             if getattr(stream, "echo", self) is None:
                 stream.echo = _Echo(self._record_text)  # type: ignore[union-attr]
@@ -72,8 +77,11 @@ class CellRecorder:
     def _record_display(self, message: dict[str, Any]) -> dict[str, Any]:
         data = message.get("content", {}).get("data")
         if data and message.get("header", {}).get("msg_type") != "update_display_data" and self._size < MAX_OUTPUT:
-            texts = {kind: text for kind, text in data.items() if kind in ("text/plain", "text/markdown")}
-            self._outputs.append({"output_type": "display_data", "data": texts})
+            texts = {kind: text for kind, text in data.items() if kind in TEXT_TYPES and len(str(text)) <= MAX_OUTPUT}
+            images = {kind: image for kind, image in data.items() if kind in IMAGE_TYPES}
+            self._image_size += sum(map(len, map(str, images.values())))
+            formats = texts | images if self._image_size <= MAX_IMAGES else texts
+            self._outputs.append({"output_type": "display_data", "data": formats})
             self._size += sum(len(str(text)) for text in texts.values())
         return message
 

@@ -131,7 +131,7 @@ def test_what_is_neither_is_a_plain_error(kernel, simulator):
     assert len(simulator.log) == sent
 
 
-def described(kernel, model, sees, data):
+def described(kernel, model, sees, data, outputs=()):
     """Describe a notebook with a Markdown cell that has an image, and run a prompt below it."""
     cells = {
         "code-1": {"cell_type": "code", "source": "x = 1", "outputs": []},
@@ -141,7 +141,7 @@ def described(kernel, model, sees, data):
             "outputs": [],
             "attachments": {"plan.png": {"image/png": data}},
         },
-        "code-2": {"cell_type": "code", "source": "y = 2", "outputs": []},
+        "code-2": {"cell_type": "code", "source": "y = 2", "outputs": list(outputs)},
         "ask": {"cell_type": "code", "source": "%%minimax", "outputs": []},
     }
     description = {"name": "n.ipynb", "order": list(cells), "changed": cells, "pending": [], "settings": {}}
@@ -163,3 +163,28 @@ def test_sees_covers_the_images_of_markdown_cells(fresh_kernel, simulator):
     assert [block["type"] for block in content(simulator)] == ["text", "text"]
     notes = [change["notes"] for kind, change, *_ in run.ops if kind == "state" and change.get("notes")]
     assert "1 image of text cells was not sent: MiniMax-M2 does not take images." in notes[0]
+
+
+def test_sees_covers_images_and_tables_in_outputs(fresh_kernel, simulator):
+    data = base64.b64encode(saved("PNG")).decode()
+    outputs = [
+        {"output_type": "display_data", "data": {"image/png": data, "text/plain": "<Figure size 640x480>"}},
+        {"output_type": "display_data", "data": {"text/html": "<table><tr><th>a<tr><td>1</table>"}},
+        {"output_type": "stream", "name": "stdout", "text": "10%\r100%\n"},
+    ]
+    assert described(fresh_kernel, "MiniMax-M3", "above", data, outputs).error is None
+    cells, _, _, label, image, _ = content(simulator)
+    assert "[image, 37×23]\n| a |\n| --- |\n| 1 |\n100%\n" in cells["text"]
+    assert label["text"] == "[image 1 of cell code-2]:"
+    assert image["source"]["data"] == data
+    assert described(fresh_kernel, "MiniMax-M2", "above", data, outputs).error is None
+    cells, _ = content(simulator)
+    assert "[image, 37×23]\n" in cells["text"]
+
+
+def test_text_cells_are_sent_if_the_setting_says_so(fresh_kernel, simulator):
+    data = base64.b64encode(saved("PNG")).decode()
+    fresh_kernel.run("%minimax set sees_text True")
+    assert described(fresh_kernel, "MiniMax-M2", "above", data).error is None
+    cells, _ = content(simulator)
+    assert '<cell id="text-1">\n![plan](attachment:plan.png)\n</cell>' in cells["text"]

@@ -1,12 +1,26 @@
 // Describes a notebook for the kernel: each cell reduced to what the conversation needs.
-// Images and other rich outputs are not sent, except those attached to Markdown cells. An unchanged cell is not serialized again.
+// Outputs are sent in the formats that a model can read, unless they are large. An unchanged cell is not serialized again.
 import type { ICellModel } from '@jupyterlab/cells';
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { JSONObject } from '@lumino/coreutils';
 import { MIME_TYPE, type CellDescription } from '../protocol';
 import { isCodeCell } from './prompt-cell';
 
-const SENT_TYPES = [MIME_TYPE, 'text/plain', 'text/markdown'];
+const TURN_TYPES = [MIME_TYPE, 'text/plain', 'text/markdown'];
+const SENT_TYPES = [
+  'text/plain',
+  'text/markdown',
+  'text/html',
+  'text/latex',
+  'text/csv',
+  'application/json',
+  'image/png',
+  'image/jpeg',
+  'image/gif',
+  'image/webp',
+];
+/** Characters of one format of an output, at most. */
+const MAX_FORMAT = 1_000_000;
 
 interface DescribedCell {
   readonly cell: CellDescription;
@@ -58,14 +72,26 @@ function hasStreamOutput(cell: ICellModel): boolean {
   return false;
 }
 
+function reducedFormats(data: JSONObject): JSONObject {
+  const isTurn = MIME_TYPE in data;
+  const sent = (isTurn ? TURN_TYPES : SENT_TYPES)
+    .filter((name) => name in data)
+    .map((name) => [name, data[name]] as const)
+    .filter(([, value]) => isTurn || sizeOf(value) <= MAX_FORMAT);
+  return Object.fromEntries(sent) as JSONObject;
+}
+
+function sizeOf(value: unknown): number {
+  return (typeof value === 'string' ? value : JSON.stringify(value)).length;
+}
+
 function reducedOutputs(cell: ICellModel): JSONObject[] {
   const outputs: JSONObject[] = [];
   if (isCodeCell(cell))
     for (let at = 0; at < cell.outputs.length; at++) {
       const { type, data } = cell.outputs.get(at);
       if (type === 'display_data' || type === 'execute_result') {
-        const sent = SENT_TYPES.filter((name) => name in data).map((name) => [name, data[name]]);
-        outputs.push({ output_type: type, data: Object.fromEntries(sent) as JSONObject });
+        outputs.push({ output_type: type, data: reducedFormats(data as JSONObject) });
       } else {
         outputs.push(cell.outputs.get(at).toJSON() as JSONObject);
       }

@@ -4,9 +4,16 @@ import { expect, it } from 'vitest';
 import { NotebookDescriber } from '../../src/lab/describe-notebook';
 import { openNotebook, turnOutput, turnRecord } from './fake-jupyterlab';
 
-it('a rich output is reduced to the turn record, text and Markdown', () => {
+it('an output is reduced to the formats that a model reads, and a turn to its record and texts', () => {
   const record = turnRecord('Hello');
-  const data = { 'text/plain': 'p', 'text/markdown': 'm', 'text/html': 'h', 'image/png': 'AAAA' };
+  const texts = { 'text/plain': 'p', 'text/markdown': 'm' };
+  const read = { ...texts, 'text/html': 'h', 'image/png': 'AAAA', 'application/json': { a: 1 } };
+  const data = {
+    ...read,
+    'application/javascript': 'x',
+    'image/svg+xml': '<svg/>',
+    'image/jpeg': 'A'.repeat(1_000_001),
+  };
   const { content } = openNotebook([
     {
       source: 'x',
@@ -17,13 +24,12 @@ it('a rich output is reduced to the turn record, text and Markdown', () => {
     },
   ]);
   const { cell } = new NotebookDescriber().describe(content.model!).get('cell-0')!;
-  const sent = { 'text/plain': 'p', 'text/markdown': 'm' };
   expect(cell.outputs).toEqual([
     {
       output_type: 'display_data',
-      data: { 'application/vnd.minimax.turn+json': record, ...sent },
+      data: { 'application/vnd.minimax.turn+json': record, ...texts },
     },
-    { output_type: 'execute_result', data: sent },
+    { output_type: 'execute_result', data: read },
   ]);
 });
 
