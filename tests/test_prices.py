@@ -15,6 +15,7 @@ from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history.turn import Turn
 from mm_magics.ipython import commands
 from mm_magics.simulator import ScriptedAnswer, Simulator, text, tool_use
+from tests.ipython.tables import as_text
 from tests.turns import broken_rules
 
 NEW = "MiniMax-M4"
@@ -28,7 +29,7 @@ def add(a: int, b: int) -> int:
 
 def command(session: Session, line: str) -> str:
     shell: Any = SimpleNamespace(user_ns={})
-    return repr(commands.run(commands.Context(session, shell), line))
+    return as_text(commands.run(commands.Context(session, shell), line))
 
 
 def ask(session: Session, **flags: Any) -> Any:

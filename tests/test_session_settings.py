@@ -19,6 +19,7 @@ from mm_magics.display.picker import describe_next_prompt, make_picker
 from mm_magics.ipython import commands
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
+from tests.ipython.tables import as_text
 from tests.turns import turn
 
 SHELL: Any = SimpleNamespace(user_ns={})
@@ -68,7 +69,7 @@ def notebook(session: Session, request: pytest.FixtureRequest, tmp_path: Path) -
 
 
 def output(session: Session, line: str) -> str:
-    return repr(commands.run(commands.Context(session, SHELL), line))
+    return as_text(commands.run(commands.Context(session, SHELL), line))
 
 
 def controls(session: Session) -> dict[str, Any]:

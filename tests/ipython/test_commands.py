@@ -9,14 +9,13 @@ from typing import Any
 import keyring
 import pytest
 from keyring.backends import fail
-from rich.cells import cell_len
 
-from mm_magics.display.table import UNLIMITED, Table, Tables
 from mm_magics.errors import ArgumentError, ConfigError, EndpointError, MiniMaxError, UsageError
 from mm_magics.ipython import commands
 from mm_magics.ipython.commands import settings
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
+from tests.ipython.tables import as_text
 
 SHELL: Any = SimpleNamespace(user_ns={})
 SECRET = "sk-very-secret-4711"
@@ -35,11 +34,7 @@ def run(session: Session, line: str) -> Any:
 
 
 def output(session: Session, line: str) -> str:
-    shown = run(session, line)
-    tables = shown if isinstance(shown, Tables) else [shown]
-    assert all(isinstance(each, Table) and each._repr_markdown_().strip() for each in tables)
-    assert max(map(cell_len, repr(shown).splitlines()), default=0) <= 80 or any(each.lines for each in tables)
-    return "\n\n".join(each.as_text(UNLIMITED) for each in tables)
+    return as_text(run(session, line))
 
 
 # Status and help ------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from mm_magics.simulator import Simulator, tool_use
 from mm_magics.tools.approval import Rules, standing_rule
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES
 from mm_magics.tools.tool import Tool, ToolCall
+from tests.ipython.tables import as_text
 from tests.tools.scripted import calls, script
 
 SHELL: Any = SimpleNamespace(user_ns={})
@@ -23,8 +24,7 @@ SHELL: Any = SimpleNamespace(user_ns={})
 
 def output(session: Session, line: str) -> str:
     table = commands.run(commands.Context(session, SHELL), line)
-    assert table._repr_markdown_().strip()
-    return repr(table)
+    return as_text(table)
 
 
 def verdict(session: Session, name: str, **given: Any) -> str:

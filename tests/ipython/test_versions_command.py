@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from mm_magics.display.table import UNLIMITED, Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.ipython import commands
@@ -15,15 +14,14 @@ from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
+from tests.ipython.tables import as_text
 
 SHELL: Any = SimpleNamespace(user_ns={})
 
 
 def output(session: Session, line: str, page: LivePage | None = None) -> str:
     table = commands.run(commands.Context(session, SHELL, page=page), line)
-    assert isinstance(table, Table)
-    assert table._repr_markdown_().strip()
-    return table.as_text(UNLIMITED)
+    return as_text(table)
 
 
 @pytest.fixture

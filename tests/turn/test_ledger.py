@@ -19,6 +19,7 @@ from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython import commands
 from mm_magics.simulator import ScriptedAnswer, Simulator, text, tool_use
 from mm_magics.turn.ledger import Account, Ledger, accounts_of
+from tests.ipython.tables import as_text
 from tests.page_json import write_file
 from tests.tools.scripted import add, calls, script
 from tests.turns import RESPONSE
@@ -180,7 +181,7 @@ def test_a_failed_map_call_counts_its_earlier_answers(session: Session, endpoint
 
 def command(session: Session, line: str) -> str:
     shell: Any = SimpleNamespace(user_ns={})
-    return repr(commands.run(commands.Context(session, shell), line))
+    return as_text(commands.run(commands.Context(session, shell), line))
 
 
 def usage(session: Session) -> str:
