@@ -182,7 +182,7 @@ handle.update("second")
             "before",
             "*hello*",
             "5",
-            "<IPython.core.display.HTML object>",
+            "x",
             "image/png",
             "'first'",
             "'second'",
