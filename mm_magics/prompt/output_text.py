@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ from mm_magics.prompt.terminal_text import terminal_text
 MAX_HTML = 2_000_000
 """Characters. Of longer HTML, the plain text beside it is used."""
 
+_OBJECT = re.compile(r"<[^<>\n]*>")
 TEXT_TYPES = ("text/markdown", "text/html", "text/latex", "text/csv", "application/json", "text/plain")
 """The types of an output that have a text, in the order in which they are used."""
 
@@ -35,9 +37,9 @@ def bundle_text(data: Mapping[str, Any]) -> str:
     """Return the formats of one displayed object as text."""
     images = "".join(f"[image, {size}]\n" for size in map(image_size, _images(data)) if size)
     has_image = bool(images) or "image/svg+xml" in data
-    # The plain text beside an image only says that there is one: <Figure size 640x480 with 1 Axes>.
-    types = [each for each in TEXT_TYPES if each in data and not (has_image and each == "text/plain")]
-    text = next(filter(None, (_text(each, data[each]) for each in types)), "")
+    texts = [_text(each, data[each]) for each in TEXT_TYPES if each in data]
+    # Beside an image, the name of its object says nothing: <Figure size 640x480 with 1 Axes>.
+    text = next((each for each in texts if each and not (has_image and _OBJECT.fullmatch(each))), "")
     return (images + (text or ("" if images or not has_image else "[image]"))).strip("\n")
 
 

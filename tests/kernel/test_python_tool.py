@@ -21,7 +21,7 @@ def test_code_of_the_python_tool_shows_no_output_and_does_not_count_as_a_cell(sh
     run = shared_kernel.run(f"before = shell.execution_count, len(In), dict(Out)\noutput = tool.function({code!r})")
     assert run.outputs == []
     run = shared_kernel.run("print(output.text); print(made); print(before[1] + 1 == len(In), before[2] == dict(Out))")
-    assert run.text.splitlines() == ["out", "<IPython.core.display.HTML object>", "5", "5", "True True"]
+    assert run.text.splitlines() == ["out", "x", "5", "5", "True True"]
 
 
 def test_after_an_interrupt_of_the_code_the_kernel_shows_output_again(fresh_kernel):
