@@ -1,6 +1,6 @@
 """HTML as the text that a reader sees: tables as Markdown tables, without scripts, styles and hidden elements.
 
-Libraries lose cells that span rows, or take quadratic time for hostile HTML; this takes linear time (ADR 68).
+Libraries lose cells that span rows, or take quadratic time for hostile HTML; this takes linear time (ADR 69).
 """
 
 from __future__ import annotations
