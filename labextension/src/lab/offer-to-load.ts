@@ -26,9 +26,9 @@ async function loadAndRun({ content, sessionContext }: NotebookPanel, prompt: Ce
 export function offerToLoad(tracker: INotebookTracker, trans: TranslationBundle): void {
   const offered = new WeakSet<Notebook>();
   NotebookActions.executed.connect((_, { notebook, cell, success, error }) => {
+    if (success || error?.errorName !== 'UsageError' || !NOT_FOUND.test(error.errorValue)) return;
     const panel = tracker.find(({ content }) => content === notebook);
-    if (success || !panel || offered.has(notebook)) return;
-    if (error?.errorName !== 'UsageError' || !NOT_FOUND.test(error.errorValue)) return;
+    if (!panel || offered.has(notebook)) return;
     offered.add(notebook);
     Notification.info(trans.__('The kernel of this notebook has not loaded mm_magics.'), {
       autoClose: false,

@@ -216,6 +216,12 @@ export class FakePanel {
     emit(NotebookActions.executed, this.content, index);
   }
 
+  /** Announce that a cell has failed with an error of the kernel. */
+  fail(index: number, errorName: string, errorValue: string): void {
+    const error = { errorName, errorValue };
+    emit(NotebookActions.executed, this.content, index, { success: false, error });
+  }
+
   get asPanel(): NotebookPanel {
     return this as unknown as NotebookPanel;
   }
@@ -232,9 +238,9 @@ function fakeFuture(request: string): Future {
   return future as unknown as Future;
 }
 
-function emit(signal: unknown, notebook: Notebook, index: number): void {
+function emit(signal: unknown, notebook: Notebook, index: number, result: object = {}): void {
   const cell = notebook.widgets[index];
-  (signal as { emit: (args: object) => void }).emit({ notebook, cell, success: true });
+  (signal as { emit: (args: object) => void }).emit({ notebook, cell, success: true, ...result });
 }
 
 const languages = new EditorLanguageRegistry();
@@ -313,6 +319,7 @@ export function fakeApp(...panels: FakePanel[]): {
   const tracker = {
     currentWidget,
     widgetAdded,
+    find: (matches: (panel: FakePanel) => boolean) => panels.find(matches),
     forEach: (visit: (panel: FakePanel) => void) => {
       panels.forEach(visit);
     },
