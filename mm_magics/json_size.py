@@ -25,8 +25,8 @@ class JSONSizeError(ValueError):
 def count_values(text: str | bytes | bytearray, limit: int = MAX_VALUES) -> int:
     r"""Return how many objects the text becomes, at most; exactly `limit` + 1 if they are more than `limit`.
 
-    >>> count_values(b'[[], [], "a, b"]'), count_values("[1, 2, 3, 4]", 2)
-    (6, 3)
+    >>> count_values(b'[[], {}]'), count_values("[1, 2, 3, 4]", 2)
+    (4, 3)
     """
     most = sum(map(text.count, '"[{,')) if isinstance(text, str) else sum(map(text.count, (b'"', b"[", b"{", b",")))
     if most <= min(limit, 1_000):

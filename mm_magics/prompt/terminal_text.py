@@ -11,6 +11,7 @@ MAX_EMULATED = 100_000
 
 _STYLE = re.compile(r"\x1b\[[0-9;:]*m")
 _MOVES = re.compile(r"[\b\v\f]|\x1b")
+_DROPPED = dict.fromkeys(map(ord, "\b\v\f\x1b"))
 
 
 def terminal_text(text: str) -> str:
@@ -21,9 +22,19 @@ def terminal_text(text: str) -> str:
     """
     text = _STYLE.sub("", text).replace("\r\n", "\n")
     if _MOVES.search(text) is None:
-        return "\n".join(map(_overwritten, text.split("\n"))) if "\r" in text else text
+        return _without_moves(text)
     start = text.find("\n", len(text) - MAX_EMULATED) + 1 if len(text) > MAX_EMULATED else 0
-    return strip_ansi(text[:start]).replace("\b", "") + _emulated(text[start:])
+    try:
+        end = _emulated(text[start:])
+    except Exception:  # pyte raises errors of any type for some sequences
+        end = _without_moves(text[start:])
+    return _without_moves(text[:start]) + end
+
+
+def _without_moves(text: str) -> str:
+    """Return the text without escape sequences, each line as it was overwritten last."""
+    text = strip_ansi(text).translate(_DROPPED)
+    return "\n".join(map(_overwritten, text.split("\n"))) if "\r" in text else text
 
 
 def _overwritten(line: str) -> str:

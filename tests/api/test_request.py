@@ -94,8 +94,8 @@ def test_every_model_in_the_catalogue_can_be_requested(session: Session, endpoin
         ({"temperature": 0.01}, {"temperature": 0.01}),
         ({"temperature": 1.0}, {"temperature": 1.0}),
         ({"user_id": "u1"}, {"metadata": {"user_id": "u1"}}),
-        ({"thinking": "on", "max_tokens": 1000}, {"thinking": {"type": "enabled", "budget_tokens": 500}}),
-        ({"thinking": 300}, {"thinking": {"type": "enabled", "budget_tokens": 300}}),
+        ({"thinking": "on", "max_tokens": 4000}, {"thinking": {"type": "enabled", "budget_tokens": 2000}}),
+        ({"thinking": 3000}, {"thinking": {"type": "enabled", "budget_tokens": 3000}}),
         ({"thinking": "off"}, {"thinking": {"type": "disabled"}}),
         ({"params": {"tools": [{"name": "f", "input_schema": {}}]}}, {"tools": [{"name": "f", "input_schema": {}}]}),
         (

@@ -28,6 +28,7 @@ from mm_magics.history.turn import Turn
 from mm_magics.ipython.commands import Context, run
 from mm_magics.ipython.commands.doctor import findings_table
 from mm_magics.prompt import template
+from mm_magics.prompt.terminal_text import terminal_text
 from mm_magics.session import Session
 from mm_magics.text import escape_controls
 from tests.display.html import dangers, elements, text
@@ -251,7 +252,9 @@ def test_a_visible_cell_cannot_close_its_cell_tag(evil: str) -> None:
     cells = notebook_context.format_cells([CellRun(evil, f"x{evil}", outputs), CellRun("b", "y", [])], limit=0)
     first, *rest = cells.split("\n")
     assert re.fullmatch(r'<cell id="[^"<>\s]*">', first)
-    assert CLOSING.findall("\n".join(rest)) == ["<output", "</output", "</cell", "<cell", "</cell"]
+    tags = CLOSING.findall("\n".join(rest))
+    assert tags[-3:] == ["</cell", "<cell", "</cell"]
+    assert tags[:-3] == (["<output", "</output"] if terminal_text(f"x{evil}").strip("\n") else [])
     assert "\x1b[" not in cells
 
 
