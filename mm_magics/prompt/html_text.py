@@ -22,8 +22,8 @@ h6 header hr legend li main nav ol p pre section summary table ul"""
 _NOT_SHOWN = frozenset(["head", "math", "noscript", "script", "style", "svg", "template", "textarea", "title"])
 _LINES = frozenset(re.findall(r"\w+", _LINE_TAGS))
 _VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track"])
-_RAW = frozenset(["script", "style", "textarea", "title"])
-"""Elements whose content has no tags."""
+_RAW_ENDS = {tag: re.compile(f"</{tag}", re.IGNORECASE) for tag in ("script", "style", "textarea", "title")}
+"""Where elements end whose content has no tags."""
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*+)([^<>]*+)>|<!(?!--)[^<>]*+>|<!--|[^<]++|<")
 _ATTRIBUTE = re.compile(r"""([^\s=/"']++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"']++)))?""")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
@@ -122,7 +122,7 @@ class _Reader:
         self._preformatted = 0
 
     def feed(self, html: str) -> None:
-        folded, at = html.lower(), 0
+        at = 0
         while at >= 0 and (match := _TAG.match(html, at)):
             at = match.end()
             end, tag, attributes = match.groups("")
@@ -135,8 +135,8 @@ class _Reader:
                 self._end(tag)
             else:
                 self._start(tag, attributes)
-                if tag in _RAW:
-                    at = folded.find(f"</{tag}", at)
+                if raw_end := _RAW_ENDS.get(tag):
+                    at = found.start() if (found := raw_end.search(html, at)) else -1
 
     def _start(self, tag: str, text: str) -> None:
         attributes = {

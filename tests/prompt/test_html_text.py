@@ -89,6 +89,7 @@ def test_the_levels_of_an_index_are_repeated_and_those_of_columns_joined() -> No
         ("<div hidden>no<div>no</div></div>yes<p style='color:red; display : none'>no</p>", "yes"),
         ("<input hidden>yes<span style='visibility:hidden'>no</span>", "yes"),
         ("<script>never closed", ""),
+        ("İİİ<STYLE>no</Style>yes", "İİİyes"),
         ("a<!-- no --> b", "a b"),
         ("", ""),
         ("</td></table></pre>x", "x"),
