@@ -23,4 +23,4 @@ def _prompt(prompt: str) -> str:
     """Quote the prompt, as code if it contains anything that must be escaped."""
     shown = escape_controls(prompt)
     lines = (shown if sanitize_markdown(shown) == shown else fence(shown)).splitlines()
-    return "\n".join(f"> {line}".rstrip() for line in lines)
+    return "\n".join(f"> {line}".rstrip() for line in lines or [""])  # a quote ends the list or code before it

@@ -29,6 +29,8 @@ _TOKEN = re.compile(r"\\([A-Za-z]+|.?)|[{}$%#&]|\^\^", re.DOTALL)
 DELIMITER = re.compile(r"\$|\\[(\[]|\\begin|\\(?:eq)?ref")
 """What starts a formula for JupyterLab and MathJax, in Markdown."""
 _MACRO = re.compile(r"\\([A-Za-z]+|!|\\(?=\*?\s*\[))")
+_NAME = re.compile(r"\\([A-Za-z]{2,})")
+"""A macro that could do more than print a character."""
 _DEEP = re.compile(r"(?:\{[^{}]*){20}")
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _UNESCAPED = {close: re.compile(rf"(?<!\\)(?:\\\\)*{re.escape(close)}") for close in _CLOSING.values()}
@@ -101,6 +103,15 @@ def may_typeset_more(text: str) -> bool:
     allowed = _allowed()
     harmless = allowed.names - allowed.limited - {"\\"}
     return bool(_DEEP.search(shown)) or any(found[1] not in harmless for found in _MACRO.finditer(shown))
+
+
+def has_other_macro(text: str) -> bool:
+    r"""Return whether the text contains the name of a macro that is not allowed in a formula.
+
+    >>> has_other_macro(r"\frac{a}{b}"), has_other_macro(r"\input{a}")
+    (False, True)
+    """
+    return any(found[1] not in _allowed().names for found in _NAME.finditer(text))
 
 
 def formulas_plugin(parser: MarkdownIt) -> None:

@@ -92,6 +92,19 @@ def has_acting_link(text: str) -> bool:
     return any(_ACTING.match(str(link.attrs.get("href", ""))) for link in links)
 
 
+def loads(text: str, unsafe: re.Pattern[str]) -> bool:
+    """Return whether the Markdown has an image, or an element that matches, in a viewer that allows HTML."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    tokens = parser.parse(text)
+    parts = [*tokens, *(child for token in tokens for child in token.children or ())]
+    return any(
+        part.type == "image" or (part.type in ("html_inline", "html_block") and unsafe.search(part.content))
+        for part in parts
+    )
+
+
 def has_too_many_formulas(text: str) -> bool:
     return len(_FORMULA.findall(text)) > MAX_FORMULAS
 

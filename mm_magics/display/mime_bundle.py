@@ -135,11 +135,12 @@ def _plain(text: str, notes: Sequence[str]) -> str:
 def _markdown(text: str, answer_format: AnswerFormat, notes: Sequence[str], *, cut: bool = False) -> str:
     """Return the answer as Markdown. Notes are in a code block, where no character has a meaning."""
     if answer_format == "markdown":
-        answer = sanitize_markdown(text)
+        answer = sanitize_markdown(_cut(text) if cut else text)
     else:
-        answer = fence(escape_controls(format_answer(text, answer_format)), "json" if answer_format == "json" else "")
+        shown = escape_controls(format_answer(text, answer_format))
+        answer = fence(_cut(shown) if cut else shown, "json" if answer_format == "json" else "")
     below = [fence(escape_controls("\n".join(notes)))] if notes else []
-    return "\n\n".join(filter(None, [_cut(answer) if cut else answer, *below]))
+    return "\n\n".join(filter(None, [answer, *below]))
 
 
 def _images_html(images: Sequence[Block], whose: str) -> str:
