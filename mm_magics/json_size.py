@@ -45,6 +45,11 @@ def check_size(text: str | bytes | bytearray, max_values: int = MAX_VALUES, max_
 
 def read_json(text: str | bytes | bytearray, max_values: int = MAX_VALUES, max_bytes: int = MAX_BYTES) -> Any:
     """Return the value of JSON from outside. Raises `ValueError` if it is not JSON, or cannot be parsed safely."""
+    if not isinstance(text, str):
+        if len(text) > max_bytes:
+            raise JSONSizeError(f"more than {max_bytes // 1_000_000} MB")
+        # Before values are counted: in UTF-16 the byte of a quote can be half of a letter.
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
     check_size(text, max_values, max_bytes)
     try:
         return json.loads(text)

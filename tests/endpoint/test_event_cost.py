@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.sse import SSEDecoder, parse
 from mm_magics.errors import ProtocolError, StatusError
-from mm_magics.json_size import MAX_BYTES, MAX_VALUES, count_values, read_json
+from mm_magics.json_size import MAX_BYTES, MAX_VALUES, JSONSizeError, count_values, read_json
 from tests.endpoint.test_sse import split
 from tests.recorder import EVENTS
 
@@ -95,3 +95,13 @@ def test_large_text_that_is_one_value_is_read(kind: Any) -> None:
         read_json(kind(" " * (MAX_BYTES + 1)))
     with pytest.raises(ValueError, match="too many levels of nesting"):
         read_json(kind("[" * 100_000 + "]" * 100_000))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("letters", ["a", "\u0122", "\u2200", "\u5c22", "\u225c\u2222"])
+def test_no_encoding_hides_values_from_the_count(encoding: str, letters: str) -> None:
+    """The bytes of these letters are those of quotes and backslashes."""
+    text = f'["{letters}",{"[]," * MAX_VALUES}0]'
+    with pytest.raises(JSONSizeError, match="500,000 values"):
+        read_json(text.encode(encoding))
+    assert read_json(f'["{letters}"]'.encode(encoding)) == [letters]
