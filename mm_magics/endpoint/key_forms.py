@@ -12,21 +12,30 @@ MIN_BASE64_CHARACTERS = 6
 MIN_HEX_BYTES = 4
 """Shorter hexadecimal text is too common as well."""
 
-_BREAK = r"(?:=?[\r\n]+[ \t>]{0,40}|\\{1,4}[rn]|[\u00ad\u200b\u2028\u2060\ufeff])*+"
-"""What a program may put into a long word to wrap it: line ends, also escaped, and characters without a width."""
+_LINE_END = (
+    r"=?[\r\n]+[ \t>]{0,40}|\\{1,4}[rn]|[\x00\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]|\x1b\[[0-9;]{0,20}m"
+)
+"""What a program may put into a long word to wrap it: line ends, also escaped, and what has no width."""
+
+_STRING_END = r"|(?i:<w?br ?/?>)|\\{0,4}[\"'][ \t\r\n]{0,40}[,+]?[ \t\r\n]{0,40}b?\\{0,4}[\"']"
+"""The end of a string and the beginning of the next, for keys without such characters."""
 
 
 def forms_of(key: str) -> str:
     """Return a regular expression for the key as it is, in URLs, JSON, HTML, Python, base64 and hexadecimal."""
-    forms = [_BREAK.join(map(_character, key))]
-    for before in range(3):  # its offset in the groups of three bytes that base64 encodes
-        inside = slice((0, 2, 3)[before], 8 * (before + len(key)) // 6)
-        coded = base64.b64encode(b"\0" * before + key.encode())[inside].decode()
-        if len(coded) >= MIN_BASE64_CHARACTERS:
-            forms.append(_BREAK.join(map(_base64_character, coded)))
+    is_plain = re.fullmatch(r"[\w.-]+", key)
+    ends = _LINE_END.replace(">", ">|#") + _STRING_END if is_plain else _LINE_END
+    wrap = f"(?:{ends})*+"
+    forms = [wrap.join(map(_character, key))]
+    for data in (key.encode(), key.encode("utf-16-le"), key.encode("utf-16-be")):
+        for before in range(3):  # its offset in the groups of three bytes that base64 encodes
+            inside = slice((0, 2, 3)[before], 8 * (before + len(data)) // 6)
+            coded = base64.b64encode(b"\0" * before + data)[inside].decode()
+            if len(coded) >= MIN_BASE64_CHARACTERS:
+                forms.append(wrap.join(map(_base64_character, coded)))
     if len(key) >= MIN_HEX_BYTES:
-        between = rf"(?:{_BREAK[:-2]}|[:,\s-]|0x)*+"
-        digits = between.join(_BREAK.join(f"{ord(each):02x}") for each in key)
+        between = rf"(?:{ends}|[:,\s-]|0x|00)*+"
+        digits = between.join(wrap.join(f"{ord(each):02x}") for each in key)
         forms.append(f"(?i:{digits})")
     return "|".join(forms)
 
@@ -34,7 +43,8 @@ def forms_of(key: str) -> str:
 def _character(each: str) -> str:
     code, name = ord(each), html.escape(each)[1:-1]
     entity = "|".join(filter(None, (f"#0*{code}", f"#x0*{code:x}", re.escape(name))))
-    escaped = rf"\\{{1,4}}(?:u\{{0*{code:x}\}}|u00{code:02x}|U000000{code:02x}|x{code:02x}|0?{code:03o})"
+    escaped = rf"\\{{1,4}}(?:u\{{0*{code:x}\}}|u00{code:02x}|U000000{code:02x}|x{code:02x}|0?{code:03o}"
+    escaped = rf"{escaped}|0{{0,4}}{code:x} ?)|%u00{code:02x}"
     plain = each if each.isalnum() else rf"\\{{0,8}}{re.escape(each)}"
     return rf"(?:{plain}|(?i:{escaped}|%(?:25){{0,3}}{code:02x}|={code:02x}|&(?:amp;){{0,3}}(?:{entity});?))"
 

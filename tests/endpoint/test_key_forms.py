@@ -20,6 +20,7 @@ from mm_magics.endpoint.key_forms import forms_of
 from mm_magics.endpoint.keys import Key
 
 SECRET = "sk-api-aB3xYz09/+=&<'\"%~qR7"
+PLAIN = "sk-api-aB3xYz09_QWErtyuiop-12345.x"
 VISIBLE = "".join(map(chr, range(33, 127)))
 
 
@@ -59,6 +60,11 @@ FORMS: dict[str, Callable[[str], str]] = {
     "hexadecimal with colons": lambda key: key.encode().hex(":"),
     "hexadecimal with spaces": lambda key: key.encode().hex(" "),
     "a list of bytes": lambda key: ", ".join(f"0x{each:02x}" for each in key.encode()),
+    "escapes of URLs in JavaScript": _each("%u{:04x}"),
+    "CSS": _each(r"\{:x} "),
+    "UTF-16": lambda key: key.encode("utf-16-le").decode("latin-1").rstrip("\0"),
+    "UTF-16 in hexadecimal": lambda key: key.encode("utf-16-be").hex()[2:],
+    "UTF-16 in base64": lambda key: base64.b64encode(key.encode("utf-16-le")).decode(),
     "quoted printable": lambda key: quopri.encodestring(key.encode()).decode(),
 }
 WRAPS: dict[str, Callable[[str], str]] = {
@@ -67,6 +73,8 @@ WRAPS: dict[str, Callable[[str], str]] = {
     "wrapped and indented": lambda text: "\r\n    ".join(textwrap.wrap(text, 5, break_on_hyphens=False)),
     "quoted as a reply": lambda text: "\n> ".join(textwrap.wrap(text, 11, break_on_hyphens=False)),
     "wrapped in JSON": lambda text: "\\n".join(textwrap.wrap(text, 6, break_on_hyphens=False)),
+    "with joiners": "\u200d".join,
+    "in colors": lambda text: "\x1b[1;31m".join(textwrap.wrap(text, 9, break_on_hyphens=False)),
     "with soft hyphens": lambda text: "\u00ad".join(textwrap.wrap(text, 3, break_on_hyphens=False)),
 }
 WHOLE = {"as it is", "base64", "hexadecimal"}
@@ -86,6 +94,28 @@ def test_a_key_is_redacted_over_several_lines(form: str, wrap: str) -> None:
     text = WRAPS[wrap](FORMS[form](SECRET))
     hidden = Key(SECRET, "here", "a.example").redact(f"before {text} after")
     assert re.fullmatch(r"before \[key\](\\n|[\w=\s>\u00ad]){0,9} after", hidden), hidden
+
+
+STRINGS: dict[str, str] = {
+    "JSON": '", "',
+    "JSON in JSON": '\\", \\"',
+    "JavaScript": '" + "',
+    "Python": "'\n  '",
+    "bytes of Python": "'\nb'",
+    "HTML": "<wbr>",
+    "lines of HTML": "<br />",
+    "a comment": "\n# ",
+    "a box": "\n  | ",
+}
+"""What is between the parts of a text that is split over strings or lines."""
+
+
+@pytest.mark.parametrize("between", STRINGS)
+@pytest.mark.parametrize("form", sorted(WHOLE))
+def test_a_key_is_redacted_that_is_split_over_strings(form: str, between: str) -> None:
+    parts = textwrap.wrap(FORMS[form](PLAIN), 9, break_on_hyphens=False)
+    hidden = Key(PLAIN, "here", "a.example").redact(f'"{STRINGS[between].join(parts)}"')
+    assert re.fullmatch(r'"\[key\].{0,12}"', hidden, re.DOTALL), hidden
 
 
 @pytest.mark.fuzz
