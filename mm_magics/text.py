@@ -15,7 +15,8 @@ MAX_EMPTY_LINES = 10
 MAX_MARKS = 2
 """Combining marks after one character; further ones would cover other text."""
 
-_LOOKS_EMPTY = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+_LOOKS_EMPTY = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u2d7f\u3164\uffa0\ufffc"
+_LOOKS_EMPTY += "\U00013441\U00013442\U00016fe4\U0001107f\U0001d159"
 """Letters and marks without a shape."""
 _PLAIN = re.compile(r"[\n\t -~]*")
 _BLANKS = re.compile(rf"[ \t]{{{MAX_BLANKS + 1},}}")
@@ -82,10 +83,15 @@ def _visible_characters(text: str) -> Iterator[str]:
         marks = marks + 1 if category in ("Mn", "Me") else 0
         if category == "Cc":
             yield chr(0x2400 + ord(char)) if char < "\x20" else "\u2421" if char == "\x7f" else _name(char)
-        elif category[0] in "CZ" or marks > MAX_MARKS or char in _LOOKS_EMPTY or "\ufe00" <= char <= "\ufe0f":
+        elif category[0] in "CZ" or marks > MAX_MARKS or char in _LOOKS_EMPTY or _is_selector(char):
             yield _name(char)
         else:
             yield char
+
+
+def _is_selector(char: str) -> bool:
+    """Return whether the character only selects a shape for the one before it."""
+    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
 
 
 def _name(char: str) -> str:

@@ -60,11 +60,17 @@ def _ask(question: Question) -> Decision:
 def _lines(question: Question, width: int) -> Iterator[str]:
     """Yield the lines of the question, none of them longer than the screen."""
     yield ""
-    yield visible(f"A call of {question.name} needs your approval. {question.risk}".rstrip())
+    yield from _rows(visible(f"A call of {question.name} needs your approval. {question.risk}".rstrip()), width)
     for part in question.parts:
-        yield f"{part.label} ({part.size}):"
-        for line in part.text.expandtabs(4).split("\n"):
-            yield from (line[at : at + width] for at in range(0, max(1, len(line)), width))
+        for line in f"{part.label} ({part.size}):\n{part.text}".expandtabs(4).split("\n"):
+            yield from _rows(line, width)
+
+
+def _rows(line: str, width: int) -> Iterator[str]:
+    """Yield the rows of the screen that the line fills. Some characters take two columns."""
+    from rich.cells import chop_cells
+
+    yield from [line] if len(line) <= width // 2 else chop_cells(line, width) or [""]
 
 
 def _input_allowed() -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from mm_magics.display import approval_prompt
 from mm_magics.display.approval_prompt import prompt_for_approval
@@ -85,6 +86,23 @@ def test_no_line_is_wider_than_the_screen_and_no_character_moves_the_cursor(ask:
     _, shown, _ = ask("shell", {"command": "a\tb\x1b[2K\r\u202e" * 200}, *[""] * 100)
     assert max(map(len, shown.splitlines())) <= 60
     assert not any(char in shown for char in "\x1b\r\t\u202e")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("f", {"code": "\u5b57" * 5_000}),
+        ("f", {"\n" * 9 + "arguments\n" * 90: "a\nb"}),
+        ("f", {"a" * 5_000: "a\nb"}),
+        ("f" * 64, {"code": "1"}),
+    ],
+    ids=["wide characters", "a name of many lines", "a long name", "a long name of a tool"],
+)
+def test_no_screen_has_more_than_its_rows(ask: Ask, name: str, arguments: dict[str, Any]) -> None:
+    _, shown, questions = ask(name, arguments, *[""] * 500)
+    lines = shown.splitlines()
+    assert max(map(cell_len, lines)) <= 60
+    assert len(lines) <= len(questions) * ROWS
 
 
 def test_padding_is_counted(ask: Ask) -> None:

@@ -43,6 +43,11 @@ def test_a_reader_sees_every_character(text: str) -> None:
     assert [char for char in shown if char in visible_ones][: len(visible_ones)] or not visible_ones
 
 
+@pytest.mark.parametrize("code", [0xE0100, 0xE01EF, 0x2D7F, 0x16FE4, 0x1107F, 0x1D159, 0xFFFC, 0xE0041, 0x1BCA0])
+def test_a_character_without_a_shape_is_named(code: int) -> None:
+    assert visible(f"a{chr(code)}b") == f"a[U+{code:04X}]b"
+
+
 @pytest.mark.fuzz
 @given(st.sampled_from(["python", "shell", "write_file", "f"]), ARGUMENTS)
 def test_every_argument_is_shown_in_full(name: str, arguments: dict[str, Any]) -> None:
