@@ -13,8 +13,15 @@ _LONGEST = 5_000
 """Characters of the longest match; the parts of a file overlap by so many."""
 
 _LONG = "[0-9A-Za-z_-]{20,}"
+_NAMED = (
+    r"(?i:key|secret|token|bearer|password|passwd|auth)\\?[\"']?(?:\s{0,9}[=:]\s{0,9}|\s)(?i:bearer\s)?\\?[\"']?"
+    r"(?=[0-9A-Za-z+/_-]{24})(?=[^\s\"']{0,199}[0-9])(?=[^\s\"']{0,199}[a-z])(?=[^\s\"']{0,199}[A-Z])[0-9A-Za-z+/_-]{24,}+={0,2}+(?![\w.(\[/])"
+)
+"""A long value with digits, small and capital letters, of something that is named like a secret."""
 SECRETS = (
-    ("a private key", "PRIVATE KEY", r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"),
+    ("a private key", "PRIVATE KEY", r"----[- ]?BEGIN {1,3}(?:[A-Z0-9]+ {1,3}){0,4}PRIVATE KEY"),
+    ("a private key", "LS0tLS1CRUdJTiB", r"LS0tLS1CRUdJTiB(?:QUklWQVRF|SU0EgUFJJVkFU|FQyBQUklWQVRF|PUEVOU1NIIFBSSVZB)"),
+    ("a private key", '"kty"', r"\"d\"\s{0,9}:\s{0,9}\"[0-9A-Za-z_-]{20,}\""),
     ("a private key", "PuTTY-User-Key", r"PuTTY-User-Key-File-\d"),
     ("a private key", "private_key", r"[\"']private_key(?:_id)?\\?[\"']\s{0,9}:"),
     ("a private key", "AGE-SECRET-KEY", r"AGE-SECRET-KEY-1[0-9A-Z]{40}"),
@@ -33,6 +40,20 @@ SECRETS = (
     ("an access token", "secret_access_key", r"secret_access_key[\"']?\s{0,9}[=:]\s{0,9}[\"']?[0-9A-Za-z+/]{40}"),
     ("an access token", "SECRET_ACCESS_KEY", r"SECRET_ACCESS_KEY[\"']?\s{0,9}[=:]\s{0,9}[\"']?[0-9A-Za-z+/]{40}"),
     ("an access token", "API_KEY", rf"API_KEY[\"']?\s{{0,9}}[=:]\s{{0,9}}[\"']?{_LONG}"),
+    ("an access token", "_", rf"\b(?:gsk|r8|lin_api|ntn|sntrys|dop_v1|shpat|whsec)_{_LONG}"),
+    ("an access token", "-", rf"\b(?:xai|pplx|gldt|tskey-[a-z]{{1,9}}|sq0[a-z]{{3}})-{_LONG}"),
+    ("an access token", "hvs.", rf"\bhvs\.{_LONG}"),
+    (
+        "an access token",
+        "hooks.slack.com/services/",
+        r"hooks\.slack\.com/services/[0-9A-Z]+/[0-9A-Z]+/[0-9A-Za-z]{16,}",
+    ),
+    (
+        "an access token",
+        "://",
+        r"://[^\s/:@\"']{0,99}:(?=[^\s/:@\"'{}<>$*]{12})(?=[^\s@]{0,99}\d)[^\s/:@\"'{}<>$*]{12,200}@",
+    ),
+    ("an access token", "", _NAMED),
     ("an access token", "AIza", r"\bAIza[0-9A-Za-z_-]{35}"),
     ("an access token", "ya29.", rf"\bya29\.{_LONG}"),
     ("an access token", "dapi", r"\bdapi[0-9a-f]{32}"),
