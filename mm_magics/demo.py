@@ -21,6 +21,7 @@ from mm_magics.errors import UsageError
 from mm_magics.events import BlockStart, BlockStop, Delta, TurnEnd
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.simulator import Simulator
+from mm_magics.text import escape_controls
 
 RATE = 120.0
 """Deltas per second from the simulator, slow enough to watch."""
@@ -87,7 +88,7 @@ class _StreamingClient(NotebookClient):
         send_cell_id(self.kc, cell.id)
         print()
         for number, line in enumerate(cell.source.splitlines()):
-            print("... " if number else ">>> ", line, sep="")
+            print("... " if number else ">>> ", escape_controls(line), sep="")
 
     def handle_comm_msg(self, outs: list[Any], msg: dict[str, Any], cell_index: int) -> None:
         super().handle_comm_msg(outs, msg, cell_index)

@@ -21,6 +21,7 @@ from mm_magics.ipython.namespace import lookup
 from mm_magics.ipython.turn_output import show_turn
 from mm_magics.prompt import template
 from mm_magics.session import Session
+from mm_magics.text import escape_controls
 
 INCOMPATIBLE_FLAGS = {
     "as": "--as",
@@ -70,7 +71,7 @@ class MapCells:
         replaceable = columns if frame is data else set[str]()
         job.check(replaceable)
         if dry_run:
-            print("\n".join([str(estimate(job)), *job.prompt.turn_notes]))
+            print(escape_controls("\n".join([str(estimate(job)), *job.prompt.turn_notes])))
             return
         earlier = self._session.history.shown_turn(job.prompt.thread, cell_id)
         run = MapRun(job, self._session.history, stop)

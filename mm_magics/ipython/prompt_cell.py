@@ -28,6 +28,7 @@ from mm_magics.prompt import template
 from mm_magics.prompt.attachments import attach
 from mm_magics.prompt.images import PromptImages, image_blocks
 from mm_magics.session import Session
+from mm_magics.text import escape_controls
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
@@ -250,7 +251,7 @@ def _without_data(value: Any) -> Any:
 
 
 def _show_request(prompt: PreparedPrompt) -> None:
-    print(json.dumps(_without_data(prompt.body), ensure_ascii=False, indent=2))
+    print(escape_controls(json.dumps(_without_data(prompt.body), ensure_ascii=False, indent=2)))
     turns = counted(len(prompt.context_turns), "earlier turn")
     for note in [f"Nothing was sent. The context has {turns}.", *prompt.turn_notes, *prompt.notes]:
-        print(note)
+        print(escape_controls(note))

@@ -116,6 +116,17 @@ def test_a_dry_run_shows_the_first_prompts_and_sends_nothing(mapping, simulator)
     assert len(simulator.log) == before
 
 
+ESCAPES = "\x1b]0;title\x07 \x9b2J \x7f \u202e"
+
+
+@pytest.mark.parametrize("cell", ["%%minimax --dry-run\n{{ evil }}", "%%minimax --map evils --dry-run\n{{ row }}"])
+def test_a_dry_run_prints_no_control_character(mapping, cell):
+    mapping.run(f"evil = {ESCAPES!r}; evils = [evil]")
+    shown = mapping.run(cell, "a").text
+    assert "[U+009B]2J" in shown
+    assert not set("\x1b\x07\x9b\x7f\u202e") & set(shown)
+
+
 def test_replay_only_uses_stored_answers_and_sends_nothing(mapping, simulator):
     only = MAP.replace("--into", "--replay only --into")
     assert "3 of 3 rows have no stored answer." in failed(mapping, only)
