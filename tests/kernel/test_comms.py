@@ -130,7 +130,7 @@ def answers(kernel) -> list[dict]:
             message = kernel.client.get_iopub_msg(timeout=2)
         except queue.Empty:
             return found
-        if message["msg_type"] == "comm_msg":
+        if message["msg_type"] == "comm_msg" and "settings" not in message["content"]["data"]:
             found.append(message["content"]["data"])
 
 

@@ -155,7 +155,8 @@ def test_an_unsaved_edit_in_a_new_kernel_is_sent_with_current_turns_only(client)
     assert client.sent() == ["Uno"]
     note = "2 turns of page.ipynb are not sent: the notebook has unsaved edits. Save it, and run the cell again."
     assert note in client.cells[1].answer["text/html"]
-    assert "not sent" in client.kernel.run("%minimax history").text
+    (history,) = client.kernel.run("%minimax history").outputs
+    assert "not sent: unsaved edits" in history["data"]["text/markdown"]
     client.run(2)
     assert client.sent() == (["Two"] if client.kind == NONE else ["Uno", "Two"])
     assert "not sent: the notebook has unsaved edits" in client.cells[2].answer["text/html"]
