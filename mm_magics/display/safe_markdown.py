@@ -218,9 +218,9 @@ def _is_closed(token: Token, lines: list[str]) -> bool:
     if token.type != "fence" or end - first < 2:
         return False
     opening = lines[first].partition(token.markup)[0]
-    before, marks, _ = lines[end - 1].rstrip().rpartition(token.markup)
+    before, marks, after = lines[end - 1].rstrip().rpartition(token.markup)
     before = before.rstrip(token.markup[0])
-    return bool(marks) and not before.strip(" >") and before.count(">") == opening.count(">")
+    return bool(marks) and not after and not before.strip(" >") and before.count(">") == opening.count(">")
 
 
 def _plain(spans: Sequence[str]) -> list[str]:

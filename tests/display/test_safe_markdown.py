@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from mm_magics.display.export_markdown import render_markdown
@@ -49,7 +51,7 @@ def test_a_backtick_that_begins_no_code_hides_nothing_that_loads(before: str, lo
 
 
 @pytest.mark.parametrize(
-    "first", ["~~~", "```", "<!--", "<pre>", "<?", "<![CDATA[", "<textarea>", "- a", "- a\n\n  ~~~"]
+    "first", ["~~~", "```", "<!--", "<pre>", "<?", "<![CDATA[", "<textarea>", "- a", "- a\n\n  ~~~", "~~~\n~~~ x"]
 )
 @pytest.mark.parametrize("prompt", ["hi", "", "~~~", "<!--"])
 @pytest.mark.parametrize("second", [f"~~~\n{IMAGE}\n~~~", f"```\n{IMAGE}\n```", f"`{TAG}`", f"    {IMAGE}"])
@@ -101,6 +103,7 @@ def _text(source: str) -> str:
     [
         f"~~~\n{TEX}\n\na",
         f"~~~{TEX}~ a~~",
+        f"~~~\n~~~{TEX}",
         f"Term\n\n:   a\n\n    {TEX}",
         f"- ```\n  {TEX}\n```\nb",
         f"(@) a\n\n    ```\n    {TEX}\n    ```",
@@ -124,3 +127,49 @@ def test_code_that_may_be_text_for_pandoc_is_shown_as_source(source: str) -> Non
 )
 def test_other_text_stays_as_it_is(source: str) -> None:
     assert sanitize_markdown(source).replace("\\{=", "{=") == source
+
+
+WORDS = [
+    "`",
+    "``",
+    "```\n",
+    "\n```\n",
+    "~~~",
+    "\n~~~\n",
+    IMAGE,
+    TAG,
+    TEX,
+    "![a][b]",
+    "\n\n[b]: /c '`'\n\n",
+    "<https://a",
+    ">",
+]
+WORDS += [
+    '<b title="',
+    '">',
+    "<!--",
+    "-->",
+    "<pre>",
+    "</pre>",
+    "[a](",
+    ")",
+    "<",
+    '"',
+    "$",
+    "$$",
+    r"\(",
+    r"\)",
+    "|",
+    "\n|-|\n",
+    "\\",
+]
+WORDS += ["\n", "\n\n", " ", "    ", "> ", "- ", "1. ", "# ", "^", "~", "{=latex}", "&#92;", "a"]
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=25).map("".join)
+
+
+@pytest.mark.fuzz
+@given(TEXTS, TEXTS)
+def test_any_text_loads_nothing_alone_or_in_an_export(first: str, second: str) -> None:
+    alone = sanitize_markdown(first)
+    assert "<img" not in html(alone)
+    assert "<img" not in html(render_markdown([turn("hi", first), turn(second, second)]))
