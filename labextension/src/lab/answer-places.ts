@@ -6,7 +6,7 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import { KernelMessage } from '@jupyterlab/services';
 import { MIME_TYPE } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
-import { isCodeCell } from './prompt-cell';
+import { isCodeCell, turnRecordIn } from './prompt-cell';
 import { requestId, RunningCells } from './running-cells';
 
 type Output = Parameters<ICodeCellModel['outputs']['add']>[0];
@@ -40,14 +40,13 @@ export function isFinal(data: Data, metadata: Data): boolean {
   return !(WIDGET_TYPE in data) && !(isRecord(ours) && 'partial' in ours);
 }
 
-function turnIdOf(data: Data): string | null {
-  const record = data[MIME_TYPE];
+function idOf(record: unknown): string | null {
   return isRecord(record) && typeof record['id'] === 'string' ? record['id'] : null;
 }
 
 function showsTurn({ outputs }: ICodeCellModel, id: string): boolean {
   for (let at = 0; at < outputs.length; at++)
-    if (turnIdOf(outputs.get(at).data) === id) return true;
+    if (idOf(turnRecordIn(outputs.get(at))) === id) return true;
   return false;
 }
 
@@ -87,7 +86,7 @@ export class AnswerPlaces {
     if (!KernelMessage.isDisplayDataMsg(message) && !KernelMessage.isUpdateDisplayDataMsg(message))
       return;
     const { data, metadata } = message.content;
-    const id = turnIdOf(data);
+    const id = idOf(data[MIME_TYPE]);
     // Of several pages that share a kernel, only the one that ran the cell changes the notebook.
     if (id === null || !this.isOwn(message)) return;
     const request = requestId(message);
@@ -126,7 +125,7 @@ export class AnswerPlaces {
 
   private cellsChanged(type: string, newValues: readonly ICellModel[]): void {
     if (turns.size === 0) return;
-    if (type === 'add') this.added.push(...newValues);
+    if (type === 'add') for (const cell of newValues) this.added.push(cell);
     this.correctLater();
   }
 
@@ -142,14 +141,15 @@ export class AnswerPlaces {
   }
 
   private correct(added: readonly ICellModel[]): void {
-    const cells = [...(this.panel.content.model?.cells ?? [])];
-    for (const cell of cells) if (isCodeCell(cell)) finishOutputs(cell);
+    const all = [...(this.panel.content.model?.cells ?? [])];
+    const cells = new Map(all.map((cell) => [cell.id, cell]));
+    for (const cell of all) if (isCodeCell(cell)) finishOutputs(cell);
     for (const id of this.running.ids) this.follow(id, cells, added);
     for (const turn of turns.values())
       if (!turn.settled && turn.notebook === this.panel.context) this.showInCell(turn, cells);
   }
 
-  private showInCell(turn: Turn, cells: readonly ICellModel[]): void {
+  private showInCell(turn: Turn, cells: ReadonlyMap<string, ICellModel>): void {
     const cell = this.currentCell(turn.cell, cells);
     if (!cell || !isCodeCell(cell)) return;
     if (this.running.hasOtherRequest(cell.id, turn.request)) {
@@ -161,7 +161,11 @@ export class AnswerPlaces {
   }
 
   /** Find the new cell that a running cell was merged into, or that replaces it under another id. */
-  private follow(id: string, cells: readonly ICellModel[], added: readonly ICellModel[]): void {
+  private follow(
+    id: string,
+    cells: ReadonlyMap<string, ICellModel>,
+    added: readonly ICellModel[],
+  ): void {
     const cell = this.currentCell(id, cells);
     if (cell) {
       this.running.followSource(cell);
@@ -171,7 +175,9 @@ export class AnswerPlaces {
     const source = this.running.sourceOf(last).trim();
     const successor = added.find(
       (each) =>
-        cells.includes(each) && isCodeCell(each) && each.sharedModel.getSource().includes(source),
+        cells.get(each.id) === each &&
+        isCodeCell(each) &&
+        each.sharedModel.getSource().includes(source),
     );
     if (!source || !successor) return;
     this.successors.set(last, successor.id);
@@ -179,9 +185,9 @@ export class AnswerPlaces {
   }
 
   /** Return the cell, or the one that it became a part of. An edit that is undone brings the cell back. */
-  private currentCell(id: string, cells: readonly ICellModel[]): ICellModel | undefined {
+  private currentCell(id: string, cells: ReadonlyMap<string, ICellModel>): ICellModel | undefined {
     return [id, ...this.successorsOf(id)]
-      .map((each) => cells.find((cell) => cell.id === each))
+      .map((each) => cells.get(each))
       .findLast((cell) => cell !== undefined);
   }
 
@@ -197,8 +203,8 @@ export class AnswerPlaces {
 /** Replace the outputs that show a turn as it streamed, if it has ended. */
 function finishOutputs({ outputs }: ICodeCellModel): void {
   for (let at = 0; at < outputs.length; at++) {
-    const { data, metadata } = outputs.get(at);
-    const turn = turns.get(turnIdOf(data) ?? '');
-    if (turn?.ended && !isFinal(data, metadata)) outputs.set(at, turn.output);
+    const output = outputs.get(at);
+    const turn = turns.get(idOf(turnRecordIn(output)) ?? '');
+    if (turn?.ended && !isFinal(output.data, output.metadata)) outputs.set(at, turn.output);
   }
 }

@@ -70,11 +70,10 @@ async function askAgainWithModel(
 
 /** Return the first of `fork-1`, `fork-2`, … that no cell mentions. */
 function unusedForkName({ model }: Notebook): string {
-  const text = [...(model?.cells ?? [])].map((cell) => cell.sharedModel.getSource());
-  for (let number = 1; ; number++) {
-    const name = `fork-${number}`;
-    if (!text.some((source) => new RegExp(`\\b${name}\\b`).test(source))) return name;
-  }
+  const used = new Set<string>();
+  for (const cell of model?.cells ?? [])
+    for (const [name] of cell.sharedModel.getSource().matchAll(/\bfork-\d+\b/g)) used.add(name);
+  for (let number = 1; ; number++) if (!used.has(`fork-${number}`)) return `fork-${number}`;
 }
 
 /** Insert the next code block of the answer in the active cell, or of the answer that the active cell comes from. */

@@ -71,7 +71,7 @@ export class ConversationChanges {
       [...this.model.cells].map((cell) => [
         cell.id,
         turnRecordsOf(cell)
-          .map(({ id }) => String(id))
+          .map(({ id }) => (typeof id === 'string' ? id : ''))
           .join(),
       ]),
     );

@@ -19,9 +19,7 @@ function highlightPrompts(panel: NotebookPanel, enabled: () => boolean): () => v
     if (isMarkdown && model.mimeType !== MARKDOWN) model.mimeType = MARKDOWN;
     if (!isMarkdown && model.mimeType === MARKDOWN) model.mimeType = panel.content.codeMimetype;
   };
-  const checkAll = (): void => {
-    const cells = panel.content.model?.cells;
-    if (!cells) return;
+  const check = (cells: Iterable<ICellModel>): void => {
     for (const model of cells) {
       if (!watched.has(model)) {
         watched.add(model);
@@ -33,7 +31,12 @@ function highlightPrompts(panel: NotebookPanel, enabled: () => boolean): () => v
       checkCell(model);
     }
   };
-  panel.content.model?.cells.changed.connect(checkAll);
+  const checkAll = (): void => {
+    check(panel.content.model?.cells ?? []);
+  };
+  panel.content.model?.cells.changed.connect((_, { newValues }) => {
+    check(newValues);
+  });
   checkAll();
   return checkAll;
 }

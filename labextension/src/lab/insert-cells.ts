@@ -3,6 +3,7 @@
 import type { ICellModel } from '@jupyterlab/cells';
 import type { Notebook } from '@jupyterlab/notebook';
 import { HOST_INSERTS, INSERT_EVENT } from '../renderer/markdown/decorate-html';
+import { cellAt } from './open-notebooks';
 
 /** The prompt cell whose answer an inserted cell comes from. */
 const promptCells = new WeakMap<ICellModel, ICellModel>();
@@ -66,7 +67,7 @@ export function handleInsertButtons(notebook: Notebook): void {
     const code: unknown = event instanceof CustomEvent ? event.detail : null;
     const target = event.target;
     if (typeof code !== 'string' || !(target instanceof Node)) return;
-    const cell = notebook.widgets.find((each) => each.node.contains(target));
+    const cell = cellAt(notebook, target);
     if (cell) insertCode(notebook, cell.model, code);
   });
 }

@@ -45,11 +45,13 @@ export class KeptAnswers {
 
   private keepWithoutKernel(): void {
     const { content, sessionContext } = this.panel;
-    const watch = (): void => {
-      for (const cell of content.model?.cells ?? []) if (isCodeCell(cell)) this.watch(cell);
+    const watch = (cells: Iterable<ICellModel>): void => {
+      for (const cell of cells) if (isCodeCell(cell)) this.watch(cell);
     };
-    watch();
-    content.model?.cells.changed.connect(watch);
+    watch(content.model?.cells ?? []);
+    content.model?.cells.changed.connect((_, { newValues }) => {
+      watch(newValues);
+    });
     sessionContext.kernelChanged.connect(() => {
       this.cleared.clear();
     });
@@ -105,7 +107,7 @@ export class KeptAnswers {
   /** Show the answer again if the cell has none. Other code that ran in the cell has replaced it. */
   private restore(id: string, request: string): void {
     const kept = this.kept.get(id);
-    if (!kept || this.running.ids.has(id)) return;
+    if (!kept || this.running.isRunning(id)) return;
     this.kept.delete(id);
     const cell = this.find(id);
     if (!cell || turnRecordsOf(cell).length > 0) return;

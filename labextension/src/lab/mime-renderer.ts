@@ -66,11 +66,11 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     const metadata = isRecord(model.metadata[MIME_TYPE]) ? model.metadata[MIME_TYPE] : {};
     const notes = Array.isArray(metadata['notes']) ? metadata['notes'] : [];
     const gone = metadata['partial'] === 'gone';
-    const record = JSON.stringify([saved, notes, gone]);
-    if (this.view && record === this.drawn) return;
     const focused = this.focusedControl();
-    this.unfollow();
     try {
+      const record = JSON.stringify([saved, notes, gone]);
+      if (this.view && record === this.drawn) return;
+      this.unfollow();
       const ops = recordToOps(saved, notes);
       if (ops !== null) {
         this.draw(id, [...ops, ['state', { gone }]], record.length);

@@ -1,5 +1,6 @@
 // Recognizes prompt cells and reads the turn record in their outputs, by the same rules as the kernel.
 import type { ICellModel, ICodeCellModel } from '@jupyterlab/cells';
+import type { IOutputModel } from '@jupyterlab/rendermime';
 import { MIME_TYPE } from '../protocol';
 import { codeBlocks } from '../renderer/markdown/markdown-to-html';
 import { isRecord } from '../renderer/turn-state';
@@ -15,7 +16,8 @@ const NOT_RUN = new Set(
 );
 /** A line and its end, as Python and IPython split text. */
 const LINE = /[^\n\v\f\r\x1c-\x1e\x85\u2028\u2029]*(?:\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]|$)/g;
-const RUNS_PROMPTS = /\brun_(?:cell|line)_magic\b|^[^\S\n]*%minimax[^\S\n]+explain\b/m;
+const RUNS_PROMPTS =
+  /\brun_(?:cell|line)_magic\b|^[^\S\n\r\u2028\u2029]*%minimax[^\S\n]+explain\b/m;
 
 export interface PromptSource {
   /** The line of the magic. */
@@ -64,10 +66,17 @@ export function isCodeCell(model: ICellModel): model is ICodeCellModel {
   return model.type === 'code';
 }
 
+/** Return the turn record in an output, or null. It is not a copy, which `output.data` would make of all its data. */
+export function turnRecordIn(output: IOutputModel): Record<string, unknown> | null {
+  if (output.type === 'stream' || output.type === 'error') return null;
+  const { data } = output.toJSON();
+  const record = isRecord(data) ? data[MIME_TYPE] : null;
+  return isRecord(record) ? record : null;
+}
+
 /** Return the index of the last output that has a turn record, or -1. */
 export function turnOutputOf({ outputs }: ICodeCellModel): number {
-  for (let at = outputs.length - 1; at >= 0; at--)
-    if (isRecord(outputs.get(at).data[MIME_TYPE])) return at;
+  for (let at = outputs.length - 1; at >= 0; at--) if (turnRecordIn(outputs.get(at))) return at;
   return -1;
 }
 
@@ -81,8 +90,8 @@ export function turnRecordsOf(model: ICellModel): Record<string, unknown>[] {
   const records: Record<string, unknown>[] = [];
   if (!isCodeCell(model)) return records;
   for (let at = 0; at < model.outputs.length; at++) {
-    const record = model.outputs.get(at).data[MIME_TYPE];
-    if (isRecord(record)) records.push(record);
+    const record = turnRecordIn(model.outputs.get(at));
+    if (record) records.push(record);
   }
   return records;
 }

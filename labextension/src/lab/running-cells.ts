@@ -52,6 +52,12 @@ export class RunningCells {
     return new Set(this.cells.values());
   }
 
+  /** Whether the cell is queued or running. */
+  isRunning(id: string): boolean {
+    for (const cell of this.cells.values()) if (cell === id) return true;
+    return false;
+  }
+
   /** Record that a cell is about to be sent to the kernel. Its outputs are still those of its last run. */
   scheduled(cell: Cell): void {
     this.queued.emit(cell);

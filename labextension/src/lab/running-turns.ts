@@ -10,7 +10,7 @@ import { versionIds } from '../renderer/versions';
 import { addLiveTurn, LiveTurn, liveTurn, removeLiveTurn } from './live-turns';
 import { lockTurn } from './page-lock';
 import { isFinal } from './answer-places';
-import { isCodeCell, turnRecordsOf } from './prompt-cell';
+import { isCodeCell, turnRecordIn, turnRecordsOf } from './prompt-cell';
 import type { TurnOutput } from './partial-turn';
 import { SharedDocument } from './shared-document';
 import { UndisplayedTurn } from './undisplayed-turns';
@@ -234,8 +234,7 @@ export class RunningTurns {
     for (const cell of this.panel.content.model?.cells ?? []) {
       if (!isCodeCell(cell)) continue;
       for (let index = 0; index < cell.outputs.length; index++) {
-        const record = cell.outputs.get(index).data[MIME_TYPE];
-        if (isRecord(record) && record['id'] === id) found.push({ cell, index });
+        if (turnRecordIn(cell.outputs.get(index))?.['id'] === id) found.push({ cell, index });
       }
     }
     return found;

@@ -14,7 +14,7 @@ import { t } from '../renderer/strings';
 import { EMPTY, isRecord, reduce, type Block, type TurnFields } from '../renderer/turn-state';
 import { callParts } from '../renderer/call-text';
 import { visible } from '../renderer/visible-characters';
-import { summaryParts } from '../renderer/views/footer';
+import { notesIn, summaryParts } from '../renderer/views/footer';
 import { imageElement, resultImages } from '../renderer/views/image-view';
 
 /** The limits of mime_bundle.py, in characters and bytes. */
@@ -34,7 +34,7 @@ const LOADING_TAGS =
 const ACTIVE_ATTRIBUTES =
   '[a-z][^<>]*[\\s/"\'](?:(?:xlink:)?href|action|style|background|poster|src|srcset|on[a-z]+)\\s*=';
 /** A link that runs or contains something, once entities are decoded. */
-const ACTING_LINK = /(?:\][(:]|<)\s*<?\s*(?:javascript|vbscript|data)\s*\\?:/i;
+const ACTING_LINK = /(?:\][(:]|<)\s*(?:<\s*)?(?:javascript|vbscript|data)\s*\\?:/i;
 const DELIMITER = /(\$|\\(?=[()[\]$\\]|begin|(?:eq)?ref))/;
 const UNSAFE = new RegExp(`!\\[|<(?=${LOADING_TAGS}|${ACTIVE_ATTRIBUTES})`, 'i');
 
@@ -46,16 +46,16 @@ export function makeBundle(record: Readonly<Record<string, unknown>>): JSONObjec
   const text = answerText(blocks);
   const footer = footerElement(fields);
   const error = typeof fields.error === 'string' && fields.error ? [fields.error] : [];
-  const notes = [...(fields.notes ?? []), ...error].map(visible);
+  const notes = [...notesIn(fields), ...error].map(visible);
   const answer = safeMarkdown(text);
   const bundle: Record<string, unknown> = {
     [MIME_TYPE]: record,
-    'text/html': page(...blocks.flatMap(blockElements), footer),
+    'text/html': page([...blocks.flatMap(blockElements), footer]),
     'text/markdown': withNotes(answer, notes),
     'text/plain': [cut(visible(text || summary(fields))), ...notes].join('\n'),
   };
   if (!fits(bundle, record)) bundle['text/markdown'] = withNotes(cut(answer), notes);
-  if (!fits(bundle, record)) bundle['text/html'] = page(folded(t('saved.answer'), text), footer);
+  if (!fits(bundle, record)) bundle['text/html'] = page([folded(t('saved.answer'), text), footer]);
   return bundle as JSONObject;
 }
 
@@ -75,8 +75,9 @@ function withNotes(answer: string, notes: readonly string[]): string {
     .join('\n\n');
 }
 
-function page(...parts: HTMLElement[]): string {
-  const box = element('div', 'mm-saved', ...parts);
+function page(parts: readonly HTMLElement[]): string {
+  const box = element('div', 'mm-saved');
+  for (const part of parts) box.append(part);
   box.style.overflowY = 'hidden'; // also makes what is too wide scroll
   breakDelimiters(box);
   return box.outerHTML;
@@ -107,7 +108,7 @@ function blockElement(block: Block): HTMLElement {
       return folded(t('thinking.redacted'), '');
     case 'tool_use':
       return folded(
-        `${t('tool.call')}: ${String(head['name'])}`,
+        `${t('tool.call')}: ${typeof head['name'] === 'string' ? head['name'] : ''}`,
         callParts(head['name'], isCut(head, text) ? null : head['input'], exact)
           ?.map((part) => part.text)
           .join('\n') ?? text,
@@ -158,10 +159,10 @@ function breakDelimiters(box: HTMLElement): void {
       found.push(text);
   }
   for (const text of found) {
-    const parts = text.data.split(DELIMITER).map((part, index) => {
-      return index % 2 ? element('span', '', part) : part;
-    });
-    text.replaceWith(...parts);
+    const parts = document.createDocumentFragment();
+    for (const [index, part] of text.data.split(DELIMITER).entries())
+      parts.append(index % 2 ? element('span', '', part) : part);
+    text.replaceWith(parts);
   }
 }
 
@@ -177,7 +178,7 @@ function folded(title: string, text: string): HTMLDetailsElement {
 
 /** Show the images of a result below its text, unfolded. */
 function withImages(details: HTMLDetailsElement, images: readonly HTMLElement[]): HTMLElement {
-  details.append(...images);
+  for (const image of images) details.append(image);
   details.open = images.length > 0;
   return details;
 }
@@ -188,7 +189,7 @@ function summary(fields: TurnFields): string {
 
 function footerElement(fields: TurnFields): HTMLElement {
   const footer = document.createElement('footer');
-  for (const line of [summary(fields), ...(fields.notes ?? []).map(visible)]) {
+  for (const line of [summary(fields), ...notesIn(fields).map(visible)]) {
     if (footer.hasChildNodes()) footer.append(document.createElement('br'));
     footer.append(line);
   }
@@ -216,7 +217,8 @@ function safeMarkdown(text: string): string {
 
 /** Return the text as a Markdown code block. */
 function fenced(text: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+  let longest = 2;
+  for (const [run] of text.matchAll(/`+/g)) longest = Math.max(longest, run.length);
   const marks = '`'.repeat(longest + 1);
   return `${marks}\n${text}\n${marks}`;
 }

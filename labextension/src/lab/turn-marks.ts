@@ -7,6 +7,7 @@ import type { Mark } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
 import { isEdited } from './edits';
 import { TURN_DRAWN, TURN_MARKED } from './mime-renderer';
+import { cellAt } from './open-notebooks';
 import { turnRecordsOf } from './prompt-cell';
 
 type Marks = Record<string, unknown>;
@@ -15,16 +16,18 @@ export class TurnMarks {
   /** What the kernel reported, by cell id, then by turn id. */
   private marks: Readonly<Marks> = {};
   private readonly watched = new WeakSet<ICellModel>();
+  /** The marks of the turns in each watched cell, until its content changes. */
+  private details = new WeakMap<ICellModel, Marks>();
 
   constructor(private readonly notebook: Notebook) {
     notebook.node.addEventListener(TURN_DRAWN, ({ target }) => {
-      const cell = this.notebook.widgets.find(({ node }) => node.contains(target as Node));
+      const cell = target instanceof Element ? cellAt(this.notebook, target) : undefined;
       if (!cell) return;
-      this.watch(cell.model);
-      if (target instanceof Element) this.markTurn(target, cell);
+      this.watch(cell);
+      target?.dispatchEvent(this.marking(cell.model));
     });
     for (const cell of notebook.widgets) {
-      this.watch(cell.model);
+      this.watch(cell);
       this.markTurns(cell);
     }
   }
@@ -32,24 +35,36 @@ export class TurnMarks {
   /** Replace all marks of the kernel. */
   update(marks: Readonly<Marks>): void {
     this.marks = marks;
+    this.details = new WeakMap();
     for (const cell of this.notebook.widgets) this.markTurns(cell);
   }
 
   /** Mark the turns of a cell again whenever its source changes. */
-  private watch(model: ICellModel): void {
+  private watch(cell: Cell): void {
+    const { model } = cell;
     if (this.watched.has(model)) return;
     this.watched.add(model);
+    this.details.delete(model);
     model.contentChanged.connect(() => {
-      const cell = this.notebook.widgets.find((each) => each.model === model);
-      if (cell) this.markTurns(cell);
+      this.details.delete(model);
+      if (!cell.isDisposed) this.markTurns(cell);
     });
   }
 
   private markTurns(cell: Cell): void {
-    for (const turn of cell.node.querySelectorAll('.mm-rendered')) this.markTurn(turn, cell);
+    const turns = cell.node.querySelectorAll('.mm-rendered');
+    for (const turn of turns) turn.dispatchEvent(this.marking(cell.model));
   }
 
-  private markTurn(turn: Element, { model }: Cell): void {
+  /** Return the event that marks a turn of the cell. */
+  private marking(model: ICellModel): Event {
+    const detail = this.details.get(model) ?? this.marksOf(model);
+    this.details.set(model, detail);
+    return new CustomEvent(TURN_MARKED, { detail });
+  }
+
+  /** Return the marks of the turns in a cell, by turn id. */
+  private marksOf(model: ICellModel): Marks {
     const detail: Marks = {
       ...(isRecord(this.marks[model.id]) ? (this.marks[model.id] as Marks) : {}),
     };
@@ -60,6 +75,6 @@ export class TurnMarks {
       const edited: Mark = 'edited';
       detail[id] = [...(Array.isArray(detail[id]) ? (detail[id] as unknown[]) : []), edited];
     }
-    turn.dispatchEvent(new CustomEvent(TURN_MARKED, { detail }));
+    return detail;
   }
 }

@@ -2,6 +2,7 @@
 import type { Notebook } from '@jupyterlab/notebook';
 import type { CommandRegistry } from '@lumino/commands';
 import { Menu } from '@lumino/widgets';
+import { cellAt } from './open-notebooks';
 
 /** A bubbling event from the menu button of a turn. */
 export const MENU_EVENT = 'mm-menu';
@@ -16,10 +17,10 @@ export function handleMenuButtons(notebook: Notebook, commands: CommandRegistry)
   notebook.addClass(HOST_COMMANDS);
   notebook.node.addEventListener(MENU_EVENT, ({ target }) => {
     if (!(target instanceof HTMLElement)) return;
-    const index = notebook.widgets.findIndex(({ node }) => node.contains(target));
-    if (index < 0) return;
+    const cell = cellAt(notebook, target);
+    if (!cell) return;
     // The commands act on the active cell.
-    notebook.activeCellIndex = index;
+    notebook.activeCellIndex = notebook.widgets.indexOf(cell);
     notebook.deselectAll();
     openMenu(target, commands);
   });

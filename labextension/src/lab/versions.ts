@@ -5,6 +5,7 @@ import type { Notebook } from '@jupyterlab/notebook';
 import { MIME_TYPE } from '../protocol';
 import { useVersion } from '../renderer/versions';
 import { isRecord } from '../renderer/turn-state';
+import { cellAt } from './open-notebooks';
 import { isCodeCell } from './prompt-cell';
 import { makeBundle } from './saved-bundle';
 
@@ -23,7 +24,7 @@ export function handleVersionRequests(notebook: Notebook, changed: () => void): 
   notebook.node.addEventListener(VERSION_EVENT, (event) => {
     const { target } = event;
     if (!(event instanceof CustomEvent) || !(target instanceof Node)) return;
-    const cell = notebook.widgets.find(({ node }) => node.contains(target))?.model;
+    const cell = cellAt(notebook, target)?.model;
     if (cell && isCodeCell(cell) && showVersion(cell, event.detail as VersionRequest)) changed();
   });
 }

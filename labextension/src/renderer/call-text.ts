@@ -44,7 +44,7 @@ export function callParts(name: unknown, input: unknown, exact: string | null): 
     if (!isRecord(values)) return null;
     const all = Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1));
     const code = all.filter(([argument, value]) => isCode(name, argument, value, mark));
-    const rest = all.filter((entry) => !code.includes(entry));
+    const rest = all.filter(([argument, value]) => !isCode(name, argument, value, mark));
     const parts = code.map(([argument, value]) =>
       shownPart(argument, languageOf(name, argument, values['path']), value as string),
     );

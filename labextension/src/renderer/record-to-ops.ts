@@ -9,6 +9,9 @@ const SCHEMAS: ReadonlySet<unknown> = new Set([1, 2]);
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** The kernel cannot read a record with many more levels, and this page could not draw it. */
+const MAX_NESTING = 200;
+
 const FINAL_STATUSES: ReadonlySet<unknown> = new Set<Status>([
   'complete',
   'stopped',
@@ -22,12 +25,17 @@ const MIN_STREAM_SECONDS = 0.05;
 export function recordToOps(record: unknown, notes: readonly unknown[] = []): unknown[] | null {
   if (!isRecord(record) || !SCHEMAS.has(record['schema'])) return null;
   if (!FINAL_STATUSES.has(record['status'])) return null;
-  if (!Array.isArray(record['messages'])) return null;
+  if (!Array.isArray(record['messages']) || isDeeper(record, MAX_NESTING)) return null;
   const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
   return [
     ...blockOps(record['messages'], responses, record['json']),
     ['state', { ...state(record, responses), notes: [...notesOf(record), ...notes] }],
   ];
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
 }
 
 function blockOps(
@@ -69,7 +77,7 @@ function blockOps(
       ops.push(['open', key, head(block)], ['close', key, { block }]);
       key += 1;
     }
-    ops.push(...callOps(response, callKeys));
+    for (const op of callOps(response, callKeys)) ops.push(op);
   }
   return ops;
 }

@@ -111,7 +111,8 @@ export function isImage(part: Readonly<Record<string, unknown>>): boolean {
 
 /** Return the text of one part of a tool result, or its type if it is not text. */
 function partText(part: Record<string, unknown>): string {
-  return typeof part['text'] === 'string' ? part['text'] : `[${String(part['type'])}]`;
+  const { text, type } = part;
+  return typeof text === 'string' ? text : `[${typeof type === 'string' ? type : ''}]`;
 }
 
 /** Return the text of a complete block, or null if its type has none. */
@@ -154,9 +155,7 @@ function replaceText(block: Block, text: string): Block {
   return { ...block, text, recent: endOf(text, text.length), revision };
 }
 
-function openBlock(blocks: Block[], key: unknown, head: unknown): void {
-  if (typeof key !== 'number' || !isRecord(head)) return;
-  if (blocks.some((block) => block.key === key)) return;
+function openBlock(blocks: Block[], key: number, head: Record<string, unknown>): void {
   const type = typeof head['type'] === 'string' ? head['type'] : 'unknown';
   const text = textOf(head) ?? '';
   blocks.push({
@@ -238,7 +237,9 @@ function mergeRecord(
 export function reduce(state: TurnState, ops: unknown): TurnState {
   if (!Array.isArray(ops)) return state;
   const blocks = [...state.blocks];
-  let { fields, calls, record, recorded } = state;
+  const positions = new Map<unknown, number>(blocks.map((block, at) => [block.key, at]));
+  const calls = new Map(state.calls);
+  let { fields, record, recorded } = state;
   for (const op of ops as unknown[]) {
     if (!Array.isArray(op)) continue;
     const [kind, key, value] = op as unknown[];
@@ -247,15 +248,17 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
     } else if (kind === 'tool') {
       const next =
         typeof key === 'number' && isRecord(value) ? mergeCall(calls.get(key), value) : null;
-      if (next) calls = new Map(calls).set(key as number, next);
+      if (next) calls.set(key as number, next);
     } else if (kind === 'record') {
       if (!isRecord(key)) continue;
       record = mergeRecord(record, key);
       recorded = blocks.length;
     } else if (kind === 'open') {
+      if (typeof key !== 'number' || !isRecord(value) || positions.has(key)) continue;
+      positions.set(key, blocks.length);
       openBlock(blocks, key, value);
     } else if (kind === 'add' || kind === 'think' || kind === 'close') {
-      const at = blocks.findLastIndex((block) => block.key === key);
+      const at = positions.get(key) ?? -1;
       const block = blocks[at];
       if (block === undefined) continue;
       if (kind === 'close') blocks[at] = closeBlock(block, value);

@@ -111,7 +111,11 @@ export class TurnView {
     const running = isRunning(fields.status);
     const answered = answeredCalls(blocks);
     const results = new Map<number, Block[]>();
-    for (const [result, key] of answered) results.set(key, [...(results.get(key) ?? []), result]);
+    for (const [result, key] of answered) {
+      const others = results.get(key);
+      if (others) others.push(result);
+      else results.set(key, [result]);
+    }
     blocks.forEach((block, index) => {
       if (answered.has(block)) return;
       this.viewOf(block).update(block, {

@@ -184,7 +184,7 @@ export class MarkdownStream {
   private finish(block: Block, source: Omit<SourceBlock, 'end'>): void {
     const { raw } = source;
     this.draw(block, raw, closedHtml(source, this.links, true));
-    if (raw.includes(']:')) this.links = { ...splitBlocks(raw, {}).links, ...this.links };
+    if (raw.includes(']:')) this.links = splitBlocks(raw, this.links).links;
     makeFinal(block);
   }
 
@@ -219,9 +219,13 @@ export class MarkdownStream {
     while (head < most && isSame(head)) head++;
     let foot = 0;
     while (foot < most - head && isSame(-1 - foot)) foot++;
-    const removed = this.blocks.splice(head, this.blocks.length - foot - head);
-    for (const block of removed) block.el.remove();
-    this.blocks.splice(head, 0, ...sources.slice(head, sources.length - foot).map(newBlock));
+    const end = this.blocks.length - foot;
+    for (const block of this.blocks.slice(head, end)) block.el.remove();
+    this.blocks = [
+      ...this.blocks.slice(0, head),
+      ...sources.slice(head, sources.length - foot).map(newBlock),
+      ...this.blocks.slice(end),
+    ];
     this.sections.arrange(this.blocks.map(({ el }) => el));
     const definesLinks = Object.keys(links).length > 0;
     return sources.flatMap((source, index) => {

@@ -24,6 +24,8 @@ const MARKERS = /[*_~`[\]<$\\@]/g;
 const MAX_TABLE_CELLS = 10_000;
 /** In characters. A link definition is written once but can be used many times. */
 const MAX_LINK_LENGTH = 2000;
+/** More link definitions are text: each block of the source takes time for all of them. */
+const MAX_LINKS = 1000;
 
 /** The elements of HTML. What looks like a tag of another element is text: a type parameter, or XML. */
 const ELEMENTS = new Set(
@@ -38,7 +40,7 @@ const ELEMENTS = new Set(
     'wbr xmp'
   ).split(' '),
 );
-const TAG = /<\/?([a-z][^\s<>/]*)[^<>]*>/gi;
+const TAG = /<\/?([a-z][^\s<>/]*)(?:[\s/][^<>]*)?>/gi;
 
 class BoundedTokenizer extends Tokenizer {
   override autolink(src: string): Tokens.Link | undefined {
@@ -54,7 +56,9 @@ class BoundedTokenizer extends Tokenizer {
 
   override def(src: string): Tokens.Def | undefined {
     const found = super.def(src);
-    return found && found.raw.length > MAX_LINK_LENGTH ? undefined : found;
+    if (!found || found.raw.length > MAX_LINK_LENGTH) return undefined;
+    const isMore = Object.keys(this.lexer.tokens.links).length >= MAX_LINKS;
+    return isMore ? undefined : found;
   }
 }
 

@@ -43,7 +43,7 @@ function inlineMath(src: string, before: string): MathToken | undefined {
     if (end < 0) return undefined;
     return token(src.slice(0, end + 2), src.slice(opener.length, end), opener !== '\\(');
   }
-  if (/[A-Za-z0-9\\$]$/.test(before) || /^\$[\s$]/.test(src)) return undefined;
+  if (/[A-Za-z0-9\\$]/.test(before.slice(-1)) || /^\$[\s$]/.test(src)) return undefined;
   const end = findClose(src, 1, '$');
   if (end < 0 || /\s/.test(src[end - 1] ?? ' ') || /[\d$]/.test(src[end + 1] ?? '')) {
     return undefined;

@@ -4,7 +4,7 @@ import { element } from '../element';
 import { codeFrame } from './decorate-html';
 import { PlainText } from './plain-text';
 
-const OPENING = /^( {0,3})(`{3,}|~{3,})([^\n]*)\n/;
+const OPENING = /^ {0,3}(`{3,}(?!`)|~{3,}(?!~))([^\n]*)\n/;
 
 export class OpenFence {
   readonly el: HTMLElement;
@@ -20,7 +20,7 @@ export class OpenFence {
   static parse(raw: string): OpenFence | null {
     const opening = OPENING.exec(raw);
     if (!opening) return null;
-    const [first, , mark = '', info = ''] = opening;
+    const [first, mark = '', info = ''] = opening;
     if (mark.startsWith('`') && info.includes('`')) return null;
     return new OpenFence(first, mark, info);
   }
@@ -30,7 +30,7 @@ export class OpenFence {
     this.text = new PlainText(code);
     const language = info.trim().split(/\s+/)[0]?.toLowerCase() ?? '';
     this.el = codeFrame(element('pre', '', code), language);
-    this.closing = new RegExp(`^ {0,3}${mark}[~\`]* *$`);
+    this.closing = new RegExp(`^ {0,3}${mark.charAt(0)}{${mark.length}}[~\`]* *$`);
     this.parts.push(first);
   }
 

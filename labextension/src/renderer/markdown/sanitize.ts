@@ -31,8 +31,8 @@ const MATH_ATTRIBUTES = (
 ).split(' ');
 
 const CLASSES = /^(?:hljs(?:-[\w-]+)?|[a-z]+_|mm-task)$/;
-const SAFE_STYLE =
-  /^(?:[\s;]*(?:padding|padding-(?:left|right|top|bottom)|margin-(?:left|right)|width|min-width|text-align|vertical-align|math-depth|math-style|math-shift|display|color|background-color|border[\w-]*|font-weight|font-style|font-size)\s*:[\w\s.,#%()+-]*;?)*$/i;
+const SAFE_DECLARATION =
+  /^\s*(?:(?:padding|padding-(?:left|right|top|bottom)|margin-(?:left|right)|width|min-width|text-align|vertical-align|math-depth|math-style|math-shift|display|color|background-color|border[\w-]*|font-weight|font-style|font-size)\s*:[\w\s.,#%()+-]*)?$/i;
 
 type Purifier = ReturnType<typeof createDOMPurify>;
 let markdownCache: Purifier | undefined;
@@ -93,7 +93,9 @@ function mathSanitizer(): Purifier {
   purifier.setConfig(config(MATH_TAGS, MATH_ATTRIBUTES));
   purifier.addHook('uponSanitizeAttribute', (_node, data) => {
     if (data.attrName !== 'style') return;
-    data.keepAttr = SAFE_STYLE.test(data.attrValue) && !/url|var|attr|image/i.test(data.attrValue);
+    data.keepAttr =
+      data.attrValue.split(';').every((each) => SAFE_DECLARATION.test(each)) &&
+      !/url|var|attr|image/i.test(data.attrValue);
   });
   return (mathCache = purifier);
 }

@@ -44,7 +44,7 @@ function isShownElsewhere(reason: string, fields: TurnFields): boolean {
 
 /** Return the summary of a saved turn: its model, duration, tokens and cost, and how it ended if not normally. */
 export function summaryParts(fields: TurnFields): string[] {
-  const parts = [visible(fields.model ?? '')];
+  const parts = isText(fields.model) ? [visible(fields.model)] : [];
   if (fields.seconds) parts.push(duration(fields.seconds));
   parts.push(...facts(fields));
   const shown = displayedStatus(fields);
@@ -57,7 +57,7 @@ export class Footer {
   private shown = '';
 
   update(fields: TurnFields): void {
-    const notes = Array.isArray(fields.notes) ? (fields.notes as unknown[]).filter(isText) : [];
+    const notes = notesIn(fields);
     const error = typeof fields.error === 'string' ? fields.error : '';
     const parts = isRunning(fields.status) ? [] : facts(fields);
     const content = JSON.stringify([notes, error, parts]);
@@ -69,8 +69,14 @@ export class Footer {
       const spans = parts.map((part) => element('span', 'mm-fact', part));
       lines.push(element('div', 'mm-facts', ...spans));
     }
-    this.el.replaceChildren(...lines);
+    this.el.replaceChildren();
+    for (const line of lines) this.el.append(line);
   }
+}
+
+/** Return the notes that are texts. */
+export function notesIn({ notes }: TurnFields): string[] {
+  return Array.isArray(notes) ? (notes as unknown[]).filter(isText) : [];
 }
 
 function isText(value: unknown): value is string {

@@ -40,7 +40,7 @@ class ResultView {
   update(block: Block): boolean {
     this.text.update(block);
     const images = this.hasImages ? [] : resultImages(block);
-    this.el.append(...images);
+    for (const image of images) this.el.append(image);
     this.hasImages ||= images.length > 0;
     return images.length > 0;
   }
