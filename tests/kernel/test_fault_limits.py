@@ -75,7 +75,7 @@ def test_an_endless_answer_does_not_fill_the_memory(kernel):
     with server(STREAM, *[(b": " + b"x" * 998 + b"\n") * 1_000] * 300) as base_url:
         kernel.send_to(base_url)
         run = kernel.run("%%minimax\nHello.", "a")
-    assert lines_of(run).startswith("The response exceeded 256 MB and was cancelled.\n")
+    assert lines_of(run).startswith("The endpoint sent more than 16 MB at once, and the response was cancelled.\n")
 
 
 REFUSED = b"HTTP/1.1 500 X\r\ncontent-type: application/json\r\n"

@@ -30,7 +30,8 @@ const EMPTY_LINES = new RegExp(`(?<=\\n)(?:[ \\t]*\\n){${MAX_EMPTY_LINES + 1},}`
 const PLAIN = /^[\n\t -~]*$/;
 const NUMBER_OR_TEXT = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
 const LOOKS_EMPTY = new Set(
-  '\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0',
+  '\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u2d7f\u3164\uffa0\ufffc' +
+    '\u{13441}\u{13442}\u{16fe4}\u{1107f}\u{1d159}',
 );
 
 /**
@@ -128,7 +129,7 @@ function nameInvisible(text: string): string {
     const code = char.codePointAt(0) ?? 0;
     if (code < 0x20) return String.fromCharCode(0x2400 + code);
     if (code === 0x7f) return '\u2421';
-    const isSelector = code >= 0xfe00 && code <= 0xfe0f;
+    const isSelector = (code >= 0xfe00 && code <= 0xfe0f) || (code >= 0xe0100 && code <= 0xe01ef);
     const isHidden = /[\p{C}\p{Z}]/u.test(char) || LOOKS_EMPTY.has(char) || isSelector;
     if (!isHidden && marks <= MAX_MARKS) return char;
     return `[U+${code.toString(16).toUpperCase().padStart(4, '0')}]`;
