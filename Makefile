@@ -29,7 +29,7 @@ lab: $(VENV)/.installed ## open the quick start in JupyterLab, on the bundled si
 test: $(VENV)/.installed chromium ## the whole suite, including the browser tests
 	cd labextension && jlpm test
 	$(MAKE) coverage
-	pytest -n 2 --dist loadgroup -m "(slow and not traced or wheel) and not browser" $(PYTEST_ARGS)
+	pytest -n 2 --dist loadgroup -m "(slow and not traced and not timed or wheel) and not browser" $(PYTEST_ARGS)
 	pytest -n 2 --dist loadgroup -m browser $(PYTEST_ARGS)
 
 .PHONY: test-fast
@@ -52,6 +52,11 @@ fuzz: $(VENV)/.installed ## 10,000 examples of input from outside, then a minute
 	HYPOTHESIS_PROFILE=fuzz pytest -n 2 -m fuzz --timeout 0 $(PYTEST_ARGS)
 	pip install --quiet --constraint constraints.txt --editable ".[fuzz]"
 	for each in $$(python -m fuzz); do python -m fuzz $$each -max_total_time=$(FUZZ_S); done
+
+.PHONY: linear
+linear: $(VENV)/.installed ## the time of reading what a stranger wrote grows with its size and no faster; needs a quiet machine
+	pytest -m timed $(PYTEST_ARGS)
+	cd labextension && TIMED=1 jlpm test tests/timed
 
 .PHONY: mutants
 mutants: $(VENV)/.mutants ## change the code of the core modules, and require that tests detect 90% of the changes (MUTANTS="mm_magics.prompt.*")

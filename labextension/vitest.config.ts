@@ -59,6 +59,7 @@ export default defineConfig({
     environment: 'jsdom',
     setupFiles: ['tests/setup.ts'],
     include: ['tests/**/*.test.ts'],
+    exclude: process.env['TIMED'] ? [] : ['tests/timed/**'], // make linear
     testTimeout: 20_000,
     // JupyterLab logs these in jsdom, also in its own tests. They have no effect here.
     onConsoleLog: (log) =>

@@ -7,6 +7,7 @@ import time
 import pytest
 from playwright.sync_api import Locator, expect
 
+from mm_magics.api.outside import content_of
 from mm_magics.simulator import ScriptedAnswer, text, tool_use
 
 LOAD = """%load_ext mm_magics
@@ -64,12 +65,12 @@ def test_each_answer_to_an_approval_request_is_applied(opener, request, logged):
 
     ask(notebook, 2).get_by_role("button", name="Allow once").click()
     notebook.wait()
-    assert logged()[-1]["messages"][-1]["content"][0]["content"] == "wiped 1"
+    assert content_of(logged()[-1]["messages"][-1]["content"][0]["content"]) == "wiped 1"
 
     ask(notebook, 3).get_by_role("button", name="Allow every call of wipe in this notebook").click()
     notebook.wait()
     notebook.run(3)
-    assert logged()[-1]["messages"][-1]["content"][0]["content"] == "wiped 3"
+    assert content_of(logged()[-1]["messages"][-1]["content"][0]["content"]) == "wiped 3"
 
     question = ask(notebook, 4)
     expect(question.locator(".mm-question")).to_contain_text("Runs any code as you, in the kernel")
@@ -182,7 +183,7 @@ def test_a_call_can_be_decided_by_keyboard_only(open_notebook, logged):
     assert notebook.violations(".mm-turn") == []
     press(notebook, question.get_by_role("button", name="Allow once"))
     notebook.wait()
-    assert logged()[-1]["messages"][-1]["content"][0]["content"] == "wiped 1"
+    assert content_of(logged()[-1]["messages"][-1]["content"][0]["content"]) == "wiped 1"
     question = ask(notebook, 2)
     field = question.get_by_label("Reason (sent to the model)")
     tab_to(notebook, field)

@@ -208,7 +208,7 @@ def test_the_page_is_described_to_the_kernel_before_each_cell_and_then_only_the_
     assert [sorted(each["changed"]) for each in second] == [sorted(ids), [ids[1]], [ids[2]]]
     stream, image = second[1]["changed"][ids[1]]["outputs"]
     assert stream["text"] == "printed\n"
-    assert list(image["data"]) == ["text/plain"]
+    assert list(image["data"]) == ["text/plain", "image/png"]
     assert second[0]["name"] == second[0]["path"] == notebook.path.name
     assert abs(second[-1]["sent_at"] - time.time()) < 60
 

@@ -104,6 +104,7 @@ def seconds(read: Callable[[str, Path], object], text: str, folder: Path) -> flo
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 @pytest.mark.parametrize("shape", SHAPES)
 def test_reading_takes_time_linear_in_the_size(shape: str, tmp_path: Path) -> None:
     small, large = notebook(shape, SIZE), notebook(shape, SIZE * FACTOR)

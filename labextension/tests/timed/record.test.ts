@@ -129,18 +129,18 @@ const SANITIZED = /text|call|message|round/;
 
 /** With the number of parts in the smaller of two records. */
 const READERS: Record<string, [number, (record: Fields) => unknown]> = {
-  'the state': [2_000, stateOf],
-  'the view': [300, draw],
-  'the saved output': [100, makeBundle],
+  'the state': [1_000, stateOf],
+  'the view': [120, draw],
+  'the saved output': [50, makeBundle],
   'the output of a turn that is cut': [
-    100,
+    50,
     (record) => partialOutput({ ...stateOf(record), record }, 1, 'surely'),
   ],
   'another version': [
-    2_000,
+    1_000,
     (record) => [useVersion(record, 1), versionIds(record), versionNumber(record)],
   ],
-  'the code blocks': [2_000, codeBlocksOf],
+  'the code blocks': [1_000, codeBlocksOf],
 };
 
 describe.each(Object.keys(READERS))('%s', (reader) => {

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 
 /** How much larger the second size is. Quadratic time is `FACTOR` times as much as linear time. */
 const FACTOR = 8;
-const MAX_RATIO = 2.5;
+const MAX_RATIO = 3;
 /** In seconds. A shorter time is not compared. */
 const SHORT = 0.03;
 
