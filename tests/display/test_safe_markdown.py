@@ -84,7 +84,7 @@ SAME = {
     r"\newcommand{\frac}{\input{a}}": r"\\newcommand{\\frac}{\\input{a}}",
     r"C:\Users\me": r"C:\\Users\\me",
 }
-"""Markdown that looks the same and is no TeX."""
+"""Markdown that looks the same, and in which pandoc finds no TeX."""
 
 
 @pytest.mark.parametrize(("source", "expected"), SAME.items())
