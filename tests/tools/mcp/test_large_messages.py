@@ -99,7 +99,7 @@ def test_a_large_answer_over_http_is_an_error_and_the_connection_is_kept(packed,
     limit = f"more than {MAX_BYTES // 1_000_000} MB" if name == "spaces" else "more than 500,000 values"
     assert output.text == f"The MCP server web answered {name} with an error: its answer has {limit}."
     assert time.monotonic() - began < 10
-    assert peak_mb() - before < 150
+    assert peak_mb() - before < 400  # parsed it would be gigabytes
     assert call(packed, "web__small").text == "called"
 
 
@@ -113,7 +113,7 @@ def test_a_large_message_of_a_process_ends_it_and_the_next_call_starts_it_again(
         assert output.is_error
         assert output.text.splitlines()[0] == "The MCP server rude ended."
         assert f"[sent a message with {limit}]" in output.text
-    assert peak_mb() - before < 150
+    assert peak_mb() - before < 400  # parsed it would be gigabytes
 
 
 def test_a_text_of_3_mb_that_looks_like_many_values_is_passed_on(servers):
