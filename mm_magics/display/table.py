@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from mm_magics.text import escape_controls
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WIDTH = 80
 """Columns of text that a table takes at most."""
@@ -78,14 +82,16 @@ def _aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """
     widths = _widths(rows, width)
     if widths is not None:
-        return [line for row in rows for line in _wrapped(row, widths)]
+        from rich.console import Console
+
+        console = Console(file=StringIO())
+        return [line for row in rows for line in _wrapped(row, widths, console)]
     titles, *others = rows
-    return [
-        line
-        for number, row in enumerate(others)
-        for line in ([""] if number else [])
-        + _aligned([pair for pair in zip(titles, row, strict=True) if any(pair)], width)
-    ]
+    lines: list[str] = []
+    for row in others:
+        pairs = [pair for pair in zip(titles, row, strict=True) if any(pair)]
+        lines += [*([""] if lines else []), *_aligned(pairs, width)]
+    return lines
 
 
 def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int] | None:
@@ -119,13 +125,11 @@ def _short_cell(text: str) -> int:
     return width if (width := cell_len(text)) <= SHORT_CELL else 0
 
 
-def _wrapped(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+def _wrapped(row: Sequence[str], widths: Sequence[int], console: Console) -> list[str]:
     """Return the lines of one row of a table."""
     from rich.cells import set_cell_size
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=StringIO())
     cells = [
         [line.plain.rstrip() for line in Text(cell).wrap(console, max(width, 1))]
         for cell, width in zip(row, widths, strict=True)

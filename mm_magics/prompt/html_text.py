@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from html import unescape
 from itertools import zip_longest
 
+from mm_magics.prompt.values import table_row
+
 MAX_CELLS = 100_000
 """Cells of a table that are repeated because they span rows or columns, at most."""
 
@@ -110,7 +112,7 @@ class _Table:
         merged = zip_longest(*self.rows[: min(heads, MAX_HEADS)], fillvalue="")
         titles = [" / ".join(dict.fromkeys(filter(None, column))) for column in merged]
         titles += [""] * (columns - len(titles))
-        return "\n".join(map(_row, [titles, ["---"] * columns, *filter(None, self.rows[heads:])]))
+        return "\n".join(map(table_row, [titles, ["---"] * columns, *filter(None, self.rows[heads:])]))
 
 
 class _Reader:
@@ -212,7 +214,3 @@ def _span(value: str) -> int:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"

@@ -5,6 +5,7 @@ Text that is cut says so at the cut.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -67,7 +68,11 @@ def _frame_text(value: Any) -> str | None:
     more_columns = f", … {counted(columns - HEAD_COLUMNS, 'more column')}" if columns > HEAD_COLUMNS else ""
     more_rows = f"\n… {counted(rows - HEAD_ROWS, 'more row')}" if rows > HEAD_ROWS else ""
     dtypes = ", ".join(f"{name}: {dtype}" for name, dtype in frame.schema.items())
-    lines = [_row(frame.columns), _row("---" for _ in frame.columns), *map(_row, frame.head(HEAD_ROWS).iter_rows())]
+    lines = [
+        table_row(frame.columns),
+        table_row("---" for _ in frame.columns),
+        *map(table_row, frame.head(HEAD_ROWS).iter_rows()),
+    ]
     size = f"{counted(rows, 'row')} × {counted(columns, 'column')}"
     return f"{size} ({dtypes}{more_columns})\n\n" + "\n".join(lines) + more_rows
 
@@ -95,5 +100,6 @@ def _indexed(value: Any) -> Any:
     return value.set_axis(new, axis="columns")
 
 
-def _row(cells: Any) -> str:
+def table_row(cells: Iterable[Any]) -> str:
+    """Return a row of a Markdown table."""
     return "| " + " | ".join(str(cell).replace("|", r"\|").replace("\n", " ") for cell in cells) + " |"
