@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic  # noqa: F401  # takes a second, which would count in the first test that measures time
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 

@@ -15,12 +15,11 @@ may raise has a key, or the environment, in a local variable when it does.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from mm_magics.api.urls import origin_of
-from mm_magics.endpoint.key_forms import forms_of
+from mm_magics.endpoint.key_forms import KeyForms
 from mm_magics.errors import ConfigError, MissingKeyError
 from mm_magics.packages import fix, wrong_version
 
@@ -52,7 +51,7 @@ class Key:
 
     def redact(self, text: str) -> str:
         """Replace the key in the text, also where it is escaped or encoded."""
-        return re.sub(forms_of(self._value), "[key]", text)
+        return KeyForms(self._value).replace(text, "[key]")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Key) and (self._value, self.host) == (other._value, other.host)
