@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import resource
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from mm_magics.json_size import MAX_BYTES
-from mm_magics.tools.mcp.servers import MCPServers
 from tests.tools.mcp.conftest import RUDE, call
 
 pytestmark = [pytest.mark.slow, pytest.mark.traced]
 
 
-def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def measure(tool: str, *server: str, calls: int = 1, small: str = "") -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.tools.mcp.measured_call", tool, str(calls), small, *server]
+    return dict(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=90).stdout))
 
 
 class Packed(BaseHTTPRequestHandler):
@@ -80,40 +80,32 @@ BODIES = {
 
 
 @pytest.fixture
-def packed(servers: MCPServers) -> Iterator[MCPServers]:
+def packed() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Packed)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    servers.add("web", f"http://127.0.0.1:{server.server_port}/mcp")
-    yield servers
+    yield f"http://127.0.0.1:{server.server_port}/mcp"
     server.shutdown()
     server.server_close()
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_large_answer_over_http_is_an_error_and_the_connection_is_kept(packed, name):
-    assert call(packed, "web__small").text == "called"
-    gzip.compress(BODIES[name], 1)
-    before, began = peak_mb(), time.monotonic()
-    output = call(packed, f"web__{name}")
-    assert output.is_error
+def test_a_large_answer_over_http_is_an_error_and_the_connection_is_kept(packed: str, name: str) -> None:
+    found = measure(name, packed, small="small")
     limit = f"more than {MAX_BYTES // 1_000_000} MB" if name == "spaces" else "more than 500,000 values"
-    assert output.text == f"The MCP server web answered {name} with an error: its answer has {limit}."
-    assert time.monotonic() - began < 10
-    assert peak_mb() - before < 400  # parsed it would be gigabytes
-    assert call(packed, "web__small").text == "called"
+    assert found["errors"] == [f"The MCP server measured answered {name} with an error: its answer has {limit}."]
+    assert found["seconds"] < 20
+    assert found["mb"] < 150  # parsed it would be gigabytes
+    assert found["small"] == ["called", "called"]
 
 
 @pytest.mark.parametrize(("how", "limit"), [("big", "more than 16 MB"), ("many", "more than 500,000 values")])
-def test_a_large_message_of_a_process_ends_it_and_the_next_call_starts_it_again(servers, how, limit):
-    servers.add("rude", [*RUDE, how])
-    servers.tools("rude")
-    before = peak_mb()
-    for _ in range(2):
-        output = call(servers, "rude__t0")
-        assert output.is_error
-        assert output.text.splitlines()[0] == "The MCP server rude ended."
-        assert f"[sent a message with {limit}]" in output.text
-    assert peak_mb() - before < 400  # parsed it would be gigabytes
+def test_a_large_message_of_a_process_ends_it_and_the_next_call_starts_it_again(how: str, limit: str) -> None:
+    found = measure("t0", *RUDE, how, calls=2)
+    assert len(found["errors"]) == 2
+    for each in found["errors"]:
+        assert each.splitlines()[0] == "The MCP server measured ended."
+        assert f"[sent a message with {limit}]" in each
+    assert found["mb"] < 150  # parsed it would be gigabytes
 
 
 def test_a_text_of_3_mb_that_looks_like_many_values_is_passed_on(servers):
