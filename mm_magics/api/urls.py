@@ -7,6 +7,8 @@ parsed form, which is also the form that the HTTP library gets.
 from __future__ import annotations
 
 import re
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
@@ -16,10 +18,14 @@ from urllib.parse import urlsplit
 from mm_magics.errors import MiniMaxError
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-NO_PROXY = ("all://localhost", "all://127.0.0.1", "all://[::1]")
-"""The same hosts, as the HTTP library names those that it connects to without a proxy."""
-
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_SOCKET_OPTIONS = [
+    (socket.IPPROTO_TCP, getattr(socket, name), value)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
+    if hasattr(socket, name)
+] + [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+"""A connection on which the model thinks for minutes stays open in the routers on the way."""
+
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?")
 
 
@@ -109,19 +115,49 @@ def require_encryption(url: HttpURL, secret: str, error: type[MiniMaxError]) -> 
         raise error(f"{url.host} is not this machine, and {secret} must not be sent unencrypted.", "Use https.")
 
 
-def httpx_options(url: HttpURL) -> dict[str, Any]:
+def proxy_for(url: HttpURL) -> str | None:
+    """Return the proxy that the environment, or the system, names for this URL; None for a direct connection.
+
+    This machine is never reached through a proxy.
+    """
+    from urllib.request import getproxies, proxy_bypass  # with ssl, which they import, they take long to import
+
+    if url.is_local:
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    return proxy if proxy and not proxy_bypass(url.host) else None
+
+
+def httpx_options(url: HttpURL, transport: Callable[..., Any], **transport_options: Any) -> dict[str, Any]:
     """Return the arguments of a client of httpx2 that connects to this URL.
 
-    Certificates are verified, except for plain http to this machine, which has none: reading them takes 25 ms. This
-    machine is never reached through a proxy. No redirect is followed, as it could name another host.
+    Certificates are verified, except for plain http to this machine, which has none: reading them takes 25 ms. No
+    redirect is followed, as it could name another host. Of all proxies in the environment, only the one for this URL is
+    read, because the library refuses to connect anywhere if one of them is not valid.
+
+    Args:
+        url: The URL.
+        transport: The library's class of transports.
+        transport_options: More arguments for it.
+
+    Raises:
+        ImportError: The proxy needs a package that is not installed.
+        ValueError: The proxy is not one that the library can use.
+        OSError: The environment names certificates that cannot be read.
     """
     is_plain_local = url.is_local and not url.is_encrypted
-    return {
-        "follow_redirects": False,
-        "mounts": dict.fromkeys(NO_PROXY),
-        "trust_env": not is_plain_local,
-        "verify": not is_plain_local,
-    }
+    proxy = proxy_for(url)
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    made = transport(
+        verify=not is_plain_local,
+        trust_env=not is_plain_local,  # where the certificates are
+        proxy=proxy,
+        socket_options=_SOCKET_OPTIONS,
+        **transport_options,
+    )
+    return {"follow_redirects": False, "transport": made, "trust_env": False}
 
 
 def _ascii_host(host: str) -> str:

@@ -154,11 +154,12 @@ class _Pool:
 
     def _new_sdk_client(self) -> anthropic.Anthropic:
         import_sdk()
+        import httpx2
         from anthropic import Anthropic
 
         from mm_magics.endpoint.http_clients import BoundedErrorClient
 
-        http = http_options(self._base_url, self._timeout)
+        http = http_options(self._base_url, self._timeout, httpx2.HTTPTransport)
         http["event_hooks"] = {"request": [self._before_request]}
         return Anthropic(**sdk_options(self._base_url, self._timeout), http_client=BoundedErrorClient(**http))
 

@@ -23,8 +23,6 @@ class BoundedErrorClient(anthropic.DefaultHttpxClient):
     """Returns a success with its body unread, and any other response with the first part of its body."""
 
     def __init__(self, **options: Any) -> None:
-        if not options["trust_env"]:  # else the SDK makes a client for each proxy in the environment, or fails to
-            options["transport"] = httpx2.HTTPTransport(**_transport_options(options))
         super().__init__(**options)
         self.event_hooks["request"].append(self._note_connecting)
 
@@ -64,8 +62,6 @@ class AsyncBoundedErrorClient(anthropic.DefaultAsyncHttpxClient):
     """`BoundedErrorClient` for asynchronous calls."""
 
     def __init__(self, **options: Any) -> None:
-        if not options["trust_env"]:
-            options["transport"] = httpx2.AsyncHTTPTransport(**_transport_options(options))
         super().__init__(**options)
         self.event_hooks["request"].append(self._note_connecting)
 
@@ -106,10 +102,6 @@ def _was_kept_open(request: httpx2.Request, error: httpx2.HTTPError) -> bool:
     """Return whether the request failed because an open connection was closed before a byte of the response."""
     closed = isinstance(error, httpx2.ReadError | httpx2.WriteError) or "without sending a response" in str(error)
     return closed and "connecting" not in request.extensions
-
-
-def _transport_options(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in ("verify", "trust_env", "limits") if name in options}
 
 
 class _PartialBody:

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from mm_magics.api.urls import HttpURL
+from mm_magics.api.urls import HttpURL, proxy_for
 from mm_magics.errors import ConnectionFailedError
 
 if TYPE_CHECKING:
@@ -26,18 +26,13 @@ class Proxy(NamedTuple):
     source: str
 
 
-def proxy_for(base_url: str) -> Proxy | None:
-    """Return the proxy that calls to this endpoint use; None without one."""
-    from urllib.request import getproxies, proxy_bypass  # together with ssl, they take long to import
-
-    url = HttpURL.parse(base_url)
-    if url.is_local or not url.is_encrypted:
+def named_proxy(url: HttpURL) -> Proxy | None:
+    """Return the proxy that calls to this URL use; None without one."""
+    proxy = proxy_for(url)
+    if proxy is None:
         return None
-    proxies = getproxies()
-    proxy = proxies.get("https") or proxies.get("all")
-    if not proxy or proxy_bypass(url.host):
-        return None
-    names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+    kinds = (f"{url.scheme}_proxy", "all_proxy")
+    names = (name for kind in kinds for name in (kind, kind.upper()))
     source = next((name for name in names if os.environ.get(name) == proxy), "the settings of the system")
     shown = re.sub(r"^([^/]*//)?[^/@]*@", lambda found: found[1] or "", proxy)
     return Proxy(shown, source)
@@ -79,7 +74,7 @@ def network_error(error: BaseException, reason: str, base_url: str) -> Connectio
         return _certificate_failed(refused, host)
     if not isinstance(error, httpx2.HTTPError) and (problem := _ca_problem(error)):
         return ConnectionFailedError(problem, "Correct or unset that variable, and run the cell again.")
-    proxy = proxy_for(base_url)
+    proxy = named_proxy(url)
     if proxy is None:
         return None
     bypass = f"add {url.host} to NO_PROXY, and run the cell again"

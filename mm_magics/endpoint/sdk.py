@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.api.urls import HttpURL, httpx_options
@@ -55,12 +55,14 @@ def sdk_options(base_url: str, timeout: float) -> dict[str, Any]:
     }
 
 
-def http_options(base_url: str, timeout: float) -> dict[str, Any]:
-    """Return the arguments of every HTTP client."""
+def http_options(
+    base_url: str, timeout: float, transport: Callable[..., Any], **transport_options: Any
+) -> dict[str, Any]:
+    """Return the arguments of every HTTP client. Raises what `httpx_options` does."""
     from http.cookiejar import CookieJar, DefaultCookiePolicy
 
     return {
-        **httpx_options(HttpURL.parse(base_url)),
+        **httpx_options(HttpURL.parse(base_url), transport, **transport_options),
         "timeout": _timeouts(timeout),
         "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),  # an invalid cookie would break every call
     }

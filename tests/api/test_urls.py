@@ -38,11 +38,41 @@ def test_a_url_has_one_spelling(url: str, expected: str) -> None:
 def test_certificates_are_verified_unless_it_is_plain_http_to_this_machine(scheme: str, host: str, port: str) -> None:
     url = HttpURL.parse(f"{scheme}://{host}{port}/anthropic")
     is_local = host.lower() in ("localhost", "127.0.0.1", "[::1]", "[0::1]")
-    options = httpx_options(url)
+    options = httpx_options(url, dict)
+    transport = options["transport"]
     assert (url.is_local, url.is_encrypted) == (is_local, scheme.lower() == "https")
-    assert options["verify"] is options["trust_env"] is not (is_local and scheme.lower() == "http")
-    assert options["follow_redirects"] is False
-    assert set(options["mounts"]) == {"all://localhost", "all://127.0.0.1", "all://[::1]"}
+    assert transport["verify"] is transport["trust_env"] is not (is_local and scheme.lower() == "http")
+    assert (options["follow_redirects"], options["trust_env"]) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "expected"),
+    [
+        ("https://a.example", {"HTTPS_PROXY": "http://p:1"}, "http://p:1"),
+        ("https://a.example", {"https_proxy": "p:1"}, "http://p:1"),
+        ("https://a.example", {"ALL_PROXY": "socks5://p:1"}, "socks5://p:1"),
+        ("https://a.example", {"HTTP_PROXY": "http://p:1"}, None),
+        ("http://a.example", {"HTTP_PROXY": "http://p:1"}, "http://p:1"),
+        (
+            "https://a.example",
+            {"HTTP_PROXY": "nonsense://p", "FTP_PROXY": "::", "ALL_PROXY": "http://p:1"},
+            "http://p:1",
+        ),
+        ("https://a.example", {"ALL_PROXY": "http://p:1", "NO_PROXY": "example"}, None),
+        ("https://a.example", {"ALL_PROXY": "http://p:1", "NO_PROXY": "*"}, None),
+        ("https://[::1]:80", {"ALL_PROXY": "http://p:1"}, None),
+        ("http://localhost", {"HTTP_PROXY": "http://p:1"}, None),
+    ],
+)
+def test_only_the_proxy_for_the_url_is_used(
+    monkeypatch: pytest.MonkeyPatch, url: str, environment: dict[str, str], expected: str | None
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert httpx_options(HttpURL.parse(url), dict)["transport"]["proxy"] == expected
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,17 @@ def test_a_host_that_needs_no_proxy_has_the_usual_message(dead: str, monkeypatch
     assert "proxy" not in str(error)
 
 
+@pytest.mark.parametrize("url", ["socks5://127.0.0.1:9", "http://127.0.0.1:9", "ftp://x", "nonsense"])
+def test_a_proxy_for_other_urls_does_not_matter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> None:
+    for name in ("HTTP_PROXY", "FTP_PROXY"):
+        monkeypatch.setenv(name, url)
+    with session_for(FAR, store=str(tmp_path / "s.sqlite")) as session:
+        error = failed(session)
+        result = map_prompts("{{ row }}", ["a"], session=session)
+    assert "Cannot connect to models.example.invalid (" in error.message
+    assert "Cannot connect to models.example.invalid (" in str(result.errors)
+
+
 @pytest.mark.parametrize("url", ["socks5://127.0.0.1:9", "http://127.0.0.1:9", "nonsense://x"])
 def test_no_proxy_of_any_kind_matters_to_this_machine(endpoint: Any, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("ALL_PROXY", url)

@@ -33,14 +33,16 @@ class AsyncClient:
 
         base_url, timeout = options.base_url, options.timeout
         self._errors, self._key = ErrorMapper(base_url, key, timeout), key
-        http = http_options(base_url, timeout)
-        http["limits"] = httpx2.Limits(max_connections=POOL_SIZE, max_keepalive_connections=POOL_SIZE)
-        http["event_hooks"] = {"request": [self._authorize]}
-        pools = -(-options.limits.concurrency // POOL_SIZE)
-        self._pools = [
-            anthropic.AsyncAnthropic(**sdk_options(base_url, timeout), http_client=AsyncBoundedErrorClient(**http))
-            for _ in range(pools)
-        ]
+        limits = httpx2.Limits(max_connections=POOL_SIZE, max_keepalive_connections=POOL_SIZE)
+
+        def pool() -> anthropic.AsyncAnthropic:
+            http = http_options(base_url, timeout, httpx2.AsyncHTTPTransport, limits=limits)
+            http["event_hooks"] = {"request": [self._authorize]}
+            return anthropic.AsyncAnthropic(
+                **sdk_options(base_url, timeout), http_client=AsyncBoundedErrorClient(**http)
+            )
+
+        self._pools = [pool() for _ in range(-(-options.limits.concurrency // POOL_SIZE))]
 
     async def send(self, body: bytes, worker: int) -> dict[str, Any]:
         """Make one attempt and return the message that answers it, verbatim.

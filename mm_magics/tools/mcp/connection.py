@@ -226,7 +226,7 @@ class Connection:
         headers = {"Authorization": f"Bearer {os.environ[self.spec.bearer].strip()}"} if self.spec.bearer else {}
         async with (
             BoundedClient(
-                **httpx_options(HttpURL.parse(self.spec.url)),
+                **httpx_options(HttpURL.parse(self.spec.url), httpx2.AsyncHTTPTransport),
                 headers=headers,
                 timeout=httpx2.Timeout(CONNECT_S, read=300),
                 event_hooks={"response": [self._on_response]},
