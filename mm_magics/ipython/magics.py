@@ -13,6 +13,7 @@ from mm_magics.errors import NotebookError
 from mm_magics.history.notebook import LiveNotebook, current_path
 from mm_magics.history.prompt_source import complete_prompt_cell, drop_lines_above
 from mm_magics.ipython import arguments, comms, frontend
+from mm_magics.ipython.background_import import BackgroundImport, import_for_prompts
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.colab import ColabPage
 from mm_magics.ipython.completion import complete
@@ -83,3 +84,6 @@ def load(shell: Any) -> None:
     shell.register_magics(MiniMaxMagics(shell, session))
     shell.input_transformers_cleanup[:0] = [drop_lines_above, complete_prompt_cell]
     shell.Completer.custom_matchers.append(complete)
+    front_end = frontend.detect(shell)
+    if front_end != "plain":  # a program that runs the notebook does not pause between cells
+        BackgroundImport(shell, partial(import_for_prompts, front_end))

@@ -1,0 +1,114 @@
+"""Import what the first prompt needs while the user types, in a thread that makes way for every cell.
+
+The SDK alone takes about a second to import. Between two modules the thread waits as long as a cell runs, unless that
+cell needs one of the modules: then another thread waits for the lock of an import, and the import continues.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mm_magics.ipython.frontend import FrontEnd
+
+POLL_S = 0.01
+"""How often a waiting import looks whether the cell ended or needs it."""
+
+MAX_PAUSE_S = 60.0
+"""How long a cell can delay the import, so that no lock that a module takes can block a cell forever."""
+
+
+class BackgroundImport:
+    """Runs the imports of `load` when the next cell ended, in the pauses between cells."""
+
+    def __init__(self, shell: Any, load: Callable[[], None]) -> None:
+        self._shell, self._load = shell, load
+        self._may_run = threading.Event()
+        self._collects = True
+        self._thread = threading.Thread(target=self._run, name="mm_magics import", daemon=True)
+        shell.events.register("pre_run_cell", self._cell_begins)
+        shell.events.register("post_run_cell", self._cell_ended)
+
+    @property
+    def is_done(self) -> bool:
+        return self._thread.ident is not None and not self._thread.is_alive()
+
+    def _cell_begins(self, _info: object) -> None:
+        self._may_run.clear()
+        if self.is_done:
+            self._shell.events.unregister("pre_run_cell", self._cell_begins)
+            self._shell.events.unregister("post_run_cell", self._cell_ended)
+
+    def _cell_ended(self, _result: object) -> None:
+        self._may_run.set()
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def _run(self) -> None:
+        self._stop_collecting()  # the imports create objects that stay
+        sys.setprofile(self._before_call)  # of this thread
+        try:
+            with suppress(Exception):  # the first prompt has the same error, and reports it
+                self._load()
+        finally:
+            sys.setprofile(None)
+            self._collect_again()
+
+    def _before_call(self, frame: FrameType, event: str, _argument: object) -> None:
+        """Wait before the code of a module is run. Then the thread has no lock of Python's but those of the modules."""
+        if event == "call" and frame.f_code.co_name == "<module>" and not self._may_run.is_set():
+            self._pause()
+
+    def _pause(self) -> None:
+        self._collect_again()
+        end = time.monotonic() + MAX_PAUSE_S
+        while not self._may_run.wait(POLL_S):
+            if time.monotonic() > end or _an_import_waits(self._thread.ident):
+                self._may_run.set()
+        self._stop_collecting()
+
+    def _stop_collecting(self) -> None:
+        self._collects = gc.isenabled()
+        gc.disable()
+
+    def _collect_again(self) -> None:
+        if self._collects:
+            gc.enable()
+
+
+def import_for_prompts(front_end: FrontEnd) -> None:
+    """Import and prepare what the first prompt of this front end needs."""
+    from mm_magics.endpoint.sdk import import_sdk
+
+    import_sdk()
+    import mm_magics.endpoint.http_clients
+    import mm_magics.ipython.turn_output
+    from mm_magics.history.turn import Turn
+
+    if front_end in ("terminal", "console"):
+        import mm_magics.display.terminal
+
+        return
+    import mm_magics.display.page_output
+    import mm_magics.display.page_view  # noqa: F401
+    from mm_magics.display.mime_bundle import make_bundle
+
+    make_bundle(
+        Turn("main", "complete", "", [{"role": "user", "content": ""}, {"role": "assistant", "content": "*a*"}])
+    )
+
+
+def _an_import_waits(importing: int | None) -> bool:
+    """Return whether another thread waits until a module is imported."""
+    return any(
+        frame.f_code.co_filename == "<frozen importlib._bootstrap>" and frame.f_code.co_name == "acquire"
+        for thread, frame in sys._current_frames().items()
+        if thread != importing
+    )

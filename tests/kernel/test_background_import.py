@@ -1,0 +1,88 @@
+"""The SDK is imported while the user types: before the first prompt, and in no cell's time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mm_magics.simulator import Simulator
+from tests.kernel.conftest import Kernel
+
+pytestmark = pytest.mark.slow
+
+STATE = (
+    "import sys, gc; print('anthropic' in sys.modules, 'mm_magics.display.mime_bundle' in sys.modules, gc.isenabled())"
+)
+
+
+@pytest.fixture
+def new_kernel(simulator: Simulator) -> Iterator[Kernel]:
+    """A kernel that has imported nothing, and that no process with imports was forked for."""
+    kernel = Kernel(
+        {"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key, "PYTHONHASHSEED": "1"}
+    )
+    yield kernel
+    kernel.close()
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def is_importing(kernel: Kernel) -> bool:
+    found = kernel.run(
+        "import threading; print(any(each.name == 'mm_magics import' for each in threading.enumerate()))"
+    )
+    return found.text.strip() == "True"
+
+
+def test_the_first_prompt_has_nothing_left_to_import(new_kernel: Kernel) -> None:
+    assert new_kernel.run("%load_ext mm_magics\n" + STATE, "a").text.strip() == "False False True"
+    time.sleep(1)
+    wait_until(lambda: not is_importing(new_kernel))
+    assert new_kernel.run(STATE, "b").text.strip() == "True True True"
+    new_kernel.run("before = set(sys.modules)", "c")
+    assert new_kernel.run("%%minimax\nHello.", "d").turn["status"] == "complete"
+    late = new_kernel.run(
+        "print([each for each in set(sys.modules) - before if each.startswith('mm_magics')])", "e"
+    ).text
+    assert late.strip() == "[]"
+
+
+def test_a_prompt_that_comes_first_does_not_wait_for_a_cell_to_end(new_kernel: Kernel) -> None:
+    new_kernel.run("%load_ext mm_magics", "a")
+    assert new_kernel.run("%%minimax\nHello.", "b").turn["status"] == "complete"
+
+
+def test_nothing_is_imported_while_a_cell_runs(new_kernel: Kernel) -> None:
+    new_kernel.run("%load_ext mm_magics", "a")
+    lines = ["import sys, time, gc", "time.sleep(.1)", "before = len(sys.modules)", "time.sleep(1)"]
+    cell = "\n".join([*lines, "print(len(sys.modules) - before, gc.isenabled())"])
+    imported, collects = new_kernel.run(cell, "b").text.split()
+    assert is_importing(new_kernel)
+    assert (int(imported) <= 1, collects) == (True, "True")
+
+
+def test_a_cell_that_turns_the_collection_off_finds_it_off(new_kernel: Kernel) -> None:
+    new_kernel.run("%load_ext mm_magics", "a")
+    new_kernel.run("import gc, time; time.sleep(.2); gc.disable()", "b")
+    wait_until(lambda: not is_importing(new_kernel))
+    assert new_kernel.run("print(gc.isenabled())", "c").text.strip() == "False"
+
+
+def test_a_cell_that_imports_one_of_the_modules_waits_for_it_only(new_kernel: Kernel) -> None:
+    new_kernel.run("%load_ext mm_magics", "a")
+    found = new_kernel.run("import time; time.sleep(.1)\nimport anthropic\nprint(anthropic.__name__)", "b")
+    assert found.text.strip() == "anthropic"
+
+
+def test_a_program_that_runs_a_notebook_imports_nothing_in_the_background(new_kernel: Kernel) -> None:
+    new_kernel.run("%load_ext mm_magics")
+    assert not is_importing(new_kernel)
+    time.sleep(0.5)
+    assert new_kernel.run(STATE).text.split()[0] == "False"
