@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mm_magics.async_session import AsyncSession
     from mm_magics.batch.api import map_prompts
     from mm_magics.config import MiniMax
     from mm_magics.errors import (
@@ -59,6 +60,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ApprovalRequested",
     "ArgumentError",
+    "AsyncSession",
     "BlockStart",
     "BlockStop",
     "ConfigError",
@@ -102,6 +104,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AsyncSession": "mm_magics.async_session",
     "MiniMax": "mm_magics.config",
     "Session": "mm_magics.session",
     "Tool": "mm_magics.tools.tool",

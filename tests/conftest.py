@@ -25,6 +25,7 @@ VARIABLES = (
     "ANTHROPIC_BASE_URL",
     "ANTHROPIC_CUSTOM_HEADERS",
     "MINIMAX_MODEL",
+    "VIRTUAL_ENV",  # IPython adds the packages of this environment to those of the one that runs it
 )
 
 SEARCH_S = 2.0

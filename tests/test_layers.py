@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("turn",),
     ("events",),
     ("session",),
+    ("async_session",),
     ("batch",),
     ("doctor",),
     ("display",),
