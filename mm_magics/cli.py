@@ -1,4 +1,4 @@
-"""The command `mm-magics`: demo, simulator, history, replay and doctor, for use in a shell without a notebook.
+"""The command `mm-magics`: demo, simulator, history, search, usage, replay and doctor, in a shell without a notebook.
 
 A `MiniMaxError` is printed to stderr as two lines, without a traceback, and the exit status is 1. What is printed
 may come from a stranger's notebook, so `PlainStream` replaces control characters by visible ones in all of it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from shutil import get_terminal_size
@@ -21,6 +21,15 @@ from mm_magics.text import escape_controls
 
 if TYPE_CHECKING:
     from mm_magics.display.table import Table
+    from mm_magics.history.notebook import Document
+
+NOT_RECORDED = [
+    "A turn that was copied to other notebooks counts once.",
+    "Not included, because no saved turn records it: deleted cells, cleared outputs, answers beyond max_versions,",
+    "retries, and the prompts of scripts and consoles.",
+]
+
+_WHERE = "a folder with notebooks, or one notebook (default: the current folder)"
 
 
 class PlainStream:
@@ -91,6 +100,16 @@ def _parser() -> argparse.ArgumentParser:
     history.add_argument("--json", action="store_true", help="print the turn records as JSON")
     history.set_defaults(run=_history)
 
+    search = commands.add_parser("search", help="find turns in notebooks; exit with status 1 if nothing is found")
+    search.add_argument("words", help="words that a turn must contain; '\"two words\"' is a phrase")
+    search.add_argument("source", type=Path, nargs="?", default=Path(), metavar="folder", help=_WHERE)
+    search.set_defaults(run=_search)
+
+    usage = commands.add_parser("usage", help="add up the model calls that the turns in notebooks record")
+    usage.add_argument("source", type=Path, nargs="?", default=Path(), metavar="folder", help=_WHERE)
+    usage.add_argument("--by", choices=["model", "notebook", "day"], default="model", help="default: %(default)s")
+    usage.set_defaults(run=_usage)
+
     replay = commands.add_parser("replay", help="check whether notebooks can run without calling the endpoint")
     replay.add_argument(
         "action", choices=["check"], help="check the recorded answers; exit with status 1 unless every cell is recorded"
@@ -144,6 +163,73 @@ def _history(options: argparse.Namespace) -> int:
     session.history.follow(document)
     for table in threads.all_threads(session):
         _print(table)
+    return 0
+
+
+def _documents(source: Path) -> Iterator[tuple[Path, Document]]:
+    """Yield the notebooks at and below the path. What cannot be read is reported."""
+    from mm_magics.history.notebook import read_notebook
+    from mm_magics.history.notebook_files import notebooks_in
+
+    if not source.exists():
+        hint = 'To find several words, put them in quotation marks: mm-magics search "coral reef".'
+        raise UsageError(f"{source} does not exist.", hint)
+    for path in notebooks_in([source]):
+        try:
+            document = read_notebook(path)
+        except NotebookError as error:
+            print(error.message, file=sys.stderr)
+            continue
+        for fault in document.faults:
+            print(f"{path}, {fault}", file=sys.stderr)
+        yield path, document
+
+
+def _search(options: argparse.Namespace) -> int:
+    from mm_magics.history.search import matches_in, patterns_of
+
+    patterns = patterns_of(options.words)
+    if not patterns:
+        raise UsageError("There is nothing to search for.", "Name a word: mm-magics search reef.")
+    is_found = False
+    for path, document in _documents(options.source):
+        for number, cell in enumerate(document.cells, 1):
+            for turn in cell.turns:
+                for each in (turn, *turn.versions):
+                    if not (matches := matches_in(each, patterns)):
+                        continue
+                    is_found = True
+                    version = "" if each is turn else ", an earlier answer"
+                    print(f"{path}, cell {number}{version}: {each.model}, {each.created[:10]}, thread {each.thread}")
+                    for match in matches:
+                        print(f"  {match.part}: {match.text}")
+    return 0 if is_found else 1
+
+
+def _usage(options: argparse.Namespace) -> int:
+    from mm_magics.display.table import Table
+    from mm_magics.ipython.commands.usage import COLUMNS, usage_row
+    from mm_magics.turn.ledger import Account
+
+    accounts: dict[str, Account] = {}
+    seen: set[str] = set()
+    for path, document in _documents(options.source):
+        for turn in (each for current in document.turns() for each in (current, *current.versions)):
+            if turn.id in seen:
+                continue
+            seen.add(turn.id)
+            key = {"model": turn.model, "notebook": str(path), "day": turn.created[:10]}[options.by]
+            account = accounts.setdefault(key, Account())
+            for response in turn.responses:
+                account.add(turn.model, response)
+    rows = [usage_row(key, account) for key, account in sorted(accounts.items())]
+    if len(rows) > 1:
+        total = Account()
+        for account in accounts.values():
+            total += account
+        rows.append(usage_row("all", total))
+    lines = NOT_RECORDED if rows else ["There are no turns."]
+    _print(Table("", (options.by, *COLUMNS), rows, lines))
     return 0
 
 

@@ -55,7 +55,17 @@ def notebook(path: Path, evil: str) -> str:
 
 
 @pytest.mark.parametrize("evil", EVIL)
-@pytest.mark.parametrize("command", [["history"], ["history", "--json"], ["replay", "check"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["history"],
+        ["history", "--json"],
+        ["replay", "check"],
+        ["search", "prompt"],
+        ["usage", "--by", "model"],
+        ["usage", "--by", "notebook"],
+    ],
+)
 def test_nothing_from_a_notebook_reaches_the_terminal_as_a_control_character(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], evil: str
 ) -> None:
@@ -70,7 +80,16 @@ def test_nothing_from_a_notebook_reaches_the_terminal_as_a_control_character(
 
 @pytest.mark.parametrize("evil", EVIL)
 @pytest.mark.parametrize(
-    "command", [["history"], ["replay", "check"], ["demo"], ["simulator", "--host"], ["simulator", "--log"]]
+    "command",
+    [
+        ["history"],
+        ["search", "a"],
+        ["usage"],
+        ["replay", "check"],
+        ["demo"],
+        ["simulator", "--host"],
+        ["simulator", "--log"],
+    ],
 )
 def test_an_error_shows_no_control_character_of_a_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], evil: str

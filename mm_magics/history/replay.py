@@ -16,6 +16,7 @@ from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha2
 from mm_magics.api.messages import Message, System
 from mm_magics.errors import MiniMaxError
 from mm_magics.history.notebook import Cell, Document, read_notebook
+from mm_magics.history.notebook_files import notebooks_in
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 
@@ -71,7 +72,7 @@ class Recordings:
 
     def find(self, requested: RecordedRequest, sources: Iterable[str | Path]) -> Turn | None:
         """Return the first recording for this request in the notebooks and folders of notebooks, if there is one."""
-        for path in _notebooks(sources):
+        for path in notebooks_in(sources):
             turns = self._turns_in(path)
             exact = turns.get(requested.sha256)
             for turn in [exact] if exact else filter(requested.has_legacy_hash, turns.values()):
@@ -81,7 +82,7 @@ class Recordings:
 
     def substitutes(self, default_model: str, sources: Iterable[str | Path]) -> set[str]:
         """Return the models that answered for this default model in the notebooks and folders of notebooks."""
-        turns = (turn for path in _notebooks(sources) for turn in self._turns_in(path).values())
+        turns = (turn for path in notebooks_in(sources) for turn in self._turns_in(path).values())
         return {turn.model for turn in turns if turn.instead_of == default_model}
 
     def _turns_in(self, path: Path) -> dict[str, Turn]:
@@ -122,16 +123,6 @@ def _answers(turn: Turn, requested: RecordedRequest, sha256: str | None) -> bool
 def is_replayable(turn: Turn) -> bool:
     """Return whether the turn is a recording: the endpoint ended it."""
     return turn.status in ("complete", "truncated")
-
-
-def _notebooks(sources: Iterable[str | Path]) -> Iterator[Path]:
-    for source in sources:
-        path = Path(source).expanduser()
-        if not path.is_dir():
-            yield path
-            continue
-        found = sorted(path.rglob("*.ipynb"))
-        yield from (each for each in found if ".ipynb_checkpoints" not in each.parts)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from mm_magics.ipython.commands.command import Context
 from mm_magics.turn.ledger import Account, accounts_of
 from mm_magics.wording import counted
 
-COLUMNS = ("", "model", "calls", "time", "tokens in", "out", "cache read", "cache written", "cost")
+COLUMNS = ("calls", "time", "tokens in", "out", "cache read", "cache written", "cost")
 
 
 def usage(context: Context, _rest: str) -> Table:
@@ -17,21 +17,22 @@ def usage(context: Context, _rest: str) -> Table:
     session = context.session
     ledger = session.ledger
     rows = [
-        _row(f"this kernel, in {notebook}" if notebook else "this kernel", model, account)
+        (f"this kernel, in {notebook}" if notebook else "this kernel", *usage_row(model, account))
         for (notebook, model), account in ledger.accounts.items()
     ]
     if len(rows) > 1:
-        rows.append(_row("this kernel", "all", ledger.total()))
+        rows.append(("this kernel", *usage_row("all", ledger.total())))
     source = f"the turns of {session.notebook.name}" if session.notebook else "the turns"
     accounts = accounts_of(session.history.all_turns())
-    rows += [_row(source, model, account) for model, account in sorted(accounts.items())]
+    rows += [(source, *usage_row(model, account)) for model, account in sorted(accounts.items())]
     lines = [] if rows else ["No prompts have been sent yet."]
     if ledger.replayed:
         lines.append(f"{counted(ledger.replayed, 'answer')} replayed, without a call.")
-    return Table("", COLUMNS, rows, lines)
+    return Table("", ("", "model", *COLUMNS), rows, lines)
 
 
-def _row(source: str, model: str, account: Account) -> tuple[str, ...]:
+def usage_row(name: str, account: Account) -> tuple[str, ...]:
+    """Return the name and the sums, in the order of `COLUMNS`."""
     counts = tuple(f"{account.tokens[counter]:,}" for counter in TOKEN_COUNTERS)
     cost = usage_line.account_cost(account)
-    return source, model, f"{account.calls:,}", f"{account.seconds:.1f} s", *counts, cost
+    return name, f"{account.calls:,}", f"{account.seconds:.1f} s", *counts, cost
