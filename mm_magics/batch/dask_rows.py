@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from mm_magics.batch.rows import Row, Rows, column_values
+from mm_magics.batch.row import Row
+from mm_magics.batch.rows import Rows, column_values
 from mm_magics.packages import require
 
 

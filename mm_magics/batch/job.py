@@ -15,9 +15,10 @@ from mm_magics.batch.dask_rows import DaskRows, rows_of
 from mm_magics.batch.engines.base import Engine, SendOptions
 from mm_magics.batch.engines.local import LocalEngine
 from mm_magics.batch.rate_limit import RateLimits
+from mm_magics.batch.row import MissingColumnError
 from mm_magics.batch.row_results import columns_of
-from mm_magics.batch.row_template import RowTemplate, row_message
-from mm_magics.batch.rows import MissingColumnError, Rows
+from mm_magics.batch.row_template import RowTemplate, name_hint, row_message
+from mm_magics.batch.rows import Rows
 from mm_magics.config import checked_base_url
 from mm_magics.errors import PromptError, UsageError
 from mm_magics.packages import require
@@ -89,6 +90,8 @@ class MapJob:
                 f"The data already has a column named {clash[0]}.",
                 "Choose another name with --into, or drop the column.",
             )
+        if self.rows.is_frame and (problems := self.template.missing_columns(self.rows.columns)):
+            raise UsageError(problems[0], "Nothing was sent.")
         for row in self.rows:
             try:
                 message = row_message(self.template(row))
@@ -121,7 +124,10 @@ def build_job(
     if flags.get("tools"):
         raise UsageError("A map run cannot call tools.", "Leave tools out.")
     setting, timeout = session.settings.value, flags.get("timeout")
-    row_template = RowTemplate(template, options.namespace, setting("value_limit"))
+    try:
+        row_template = RowTemplate(template, options.namespace, setting("value_limit"))
+    except PromptError as error:
+        raise PromptError(error.message, name_hint(str(template)) or error.hint) from None
     overrides = flags if options.schema is None else {**flags, "schema": options.schema}
     prompt = session.prepare(row_template.source, **{"context": "none", **overrides, "tools": [], "tool_choice": None})
     if not options.into.strip():

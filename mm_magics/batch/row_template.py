@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mm_magics.api.messages import Block, Message
-from mm_magics.batch.rows import MissingValueError, is_missing
+from mm_magics.batch.row import MissingColumnError, MissingValueError, Row, is_missing, missing_column, written
 from mm_magics.errors import PromptError
 from mm_magics.prompt.images import PromptImages
 from mm_magics.prompt.template import Template
+
+_DECISIONS = (ast.IfExp, ast.BoolOp, ast.Compare, ast.comprehension, ast.Lambda, ast.NamedExpr)
+"""Parts of an expression that may leave out a column, or give `row` another value."""
 
 
 class RowText(str):
@@ -37,12 +43,16 @@ class RowTemplate:
         template: A template with `{{ row }}`, or a function that takes a row and returns the text.
         namespace: Other names that the template can use.
         limit: The most characters of one value.
+
+    Attributes:
+        cut: How many values were cut to the limit.
     """
 
     def __init__(self, template: str | Callable[[Any], str], namespace: Mapping[str, Any], limit: int) -> None:
         self.source = template if isinstance(template, str) else f"{getattr(template, '__name__', 'a function')}(row)"
         self._template = template if callable(template) else Template(template)
         self._namespace, self._limit = dict(namespace), limit
+        self.cut = 0
 
     def __call__(self, row: Any) -> str:
         """Return the text of this row; a `RowText` if it contains images.
@@ -64,7 +74,48 @@ class RowTemplate:
             raise PromptError(f"{self.source} returned a value of type {type(text).__name__}, not a string.")
         return text
 
+    def missing_columns(self, columns: Sequence[Any]) -> list[str]:
+        """Return what is wrong with each expression that takes another column than these from every row."""
+        if not isinstance(self._template, Template):
+            return []
+        names = dict.fromkeys(columns)
+        return [
+            f"{{{{ {source} }}}} failed with MissingColumnError: {missing_column(name, names)}."
+            for source in self._template.expressions
+            for name in _columns_in(source)
+            if name not in names
+        ]
+
     def _value_text(self, value: Any, images: PromptImages) -> str:
+        if isinstance(owner := getattr(value, "__self__", None), Row):
+            raise MissingColumnError(missing_column(value.__name__, owner))  # a method, which no prompt is about
         if is_missing(value):
             raise MissingValueError("it has no value in this row")
-        return images.as_text(value)
+        text = images.as_text(value)
+        self.cut += 0 < self._limit < len(text)
+        return text
+
+
+def _columns_in(expression: str) -> Iterator[Any]:
+    """Yield the columns that an expression always takes from `row`; none if it may decide which, or rename `row`."""
+    tree = ast.parse(expression, mode="eval")
+    if any(isinstance(node, _DECISIONS) for node in ast.walk(tree)):
+        return
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(tree):
+        is_of_row = isinstance(node, ast.Attribute | ast.Subscript) and ast.unparse(node.value) == "row"
+        if not is_of_row:
+            continue
+        if isinstance(node, ast.Attribute) and not node.attr.startswith("__") and id(node) not in called:
+            yield node.attr
+        elif isinstance(node, ast.Subscript):
+            with suppress(ValueError, TypeError):  # an expression, or what cannot be a name
+                name = ast.literal_eval(node.slice)
+                hash(name)
+                yield name
+
+
+def name_hint(template: str) -> str:
+    """Return how to write a column whose name is not an identifier; "" if the template has none."""
+    found = re.search(r"\{\{\s*row\.([^{}()\[\]\n]+?)\s*\}\}", template)
+    return f"Write {{{{ {written(found[1])} }}}}." if found and not found[1].isidentifier() else ""

@@ -7,81 +7,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import narwhals
-
+from mm_magics.batch.frames import FILES, Frame, FramePart, frame_of, is_series, read_file
+from mm_magics.batch.row import Row
 from mm_magics.errors import UsageError
-from mm_magics.packages import require
 from mm_magics.text import replace_surrogates
 
-FRAMES = ("pandas", "polars", "pyarrow", "modin", "cudf")
-"""Packages whose eager data frames are read as data frames."""
 READ_ROWS = 4_096
 """Rows of a data frame that are converted to Python values at a time."""
 
-
-class MissingColumnError(AttributeError, KeyError):
-    """A column that does not exist."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-class MissingValueError(ValueError):
-    """A missing value of a row: None, NaN, NaT or NA."""
-
-
-class Row(Mapping[str, Any]):
-    """One row: `row.text` or `row["text"]`. A missing value (NaN, NaT, NA) is None; a missing column raises an error.
-
-    >>> row = Row({"text": "one", "n": float("nan")})
-    >>> row.text, row["n"]
-    ('one', None)
-    """
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            value = self._values[name]
-        except KeyError:
-            raise MissingColumnError(
-                f"there is no column {name}; the columns are {', '.join(map(str, self._values))}"
-            ) from None
-        return None if is_missing(value) else value
-
-    def __getattr__(self, name: str) -> Any:
-        return self[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"Row({dict(self)!r})"
-
-
-def is_missing(value: Any) -> bool:
-    """Return whether the value is missing: None, NaN, NaT or NA."""
-    kind = type(value).__name__
-    return value is None or (isinstance(value, float) and value != value) or kind in ("NAType", "NaTType")
+ITEM_COLUMN = "row"
+"""The column of the items in a result, if they have no names."""
 
 
 class Rows:
-    """The rows of `data`: a pandas, Polars or PyArrow frame, or any iterable, which is read once.
+    """The rows of `data`: a data frame, a file of rows, or any iterable, which is read once.
 
     Raises:
-        UsageError: The data is neither.
+        UsageError: The data is none of these, or cannot be read.
     """
 
     def __init__(self, data: Any) -> None:
-        self._frame = _frame(data)
+        if isinstance(data, Path) or (isinstance(data, str) and data.endswith(FILES)):
+            data = read_file(Path(data))
+        self._series = data if is_series(data) else None
+        self._frame: Frame | None = None if self._series is not None else frame_of(data)
         self._items: Sequence[Any] = ()
         if self._frame is None:
             if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
@@ -96,21 +48,21 @@ class Rows:
 
     def __iter__(self) -> Iterator[Any]:
         """Yield each row as a `Row`; items of an iterable that are not mappings are yielded unchanged."""
-        if self._frame is not None:
-            names = self._frame.columns
-            for start in range(0, len(self), READ_ROWS):
-                part = self._frame[start : start + READ_ROWS]
-                tuples = zip(*(part[name].to_list() for name in names), strict=True)
-                yield from (Row(dict(zip(names, values, strict=True))) for values in tuples)
-        else:
+        if self._frame is None:
             yield from (Row(item) if isinstance(item, Mapping) else item for item in self._items)
+            return
+        positions: dict[Any, list[int]] = {}
+        for position, name in enumerate(self._frame.columns):
+            positions.setdefault(name, []).append(position)
+        for start in range(0, len(self), READ_ROWS):
+            yield from map(Row, FramePart(self._frame, positions, start, min(start + READ_ROWS, len(self))))
 
     @property
     def is_frame(self) -> bool:
         return self._frame is not None
 
     @property
-    def columns(self) -> list[str]:
+    def columns(self) -> list[Any]:
         """The column names: those of the frame, or of the first item if it is a mapping."""
         if self._frame is not None:
             return list(self._frame.columns)
@@ -120,36 +72,27 @@ class Rows:
     def with_columns(self, columns: Mapping[str, Sequence[Any]]) -> Any:
         """Return the data with these columns at its end, replacing any of the same name.
 
-        For an iterable, that is a list: of the column's values if its items are not mappings and there is one column,
-        else of dicts.
+        A series becomes a data frame with the same index. For an iterable, that is a list: of the column's values if
+        its items are not mappings and there is one column, else of dicts.
         """
-        if self._frame is None:
-            if not self.columns and len(columns) == 1:
-                return list(*columns.values())
-            items = [dict(item) if isinstance(item, Mapping) else {"row": item} for item in self._items]
-            return [
-                {**item, **dict(zip(columns, values, strict=True))}
-                for item, values in zip(items, zip(*columns.values(), strict=True), strict=True)
-            ]
-        backend = self._frame.implementation
-        series = [narwhals.new_series(name, column_values(values), backend=backend) for name, values in columns.items()]
-        return self._frame.with_columns(*series).to_native()
+        frame = self._frame
+        if self._series is not None:
+            frame = frame_of(self._series.to_frame(self._series.name or ITEM_COLUMN))
+        if frame is not None:
+            return frame.with_columns({name: column_values(values) for name, values in columns.items()})
+        if not self.columns and len(columns) == 1:
+            return list(*columns.values())
+        items = [dict(item) if isinstance(item, Mapping) else {ITEM_COLUMN: item} for item in self._items]
+        return [
+            {**item, **dict(zip(columns, values, strict=True))}
+            for item, values in zip(items, zip(*columns.values(), strict=True), strict=True)
+        ]
 
-
-def _frame(data: Any) -> narwhals.DataFrame[Any] | None:
-    if not any(kind.__module__.partition(".")[0] in FRAMES for kind in type(data).__mro__):
-        return None
-    require("narwhals", "Data frames")
-    try:
-        frame = narwhals.from_native(data, pass_through=True)
-    except Exception as error:  # for example two columns with the same name
-        reason = " ".join(str(error).split())
-        raise UsageError(f"Cannot read the rows of this data frame: {reason}") from None
-    if isinstance(frame, narwhals.DataFrame):
-        return frame
-    if hasattr(data, "collect"):
-        raise UsageError("A lazy data frame has no rows yet.", "Call its collect() method first.")
-    return None
+    def answers(self, name: str, values: Sequence[Any]) -> Any:
+        """Return one answer for each item of an iterable: a list, or a series with the index of the given one."""
+        if self._series is None:
+            return list(values)
+        return self.with_columns({name: values})[name]
 
 
 def column_values(values: Sequence[Any]) -> list[Any]:

@@ -24,6 +24,7 @@ from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import MiniMaxError, StatusError, StoreError
 from mm_magics.interrupts import StoppedError
 from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt, model_note
+from mm_magics.wording import counted
 
 EVENT_WAIT_S = 0.1
 """How long the runner waits for an event of the engine before it looks whether Stop was pressed."""
@@ -65,6 +66,7 @@ class RowRunner:
         self.results = RowResults(len(job.rows), job.prompt.model, job.schema, with_usage=job.options.figures)
         self.results.use_model(job.prompt.model, job.prompt.own_price)
         self.job, self._stop = job, stop
+        job.template.cut = 0
         self._builder = RequestBuilder(job.prompt)
         self._store = Store(job.store)
         self._engine: Engine | None = None
@@ -110,6 +112,8 @@ class RowRunner:
                 self.results.notes.append(model_note(prompt.instead_of, prompt.model))
             self.results.seconds = time.monotonic() - self._began
             self.results.notes += self._builder.notes()
+            if cut := self.job.template.cut:
+                self.results.notes.append(f"{counted(cut, 'value')} cut to the limit (value_limit).")
             self.results.finish(RUN_ENDED)
             self._pending.clear()
 

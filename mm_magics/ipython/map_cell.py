@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mm_magics import interrupts
+from mm_magics.batch.dask_rows import DaskRows
 from mm_magics.batch.dry_run import estimate
 from mm_magics.batch.job import MapJob, MapOptions, build_job
 from mm_magics.batch.map_run import MapRun
@@ -101,11 +102,11 @@ class MapCells:
     ) -> None:
         """Assign the result to the user's variables."""
         names = self._shell.user_ns
-        if job.rows.is_frame:
+        if isinstance(job.rows, DaskRows) or job.rows.is_frame:
             names[name] = result.frame
             self._added[name] = result.frame, set(columns)
         else:
-            names[job.options.into] = result.values
+            names[job.options.into] = job.rows.answers(job.options.into, result.values)
         if result_name:
             names[result_name] = result
 

@@ -34,6 +34,11 @@ class Template:
     def __init__(self, text: str) -> None:
         self._parts = list(_parts(text))
 
+    @property
+    def expressions(self) -> list[str]:
+        """The expressions in the text, in their order."""
+        return [part for part, code in self._parts if code is not None]
+
     def fill(self, namespace: dict[str, Any], to_text: Callable[[Any], str] = as_text) -> str:
         """Return the text with each expression replaced by its value.
 

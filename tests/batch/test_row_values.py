@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from mm_magics.batch import frames
+from mm_magics.batch.row import MissingColumnError, Row, is_missing
 from mm_magics.batch.row_template import RowTemplate, RowText, row_message
-from mm_magics.batch.rows import MissingColumnError, Row, Rows, column_values, is_missing
+from mm_magics.batch.rows import Rows, column_values
 from mm_magics.errors import PromptError, UsageError
 from tests.batch.simulated import FRAMES, column_names, column_of
 from tests.prompt.test_images import saved
@@ -33,13 +38,220 @@ def test_a_row_has_its_columns_as_items_and_attributes() -> None:
     assert not hasattr(row, "txet")
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), np.float64("nan"), pd.NA, pd.NaT])
+NAMES = ["items", "values", "keys", "get", "_values", "__len", "_part", "name", "index", "columns"]
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_a_column_has_precedence_over_every_method(kind: str) -> None:
+    columns = {name: [f"the {name}"] for name in [*NAMES, "other"]}
+    (row,) = Rows(FRAMES[kind](columns))
+    for name in NAMES:
+        assert getattr(row, name) == row[name] == f"the {name}"
+        assert RowTemplate(f"{{{{ row.{name} }}}}", {}, 0)(row) == f"the {name}"
+    assert {name: row[name] for name in row} == {name: value for name, (value,) in columns.items()}
+    assert "'items': 'the items'" in repr(row)
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("method", ["items", "values", "keys", "get"])
+def test_a_method_is_never_sent_in_place_of_a_column(kind: str, method: str) -> None:
+    (row,) = Rows(FRAMES[kind]({"secret": ["4711"], "text": ["a"]}))
+    with pytest.raises(PromptError, match=f"there is no column {method}") as caught:
+        RowTemplate(f"{{{{ row.{method} }}}}", {}, 0)(row)
+    assert "4711" not in str(caught.value)
+    assert dict(row.items())["text"] == "a"
+
+
+ANY_NAMES: list[tuple[pd.DataFrame, str, str]] = [
+    (pd.DataFrame([["a", "b"]]), "row[1]", "b"),
+    (pd.DataFrame([["a", "b"]], columns=[None, "x"]), "row[None]", "a"),
+    (pd.DataFrame([["a", "b"]], columns=pd.MultiIndex.from_tuples([("t", "de"), ("t", "en")])), 'row["t", "en"]', "b"),
+    (pd.DataFrame([["a", "b", "c"]], columns=["x", "x", "y"]), "row.y", "c"),
+    (pd.DataFrame([["a", "b"]], columns=pd.to_datetime(["2026-01-01", "2026-01-02"])), "[*row.values()][1]", "b"),
+    (pd.DataFrame([["a", "b"]], columns=[1.5, True]), "row[1.5]", "a"),
+]
+
+
+@pytest.mark.parametrize(("frame", "expression", "expected"), ANY_NAMES, ids=[each[1] for each in ANY_NAMES])
+def test_columns_of_pandas_may_have_any_names(frame: pd.DataFrame, expression: str, expected: str) -> None:
+    rows = Rows(frame)
+    (row,) = rows
+    template = RowTemplate(f"{{{{ {expression} }}}}", {}, 0)
+    assert (template.missing_columns(rows.columns), template(row)) == ([], expected)
+    made = rows.with_columns({"answer": ["yes"], "answer_error": [None]})
+    assert list(made.columns[:-2]) == list(frame.columns)
+    assert made.iloc[0, -2] == "yes"
+
+
+def test_columns_of_the_same_name_are_an_error_only_where_they_are_used() -> None:
+    (row,) = Rows(pd.DataFrame([["a", "b", "c"]], columns=["x", "x", "y"]))
+    with pytest.raises(MissingColumnError, match="2 columns are called x; rename them"):
+        _ = row.x
+    (row,) = Rows(pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["x", "x"]))
+    with pytest.raises(MissingColumnError, match="2 columns are called x; rename them"):
+        _ = row["x"]
+
+
+GAPS: list[tuple[Any, list[str]]] = [
+    (pd.DataFrame({"n": [1, None, 3]}), ["1", "", "3"]),
+    (pd.DataFrame({"n": [1.0, 2.0]}), ["1.0", "2.0"]),
+    (pd.DataFrame({"n": [1.5, None]}), ["1.5", ""]),
+    (pd.DataFrame({"n": [1e300, None]}), ["1e+300", ""]),
+    (pd.DataFrame({"n": [float("inf"), None]}), ["inf", ""]),
+    (pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}), ["1", ""]),
+    (pd.DataFrame({"n": pd.array([1, None], dtype="float32")}), ["1", ""]),
+    (pd.DataFrame({"n": [None, None]}, dtype="float64"), ["", ""]),
+    (pl.DataFrame({"n": [1, None]}), ["1", ""]),
+    (pl.DataFrame({"n": [1.0, None]}), ["1.0", ""]),
+    (pa.table({"n": [1, None]}), ["1", ""]),
+]
+
+
+@pytest.mark.parametrize(("data", "texts"), GAPS)
+def test_an_integer_column_with_gaps_has_integers(monkeypatch: pytest.MonkeyPatch, data: Any, texts: list[str]) -> None:
+    monkeypatch.setattr("mm_magics.batch.rows.READ_ROWS", 1)
+    assert ["" if row.n is None else str(row.n) for row in Rows(data)] == texts
+
+
+class Shapes(pd.DataFrame):
+    """A subclass with metadata, as GeoDataFrame is."""
+
+    _metadata = ("crs",)
+
+    @property
+    def _constructor(self) -> type[Shapes]:
+        return Shapes
+
+
+def test_a_subclass_its_metadata_and_attrs_survive() -> None:
+    frame = Shapes({"text": ["a", "b"]}, index=pd.Index([5, 5], name="id"))
+    frame.crs, frame.attrs["source"] = "EPSG:4326", "survey"
+    made = Rows(frame).with_columns({"answer": ["x", None]})
+    assert (type(made), made.crs, made.attrs) == (Shapes, "EPSG:4326", {"source": "survey"})
+    assert (made.index.name, list(made.index), made.answer.iloc[0]) == ("id", [5, 5], "x")
+    assert list(frame.columns) == ["text"]
+
+
+def test_a_series_becomes_a_frame_with_its_index() -> None:
+    rows = Rows(pd.Series(["a", "b"], index=["x", "y"], name="review"))
+    assert list(rows) == ["a", "b"]
+    made = rows.with_columns({"answer": ["1", "2"], "answer_error": [None, None]})
+    assert (list(made.columns), list(made.index)) == (["review", "answer", "answer_error"], ["x", "y"])
+    answers = rows.answers("answer", ["1", "2"])
+    assert (answers["y"], answers.name) == ("2", "answer")
+    made = Rows(pl.Series(["a"])).with_columns({"answer": ["1"]})
+    assert made.to_dicts() == [{"row": "a", "answer": "1"}]
+
+
+class Stream:
+    """A library that offers its data as an Arrow stream, as DuckDB and Ibis do."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return pa.table({"text": ["a", "b"]}).__arrow_c_stream__(requested_schema)
+
+
+TABLES: dict[str, Any] = {
+    "record batch": lambda: pa.RecordBatch.from_pydict({"text": ["a", "b"]}),
+    "reader": lambda: pa.table({"text": ["a", "b"]}).to_reader(),
+    "stream": Stream,
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_whatever_offers_arrow_data_becomes_a_table(kind: str) -> None:
+    rows = Rows(TABLES[kind]())
+    assert [row.text for row in rows] == ["a", "b"]
+    made = rows.with_columns({"answer": ["x", None]})
+    assert (type(made), made.column_names) == (pa.Table, ["text", "answer"])
+
+
+def test_a_lazy_frame_is_collected() -> None:
+    rows = Rows(pl.LazyFrame({"text": ["a", "b"]}).filter(pl.col("text") == "b"))
+    assert [row.text for row in rows] == ["b"]
+    assert type(rows.with_columns({"answer": ["x"]})) is pl.DataFrame
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_rows_are_read_from_files(tmp_path: Path, as_text: bool) -> None:
+    table = pa.table({"text": ["a", "b"]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n\n{"text": "b"}\n')
+    (tmp_path / "many.parquet").mkdir()
+    for number in range(2):
+        pq.write_table(table.slice(number, 1), tmp_path / "many.parquet" / f"{number}.parquet")
+    for name in ("rows.parquet", "rows.jsonl", "many.parquet"):
+        path = tmp_path / name
+        rows = Rows(str(path) if as_text else path)
+        assert [row.text for row in rows] == ["a", "b"]
+        assert type(rows.with_columns({"x": [1, 2]})) is (list if name == "rows.jsonl" else pa.Table)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", "{", "line 1 is not JSON"),
+        ("a.parquet", "text", "cannot be read: "),
+        ("a.csv", "a,b", "is not a file of rows.\nPass data, or a file that ends with .parquet, .jsonl, .ndjson."),
+    ],
+)
+def test_a_file_without_rows_is_an_error(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UsageError) as caught:
+        Rows(tmp_path / name)
+    assert message in str(caught.value)
+    assert str(caught.value).count("\n") <= 1
+
+
+def test_only_the_columns_that_are_used_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, frame in (("pandas", "PandasFrame"), ("pyarrow", "ArrowFrame"), ("polars", "NarwhalsFrame")):
+        read: list[int] = []
+        original = getattr(frames, frame).read
+
+        def counted(self: Any, position: int, *rest: Any, original: Any = original, read: list[int] = read) -> Any:
+            read.append(position)
+            return original(self, position, *rest)
+
+        monkeypatch.setattr(f"mm_magics.batch.frames.{frame}.read", counted)
+        data = FRAMES[kind]({f"c{number}": [number] * 3 for number in range(50)})
+        template = RowTemplate("{{ row.c7 }}", {}, 0)
+        assert [template(row) for row in Rows(data)] == ["7"] * 3
+        assert read == [7]
+
+
+MISSING = [
+    None,
+    float("nan"),
+    np.float64("nan"),
+    np.float32("nan"),
+    np.datetime64("NaT"),
+    np.timedelta64("NaT"),
+    Decimal("NaN"),
+    Decimal("sNaN"),
+    pd.NA,
+    pd.NaT,
+]
+
+
+@pytest.mark.parametrize("value", MISSING)
+@pytest.mark.parametrize("kind", [*FRAMES, "items"])
+def test_missing_values_are_recognized_in_every_kind_of_data(kind: str, value: Any) -> None:
+    if kind in ("polars", "pyarrow") and value is not None:
+        return  # they have one kind of missing value
+    (row,) = Rows([value]) if kind == "items" else Rows(FRAMES[kind]({"x": [value]}))
+    template = RowTemplate("{{ row }}" if kind == "items" else "{{ row.x }}", {}, 0)
+    with pytest.raises(PromptError, match="it has no value in this row"):
+        template(row)
+
+
+@pytest.mark.parametrize("value", MISSING)
 def test_missing_values_are_recognized(value: Any) -> None:
     assert is_missing(value)
     assert Row({"x": value}).x is None
 
 
-@pytest.mark.parametrize("value", [0, "", "nan", 0.0, float("inf"), [], False])
+@pytest.mark.parametrize(
+    "value", [0, "", "nan", 0.0, float("inf"), [], False, Decimal(1), np.float32(1), np.array([1.0])]
+)
 def test_other_values_are_not_missing(value: Any) -> None:
     assert not is_missing(value)
 
@@ -79,27 +291,11 @@ def test_data_without_rows_is_an_error(data: Any, message: str) -> None:
     assert str(caught.value) == f"{message}\nPass a data frame, a list, or another iterable of rows."
 
 
-def test_a_frame_with_two_columns_of_the_same_name_is_an_error_that_names_it() -> None:
-    with pytest.raises(UsageError) as caught:
-        Rows(pd.DataFrame([["a", "b", 1]], columns=["text", "text", "n"]))
-    message = str(caught.value)
-    assert message.startswith("Cannot read the rows of this data frame: ")
-    assert "text" in message
-    assert "  " not in message
-    assert "\n" not in message
-
-
-def test_a_lazy_frame_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(UsageError) as caught:
-        Rows(pl.LazyFrame({"text": ["a"]}))
-    assert str(caught.value) == "A lazy data frame has no rows yet.\nCall its collect() method first."
-
-
-def test_a_data_frame_needs_a_usable_narwhals(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_polars_frame_needs_a_usable_narwhals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mm_magics.packages._usable", set())
     monkeypatch.setattr("mm_magics.packages.metadata_version", lambda _name: "1.0")
     with pytest.raises(UsageError) as caught:
-        Rows(pd.DataFrame({"text": ["a"]}))
+        Rows(pl.DataFrame({"text": ["a"]}))
     assert str(caught.value).startswith("Data frames cannot be used: narwhals 1.0 is installed, but mm-magics needs ")
     assert list(Rows(["a"])) == ["a"]
 

@@ -158,6 +158,37 @@ def test_a_missing_column_is_an_error_before_anything_is_sent(session: Session, 
     assert "no column nope" in error_of(session, endpoint, lambda row: row["nope"], make({"text": ["a"]}))
 
 
+@pytest.mark.parametrize(
+    "template",
+    ["{{ row.txet }}", '{{ row["txet"] }}', "{{ row.txet.upper() }}", "{{ (row.text, row.txet) }}", "{{ row.items }}"],
+)
+def test_a_missing_column_is_an_error_without_rows_too(
+    session: Session, endpoint: Simulator, make: Any, template: str
+) -> None:
+    for texts in (["a"], []):
+        if make is FRAMES["dicts"] and not texts:
+            continue  # without a first item, its names are unknown
+        name = "items" if "items" in template else "txet"
+        assert f"there is no column {name}; the columns are text" in error_of(
+            session, endpoint, template, make({"text": texts})
+        )
+
+
+@pytest.mark.parametrize(
+    ("template", "hint"),
+    [
+        ("{{ row.Review Text }}", 'Write {{ row["Review Text"] }}.'),
+        ("{{ row.5 }}", 'Write {{ row["5"] }}.'),
+        ("{{ row.review_text }}", 'write row["Review Text"]'),
+        ("{{ row.ReviewText.upper() }}", 'write row["Review Text"]'),
+    ],
+)
+def test_a_name_that_is_not_an_identifier_has_a_hint(
+    session: Session, endpoint: Simulator, make: Any, template: str, hint: str
+) -> None:
+    assert hint in error_of(session, endpoint, template, make({"Review Text": ["a"], "n": [1]}))
+
+
 def test_an_existing_column_is_an_error_before_anything_is_sent(
     session: Session, endpoint: Simulator, make: Any
 ) -> None:
@@ -179,11 +210,15 @@ class Labels:
 @pytest.mark.parametrize(
     ("data", "start"),
     [
-        (pl.LazyFrame({"text": ["a"]}), "A lazy data frame has no rows yet.\nCall its collect() method first."),
+        (pl.LazyFrame({"text": ["a"]}).select("n"), "Cannot read the rows of this data frame: "),
+        ("missing.parquet", "missing.parquet does not exist."),
         ("text", "A value of type str has no rows."),
         ({"text": "a"}, "A value of type dict has no rows."),
         (7, "A value of type int has no rows."),
-        (pd.DataFrame([["a", "b"]], columns=["text", "text"]), "Cannot read the rows of this data frame: "),
+        (
+            pd.DataFrame([["a", "b"]], columns=["text", "text"]),
+            "{{ row.text }} failed with MissingColumnError: 2 columns are called text; rename them.",
+        ),
     ],
 )
 def test_data_without_rows_is_an_error_of_one_line(
