@@ -40,8 +40,8 @@ def map_prompts(
     Args:
         template: The prompt, with `{{ row.text }}` for a value of the row, or `{{ row }}` if rows are not mappings; or
             a function that takes a row and returns the prompt.
-        data: A pandas, Polars, PyArrow or Dask data frame, whatever offers an Arrow stream, the path of a Parquet or JSON
-            lines file, or any iterable. It is not changed.
+        data: A pandas, Polars, PyArrow or Dask data frame, whatever offers an Arrow stream, the path of a Parquet
+            file or of JSON lines, or any iterable. It is not changed.
         into: The column of the answers. Errors are in the column `<into>_error`.
         session: The session whose settings and key are used; a new one by default.
         schema: The schema that each answer must match: a Pydantic model, a dataclass, a TypedDict, a type or a JSON
