@@ -78,3 +78,22 @@ def answer_on_control(kernel: Any, target: str, answer: Callable[[object], Mappi
         return None
 
     kernel.control_handlers["comm_info_request"] = handle
+
+
+Inspect = Callable[[str, int], "tuple[str, int] | Mapping[str, str] | None"]
+"""Takes the code of a cell and the cursor, and returns other code and cursor, the text to show by type, or None."""
+
+
+def answer_inspections(kernel: Any, inspect: Inspect) -> None:
+    """Let `inspect` choose what a tooltip in the front end shows; for None it is what the kernel shows."""
+    if kernel is None:
+        return
+    do_inspect = kernel.do_inspect
+
+    def inspect_first(code: str, cursor_pos: int, *args: Any, **options: Any) -> Any:
+        found = inspect(code, cursor_pos)
+        if isinstance(found, Mapping):
+            return {"status": "ok", "found": True, "data": found, "metadata": {}}
+        return do_inspect(*(found or (code, cursor_pos)), *args, **options)
+
+    kernel.do_inspect = inspect_first

@@ -1,58 +1,112 @@
-"""Tab completion of flags, their values, commands and settings on the line of a magic."""
+"""Tab completion: flags, their values, commands and settings on the line of a magic, and Python in `{{ }}`."""
 
 from __future__ import annotations
 
-from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
+from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType
+from typing import Any
+
+from IPython.core.completer import (
+    CompletionContext,
+    IPCompleter,
+    SimpleCompletion,
+    SimpleMatcherResult,
+    context_matcher,
+    cursor_to_position,
+    provisionalcompleter,
+    rectify_completions,
+)
 
 from mm_magics.api.models import CATALOGUE
 from mm_magics.config import MiniMax
-from mm_magics.ipython.flags import FLAGS
+from mm_magics.ipython.cell_cursor import place_of
+from mm_magics.ipython.flags import FLAGS, Flag
+from mm_magics.session import Session
 from mm_magics.tools.approval import VERDICTS
 from mm_magics.tools.builtin.catalogue import TOOL_NAMES
+from mm_magics.tools.tool import Tool
 
 
-@context_matcher()  # type: ignore[untyped-decorator]
-def complete(context: CompletionContext) -> SimpleMatcherResult:
-    """IPython's matcher: it completes the line of a magic, and nothing in the text below `%%minimax`."""
-    line = context.line_with_cursor[: context.cursor_position]
-    if not line.startswith(("%minimax", "%%minimax")) or (line.startswith("%%") and context.cursor_line > 0):
-        return SimpleMatcherResult(completions=[])
-    words = [SimpleCompletion(text=word, type="magic") for word in completions(line)]
-    return SimpleMatcherResult(completions=words, suppress=True)
+def make_matcher(shell: Any, session: Session) -> Callable[[CompletionContext], SimpleMatcherResult]:
+    """Return IPython's matcher. It completes the line of a magic, and the expressions in a prompt."""
+
+    @context_matcher()  # type: ignore[untyped-decorator]
+    def complete(context: CompletionContext) -> SimpleMatcherResult:
+        code = context.full_text
+        place = place_of(code, cursor_to_position(code, context.cursor_line, context.cursor_position))
+        if place is None:
+            return SimpleMatcherResult(completions=[])
+        before = place.text[: place.cursor]
+        if place.kind == "expression":
+            return _python_completions(shell, before)
+        words = completions(before, tool_names(session))
+        found = [SimpleCompletion(text=word, type="magic") for word in words]
+        return SimpleMatcherResult(completions=found, matched_fragment=_split(before)[-1], suppress=True)
+
+    return complete  # type: ignore[no-any-return]
 
 
-def completions(text: str) -> list[str]:
-    """Return the words that can complete `text`, the line up to the cursor.
+def completions(text: str, tools: Sequence[str] = TOOL_NAMES) -> list[str]:
+    """Return the words that can complete `text`, the line up to the cursor. `tools` can be named after `--tools`.
 
-    >>> completions("%%minimax --max-t")
-    ['--max-tokens']
+    >>> completions("%%minimax --max-t"), completions("%%minimax --tools python,var")
+    (['--max-tokens'], ['variables'])
     """
-    word = text.split()[-1] if text and not text[-1].isspace() else ""
-    before = text[: len(text) - len(word)].split()
+    before, listed, word = _split(text)
     if not before:
         return []
     if before[0] == "%%minimax":
-        candidates = _after_flags(before)
+        candidates = _after_flags(before, tools)
     else:
         candidates = _after_command(before[1:]) if before[0] == "%minimax" else []
-    return [candidate for candidate in candidates if candidate.startswith(word)]
+    return [each for each in candidates if each.startswith(word) and each not in listed]
 
 
-def _after_flags(words: list[str]) -> list[str]:
-    flag = next((flag for flag in FLAGS if words[-1] in flag.names and flag.metavar), None)
-    if flag is None:
+def tool_names(session: Session) -> list[str]:
+    """Return the names that can follow `--tools`: of built-in tools, of the user's functions, and of MCP servers."""
+    namespace = [(name, value) for name, value in session.namespace.items() if not name.startswith("_")]
+    own = [name for name, value in namespace if isinstance(value, Tool) or _is_own_function(value)]
+    return list(dict.fromkeys([*session.builtin(), *own, *session.servers.names]))
+
+
+def flag_named(name: str) -> Flag | None:
+    """Return the flag with this short or long name."""
+    return next((flag for flag in FLAGS if name in flag.names), None)
+
+
+def _is_own_function(value: object) -> bool:
+    return isinstance(value, FunctionType) and value.__module__ == "__main__"
+
+
+def _split(text: str) -> tuple[list[str], list[str], str]:
+    """Return the words before the cursor, and the one at it: what its list already names, and what is completed."""
+    word = text.split()[-1] if text and not text[-1].isspace() else ""
+    before = text[: len(text) - len(word)].split()
+    name, equals, value = word.partition("=")
+    if equals and flag_named(name):
+        before, word = [*before, name], value
+    flag = flag_named(before[-1]) if before else None
+    *listed, word = word.split(",") if flag and flag.setting == "tools" else [word]
+    return before, listed, word
+
+
+def _after_flags(words: list[str], tools: Sequence[str]) -> Iterable[str]:
+    flag = flag_named(words[-1])
+    if flag is None or not flag.metavar:
         return [name for flag in FLAGS for name in flag.names]
-    return list(CATALOGUE) if flag.setting == "model" else list(flag.choices)
+    if flag.setting == "tools":
+        return [*tools, "none"]
+    return CATALOGUE if flag.setting == "model" else flag.choices
 
 
-def _after_command(words: list[str]) -> list[str]:
+def _after_command(words: list[str]) -> Iterable[str]:
     from mm_magics.ipython.commands import COMMANDS, mcp
 
     match words:
         case []:
             return [command.name for command in COMMANDS]
         case ["model" | "price"]:
-            return list(CATALOGUE)
+            return CATALOGUE
         case ["set"]:
             return sorted(MiniMax.class_trait_names(config=True))
         case ["tools"]:
@@ -60,5 +114,21 @@ def _after_command(words: list[str]) -> list[str]:
         case ["tools", verb]:
             return [*TOOL_NAMES, *(["all"] if verb == "forget" else [])]
         case ["mcp"]:
-            return list(mcp.SUBCOMMANDS)
+            return mcp.SUBCOMMANDS
     return []
+
+
+def _python_completions(shell: Any, before: str) -> SimpleMatcherResult:
+    """Complete an expression as IPython completes a code cell. IPython's own completer is busy with the prompt."""
+    configured = {name: getattr(shell.Completer, name) for name in ("use_jedi", "evaluation", "omit__names")}
+    inner = IPCompleter(  # type: ignore[no-untyped-call]
+        shell=shell, namespace=shell.user_ns, global_namespace=shell.user_global_ns, parent=shell, **configured
+    )
+    with provisionalcompleter():
+        found = [each for each in inner.completions(before, len(before)) if not each.text.startswith("%")]
+        found = list(rectify_completions(before, found))
+    return SimpleMatcherResult(
+        completions=[SimpleCompletion(text=each.text, type=each.type) for each in found],
+        matched_fragment=before[found[0].start :] if found else "",
+        suppress=True,
+    )

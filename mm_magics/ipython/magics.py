@@ -9,6 +9,7 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from mm_magics.config import MiniMax
+from mm_magics.display.ipykernel_compat import answer_inspections
 from mm_magics.errors import NotebookError
 from mm_magics.history.notebook import LiveNotebook, current_path
 from mm_magics.history.prompt_source import complete_prompt_cell, drop_lines_above
@@ -16,7 +17,8 @@ from mm_magics.ipython import arguments, comms, frontend
 from mm_magics.ipython.background_import import BackgroundImport, import_for_prompts
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.colab import ColabPage
-from mm_magics.ipython.completion import complete
+from mm_magics.ipython.completion import make_matcher
+from mm_magics.ipython.inspection import inspector
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.prompt_cell import PromptCells
 from mm_magics.ipython.standing_rules import standing_rules
@@ -83,7 +85,8 @@ def load(shell: Any) -> None:
     Ledger.of_kernel = session.ledger
     shell.register_magics(MiniMaxMagics(shell, session))
     shell.input_transformers_cleanup[:0] = [drop_lines_above, complete_prompt_cell]
-    shell.Completer.custom_matchers.append(complete)
+    shell.Completer.custom_matchers.append(make_matcher(shell, session))
+    answer_inspections(getattr(shell, "kernel", None), inspector(session))
     front_end = frontend.detect(shell)
     if front_end != "plain":  # a program that runs the notebook does not pause between cells
         BackgroundImport(shell, partial(import_for_prompts, front_end))

@@ -71,6 +71,44 @@ def render(text: str, namespace: Mapping[str, Any], limit: int = VALUE_LIMIT) ->
     return Template(text).fill(dict(namespace), to_text)
 
 
+def expression_at(text: str, cursor: int) -> tuple[int, int] | None:
+    """Return where the expression at the cursor starts and ends, complete or not; None outside of `{{ }}`.
+
+    >>> expression_at("Why is {{ x }} odd?", 11), expression_at("Why is {{ x }} odd?", 2)
+    ((9, 12), None)
+    """
+    position = 0
+    while (start := text.find("{{", position)) >= 0 and start + 2 <= cursor:
+        end = _end(text, start, cursor)
+        if cursor <= end:
+            return start + 2, end
+        position = end + 2
+    return None
+
+
+def _end(text: str, start: int, cursor: int) -> int:
+    """Return where an expression ends that may be incomplete: before a `}}`, or else with the line of the cursor."""
+    closing = text.find("}}", start + 2)
+    if closing < 0:
+        line_end = text.find("\n", cursor)
+        return len(text) if line_end < 0 else line_end
+    try:
+        return _expression(text, start, closing)[2] - 2
+    except PromptError:
+        return _balanced_end(text, start, closing)
+
+
+def _balanced_end(text: str, start: int, closing: int) -> int:
+    """Return the first end, from `closing`, before which each brace is closed; else `closing`."""
+    end = closing
+    while 0 <= end < start + MAX_EXPRESSION_CHARACTERS:
+        source = text[start + 2 : end]
+        if source.count("{") == source.count("}"):
+            return end
+        end = text.find("}}", end + 1)
+    return closing
+
+
 def _parts(text: str) -> Iterator[tuple[str, CodeType | None]]:
     """Yield literal text as (text, None) and expressions as (source, code), in order."""
     position = 0

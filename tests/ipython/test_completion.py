@@ -11,6 +11,7 @@ from mm_magics.config import MiniMax
 from mm_magics.ipython.commands import COMMANDS
 from mm_magics.ipython.completion import completions
 from mm_magics.ipython.flags import FLAGS
+from mm_magics.tools.builtin.catalogue import TOOL_NAMES
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,12 @@ from mm_magics.ipython.flags import FLAGS
         ("%%minimax --replay ", ["off", "auto", "only"]),
         ("%%minimax --system ", []),
         ("%%minimax --quiet --ra", ["--raw"]),
+        ("%%minimax --model=MiniMax-M2.7-", ["MiniMax-M2.7-highspeed"]),
+        ("%%minimax --tools ", [*TOOL_NAMES, "none"]),
+        ("%%minimax --tools python,pyth", []),
+        ("%%minimax --tools python,variables,", [*TOOL_NAMES[2:], "none"]),
+        ("%%minimax --tools=python,sh", ["shell"]),
+        ("%%minimax --tools python --ra", ["--raw"]),
         ("%%minimax zzz", []),
         ("%minimax mod", ["model", "models"]),
         ("%minimax set te", ["temperature"]),

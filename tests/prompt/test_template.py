@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from mm_magics.errors import PromptError
-from mm_magics.prompt.template import Template, render
+from mm_magics.prompt.template import Template, _parts, expression_at, render
 from mm_magics.prompt.values import VALUE_LIMIT
 
 NAMES: dict[str, Any] = {"x": 7, "name": "Ada", "d": {"a": {"b": 1}}, "braces": "{{ x }} }} {{"}
@@ -257,3 +257,21 @@ def test_many_closing_braces_after_an_invalid_expression_take_bounded_time(monke
         render("{{ x x " + "}} " * 100_000, NAMES)
     assert len(tries) < 5_000
     assert max(tries) < 20_000
+
+
+@given(st.lists(st.sampled_from(["{{", "}}", "{", "}", "x", "'", " ", "\n", "🎉", "x + y", "{{ x }}"]), max_size=12))
+def test_the_cursor_is_in_an_expression_where_the_template_has_one(parts: list[str]) -> None:
+    text = "".join(parts)
+    for cursor in range(len(text) + 1):
+        found = expression_at(text, cursor)
+        if found:
+            start, end = found
+            assert text[start - 2 : start] == "{{"
+            assert start <= cursor <= end
+    try:
+        expected = [source for source, code in _parts(text) if code]
+    except PromptError:
+        return
+    spans = dict.fromkeys(found for cursor in range(len(text) + 1) if (found := expression_at(text, cursor)))
+    closed = [text[start:end].strip() for start, end in spans if text[end : end + 2] == "}}"]
+    assert closed == expected
