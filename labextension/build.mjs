@@ -1,4 +1,4 @@
-// Builds the front end into the Python package: the widget (runtime.js, one ES module, and stub.js), and the prebuilt
+// Builds the front end into the Python package: the widgets (runtime.js and picker.js, one ES module each, and stub.js), and the prebuilt
 // JupyterLab extension (bundled into lib/ and then packaged by jupyter-builder). Both include the licenses of their
 // dependencies. Builds are minified and have no source maps, so they contain no paths of the build machine.
 // With --watch, it builds with source maps instead and rebuilds after each change of a source file.
@@ -26,11 +26,12 @@ const shared = {
 };
 
 const widget = { ...shared, entryPoints: ['src/widget/runtime.ts'], outfile: `${out}runtime.js` };
+const picker = { ...shared, entryPoints: ['src/widget/picker.ts'], outfile: `${out}picker.js` };
 const lab = {
   ...shared,
   entryPoints: ['src/lab/index.ts'],
   outfile: 'lib/lab.js',
-  external: ['@jupyterlab/*', '@lumino/*'],
+  external: ['@codemirror/*', '@jupyterlab/*', '@lezer/*', '@lumino/*'],
 };
 
 await mkdir(out, { recursive: true });
@@ -39,6 +40,7 @@ await (process.argv.includes('--watch') ? watch() : buildOnce());
 
 async function buildOnce() {
   const { metafile } = await build(widget);
+  await build(picker); // it uses no packages
   const { metafile: labMetafile } = await build(lab);
   await writeFile(`${out}third-party-licenses.txt`, asText(await licenses(metafile)));
   execFileSync('jupyter-builder', ['build', '.'], { cwd: here('.'), stdio: 'inherit' });
@@ -55,7 +57,7 @@ async function buildOnce() {
 /** Rebuild after each change, until interrupted. */
 async function watch() {
   const development = { minify: false, sourcemap: 'inline', logLevel: 'info' };
-  for (const options of [widget, lab]) {
+  for (const options of [widget, picker, lab]) {
     const context = await createContext({ ...options, ...development });
     await context.rebuild();
     await context.watch();

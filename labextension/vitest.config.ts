@@ -4,8 +4,14 @@ import { resolve } from 'node:path';
 import { build } from 'esbuild';
 import { defineConfig } from 'vitest/config';
 
-/** The packages of JupyterLab that src/lab and its tests import at run time. */
+/** The packages of JupyterLab, and of its editor, that src/lab and its tests import at run time. */
 const PACKAGES = [
+  '@codemirror/lang-markdown',
+  '@codemirror/lang-python',
+  '@codemirror/language',
+  '@codemirror/state',
+  '@lezer/common',
+  '@lezer/highlight',
   '@jupyterlab/apputils',
   '@jupyterlab/codemirror',
   '@jupyterlab/notebook',

@@ -199,6 +199,9 @@ ENVIRONMENT = {"base_url": "ANTHROPIC_BASE_URL", "model": "MINIMAX_MODEL", "repl
 SHOWN = 300
 """Characters of a value that are shown where many settings are."""
 
+NOT_SENT = "endpoint default"
+"""How a value is shown that no request contains."""
+
 Source = Literal["set in this kernel", "notebook", "IPython configuration", "environment", "default"]
 
 
@@ -255,12 +258,16 @@ class Settings:
 
         Each of its characters is visible. It is shortened unless it must be `complete`.
         """
-        value, source = self.value(name), self.source(name)
-        if value in (None, "") and source == "default":
-            return "endpoint default"
-        text = "endpoint default" if value in (None, "") else str(value)
-        shown = text if complete or len(text) <= SHOWN else f"{text[:SHOWN]}… [{counted(len(text), 'character')}]"
-        return f"{visible(shown)} ({source})"
+        shown, source = self.shown(name, complete=complete), self.source(name)
+        return NOT_SENT if shown == NOT_SENT and source == "default" else f"{visible(shown)} ({source})"
+
+    def shown(self, name: str, *, complete: bool = False) -> str:
+        """Return the effective value as text, shortened unless it must be `complete`; `NOT_SENT` for None."""
+        value = self.value(name)
+        if value in (None, ""):
+            return NOT_SENT
+        text = (", ".join(value) or "none") if isinstance(value, list) else str(value)
+        return text if complete or len(text) <= SHOWN else f"{text[:SHOWN]}… [{counted(len(text), 'character')}]"
 
     def assign(self, name: str, value: Any) -> None:
         """Set the value for this kernel, over the notebook's. Raises `TraitError` if it is invalid."""
@@ -268,6 +275,19 @@ class Settings:
         if name not in self._assigned:  # the kernel had this value already, so no change was observed
             self._assigned.add(name)
             self._notify()
+
+    def reset(self, name: str) -> None:
+        """Remove the value that was set for this kernel, in favor of the notebook's, the configured or the default."""
+        if self.source(name) != "set in this kernel":
+            return
+        section = self._config.config.MiniMax
+        section.pop(name, None)
+        section.update({name: self._configured[name]} if name in self._configured else {})
+        self._config.unobserve(self._on_change)
+        setattr(self._config, name, getattr(MiniMax(config=self._config.config), name))
+        self._config.observe(self._on_change)
+        self._assigned.discard(name)
+        self._notify()
 
     def follow_notebook(self, metadata: object) -> None:
         """Use the settings of a notebook's metadata from now on; foreign and invalid ones are `ignored`."""

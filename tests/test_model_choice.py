@@ -18,7 +18,7 @@ import pytest
 from mm_magics import Session, map_prompts
 from mm_magics.config import MiniMax
 from mm_magics.display.mime_bundle import make_bundle
-from mm_magics.display.picker import describe_next_prompt
+from mm_magics.display.picker import picker_state
 from mm_magics.errors import NotRecordedError, StatusError
 from mm_magics.events import Delta, Idle, ModelReplaced
 from mm_magics.history.turn import Turn
@@ -80,7 +80,7 @@ def test_commands_and_the_picker_say_which_model_answers_for_the_default(today: 
         for line in ("", "model"):
             text = " ".join(repr(commands.run(commands.Context(session, shell), line)).split())
             assert "MiniMax-M2.7 (default); it is not offered here, MiniMax-M3.1-Flash answers" in text
-        assert "The next prompt goes to MiniMax-M3.1-Flash · 1,000,000 tokens" in describe_next_prompt(session)
+        assert picker_state(session)["settings"]["model"] == {"shown": "MiniMax-M3.1-Flash", "source": "default"}
         session.settings.assign("model", "MiniMax-M3")
         assert session.describe_model() == "MiniMax-M3 (set in this kernel)"
 

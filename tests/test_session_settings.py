@@ -15,7 +15,7 @@ import pytest
 import mm_magics
 from mm_magics import doctor
 from mm_magics.config import NOTEBOOK_SETTINGS, MiniMax, Settings
-from mm_magics.display.picker import describe_next_prompt, make_picker
+from mm_magics.display.picker import make_picker
 from mm_magics.ipython import commands
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
@@ -72,9 +72,9 @@ def output(session: Session, line: str) -> str:
     return as_text(commands.run(commands.Context(session, SHELL), line))
 
 
-def controls(session: Session) -> dict[str, Any]:
-    box = make_picker(session)
-    return {control.description.lower().replace(" ", "_"): control for control in box.children[:-1]}
+def shown(session: Session, name: str) -> str:
+    """Return a setting as the picker shows it."""
+    return ", ".join(make_picker(session).state["settings"][name].values())
 
 
 def findings(session: Session) -> str:
@@ -117,13 +117,7 @@ def test_the_status_shows_the_notebooks_value_and_its_source(notebook: Session, 
 
 @pytest.mark.parametrize("name", NOTEBOOK_SETTINGS)
 def test_the_picker_shows_the_notebooks_value(notebook: Session, name: str) -> None:
-    assert controls(notebook)[name].value == IN_NOTEBOOK[name]
-
-
-def test_the_picker_describes_the_next_prompt_with_the_notebooks_settings(notebook: Session) -> None:
-    text = describe_next_prompt(notebook)
-    assert "MiniMax-M3" in text
-    assert "work: 1 turn " in text
+    assert shown(notebook, name) == f"{IN_NOTEBOOK[name]}, notebook"
 
 
 @pytest.mark.parametrize("name", ["model", "system", "thread"])
@@ -255,19 +249,26 @@ def test_a_file_without_metadata_has_no_settings(session: Session, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", NOTEBOOK_SETTINGS)
-def test_a_control_of_the_picker_follows_the_notebook_and_the_kernel(session: Session, name: str) -> None:
-    control = controls(session)[name]
+def test_the_picker_follows_the_notebook_and_the_kernel(session: Session, name: str) -> None:
+    picker = make_picker(session)
     open_page(session, IN_NOTEBOOK)
-    assert control.value == IN_NOTEBOOK[name]
-    assert session.settings.source(name) == "notebook", "showing a setting assigned it"
+    assert picker.state["settings"][name] == {"shown": str(IN_NOTEBOOK[name]), "source": "notebook"}
+    assert picker.state["own"] == {}
     setattr(session.config, name, IN_KERNEL[name])
-    assert control.value == IN_KERNEL[name]
+    assert picker.state["settings"][name] == {"shown": str(IN_KERNEL[name]), "source": "set in this kernel"}
+    assert picker.state["own"] == {name: IN_KERNEL[name]}
 
 
 @pytest.mark.parametrize("name", NOTEBOOK_SETTINGS)
-def test_what_is_picked_comes_before_the_notebook(notebook: Session, name: str) -> None:
-    controls(notebook)[name].value = IN_KERNEL[name]
+def test_what_is_picked_comes_before_the_notebook_until_it_is_reset(notebook: Session, name: str) -> None:
+    picker = make_picker(notebook)
+    picker._handle_custom_msg({"type": "assign", "name": name, "value": IN_KERNEL[name]}, [])
     assert (notebook.settings.value(name), notebook.settings.source(name)) == (IN_KERNEL[name], "set in this kernel")
+    calls: list[str] = []
+    notebook.settings.observe(lambda: calls.append(notebook.settings.describe(name)))
+    picker._handle_custom_msg({"type": "reset", "name": name}, [])
+    assert (notebook.settings.value(name), notebook.settings.source(name)) == (IN_NOTEBOOK[name], "notebook")
+    assert len(calls) == 1
 
 
 def test_an_assignment_notifies_once_if_it_changes_the_value_or_its_source(session: Session) -> None:

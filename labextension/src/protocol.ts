@@ -289,7 +289,7 @@ export interface OneTimeSettings {
 
 /** A setting as the next prompt cell uses it, unless a flag replaces it. */
 export interface EffectiveSetting {
-  /** The value and where it comes from, such as `main (default)`. */
+  /** The value as text, shortened; `endpoint default` if nothing is sent. For the model it is the one that answers. */
   readonly shown: string;
   readonly source:
     'set in this kernel' | 'notebook' | 'IPython configuration' | 'environment' | 'default';
@@ -298,6 +298,8 @@ export interface EffectiveSetting {
 export interface DocumentAnswer {
   /** The names of the models that the endpoint offers, once the kernel knows them. */
   readonly models?: readonly string[];
+  /** The user's own prices of models: US dollars per million tokens of input and of output. */
+  readonly prices?: Readonly<Record<string, readonly number[]>>;
   /** The settings that a notebook can have, by name. */
   readonly settings?: Readonly<Record<string, EffectiveSetting>>;
   /** The outputs of answers that ended while no page was open, or whose active version changed, by cell id. */
@@ -312,3 +314,36 @@ export interface CellOutput {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly more?: readonly Readonly<Record<string, unknown>>[];
 }
+
+// --- The widget of `%minimax picker` ---------------------------------------------------------------------------------
+
+/** The trait `state` of the widget. */
+export interface PickerState {
+  /** As in a `DocumentAnswer`. */
+  readonly models?: readonly string[];
+  readonly prices: Readonly<Record<string, readonly number[]>>;
+  /** Also `tools`. */
+  readonly settings: Readonly<Record<string, EffectiveSetting>>;
+  /** The values that were set in this kernel, by name. */
+  readonly own: Readonly<Record<string, unknown>>;
+  readonly threads: readonly string[];
+  /** The names that the setting `tools` can contain. */
+  readonly tools: readonly string[];
+  /** Which of the selected tools require approval, in words. */
+  readonly approvals: string;
+}
+
+/** The user set a value for this kernel. Null is a value: the field is not sent. */
+export interface AssignMessage {
+  readonly type: 'assign';
+  readonly name: string;
+  readonly value: unknown;
+}
+
+/** The user removed a value that was set for this kernel. */
+export interface ResetMessage {
+  readonly type: 'reset';
+  readonly name: string;
+}
+
+export type PickerMessage = AssignMessage | ResetMessage;

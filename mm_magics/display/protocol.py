@@ -278,6 +278,34 @@ class EffectiveSetting(TypedDict):
 
 class DocumentAnswer(TypedDict, total=False):
     models: Sequence[str]
+    prices: Mapping[str, Sequence[float]]
     settings: Mapping[str, EffectiveSetting]
     outputs: Mapping[str, CellOutput]
     marks: Mapping[str, Mapping[str, Sequence[Mark]]]
+
+
+# --- The widget of `%minimax picker` ---
+
+
+class PickerState(TypedDict):
+    models: NotRequired[Sequence[str]]
+    prices: Mapping[str, Sequence[float]]
+    settings: Mapping[str, EffectiveSetting]
+    own: Mapping[str, Any]
+    threads: Sequence[str]
+    tools: Sequence[str]
+    approvals: str
+
+
+class AssignMessage(TypedDict):
+    type: Literal["assign"]
+    name: str
+    value: Any
+
+
+class ResetMessage(TypedDict):
+    type: Literal["reset"]
+    name: str
+
+
+PickerMessage = AssignMessage | ResetMessage

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from mm_magics.config import NOTEBOOK_SETTINGS, Settings
+from mm_magics.display.effective_settings import effective_settings
 from mm_magics.display.offered_models import learn_models, offered_models
 from mm_magics.display.protocol import (
     CellOutput,
     DocumentAnswer,
-    EffectiveSetting,
     Mark,
     OneTimeSettings,
     one_time_settings,
@@ -55,7 +54,7 @@ class LivePage:
         self._sent_marks: dict[Send, Marks] = {}
         """The marks that each page shows."""
         self._sent_models: dict[Send, list[str]] = {}
-        self._sent_settings: dict[Send, Mapping[str, EffectiveSetting]] = {}
+        self._sent_facts: dict[Send, DocumentAnswer] = {}
         self._outputs: dict[str, list[_Output]] = {}
         self._replayed: set[tuple[str, str]] = set()
         self._once: dict[str, OneTimeSettings] = {}
@@ -118,7 +117,7 @@ class LivePage:
         self._send({"outputs": {turn.cell_id: _joined(outputs)}})
 
     def send_marks(self) -> None:
-        """Send the marks of all turns, the models on offer and the effective settings, if they have changed."""
+        """Send the marks of all turns, the models on offer, prices and the effective settings, if they have changed."""
         if self._send is None:
             return
         history = self._session.history
@@ -138,10 +137,13 @@ class LivePage:
         if models != self._sent_models.get(self._send, []):
             self._sent_models[self._send] = models
             self._send({"models": models})
-        effective = _effective_settings(self._session.settings)
-        if effective != self._sent_settings.get(self._send):
-            self._sent_settings[self._send] = effective
-            self._send({"settings": effective})
+        facts: DocumentAnswer = {
+            "settings": effective_settings(self._session),
+            "prices": self._session.settings.value("prices"),
+        }
+        if facts != self._sent_facts.get(self._send):
+            self._sent_facts[self._send] = facts
+            self._send(facts)
 
     def _scheduled_cells(self, description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield the id and the source of each cell that the page is about to run."""
@@ -171,10 +173,6 @@ class LivePage:
             if cell_id in order
             and any(each.ended_at > since and not _contains(cells.get(cell_id), each.turn) for each in outputs)
         }
-
-
-def _effective_settings(settings: Settings) -> Mapping[str, EffectiveSetting]:
-    return {name: {"shown": settings.describe(name), "source": settings.source(name)} for name in NOTEBOOK_SETTINGS}
 
 
 def _output(turn: Turn) -> CellOutput:

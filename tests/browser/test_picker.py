@@ -1,4 +1,4 @@
-"""The picker in JupyterLab: a choice changes the settings of the next prompt cell, and a changed setting is shown."""
+"""`%minimax picker` in a browser: the form of the toolbar, bound to the settings of the kernel."""
 
 from __future__ import annotations
 
@@ -8,37 +8,64 @@ import pytest
 from playwright.sync_api import expect
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+OPENERS = ["open_notebook", "open_in_notebook7", "open_without_plugin"]
 
 
-def test_the_picker_changes_the_settings_and_follows_them(open_notebook, logged):
-    notebook = open_notebook(
+def opened(notebook):
+    """Run the first two cells, and return the form in the output of the second."""
+    notebook.run(0)
+    notebook.run(1)
+    form = notebook.output(1).get_by_role("group", name="MiniMax in this kernel")
+    expect(form).to_be_visible(timeout=20_000)
+    return form
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+def test_the_picker_changes_the_settings_and_follows_them(opener, request, logged):
+    notebook = request.getfixturevalue(opener)(
         "%load_ext mm_magics",
         "%minimax picker",
         "%%minimax\nHello.",
         "%minimax model MiniMax-M2",
-        name="picker",
-        height=600,
+        name=f"picker-{opener}",
+        height=760,
     )
-    notebook.run(0)
-    notebook.run(1)
-    field = notebook.output(1).get_by_label("Model")
-    expect(field).to_have_value("MiniMax-M2.7")
-    field.fill("MiniMax-M2.5-highspeed")
-    field.press("Enter")
-    expect(notebook.output(1)).to_contain_text("The next prompt goes to MiniMax-M2.5-highspeed · 204,800 tokens")
+    keyboard, form = notebook.page.keyboard, opened(notebook)
+    model = form.get_by_role("combobox", name="Model", exact=True)
+    expect(model).to_have_attribute("placeholder", "MiniMax-M2.7, default")
+    expect(form.get_by_label("Temperature", exact=True)).to_have_attribute("placeholder", "1.0, default")
+    model.click()
+    expect(form.get_by_role("option").first).to_contain_text("offered here")
+    if opener == "open_notebook":
+        assert notebook.violations(".mm-picker") == []
+        notebook.screenshot(IMAGES / "picker-light.png")
+    keyboard.type("m2.5-h")
+    keyboard.press("ArrowDown")
+    keyboard.press("Enter")
+    expect(form).to_contain_text(
+        "MiniMax-M2.5-highspeed, set in this kernel · window 204,800 tokens · about 100 tokens/s"
+    )
+    form.get_by_label("Temperature", exact=True).focus()
+    keyboard.type("0.3")
+    keyboard.press("Tab")
+    expect(form).to_contain_text("0.3, set in this kernel")
     notebook.run(2)
-    assert logged()[-1]["model"] == "MiniMax-M2.5-highspeed"
+    sent = logged()[-1]
+    assert (sent["model"], sent["temperature"]) == ("MiniMax-M2.5-highspeed", 0.3)
     notebook.run(3)
-    expect(field).to_have_value("MiniMax-M2")
-    expect(notebook.output(1).get_by_label("Thinking")).to_have_value("default")
-    notebook.evaluate("() => { window.jupyterapp.shell.currentWidget.content.scrollToItem(0); }")
-    notebook.screenshot(IMAGES / "picker-light.png")
+    expect(model).to_have_value("MiniMax-M2")
+    form.get_by_role("button", name="Reset all").click()
+    expect(model).to_have_attribute("placeholder", "MiniMax-M2.7, default")
+    notebook.run(2)
+    sent = logged()[-1]
+    assert (sent["model"], sent["temperature"]) == ("MiniMax-M2.7", 1.0)
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"], ids=["light", "dark"])
-def test_the_picker_passes_axe(open_notebook, theme):
-    notebook = open_notebook("%load_ext mm_magics", "%minimax picker", theme=theme)
-    notebook.run(0)
-    notebook.run(1)
-    expect(notebook.output(1).get_by_label("Model")).to_be_visible(timeout=20_000)
+def test_the_picker_passes_axe_also_in_a_narrow_window(open_notebook, theme):
+    notebook = open_notebook("%load_ext mm_magics", "%minimax picker", theme=theme, width=600)
+    form = opened(notebook)
     assert notebook.violations(".mm-picker") == []
+    form.get_by_role("combobox", name="Model", exact=True).click()
+    assert notebook.violations(".mm-picker") == []
+    assert form.evaluate("(el) => el.scrollWidth <= el.clientWidth")

@@ -1,4 +1,4 @@
-"""The picker: its controls are bound to the settings, and it describes the next prompt."""
+"""The picker: what its form receives from the settings, and what it changes in them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from traitlets.config import Config
 
 from mm_magics import minimax_tool
-from mm_magics.api.models import CATALOGUE, Model
-from mm_magics.display.picker import describe_model, make_picker
+from mm_magics.config import MiniMax
+from mm_magics.display.picker import PICKER_SETTINGS, make_picker
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 
@@ -20,137 +21,157 @@ def session() -> Session:
     return Session()
 
 
-def controls(session: Session) -> dict[str, Any]:
-    *found, description = make_picker(session).children
-    return {control.description: control for control in found} | {"description": description}
+class Page:
+    """The page's side of a picker."""
+
+    def __init__(self, session: Session) -> None:
+        self.widget = make_picker(session)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.widget.state
+
+    def shown(self, name: str) -> str:
+        return ", ".join(self.state["settings"][name].values())
+
+    def assign(self, name: str, value: Any) -> None:
+        self.widget._handle_custom_msg({"type": "assign", "name": name, "value": value}, [])
+
+    def reset(self, name: str) -> None:
+        self.widget._handle_custom_msg({"type": "reset", "name": name}, [])
 
 
-def test_a_control_changes_its_setting(session: Session) -> None:
-    box = controls(session)
-    box["Model"].value = "MiniMax-M2.1"
-    box["System"].value = "Be brief."
-    box["Temperature"].value = 0.4
-    box["Max tokens"].value = 99
-    session.config.model = "MiniMax-M3"
-    box["Thinking"].value = "off"
-    box["Model"].value = "MiniMax-M2.1"
-    box["Thread"].value = "side"
-    config = session.config
-    assert (config.model, config.system, config.temperature) == ("MiniMax-M2.1", "Be brief.", 0.4)
-    assert (config.max_tokens, config.thinking, config.thread) == (99, "off", "side")
+def test_every_setting_is_shown_with_its_source(session: Session) -> None:
+    page = Page(session)
+    assert page.state["own"] == {}
+    assert {name: page.shown(name) for name in PICKER_SETTINGS} == {
+        "model": "MiniMax-M2.7, default",
+        "system": "endpoint default, default",
+        "temperature": "1.0, default",
+        "top_p": "endpoint default, default",
+        "max_tokens": "65536, default",
+        "thinking": "endpoint default, default",
+        "thread": "main, default",
+        "tools": "none, default",
+    }
 
 
-def test_a_setting_changes_its_control(session: Session) -> None:
-    box = controls(session)
-    session.config.model, session.config.top_p, session.config.thinking = "MiniMax-M2", 0.9, 2000
-    assert (box["Model"].value, box["top_p"].value, box["Thinking"].value) == ("MiniMax-M2", 0.9, 2000)
+def test_a_change_on_the_page_changes_the_setting_and_is_shown(session: Session) -> None:
+    page = Page(session)
+    values = {"model": "MiniMax-M2.1", "system": "Be brief.", "temperature": 0.4, "max_tokens": 99, "thread": "side"}
+    for name, value in values.items():
+        page.assign(name, value)
+        assert session.settings.value(name) == value
+        assert page.shown(name) == f"{value}, set in this kernel"
+    assert page.state["own"] == values
 
 
-def test_an_empty_control_means_the_endpoint_default(session: Session) -> None:
-    box = controls(session)
-    box["Temperature"].value = 0.0
-    box["System"].value = "x"
-    box["System"].value = ""
-    assert session.config.temperature is None
-    assert session.config.system is None
+def test_temperature_and_top_p_can_be_left_out_and_are_not_zero(session: Session) -> None:
+    page = Page(session)
+    for name in ("temperature", "top_p"):
+        page.assign(name, None)
+        assert session.settings.value(name) is None
+        assert page.shown(name) == "endpoint default, set in this kernel"
+        page.assign(name, 0)
+        assert session.settings.value(name) is None
+    assert not {"temperature", "top_p"} & set(session.prepare("Hi.").body)
 
 
-def test_resetting_thinking_shows_the_endpoint_default(session: Session) -> None:
-    thinking = controls(session)["Thinking"]
-    for value, label in (
-        ("on", "on"),
-        (None, "default"),
-        (2000, "budget 2000"),
-        (None, "default"),
-    ):
-        session.config.thinking = value
-        assert thinking.label == label
-    session.config.model = "MiniMax-M3"
-    thinking.value = "off"
-    thinking.label = "default"
-    assert session.config.thinking is None
+@pytest.mark.parametrize("value", [7, "hot", [], {"a": 1}, float("nan")])
+def test_a_value_that_a_setting_rejects_changes_nothing(session: Session, value: object) -> None:
+    page = Page(session)
+    page.assign("temperature", value)
+    assert session.settings.value("temperature") == 1.0
+    assert page.state["own"] == {}
 
 
-@pytest.mark.parametrize(
-    ("model", "names"),
-    [
-        ("MiniMax-M2.7", []),
-        ("MiniMax-M3", ["on", "off"]),
-        ("MiniMax-M3.1-Flash", ["low", "medium", "high", "xhigh", "max"]),
-        ("mine", ["on", "off", "adaptive", "low", "medium", "high", "xhigh", "max"]),
-    ],
-)
-def test_thinking_offers_what_makes_a_difference_for_the_model(session: Session, model: str, names: list[str]) -> None:
-    thinking = controls(session)["Thinking"]
-    session.config.thinking = "xhigh"
-    session.config.model = model
-    offered = [name for name, _ in thinking.options]
-    assert offered == ["default", *names, *([] if "xhigh" in names else ["xhigh"])]
-    assert (thinking.value, session.config.thinking) == ("xhigh", "xhigh")
+@pytest.mark.parametrize("message", [None, [], {"type": "assign"}, {"type": "reset"}, {"type": 1, "name": "model"}])
+def test_a_message_of_another_form_is_ignored(session: Session, message: Any) -> None:
+    page = Page(session)
+    page.widget._handle_custom_msg(message, [])
+    assert page.state["own"] == {}
 
 
-def test_models_are_marked_as_retired_unavailable_and_new() -> None:
+def test_a_page_cannot_change_other_settings(session: Session) -> None:
+    page, before = Page(session), session.settings.value("base_url")
+    page.assign("base_url", "https://evil.example")
+    page.reset("base_url")
+    assert session.settings.value("base_url") == before
+
+
+def test_a_change_elsewhere_is_shown(session: Session) -> None:
+    page = Page(session)
+    session.config.model, session.config.top_p = "MiniMax-M2", 0.9
+    session.settings.follow_notebook({"thread": "notes"})
+    assert page.shown("model") == "MiniMax-M2, set in this kernel"
+    assert page.shown("thread") == "notes, notebook"
+    assert page.state["own"] == {"model": "MiniMax-M2", "top_p": 0.9}
+
+
+@pytest.mark.parametrize("way", ["assigned", "%config"])
+def test_a_reset_setting_has_the_value_that_is_below(way: str) -> None:
+    config = Config({"MiniMax": {"temperature": 0.5, "thread": "configured"}})
+    session = Session(MiniMax(config=config))
+    page = Page(session)
+    session.settings.follow_notebook({"thread": "notes"})
+    if way == "assigned":
+        page.assign("temperature", 0.9)
+        page.assign("thread", "mine")
+        page.assign("max_tokens", 7)
+    else:
+        changed = {"temperature": 0.9, "thread": "mine", "max_tokens": 7}
+        session.config.update_config(Config({"MiniMax": changed}))
+    assert page.state["own"] == {"temperature": 0.9, "thread": "mine", "max_tokens": 7}
+    for name in ("temperature", "thread", "max_tokens", "model"):
+        page.reset(name)
+    assert page.state["own"] == {}
+    assert page.shown("temperature") == "0.5, IPython configuration"
+    assert page.shown("thread") == "notes, notebook"
+    assert page.shown("max_tokens") == "65536, default"
+    assert session.prepare("Hi.").body["temperature"] == 0.5
+
+
+def test_the_model_is_the_one_that_answers_and_the_list_is_asked_for_once() -> None:
     with (
         Simulator(models=["MiniMax-M3", "house"]) as endpoint,
         Session(base_url=endpoint.base_url, api_key=endpoint.key) as session,
     ):
-        box = controls(session)
-        assert {"MiniMax-M2.7", "MiniMax-M3", "house"} <= set(box["Model"].options)
-        text = box["description"].value
-        assert "MiniMax-M2.7 · 204,800 tokens" in text
-        assert "announced as retired on 2026-11-18 · not offered here" in text
-        assert "Not offered here: MiniMax-M3.1-Flash, MiniMax-M2.7, " in text
-        assert "New: house." in text
-        controls(session)
+        session.settings.assign("prices", {"house": [0.1, 0.4]})
+        page = Page(session)
+        assert set(page.state["models"]) == {"MiniMax-M3", "house"}
+        assert page.state["prices"] == {"house": [0.1, 0.4]}
+        Page(session)
         assert len(endpoint.log) == 1
+        session.ask("Hi.")
+        page = Page(session)
+        assert page.shown("model") == "MiniMax-M3, default"
 
 
-def test_it_describes_the_next_prompt(session: Session) -> None:
-    box = controls(session)
-    session.config.model = "MiniMax-M2.5-highspeed"
-    assert "204,800 tokens · about 100 tokens/s · $0.60 / 2.40" in box["description"].value
-    session.config.model = "<b>new</b>"
-    assert "<b>" not in box["description"].value
-
-
-def test_tools_are_bound_in_both_directions_and_suggested_by_name(session: Session) -> None:
-    tools = controls(session)["Tools"]
-    tools.value = "python  variables,python"
-    assert session.config.tools == ["python", "variables"]
-    assert tools.value == "python, variables"
-    assert "python, variables, shell" in tools.options
-    session.config.tools = ["shell"]
-    assert (tools.value, tools.options[0]) == ("shell", "shell, python")
-    tools.value = ""
-    assert session.config.tools == []
-
-
-def test_it_lists_the_tools_that_require_approval(session: Session) -> None:
-    box = controls(session)
-    assert "No tools are selected." in box["description"].value
+def test_it_lists_the_tools_and_which_of_them_require_approval(session: Session) -> None:
+    page = Page(session)
+    assert page.state["approvals"] == ""
+    assert {"python", "shell"} <= set(page.state["tools"])
     session.namespace["lookup"] = minimax_tool(lambda word: word)
     session.namespace["wipe"] = minimax_tool(asks=True)(lambda: None)
     for name in ("lookup", "wipe"):
         session.namespace[name].__name__ = name
     session.rules.add("allow", "shell")
     session.rules.add("allow", "python", {"code": "1"})
-    box["Tools"].value = "python wipe lookup shell"
-    text = "Tools: require approval: python, wipe; run without approval: lookup, shell."
-    assert text in box["description"].value
-    box["Tools"].value = "pyton"
-    assert "There is no tool named pyton. Did you mean python?" in box["description"].value.replace("\n", " ")
+    page.assign("tools", ["python", "wipe", "lookup", "shell"])
+    assert page.state["approvals"] == "require approval: python, wipe; run without approval: lookup, shell"
+    assert page.shown("tools") == "python, wipe, lookup, shell, set in this kernel"
+    assert "shell" not in page.state["tools"]
+    page.assign("tools", ["pyton"])
+    assert "There is no tool named pyton." in page.state["approvals"]
+    page.assign("tools", [])
+    assert page.state["approvals"] == ""
 
 
 def test_the_picker_does_not_start_a_server(session: Session, tmp_path: Path) -> None:
     started = tmp_path / "started"
     session.servers.add("files", [sys.executable, "-c", f"open({str(started)!r}, 'w')"])
-    box = controls(session)
-    assert "files" in box["Tools"].options
-    box["Tools"].value = "files"
-    assert "Tools: require approval unless a rule allows them: the tools of files." in box["description"].value
+    page = Page(session)
+    assert "files" in page.state["tools"]
+    page.assign("tools", ["files"])
+    assert page.state["approvals"] == "require approval unless a rule allows them: the tools of files"
     assert not started.exists()
-
-
-def test_unknown_facts_about_a_model_are_left_out() -> None:
-    assert describe_model(Model("new")) == "new"
-    assert describe_model(CATALOGUE["MiniMax-M2"]) == "MiniMax-M2 · 204,800 tokens · $0.30 / 1.20 per million in / out"

@@ -16,7 +16,6 @@ from mm_magics.config import MiniMax
 from mm_magics.display import markdown
 from mm_magics.display.export_html import render_page
 from mm_magics.display.mime_bundle import STYLE, make_bundle
-from mm_magics.display.picker import describe_next_prompt, make_picker
 from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.table import Table
 from mm_magics.display.terminal import TerminalView
@@ -206,13 +205,9 @@ def test_hostile_text_does_not_change_the_terminals_state(evil: str) -> None:
 
 
 @cases
-def test_the_picker_and_the_doctor_show_hostile_text_as_text(evil: str) -> None:
+def test_the_doctor_and_the_status_show_hostile_text_as_text(evil: str) -> None:
     session = Session(MiniMax(model=evil.strip() or "x", thread=evil.strip() or "x"))
     session.history.load([everywhere(evil)])
-    description = make_picker(session).children[-1].value
-    assert dangers(description.replace(" role='status'", "")) == []
-    assert hidden(description) == []
-    assert escape_controls(evil.strip()) in escape_controls(describe_next_prompt(session))
     for report in (
         findings_table([*examine(session, evil), Finding(evil, False, evil, evil)]),
         run(Context(session), ""),

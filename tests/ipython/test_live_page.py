@@ -174,8 +174,8 @@ def test_a_page_receives_the_effective_settings_with_their_source_whenever_they_
             for sent in kernel.sent
             if "settings" in sent
         ]
-    assert [each["thread"] for each in shown] == ["main (default)", *2 * ["side (set in this kernel)"]]
-    assert [each["temperature"] for each in shown] == [*2 * ["1.0 (default)"], "0.5 (set in this kernel)"]
+    assert [each["thread"] for each in shown] == ["main", "side", "side"]
+    assert [each["temperature"] for each in shown] == ["1.0", "1.0", "0.5"]
     assert set(shown[0]) == set(NOTEBOOK_SETTINGS)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mm_magics import map_prompts
 from mm_magics.config import NOTEBOOK_SETTINGS, MiniMax, Settings
 from mm_magics.display.mime_bundle import make_bundle
-from mm_magics.display.picker import describe_next_prompt
+from mm_magics.display.picker import picker_state
 from mm_magics.errors import MissingKeyError
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython import commands
@@ -321,10 +321,8 @@ def test_each_place_shows_the_effective_value_and_its_source(
             value = session.settings.value(name)
             assert str(value) in text or "endpoint default" in text, place
             assert source in text or "endpoint default" in text, place
-        picker = describe_next_prompt(session)
-        assert (source == "default") == (f" {name}." not in picker), picker
+        assert picker_state(session)["settings"][name]["source"] == source
         if source == "notebook":
-            assert f"From the notebook's metadata: {name}." in picker
             assert f"setting: {name}: {IN_NOTEBOOK[name]} (notebook)" in findings(session)
 
 

@@ -1,65 +1,56 @@
-// Highlights prompt cells as Markdown while the user types.
-// Every other cell keeps the language of the notebook.
+// Sets prompt cells apart from code: by an accent, and by their language.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
-import type { ICellModel } from '@jupyterlab/cells';
-import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { injectStyle } from '../renderer/inject-style';
 import { eachNotebook } from './open-notebooks';
-import { isCodeCell, isPrompt } from './prompt-cell';
-
-const MARKDOWN = 'text/x-ipythongfm';
-
-/** Set the language of each cell, now and after each change. Return a function that checks all cells again. */
-function highlightPrompts(panel: NotebookPanel, enabled: () => boolean): () => void {
-  const watched = new WeakSet<ICellModel>();
-
-  const checkCell = (model: ICellModel): void => {
-    if (!isCodeCell(model)) return;
-    const isMarkdown = enabled() && isPrompt(model.sharedModel.getSource());
-    if (isMarkdown && model.mimeType !== MARKDOWN) model.mimeType = MARKDOWN;
-    if (!isMarkdown && model.mimeType === MARKDOWN) model.mimeType = panel.content.codeMimetype;
-  };
-  const check = (cells: Iterable<ICellModel>): void => {
-    for (const model of cells) {
-      if (!watched.has(model)) {
-        watched.add(model);
-        model.contentChanged.connect(checkCell);
-        model.mimeTypeChanged.connect(() => {
-          checkCell(model);
-        });
-      }
-      checkCell(model);
-    }
-  };
-  const checkAll = (): void => {
-    check(panel.content.model?.cells ?? []);
-  };
-  panel.content.model?.cells.changed.connect((_, { newValues }) => {
-    check(newValues);
-  });
-  checkAll();
-  return checkAll;
-}
+import style from './prompt-cells.css';
+import { loadPromptLanguage } from './prompt-language';
+import { PromptLooks, type Looks } from './prompt-looks';
 
 export const highlightPlugin: JupyterFrontEndPlugin<void> = {
   id: 'mm-magics:highlight',
-  description: 'Highlights MiniMax prompt cells as Markdown.',
+  description: 'Marks MiniMax prompt cells, and highlights them as Markdown with Python in {{ }}.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ISettingRegistry],
-  activate: (_app, tracker: INotebookTracker, settings: ISettingRegistry | null) => {
-    let enabled = true;
-    const checks = new Set<() => void>();
+  optional: [ISettingRegistry, IEditorLanguageRegistry],
+  activate: (
+    _app,
+    tracker: INotebookTracker,
+    settings: ISettingRegistry | null,
+    languages: IEditorLanguageRegistry | null,
+  ) => {
+    let looks: Looks = { isMarkdown: true, hasAccent: true, language: null };
+    const notebooks = new Set<PromptLooks>();
+    const change = (changed: Partial<Looks>): void => {
+      looks = { ...looks, ...changed };
+      for (const notebook of notebooks) notebook.checkAll();
+    };
+    let isLoading = false;
     eachNotebook(tracker, (panel) => {
-      const check = highlightPrompts(panel, () => enabled);
-      checks.add(check);
-      panel.disposed.connect(() => checks.delete(check));
+      injectStyle(panel.node, 'prompt-cells', style);
+      const notebook = new PromptLooks(panel, () => looks);
+      notebooks.add(notebook);
+      panel.disposed.connect(() => notebooks.delete(notebook));
+      if (isLoading || !languages) return;
+      isLoading = true;
+      loadPromptLanguage(languages).then(
+        (language) => {
+          change({ language });
+        },
+        (error: unknown) => {
+          console.debug('mm_magics: the language of prompt cells could not be loaded', error);
+        },
+      );
     });
     settings?.load(highlightPlugin.id).then(
       (loaded) => {
         const apply = (): void => {
-          enabled = loaded.get('enabled').composite !== false;
-          for (const check of checks) check();
+          change({
+            isMarkdown: loaded.get('enabled').composite !== false,
+            hasAccent: loaded.get('accent').composite !== false,
+          });
         };
         loaded.changed.connect(apply);
         apply();

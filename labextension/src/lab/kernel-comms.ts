@@ -173,6 +173,11 @@ export class KernelComms {
     }
   }
 
+  /** Describe the notebook because its settings have changed. The kernel replies with the effective ones. */
+  settingsChanged(): void {
+    if (this.document.isOpen) this.tryToDescribe({});
+  }
+
   /** Ask the kernel for the models that the endpoint offers. */
   askForModels(): void {
     if (this.document.isOpen) this.tryToDescribe({ wants_models: true });
@@ -261,8 +266,8 @@ export class KernelComms {
     if (isOpen) {
       this.document.send(description);
     } else {
-      // A new kernel sends the marks that it knows. Those of the old one are out of date.
-      this.receive({ marks: {} });
+      // A new kernel sends the marks and settings that it knows. Those of the old one are out of date.
+      this.receive({ marks: {}, settings: {} });
       this.document.open(kernel, description);
     }
     this.sentCells = new Map([...cells].map(([id, { json }]) => [id, json]));

@@ -1,4 +1,4 @@
-// What the kernel of a notebook has sent: the models that its endpoint offers, and the effective settings.
+// What the kernel of a notebook has sent: the models that its endpoint offers, prices, and the effective settings.
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { EffectiveSettings } from '../picker/settings';
 import type { StandingRule } from '../protocol';
@@ -6,19 +6,22 @@ import { isRecord } from '../renderer/turn-state';
 
 interface Facts {
   models?: readonly string[];
+  prices?: Readonly<Record<string, readonly number[]>>;
   settings?: EffectiveSettings;
-  /** Asks the kernel for both. */
+  /** Asks the kernel for the models too, which it asks the endpoint for. */
   ask?: () => void;
+  /** Tells the kernel that the notebook's settings have changed. */
+  describe?: () => void;
   /** Asks the kernel for its rules about tool calls, after removing the one with this id. Null without an answer. */
   rules?: (forget?: string) => Promise<readonly StandingRule[] | null>;
-  /** Called when they arrive. */
-  onChange?: () => void;
+  /** Called when facts arrive. */
+  readonly listeners: Set<() => void>;
 }
 
 const known = new WeakMap<INotebookModel, Facts>();
 
 export function factsOf(model: INotebookModel): Facts {
-  const found = known.get(model) ?? {};
+  const found = known.get(model) ?? { listeners: new Set() };
   known.set(model, found);
   return found;
 }
@@ -26,14 +29,24 @@ export function factsOf(model: INotebookModel): Facts {
 /** Remember what the kernel sent. */
 export function receiveFacts(
   model: INotebookModel | null,
-  sent: { readonly models?: unknown; readonly settings?: unknown },
+  sent: { readonly models?: unknown; readonly prices?: unknown; readonly settings?: unknown },
 ): void {
-  if (!model || (!Array.isArray(sent.models) && !isRecord(sent.settings))) return;
+  const { models, prices, settings } = sent;
+  if (!model || !(Array.isArray(models) || isRecord(prices) || isRecord(settings))) return;
   const found = factsOf(model);
-  if (Array.isArray(sent.models))
-    found.models = sent.models.filter((name): name is string => typeof name === 'string');
-  if (isRecord(sent.settings)) found.settings = effectiveSettings(sent.settings);
-  found.onChange?.();
+  if (Array.isArray(models))
+    found.models = models.filter((name): name is string => typeof name === 'string');
+  if (isRecord(prices)) found.prices = pricesIn(prices);
+  if (isRecord(settings)) found.settings = effectiveSettings(settings);
+  for (const listener of found.listeners) listener();
+}
+
+function pricesIn(sent: Readonly<Record<string, unknown>>): Record<string, readonly number[]> {
+  const found: Record<string, readonly number[]> = {};
+  for (const [name, value] of Object.entries(sent))
+    if (Array.isArray(value) && value.length === 2 && value.every(Number.isFinite))
+      found[name] = value as number[];
+  return found;
 }
 
 function effectiveSettings(sent: Readonly<Record<string, unknown>>): EffectiveSettings {
@@ -42,11 +55,4 @@ function effectiveSettings(sent: Readonly<Record<string, unknown>>): EffectiveSe
     if (isRecord(value) && typeof value['shown'] === 'string')
       found[name] = { shown: value['shown'], source: String(value['source']) };
   return found;
-}
-
-/** Ask the kernel for what it knows. `onChange` is called whenever the kernel sends it. */
-export function askForFacts(model: INotebookModel, onChange: () => void): void {
-  const found = factsOf(model);
-  found.onChange = onChange;
-  found.ask?.();
 }

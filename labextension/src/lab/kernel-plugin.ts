@@ -85,16 +85,19 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
     eachNotebook(tracker, (panel) => {
       const { content } = panel;
       const marks = new TurnMarks(content);
-      const comms = new KernelComms(panel, ({ outputs, marks: newMarks, models, settings }) => {
+      const comms = new KernelComms(panel, ({ outputs, marks: newMarks, ...facts }) => {
         if (isRecord(outputs)) restoreOutputs(content, outputs);
         if (isRecord(newMarks)) marks.update(newMarks);
-        receiveFacts(content.model, { models, settings });
+        receiveFacts(content.model, facts);
       });
       commsOf.set(content, comms);
       if (content.model)
         Object.assign(factsOf(content.model), {
           ask: () => {
             comms.askForModels();
+          },
+          describe: () => {
+            comms.settingsChanged();
           },
           rules: (forget?: string) => comms.standingRules(forget),
         });

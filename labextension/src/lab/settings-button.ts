@@ -1,4 +1,4 @@
-// A toolbar button that shows the model of the notebook, and opens a panel with the settings of the notebook.
+// A toolbar button that names the effective model, and opens a panel with the settings of the notebook.
 // The settings are stored in the notebook metadata, key `minimax`, and the document comm sends them to the kernel.
 // The button is hidden until the notebook mentions MiniMax.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
@@ -8,7 +8,7 @@ import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import { Widget } from '@lumino/widgets';
 import { SettingsForm } from '../picker/settings-form';
 import { StandingRules } from '../picker/standing-rules';
-import { isValid, NAMES, type Settings } from '../picker/settings';
+import { effectiveSetting, NOT_SENT, NOTEBOOK_NAMES, type Settings } from '../picker/settings';
 import style from '../picker/picker.css';
 import { SETTINGS_KEY } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
@@ -16,7 +16,7 @@ import { injectStyle } from '../renderer/inject-style';
 import { fill } from '../renderer/strings';
 import { visible } from '../renderer/visible-characters';
 import { attachDropdown } from './dropdown';
-import { askForFacts, factsOf } from './kernel-facts';
+import { factsOf } from './kernel-facts';
 import { eachNotebook } from './open-notebooks';
 import { mentionsMiniMax } from './prompt-cell';
 
@@ -32,7 +32,12 @@ function saveSettings(model: INotebookModel, settings: Settings): void {
   else model.deleteMetadata(SETTINGS_KEY);
 }
 
-/** The button and its panel, both drawn from the notebook metadata. */
+/** Return the name without the parts that all models have: `MiniMax-M3` is `M3`, as is `minimax/MiniMax-M3`. */
+function shortName(model: string): string {
+  return model.replace(/^.*\//, '').replace(/^minimax-(?=.)/i, '');
+}
+
+/** The button and its panel, drawn from the notebook metadata and what the kernel has sent. */
 class SettingsButton extends Widget {
   private readonly button = document.createElement('button');
   private readonly label = document.createElement('span');
@@ -40,37 +45,41 @@ class SettingsButton extends Widget {
   private readonly form: SettingsForm;
   private readonly rules: StandingRules;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly factsChanged = (): void => {
+    this.form.showFacts(factsOf(this.model));
+    this.refresh();
+  };
 
   constructor(
     private readonly model: INotebookModel,
     private readonly trans: TranslationBundle,
   ) {
     super();
-    this.form = new SettingsForm(trans, (settings) => {
+    this.form = new SettingsForm(trans, 'notebook', (settings) => {
       saveSettings(model, settings);
+      factsOf(model).describe?.();
     });
     const title = document.createElement('h2');
     title.textContent = trans.__('MiniMax in this notebook');
-    this.panel.className = 'jp-ThemedContainer mm-picker-panel';
+    this.panel.className = 'jp-ThemedContainer mm-picker mm-picker-panel';
     this.panel.setAttribute('aria-label', title.textContent);
     this.rules = new StandingRules(trans, async (id) => (await factsOf(model).rules?.(id)) ?? null);
     this.panel.append(title, this.form.el, this.rules.el);
     this.button.type = 'button';
     this.button.className = 'jp-ToolbarButtonComponent mm-settings-button';
-    this.button.title = trans.__('Model and settings for the prompt cells of this notebook');
     this.label.className = 'jp-ToolbarButtonComponent-label';
     this.button.append(this.label);
     this.node.append(this.button);
     document.body.append(this.panel);
     injectStyle(this.panel, 'picker', style);
     attachDropdown(this.button, this.panel, () => {
-      this.showForm();
+      this.form.showFacts(factsOf(model));
+      this.form.show(settingsOf(model));
       void this.showRules();
-      askForFacts(model, () => {
-        if (!this.isDisposed) this.showForm();
-      });
+      factsOf(model).ask?.();
     });
     this.hide();
+    factsOf(model).listeners.add(this.factsChanged);
     model.metadataChanged.connect(() => {
       this.refresh();
     });
@@ -82,15 +91,9 @@ class SettingsButton extends Widget {
 
   override dispose(): void {
     clearTimeout(this.timer);
+    factsOf(this.model).listeners.delete(this.factsChanged);
     this.panel.remove();
     super.dispose();
-  }
-
-  private showForm(): void {
-    const { models, settings } = factsOf(this.model);
-    this.form.offer(models);
-    this.form.showEffective(settings ?? {});
-    this.form.show(settingsOf(this.model));
   }
 
   private async showRules(): Promise<void> {
@@ -111,15 +114,26 @@ class SettingsButton extends Widget {
     const settings = settingsOf(this.model);
     if (!JSONExt.deepEqual(settings as JSONObject, this.form.settings as JSONObject))
       this.form.show(settings);
-    const { model, thinking } = settings;
-    const parts = [typeof model === 'string' && model ? visible(model) : 'MiniMax'];
+    this.showLabel(settings);
+    const hasSettings = NOTEBOOK_NAMES.some((name) => settings[name] !== undefined);
+    if (hasSettings || mentionsMiniMax(this.sources())) this.show();
+  }
+
+  /** Name the effective model, and how much it thinks if that is set. */
+  private showLabel(settings: Settings): void {
+    const sent = factsOf(this.model).settings ?? {};
+    const model = effectiveSetting('model', 'notebook', settings, sent)?.shown;
+    const thinking = effectiveSetting('thinking', 'notebook', settings, sent)?.shown ?? NOT_SENT;
+    const parts = [model === undefined ? 'MiniMax' : visible(shortName(model))];
     if (thinking === 'off') parts.push(this.trans.__('no thinking'));
     else if (thinking === 'on' || thinking === 'adaptive') parts.push(this.trans.__('thinking'));
-    else if (isValid('thinking', thinking))
-      parts.push(fill(this.trans.__('thinking: {value}'), { value: String(thinking) }));
-    this.label.textContent = `${parts.join(' · ')} ▾`;
-    const hasSettings = NAMES.some((name) => settings[name] !== undefined);
-    if (hasSettings || mentionsMiniMax(this.sources())) this.show();
+    else if (thinking !== NOT_SENT)
+      parts.push(fill(this.trans.__('thinking: {value}'), { value: visible(thinking) }));
+    const text = `${parts.join(' · ')} ▾`;
+    if (this.label.textContent !== text) this.label.textContent = text;
+    this.button.title = fill(this.trans.__('{model}: settings for the prompt cells'), {
+      model: model === undefined ? 'MiniMax' : visible(model),
+    });
   }
 
   private *sources(): Iterable<string> {

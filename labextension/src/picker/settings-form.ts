@@ -1,135 +1,222 @@
-// A form for the settings of a notebook. An empty field leaves its setting to the kernel.
-// It does not depend on Jupyter. An invalid value is reported beside its field and never saved.
-import { CATALOGUE, modelNamed } from '../renderer/model-catalogue';
+// The form for the settings of a notebook (in the toolbar) or of a kernel (`%minimax picker`).
+// Each field shows the effective value and where it comes from. A field without a value of its own shows it in grey in
+// the field, another one below it. It does not depend on Jupyter. An invalid value is reported and never saved.
+import { modelNamed } from '../renderer/model-catalogue';
 import { fill, type Translation } from '../renderer/strings';
 import { visible } from '../renderer/visible-characters';
-import { describeModel, describeSettings } from './settings-summary';
 import { Row, type Control } from './form-row';
+import { ModelCombobox } from './model-combobox';
+import { describeModel, modelOptions, type ModelFacts } from './model-description';
 import {
   change,
-  isValid,
-  NAMES,
-  parse,
-  reset,
+  effectiveSetting,
   format,
+  isValid,
+  KERNEL_NAMES,
+  NOT_SENT,
+  NOTEBOOK_NAMES,
+  parse,
   thinkingChoices,
   type EffectiveSettings,
+  type Level,
   type Name,
   type Settings,
 } from './settings';
 
-/** The value of the list entry for a model that is not in the list. */
-const OTHER = '…';
+/** What the kernel has sent; {} before that. */
+export interface Facts extends ModelFacts {
+  readonly settings?: EffectiveSettings | undefined;
+  readonly threads?: readonly string[] | undefined;
+  readonly tools?: readonly string[] | undefined;
+  /** Which of the selected tools require approval. */
+  readonly approvals?: string | undefined;
+}
 
 export class SettingsForm {
   readonly el = document.createElement('form');
-  private readonly models: Row;
+  private readonly names: readonly Name[];
+  private readonly models: ModelCombobox;
   private readonly rows: Readonly<Record<Name, Row>>;
-  private readonly summary = document.createElement('div');
+  private readonly threads = document.createElement('datalist');
+  private readonly tools = document.createElement('datalist');
   private current: Settings = {};
-  private effective: EffectiveSettings = {};
+  private facts: Facts = {};
+  /** The field in which the user is typing. */
+  private typed: Name | null = null;
 
-  /** `onChange` is called with all settings after each valid change. */
+  /** `onChange` is called with all values that the form has set, after each valid change. */
   constructor(
     private readonly trans: Translation,
+    private readonly level: Level,
     private readonly onChange: (settings: Settings) => void,
   ) {
-    const unset = trans.__('set by the kernel');
-    this.models = new Row(trans.__('Model'), select());
-    this.models.control.autofocus = true;
+    this.names = level === 'kernel' ? KERNEL_NAMES : NOTEBOOK_NAMES;
+    this.models = new ModelCombobox(trans.__('Models'), () => {
+      this.applyField('model');
+    });
+    this.models.input.autofocus = true;
     this.rows = {
-      model: new Row(trans.__('Model name'), input(trans.__('name used by the endpoint'))),
-      thinking: new Row(trans.__('Thinking'), select()),
-      temperature: new Row(trans.__('Temperature'), input(unset, 'decimal')),
-      top_p: new Row(trans.__('top_p'), input(unset, 'decimal')),
-      max_tokens: new Row(trans.__('Max tokens'), input(unset, 'numeric')),
-      system: new Row(trans.__('System prompt'), textarea(unset)),
-      thread: new Row(trans.__('Thread'), input(unset)),
+      model: new Row(trans.__('Model'), this.models.input, this.models.el),
+      thinking: new Row(trans.__('Thinking'), document.createElement('select')),
+      temperature: new Row(trans.__('Temperature'), input('decimal')),
+      top_p: new Row(trans.__('top_p'), input('decimal')),
+      max_tokens: new Row(trans.__('Max tokens'), input('numeric')),
+      system: new Row(trans.__('System prompt'), textarea()),
+      thread: new Row(trans.__('Thread'), input('text', this.threads)),
+      tools: new Row(trans.__('Tools'), input('text', this.tools)),
     };
-    this.summary.className = 'mm-picker-meaning';
-    this.summary.setAttribute('role', 'status');
     this.el.className = 'mm-picker-form';
-    this.el.append(
-      this.models.el,
-      ...NAMES.map((name) => this.rows[name].el),
-      this.summary,
-      this.footer(),
-    );
-    this.models.control.addEventListener('change', () => {
-      this.chooseModel(this.models.control.value);
+    this.el.append(...this.names.map((name) => this.rows[name].el), this.footer());
+    this.el.addEventListener('submit', (event) => {
+      event.preventDefault();
     });
-    for (const name of NAMES)
-      this.rows[name].control.addEventListener('change', () => {
-        this.applyField(name);
+    for (const name of this.names) {
+      const { control, button } = this.rows[name];
+      button.addEventListener('click', () => {
+        if (button.getAttribute('aria-disabled') === 'true') return;
+        this.set(name, this.current[name] === undefined ? null : undefined);
+        control.focus();
       });
-    this.offer(undefined);
-    this.show({});
-  }
-
-  /** List the known models and those that the endpoint adds; undefined if it is not known what it offers. */
-  offer(offered: readonly string[] | undefined): void {
-    this.models.control.replaceChildren(...modelOptions(this.trans, offered));
-  }
-
-  /** Show what the kernel uses: for empty fields, and where it uses another value than the notebook's. */
-  showEffective(effective: EffectiveSettings): void {
-    this.effective = effective;
-    for (const name of NAMES) {
-      const control = name === 'model' ? this.models.control : this.rows[name].control;
-      if (!(control instanceof HTMLSelectElement)) control.placeholder = this.unset(name);
-      else if (control.options[0]) control.options[0].text = this.unset(name);
+      control.addEventListener('input', () => {
+        this.typed = name;
+      });
+      if (name !== 'model')
+        control.addEventListener('change', () => {
+          this.applyField(name);
+        });
     }
-    this.updateDescriptions();
-  }
-
-  /** Return what an empty field shows. */
-  private unset(name: Name): string {
-    const found = this.effective[name];
-    const isOwn = found === undefined || found.source === 'notebook';
-    return isOwn ? this.trans.__('set by the kernel') : visible(found.shown);
-  }
-
-  /** Return what the kernel uses instead of the notebook's value, or ''. */
-  private override(name: Name): string {
-    const found = this.effective[name];
-    if (found?.source !== 'set in this kernel' || this.current[name] === undefined) return '';
-    return fill(this.trans.__('The next prompt cell uses {value}.'), {
-      value: visible(found.shown),
-    });
+    this.show({});
   }
 
   get settings(): Settings {
     return this.current;
   }
 
-  /** Show these settings in the form. */
-  show(settings: Settings): void {
-    this.current = settings;
-    this.offerThinking();
-    for (const name of NAMES) {
-      const value = settings[name];
-      this.rows[name].control.value = format(value);
-      this.rows[name].problem =
-        value === undefined || isValid(name, value) ? '' : this.ruleOf(name);
-    }
-    const model = settings['model'];
-    this.models.control.value = format(model);
-    if (!this.models.control.value && model !== undefined) this.models.control.value = OTHER;
-    this.updateDescriptions();
+  /** Show what the kernel has sent. */
+  showFacts(facts: Facts): void {
+    this.facts = facts;
+    this.models.offer(modelOptions(facts, this.trans));
+    const { threads = [], tools = [] } = facts;
+    this.threads.replaceChildren(...threads.map((name) => new Option(name)));
+    const selected = format('tools', this.current['tools'] ?? []);
+    const lists = tools.map((name) => (selected ? `${selected}, ${name}` : name));
+    this.tools.replaceChildren(...lists.map((list) => new Option(list)));
+    this.update();
   }
 
-  /** Offer what makes a difference for the chosen model, and the current value. */
+  /** Show these values of the form. A field that the user is typing in stays as it is. */
+  show(settings: Settings): void {
+    this.current = settings;
+    this.models.offer(modelOptions(this.facts, this.trans));
+    this.update();
+  }
+
+  private applyField(name: Name): void {
+    const row = this.rows[name];
+    const value = parse(name, row.control.value);
+    this.typed = null;
+    // An empty field that was empty before leaves the setting as it is elsewhere.
+    if (this.current[name] === undefined && row.control.value.trim() === '') this.update();
+    else if (value === undefined || isValid(name, value)) this.set(name, value);
+    else row.problem = this.ruleOf(name);
+  }
+
+  private set(name: Name, value: unknown): void {
+    const isChanged = JSON.stringify(value) !== JSON.stringify(this.current[name]);
+    this.current = change(this.current, name, value);
+    this.update();
+    if (isChanged) this.onChange(this.current);
+  }
+
+  private update(): void {
+    this.offerThinking();
+    for (const name of this.names) {
+      const row = this.rows[name];
+      const own = this.current[name];
+      const has = own !== undefined;
+      if (this.typed === name) continue;
+      row.control.value = format(name, own);
+      row.problem = !has || isValid(name, own) ? '' : this.ruleOf(name);
+      this.showButton(name);
+      const effective = this.effective(name);
+      const isEmpty = row.control.value === '';
+      if (!(row.control instanceof HTMLSelectElement))
+        row.control.placeholder = isEmpty ? effective : '';
+      row.hint = [isEmpty ? '' : effective, this.note(name)].filter(Boolean).join(' · ');
+    }
+  }
+
+  /** The button of a row removes its value. Without one, a number that need not be sent can be left out. */
+  private showButton(name: Name): void {
+    const row = this.rows[name];
+    const has = this.current[name] !== undefined;
+    const isSent = this.found(name)?.shown !== NOT_SENT;
+    const label = { setting: row.label };
+    if (!has && isSent && (name === 'temperature' || name === 'top_p'))
+      row.showButton(
+        this.trans.__('Do not send'),
+        fill(this.trans.__('Do not send: {setting}'), label),
+        true,
+      );
+    else row.showButton('↺', fill(this.trans.__('Reset {setting}'), label), has);
+  }
+
+  /** Return the effective value of a setting and its source, such as `1.0, default`. */
+  private effective(name: Name): string {
+    const found = this.found(name);
+    return found
+      ? this.withSource(shortened(found.shown), found.source)
+      : this.trans.__('not known yet');
+  }
+
+  private found(name: Name): EffectiveSettings[string] | null {
+    return effectiveSetting(name, this.level, this.current, this.facts.settings ?? {});
+  }
+
+  private withSource(value: string, source: string): string {
+    if (value === NOT_SENT && source === 'default') return this.trans.__('endpoint default');
+    const texts: Readonly<Record<string, string>> = {
+      default: this.trans.__('default'),
+      notebook: this.trans.__('notebook'),
+      environment: this.trans.__('environment'),
+      'set in this kernel': this.trans.__('set in this kernel'),
+      'IPython configuration': this.trans.__('IPython configuration'),
+    };
+    const shown = value === NOT_SENT ? this.trans.__('endpoint default') : visible(value);
+    return fill(this.trans.__('{value}, {source}'), {
+      value: shown || this.trans.__('none'),
+      source: texts[source] ?? visible(source),
+    });
+  }
+
+  /** Return what else is worth knowing about a setting, or ''. */
+  private note(name: Name): string {
+    const model = this.effectiveModel;
+    if (name === 'model') return model ? describeModel(model, this.facts, this.trans) : '';
+    if (name === 'tools') return visible(this.facts.approvals ?? '');
+    if (name !== 'thinking' || modelNamed(model)?.thinking !== 'always') return '';
+    const text =
+      this.current['thinking'] === 'off'
+        ? this.trans.__('{model} always thinks; the endpoint ignores “off”.')
+        : this.trans.__('{model} always thinks.');
+    return fill(text, { model });
+  }
+
+  private get effectiveModel(): string {
+    return this.found('model')?.shown ?? '';
+  }
+
+  /** Offer what makes a difference for the effective model, and the current value. */
   private offerThinking(): void {
     const { control } = this.rows.thinking;
-    if (!(control instanceof HTMLSelectElement)) return;
-    const model = modelNamed(this.current['model']);
-    const current = format(this.current['thinking']);
-    const values = new Set(thinkingChoices(model)).add(current);
+    const current = format('thinking', this.current['thinking']);
+    const values = new Set(thinkingChoices(modelNamed(this.effectiveModel))).add(current);
     values.delete('');
     const labels = thinkingLabels(this.trans);
     const options = [...values].map((value) => new Option(labels[value] ?? value, value));
-    control.replaceChildren(new Option(this.unset('thinking'), ''), ...options);
-    control.value = current;
+    const unset = current === '' ? this.effective('thinking') : this.trans.__('unset');
+    control.replaceChildren(new Option(unset, ''), ...options);
+    control.classList.toggle('mm-picker-unset', current === '');
   }
 
   private footer(): HTMLElement {
@@ -137,63 +224,37 @@ export class SettingsForm {
     const note = document.createElement('div');
     const button = document.createElement('button');
     note.className = 'mm-picker-hint';
-    note.textContent = this.trans.__(
-      'Saved in this notebook. Cell flags and %minimax set override these settings.',
-    );
+    note.textContent =
+      this.level === 'notebook'
+        ? this.trans.__(
+            'Saved in this notebook. Cell flags and %minimax set override these settings.',
+          )
+        : this.trans.__(
+            'Set until the kernel ends, over those of the notebook. Cell flags override them.',
+          );
     button.type = 'button';
-    button.textContent = this.trans.__('Reset');
-    button.title = this.trans.__('Clear all settings of this notebook');
+    button.textContent = this.trans.__('Reset all');
+    button.title =
+      this.level === 'notebook'
+        ? this.trans.__('Remove all settings of this notebook')
+        : this.trans.__('Remove all settings of this kernel');
     button.addEventListener('click', () => {
-      this.show(reset(this.current));
+      for (const name of this.names) this.current = change(this.current, name, undefined);
+      this.update();
       this.onChange(this.current);
     });
     footer.className = 'mm-picker-foot';
-    footer.append(note, button);
+    footer.append(note, button, this.threads, this.tools);
     return footer;
-  }
-
-  /** Apply the choice in the list of models. For `OTHER`, show the field for the name. */
-  private chooseModel(name: string): void {
-    if (name !== OTHER) {
-      this.rows.model.control.value = name;
-      this.applyField('model');
-    }
-    this.updateDescriptions();
-  }
-
-  private applyField(name: Name): void {
-    const row = this.rows[name];
-    const value = parse(name, row.control.value);
-    const valid = value === null || isValid(name, value);
-    row.problem = valid ? '' : this.ruleOf(name);
-    if (!valid) return;
-    this.current = change(this.current, name, value);
-    if (name === 'model') this.offerThinking();
-    this.onChange(this.current);
-    this.updateDescriptions();
-  }
-
-  private updateDescriptions(): void {
-    const chosen = this.models.control.value;
-    const model = modelNamed(chosen);
-    for (const name of NAMES) this.rows[name].hint = this.override(name);
-    const parts = [model ? describeModel(model, this.trans) : '', this.override('model')];
-    this.models.hint = parts.filter(Boolean).join(' · ');
-    const current = modelNamed(this.current['model']);
-    if (current?.thinking === 'always' && !this.override('thinking'))
-      this.rows.thinking.hint = fill(this.trans.__('{model} always thinks.'), {
-        model: current.name,
-      });
-    this.rows.model.el.hidden = chosen !== OTHER;
-    const used = Object.entries(this.current).filter(([name]) => !this.override(name as Name));
-    this.summary.textContent = describeSettings(Object.fromEntries(used), this.trans);
   }
 
   private ruleOf(name: Name): string {
     switch (name) {
       case 'temperature':
       case 'top_p':
-        return this.trans.__('Ignored: must be above 0 and at most 1, such as 0.7.');
+        return this.trans.__(
+          'Ignored: must be above 0 and at most 1, such as 0.7; empty is not sent.',
+        );
       case 'max_tokens':
         return this.trans.__('Ignored: must be a whole number of at least 1.');
       case 'thinking':
@@ -202,6 +263,10 @@ export class SettingsForm {
         return this.trans.__('Ignored: must be text.');
     }
   }
+}
+
+function shortened(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
 function thinkingLabels(trans: Translation): Readonly<Record<string, string>> {
@@ -217,42 +282,22 @@ function thinkingLabels(trans: Translation): Readonly<Record<string, string>> {
   };
 }
 
-function modelOptions(
-  trans: Translation,
-  offered: readonly string[] | undefined,
-): HTMLOptionElement[] {
-  const unavailable = trans.__('not offered here');
-  const known = CATALOGUE.map((model) => {
-    const missing = offered?.length && !offered.includes(model.name);
-    const marks = missing ? [unavailable] : [];
-    return new Option([model.name, describeModel(model, trans), ...marks].join(' · '), model.name);
-  });
-  const added = (offered ?? []).filter((name) => !modelNamed(name));
-  const mark = trans.__('new: listed only by the endpoint');
-  return [
-    new Option(trans.__('set by the kernel'), ''),
-    ...known,
-    ...added.map((name) => new Option(`${visible(name)} · ${mark}`, name)),
-    new Option(trans.__('another…'), OTHER),
-  ];
-}
+let lists = 0;
 
-function select(...options: HTMLOptionElement[]): HTMLSelectElement {
-  const el = document.createElement('select');
-  el.append(...options);
-  return el;
-}
-
-function input(placeholder: string, inputMode = 'text'): HTMLInputElement {
+function input(inputMode: string, list?: HTMLDataListElement): HTMLInputElement {
   const el = document.createElement('input');
   el.type = 'text';
   el.autocomplete = 'off';
   el.spellcheck = false;
-  return Object.assign(el, { placeholder, inputMode });
+  if (list) {
+    list.id ||= `mm-picker-list-${++lists}`;
+    el.setAttribute('list', list.id);
+  }
+  return Object.assign(el, { inputMode });
 }
 
-function textarea(placeholder: string): Control {
+function textarea(): Control {
   const el = document.createElement('textarea');
   el.rows = 3;
-  return Object.assign(el, { placeholder });
+  return el;
 }

@@ -121,9 +121,14 @@ export function shareTranslation(trans: Translation): void {
   slots()[KEY] = trans;
 }
 
+/** Return the translation of this page. */
+export function sharedTranslation(): Translation {
+  return slots()[KEY] ?? ENGLISH;
+}
+
 /** Return the text of `key` with its placeholders filled in. */
 export function t(key: StringKey, values: Record<string, string | number> = {}): string {
-  const shared = slots()[KEY] ?? ENGLISH;
+  const shared = sharedTranslation();
   if (shared !== source) {
     source = shared;
     table = texts(shared);

@@ -148,6 +148,7 @@ export class FakePanel {
     },
   };
   isDisposed = false;
+  readonly node = document.createElement('div');
   private static requests = 0;
 
   constructor(

@@ -4,8 +4,9 @@ import { kernelPlugin } from '../../src/lab/kernel-plugin';
 import { toolbarPlugin } from '../../src/lab/settings-button';
 import { fakeApp, openNotebook, settled, type FakePanel } from './fake-jupyterlab';
 
-async function activate(panel: FakePanel): Promise<HTMLButtonElement> {
+async function activate(panel: FakePanel, withKernel = false): Promise<HTMLButtonElement> {
   const { app, tracker } = fakeApp(panel);
+  if (withKernel) await kernelPlugin.activate(app, tracker);
   await toolbarPlugin.activate(app, tracker, null);
   await settled();
   return panel.toolbarItems[0]!.node.querySelector('button')!;
@@ -30,7 +31,7 @@ describe('the button', () => {
     const minimax = { model: 'MiniMax-\u202eM2.5', thinking: 'off' };
     const panel = openNotebook(['%%minimax'], { metadata: { minimax } });
     const button = await activate(panel);
-    expect(button.textContent).toBe('MiniMax-[U+202E]M2.5 · no thinking ▾');
+    expect(button.textContent).toBe('[U+202E]M2.5 · no thinking ▾');
     panel.content.model!.setMetadata('minimax', { thinking: 'on' });
     expect(button.textContent).toBe('MiniMax · thinking ▾');
     panel.content.model!.setMetadata('minimax', { thinking: 'low' });
@@ -39,6 +40,38 @@ describe('the button', () => {
     expect(button.textContent).toBe('MiniMax ▾');
     panel.content.model!.setMetadata('minimax', 'damaged');
     expect(button.textContent).toBe('MiniMax ▾');
+  });
+
+  it('names the effective model, and follows the kernel', async () => {
+    const panel = openNotebook(['%%minimax']);
+    const button = await activate(panel, true);
+    const receive = (shown: string, source: string): void => {
+      panel.kernel.reply('mm_magics.document', { settings: { model: { shown, source } } });
+    };
+    panel.schedule(0);
+    expect(button.textContent).toBe('MiniMax ▾');
+    receive('MiniMax-M2.7', 'default');
+    expect(button.textContent).toBe('M2.7 ▾');
+    receive('minimax/minimax-m3', 'environment');
+    expect(button.textContent).toBe('m3 ▾');
+    panel.content.model!.setMetadata('minimax', { model: 'MiniMax-M2' });
+    expect(button.textContent).toBe('M2 ▾');
+    receive('MiniMax-M2.1', 'set in this kernel');
+    expect(button.textContent).toBe('M2.1 ▾');
+    expect(button.title).toContain('MiniMax-M2.1');
+    receive('MiniMax-', 'set in this kernel');
+    expect(button.textContent).toBe('MiniMax- ▾');
+    panel.statusChanged.emit('restarting');
+    panel.schedule(0);
+    expect(button.textContent).toBe('M2 ▾');
+  });
+
+  it('tells the kernel at once what was chosen', async () => {
+    const panel = openNotebook(['%%minimax']);
+    await activate(panel, true);
+    panel.schedule(0);
+    enter('Thread', 'side');
+    expect(panel.kernel.descriptions.at(-1)).toMatchObject({ settings: { thread: 'side' } });
   });
 
   it('is hidden until the notebook mentions MiniMax', async () => {
@@ -71,7 +104,7 @@ describe('the panel', () => {
   it('removes the metadata with its last setting', async () => {
     const panel = openNotebook(['%%minimax'], { metadata: { minimax: { temperature: 0.4 } } });
     await activate(panel);
-    enter('Temperature', '');
+    document.querySelector<HTMLElement>('[aria-label="Reset Temperature"]')!.click();
     expect(panel.content.model!.metadata).not.toHaveProperty('minimax');
   });
 
@@ -123,7 +156,8 @@ describe('the panel', () => {
     open();
     expect(panel.kernel.descriptions.at(-1)).toMatchObject({ wants_models: true });
     panel.kernel.reply('mm_magics.document', { models: ['MiniMax-M3', 'MiniMax-M9'] });
-    const options = [...dialog.querySelectorAll('option')].map(({ textContent }) => textContent);
+    dialog.querySelector<HTMLElement>('[role=combobox]')!.click();
+    const options = [...dialog.querySelectorAll('[role=option]')].map((each) => each.textContent);
     expect(options.filter((text) => text.includes('MiniMax-M2.1 '))).toEqual([
       expect.stringContaining('not offered'),
     ]);
@@ -132,10 +166,10 @@ describe('the panel', () => {
     open(); // a setting of the kernel may have changed
     expect(panel.kernel.descriptions).toHaveLength(sent + 1);
     panel.kernel.reply('mm_magics.document', {
-      settings: { thread: { shown: 'side (set in this kernel)', source: 'set in this kernel' } },
+      settings: { thread: { shown: 'side', source: 'set in this kernel' } },
     });
     const placeholders = [...dialog.querySelectorAll('input')].map((each) => each.placeholder);
-    expect(placeholders).toContain('side (set in this kernel)');
+    expect(placeholders).toContain('side, set in this kernel');
   });
 
   it('closes when Tab moves the focus out of it, and not within it', async () => {

@@ -1,17 +1,21 @@
 // The settings form as a user sees it, without Jupyter.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { SettingsForm } from '../../src/picker/settings-form';
-import type { Settings } from '../../src/picker/settings';
+import { SettingsForm, type Facts } from '../../src/picker/settings-form';
+import type { Level, Settings } from '../../src/picker/settings';
 import { CATALOGUE } from '../../src/renderer/model-catalogue';
 
 const english = { __: (text: string): string => text };
 let saved: Settings[];
 let form: SettingsForm;
 
-beforeEach(() => {
+function open(level: Level): void {
   saved = [];
-  form = new SettingsForm(english, (settings) => saved.push(settings));
+  form = new SettingsForm(english, level, (settings) => saved.push(settings));
   document.body.replaceChildren(form.el);
+}
+
+beforeEach(() => {
+  open('notebook');
 });
 
 type Control = HTMLInputElement & HTMLSelectElement & HTMLTextAreaElement;
@@ -26,16 +30,29 @@ function enter(label: string, value: string): void {
   control(label).dispatchEvent(new Event('change', { bubbles: true }));
 }
 
-/** Return the hint and the error message of a control. */
-function descriptionOf(label: string): string {
-  const ids = control(label).getAttribute('aria-describedby')!.split(' ');
-  return ids.map((id) => document.getElementById(id)!.textContent).join('');
+function button(name: string): HTMLButtonElement {
+  return [...document.querySelectorAll('button')].find(
+    (each) => (each.getAttribute('aria-label') ?? each.textContent) === name,
+  )!;
 }
 
-const summary = (): string => document.querySelector('[role="status"]')!.textContent;
-const resetAll = (): void => {
-  [...document.querySelectorAll('button')].find((each) => each.textContent === 'Reset')!.click();
-};
+/** Return what a control shows in grey, below it, and as an error. */
+function descriptionOf(label: string): string {
+  const found = control(label);
+  const ids = found.getAttribute('aria-describedby')!.split(' ');
+  const below = ids.map((id) => document.getElementById(id)!.textContent).join('');
+  const unset = found instanceof HTMLSelectElement && !found.value ? found.options[0]!.text : '';
+  return [found.placeholder, unset, below].filter(Boolean).join(' | ');
+}
+
+const sent = (source: string, shown = 'one\u202e'): Facts => ({
+  settings: Object.fromEntries(
+    ['thread', 'system', 'temperature', 'thinking', 'model', 'tools'].map((name) => [
+      name,
+      { shown, source },
+    ]),
+  ),
+});
 
 describe('a field', () => {
   it.each([
@@ -47,7 +64,9 @@ describe('a field', () => {
     ['Thread', ' side ', { thread: 'side' }],
     ['Thinking', 'off', { thinking: 'off' }],
     ['Model', 'MiniMax-M2.5', { model: 'MiniMax-M2.5' }],
+    ['Model', 'mine', { model: 'mine' }],
   ])('%s saves %j', (label, text, settings) => {
+    enter(label, text);
     enter(label, text);
     expect(saved).toEqual([settings]);
     expect(control(label).getAttribute('aria-invalid')).not.toBe('true');
@@ -61,62 +80,111 @@ describe('a field', () => {
     enter(label, '1');
     for (const value of values) {
       enter(label, value);
-      expect(descriptionOf(label)).toMatch(/^Ignored: must be/);
+      expect(descriptionOf(label)).toMatch(/Ignored: must be/);
       expect(control(label).getAttribute('aria-invalid')).toBe('true');
     }
     expect(saved).toHaveLength(1);
     enter(label, '1');
-    expect(descriptionOf(label)).toBe('');
+    expect(descriptionOf(label)).not.toMatch(/Ignored/);
   });
 
-  it('that is empty leaves its setting to the kernel, and shows it', () => {
-    form.show({ temperature: 0.4, system: 'x', model: 'MiniMax-M2', thinking: 'on' });
-    enter('Temperature', '');
+  it.each(['Temperature', 'top_p'])('%s can be empty, which is not 0', (label) => {
+    const name = label.toLowerCase();
+    enter(label, '');
+    expect(saved).toEqual([]);
+    enter(label, '0.4');
+    enter(label, '');
+    expect(saved.at(-1)).toEqual({ [name]: null });
+    expect(descriptionOf(label)).toBe('endpoint default, notebook');
+    button(`Reset ${label}`).click();
+    expect(saved.at(-1)).toEqual({});
+    button(`Do not send: ${label}`).click();
+    expect(saved.at(-1)).toEqual({ [name]: null });
+    expect(button(`Reset ${label}`).getAttribute('aria-disabled')).toBe('false');
+  });
+
+  it('that is emptied leaves its setting as it is elsewhere', () => {
+    form.show({ max_tokens: 7, system: 'x', model: 'MiniMax-M2', thinking: 'on', thread: 'a' });
+    enter('Max tokens', '');
     enter('System prompt', ' \n');
     enter('Model', '');
     enter('Thinking', '');
+    enter('Thread', '');
     expect(saved.at(-1)).toEqual({});
-    for (const label of ['Temperature', 'System prompt', 'Max tokens', 'top_p', 'Thread'])
-      expect(control(label).placeholder).toBe('set by the kernel');
-    for (const label of ['Model', 'Thinking'])
-      expect(control(label).selectedOptions[0]!.text).toBe('set by the kernel');
+  });
+
+  it('has a button that resets it', () => {
+    form.show({ thread: 'side', temperature: 0.4 });
+    expect(button('Reset Max tokens').getAttribute('aria-disabled')).toBe('true');
+    expect(button('Reset Max tokens').tabIndex).toBe(-1);
+    button('Reset Max tokens').click();
+    button('Reset Thread').click();
+    expect(saved).toEqual([{ temperature: 0.4 }]);
+    expect(control('Thread').value).toBe('');
+    expect(document.activeElement).toBe(control('Thread'));
+  });
+
+  it('keeps what the user is typing when something else changes', () => {
+    control('System prompt').value = 'Be b';
+    control('System prompt').dispatchEvent(new Event('input', { bubbles: true }));
+    form.showFacts(sent('default'));
+    form.show({ thread: 'x' });
+    expect(control('System prompt').value).toBe('Be b');
+    expect(control('Thread').value).toBe('x');
   });
 });
 
-describe('what the kernel uses', () => {
-  const labels = { thread: 'Thread', system: 'System prompt', temperature: 'Temperature' };
-  const effective = (source: string): Record<string, { shown: string; source: string }> =>
-    Object.fromEntries(
-      Object.keys(labels).map((name) => [name, { shown: `one\u202e (${source})`, source }]),
-    );
+describe('the effective value and its source', () => {
+  const labels = ['Thread', 'System prompt', 'Temperature', 'Thinking', 'Model'];
 
   it.each(['set in this kernel', 'IPython configuration', 'environment', 'default'])(
-    'is shown in empty fields, with its source: %s',
+    'are shown in empty fields: %s',
     (source) => {
-      form.showEffective(effective(source));
-      for (const label of Object.values(labels))
-        expect(control(label).placeholder).toBe(`one[U+202E] (${source})`);
-      const both = { shown: `M (${source})`, source };
-      form.showEffective({ model: both, thinking: both });
-      for (const label of ['Model', 'Thinking'])
-        expect(control(label).options[0]!.text).toBe(`M (${source})`);
+      form.showFacts(sent(source));
+      for (const label of labels)
+        expect(descriptionOf(label)).toMatch(new RegExp(`^one\\[U\\+202E\\], ${source}`));
     },
   );
 
-  it('instead of the value of the notebook is shown below it, and the summary leaves that value out', () => {
-    form.show({ thread: 'x', temperature: 0.4, model: 'MiniMax-M2', thinking: 'off' });
-    const kernel = { shown: 'mine (set in this kernel)', source: 'set in this kernel' };
-    form.showEffective({ thread: kernel, model: kernel, thinking: kernel });
-    for (const label of ['Thread', 'Model', 'Thinking'])
-      expect(descriptionOf(label)).toContain('mine (set in this kernel)');
-    expect(summary()).toBe('The next prompt cell uses temperature 0.4.');
+  it('are shown below a field with a value', () => {
+    form.showFacts(sent('default'));
+    form.show({ thread: 'x', temperature: 0.4 });
+    expect(descriptionOf('Thread')).toBe('x, notebook');
+    expect(descriptionOf('Temperature')).toBe('0.4, notebook');
   });
 
-  it('is the value of the notebook if nothing replaces it', () => {
+  it('are those of the kernel if it has another value than the notebook', () => {
+    form.show({ thread: 'x', temperature: 0.4, model: 'MiniMax-M2', thinking: 'off' });
+    form.showFacts(sent('set in this kernel', 'mine'));
+    for (const label of ['Thread', 'Temperature', 'Thinking', 'Model'])
+      expect(descriptionOf(label)).toContain('mine, set in this kernel');
+  });
+
+  it('are not known before the kernel has sent them, and after a value was removed', () => {
+    expect(descriptionOf('Thread')).toBe('not known yet');
     form.show({ thread: 'x' });
-    form.showEffective({ thread: { shown: 'x (notebook)', source: 'notebook' } });
-    expect(descriptionOf('Thread')).toBe('');
-    expect(summary()).toBe('The next prompt cell uses thread x.');
+    form.showFacts(sent('notebook', 'x'));
+    button('Reset Thread').click();
+    expect(descriptionOf('Thread')).toBe('not known yet');
+    form.showFacts(sent('default', 'main'));
+    expect(descriptionOf('Thread')).toBe('main, default');
+  });
+
+  it('that is not sent is the endpoint default', () => {
+    form.showFacts(sent('default', 'endpoint default'));
+    expect(descriptionOf('Temperature')).toBe('endpoint default');
+    form.showFacts(sent('environment', 'endpoint default'));
+    expect(descriptionOf('Temperature')).toBe('endpoint default, environment');
+  });
+
+  it('have the same words for a kernel as for a notebook', () => {
+    form.showFacts(sent('default', 'main'));
+    const words = labels.map(descriptionOf);
+    open('kernel');
+    form.showFacts(sent('default', 'main'));
+    expect(labels.map(descriptionOf)).toEqual(words);
+    form.show({ thread: 'side' });
+    expect(descriptionOf('Thread')).toBe('side, set in this kernel');
   });
 });
 
@@ -146,24 +214,20 @@ describe('the settings', () => {
   });
 
   it('that are invalid are shown unchanged and reported as ignored', () => {
-    form.show({ temperature: 7, max_tokens: '5', thinking: 'maybe', model: 5, thread: [1] });
     form.show({ thread: '' });
-    expect(descriptionOf('Thread')).toMatch(/^Ignored/);
-    form.show({ temperature: 7, max_tokens: '5', thinking: 'maybe', model: 5, thread: [1] });
-    expect(control('Temperature').value).toBe('7');
+    expect(descriptionOf('Thread')).toMatch(/Ignored/);
+    form.show({ temperature: 0, max_tokens: '5', thinking: 'maybe', model: 5, thread: [1] });
+    expect(control('Temperature').value).toBe('0');
     expect(control('Thread').value).toBe('[1]');
-    for (const label of ['Temperature', 'Max tokens', 'Thinking', 'Model name', 'Thread'])
-      expect(descriptionOf(label)).toMatch(/^Ignored/);
-    expect(summary()).toBe('The next prompt cell uses the settings of the kernel.');
+    for (const label of ['Temperature', 'Max tokens', 'Thinking', 'Model', 'Thread'])
+      expect(descriptionOf(label)).toMatch(/Ignored/);
   });
 
   it('may contain a thinking budget', () => {
     form.show({ thinking: 2000 });
     expect(control('Thinking').value).toBe('2000');
-    expect(descriptionOf('Thinking')).toBe('');
     enter('Thinking', 'on');
-    enter('Thinking', '2000');
-    expect(saved).toEqual([{ thinking: 'on' }, { thinking: 2000 }]);
+    expect(saved).toEqual([{ thinking: 'on' }]);
   });
 
   it.each([
@@ -174,43 +238,20 @@ describe('the settings', () => {
   ])('offer for %s only the thinking that makes a difference: %j', (model, values, hint) => {
     const offered = (): string[] =>
       [...(control('Thinking') as HTMLSelectElement).options].map((option) => option.value);
+    form.showFacts({ settings: { model: { shown: model, source: 'default' } } });
+    expect(offered()).toEqual(['', ...values]);
     form.show({ model });
     expect(offered()).toEqual(['', ...values]);
-    expect(descriptionOf('Thinking')).toBe(hint);
-    form.show({ model: 'MiniMax-M2', thinking: 'xhigh' });
-    expect(offered()).toEqual(['', 'xhigh']);
-    expect(control('Thinking').value).toBe('xhigh');
+    expect(descriptionOf('Thinking')).toContain(hint);
+    form.show({ model: 'MiniMax-M2', thinking: 'off' });
+    expect(offered()).toEqual(['', 'off']);
+    expect(descriptionOf('Thinking')).toContain('always thinks; the endpoint ignores “off”.');
   });
 
-  it('mark models that are not offered, are new, or were announced as retired', () => {
-    form.offer(['MiniMax-M3', 'house\u202e']);
-    form.show({ model: 'house\u202e' });
-    const options = [...(control('Model') as HTMLSelectElement).options].map(({ text }) => text);
-    const of = (name: string): string => options.find((text) => text.startsWith(`${name} `))!;
-    expect(of('MiniMax-M2.7')).toMatch(/announced as retired on 2026-11-18 · not offered here$/);
-    expect(of('MiniMax-M2')).toMatch(/not offered here$/);
-    expect(of('MiniMax-M3')).not.toMatch(/offered|retired/);
-    expect(of('house[U+202E]')).toBe('house[U+202E] · new: listed only by the endpoint');
-    expect(control('Model').value).toBe('house\u202e');
-    form.offer(undefined);
-    form.show({ model: 'house\u202e' });
-    expect(descriptionOf('Model')).toBe('');
-    expect(control('Model name').value).toBe('house\u202e');
-  });
-
-  it('offer the thinking of the model that was just chosen', () => {
-    enter('Model', 'MiniMax-M3.1-Flash');
-    enter('Thinking', 'low');
-    expect(saved.at(-1)).toEqual({ model: 'MiniMax-M3.1-Flash', thinking: 'low' });
-    enter('Model', 'MiniMax-M3');
-    expect(control('Thinking').value).toBe('low');
-    expect(saved.at(-1)).toEqual({ model: 'MiniMax-M3', thinking: 'low' });
-  });
-
-  it('with unknown keys are left unchanged, even by Reset', () => {
+  it('with unknown keys are left unchanged, even if all are reset', () => {
     form.show({ temperature: 0.4, later: { a: 1 } });
     enter('Thread', 'side');
-    resetAll();
+    button('Reset all').click();
     expect(saved).toEqual([
       { temperature: 0.4, later: { a: 1 }, thread: 'side' },
       { later: { a: 1 } },
@@ -223,75 +264,146 @@ describe('the settings', () => {
     enter('Temperature', '7');
     form.show(form.settings);
     expect(control('Temperature').value).toBe('0.4');
-    expect(descriptionOf('Temperature')).toBe('');
+    expect(descriptionOf('Temperature')).toBe('0.4, notebook');
+  });
+
+  it('of a kernel include tools, with those that require approval', () => {
+    expect(document.body.textContent).not.toContain('Tools');
+    open('kernel');
+    form.show({ tools: ['python'] });
+    form.showFacts({
+      ...sent('set in this kernel', 'python'),
+      tools: ['shell'],
+      approvals: 'a\u202e',
+    });
+    expect(control('Tools').value).toBe('python');
+    expect(descriptionOf('Tools')).toBe('python, set in this kernel · a[U+202E]');
+    const lists = [...document.querySelectorAll('datalist option')].map((each) => each.textContent);
+    expect(lists).toContain('python, shell');
+    enter('Tools', 'python,  shell ,');
+    expect(saved.at(-1)).toEqual({ tools: ['python', 'shell'] });
   });
 });
 
-describe('a model', () => {
-  it('in the catalogue is listed with its window, speed and price', () => {
-    const options = [...control('Model').options].map((option) => option.text);
-    expect(options.slice(1, -1)).toHaveLength(CATALOGUE.length);
-    expect(options).toContain(
-      'MiniMax-M2.1 · window 204,800 tokens · about 60 tokens/s · $0.30 in, $1.20 out per million',
-    );
-    expect(options).toContain(
-      'MiniMax-M2 · window 204,800 tokens · $0.30 in, $1.20 out per million',
-    );
-    enter('Model', 'MiniMax-M2.5-highspeed');
-    expect(descriptionOf('Model')).toContain('about 100 tokens/s · $0.60 in, $2.40 out');
+describe('the list of models', () => {
+  const items = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>('[role=option]')];
+  const press = (key: string, init: KeyboardEventInit = {}): KeyboardEvent => {
+    const event = new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...init });
+    control('Model').dispatchEvent(event);
+    return event;
+  };
+  const type = (text: string): void => {
+    control('Model').value = text;
+    control('Model').dispatchEvent(new Event('input', { bubbles: true }));
+  };
+  const active = (): string | null =>
+    document.getElementById(control('Model').getAttribute('aria-activedescendant') ?? '')
+      ?.textContent ?? null;
+
+  beforeEach(() => {
+    Element.prototype.scrollIntoView = () => undefined;
   });
 
-  it('with another name can be entered', () => {
-    const name = control('Model name');
-    expect(name.closest<HTMLElement>('.mm-picker-row')!.hidden).toBe(true);
-    enter('Model', '…');
-    expect(name.closest<HTMLElement>('.mm-picker-row')!.hidden).toBe(false);
-    expect(saved).toEqual([]);
-    enter('Model name', 'mine');
+  it('says window, speed, price and availability of each in words', () => {
+    form.showFacts({
+      models: ['MiniMax-M2.1', 'house\u202e'],
+      prices: { 'house\u202e': [0.125, 1] },
+    });
+    press('ArrowDown');
+    const texts = items().map(({ textContent }) => textContent);
+    expect(texts).toHaveLength(CATALOGUE.length + 1);
+    expect(texts).toContain(
+      'MiniMax-M2.1 window 204,800 tokens · about 60 tokens/s · $0.30 in, $1.20 out per million · offered here',
+    );
+    expect(texts).toContain(
+      'MiniMax-M2 window 204,800 tokens · speed unknown · $0.30 in, $1.20 out per million · not offered here',
+    );
+    expect(texts.at(-1)).toBe(
+      'house[U+202E] speed unknown · $0.125 in, $1.00 out per million (your price) · new: listed only by the endpoint',
+    );
+    expect(texts.find((each) => each.startsWith('MiniMax-M2.7 '))).toContain(
+      'announced as retired on 2026-11-18 · not offered here',
+    );
+  });
+
+  it('says that availability is not known', () => {
+    press('ArrowDown');
+    expect(items()[0]!.textContent).toContain('not known whether it is offered here');
+  });
+
+  it('is used with the keyboard', () => {
+    expect(control('Model').getAttribute('aria-expanded')).toBe('false');
+    press('ArrowDown');
+    expect(control('Model').getAttribute('aria-expanded')).toBe('true');
+    expect(active()).toContain(CATALOGUE[0]!.name);
+    press('ArrowUp');
+    expect(active()).toContain(CATALOGUE.at(-1)!.name);
+    press('ArrowDown');
+    press('ArrowDown');
+    expect(
+      items().filter(
+        (each) => each.ariaSelected === 'true' || each.getAttribute('aria-selected') === 'true',
+      ),
+    ).toHaveLength(1);
+    press('Enter');
+    expect(saved).toEqual([{ model: CATALOGUE[1]!.name }]);
+    expect(control('Model').value).toBe(CATALOGUE[1]!.name);
+    expect(control('Model').getAttribute('aria-expanded')).toBe('false');
+    expect(control('Model').hasAttribute('aria-activedescendant')).toBe(false);
+  });
+
+  it('is filtered by what is typed, and any name can be entered', () => {
+    type('m2.5');
+    expect(items().map((each) => each.dataset['name'])).toEqual([
+      'MiniMax-M2.5',
+      'MiniMax-M2.5-highspeed',
+    ]);
+    type('mine');
+    expect(control('Model').getAttribute('aria-expanded')).toBe('false');
+    press('Enter');
     expect(saved).toEqual([{ model: 'mine' }]);
-    expect(descriptionOf('Model')).toBe('');
-    form.show({ model: 'theirs' });
-    expect([control('Model').value, name.value]).toEqual(['…', 'theirs']);
-  });
-});
-
-describe('the summary', () => {
-  it('lists what the next prompt cell uses', () => {
-    form.show({ model: 'MiniMax-M2.7', temperature: 0.3, system: 'x', thread: 'side', top_p: 9 });
-    expect(summary()).toBe(
-      'The next prompt cell uses model MiniMax-M2.7, temperature 0.3, the system prompt above, thread side.',
-    );
+    expect(descriptionOf('Model')).toContain('price unknown');
   });
 
-  it('follows each change', () => {
-    enter('Max tokens', '50');
-    expect(summary()).toBe('The next prompt cell uses at most 50 tokens.');
-    resetAll();
-    expect(summary()).toBe('The next prompt cell uses the settings of the kernel.');
+  it('is closed by Escape, which closes nothing else then', () => {
+    press('ArrowDown');
+    expect(press('Escape').defaultPrevented).toBe(true);
+    expect(control('Model').getAttribute('aria-expanded')).toBe('false');
+    expect(press('Escape').defaultPrevented).toBe(false);
   });
 
-  it('mentions that a model in the catalogue always thinks', () => {
-    form.show({ model: 'MiniMax-M2.7', thinking: 'off' });
-    expect(summary()).toContain('MiniMax-M2.7 always thinks; the endpoint ignores “off”.');
-    form.show({ model: 'mine', thinking: 'off' });
-    expect(summary()).not.toContain('always');
+  it('is used with the mouse', () => {
+    control('Model').click();
+    items()[3]!.click();
+    expect(saved).toEqual([{ model: CATALOGUE[3]!.name }]);
+    control('Model').click();
+    control('Model').dispatchEvent(new Event('blur'));
+    expect(control('Model').getAttribute('aria-expanded')).toBe('false');
   });
 });
 
 it('every control has one label and a unique id, with two forms on one page', () => {
-  document.body.append(new SettingsForm(english, () => undefined).el);
+  document.body.append(new SettingsForm(english, 'kernel', () => undefined).el);
   const controls = [...document.querySelectorAll<Control>('input, select, textarea')];
-  expect(controls).toHaveLength(16);
-  expect(new Set(controls.map((each) => each.id)).size).toBe(16);
+  expect(controls).toHaveLength(15);
+  expect(new Set(controls.map((each) => each.id)).size).toBe(15);
   for (const each of controls) expect(each.labels).toHaveLength(1);
 });
 
 it('all texts come from the translation', () => {
   const shout = (part: string): string => (part.startsWith('{') ? part : part.toUpperCase());
   const shouting = { __: (text: string): string => text.replace(/\{\w+\}|[a-z]/g, shout) };
-  document.body.replaceChildren(new SettingsForm(shouting, () => undefined).el);
+  const shouted = new SettingsForm(shouting, 'kernel', () => undefined);
+  document.body.replaceChildren(shouted.el);
+  shouted.showFacts(sent('default', '1'));
   enter('TEMPERATURE', '7');
   enter('TEMPERATURE', '0.7');
-  expect(document.body.textContent.replace(/MiniMax-[\w.-]+/g, '')).not.toMatch(/[a-z]/);
-  expect(summary()).toBe('THE NEXT PROMPT CELL USES TEMPERATURE 0.7.');
+  control('MODEL').click();
+  const texts = [...document.querySelectorAll('*')].flatMap((each) => [
+    each.getAttribute('placeholder') ?? '',
+    each.getAttribute('aria-label') ?? '',
+    each.getAttribute('title') ?? '',
+  ]);
+  const all = [document.body.textContent, ...texts].join(' ').replace(/MiniMax-[\w.-]+/g, '');
+  expect(all).not.toMatch(/[a-z]/);
 });

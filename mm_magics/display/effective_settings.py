@@ -1,0 +1,18 @@
+"""The effective settings as pages show them: each value as text, with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mm_magics.config import NOTEBOOK_SETTINGS
+from mm_magics.display.protocol import EffectiveSetting
+from mm_magics.session import Session
+
+
+def effective_settings(session: Session, names: Sequence[str] = NOTEBOOK_SETTINGS) -> Mapping[str, EffectiveSetting]:
+    """Return the effective values as text, with their sources. The model is the one that answers."""
+    settings = session.settings
+    found: dict[str, EffectiveSetting] = {
+        name: {"shown": settings.shown(name), "source": settings.source(name)} for name in names
+    }
+    return {**found, "model": {**found["model"], "shown": session.effective_model()}}
