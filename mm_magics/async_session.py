@@ -14,11 +14,11 @@ import anyio
 from anyio import from_thread, to_thread
 
 from mm_magics.config import MiniMax
+from mm_magics.events import Event
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
 from mm_magics.tools.approval import Approve, Decision, deny_all
 from mm_magics.tools.tool import ToolCall
-from mm_magics.turn.answer import TurnEvent
 from mm_magics.turn.driver import TurnStream
 from mm_magics.turn.prepared import PreparedPrompt
 
@@ -61,7 +61,7 @@ class AsyncSession:
 
     async def stream(
         self, prompt: str | PreparedPrompt, *, approve: Approve | AsyncApprove = deny_all, **flags: Any
-    ) -> AsyncGenerator[TurnEvent, None]:
+    ) -> AsyncGenerator[Event, None]:
         """Yield the events of the answer to a prompt.
 
         If the task is cancelled, or the generator is closed, the call ends within 0.1 s, and what was received is a
@@ -128,13 +128,13 @@ class _Steps:
     turn wait for it.
     """
 
-    def __init__(self, begin: Callable[[], TurnStream[TurnEvent]], approve: Approve) -> None:
+    def __init__(self, begin: Callable[[], TurnStream[Event]], approve: Approve) -> None:
         self._begin, self._approve = begin, approve
-        self._stream: TurnStream[TurnEvent] | None = None
+        self._stream: TurnStream[Event] | None = None
         self._is_closed = False
         self._lock = threading.Lock()
 
-    def next(self) -> TurnEvent | None:
+    def next(self) -> Event | None:
         """Return the next event; None after the last. The first call sends the request."""
         with self._lock:
             if self._is_closed:

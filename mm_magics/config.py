@@ -91,6 +91,14 @@ class MiniMax(Configurable):
         default_value="above",
         help="Turns sent as context: those `above` the cell, `all` of the thread, `none`, or the last N above.",
     ).tag(config=True)
+    compact = Enum(
+        ["auto", "never"],
+        help="`auto`: earlier turns are summarized when the conversation nearly fills the window. `never`: not. "
+        "By default `auto` in a notebook or a terminal, and `never` in scripts and if the environment has CI.",
+    ).tag(config=True)
+    hint_at = Float(
+        0.7, min=0.0, max=1.0, help="Part of the model's window from which a prompt says that the conversation is long."
+    ).tag(config=True)
     replay = Enum(
         ["off", "auto", "only"],
         help="`off`: always send the request. `auto`: use the recorded answer if the request is unchanged. "
@@ -151,6 +159,10 @@ class MiniMax(Configurable):
     @default("replay")
     def _replay_from_environment(self) -> str:
         return os.environ.get("MINIMAX_REPLAY") or "off"
+
+    @default("compact")
+    def _compact_where_somebody_reads(self) -> str:
+        return "auto" if self.parent is not None and not os.environ.get("CI") else "never"
 
     @default("model")
     def _model_from_environment(self) -> str:

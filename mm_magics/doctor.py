@@ -19,15 +19,20 @@ from mm_magics.api.models import CATALOGUE, nearest, substitute
 from mm_magics.config import Settings, checked_base_url
 from mm_magics.errors import MiniMaxError
 from mm_magics.history import jupytext
+from mm_magics.history.compacted_context import SentContext
 from mm_magics.history.context_messages import context_messages
 from mm_magics.history.notebook import current_path
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
 from mm_magics.text import visible
+from mm_magics.turn.window import FULL, conversation_size
 from mm_magics.wording import counted
 
 MAX_THREADS = 50
 """Threads that are checked; forks share turns, which are checked for each of them."""
+
+FULL_HINT = "Summarize earlier turns with --compact now, send less with --context N, or start a new --thread."
+FULL_NOTE = "; the next prompt summarizes earlier turns first"
 
 SHOWN = ("anthropic", "anywidget", "ipython")
 """Packages that are listed even without a problem, besides those of the extras."""
@@ -73,7 +78,7 @@ def examine(session: Session, front_end: str, missing: str = "", hint: str = "")
     yield from _notebook_settings(session.settings)
     threads = session.history.names()
     for thread in threads[:MAX_THREADS]:
-        yield _thread(thread, session.history.turns(thread))
+        yield _thread(thread, session.budget.context(thread, None), session)
     if more := threads[MAX_THREADS:]:
         yield Finding(f"{counted(len(more), 'more thread')}", None, "not checked")
 
@@ -152,11 +157,19 @@ def _notebook_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding("setting", None, f"{name} in the notebook's metadata is ignored: {reason}")
 
 
-def _thread(name: str, turns: list[Turn]) -> Finding:
-    invalid = problems(context_messages(turns, {"role": "user", "content": "?"}))
+def _thread(name: str, context: SentContext, session: Session) -> Finding:
+    turns, model = list(context.all), session.effective_model()
+    invalid = problems(context_messages(context.turns, {"role": "user", "content": "?"}))
     if invalid:
         return Finding(f"thread {name}", False, str(invalid[0]))
-    return Finding(f"thread {name}", True, "; ".join([f"{counted(len(turns), 'turn')}, valid", *_repairs(turns)]))
+    size = conversation_size(context, model)
+    full = size.share is not None and size.share >= FULL
+    used = [f"{size.percent} of the window of {model}"] if size.percent else []
+    used += [str(context.compaction)] if context.compaction and context.compaction.turns else []
+    detail = "; ".join([f"{counted(len(turns), 'turn')}, valid", *used, *_repairs(turns)])
+    if not full or session.settings.value("compact") == "auto":
+        return Finding(f"thread {name}", None if full else True, f"{detail}{FULL_NOTE if full else ''}")
+    return Finding(f"thread {name}", False, detail, FULL_HINT)
 
 
 def _repairs(turns: list[Turn]) -> Iterator[str]:

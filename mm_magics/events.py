@@ -2,7 +2,8 @@
 
 A turn begins with `PromptSent` and ends with `TurnEnd`. In between, each model call yields `MessageStart`, then
 `BlockStart`, `Delta` … and `BlockStop` for each content block, then `MessageStop`; `Retrying` comes before another
-attempt to send the request, and `ModelReplaced` before it is sent to another model. Tool calls yield
+attempt to send the request, and `ModelReplaced` before it is sent to another model. If the conversation is too long,
+`Summarizing` and `Summarized` come first. Tool calls yield
 `ApprovalRequested` (if they require approval), `ToolStarted` and `ToolFinished`, after which the next model call
 follows. `OtherEvent` is a stream event without effect, such as a ping; `Idle` means that nothing was received for a
 moment.
@@ -27,11 +28,13 @@ from mm_magics.endpoint.call import Idle
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta, MessageStart, MessageStop, OtherEvent
 from mm_magics.tools.runtime.runner import ApprovalRequested, ToolFinished, ToolStarted
-from mm_magics.turn.prepared import ModelReplaced, PromptSent, TurnEnd
+from mm_magics.turn.prepared import ModelReplaced, PromptSent, Summarized, Summarizing, TurnEnd
 
 Event = (
     PromptSent
     | ModelReplaced
+    | Summarizing
+    | Summarized
     | MessageStart
     | BlockStart
     | Delta
@@ -60,6 +63,8 @@ __all__ = [
     "OtherEvent",
     "PromptSent",
     "Retrying",
+    "Summarized",
+    "Summarizing",
     "ToolFinished",
     "ToolStarted",
     "TurnEnd",

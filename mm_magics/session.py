@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mm_magics.api.messages import Block
-from mm_magics.api.models import DEFAULT_MODEL, own_price
+from mm_magics.api.models import DEFAULT_MODEL
 from mm_magics.api.urls import origin_of
 from mm_magics.config import MiniMax, Settings, checked_base_url
 from mm_magics.endpoint.call import Call
@@ -30,30 +30,30 @@ from mm_magics.history.turn import Turn, prompt_text, source_sha256
 from mm_magics.tools.approval import Approve, Rules, deny_all
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
-from mm_magics.tools.loop import Toolbox
-from mm_magics.tools.runtime.runner import ToolLimits
 from mm_magics.tools.tool import Tool
 from mm_magics.turn.answer import Answer
+from mm_magics.turn.context_budget import ContextBudget
 from mm_magics.turn.driver import View, drive
 from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.model_choice import ModelChoice
 from mm_magics.turn.place_notes import PlaceNotes
-from mm_magics.turn.prepare_request import prepare_request
 from mm_magics.turn.prepared import Position, PreparedPrompt
+from mm_magics.turn.prompt_builder import PromptBuilder
 from mm_magics.turn.replayed import ReplayedAnswer, find_recorded
 from mm_magics.turn.request_fields import (
     PROMPT_SETTINGS,
     check_tool_choice,
-    request_fields,
     user_message,
     valid_context,
 )
 from mm_magics.turn.setting_notes import SettingNotes
+from mm_magics.turn.window import fullness_note, window_share
 from mm_magics.wording import counted
 
 if TYPE_CHECKING:
     from mm_magics.tools.mcp.servers import MCPServers
     from mm_magics.tools.schema.output_schema import OutputSchema
+    from mm_magics.turn.compacting_answer import CompactingAnswer
 
 
 class Session:
@@ -81,6 +81,7 @@ class Session:
         namespace: The variables that tools and schemas are looked up in by name.
         rules: Which tool calls are allowed, denied, or require approval.
         notebook: The notebook that the turns come from, if there is one.
+        budget: What the contexts of the next prompts are.
         cells: Which of its cells is running.
         ledger: The model calls that were made.
         models: What is known about the models of the endpoint.
@@ -100,6 +101,7 @@ class Session:
         self.models = ModelChoice()
         self._recordings = Recordings()
         self._restored = 0
+        self.budget = ContextBudget(self.history)
         self.cells = CellMatcher()
         self._notes = PlaceNotes(self.history, self.cells)
         self._setting_notes = SettingNotes(self.settings)
@@ -149,38 +151,34 @@ class Session:
         output_schema = None if schema is None else _output_schema_of(schema)
         if flags:
             raise TypeError(f"unknown settings: {', '.join(flags)}")
-        toolbox = self._toolbox(chosen, output_schema)
-        if toolbox is None and is_choice_given:
+        tools = self._tools(chosen["tools"])
+        if not tools and schema is None and is_choice_given:
             check_tool_choice(chosen["tool_choice"])
-        thread, context = chosen["thread"], chosen["context"]
-        sha256 = "" if source is None else source_sha256(source)
-        position = Position(thread, cell_id, valid_context(context), self.history.base(thread), sha256)
-        turns = self.history.context_turns(thread, cell_id, position.context)
-
-        def for_model(model: str, *, as_before: bool = False) -> PreparedPrompt:
-            fields = request_fields({**chosen, "model": model}, toolbox, as_before=as_before)
-            prepared = prepare_request(fields, turns, position.context, message)
-            return PreparedPrompt(
-                message=message,
-                context_turns=turns,
-                request=prepared,
-                position=position,
-                toolbox=toolbox,
-                timeout=chosen["timeout"],
-                replay=chosen["replay"],
-                notes=[*notes, *prepared.notes],
-                default_model=default_model,
-                for_model=for_model,
-                replaced=is_replaced or fields.is_replaced,
-                max_cost=chosen["max_cost"],
-                own_price=own_price(self.settings.value("prices"), model),
-                turn_notes=turn_notes,
-                on_begin=(partial(self._notes.report_edits, turns), report_settings),
-            )
-
-        notes: list[str] = []
-        prompt = for_model(model)
-        notes += self._notes.of(self.notebook, position, turns, prompt_text([message]))  # last: it reports them once
+        thread, sha256 = chosen["thread"], "" if source is None else source_sha256(source)
+        position = Position(thread, cell_id, valid_context(chosen["context"]), self.history.base(thread), sha256)
+        found, notes = self.budget.context(thread, cell_id, position.context), list[str]()
+        prompt = PromptBuilder(
+            message=message,
+            is_replaced=is_replaced,
+            settings=chosen,
+            tools=tools,
+            output_schema=output_schema,
+            rules=self.rules,
+            running=self._running,
+            context=found,
+            position=position,
+            default_model=default_model,
+            prices=self.settings.value("prices"),
+            notes=notes,
+            turn_notes=turn_notes,
+            on_begin=(lambda: self._notes.report_edits(found.all), lambda: self.budget.report(found), report_settings),
+        )(model)
+        before = window_share(found.all[-1]) if found.all else None
+        hint = fullness_note(before, prompt.size, self.settings.value("hint_at"), chosen["compact"])
+        notes += filter(None, [hint, self.budget.note(found)])
+        notes += self._notes.of(
+            self.notebook, position, found.all, prompt_text([message])
+        )  # last: it reports them once
         prompt.notes[:0] = notes
         return prompt
 
@@ -208,7 +206,7 @@ class Session:
 
     def stream(
         self, prompt: str | PreparedPrompt, *, stop: threading.Event | None = None, **flags: Any
-    ) -> Answer | ReplayedAnswer:
+    ) -> Answer | CompactingAnswer | ReplayedAnswer:
         """Return the answer to a prompt as an iterator of events.
 
         The request is sent when the answer is entered or iterated over. A recorded answer sends nothing.
@@ -246,11 +244,18 @@ class Session:
             )
         prompt.check_limits()
         client, stop = self.client(prompt.timeout), stop or threading.Event()
-        timeout, max_seconds = prompt.timeout, self.settings.value("max_seconds")
-        call = lambda body: Call(client.message_reader(body), timeout, max_seconds, stop)  # noqa: E731
+        limits = prompt.timeout, self.settings.value("max_seconds"), stop
+        call = lambda body: Call(client.message_reader(body), *limits)  # noqa: E731
         prompt = replace(prompt, notes=[*self._restored_note(), *prompt.notes])
         after_refusal = lambda sent, error: self.models.after_refusal(sent, error, client, stop)  # noqa: E731
-        return Answer(prompt, call, self.history, stop, self.ledger, origin_of(client.base_url), after_refusal)
+        options = (stop, self.ledger, origin_of(client.base_url), after_refusal)
+        plan = prompt.plan
+        if plan or prompt.may_compact:
+            from mm_magics.turn.compacting_answer import CompactingAnswer  # few prompts need it
+
+            answer = lambda sent, history=self.history: Answer(sent, call, history, *options)  # noqa: E731
+            return CompactingAnswer(prompt, plan, answer, partial(self.budget.own.__setitem__, prompt.thread))
+        return Answer(prompt, call, self.history, *options)
 
     def ask(
         self,
@@ -305,18 +310,13 @@ class Session:
 
         return value_of(turn.messages, _output_schema_of(schema))
 
-    def _toolbox(self, chosen: Mapping[str, Any], output_schema: OutputSchema | None) -> Toolbox | None:
-        """Return what the model may call; None without tools and schema."""
-        tools: dict[str, Tool] = {}
-        if chosen["tools"]:
-            from mm_magics.tools.resolve import resolve_tools
+    def _tools(self, names: Sequence[Any]) -> Mapping[str, Tool]:
+        """Return the tools of these names, and those among them that are tools already."""
+        if not names:
+            return {}
+        from mm_magics.tools.resolve import resolve_tools
 
-            tools = resolve_tools(chosen["tools"], self.namespace, self.builtin(), self.servers)
-        if not tools and output_schema is None:
-            return None
-        limits = ToolLimits(chosen["tool_timeout"], chosen["tool_limit"])
-        rounds, cost = chosen["max_rounds"], chosen["max_cost"]
-        return Toolbox(tools, self.rules, limits, rounds, cost, output_schema, self._running)
+        return resolve_tools(names, self.namespace, self.builtin(), self.servers)
 
     def _builtin(self) -> Mapping[str, Tool]:
         return builtin_tools(self.namespace, folder_of(self.settings.value("tools_folder"), None), lambda: [])

@@ -28,7 +28,7 @@ def test_without_problems_the_doctor_says_so(session: Session, endpoint: Simulat
     assert findings["endpoint"].detail == "reachable, offers 11 models"
     assert findings["model"].detail == "MiniMax-M2.7 (default)"
     assert findings["key"].detail == "from api_key, for " + endpoint.base_url.split("/")[2]
-    assert findings["thread main"].detail == "1 turn, valid"
+    assert findings["thread main"].detail == "1 turn, valid; < 1 % of the window of MiniMax-M2.7"
     assert findings["front end"].detail == "a test"
     assert [findings[name].ok for name in ("Python", "anthropic", "anywidget", "ipython")] == [True] * 4
     assert repr(findings_table(list(findings.values()))).splitlines()[-1] == "No problems found."

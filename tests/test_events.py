@@ -6,7 +6,7 @@ from types import UnionType
 from typing import get_args
 
 from mm_magics import events
-from mm_magics.turn.answer import TurnEvent
+from mm_magics.turn.compacting_answer import CompactingEvent
 
 
 def members(union: UnionType) -> set[type]:
@@ -14,7 +14,7 @@ def members(union: UnionType) -> set[type]:
 
 
 def test_the_union_has_every_event_that_a_turn_yields() -> None:
-    assert members(events.Event) == members(TurnEvent)
+    assert members(events.Event) == members(CompactingEvent)
 
 
 def test_every_event_of_the_union_is_exported() -> None:

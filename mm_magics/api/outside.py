@@ -73,6 +73,13 @@ def outside_blocks(messages: Iterable[Message], responses: Iterable[Mapping[str,
     return frozenset(map(id, _outside_blocks(list(messages), list(responses))))
 
 
+def recalled_ids(responses: Iterable[Mapping[str, Any]]) -> frozenset[object]:
+    """Return the ids of the calls whose result has marks around its data from outside already, as that of `recall`."""
+    recorded = [each["tools"] for each in responses if isinstance(each.get("tools"), list)]
+    calls = (call for calls in recorded for call in calls if isinstance(call, Mapping))
+    return frozenset(call.get("id") for call in calls if call.get("marked") is True)
+
+
 def _outside_blocks(messages: list[Message], responses: list[Mapping[str, Any]]) -> Iterator[Block]:
     for block in _texts(messages[0])[:-1] if messages and messages[0]["role"] == "user" else ():
         if block["text"].startswith(CELLS[0]) and block["text"].endswith(CELLS[1]):
@@ -85,7 +92,9 @@ def _outside_blocks(messages: list[Message], responses: list[Mapping[str, Any]])
             recorded = responses[answers].get("tools") if answers < len(responses) else None
             calls = [each for each in recorded if isinstance(each, Mapping)] if isinstance(recorded, list) else []
             in_text = [each for each in calls if "name" in each]
-            own = {each.get("id") for each in calls if each.get("outcome") in OWN_OUTCOMES}
+            own = {
+                each.get("id") for each in calls if each.get("outcome") in OWN_OUTCOMES or each.get("marked") is True
+            }
             own |= {block.get("id") for block in blocks(message) if block.get("name") == ANSWER}
             answers += 1
         elif answers:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from mm_magics.api import models, usage
+from mm_magics.api.size import sent_size
 from mm_magics.batch.engines.sender import BYTES_PER_TOKEN, FIRST_ANSWER_TOKENS
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
 from mm_magics.batch.store import MAX_KEYS, Store
 from mm_magics.errors import MiniMaxError
-from mm_magics.turn.window import estimated_tokens
 from mm_magics.wording import counted, dollars
 
 EXAMPLES = 3
@@ -89,7 +89,7 @@ def estimate(job: MapJob) -> DryRun:
             elif digest not in digests:
                 digests.add(digest)
                 calls += 1
-                tokens_in += estimated_tokens(builder.build(text, digest).body, BYTES_PER_TOKEN)
+                tokens_in += sent_size(builder.build(text, digest).body).tokens(BYTES_PER_TOKEN)
     tokens_out = calls * (round(stored_tokens_out / stored) if stored else FIRST_ANSWER_TOKENS)
     price = prompt.price
     cost = None if price is None else models.cost_at(price, {"input_tokens": tokens_in, "output_tokens": tokens_out})

@@ -13,6 +13,7 @@ from secrets import token_hex
 
 from mm_magics.api import request
 from mm_magics.api.legacy_hash import legacy_hash_input, legacy_message_sha256
+from mm_magics.api.size import sent_size
 from mm_magics.batch.engines.base import Request
 from mm_magics.batch.row_template import RowText, row_message
 from mm_magics.batch.store import Reply
@@ -20,7 +21,7 @@ from mm_magics.errors import PromptError, RequestError
 from mm_magics.text import replace_surrogates, without_surrogates
 from mm_magics.turn.answer import SURROGATES_NOTE
 from mm_magics.turn.prepared import PreparedPrompt
-from mm_magics.turn.window import estimated_tokens, fitting_max_tokens, lowered_note, surely_fits
+from mm_magics.turn.window import fitting_max_tokens, lowered_note, surely_fits
 
 
 class RequestBuilder:
@@ -84,7 +85,7 @@ class RequestBuilder:
         self.replaced |= message is not given
         body = self._head + request.json_of(message).encode() + self._tail
         if not surely_fits(self.model, self.max_tokens, body):
-            sent = fitting_max_tokens(self.model, self.max_tokens, estimated_tokens(body))
+            sent = fitting_max_tokens(self.model, self.max_tokens, sent_size(body).tokens())
             if sent < self.max_tokens:
                 self.lowered = min(sent, self.lowered or sent)
                 body = request.encode({**self._body, "max_tokens": sent, "messages": [*self._earlier, message]})

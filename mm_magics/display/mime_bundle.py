@@ -115,9 +115,11 @@ def _fits(bundle: dict[str, Any], turn: Turn) -> bool:
         for key, value in block.items()
         if key in ("text", "thinking", "input", "content", "source")
     ]
+    summaries = [each.compacted for each in turns if each.compacted is not None]
+    texts += ["".join([each.summary, *each.turns, *each.pinned]) for each in summaries]
     text_size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     size = len(json.dumps(bundle, ensure_ascii=False).encode("utf-8", "replace"))
-    calls = sum(max(1, len(each.responses)) for each in turns)
+    calls = sum(max(1, len(each.responses)) for each in turns) + sum(len(each.responses) + 1 for each in summaries)
     return size <= SIZE_FACTOR * text_size + SIZE_EXTRA + SIZE_CALL * (calls - 1)
 
 
@@ -161,6 +163,8 @@ def _is_image(source: dict[str, Any]) -> bool:
 
 
 def _blocks_html(turn: Turn, answer_format: AnswerFormat) -> Iterator[str]:
+    if turn.compacted is not None and turn.compacted.turns:
+        yield _folded(str(turn.compacted), turn.compacted.summary)
     results = {
         str(block.get("tool_use_id")): block
         for message in turn.messages[1:]

@@ -47,6 +47,8 @@ from mm_magics.events import (
     ModelReplaced,
     PromptSent,
     Retrying,
+    Summarized,
+    Summarizing,
     ToolFinished,
     ToolStarted,
     TurnEnd,
@@ -198,9 +200,13 @@ class PageView:
                 self._notes = prompt.notes
                 self._put_state(status="waiting", model=prompt.model, thread=prompt.thread, notes=prompt.notes)
                 return True
-            case ModelReplaced(prompt):
+            case Summarizing():
+                self._put_state(status="waiting", notes=[*self._notes, str(event)])
+                return True
+            case ModelReplaced(prompt) | Summarized(prompt):
                 self._notes, record = prompt.notes, self._so_far().record()
-                changed = {name: record[name] for name in ("model", "params", "request_sha256")}
+                names = ("model", "params", "request_sha256", "compacted")
+                changed = {name: record[name] for name in names if name in record}
                 self._queue.put(RecordOp("record", {**changed, "messages": []}))
                 self._put_state(model=prompt.model, notes=prompt.notes)
                 return True

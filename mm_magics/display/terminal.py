@@ -22,6 +22,8 @@ from mm_magics.events import (
     Delta,
     PromptSent,
     Retrying,
+    Summarized,
+    Summarizing,
     ToolFinished,
     ToolStarted,
     TurnEnd,
@@ -70,7 +72,7 @@ class TerminalView:
             case PromptSent(prompt):
                 for note in prompt.notes:
                     self.write_line(note)
-            case Retrying() | Throttled():
+            case Retrying() | Throttled() | Summarizing() | Summarized():
                 self.write_line(str(event))
             case Progress():
                 self._write_progress(str(event))

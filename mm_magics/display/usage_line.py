@@ -9,14 +9,18 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import NamedTuple
 
+from mm_magics.api import models
 from mm_magics.api.models import plausible_number
-from mm_magics.api.usage import input_tokens
+from mm_magics.api.usage import input_tokens, reported
 from mm_magics.history.turn import Turn
-from mm_magics.turn.ledger import Account
-from mm_magics.wording import dollars
+from mm_magics.turn.ledger import Account, calls_of
+from mm_magics.turn.window import percent, window_share
+from mm_magics.wording import LEAST_COST, dollars
 
 MIN_STREAMING_S = 0.05
 """Seconds of streaming below which no speed is shown."""
+MIN_SHARE = 0.01
+"""Part of the window below which it is not shown."""
 
 
 class Usage(NamedTuple):
@@ -37,8 +41,8 @@ def usage_of(turns: Iterable[Turn]) -> Usage:
     """Add up the usage of the turns."""
     account = Account()
     for turn in turns:
-        for response in turn.responses:
-            account.add(turn.model, response)
+        for model, response in calls_of(turn):
+            account.add(model, response)
     output = account.tokens["output_tokens"]
     speed = output / account.streaming if account.streaming > MIN_STREAMING_S and output else None
     cost = account.cost if any(account.tokens.values()) and not account.unpriced else None
@@ -89,13 +93,43 @@ def summary_line(turn: Turn) -> str:
     if any(usage.tokens.values()):
         cached = usage.tokens["cache_read_input_tokens"]
         parts.append(
-            f"{input_tokens(usage.tokens):,} tokens in{f' ({cached:,} cached)' if cached else ''}, "
+            f"{input_tokens(usage.tokens):,} tokens in{f' ({_cached(turn, cached)})' if cached else ''}, "
             f"{usage.tokens['output_tokens']:,} out"
         )
     if usage.tokens_per_s:
         parts.append(f"{usage.tokens_per_s:.0f} tokens/s")
+    if used := window_text(turn):
+        parts.append(f"{used} of the window")
     parts += filter(None, [cost_text(usage), _ending(turn)])
     return " · ".join(parts)
+
+
+def window_text(turn: Turn) -> str:
+    """Return which part of the model's window the turn and its context use; "" if it is unknown or small."""
+    share = window_share(turn)
+    return percent(share) if share is not None and share >= MIN_SHARE else ""
+
+
+def saved(turn: Turn) -> float:
+    """Return how many US dollars the cache of the endpoint saved; 0 if it is unknown."""
+    return sum(
+        models.tokens(usage, "cache_read_input_tokens") * (price.input - price.cache_read) / 1_000_000
+        for model, response in calls_of(turn)
+        if "cost" not in response
+        and (usage := reported(response))
+        and (price := models.model(model).price_of(input_tokens(usage)))
+    )
+
+
+def saved_text(turn: Turn) -> str:
+    """Return what the cache of the endpoint saved as text; "" if that is next to nothing."""
+    amount = saved(turn)
+    return dollars(amount) if amount >= LEAST_COST else ""
+
+
+def _cached(turn: Turn, tokens: int) -> str:
+    amount = saved_text(turn)
+    return f"{tokens:,} cached{f', {amount} saved' if amount else ''}"
 
 
 def _ending(turn: Turn) -> str:

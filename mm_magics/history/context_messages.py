@@ -44,22 +44,20 @@ def prepared_messages(turns: Sequence[Turn], prompt: Message) -> list[PreparedMe
 
 
 def context_tools(turns: Sequence[Turn]) -> list[dict[str, Any]]:
-    """Return the tools that a request without tools must define because the turns contain calls.
+    """Return the tools that these turns offered or called, in the order of the first offers.
 
-    Endpoints refuse calls in the history without definitions. They are those that the turns were recorded with; a tool
-    without a recorded definition gets a minimal one.
+    Endpoints refuse calls in the history without definitions. A tool without a recorded definition gets a minimal one.
     """
     found: dict[str, dict[str, Any]] = {}
     for turn in turns:
-        if called := messages.called_tools(turn.closed):
-            recorded = turn.params.get("tools")
-            for each in recorded if isinstance(recorded, list) else ():
-                if isinstance(each, dict) and isinstance(each.get("input_schema"), dict):
-                    definition = {name: value for name, value in each.items() if name != "cache_control"}
-                    found.setdefault(str(each.get("name")), without_surrogates(definition))
-            for name in map(sent_name, called):
-                definition = {"name": name, "description": NOT_OFFERED, "input_schema": {"type": "object"}}
-                found.setdefault(name, definition)
+        recorded = turn.params.get("tools")
+        for each in recorded if isinstance(recorded, list) and turn.closed else ():
+            if isinstance(each, dict) and isinstance(each.get("input_schema"), dict):
+                definition = {name: value for name, value in each.items() if name != "cache_control"}
+                found.setdefault(str(each.get("name")), without_surrogates(definition))
+        for name in map(sent_name, messages.called_tools(turn.closed)):
+            definition = {"name": name, "description": NOT_OFFERED, "input_schema": {"type": "object"}}
+            found.setdefault(name, definition)
     return list(found.values())
 
 
@@ -93,6 +91,32 @@ def _may_have_answered(turn: Turn, *, changed: bool) -> bool:
     return not is_unchanged and (changed or may_be_changed(turn.params))
 
 
+class _Chain:
+    """The hashes after each turn of a context. `first` is the number of the first one in its thread."""
+
+    def __init__(self, first: int, above: Sequence[Turn], *, has_schema_1: bool) -> None:
+        self.first = first
+        self.ids = messages.ToolIds()
+        self.states = [_State(hashlib.sha256(START), hashlib.sha256(START) if has_schema_1 else None)]
+        for turn in above:
+            self.add(turn)
+        self.states = self.states[-1:]
+
+    def __len__(self) -> int:
+        return self.first + len(self.states) - 1
+
+    def add(self, turn: Turn) -> None:
+        renamed = self.ids.add(turn.closed)
+        known = [each.sha256 for each in turn.prepared] if renamed is turn.closed else []
+        state = self.states[-1].with_messages(renamed, known)
+        self.states.append(state._replace(chain=hash((state.chain, turn.id))))
+
+    def shorten(self, length: int) -> None:
+        while len(self) > length:
+            self.ids.remove()
+            self.states.pop()
+
+
 class ContextHash:
     """The hash of a request, extended turn by turn: a history of 1,000 turns is checked in one pass this way.
 
@@ -101,28 +125,35 @@ class ContextHash:
 
     def __init__(self, *, has_schema_1: bool) -> None:
         """Start without turns. `has_schema_1` is whether there are turns of schema 1, whose hash is another one."""
-        self._ids = messages.ToolIds()
-        self._states = [_State(hashlib.sha256(START), hashlib.sha256(START) if has_schema_1 else None)]
+        self._has_schema_1 = has_schema_1
+        self._chains = [_Chain(0, (), has_schema_1=has_schema_1)]
 
     @property
     def chain(self) -> int:
-        return self._states[-1].chain
+        return self._state.chain
+
+    @property
+    def _state(self) -> _State:
+        return self._chains[-1].states[-1]
 
     def __len__(self) -> int:
         """Return how many turns were added."""
-        return len(self._states) - 1
+        return len(self._chains[-1])
 
     def shorten(self, length: int) -> None:
         """Remove turns from the end, until this many are left."""
-        while len(self) > length:
-            self._ids.remove()
-            self._states.pop()
+        while self._chains[-1].first >= max(length, 1):
+            self._chains.pop()
+        self._chains[-1].shorten(length)
 
     def add(self, turn: Turn) -> None:
-        renamed = self._ids.add(turn.closed)
-        known = [each.sha256 for each in turn.prepared] if renamed is turn.closed else []
-        state = self._states[-1].with_messages(renamed, known)
-        self._states.append(state._replace(chain=hash((state.chain, turn.id))))
+        self._chains[-1].add(turn)
+
+    def restart(self, above: Sequence[Turn]) -> None:
+        """Send the turns that were added so far in another form from now on: these, with a summary among them."""
+        if len(self) == self._chains[-1].first > 0:
+            self._chains.pop()
+        self._chains.append(_Chain(len(self), above, has_schema_1=self._has_schema_1))
 
     def digest(self, turn: Turn) -> str:
         """Return the hash of the request that the turn would send now."""
@@ -141,7 +172,7 @@ class ContextHash:
 
     def _with_prompt(self, turn: Turn) -> _State:
         prompt = turn.messages[:1]
-        return self._states[-1].with_messages(self._ids.renamed(prompt), [])
+        return self._state.with_messages(self._chains[-1].ids.renamed(prompt), [])
 
 
 START = b'{"messages":['

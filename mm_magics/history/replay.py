@@ -15,6 +15,7 @@ from mm_magics.api import request
 from mm_magics.api.legacy_hash import legacy_message_sha256, legacy_request_sha256s
 from mm_magics.api.messages import Message, System
 from mm_magics.errors import MiniMaxError
+from mm_magics.history.compaction import Compaction
 from mm_magics.history.notebook import Cell, Document, read_notebook
 from mm_magics.history.notebook_files import notebooks_in
 from mm_magics.history.thread import History
@@ -84,6 +85,11 @@ class Recordings:
         """Return the models that answered for this default model in the notebooks and folders of notebooks."""
         turns = (turn for path in notebooks_in(sources) for turn in self._turns_in(path).values())
         return {turn.model for turn in turns if turn.instead_of == default_model}
+
+    def compactions(self, sources: Iterable[str | Path]) -> list[Compaction]:
+        """Return the summaries that are recorded in the notebooks and folders of notebooks."""
+        turns = (turn for path in notebooks_in(sources) for turn in self._turns_in(path).values())
+        return [turn.compacted for turn in turns if turn.compacted]
 
     def _turns_in(self, path: Path) -> dict[str, Turn]:
         """Return the recordings of a notebook by the hash of their request; {} if it cannot be read."""

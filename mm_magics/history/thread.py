@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from mm_magics.config import MAX_VERSIONS
 from mm_magics.errors import UsageError
 from mm_magics.history.cell_alignment import merged_order
-from mm_magics.history.context_messages import Context, ContextHash, OtherContexts
+from mm_magics.history.context_checks import ContextChecks
+from mm_magics.history.context_messages import Context, ContextHash
 from mm_magics.history.edits import is_edited
-from mm_magics.history.forks import Path, Placed, paths, seen_by
+from mm_magics.history.forks import Path, Placed, paths
 from mm_magics.history.notebook import Document
 from mm_magics.history.turn import Turn
 from mm_magics.history.versions import all_versions, succeed, use_version, version_number
@@ -61,7 +62,7 @@ class History:
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._forgotten: set[str] = set()
         self._bases: dict[str, dict[str, str]] = {}
-        self._results: dict[tuple[str, str], tuple[int, bool]] = {}
+        self._checks = ContextChecks()
         self._sources: dict[str, str] = {}
         """The text of the cells in the document, by cell id, without those that ran since."""
         self._edited: dict[tuple[str, str], bool] = {}
@@ -191,26 +192,7 @@ class History:
         return self._edited[turn.place]
 
     def _checked(self) -> Iterator[tuple[Turn, bool, ContextHash]]:
-        """Yield each turn that has a context, whether that is the one that it answered, and the turns above it."""
-        own = self._placed()
-        has_schema_1 = any(placed.turn.schema == 1 for each in own.values() for placed in each)
-        above, others = ContextHash(has_schema_1=has_schema_1), OtherContexts()
-        for path in paths(own, self._bases):
-            above.shorten(path.own)
-            for number, (_, turn) in enumerate(path.turns[path.own :], path.own):
-                if turn.request_sha256 and turn.closed:  # without an answer, it has no context
-                    if turn.context == "above":
-                        yield turn, self._has_its_context(above, turn), above
-                    else:
-                        yield turn, others.are_answered_by(turn, seen_by(path, number, self.uncertain)), above
-                above.add(turn)
-
-    def _has_its_context(self, above: ContextHash, turn: Turn) -> bool:
-        """Return whether the turns above are those that the turn answered. A result is used until they change."""
-        known = self._results.get(turn.place)
-        if known is None or known[0] != above.chain:
-            known = self._results[turn.place] = above.chain, above.answered_by(turn)
-        return known[1]
+        return self._checks.checked(self._placed(), self._bases, self.uncertain)
 
     def answered_sha256s(self) -> dict[tuple[str, str], str]:
         """Return the hash of the request that each turn answered, in its form of today, by the place of the turn.

@@ -22,7 +22,9 @@ from mm_magics.api.messages import Message, System
 from mm_magics.api.outside import outside_blocks
 from mm_magics.api.request import PreparedMessage
 from mm_magics.api.sendable import invented_fields, sent_form
+from mm_magics.api.size import SentSize, sent_size
 from mm_magics.errors import RecordError
+from mm_magics.history.compaction import Compaction, is_compaction
 from mm_magics.history.exact_json import exact_texts, restore
 from mm_magics.text import replace_surrogates
 
@@ -92,6 +94,7 @@ class Turn:
         source_sha256: The hash of the text that the user typed, before `{{ }}` was filled in; "" if it is unknown.
         endpoint: The host that answered, with its port if the base URL has one; "" if it is unknown.
         notes: What the user must know about how the turn ended.
+        compacted: The summary in its context, if the turns above do not say the same.
         versions: The other turns of the cell, the most recent first.
         newer: How many of `versions`, the first ones, are more recent than this turn.
         schema: The schema of its record.
@@ -114,6 +117,7 @@ class Turn:
     source_sha256: str = ""
     endpoint: str = ""
     notes: list[str] = field(default_factory=list)
+    compacted: Compaction | None = None
     versions: list[Turn] = field(default_factory=list)
     newer: int = 0
     schema: int = SCHEMA
@@ -134,6 +138,11 @@ class Turn:
     def prepared(self) -> list[PreparedMessage]:
         """The messages of `closed`, prepared once: a long context is sent many times."""
         return [PreparedMessage.of(message, sent) for message, sent in zip(self.closed, self.sent, strict=True)]
+
+    @cached_property
+    def size(self) -> SentSize:
+        """The size of its messages in a request."""
+        return sent_size(",".join(each.json for each in self.prepared))
 
     @property
     def text(self) -> str:
@@ -186,6 +195,7 @@ class Turn:
                 "source_sha256": self.source_sha256,
                 "endpoint": self.endpoint,
                 "notes": self.notes,
+                "compacted": self.compacted.record() if self.compacted else None,
                 **added,
                 "json": exact_texts(self.params, self.messages),
             }
@@ -211,6 +221,8 @@ class Turn:
         fields = {key: value for key, value in record.items() if key in _CHECKS or key in added}
         exact = record.get("json") if schema == SCHEMA else None
         fields["params"], fields["messages"] = restore(record["params"], record["messages"], exact)
+        if "compacted" in fields:
+            fields["compacted"] = Compaction.from_record(fields["compacted"])
         fields["versions"] = list(_versions(record.get("versions", ())))
         fields["newer"] = min(record.get("newer", 0), len(fields["versions"]))
         return cls(**fields, schema=schema)
@@ -274,5 +286,6 @@ _ADDED_CHECKS: dict[str, Callable[[Any], bool]] = {
     "source_sha256": _is_text,
     "endpoint": _is_text,
     "notes": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "compacted": is_compaction,
     **_VERSION_CHECKS,
 }

@@ -195,6 +195,14 @@ FLAGS = (
         setting="context",
     ),
     Flag(
+        ("--compact",),
+        "summarize earlier turns: auto (when the window is nearly full), never, or now",
+        "auto|never|now",
+        choices=("auto", "never", "now"),
+        setting="compact",
+        closed=True,
+    ),
+    Flag(
         ("--sees",),
         "code cells to send: none, above (since the thread's last prompt), or the last N above",
         "none|above|N",
@@ -231,7 +239,7 @@ FLAGS = (
         setting="timeout",
     ),
     Flag(("--raw",), "send the cell unchanged: do not replace {{ expr }}"),
-    Flag(("--dry-run",), "show the request without sending it"),
+    Flag(("--dry-run",), "show the request and its size without sending it; --out stores all of it"),
     Flag(("--quiet",), "show one folded line instead of the answer", setting="quiet"),
     Flag(("-h", "--help"), "show this help"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from mm_magics import interrupts
 from mm_magics.api.messages import Block
 from mm_magics.api.models import takes_images
 from mm_magics.display.answer_format import parse_answer
+from mm_magics.display.request_text import folded_request
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
 from mm_magics.history.edits import answered_text
@@ -128,6 +128,8 @@ class PromptCells:
         prompt.notes.extend([*(each.note for each in attached), *image_note])
         if dry_run:
             _show_request(prompt)
+            if out:
+                names[out] = prompt.body
             return
         missing, hint = frontend.missing(self._shell)
         if missing not in ("", self._reported_missing):
@@ -239,19 +241,9 @@ def _check_source(source: str, text: str) -> None:
         )
 
 
-def _without_data(value: Any) -> Any:
-    """Return JSON without the data of images, which nobody reads."""
-    if isinstance(value, list):
-        return [_without_data(each) for each in value]
-    if isinstance(value, dict):
-        if value.get("type") == "base64" and isinstance(value.get("data"), str):
-            return {**value, "data": f"… {counted(len(value['data']), 'character')}"}
-        return {name: _without_data(each) for name, each in value.items()}
-    return value
-
-
 def _show_request(prompt: PreparedPrompt) -> None:
-    print(escape_controls(json.dumps(_without_data(prompt.body), ensure_ascii=False, indent=2)))
-    turns = counted(len(prompt.context_turns), "earlier turn")
-    for note in [f"Nothing was sent. The context has {turns}.", *prompt.turn_notes, *prompt.notes]:
+    print(folded_request(prompt.body))
+    plan = prompt.plan
+    first = [f"{counted(len(plan.covered), 'turn')} would be summarized first."] if plan else []
+    for note in [f"Nothing was sent. The request: {prompt.size}.", *first, *prompt.turn_notes, *prompt.notes]:
         print(escape_controls(note))

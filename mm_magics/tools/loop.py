@@ -90,6 +90,20 @@ class Toolbox:
         return {"tools": offered, "tool_choice": {"type": "tool", "name": choice}}
 
 
+def make_toolbox(
+    tools: Mapping[str, Tool],
+    output_schema: OutputSchema | None,
+    settings: Mapping[str, Any],
+    rules: Rules,
+    running: threading.Event,
+) -> Toolbox | None:
+    """Return what the model may call, with the limits of the settings; None without tools and schema."""
+    if not tools and output_schema is None:
+        return None
+    limits = ToolLimits(settings["tool_timeout"], settings["tool_limit"])
+    return Toolbox(tools, rules, limits, settings["max_rounds"], settings["max_cost"], output_schema, running)
+
+
 class ToolLoop:
     """The steps of one turn.
 
@@ -220,6 +234,7 @@ class LoopStep:
                 "id": call.id,
                 "outcome": result.outcome,
                 "seconds": result.seconds,
+                **({"marked": True} if result.is_marked else {}),
                 **({"name": call.name, "input": dict(call.input)} if call.in_text else {}),
             }
             for call, result in zip(self._calls, self.results, strict=False)

@@ -104,21 +104,24 @@ class TextToolCall(ToolCall):
 class ToolOutput(NamedTuple):
     """What the model reads about a call. A tool may return one to mark its text as an error.
 
-    `images` are files that models take. The text has a label for each (`ResultImages`).
+    `images` are files that models take. The text has a label for each (`ResultImages`). `is_marked`: data from outside
+    in the text is between marks already, and the rest is not from outside.
     """
 
     text: str
     is_error: bool = False
     images: Sequence[bytes] = ()
+    is_marked: bool = False
 
 
 class ToolResult(NamedTuple):
     """How a call ended: the `tool_result` block that is sent to the model, the outcome, and the duration.
 
-    `replaced` says whether lone surrogates were replaced in the block.
+    `replaced` says whether lone surrogates were replaced in the block; `is_marked` is that of the `ToolOutput`.
     """
 
     block: dict[str, Any]
     outcome: ToolOutcome
     seconds: float
     replaced: bool = False
+    is_marked: bool = False

@@ -32,7 +32,7 @@ from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt, PromptSent, TurnEnd, model_note
 from mm_magics.turn.refused_parts import Part, context_without, is_same, own_without, refusal_note, refused_part
 from mm_magics.turn.request_body import RequestBody
-from mm_magics.turn.window import lowered_note, response_tokens
+from mm_magics.turn.window import lowered_note, name_sizes, response_tokens
 
 STOP_REASONS = (
     "end_turn",
@@ -122,15 +122,16 @@ class Answer:
         try:
             yield from self._run(wake, approve)
         except StoppedError:
-            yield TurnEnd(self._settle("stopped"))
+            yield TurnEnd(self.settle("stopped"))
         except EndpointError as error:
-            self._settle("failed", error)
+            name_sizes(error, self.prompt.size)
+            self.settle("failed", error)
             raise
         except BaseException:
-            self._settle("stopped")
+            self.settle("stopped")
             raise
         else:
-            yield TurnEnd(self._settle(*self._outcome()))
+            yield TurnEnd(self.settle(*self._outcome()))
 
     @property
     def has_content(self) -> bool:
@@ -151,7 +152,7 @@ class Answer:
 
     def close(self) -> Turn:
         """End the turn, if it is still running, and return it."""
-        return self.turn or self._settle("stopped")
+        return self.turn or self.settle("stopped")
 
     def __enter__(self) -> Self:
         try:
@@ -306,7 +307,7 @@ class Answer:
         if reason and reason not in STOP_REASONS:
             yield f"Unknown stop reason: {str(reason)[:100]}. The partial response is kept."
 
-    def _settle(self, status: Status, error: MiniMaxError | None = None) -> Turn:
+    def settle(self, status: Status, error: MiniMaxError | None = None) -> Turn:
         """End the call, and make and store the turn. An interrupt waits until this is done."""
         with interrupts.deferred():
             self._model_calls[-1].call.end()

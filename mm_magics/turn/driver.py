@@ -35,8 +35,11 @@ class TurnStream(Protocol[E_co]):
     about how the turn ended are part of the turn.
     """
 
-    prompt: PreparedPrompt
-    notes: list[str]
+    @property
+    def prompt(self) -> PreparedPrompt: ...
+
+    @property
+    def notes(self) -> list[str]: ...
 
     @property
     def has_content(self) -> bool:

@@ -7,7 +7,7 @@ is replayed makes no call.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -114,6 +114,13 @@ def accounts_of(turns: Iterable[Turn]) -> dict[str, Account]:
     accounts: dict[str, Account] = {}
     different = {each.id: each for turn in turns for each in (*turn.versions, turn)}
     for turn in different.values():
-        for response in turn.responses:
-            accounts.setdefault(turn.model, Account()).add(turn.model, response)
+        for model, response in calls_of(turn):
+            accounts.setdefault(model, Account()).add(model, response)
     return accounts
+
+
+def calls_of(turn: Turn) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the model and the response of each call of a turn, those that wrote the summary in its context first."""
+    if turn.compacted is not None:
+        yield from ((turn.compacted.model, response) for response in turn.compacted.responses)
+    yield from ((turn.model, response) for response in turn.responses)

@@ -12,10 +12,15 @@ from mm_magics.api.models import Price
 from mm_magics.api.request import PreparedMessage
 from mm_magics.api.usage import reported
 from mm_magics.errors import UsageError
+from mm_magics.history.compacted_context import SentContext
+from mm_magics.history.compaction import Compaction
 from mm_magics.history.context_messages import Context
 from mm_magics.history.replay import ReplayMode
 from mm_magics.history.turn import Status, Turn
 from mm_magics.tools.loop import Toolbox
+from mm_magics.turn.context_budget import CompactionPlan, CompactMode, plan_compaction
+from mm_magics.turn.window import MAYBE_FULL, Size
+from mm_magics.wording import counted
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class PreparedRequest:
     `sha256` identifies the request: it covers the model, the system prompt, the parameters and the messages as recorded
     (`prepared`). What is only needed for the request to be accepted is in `body`, but not in `params` or the hash: a
     lower `max_tokens`, and definitions of tools that the context calls. `notes` say which fields have no effect.
+    `tokens` is about how many input tokens it has.
     """
 
     model: str
@@ -35,6 +41,7 @@ class PreparedRequest:
     prepared: Sequence[PreparedMessage] = field(repr=False)
     sha256: str
     notes: list[str]
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -53,25 +60,30 @@ class Position:
 
 
 class ForModel(Protocol):
-    """Prepares a prompt for another model. `as_before` asks it to think with the fields that mm_magics 0.1 sent."""
+    """Prepares a prompt for another model, or with another summary in its context.
 
-    def __call__(self, model: str, *, as_before: bool = False) -> PreparedPrompt: ...
+    `as_before` asks the model to think with the fields that mm_magics 0.1 sent.
+    """
+
+    def __call__(
+        self, model: str, *, as_before: bool = False, compaction: Compaction | None = None
+    ) -> PreparedPrompt: ...
 
 
 @dataclass(frozen=True)
 class PreparedPrompt:
     """A prompt that is ready to send, as `Session.prepare` returns it.
 
-    `message` is the new user message; `context_turns` are the earlier turns that are sent with it; `toolbox` is what
-    the model may call, if anything. `timeout` is in seconds. `notes` are for the user; the turn does not keep them, but
+    `message` is the new user message; `context` are the earlier turns, and how they are sent; `toolbox` is what the
+    model may call, if anything. `timeout` is in seconds. `notes` are for the user; the turn does not keep them, but
     `turn_notes`. `on_begin` is called when the turn begins that shows the notes.
     `replaced` says whether lone surrogates were replaced in the request. `default_model` is the default, "" if somebody
     chose a model; `for_model` prepares the prompt for another one. `own_price` is the price that the user set for the
-    model; `max_cost` is in US dollars.
+    model; `max_cost` is in US dollars. `compact` says whether earlier turns may be summarized first.
     """
 
     message: Message
-    context_turns: Sequence[Turn] = field(repr=False)
+    context: SentContext = field(repr=False)
     request: PreparedRequest
     position: Position
     toolbox: Toolbox | None
@@ -83,6 +95,7 @@ class PreparedPrompt:
     replaced: bool = False
     max_cost: float | None = None
     own_price: Price | None = None
+    compact: CompactMode = "never"
     turn_notes: Sequence[str] = ()
     on_begin: Sequence[Callable[[], None]] = field(default=(), repr=False, compare=False)
 
@@ -90,6 +103,28 @@ class PreparedPrompt:
         """Remember what the notes of this prompt report: its turn begins, and shows them."""
         for each in self.on_begin:
             each()
+
+    @property
+    def context_turns(self) -> Sequence[Turn]:
+        """The earlier turns that are sent."""
+        return self.context.turns
+
+    @property
+    def compacted(self) -> Compaction | None:
+        """What the turn records about its context: how it differs from that of the turns above."""
+        context = self.context
+        return context.compaction if context.compaction != context.inherited else None
+
+    @property
+    def plan(self) -> CompactionPlan | None:
+        """Which turns must be summarized before the prompt is sent; None if it is sent as it is."""
+        return plan_compaction(self.context, self.size, self.compact)
+
+    @property
+    def may_compact(self) -> bool:
+        """Whether earlier turns are summarized if the endpoint refuses the request for its size."""
+        is_long = self.size.share is None or self.size.share > MAYBE_FULL
+        return self.compact != "never" and bool(self.context.all) and is_long
 
     @property
     def price(self) -> Price | None:
@@ -114,6 +149,13 @@ class PreparedPrompt:
         if self.own_price is not None:
             for response in responses:
                 response["cost"] = models.cost_at(self.own_price, reported(response))
+
+    @property
+    def size(self) -> Size:
+        """The size of the request beside the window of its model."""
+        entry = models.model(self.model)
+        price = self.own_price or entry.price_of(self.request.tokens)
+        return Size(self.request.tokens, entry.window, len(self.context.all), price)
 
     @property
     def instead_of(self) -> str:
@@ -176,6 +218,7 @@ class PreparedPrompt:
             messages=messages,
             responses=responses,
             notes=list(dict.fromkeys([*self.turn_notes, *notes])),
+            compacted=self.compacted,
             **fields,
         )
 
@@ -195,6 +238,24 @@ class ModelReplaced(NamedTuple):
     """The endpoint does not offer the default model. The prompt is sent again, to the model that it names now."""
 
     prompt: PreparedPrompt
+
+
+class Summarizing(NamedTuple):
+    """Earlier turns are being summarized before the prompt is sent."""
+
+    turns: int
+
+    def __str__(self) -> str:
+        return f"Summarizing {counted(self.turns, 'earlier turn')}, so that the conversation fits the window."
+
+
+class Summarized(NamedTuple):
+    """The summary is written, and the prompt is sent with it."""
+
+    prompt: PreparedPrompt
+
+    def __str__(self) -> str:
+        return str(self.prompt.context.compaction)
 
 
 class TurnEnd(NamedTuple):

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Self
 
 from mm_magics.api import models
 from mm_magics.endpoint.call import Wake
 from mm_magics.errors import RequestError
+from mm_magics.history.compacted_context import applies
+from mm_magics.history.compaction import Compaction
 from mm_magics.history.replay import RecordedRequest, Recordings, find_in_history
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from mm_magics.tools.approval import Approve, deny_all
 from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.prepared import PreparedPrompt, PromptSent, TurnEnd
+
+MAX_SUMMARIES = 20
+"""Summaries that are tried to find the recording of a prompt."""
 
 
 def find_recorded(
@@ -34,7 +40,7 @@ def find_recorded(
         )
         turn = find_in_history(history, requested, own) or recordings.find(requested, sources)
         if turn and (same.model in (prompt.model, default) or turn.instead_of == default):
-            return turn
+            return replace(turn, compacted=same.compacted) if turn.schema > 1 else turn
     return None
 
 
@@ -46,12 +52,29 @@ def _same_prompts(
     Each is followed by its earlier form, if that differs.
     """
     yield from _forms(prompt)
+    for compaction in islice(_other_summaries(prompt, history, recordings, sources), MAX_SUMMARIES):
+        with suppress(RequestError):
+            yield from _forms(prompt.for_model(prompt.model, compaction=compaction))
     if default := prompt.default_model:
         versions = (version for turn in history.all_turns() for version in (turn, *turn.versions))
         answered = {turn.model for turn in versions if turn.instead_of == default}
         for model in sorted({default, *answered, *recordings.substitutes(default, sources)} - {prompt.model}):
             with suppress(RequestError):  # a model that does not take what the prompt contains
                 yield from _forms(prompt.for_model(model))
+
+
+def _other_summaries(
+    prompt: PreparedPrompt, history: History, recordings: Recordings, sources: Iterable[str]
+) -> Iterator[Compaction]:
+    """Yield the recorded summaries that can stand for turns of the prompt's context, the last ones first."""
+    if not prompt.context.all:
+        return
+    versions = [version for turn in history.all_turns() for version in (turn, *turn.versions)]
+    found = [turn.compacted for turn in versions if turn.compacted] + recordings.compactions(sources)
+    for number, each in enumerate(reversed(found)):
+        is_new = each.turns and each != prompt.context.compaction and each not in found[len(found) - number :]
+        if is_new and applies(prompt.context.all, each):
+            yield each
 
 
 def _forms(prompt: PreparedPrompt) -> Iterator[PreparedPrompt]:

@@ -12,7 +12,8 @@ from typing import Any
 from mm_magics.api import messages, request
 from mm_magics.api.messages import Message
 from mm_magics.api.sendable import Invented, sent_form
-from mm_magics.turn.window import estimated_tokens, fitting_max_tokens
+from mm_magics.api.size import sent_size
+from mm_magics.turn.window import fitting_max_tokens
 
 
 class RequestBody:
@@ -80,7 +81,7 @@ class RequestBody:
             self._array = bytearray(b",".join(request.json_of(each).encode() for each in array))
             self._tool_ids = messages.tool_ids(array)
         added = bytes(self._array[size:] if counted else self._array)
-        self.max_tokens = fitting_max_tokens(str(fields["model"]), self._requested, counted + estimated_tokens(added))
+        self.max_tokens = fitting_max_tokens(str(fields["model"]), self._requested, counted + sent_size(added).tokens())
         head = request.encode({**fields, "max_tokens": self.max_tokens, "messages": []})
         return b"".join((head[:-2], self._array, head[-2:]))
 

@@ -24,6 +24,7 @@ PROMPT_SETTINGS = (
     "params",
     "thread",
     "context",
+    "compact",
     "timeout",
     "replay",
     "tools",

@@ -32,8 +32,38 @@ def test_the_summary_line_of_a_turn() -> None:
     )
     # 300 tokens in 3.0 s; (1000 * 0.30 + 300 * 1.20 + 2000 * 0.06 + 500 * 0.375) / 1e6 = $0.0009675
     assert usage_line.summary_line(made) == (
-        "MiniMax-M2.7 · 3.5 s · 3,500 tokens in (2,000 cached), 300 out · 100 tokens/s · ≈ $0.0010"
+        "MiniMax-M2.7 · 3.5 s · 3,500 tokens in (2,000 cached, ≈ $0.0005 saved), 300 out · 100 tokens/s · "
+        "2 % of the window · ≈ $0.0010"
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "response", "saved"),
+    [
+        ("MiniMax-M2.7", {"usage": usage(1_000, 300, 1_000_000)}, "≈ $0.2400"),
+        ("MiniMax-M3", {"usage": usage(1_000, 300, 1_000_000)}, "≈ $0.4800"),
+        ("MiniMax-M2.7", {"usage": usage(1_000, 300, 100)}, ""),
+        ("MiniMax-M2.7", {"usage": usage(1_000, 300, 1_000_000), "cost": 1.0}, ""),
+        ("mine", {"usage": usage(1_000, 300, 1_000_000)}, ""),
+    ],
+)
+def test_what_the_cache_saved(model: str, response: dict[str, Any], saved: str) -> None:
+    assert usage_line.saved_text(turn(model=model, responses=[call(**response)])) == saved
+
+
+@pytest.mark.parametrize(
+    ("model", "responses", "shown"),
+    [
+        ("MiniMax-M2.7", [call(usage=usage(100_000, 2_400))], "50 %"),
+        ("MiniMax-M2.7", [call(usage=usage(100_000, 0)), call(usage=usage(40_000, 960))], "20 %"),
+        ("MiniMax-M2.7", [call(usage=usage(1_000, 0))], ""),
+        ("MiniMax-M2.7", [call(usage=usage(100_000, 0), calls=9)], ""),
+        ("MiniMax-M2.7", [], ""),
+        ("mine", [call(usage=usage(100_000, 0))], ""),
+    ],
+)
+def test_the_part_of_the_window_in_use(model: str, responses: list[dict[str, Any]], shown: str) -> None:
+    assert usage_line.window_text(turn(model=model, responses=responses)) == shown
 
 
 def test_usage_is_added_up_over_calls_and_turns() -> None:

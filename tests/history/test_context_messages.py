@@ -205,11 +205,13 @@ MINIMAL = {"name": "f", "description": NOT_OFFERED, "input_schema": {"type": "ob
         ([{**DEFINITION, "name": "g"}], [{**DEFINITION, "name": "g"}, MINIMAL]),
     ],
 )
-def test_the_tools_that_earlier_turns_called_are_defined(recorded: Any, needed: Any) -> None:
+def test_the_tools_that_earlier_turns_offered_or_called_are_defined(recorded: Any, needed: Any) -> None:
     called = replace(calling("one"), params={"tools": recorded})
-    plain = turn("a", params={"tools": [{**DEFINITION, "name": "not_called"}]})
-    assert context_tools([plain, called]) == needed
-    assert context_tools([plain]) == []
+    not_called = {**DEFINITION, "name": "not_called"}
+    plain = turn("a", params={"tools": [not_called]})
+    assert context_tools([plain, called]) == [not_called, *needed]
+    assert context_tools([turn("a")]) == []
+    assert context_tools([replace(plain, messages=plain.messages[:1])]) == []
     later = replace(called, params={"tools": [{**DEFINITION, "description": "B"}]})
     assert context_tools([called, later]) == needed
 

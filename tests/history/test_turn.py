@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from mm_magics.errors import EndpointError, RecordError
+from mm_magics.history.compaction import Compaction
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
 from tests.turns import RESPONSE, SCHEMA, broken_rules, turn
@@ -71,6 +72,7 @@ def test_a_record_has_the_keys_of_the_schema_in_order() -> None:
     base = {"thread": "main", "turn": "t1"}
     added: dict[str, Any] = {"source_sha256": "0" * 64, "endpoint": "api.minimax.io", "notes": ["Stopped."]}
     added |= {"versions": [turn("after"), turn("before")], "newer": 1}
+    added["compacted"] = Compaction(("t0",), "0" * 64, "They met.", "M", [dict(RESPONSE)], (9, 3), ("t1",), True)
     full = turn(base=base, context=3, params={"temperature": 1.0}, **added).record()
     assert set(full) == set(SCHEMA["properties"])
     assert broken_rules(full) == []

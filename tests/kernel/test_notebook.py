@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import re
 import urllib.parse
 
 import jsonschema
@@ -205,8 +206,21 @@ def test_a_dry_run_shows_the_request_and_sends_nothing(kernel, simulator):
     body, _ = json.JSONDecoder().raw_decode(run.text)
     assert body["temperature"] == 0.3
     assert len(body["messages"]) == 3
-    assert "Nothing was sent. The context has 1 earlier turn." in run.text
+    assert re.search(r"Nothing was sent. The request: ≈ \d+ tokens, < 1 % of the window, < \$0.0001; 1 turn", run.text)
     assert len(simulator.log) == calls
+
+
+def test_a_dry_run_of_a_long_conversation_is_folded_and_out_has_all_of_it(kernel):
+    for number in range(9):
+        kernel.run(f"%%minimax\nNumber {number}: {'word ' * 2_000}", f"a{number}")
+    run = kernel.run(f"%%minimax --dry-run --out body\n{'last ' * 2_000}", "b")
+    assert len(run.text) < 12_000
+    assert '"… 6 more messages"' in run.text
+    assert "; 9 turns." in run.text
+    assert (
+        kernel.run("print(len(body['messages']), len(body['messages'][-1]['content'][-1]['text']))").text
+        == "19 10000\n"
+    )
 
 
 def test_quiet_shows_one_folded_line_and_keeps_the_turn(kernel):

@@ -12,7 +12,7 @@ from typing import Any
 from mm_magics.display.table import Table, Tables
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.ipython import arguments, frontend
-from mm_magics.ipython.commands import doctor, explain, mcp, settings, status, threads, tools, usage, versions
+from mm_magics.ipython.commands import compact, doctor, explain, mcp, settings, status, threads, tools, usage, versions
 from mm_magics.ipython.commands.command import Command, Context
 from mm_magics.wording import similar_name
 
@@ -96,6 +96,14 @@ COMMANDS_BY_TASK = {
         ),
         Command("use", "N [TURN]", "make version N the active answer of the prompt cell above", versions.use),
         Command("undo", "", "remove the thread's last turn from this kernel's history", threads.undo),
+        Command(
+            "compact",
+            "[undo|edit [NAME]]",
+            "show the summary of earlier turns, send them all again, or change it",
+            compact.compact,
+        ),
+        Command("pin", "[TURN]", "never summarize the turn above, or a turn in history", compact.pin),
+        Command("unpin", "[TURN]", "allow a pinned turn to be summarized", compact.unpin),
         Command("thread", "[NAME]", "list the threads, or switch to one", threads.thread),
         Command("fork", "NAME", "continue in a new thread that shares the turns so far", threads.fork),
         Command("clear", "[THREAD]", "remove the thread's turns from this kernel's history", threads.clear),

@@ -9,7 +9,9 @@ from mm_magics.errors import MiniMaxError
 from mm_magics.history.notebook import LiveNotebook
 from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
+from mm_magics.text import visible
 from mm_magics.turn.ledger import Account
+from mm_magics.turn.window import conversation_size
 from mm_magics.wording import counted
 
 
@@ -24,6 +26,7 @@ def show_status(context: Context) -> Table:
         ("key", _key(session)),
         ("system prompt", settings.describe("system")),
         ("thread", f"{settings.describe('thread')}: {_turns(session, thread)}"),
+        ("context", describe_context(session, thread)),
         ("notebook", _notebook(session)),
         ("replay", settings.describe("replay")),
         ("usage", _usage(session.ledger.total())),
@@ -46,6 +49,17 @@ def _turns(session: Session, thread: str) -> str:
     return ", ".join(
         [counted(len(turns), "turn"), order, *(f"{len(marked)} {mark}" for mark, marked in marks.items() if marked)]
     )
+
+
+def describe_context(session: Session, thread: str) -> str:
+    """Return how much of its window the next prompt of a thread uses, without the prompt itself."""
+    model = session.effective_model()
+    context = session.budget.context(thread, None)
+    size = conversation_size(context, model)
+    summary = f"; {context.compaction}" if context.compaction and context.compaction.turns else ""
+    if size.window is None:
+        return f"≈ {counted(size.tokens, 'token')}; the window of {visible(model)} is unknown{summary}"
+    return f"≈ {counted(size.tokens, 'token')}, {size.percent} of the {size.window:,} of {model}{summary}"
 
 
 def _notebook(session: Session) -> str:

@@ -12,6 +12,7 @@ from mm_magics.display.export_markdown import render_markdown
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history import export as exports
+from mm_magics.history.compaction import Compaction
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from mm_magics.ipython import frontend
@@ -33,7 +34,7 @@ def history(context: Context, name: str) -> Table:
     if not turns:
         others = visible(", ".join(session.history.names()) or "none")
         return Table(lines=[f"The thread {shown_thread(session, name)} has no turns. Threads with turns: {others}."])
-    rows = _turn_rows(session.history, turns, _marks(session.history))
+    rows = _turn_rows(session.history, turns, {**_marks(session.history), **_compaction_marks(session, thread)})
     return Table(f"Thread {shown_thread(session, name)}", COLUMNS, rows)
 
 
@@ -48,6 +49,13 @@ def all_threads(session: Session) -> Iterator[Table]:
 
 def _marks(history: History) -> Mapping[str, Collection[tuple[str, str]]]:
     return {"stale": history.stale(), "edited": history.edited()}
+
+
+def _compaction_marks(session: Session, thread: str) -> Mapping[str, Collection[tuple[str, str]]]:
+    context = session.budget.context(thread, None)
+    compaction = context.compaction or Compaction()
+    ids = {"summarized": compaction.turns, "pinned": compaction.pinned}
+    return {mark: {turn.place for turn in context.all if turn.id in marked} for mark, marked in ids.items()}
 
 
 def _turn_rows(

@@ -18,7 +18,7 @@ EXCERPT = 50
 
 def versions(context: Context, rest: str) -> Table:
     """List the versions of a turn."""
-    turn = _turn(context, rest)
+    turn = find_turn(context, rest)
     active = version_number(turn)
     rows = [_row(number, version, number == active) for number, version in enumerate(all_versions(turn), 1)]
     lines = ["%minimax use N makes another version the active one." if turn.versions else "It was answered once."]
@@ -36,7 +36,7 @@ def use(context: Context, rest: str) -> Table:
     number, _, place = rest.partition(" ")
     if not number.isdecimal():
         raise ArgumentError("The number of a version is required.", "%minimax versions lists them.")
-    turn = _turn(context, place.strip())
+    turn = find_turn(context, place.strip())
     count, active = len(turn.versions) + 1, version_number(turn)
     if not 1 <= int(number) <= count:
         raise ArgumentError(f"Version {number} does not exist: the turn has {counted(count, 'version')}.")
@@ -72,7 +72,7 @@ def _display(turn: Turn) -> None:
     display(bundle, raw=True)  # type: ignore[no-untyped-call]
 
 
-def _turn(context: Context, number: str) -> Turn:
+def find_turn(context: Context, number: str) -> Turn:
     """Return the turn with this number in the thread, or the last one above the running cell."""
     session, shell = context.session, context.shell
     thread = session.settings.value("thread")

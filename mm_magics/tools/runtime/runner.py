@@ -254,4 +254,5 @@ def result_of(
     if output.is_error:
         block["is_error"] = True
     replaced = text != output.text
-    return ToolResult(block, outcome or ("failed" if output.is_error else "done"), round(seconds, 3), replaced)
+    ended = outcome or ("failed" if output.is_error else "done")
+    return ToolResult(block, ended, round(seconds, 3), replaced, output.is_marked)
