@@ -2,7 +2,7 @@
 // The settings are stored in the notebook metadata, key `minimax`, and the document comm sends them to the kernel.
 // The button is hidden until the notebook mentions MiniMax.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { INotebookTracker, type INotebookModel } from '@jupyterlab/notebook';
+import { INotebookTracker, type INotebookModel, type Notebook } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import { Widget } from '@lumino/widgets';
@@ -18,7 +18,8 @@ import { visible } from '../renderer/visible-characters';
 import { attachDropdown } from './dropdown';
 import { factsOf } from './kernel-facts';
 import { eachNotebook } from './open-notebooks';
-import { mentionsMiniMax } from './prompt-cell';
+import { findPrompt, isPrompt, mentionsMiniMax } from './prompt-cell';
+import { flagsIn } from './prompt-flags';
 
 const REFRESH_DELAY_MS = 400;
 
@@ -46,11 +47,12 @@ class SettingsButton extends Widget {
   private readonly rules: StandingRules;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly factsChanged = (): void => {
-    this.form.showFacts(factsOf(this.model));
+    this.showFacts();
     this.refresh();
   };
 
   constructor(
+    private readonly notebook: Notebook,
     private readonly model: INotebookModel,
     private readonly trans: TranslationBundle,
   ) {
@@ -73,7 +75,7 @@ class SettingsButton extends Widget {
     document.body.append(this.panel);
     injectStyle(this.panel, 'picker', style);
     attachDropdown(this.button, this.panel, () => {
-      this.form.showFacts(factsOf(model));
+      this.showFacts();
       this.form.show(settingsOf(model));
       void this.showRules();
       factsOf(model).ask?.();
@@ -94,6 +96,12 @@ class SettingsButton extends Widget {
     factsOf(this.model).listeners.delete(this.factsChanged);
     this.panel.remove();
     super.dispose();
+  }
+
+  private showFacts(): void {
+    const source = this.notebook.activeCell?.model.sharedModel.getSource() ?? '';
+    const magic = isPrompt(source) ? findPrompt(source)?.magic : undefined;
+    this.form.showFacts({ ...factsOf(this.model), flags: flagsIn(magic ?? '') });
   }
 
   private async showRules(): Promise<void> {
@@ -151,7 +159,7 @@ export const toolbarPlugin: JupyterFrontEndPlugin<void> = {
     const trans = (translator ?? nullTranslator).load('mm_magics');
     eachNotebook(tracker, ({ content, toolbar }) => {
       if (!content.model) return;
-      const item = new SettingsButton(content.model, trans);
+      const item = new SettingsButton(content, content.model, trans);
       if (!toolbar.insertBefore('spacer', 'mm-magics-settings', item))
         toolbar.addItem('mm-magics-settings', item);
     });

@@ -26,6 +26,8 @@ import {
 /** What the kernel has sent; {} before that. */
 export interface Facts extends ModelFacts {
   readonly settings?: EffectiveSettings | undefined;
+  /** The flags of the selected cell, by the settings that they replace. */
+  readonly flags?: Partial<Record<Name, string>>;
   readonly threads?: readonly string[] | undefined;
   readonly tools?: readonly string[] | undefined;
   /** Which of the selected tools require approval. */
@@ -142,7 +144,9 @@ export class SettingsForm {
       const isEmpty = row.control.value === '';
       if (!(row.control instanceof HTMLSelectElement))
         row.control.placeholder = isEmpty ? effective : '';
-      row.hint = [isEmpty ? '' : effective, this.note(name)].filter(Boolean).join(' · ');
+      row.hint = [isEmpty ? '' : effective, this.flag(name), this.note(name)]
+        .filter(Boolean)
+        .join(' · ');
     }
   }
 
@@ -186,6 +190,15 @@ export class SettingsForm {
     return fill(this.trans.__('{value}, {source}'), {
       value: shown || this.trans.__('none'),
       source: texts[source] ?? visible(source),
+    });
+  }
+
+  /** Return the value that the selected cell uses instead, or ''. */
+  private flag(name: Name): string {
+    const value = this.facts.flags?.[name];
+    if (value === undefined) return '';
+    return fill(this.trans.__('{value}, flag of the selected cell'), {
+      value: visible(shortened(value)),
     });
   }
 

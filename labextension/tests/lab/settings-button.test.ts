@@ -101,6 +101,27 @@ describe('the panel', () => {
     expect(metadata(panel)).toEqual({ later: 1, temperature: 0.4 });
   });
 
+  it('shows the flags of the selected cell', async () => {
+    const panel = openNotebook([
+      'x = 1',
+      '%%time\n%%minimax -t 0.8 --model=mine --thread "two words" -s \'a\u202e\' --quiet\n--top-p 1',
+      '# %%minimax -t 0.8',
+    ]);
+    await activate(panel);
+    const shown = (): string[] => {
+      const dialog = document.querySelector('.mm-picker-panel')!;
+      dialog.dispatchEvent(Object.assign(new Event('beforetoggle'), { newState: 'open' }));
+      return [...dialog.querySelectorAll('.mm-picker-hint')]
+        .map(({ textContent }) => /^(.*), flag of the selected cell/.exec(textContent)?.[1] ?? '')
+        .filter(Boolean);
+    };
+    expect(shown()).toEqual([]);
+    panel.content.activeCellIndex = 1;
+    expect(shown()).toEqual(['mine', '0.8', 'a[U+202E]', 'two words']);
+    panel.content.activeCellIndex = 2;
+    expect(shown()).toEqual([]);
+  });
+
   it('removes the metadata with its last setting', async () => {
     const panel = openNotebook(['%%minimax'], { metadata: { minimax: { temperature: 0.4 } } });
     await activate(panel);
