@@ -110,6 +110,10 @@ export interface StateChange {
   readonly tokens_per_s?: number | null;
   /** The formatted cost, such as "≈ $0.0012". */
   readonly cost?: string;
+  /** The part of the model's window in use, such as "38 %", or ''. */
+  readonly window?: string;
+  /** What the cache of the endpoint saved, such as "≈ $0.0012", or ''. */
+  readonly saved?: string;
   /** How deeply the model was asked to think, or ''. */
   readonly effort?: string;
   readonly stop_reason?: string | null;
@@ -302,6 +306,8 @@ export interface DocumentAnswer {
   readonly prices?: Readonly<Record<string, readonly number[]>>;
   /** The settings that a notebook can have, by name. */
   readonly settings?: Readonly<Record<string, EffectiveSetting>>;
+  /** How much of the window of its model the conversation uses, such as "38 %", or ''. */
+  readonly context?: string;
   /** The outputs of answers that ended while no page was open, or whose active version changed, by cell id. */
   readonly outputs?: Readonly<Record<string, CellOutput>>;
   /** The marks of all turns that have any, by cell id and turn id. */

@@ -326,6 +326,8 @@ def final_state(turn: Turn, notes: Sequence[str] = ()) -> StateChange:
         "seconds": usage.seconds,
         "tokens_per_s": usage.tokens_per_s,
         "cost": usage_line.cost_text(usage),
+        "window": usage_line.window_text(turn),
+        "saved": usage_line.saved_text(turn),
         "effort": usage_line.effort_of(turn),
         "stop_reason": turn.responses[-1].get("stop_reason") if turn.responses else None,
         "error": turn.error,

@@ -77,6 +77,8 @@ class StateChange(TypedDict, total=False):
     seconds: float
     tokens_per_s: float | None
     cost: str
+    window: str
+    saved: str
     effort: str
     stop_reason: str | None
     error: str | None
@@ -280,6 +282,7 @@ class DocumentAnswer(TypedDict, total=False):
     models: Sequence[str]
     prices: Mapping[str, Sequence[float]]
     settings: Mapping[str, EffectiveSetting]
+    context: str
     outputs: Mapping[str, CellOutput]
     marks: Mapping[str, Mapping[str, Sequence[Mark]]]
 

@@ -27,6 +27,7 @@ from mm_magics.history.notebook import LiveNotebook
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.session import Session
+from mm_magics.turn.window import conversation_size
 
 Send = Callable[[DocumentAnswer], None]
 Marks = dict[str, dict[str, list[Mark]]]
@@ -140,10 +141,17 @@ class LivePage:
         facts: DocumentAnswer = {
             "settings": effective_settings(self._session),
             "prices": self._session.settings.value("prices"),
+            "context": self._context(),
         }
         if facts != self._sent_facts.get(self._send):
             self._sent_facts[self._send] = facts
             self._send(facts)
+
+    def _context(self) -> str:
+        """Return how much of the window of its model the conversation uses; "" without turns."""
+        session = self._session
+        context = session.budget.context(session.settings.value("thread"), None)
+        return conversation_size(context, session.effective_model()).percent if context.all else ""
 
     def _scheduled_cells(self, description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield the id and the source of each cell that the page is about to run."""

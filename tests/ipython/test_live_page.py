@@ -162,6 +162,15 @@ def without_settings(sent: list[Any]) -> list[Any]:
     return [each for each in sent if "settings" not in each]
 
 
+def test_a_page_receives_how_much_of_the_window_is_used_when_it_changes() -> None:
+    kernel = Kernel()
+    kernel.describe(PROMPTS)
+    (one,) = kernel.answer("1", "a", "one")
+    for _ in range(2):
+        kernel.describe(PROMPTS, shown={"a": [one]})
+    assert [each["context"] for each in kernel.sent if "context" in each] == ["", "< 1 %"]
+
+
 def test_a_page_receives_the_effective_settings_with_their_source_whenever_they_change() -> None:
     kernel = Kernel()
     shown: list[dict[str, str]] = []

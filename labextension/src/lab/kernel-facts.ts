@@ -8,6 +8,8 @@ interface Facts {
   models?: readonly string[];
   prices?: Readonly<Record<string, readonly number[]>>;
   settings?: EffectiveSettings;
+  /** How much of the window the conversation uses, such as "38 %", or ''. */
+  context?: string;
   /** Asks the kernel for the models too, which it asks the endpoint for. */
   ask?: () => void;
   /** Tells the kernel that the notebook's settings have changed. */
@@ -29,11 +31,13 @@ export function factsOf(model: INotebookModel): Facts {
 /** Remember what the kernel sent. */
 export function receiveFacts(
   model: INotebookModel | null,
-  sent: { readonly models?: unknown; readonly prices?: unknown; readonly settings?: unknown },
+  sent: Partial<Readonly<Record<'models' | 'prices' | 'settings' | 'context', unknown>>>,
 ): void {
-  const { models, prices, settings } = sent;
-  if (!model || !(Array.isArray(models) || isRecord(prices) || isRecord(settings))) return;
+  const { models, prices, settings, context } = sent;
+  const isFact = Array.isArray(models) || [prices, settings].some(isRecord);
+  if (!model || !(isFact || typeof context === 'string')) return;
   const found = factsOf(model);
+  if (typeof context === 'string') found.context = context;
   if (Array.isArray(models))
     found.models = models.filter((name): name is string => typeof name === 'string');
   if (isRecord(prices)) found.prices = pricesIn(prices);

@@ -132,7 +132,9 @@ class SettingsButton extends Widget {
     const sent = factsOf(this.model).settings ?? {};
     const model = effectiveSetting('model', 'notebook', settings, sent)?.shown;
     const thinking = effectiveSetting('thinking', 'notebook', settings, sent)?.shown ?? NOT_SENT;
+    const { context } = factsOf(this.model);
     const parts = [model === undefined ? 'MiniMax' : visible(shortName(model))];
+    if (context) parts.push(visible(context));
     if (thinking === 'off') parts.push(this.trans.__('no thinking'));
     else if (thinking === 'on' || thinking === 'adaptive') parts.push(this.trans.__('thinking'));
     else if (thinking !== NOT_SENT)

@@ -35,28 +35,49 @@ export function modelNamed(name: unknown): Model | undefined {
   return CATALOGUE.find((model) => model.name === name);
 }
 
+type Usage = Readonly<Record<string, unknown>>;
+
+function tokens(usage: Usage, name: string): number {
+  const value = usage[`${name}_tokens`];
+  return typeof value === 'number' ? value : 0;
+}
+
+function inputOf(usage: Usage): number {
+  return (
+    tokens(usage, 'input') +
+    tokens(usage, 'cache_read_input') +
+    tokens(usage, 'cache_creation_input')
+  );
+}
+
+function priceOf(usage: Usage, model: Model | undefined): Price | null | undefined {
+  return (inputOf(usage) > LONG_INPUT ? model?.long_price : null) ?? model?.price;
+}
+
 /** Return the cost of one call in US dollars, computed like `mm_magics.api.models.cost`; null if it is unknown. */
-export function costOf(
-  usage: Readonly<Record<string, unknown>>,
-  model: Model | undefined,
-): number | null {
-  const tokens = (name: string): number => {
-    const value = usage[name];
-    return typeof value === 'number' ? value : 0;
-  };
-  const input =
-    tokens('input_tokens') +
-    tokens('cache_read_input_tokens') +
-    tokens('cache_creation_input_tokens');
-  const price = (input > LONG_INPUT ? model?.long_price : null) ?? model?.price;
+export function costOf(usage: Usage, model: Model | undefined): number | null {
+  const price = priceOf(usage, model);
   if (!price) return null;
   return (
-    (tokens('input_tokens') * price.input +
-      tokens('output_tokens') * price.output +
-      tokens('cache_read_input_tokens') * price.cache_read +
-      tokens('cache_creation_input_tokens') * price.cache_write) /
+    (tokens(usage, 'input') * price.input +
+      tokens(usage, 'output') * price.output +
+      tokens(usage, 'cache_read_input') * price.cache_read +
+      tokens(usage, 'cache_creation_input') * price.cache_write) /
     1_000_000
   );
+}
+
+/** Return how many US dollars the cache of the endpoint saved in one call; 0 if it is unknown. */
+export function savedBy(usage: Usage, model: Model | undefined): number {
+  const price = priceOf(usage, model);
+  const saved = price ? price.input - price.cache_read : 0;
+  return (tokens(usage, 'cache_read_input') * saved) / 1_000_000;
+}
+
+/** Return the tokens of an answer and of everything before it; 0 if the input was not counted. */
+export function sizeOf(usage: Usage): number {
+  const input = inputOf(usage);
+  return input && input + tokens(usage, 'output');
 }
 
 /** 0.00123 -> "≈ $0.0012", 0.00004 -> "< $0.0001", 1234.5 -> "≈ $1,234.50"; like `mm_magics.wording.dollars`. */

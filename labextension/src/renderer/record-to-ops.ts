@@ -1,8 +1,10 @@
 // Converts a turn record (schema 1 or 2) to ops, so one view draws streaming and saved turns.
 // A damaged record or one with another schema gives null; nothing here throws.
-import { costOf, dollars, modelNamed } from './model-catalogue';
+import { costOf, dollars, modelNamed, savedBy, sizeOf } from './model-catalogue';
 import type { Status } from '../protocol';
+import { t } from './strings';
 import { isImage, isRecord } from './turn-state';
+import { SUMMARY } from './views/thinking-view';
 import { versionCount, versionNumber } from './versions';
 
 const SCHEMAS: ReadonlySet<unknown> = new Set([1, 2]);
@@ -28,6 +30,7 @@ export function recordToOps(record: unknown, notes: readonly unknown[] = []): un
   if (!Array.isArray(record['messages']) || isDeeper(record, MAX_NESTING)) return null;
   const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
   return [
+    ...summaryOps(record['compacted']),
     ...blockOps(record['messages'], responses, record['json']),
     ['state', { ...state(record, responses), notes: [...notesOf(record), ...notes] }],
   ];
@@ -36,6 +39,30 @@ export function recordToOps(record: unknown, notes: readonly unknown[] = []): un
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
+}
+
+/** Comes before the keys of the blocks, and is none that an op for a missing block has. */
+const SUMMARY_KEY = -2;
+
+/** Return the ops for the summary of earlier turns, if the turn was answered with a new one. */
+function summaryOps(compacted: unknown): unknown[] {
+  if (!isRecord(compacted) || typeof compacted['summary'] !== 'string' || !compacted['summary'])
+    return [];
+  const { turns, tokens, summary } = compacted;
+  const count = Array.isArray(turns) ? turns.length : 0;
+  const [before, after] = Array.isArray(tokens) ? tokens.map((each) => number(each)) : [];
+  const key = count === 1 ? 'summary.one' : 'summary';
+  const values = { before: thousands(before), after: thousands(after), count };
+  const head = { type: SUMMARY, title: t(key, values) };
+  return [
+    ['open', SUMMARY_KEY, head],
+    ['add', SUMMARY_KEY, summary],
+    ['close', SUMMARY_KEY, { block: head }],
+  ];
+}
+
+function thousands(count = 0): string {
+  return count.toLocaleString('en');
 }
 
 function blockOps(
@@ -150,14 +177,20 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
   let seconds = 0;
   let streaming = 0;
   let cost: number | null = 0;
+  let saved = 0;
+  let used = 0;
   const model = modelNamed(record['model']);
-  for (const response of responses) {
+  const compacted = isRecord(record['compacted']) ? record['compacted'] : {};
+  const writing = Array.isArray(compacted['responses']) ? compacted['responses'] : [];
+  for (const response of [...writing.filter(isRecord), ...responses]) {
     const duration = number(response['seconds']);
     seconds += duration;
     if (!isRecord(response['usage'])) continue;
     const recorded = response['cost'];
     const callCost = typeof recorded === 'number' ? recorded : costOf(response['usage'], model);
     cost = callCost !== null && cost !== null ? cost + callCost : null;
+    if (recorded === undefined) saved += savedBy(response['usage'], model);
+    used = 'calls' in response ? 0 : sizeOf(response['usage']);
     for (const [name, count] of Object.entries(response['usage']))
       usage[name] = (usage[name] ?? 0) + number(count);
     if (typeof response['first_token_s'] === 'number')
@@ -167,6 +200,9 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
   const fields: Record<string, unknown> = { status: record['status'], usage, seconds };
   if (streaming > MIN_STREAM_SECONDS && output > 0) fields['tokens_per_s'] = output / streaming;
   if (cost) fields['cost'] = dollars(cost);
+  if (saved >= 0.0001) fields['saved'] = dollars(saved);
+  const share = model?.window ? used / model.window : 0;
+  if (share >= 0.01) fields['window'] = `${Math.round(share * 100)} %`;
   const params = record['params'];
   const config = isRecord(params) ? params['output_config'] : undefined;
   if (isRecord(config)) fields['effort'] = config['effort'];

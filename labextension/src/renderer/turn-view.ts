@@ -20,7 +20,7 @@ import { t } from './strings';
 import { injectStyle } from './inject-style';
 import { ImageView } from './views/image-view';
 import { TextView } from './views/text-view';
-import { ThinkingView } from './views/thinking-view';
+import { SUMMARY, ThinkingView } from './views/thinking-view';
 import type { Decide } from './views/approval-view';
 import { OrphanResultView, ToolView } from './views/tool-view';
 import { visible } from './visible-characters';
@@ -144,6 +144,7 @@ export class TurnView {
       case 'text':
         return new TextView(this.requestedImages);
       case 'thinking':
+      case SUMMARY:
         return new ThinkingView();
       case 'redacted_thinking':
         return new RedactedView();

@@ -42,6 +42,17 @@ describe('the button', () => {
     expect(button.textContent).toBe('MiniMax ▾');
   });
 
+  it('shows how much of the window the conversation uses, as the kernel reports it', async () => {
+    const panel = openNotebook(['%%minimax']);
+    const button = await activate(panel, true);
+    panel.schedule(0);
+    const settings = { model: { shown: 'MiniMax-M2.7', source: 'default' } };
+    panel.kernel.reply('mm_magics.document', { settings, context: '38 %' });
+    expect(button.textContent).toBe('M2.7 · 38 % ▾');
+    panel.kernel.reply('mm_magics.document', { settings, context: '' });
+    expect(button.textContent).toBe('M2.7 ▾');
+  });
+
   it('names the effective model, and follows the kernel', async () => {
     const panel = openNotebook(['%%minimax']);
     const button = await activate(panel, true);

@@ -103,6 +103,37 @@ describe('a turn record', () => {
     expect(root.querySelector('.mm-facts')!.textContent).toContain(cost);
   });
 
+  it('shows how much of the window is in use, and what the cache saved', () => {
+    const usage = { input_tokens: 10_000, cache_read_input_tokens: 70_000, output_tokens: 1_920 };
+    const [first] = RECORD.responses;
+    const root = drawn({ ...RECORD, model: 'MiniMax-M2.7', responses: [{ ...first, usage }] });
+    const facts = [...root.querySelectorAll('.mm-fact')].map(({ textContent }) => textContent);
+    expect(facts).toContain('40 % of the window');
+    expect(facts).toContain('≈ $0.0168 saved by the cache');
+  });
+
+  it('shows the summary of earlier turns above the answer, folded, and counts its cost', () => {
+    const usage = { input_tokens: 1_000_000, output_tokens: 0 };
+    const compacted = {
+      turns: ['a', 'b'],
+      summary: 'Turn 1: <b>reefs</b>.',
+      tokens: [38_000, 1_900],
+      responses: [{ usage, seconds: 1 }],
+    };
+    const root = drawn({ ...RECORD, model: 'MiniMax-M2.7', schema: 2, compacted });
+    const shown = root.querySelector<HTMLDetailsElement>('.mm-thinking')!;
+    expect(shown.querySelector('summary')!.textContent).toBe(
+      '2 turns summarized · 38,000 → 1,900 tokens',
+    );
+    expect(shown.open).toBe(false);
+    expect(shown.querySelector('.mm-thinking-text')!.textContent).toBe('Turn 1: <b>reefs</b>.');
+    expect(root.querySelector('.mm-facts')!.textContent).toMatch(/≈ \$0\.30/);
+    for (const damaged of [7, { turns: 7 }, { summary: '', turns: [] }, { turns: [] }])
+      expect(drawn({ ...RECORD, schema: 2, compacted: damaged }).textContent).not.toContain(
+        'summarized',
+      );
+  });
+
   it('shows its notes', () => {
     const root = drawn({ ...RECORD, schema: 2, notes: ['<b>No more tools</b> were called.'] });
     expect(root.querySelector('.mm-note')?.textContent).toBe('<b>No more tools</b> were called.');

@@ -260,6 +260,8 @@ test('the footer shows tokens, cost, an unusual stop reason, notes and the error
         cache_read_input_tokens: 1000,
         cache_creation_input_tokens: 0,
       },
+      saved: '≈ $0.0002',
+      window: '38 %',
       cost: '≈ $0.0012',
       stop_reason: 'refusal',
       error: '529 overloaded <b>',
@@ -270,6 +272,8 @@ test('the footer shows tokens, cost, an unusual stop reason, notes and the error
     '1,200 tokens in',
     '34 out',
     '1,000 from cache',
+    '≈ $0.0002 saved by the cache',
+    '38 % of the window',
     '≈ $0.0012',
     'stop reason: refusal',
   ]);

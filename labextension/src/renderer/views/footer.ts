@@ -24,6 +24,10 @@ function facts(fields: TurnFields): string[] {
   if (typeof fields.effort === 'string' && fields.effort)
     parts.push(t('effort', { effort: visible(fields.effort) }));
   parts.push(...usageParts(fields.usage));
+  if (isText(fields.saved) && fields.saved)
+    parts.push(t('usage.saved', { cost: visible(fields.saved) }));
+  if (isText(fields.window) && fields.window)
+    parts.push(t('usage.window', { percent: visible(fields.window) }));
   if (typeof fields.cost === 'string' && fields.cost) parts.push(visible(fields.cost));
   const reason = fields.stop_reason;
   if (typeof reason === 'string' && reason && !isShownElsewhere(reason, fields)) {

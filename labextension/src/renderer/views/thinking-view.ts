@@ -5,6 +5,10 @@ import { element, isBeingRead, setText } from '../element';
 import { GrowingText } from './growing-text';
 import type { Block } from '../turn-state';
 import { duration, t } from '../strings';
+import { visible } from '../visible-characters';
+
+/** The type of the block that shows a summary of earlier turns. No message has one. */
+export const SUMMARY = 'mm_summary';
 
 export class ThinkingView implements BlockView {
   readonly el = element('details', 'mm-thinking');
@@ -25,11 +29,15 @@ export class ThinkingView implements BlockView {
   update(block: Block, { complete, followed }: BlockContext): void {
     this.text.update(block);
     const done = complete || followed;
-    const label = !done
-      ? t('thinking.open')
-      : block.seconds === null
-        ? t('thinking.closed.untimed')
-        : t('thinking.closed', { time: duration(block.seconds) });
+    const title = block.head.type === SUMMARY ? block.head['title'] : undefined;
+    const label =
+      typeof title === 'string'
+        ? visible(title)
+        : !done
+          ? t('thinking.open')
+          : block.seconds === null
+            ? t('thinking.closed.untimed')
+            : t('thinking.closed', { time: duration(block.seconds) });
     setText(this.summary, label);
     if (done && !this.folded) {
       this.folded = true;
