@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from html import escape
 
 from mm_magics.display.markdown import break_delimiters
+from mm_magics.display.mathml import with_mathml
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.history.turn import Turn
 from mm_magics.text import escape_controls
@@ -14,7 +15,8 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>body{{max-width:60em;margin:2em auto;padding:0 1em;font:16px/1.5 system-ui,sans-serif}}
-.prompt{{white-space:pre-wrap;background:#8882;padding:.5em 1em;border-radius:.3em}}pre{{overflow-x:auto}}</style>
+.prompt{{white-space:pre-wrap;background:#8882;padding:.5em 1em;border-radius:.3em}}pre{{overflow-x:auto}}
+small+pre{{margin-top:.2em}}</style>
 </head><body><h1>{title}</h1>
 {turns}
 </body></html>
@@ -37,9 +39,9 @@ def render_page(
         edited: The same for turns to mark as edited.
     """
     marks = {STALE: stale, EDITED: edited}
-    bodies = [
-        f'<div class="prompt">{break_delimiters(escape(escape_controls(turn.prompt)))}</div>\n'
-        + make_bundle(turn, notes=[note for note, places in marks.items() if turn.place in places])["text/html"]
-        for turn in turns
-    ]
+    bodies = []
+    for turn in turns:
+        bundle = make_bundle(turn, notes=[note for note, places in marks.items() if turn.place in places])
+        prompt = break_delimiters(escape(escape_controls(turn.prompt)))
+        bodies.append(f'<div class="prompt">{prompt}</div>\n{with_mathml(bundle["text/html"])}')
     return PAGE.format(title=break_delimiters(escape(escape_controls(title))), turns="\n".join(bodies))

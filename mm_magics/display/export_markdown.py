@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mm_magics.display.footnote_labels import with_different_labels
 from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.history.turn import Turn
 from mm_magics.text import escape_controls, fence
@@ -12,8 +13,8 @@ from mm_magics.text import escape_controls, fence
 def render_markdown(turns: Sequence[Turn]) -> str:
     """Return prompts as block quotes, answers as Markdown, and notes as code."""
     parts = []
-    for turn in turns:
-        parts += [_prompt(turn.prompt), sanitize_markdown(turn.text) or f"*({turn.status})*"]
+    for turn, answer in zip(turns, with_different_labels([turn.text for turn in turns]), strict=True):
+        parts += [_prompt(turn.prompt), sanitize_markdown(answer) or f"*({turn.status})*"]
         if turn.notes:
             parts.append(fence(escape_controls("\n".join(turn.notes))))
     return "\n\n".join(parts) + "\n"

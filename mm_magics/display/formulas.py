@@ -43,7 +43,7 @@ class _Allowed:
         data = json.loads(Path(__file__).with_name("formulas.json").read_text("utf-8"))
         self.limited = set(data["limited"].split())
         self.names = {*" ".join(data["macros"].values()).split(), *data["characters"], *self.limited}
-        self.arguments = {name: re.compile(pattern) for name, pattern in data["arguments"].items()}
+        self.arguments = {name: re.compile(pattern) for name, pattern in data["argumentPatterns"].items()}
         self.most_limited: int = data["mostLimited"]
         self.most_nested: int = data["mostNested"]
         self.most_cells: int = data["mostCells"]

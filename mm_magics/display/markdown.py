@@ -8,20 +8,20 @@ would take longer to parse is shown as source.
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from mm_magics.display import formulas, sanitize
+from mm_magics.display import formulas, gfm, sanitize
 from mm_magics.text import escape_controls
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
     from markdown_it.rules_core import StateCore
-    from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
 _BETWEEN_TAGS = re.compile(r"(</?(?:table|thead|tbody|tr|th|td|ul|ol|li)\b[^>]*>)\n+")
@@ -50,10 +50,8 @@ formula, the cells of one table, the characters of one link definition. Text bey
 definition is repeated wherever it is used, and short table rows are padded with cells, so a few kilobytes could become
 megabytes. Each start of a formula costs time, here and in the front end's MathJax."""
 
-_EXTERNAL = re.compile(r"https?://|mailto:", re.IGNORECASE)
 _ACTING = re.compile(r"\W*(?:javascript|vbscript|data)\W", re.IGNORECASE)
 _FORMULA = re.compile(r"\$|\\[(\[]")
-_FOREIGN_AUTOLINK = re.compile(r"<(?!https?:|mailto:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _MARKS = re.compile(r"[*_\[\]<`~$!|&>\n\\]")
 
 
@@ -62,24 +60,36 @@ class MarkdownLimitError(Exception):
 
 
 def render_html(text: str) -> str:
-    """Render Markdown as sanitized HTML: tables, task lists, formulas for MathJax, highlighted code."""
+    """Render Markdown as sanitized HTML: GFM, footnotes, formulas for MathJax, highlighted code."""
     text = escape_controls(text)
+    parser = _answer_parser()
     try:
-        tokens, env = parse_markdown(text)
+        tokens, env = _parse(parser, text)
     except MarkdownLimitError:
         return render_code(text)
-    parser = _parser()
+    env["formula place"] = secrets.token_hex(8)  # the text must not contain it
     html = str(parser.renderer.render(tokens, parser.options, env))
     html = escape_controls(html)  # again: rendering turns `&#27;` into the character
-    return break_delimiters(_BETWEEN_TAGS.sub(r"\1", sanitize.sanitize_html(html)))
+    html = sanitize.sanitize_html(html, directions=gfm.has_right_to_left(html))
+    html = _BETWEEN_TAGS.sub(r"\1", html)
+    return break_delimiters(_insert_formulas(html, env))
+
+
+def parse_answer(text: str) -> list[Token]:
+    """Parse Markdown with all that answers may contain. Raises `MarkdownLimitError`."""
+    return _parse(_answer_parser(), text)[0]
 
 
 def parse_markdown(text: str) -> tuple[list[Token], dict[str, Any]]:
-    """Parse Markdown into its tokens and the parser's environment. Raises `MarkdownLimitError`."""
+    """Parse what every viewer understands into tokens and the parser's environment. Raises `MarkdownLimitError`."""
+    return _parse(_parser(), text)
+
+
+def _parse(parser: MarkdownIt, text: str) -> tuple[list[Token], dict[str, Any]]:
     if len(text) > MAX_LENGTH or has_too_many_formulas(text) or len(_MARKS.findall(text)) > MAX_MARKS:
         raise MarkdownLimitError
     env: dict[str, Any] = {}
-    return _parser().parse(text, env), env
+    return parser.parse(text, env), env
 
 
 def has_acting_link(text: str) -> bool:
@@ -158,18 +168,23 @@ def _tag(kind: Any) -> str:
 
 @cache
 def _parser() -> MarkdownIt:
+    """Return a parser of what every viewer understands, and formulas."""
     from markdown_it import MarkdownIt
-    from mdit_py_plugins.tasklists import tasklists_plugin
 
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.use(formulas.formulas_plugin)
-    parser.use(tasklists_plugin)
     parser.block.ruler.before("table", "wide_table", _reject_wide_table)
     parser.core.ruler.after("block", "long_url", _reject_long_url)
-    parser.inline.ruler.at("autolink", _autolink)
+    parser.inline.ruler.at("autolink", gfm.autolink)
+    return parser
+
+
+@cache
+def _answer_parser() -> MarkdownIt:
+    """Return a parser of all that answers may contain."""
+    parser: MarkdownIt = _parser.__wrapped__()
+    parser.use(gfm.gfm_plugin)
     parser.add_render_rule("fence", _fence)
-    parser.add_render_rule("image", _image)
-    parser.add_render_rule("link_open", _link)
     for kind in ("formula", "formula_block"):
         parser.add_render_rule(kind, _formula)
     return parser
@@ -185,28 +200,39 @@ def _reject_wide_table(state: StateBlock, start: int, end: int, _silent: bool) -
     return False
 
 
-def _autolink(state: StateInline, silent: bool) -> bool:
-    """Make a link of an address in angle brackets, but not of an element of XML with a prefix."""
-    from markdown_it.rules_inline import autolink
-
-    return not _FOREIGN_AUTOLINK.match(state.src, state.pos) and autolink(state, silent)
-
-
 def _reject_long_url(state: StateCore) -> None:
     for definition in state.env.get("references", {}).values():
         if len(definition["href"]) + len(definition["title"]) > MAX_URL:
             raise MarkdownLimitError
 
 
-def _formula(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    """Put an allowed formula between the delimiters that MathJax recognizes; show any other as its source."""
+def _formula(_self: Any, tokens: Sequence[Token], index: int, _options: Any, env: Any) -> str:
+    """Reserve the place of an allowed formula; show any other as its source."""
     token = tokens[index]
-    tex = escape(token.content, quote=False)
     if not formulas.is_allowed(token.content):
+        tex = escape(token.content, quote=False)
         return f"<p><code>{tex}</code></p>\n" if token.block else f"<code>{tex}</code>"
-    if token.block:
-        return f"<div>\\[{tex}\\]</div>\n"
-    return rf"<var>\({tex}\)</var>" if token.markup == r"\(" else rf"<var>\[{tex}\]</var>"
+    found = env.setdefault("formulas", [])
+    found.append(token)
+    place = f"{env['formula place']}x{len(found) - 1}x"
+    return f"<div>{place}</div>\n" if token.block else place
+
+
+def _insert_formulas(html: str, env: dict[str, Any]) -> str:
+    """Put the formulas between the delimiters that MathJax recognizes, in elements that no HTML of an answer makes."""
+    found = env.get("formulas", [])
+    if not found:
+        return html
+
+    def element(match: re.Match[str]) -> str:
+        token = found[int(match["number"])]
+        tex = escape(token.content, quote=False)
+        if match["block"]:
+            return f"<div>\\[{tex}\\]</div>"
+        return rf"<var>\({tex}\)</var>" if token.markup == r"\(" else rf"<var>\[{tex}\]</var>"
+
+    place = rf'(?P<block><div dir="auto">)?{env["formula place"]}x(?P<number>\d+)x(?(block)</div>)'
+    return re.sub(place, element, html)
 
 
 _UNTYPESET = re.compile(
@@ -228,23 +254,6 @@ def break_delimiters(html: str) -> str:
 def _fence(_self: Any, tokens: Sequence[Token], index: int, _options: Any, env: Any) -> str:
     token = tokens[index]
     until = env.setdefault("highlight until", time.thread_time() + HIGHLIGHT_S)
-    return render_code(token.content, token.info.split()[0] if token.info.strip() else "", until)
-
-
-def _link(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    """Show the target of a link in its title, and disable relative links: they point into the Jupyter server."""
-    return _link_tag(str(tokens[index].attrs.get("href", "")))
-
-
-def _link_tag(url: str) -> str:
-    if not _EXTERNAL.match(url):
-        return "<a>"
-    target = escape(escape_controls(url))
-    return f'<a href="{target}" title="{target}">'
-
-
-def _image(_self: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    """Render an image as a link: nothing loads without a click."""
-    token = tokens[index]
-    source = str(token.attrs.get("src", ""))
-    return f"{_link_tag(source)}image: {escape(token.content or source)}</a>"
+    language = token.info.split()[0].lower() if token.info.strip() else ""
+    label = f"<small>{escape(language)}</small>\n" if language else ""
+    return label + render_code(token.content, language, until)

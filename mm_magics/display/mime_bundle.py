@@ -20,6 +20,7 @@ from mm_magics.api.messages import ANSWER, Block, blocks
 from mm_magics.api.sendable import REASONING
 from mm_magics.display import markdown, usage_line
 from mm_magics.display.answer_format import AnswerFormat, format_answer
+from mm_magics.display.gfm import has_right_to_left
 from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.text_calls import text_calls_of
 from mm_magics.history.turn import MIME_TYPE, Turn
@@ -41,13 +42,13 @@ BOX = "overflow-y:hidden"
 """Nothing in an answer can leave its box, also where JupyterLab removes the style element. What is too wide scrolls."""
 
 STYLE = (
-    "<style>.mm-saved{max-width:60em;overflow-wrap:break-word}"
+    "<style>.mm-saved{max-width:60em;overflow-wrap:break-word;--k:#a0489f;--c:#57606a;--s:#a5430f}"
     ".mm-saved details{margin:.3em 0;border-left:3px solid #8888;padding-left:.6em}"
     ".mm-saved img{max-width:100%;max-height:24em}"
-    ".mm-saved summary,.mm-saved footer{color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))}"
+    ".mm-saved :is(summary,footer){color:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#666))}"
     ".mm-saved pre{background:#8881;padding:.5em;overflow:auto}.mm-saved details>pre{white-space:pre-wrap}"
+    ".mm-saved pre code{background:none}"
     ".mm-saved table{display:block;overflow:auto}.mm-saved :is(th,td){padding:.2em .6em}"
-    ".mm-saved{--k:#a0489f;--c:#57606a;--s:#a5430f}"
     ".mm-saved footer{font-size:85%}"
     ".mm-saved var{display:inline-block;font-style:normal}"
     ".mm-saved var:has([display]){display:block}"
@@ -57,6 +58,8 @@ STYLE = (
     ".mm-saved pre b{color:var(--k)}.mm-saved pre i{color:var(--c)}.mm-saved pre span{color:var(--s)}"
     "@media print{.mm-saved pre{white-space:pre-wrap}}</style>"
 )
+DIRECTIONS = "<style>.mm-saved [dir]{text-align:start}.mm-saved :is(ol,ul)[dir]{padding:0 2em}</style>"
+"""Only for text with blocks that are written from right to left."""
 
 
 def make_bundle(
@@ -97,7 +100,8 @@ def output_metadata(notes: Sequence[str]) -> dict[str, Any]:
 
 
 def _page(html: str) -> str:
-    return f'<div class="mm-saved" style="{BOX}">{STYLE}{markdown.break_delimiters(html)}</div>'
+    style = f"{STYLE}{DIRECTIONS}" if has_right_to_left(html) else STYLE
+    return f'<div class="mm-saved" style="{BOX}">{style}{markdown.break_delimiters(html)}</div>'
 
 
 def _escape(text: str) -> str:

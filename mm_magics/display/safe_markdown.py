@@ -15,10 +15,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import suppress
 from html import unescape
 from typing import TYPE_CHECKING
 
 from mm_magics.display import formulas, markdown
+from mm_magics.display.formula_delimiters import with_dollars
 from mm_magics.text import escape_controls, fence
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def sanitize_markdown(text: str) -> str:
     text = escape_controls(text)
     if markdown.has_too_many_formulas(text):
         return fence(text)
+    with suppress(markdown.MarkdownLimitError):
+        text = with_dollars(text)
     typesets = formulas.may_typeset_more(text)
     acts = _ACTING_LINK.search(unescape(text).replace("\\", ""))
     unsafe = _UNSAFE.search(text)

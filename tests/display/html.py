@@ -7,22 +7,24 @@ from urllib.parse import urlsplit
 
 import nh3
 
-from mm_magics.display.mime_bundle import BOX
+from mm_magics.display.mime_bundle import BOX, DIRECTIONS, STYLE
 
 PLAIN = (
-    *("b", "blockquote", "br", "code", "del", "div", "em", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i"),
-    *("li", "p", "pre", "s", "span", "strong", "summary", "table", "tbody", "thead", "tr", "ul", "var"),
+    *("abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "div", "dl"),
+    *("dt", "em", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "hr"),
+    *("i", "ins", "kbd", "li", "mark", "p", "pre", "q", "s", "samp"),
+    *("small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "tfoot", "thead"),
+    *("tr", "u", "ul", "var"),
 )
 ALLOWED: dict[str, set[str]] = {
-    **{tag: set() for tag in PLAIN},
+    **{tag: {"dir"} for tag in PLAIN},
     "a": {"href", "title", "rel"},
     "details": {"open"},
-    "input": {"type", "checked", "disabled"},
-    "ol": {"start"},
-    "td": {"align"},
-    "th": {"align"},
+    "ol": {"start", "reversed"},
+    "td": {"align", "colspan", "rowspan", "dir"},
+    "th": {"align", "colspan", "rowspan", "dir"},
 }
-CLASSES = {"mm-saved", "contains-task-list", "task-list-item", "task-list-item-checkbox"}
+CLASSES = {"mm-saved"}
 
 
 class _Elements(HTMLParser):
@@ -49,6 +51,10 @@ class _Elements(HTMLParser):
 
     def unknown_decl(self, data: str) -> None:
         self.odd.append(f"<![{data}")
+
+
+def without_styles(html: str) -> str:
+    return html.replace(STYLE, "").replace(DIRECTIONS, "")
 
 
 def elements(html: str) -> list[tuple[str, dict[str, str]]]:
@@ -82,8 +88,6 @@ def dangers(html: str) -> list[str]:
                 out.append(f"<{tag} {name}={value}>")
             elif name == "href" and urlsplit(value.strip()).scheme not in ("", "http", "https", "mailto"):
                 out.append(f"<a href={value}>")
-        if tag == "input" and (attributes.get("type"), "disabled" in attributes) != ("checkbox", True):
-            out.append(f"<input {attributes}>")
         if tag == "a" and "href" in attributes and "noopener" not in attributes.get("rel", ""):
             out.append("a link without noopener")
     again = nh3.clean(html, tags=set(ALLOWED), attributes={"*": {"class"}, **ALLOWED}, link_rel=None)

@@ -141,8 +141,8 @@ def forbidden(found: list[str]) -> list[str]:
 
 def _is_forbidden(tex: str, macro: re.Match[str]) -> bool:
     name = macro[1]
-    if name in DATA["arguments"]:
-        return not re.compile(DATA["arguments"][name]).match(tex, macro.end())
+    if name in DATA["argumentPatterns"]:
+        return not re.compile(DATA["argumentPatterns"][name]).match(tex, macro.end())
     return name.isalpha() and name not in NAMES
 
 

@@ -18,7 +18,7 @@ const ELEMENTS = new Set(
 const ATTRIBUTES = new Set(
   (
     'class href title target rel role aria-label tabindex type open start reversed align colspan rowspan ' +
-    'data-mm-src data-alt data-status style lang'
+    'data-mm-src data-alt data-status style lang dir'
   ).split(' '),
 );
 

@@ -1,6 +1,7 @@
 // Adds to sanitized Markdown what a model must not write itself: copy buttons, image buttons and formulas.
 // The class of a button names its action. One listener on the root element of the turn handles all buttons.
 import { element } from '../element';
+import { BLOCKS, hasRightToLeft } from './markup';
 import { MATH_ATTRIBUTE, toMathML } from './math';
 import { PlainText } from './plain-text';
 import { IMAGE_SOURCE, safeUrl, sanitize, sanitizeMath } from './sanitize';
@@ -100,6 +101,12 @@ function decorateMath(root: DocumentFragment): void {
   }
 }
 
+/** Give each block the direction of its text, if any is written from right to left. */
+function decorateDirections(root: DocumentFragment): void {
+  if (!hasRightToLeft(root.textContent)) return;
+  for (const block of root.querySelectorAll(BLOCKS)) block.setAttribute('dir', 'auto');
+}
+
 /** Turn untrusted HTML into nodes that are safe to show. `requestedImages` are the image URLs that the user loaded. */
 export function toSafeNodes(html: string, requestedImages: ReadonlySet<string>): DocumentFragment {
   const root = sanitize(html);
@@ -107,6 +114,7 @@ export function toSafeNodes(html: string, requestedImages: ReadonlySet<string>):
   decorateImages(root, requestedImages);
   decorateTasks(root);
   decorateMath(root);
+  decorateDirections(root);
   return root;
 }
 

@@ -1,18 +1,26 @@
 // Whether a formula contains only what is allowed. mm_magics/display/formulas.py is the twin of this module, and both read
 // formulas.json. Anything else is shown as its source: no allowed macro defines, loads, links, styles or moves anything.
-import data from '../../../../mm_magics/display/formulas.json';
+import {
+  argumentPatterns,
+  characters,
+  limited,
+  macros,
+  mostCells,
+  mostLimited,
+  mostNested,
+} from '../../../../mm_magics/display/formulas.json';
 
 export const MAX_FORMULA_LENGTH = 4000;
 
-const LIMITED = new Set(data.limited.split(' '));
+const LIMITED = new Set(limited.split(' '));
 const NAMES = new Set([
-  ...Object.values(data.macros).join(' ').split(' '),
-  ...Array.from(data.characters),
+  ...Object.values(macros).join(' ').split(' '),
+  ...Array.from(characters),
   ...LIMITED,
 ]);
 /** What must follow a macro. */
 const ARGUMENTS = new Map(
-  Object.entries(data.arguments).map(([name, pattern]) => [name, new RegExp(pattern, 'y')]),
+  Object.entries(argumentPatterns).map(([name, pattern]) => [name, new RegExp(pattern, 'y')]),
 );
 const TOKEN = /\\([A-Za-z]+|.?)|[{}$%#&]|\^\^/gsu;
 const NESTING: Record<string, number> = { '{': 1, '}': -1, begin: 1, end: -1 };
@@ -71,8 +79,8 @@ export function isAllowed(tex: string): boolean {
     }
     // Short rows are padded with cells.
     widest = Math.max(widest, columns);
-    if (depth < 0 || depth > data.mostNested || limited > data.mostLimited) return false;
-    if (rows * widest > data.mostCells) return false;
+    if (depth < 0 || depth > mostNested || limited > mostLimited) return false;
+    if (rows * widest > mostCells) return false;
   }
   return depth === 0 && dollars % 2 === 0 && tex.length <= MAX_FORMULA_LENGTH;
 }

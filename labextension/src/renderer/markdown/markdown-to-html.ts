@@ -13,7 +13,10 @@ import {
   type TokensList,
 } from 'marked';
 import { highlight } from './highlight-code';
-import { escapeHtml, mathExtension } from './math';
+import { characterBefore, maskPunctuation } from './emphasis';
+import { footnoteExtension } from './footnotes';
+import { escapeHtml, maskMath, mathExtension } from './math';
+import { escapeOtherTags } from './markup';
 
 export type { Links };
 
@@ -27,20 +30,9 @@ const MAX_LINK_LENGTH = 2000;
 /** More link definitions are text: each block of the source takes time for all of them. */
 const MAX_LINKS = 1000;
 
-/** The elements of HTML. What looks like a tag of another element is text: a type parameter, or XML. */
-const ELEMENTS = new Set(
-  (
-    'a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body ' +
-    'br button canvas caption center cite code col colgroup data datalist dd del details dfn dialog dir div dl dt em ' +
-    'embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i ' +
-    'iframe image img input ins isindex kbd keygen label legend li link listing main map mark marquee math menu ' +
-    'menuitem meta meter nav nobr noembed noframes noscript object ol optgroup option output p param picture plaintext ' +
-    'portal pre progress q rb rp rt rtc ruby s samp script search section select slot small source span strike strong ' +
-    'style sub summary sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video ' +
-    'wbr xmp'
-  ).split(' '),
-);
-const TAG = /<\/?([a-z][^\s<>/]*)(?:[\s/][^<>]*)?>/gi;
+function mayDefine(links: object): boolean {
+  return Object.keys(links).length < MAX_LINKS;
+}
 
 class BoundedTokenizer extends Tokenizer {
   override autolink(src: string): Tokens.Link | undefined {
@@ -57,8 +49,19 @@ class BoundedTokenizer extends Tokenizer {
   override def(src: string): Tokens.Def | undefined {
     const found = super.def(src);
     if (!found || found.raw.length > MAX_LINK_LENGTH) return undefined;
-    const isMore = Object.keys(this.lexer.tokens.links).length >= MAX_LINKS;
-    return isMore ? undefined : found;
+    return mayDefine(this.lexer.tokens.links) ? found : undefined;
+  }
+
+  override emStrong(
+    src: string,
+    masked: string,
+    before = '',
+  ): Tokens.Em | Tokens.Strong | undefined {
+    return super.emStrong(src, masked, src.startsWith('*') ? characterBefore(src, before) : before);
+  }
+
+  override del(src: string, masked: string, before = ''): Tokens.Del | undefined {
+    return super.del(src, masked, characterBefore(src, before));
   }
 }
 
@@ -90,13 +93,11 @@ class BoundedLexer extends Lexer {
 
 /** Return the options of a parser that highlights code blocks or leaves them plain. */
 function parserOptions(highlighting: boolean): Marked['defaults'] {
-  const marked = new Marked(mathExtension, {
+  const marked = new Marked(mathExtension, footnoteExtension(mayDefine), {
     gfm: true,
+    hooks: { emStrongMask: (source) => maskPunctuation(maskMath(source)) },
     renderer: {
-      html: ({ text }) =>
-        text.replace(TAG, (tag, name: string) =>
-          ELEMENTS.has(name.toLowerCase()) ? tag : escapeHtml(tag),
-        ),
+      html: ({ text }) => escapeOtherTags(text),
       code({ text, lang }) {
         const language = (lang ?? '').trim().split(/\s+/)[0]?.toLowerCase() ?? '';
         const html = (highlighting ? highlight(text, language) : null) ?? escapeHtml(text);

@@ -96,7 +96,7 @@ export function escapeHtml(text: string): string {
 }
 
 /** Hide formulas from the search for emphasis: `*` and `_` have other meanings in LaTeX. */
-function maskMath(src: string): string {
+export function maskMath(src: string): string {
   let masked = '';
   let from = 0;
   for (const { index } of src.matchAll(/\$|\\[([]/g)) {
@@ -114,7 +114,6 @@ function maskMath(src: string): string {
 
 /** Makes marked find formulas and render each as an element that contains its LaTeX source. */
 export const mathExtension: MarkedExtension = {
-  hooks: { emStrongMask: maskMath },
   extensions: [
     {
       name: 'mathBlock',

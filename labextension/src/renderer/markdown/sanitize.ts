@@ -3,21 +3,19 @@
 // The result has no script, style, form, frame, SVG, id or event handler. Links lead only to http(s) and mailto URLs.
 // Images have no `src`, so none is fetched before the user loads it.
 import createDOMPurify, { type Config } from 'dompurify';
+import { ATTRIBUTES as ALLOWED, SHOWN } from './markup';
 import { MATH_ATTRIBUTE } from './math';
 import { visible } from '../visible-characters';
 
 /** Holds the URL of an image until the user loads it. */
 export const IMAGE_SOURCE = 'data-mm-src';
 
-const TAGS = (
-  'p br hr h1 h2 h3 h4 h5 h6 ul ol li dl dt dd blockquote pre code em strong b i u s del ins sub ' +
-  'sup kbd samp var mark small abbr q table caption thead tbody tfoot tr th td a img details ' +
-  'summary span div'
-).split(' ');
-const ATTRIBUTES = (
-  'href title alt src align start reversed colspan rowspan open class ' +
-  `data-mm-lang ${MATH_ATTRIBUTE}`
-).split(' ');
+const ATTRIBUTES = [
+  ...new Set([...ALLOWED.values()].flat()),
+  'class',
+  'data-mm-lang',
+  MATH_ATTRIBUTE,
+];
 const MATH_TAGS = (
   'math semantics mrow mi mn mo mtext mspace ms mfrac msqrt mroot mstyle merror mpadded mphantom ' +
   'msub msup msubsup munder mover munderover mmultiscripts mprescripts none mtable mtr mtd menclose'
@@ -69,10 +67,14 @@ function restrictImage(image: Element): void {
 function markdownSanitizer(): Purifier {
   if (markdownCache) return markdownCache;
   const purifier = createDOMPurify(window);
-  purifier.setConfig(config(TAGS, ATTRIBUTES));
-  purifier.addHook('uponSanitizeAttribute', (_node, data) => {
+  purifier.setConfig(config(SHOWN, ATTRIBUTES));
+  purifier.addHook('uponSanitizeAttribute', (node, data) => {
     data.attrValue = visible(data.attrValue);
-    if (data.attrName !== 'class') return;
+    if (data.attrName !== 'class') {
+      const isOurs = data.attrName.startsWith('data-mm-');
+      data.keepAttr = isOurs || ALLOWED.get(node.localName)?.includes(data.attrName) === true;
+      return;
+    }
     data.attrValue = data.attrValue
       .split(/\s+/)
       .filter((name) => CLASSES.test(name))
@@ -100,10 +102,10 @@ function mathSanitizer(): Purifier {
   return (mathCache = purifier);
 }
 
-function config(tags: string[], attributes: string[]): Config {
+function config(tags: readonly string[], attributes: readonly string[]): Config {
   return {
-    ALLOWED_TAGS: tags,
-    ALLOWED_ATTR: attributes,
+    ALLOWED_TAGS: [...tags],
+    ALLOWED_ATTR: [...attributes],
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
     RETURN_DOM_FRAGMENT: true,

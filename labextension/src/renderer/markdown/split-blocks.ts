@@ -13,6 +13,8 @@ export interface SourceBlock {
 
 /** In characters. The unfinished syntax of a longer open block is not completed, because that takes too long. */
 const COMPLETION_LIMIT = 8192;
+/** What may contain other blocks. */
+const CONTAINER = /<(\/?)(?:blockquote|details|div|dl|ol|table|ul)\b[^<>]*>/gi;
 const FENCE = /^ {0,3}(?:```|~~~)/;
 
 /** Return the blocks of `source` in order, and all link definitions: the known ones and those in `source`. */
@@ -20,13 +22,27 @@ export function splitBlocks(source: string, known: Links): { blocks: SourceBlock
   const tokens = lexBlocks(source, known);
   const blocks: SourceBlock[] = [];
   let end = 0;
+  let open = 0;
   for (const { type, raw } of tokens) {
     end += raw.length;
-    if (type === 'space') continue;
-    const kind = type !== 'code' ? 'other' : FENCE.test(raw) ? 'fence' : 'code';
-    blocks.push({ raw, end, kind });
+    const last = blocks.at(-1);
+    if (open > 0 && last) {
+      blocks[blocks.length - 1] = { raw: last.raw + raw, end, kind: 'other' };
+    } else {
+      if (type === 'space') continue;
+      const kind = type !== 'code' ? 'other' : FENCE.test(raw) ? 'fence' : 'code';
+      blocks.push({ raw, end, kind });
+    }
+    if (type === 'html' || (open > 0 && type !== 'code')) open = Math.max(0, open + opened(raw));
   }
   return { blocks, links: tokens.links };
+}
+
+/** Return how many HTML elements that contain blocks are opened here and not closed. */
+function opened(html: string): number {
+  let count = 0;
+  for (const [, end] of html.matchAll(CONTAINER)) count += end ? -1 : 1;
+  return count;
 }
 
 /**
