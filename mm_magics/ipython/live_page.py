@@ -21,6 +21,7 @@ from mm_magics.display.protocol import (
     OneTimeSettings,
     one_time_settings,
 )
+from mm_magics.display.usage_line import MIN_SHARE
 from mm_magics.errors import RecordError
 from mm_magics.history.cell_alignment import renamed_ids
 from mm_magics.history.notebook import LiveNotebook
@@ -148,10 +149,11 @@ class LivePage:
             self._send(facts)
 
     def _context(self) -> str:
-        """Return how much of the window of its model the conversation uses; "" without turns."""
+        """Return how much of the window of its model the conversation uses; "" if it is unknown or small."""
         session = self._session
         context = session.budget.context(session.settings.value("thread"), None)
-        return conversation_size(context, session.effective_model()).percent if context.all else ""
+        size = conversation_size(context, session.effective_model())
+        return size.percent if size.share is not None and size.share >= MIN_SHARE else ""
 
     def _scheduled_cells(self, description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Yield the id and the source of each cell that the page is about to run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -166,9 +167,11 @@ def test_a_page_receives_how_much_of_the_window_is_used_when_it_changes() -> Non
     kernel = Kernel()
     kernel.describe(PROMPTS)
     (one,) = kernel.answer("1", "a", "one")
-    for _ in range(2):
-        kernel.describe(PROMPTS, shown={"a": [one]})
-    assert [each["context"] for each in kernel.sent if "context" in each] == ["", "< 1 %"]
+    for tokens in (100, 20_480, 20_480):
+        usage = {"input_tokens": tokens, "output_tokens": 0}
+        counted = replace(one, responses=[{**one.responses[0], "usage": usage}])
+        kernel.describe(PROMPTS, shown={"a": [counted]})
+    assert [each["context"] for each in kernel.sent if "context" in each] == ["", "10 %"]
 
 
 def test_a_page_receives_the_effective_settings_with_their_source_whenever_they_change() -> None:
