@@ -177,7 +177,11 @@ FLAGS = (
     ),
     Flag(("-o", "--out"), "store the answer in this variable", "NAME", _variable),
     Flag(
-        ("--as",), "format of the answer: markdown, code, text or json", "FORMAT", choices=ANSWER_FORMATS, closed=True
+        ("--as",),
+        "format of the answer: markdown, code (also as a new cell below), text or json",
+        "FORMAT",
+        choices=ANSWER_FORMATS,
+        closed=True,
     ),
     Flag(
         ("--attach",),

@@ -16,10 +16,10 @@ from mm_magics.display.request_text import folded_request
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
 from mm_magics.history.edits import answered_text
-from mm_magics.history.notebook import current_path
+from mm_magics.history.notebook import Document, current_path
 from mm_magics.history.notebook_context import CellRun
 from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic
-from mm_magics.ipython import arguments, frontend
+from mm_magics.ipython import arguments, code_cell, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.namespace import lookup
@@ -33,6 +33,7 @@ from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
 from mm_magics.turn.prepared import PreparedPrompt
+from mm_magics.turn.replayed import ReplayedAnswer
 from mm_magics.wording import counted
 
 if TYPE_CHECKING:
@@ -136,10 +137,13 @@ class PromptCells:
             self._reported_missing = missing
             prompt.notes.append(f"{missing} {hint}")
         prompt.notes.extend(once_note)
+        if answer_format == "code":
+            prompt.notes.extend(code_cell.note(self._shell))
         stop = self._stop = threading.Event()
         earlier = self._session.history.shown_turn(prompt.thread, cell_id)
+        stream = self._session.stream(prompt, stop=stop)
         turn = show_turn(
-            self._session.stream(prompt, stop=stop),
+            stream,
             self._shell,
             stop,
             answer_format=answer_format,
@@ -147,6 +151,8 @@ class PromptCells:
             earlier=earlier,
             page=self._page,
         )
+        if answer_format == "code" and not isinstance(stream, ReplayedAnswer):
+            code_cell.insert(self._shell, turn, self._document, cell_id)
         if "schema" in flags:
             value = self._session.value(turn, flags["schema"])
         elif out:
@@ -182,6 +188,11 @@ class PromptCells:
         """Return the text of the running cell by which a later edit is noticed. None if the cell is unknown."""
         return answered_text(self.recorder.source) if self.recorder.source else None
 
+    @property
+    def _document(self) -> Document | None:
+        """The notebook as it is known."""
+        return self._session.notebook.document if self._session.notebook else None
+
     def _content(self, text: str, visible_cells: Sequence[CellRun], parts: Sequence[Block]) -> list[Block]:
         content = [*parts, {"type": "text", "text": text.rstrip("\n")}]
         if cells := notebook_context.format_cells(visible_cells, self._session.settings.value("sees_limit")):
@@ -192,10 +203,9 @@ class PromptCells:
         """Return the code cells that `--sees` selects for a prompt in this cell."""
         if sees in ("none", 0):
             return []
-        document = self._session.notebook.document if self._session.notebook else None
         with_text = self._session.settings.value("sees_text")
         above = notebook_context.cells_above(
-            document, self._cells_run(), cell_id, with_images=True, with_text=with_text
+            self._document, self._cells_run(), cell_id, with_images=True, with_text=with_text
         )
         prompts = [turn.cell_id for turn in self._session.history.context_turns(thread, cell_id)]
         if None in prompts:
@@ -222,8 +232,7 @@ class PromptCells:
         return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell)
 
     def _other_cells(self) -> Sequence[CellRun]:
-        document = self._session.notebook.document if self._session.notebook else None
-        return notebook_context.other_cells(document, self._cells_run(), self._cell_id())
+        return notebook_context.other_cells(self._document, self._cells_run(), self._cell_id())
 
     def _cells_run(self) -> dict[str, CellRun]:
         """Return the cells that ran in this kernel, by the id that they have in the notebook."""
