@@ -3,7 +3,7 @@
 // dependencies. Builds are minified and have no source maps, so they contain no paths of the build machine.
 // With --watch, it builds with source maps instead and rebuilds after each change of a source file.
 import { execFileSync, spawn } from 'node:child_process';
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build, context as createContext } from 'esbuild';
@@ -29,11 +29,23 @@ const widget = { ...shared, entryPoints: ['src/widget/runtime.ts'], outfile: `${
 const picker = { ...shared, entryPoints: ['src/widget/picker.ts'], outfile: `${out}picker.js` };
 const lab = {
   ...shared,
-  entryPoints: ['src/lab/index.ts'],
-  outfile: 'lib/lab.js',
-  external: ['@codemirror/*', '@jupyterlab/*', '@lezer/*', '@lumino/*'],
+  entryPoints: [{ in: 'src/lab/index.ts', out: 'lab' }],
+  outdir: 'lib',
+  // What a click needs is loaded at the click.
+  splitting: true,
+  external: [
+    '@codemirror/lang-markdown',
+    '@codemirror/lang-python',
+    '@codemirror/language',
+    '@codemirror/state',
+    '@codemirror/view',
+    '@jupyterlab/*',
+    '@lezer/*',
+    '@lumino/*',
+  ],
 };
 
+await rm(here('lib'), { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 await copyFile(here('src/widget/stub.js'), `${out}stub.js`);
 await (process.argv.includes('--watch') ? watch() : buildOnce());
@@ -44,7 +56,7 @@ async function buildOnce() {
   const { metafile: labMetafile } = await build(lab);
   await writeFile(`${out}third-party-licenses.txt`, asText(await licenses(metafile)));
   execFileSync('jupyter-builder', ['build', '.'], { cwd: here('.'), stdio: 'inherit' });
-  // jupyter-builder sees only the one bundled file, not the packages in it.
+  // jupyter-builder sees only the bundled files, not the packages in them.
   await writeFile(
     here('../mm_magics/labextension/static/third-party-licenses.json'),
     JSON.stringify({ packages: await licenses(labMetafile) }, null, 2),

@@ -118,6 +118,26 @@ export interface StateChange {
   readonly effort?: string;
   readonly stop_reason?: string | null;
   readonly error?: string | null;
+  /** Seconds without data after which the call is given up, or null while the endpoint owes none. */
+  readonly timeout?: number | null;
+  /** The request is sent again. */
+  readonly retry?: RetryWait;
+  /** How far a map run is. */
+  readonly rows?: RowCount;
+}
+
+export interface RetryWait {
+  /** How long the kernel waits, from this message on. */
+  readonly seconds: number;
+  readonly attempt: number;
+  readonly of: number;
+}
+
+export interface RowCount {
+  readonly rows: number;
+  /** How many have an answer or failed. */
+  readonly done: number;
+  readonly failed: number;
 }
 
 /** A part of a call as it is shown: an argument that is code or long, or the other arguments. */

@@ -29,6 +29,7 @@ from mm_magics.display.protocol import (
     DecideMessage,
     OpenOp,
     RecordOp,
+    RowCount,
     ShownPart,
     StateChange,
     StateOp,
@@ -130,6 +131,7 @@ class PageView:
         self._question: Question | None = None
         self._kinds_shown: set[str] = set()
         self._notes: Sequence[str] = []
+        self._timeout: float | None = None
         self._wait_notes: list[str] = []
         self._waits_until = 0.0
         self._page_is_here = threading.Event()
@@ -197,8 +199,14 @@ class PageView:
                 self._queue.put(ThinkOp("think", self._keys.get(number, -1), text))
                 return urgent
             case PromptSent(prompt):
-                self._notes = prompt.notes
-                self._put_state(status="waiting", model=prompt.model, thread=prompt.thread, notes=prompt.notes)
+                self._notes, self._timeout = prompt.notes, prompt.timeout
+                self._put_state(
+                    status="waiting",
+                    model=prompt.model,
+                    thread=prompt.thread,
+                    notes=prompt.notes,
+                    timeout=prompt.timeout,
+                )
                 return True
             case Summarizing():
                 self._put_state(status="waiting", notes=[*self._notes, str(event)])
@@ -213,10 +221,13 @@ class PageView:
             case Retrying() | Throttled():
                 self._wait_notes, self._waits_until = [str(event)], time.monotonic() + event.seconds
                 self._put_state(status="waiting", notes=self._wait_notes)
+                if isinstance(event, Retrying):
+                    self._put_state(retry={"seconds": event.seconds, "attempt": event.attempt, "of": event.of})
                 return True
-            case Progress():
+            case Progress(rows, done, failed):
                 waiting = self._wait_notes if time.monotonic() < self._waits_until else []
-                self._put_state(status="waiting", notes=[str(event), *waiting])
+                counts: RowCount = {"rows": rows, "done": done, "failed": failed}
+                self._put_state(status="waiting", notes=[str(event), *waiting], rows=counts, timeout=None)
                 return True
             case MessageStart():
                 self._keys, self._call_keys = {}, {}
@@ -238,10 +249,11 @@ class PageView:
                 self._put_text_call(call)
                 self._question = question_about(call, tool)
                 self._put_call(call, {"state": "asking", "question": _message_of(self._question)})
-                self._put_state(status="waiting")
+                self._put_state(status="waiting", timeout=None)
                 return True
             case ToolStarted(call):
                 self._put_text_call(call)
+                self._put_state(timeout=None)
                 self._put_call(call, {"state": "running"})
                 return True
             case ToolFinished(call, result):
@@ -250,6 +262,7 @@ class PageView:
                 self._queue.put(OpenOp("open", key, {**result.block, "content": ""}))
                 self._queue.put(CloseOp("close", key, {"block": result.block}))
                 self._put_call(call, {"state": result.outcome, "seconds": result.seconds})
+                self._put_state(timeout=self._timeout)
                 return True
             case TurnEnd(turn):
                 self._ended = True

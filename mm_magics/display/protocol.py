@@ -68,6 +68,18 @@ class CloseOp(NamedTuple):
     end: BlockEnd
 
 
+class RetryWait(TypedDict):
+    seconds: float
+    attempt: int
+    of: int
+
+
+class RowCount(TypedDict):
+    rows: int
+    done: int
+    failed: int
+
+
 class StateChange(TypedDict, total=False):
     status: Status
     model: str
@@ -82,6 +94,9 @@ class StateChange(TypedDict, total=False):
     effort: str
     stop_reason: str | None
     error: str | None
+    timeout: float | None
+    retry: RetryWait
+    rows: RowCount
 
 
 class StateOp(NamedTuple):

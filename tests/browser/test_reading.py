@@ -53,7 +53,7 @@ def test_thinking_that_the_reader_opened_stays_open(request, opener):
     expect(notebook.output(1).locator(".mm-thinking-text")).to_be_visible()
 
 
-@pytest.mark.parametrize("selector", [".mm-model", ".mm-thinking-text", ".mm-text p", ".mm-text pre code", ".mm-turn"])
+@pytest.mark.parametrize("selector", [".mm-thinking-text", ".mm-text p", ".mm-text pre code", ".mm-turn"])
 def test_a_selection_stays(open_notebook, selector):
     notebook = open_notebook(LOAD, STREAM)
     stream(notebook)

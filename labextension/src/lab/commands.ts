@@ -1,71 +1,66 @@
-// The commands in the palette, in the menu of an answer and in the menu of a prompt cell. Each acts on the current notebook, and none runs code that a model wrote.
+// The commands in the palette, in the menu of an answer and in the menu of a prompt cell. Each acts on the current notebook, and none runs code
+// that a model wrote.
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
-import type { ICellModel } from '@jupyterlab/cells';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { INotebookTracker, type Notebook, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { isCollapsed, isLong, toggle } from './collapse';
+import { handleCodeActions } from './code-actions';
+import { activateCell, insertAndEditBelow, insertCode, promptCellOf } from './insert-cells';
+import { activeTurn, copyAnswer, downloadAnswer, neighbor, showNeighbor } from './answer-actions';
 import {
-  activateCell,
-  handleInsertButtons,
-  insertAndEditBelow,
-  insertCode,
-  promptCellOf,
-} from './insert-cells';
-import { CATALOGUE } from '../renderer/model-catalogue';
-import type { OneTimeSettings } from '../protocol';
-import { answerChanged, runOnce, stopAnswer } from './kernel-plugin';
+  askAgain,
+  askAgainWithModel,
+  askOutdatedBelow,
+  canAskAgain,
+  outdatedBelow,
+  sendsPrompt,
+} from './ask-again';
+import { answerChanged, stopAnswer } from './kernel-plugin';
+import { confirmMany } from './mark-dialog';
 import { offerToLoad } from './offer-to-load';
 import { eachNotebook } from './open-notebooks';
-import { codeBlocksOf, isPrompt, MAGIC, turnRecordOf } from './prompt-cell';
-import { handleMenuButtons } from './turn-menu';
+import { codeBlocksOf, MAGIC, turnRecordOf } from './prompt-cell';
+import { handleControls } from './turn-menu';
 import { handleVersionRequests } from './versions';
 
 interface Command {
   readonly label: string;
-  /** Whether the command is enabled. If missing, it always is. */
-  readonly isEnabled?: (notebook: Notebook, panel: NotebookPanel) => boolean;
-  readonly run: (panel: NotebookPanel) => Promise<unknown>;
+  /** Whether the command is enabled. If missing, it always is. `turn` is the id of a turn of the active cell. */
+  readonly isEnabled?: (notebook: Notebook, panel: NotebookPanel, turn?: unknown) => boolean;
+  readonly run: (panel: NotebookPanel, turn?: unknown, confirmed?: unknown) => unknown;
 }
 
-/** Whether running the cell sends a prompt: it is a prompt cell or has an answer, as `%minimax explain` has. */
-function sendsPrompt(model: ICellModel): boolean {
-  return isPrompt(model.sharedModel.getSource()) || turnRecordOf(model) !== null;
+/** A command that acts on an answer: it is enabled where there is one. */
+function onAnswer(
+  label: string,
+  run: (record: Readonly<Record<string, unknown>>, panel: NotebookPanel) => unknown,
+): Command {
+  return {
+    label,
+    isEnabled: (notebook, _panel, turn) => activeTurn(notebook, turn) !== null,
+    run: (panel, turn) => {
+      const record = activeTurn(panel.content, turn);
+      return record && run(record, panel);
+    },
+  };
 }
 
-function canAskAgain({ activeCell }: Notebook, { sessionContext }: NotebookPanel): boolean {
-  return activeCell !== null && sendsPrompt(activeCell.model) && !!sessionContext.session?.kernel;
+/** A command that shows the version before or after the one that is shown. */
+function toVersion(label: string, step: number): Command {
+  return {
+    ...onAnswer(label, (record, panel) => {
+      if (showNeighbor(panel.content, record, step)) answerChanged(panel);
+    }),
+    isEnabled: (notebook, _panel, turn) => neighbor(activeTurn(notebook, turn), step) !== null,
+  };
 }
 
-/** Ask the active cell again: send its prompt even if the answer is recorded. */
-async function askAgain(
-  app: JupyterFrontEnd,
-  panel: NotebookPanel,
-  settings: OneTimeSettings = {},
-): Promise<void> {
-  const id = panel.content.activeCell?.model.id;
-  if (id === undefined) return;
-  await runOnce(panel, id, { replay: 'off', ...settings }, () =>
-    app.commands.execute('notebook:run-cell'),
-  );
-}
-
-/** Let the user choose a model, or type another name, and ask the active cell again with it. Its text is not changed. */
-async function askAgainWithModel(
-  app: JupyterFrontEnd,
-  panel: NotebookPanel,
-  texts: { readonly title: string; readonly label: string; readonly okLabel: string },
-): Promise<void> {
-  const cell = panel.content.activeCell;
-  const current = cell && turnRecordOf(cell.model)?.['model'];
-  const names = CATALOGUE.map(({ name }) => name);
-  const { value } = await InputDialog.getItem({
-    ...texts,
-    items: names,
-    current: names.find((name) => name !== current) ?? 0,
-    editable: true,
-  });
-  const model = value?.trim();
-  if (model && panel.content.activeCell === cell) await askAgain(app, panel, { model });
+/** Return the answers in the active cell that are long or collapsed. */
+function longTurns({ activeCell }: Notebook): Element[] {
+  const turns = activeCell?.node.querySelectorAll('.mm-rendered .mm-turn') ?? [];
+  return [...turns].filter((turn) => isLong(turn) || isCollapsed(turn));
 }
 
 /** Return the first of `fork-1`, `fork-2`, … that no cell mentions. */
@@ -97,6 +92,7 @@ function activate(
   tracker: INotebookTracker,
   palette: ICommandPalette | null,
   translator: ITranslator | null,
+  languages: IEditorLanguageRegistry | null = null,
 ): void {
   const trans = (translator ?? nullTranslator).load('mm_magics');
   /** How many code blocks of each prompt cell's answer were inserted. */
@@ -120,6 +116,32 @@ function activate(
           label: trans.__('Model'),
           okLabel: trans.__('Ask'),
         }),
+    },
+    'ask-stale-below': {
+      label: trans.__('Ask All Stale Answers Below'),
+      isEnabled: (notebook, { sessionContext }) =>
+        !!sessionContext.session?.kernel && outdatedBelow(notebook).length > 0,
+      run: async ({ content }, _turn, confirmed) => {
+        const { length } = outdatedBelow(content);
+        if (length < 2 || confirmed === true || (await confirmMany(length, trans)))
+          await askOutdatedBelow(app, content);
+      },
+    },
+    'copy-answer': onAnswer(trans.__('Copy the Answer as Markdown'), (record) =>
+      copyAnswer(record, 'markdown', trans),
+    ),
+    'copy-answer-text': onAnswer(trans.__('Copy the Answer as Plain Text'), (record) =>
+      copyAnswer(record, 'text', trans),
+    ),
+    'older-version': toVersion(trans.__('Show the Older Version'), -1),
+    'newer-version': toVersion(trans.__('Show the Newer Version'), 1),
+    'download-answer': onAnswer(trans.__('Download the Answer as Markdown'), downloadAnswer),
+    collapse: {
+      label: trans.__('Collapse the Answer or Show All of It'),
+      isEnabled: (notebook) => longTurns(notebook).length > 0,
+      run: ({ content }) => {
+        for (const turn of longTurns(content)) toggle(turn);
+      },
     },
     stop: {
       label: trans.__('Stop the Answer'),
@@ -155,33 +177,34 @@ function activate(
         const cell = tracker.currentWidget?.content.widgets.find(({ node }) => node === clicked);
         return cell !== undefined && sendsPrompt(cell.model);
       },
-      isEnabled: () => {
+      isEnabled: ({ turn }) => {
         const panel = tracker.currentWidget;
         return (
           panel !== null &&
           panel === app.shell.currentWidget &&
-          (isEnabled?.(panel.content, panel) ?? true)
+          (isEnabled?.(panel.content, panel, turn) ?? true)
         );
       },
-      execute: () => (tracker.currentWidget ? run(tracker.currentWidget) : undefined),
+      execute: ({ turn, confirmed }) =>
+        tracker.currentWidget ? run(tracker.currentWidget, turn, confirmed) : undefined,
     });
     palette?.addItem({ command, category: trans.__('MiniMax') });
   }
   offerToLoad(tracker, trans);
   eachNotebook(tracker, (panel) => {
-    handleInsertButtons(panel.content);
+    handleCodeActions(panel.content, app, trans, languages);
     handleVersionRequests(panel.content, () => {
       answerChanged(panel);
     });
-    handleMenuButtons(panel.content, app.commands);
+    handleControls(panel.content, app.commands, trans);
   });
 }
 
 export const commandsPlugin: JupyterFrontEndPlugin<void> = {
   id: 'mm-magics:commands',
-  description: 'Commands for MiniMax prompt cells, and buttons that insert code from answers.',
+  description: 'Commands for MiniMax prompt cells, and buttons that use code from answers.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ICommandPalette, ITranslator],
+  optional: [ICommandPalette, ITranslator, IEditorLanguageRegistry],
   activate,
 };

@@ -78,7 +78,7 @@ function words(text: string): string {
 }
 
 /** Return the user's text: the last text of the first message. */
-function promptOf(record: Readonly<Record<string, unknown>>): string {
+export function promptOf(record: Readonly<Record<string, unknown>>): string {
   const messages: readonly unknown[] = Array.isArray(record['messages']) ? record['messages'] : [];
   const [first] = messages;
   const content = isRecord(first) && first['role'] === 'user' ? first['content'] : '';

@@ -1,9 +1,6 @@
-// Inserts cells below a prompt cell, for the commands and for the "Insert below" buttons.
-// An inserted cell is never run, and undo removes it like any other edit.
+// Inserts cells below a prompt cell, for the commands and for the buttons above code. Undo removes them like any other edit.
 import type { ICellModel } from '@jupyterlab/cells';
 import type { Notebook } from '@jupyterlab/notebook';
-import { HOST_INSERTS, INSERT_EVENT } from '../renderer/markdown/decorate-html';
-import { cellAt } from './open-notebooks';
 
 /** The prompt cell whose answer an inserted cell comes from. */
 const promptCells = new WeakMap<ICellModel, ICellModel>();
@@ -58,16 +55,4 @@ export async function activateCell(notebook: Notebook, index: number): Promise<v
   if (!cell) return;
   await notebook.scrollToCell(cell);
   await cell.ready;
-}
-
-/** Show the "Insert below" buttons of streaming and saved answers, and handle them. */
-export function handleInsertButtons(notebook: Notebook): void {
-  notebook.addClass(HOST_INSERTS);
-  notebook.node.addEventListener(INSERT_EVENT, (event) => {
-    const code: unknown = event instanceof CustomEvent ? event.detail : null;
-    const target = event.target;
-    if (typeof code !== 'string' || !(target instanceof Node)) return;
-    const cell = cellAt(notebook, target);
-    if (cell) insertCode(notebook, cell.model, code);
-  });
 }

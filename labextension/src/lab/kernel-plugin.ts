@@ -7,6 +7,7 @@ import {
   type Notebook,
   type NotebookPanel,
 } from '@jupyterlab/notebook';
+import type { ICellModel } from '@jupyterlab/cells';
 import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import type { OneTimeSettings } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
@@ -20,6 +21,7 @@ import { RunningTurns } from './running-turns';
 import { TurnMarks } from './turn-marks';
 
 const commsOf = new WeakMap<Notebook, KernelComms>();
+const marksOf = new WeakMap<Notebook, TurnMarks>();
 
 /** Show outputs that the kernel sent, by cell id: those of answers that the page missed or that it should replace. */
 function restoreOutputs({ model }: Notebook, outputs: Record<string, unknown>): void {
@@ -65,6 +67,11 @@ export async function runOnce(
   await (comms ? comms.runOnce(cellId, settings, run) : run());
 }
 
+/** Whether an answer in the cell is stale, or the cell was edited since. */
+export function isOutdated(notebook: Notebook, model: ICellModel): boolean {
+  return marksOf.get(notebook)?.isOutdated(model) ?? false;
+}
+
 /** Tell the kernel that an answer on the page was changed. */
 export function answerChanged({ content }: NotebookPanel): void {
   commsOf.get(content)?.answerChanged();
@@ -85,6 +92,7 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
     eachNotebook(tracker, (panel) => {
       const { content } = panel;
       const marks = new TurnMarks(content);
+      marksOf.set(content, marks);
       const comms = new KernelComms(panel, ({ outputs, marks: newMarks, ...facts }) => {
         if (isRecord(outputs)) restoreOutputs(content, outputs);
         if (isRecord(newMarks)) marks.update(newMarks);

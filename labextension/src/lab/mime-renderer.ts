@@ -8,13 +8,18 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 import { MIME_TYPE } from '../protocol';
+import { injectStyle } from '../renderer/inject-style';
+import { offerCodeActions } from '../renderer/markdown/decorate-html';
 import { recordToOps } from '../renderer/record-to-ops';
 import { continues, EMPTY, isRecord, reduce } from '../renderer/turn-state';
 import { shareTranslation } from '../renderer/strings';
 import { TurnView } from '../renderer/turn-view';
+import { codeActions } from './code-actions';
+import style from './controls.css';
 import { liveTurn, onLiveTurn, type LiveTurn } from './live-turns';
-import { CONTROL } from '../renderer/views/version-switch';
-import { headerActions, UndisplayedTurn, viewOf } from './undisplayed-turns';
+import { CONTROL } from '../renderer/views/header';
+import { headerActions } from './header-controls';
+import { UndisplayedTurn, viewOf } from './undisplayed-turns';
 
 /** A bubbling event from a turn that is now on the page. A listener can reply to its node with `TURN_MARKED`. */
 export const TURN_DRAWN = 'mm-drawn';
@@ -225,6 +230,8 @@ export const rendererPlugin: JupyterFrontEndPlugin<void> = {
   activate: (_app, rendermime: IRenderMimeRegistry, translator: ITranslator | null) => {
     const trans = (translator ?? nullTranslator).load('mm_magics');
     shareTranslation(trans);
+    injectStyle(document.body, 'controls', style);
+    offerCodeActions(codeActions(trans));
     const unreadable = trans.__(
       'This answer is damaged or was saved by a newer version of mm_magics.',
     );

@@ -43,10 +43,9 @@ export function makeBundle(record: Readonly<Record<string, unknown>>): JSONObjec
   const ops = recordToOps(record);
   if (!ops) return null;
   const { blocks, fields } = reduce(EMPTY, ops);
-  const text = answerText(blocks);
+  const text = textOf(blocks);
   const footer = footerElement(fields);
-  const error = typeof fields.error === 'string' && fields.error ? [fields.error] : [];
-  const notes = [...notesIn(fields), ...error].map(visible);
+  const notes = shownNotes(fields);
   const answer = safeMarkdown(text);
   const bundle: Record<string, unknown> = {
     [MIME_TYPE]: record,
@@ -59,7 +58,28 @@ export function makeBundle(record: Readonly<Record<string, unknown>>): JSONObjec
   return bundle as JSONObject;
 }
 
-function answerText(blocks: readonly Block[]): string {
+/** Return the answer of a record as the model wrote it, without thinking, or null if the record cannot be read. */
+export function answerText(record: Readonly<Record<string, unknown>>): string | null {
+  const ops = recordToOps(record);
+  return ops && textOf(reduce(EMPTY, ops).blocks);
+}
+
+/** Return a prompt as a quote and the answer below it, as Markdown that loads nothing. */
+export function turnAsMarkdown(record: Readonly<Record<string, unknown>>, prompt: string): string {
+  const { blocks, fields } = reduce(EMPTY, recordToOps(record));
+  const quote = safeMarkdown(prompt)
+    .split('\n')
+    .map((line) => `> ${line}`.trimEnd());
+  const answer = withNotes(safeMarkdown(textOf(blocks)), shownNotes(fields));
+  return `${quote.join('\n')}\n\n${answer}\n`;
+}
+
+function shownNotes(fields: TurnFields): string[] {
+  const error = typeof fields.error === 'string' && fields.error ? [fields.error] : [];
+  return [...notesIn(fields), ...error].map(visible);
+}
+
+function textOf(blocks: readonly Block[]): string {
   const texts = blocks
     .filter(({ head }) => head.type === 'text')
     .map(({ text }) => withoutThinking(text));

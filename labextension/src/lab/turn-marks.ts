@@ -39,6 +39,12 @@ export class TurnMarks {
     for (const cell of this.notebook.widgets) this.markTurns(cell);
   }
 
+  /** Whether an answer in the cell is stale, or the cell was edited since. */
+  isOutdated(model: ICellModel): boolean {
+    const marks = Object.values(this.marksOf(model)).flat();
+    return marks.includes('stale') || marks.includes('edited');
+  }
+
   /** Mark the turns of a cell again whenever its source changes. */
   private watch(cell: Cell): void {
     const { model } = cell;

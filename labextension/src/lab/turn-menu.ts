@@ -1,35 +1,82 @@
-// The menu of an answer: commands for its cell, opened by the ⋯ button in its header.
+// Runs what the controls in the header of an answer request, and opens its menu.
 import type { Notebook } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { checkIcon } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
+import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import { Menu } from '@lumino/widgets';
+import { outdatedBelow } from './ask-again';
+import { COMMAND_EVENT, type TurnCommand } from './header-controls';
+import { explainMark } from './mark-dialog';
 import { cellAt } from './open-notebooks';
 
-/** A bubbling event from the menu button of a turn. */
-export const MENU_EVENT = 'mm-menu';
-
-/** Shows the controls of turns that need the commands of this extension: the menu, and the switch between versions. */
+/** Shows the controls of turns that need the commands of this extension. */
 const HOST_COMMANDS = 'mm-host-commands';
+const DONE_MS = 1_500;
 
-const COMMANDS = ['ask-again', 'ask-again-with-model', 'fork-here', 'insert-code'];
+/** The menu, in groups. */
+export const MENU = [
+  ['ask-again', 'ask-again-with-model', 'ask-stale-below', 'fork-here'],
+  ['copy-answer', 'copy-answer-text', 'insert-code'],
+  ['older-version', 'newer-version', 'collapse'],
+  ['download-answer'],
+] as const;
 
-/** Show the menu buttons and version switches of the turns in a notebook, and open the menus. */
-export function handleMenuButtons(notebook: Notebook, commands: CommandRegistry): void {
+/** Show the controls of the turns in a notebook, and do what they request. */
+export function handleControls(
+  notebook: Notebook,
+  commands: CommandRegistry,
+  trans: TranslationBundle,
+): void {
   notebook.addClass(HOST_COMMANDS);
-  notebook.node.addEventListener(MENU_EVENT, ({ target }) => {
-    if (!(target instanceof HTMLElement)) return;
+  notebook.node.addEventListener(COMMAND_EVENT, (event) => {
+    const { target } = event;
+    if (!(event instanceof CustomEvent) || !(target instanceof HTMLElement)) return;
+    const { name, turn, mark } = event.detail as TurnCommand;
     const cell = cellAt(notebook, target);
     if (!cell) return;
     // The commands act on the active cell.
     notebook.activeCellIndex = notebook.widgets.indexOf(cell);
     notebook.deselectAll();
-    openMenu(target, commands);
+    const args = { turn } as ReadonlyJSONObject;
+    if (name === 'menu') openMenu(target, commands, args);
+    else if (name === 'mark')
+      void explainMark(mark ?? 'stale', outdatedBelow(notebook).length, trans).then((chosen) => {
+        const command = `mm-magics:${chosen ?? ''}`;
+        const isSame = notebook.activeCell === cell;
+        if (chosen && isSame) return commands.execute(command, { ...args, confirmed: true });
+        return undefined;
+      });
+    else void run(target, commands, `mm-magics:${name}`, args);
   });
 }
 
-function openMenu(button: HTMLElement, commands: CommandRegistry): void {
+/** Run the command, and show on the button that it has worked if the command says so. */
+async function run(
+  button: HTMLElement,
+  commands: CommandRegistry,
+  command: string,
+  args: ReadonlyJSONObject,
+): Promise<void> {
+  if (!commands.isEnabled(command, args)) return;
+  if ((await commands.execute(command, args)) !== true) return;
+  const shown = [...button.childNodes];
+  if (button.classList.contains('mm-done')) return;
+  button.classList.add('mm-done');
+  button.replaceChildren(checkIcon.element());
+  setTimeout(() => {
+    button.classList.remove('mm-done');
+    button.replaceChildren(...shown);
+  }, DONE_MS);
+}
+
+function openMenu(button: HTMLElement, commands: CommandRegistry, args: ReadonlyJSONObject): void {
   const menu = new Menu({ commands });
   menu.addClass('mm-turn-menu');
-  for (const name of COMMANDS) menu.addItem({ command: `mm-magics:${name}` });
+  for (const [at, names] of MENU.entries()) {
+    if (at > 0) menu.addItem({ type: 'separator' });
+    for (const name of names) menu.addItem({ command: `mm-magics:${name}`, args });
+  }
   menu.aboutToClose.connect(() => {
     button.setAttribute('aria-expanded', 'false');
     // The command runs first, and may move the focus itself.

@@ -3,10 +3,12 @@
 import type { Cell, CodeCell } from '@jupyterlab/cells';
 import { element } from '../renderer/element';
 import { TurnView } from '../renderer/turn-view';
-import type { HeaderActions } from '../renderer/views/header';
+import { FollowEnd } from './follow-end';
+import { headerActions } from './header-controls';
 import type { LiveTurn } from './live-turns';
-import { MENU_EVENT } from './turn-menu';
-import { VERSION_EVENT, type VersionRequest } from './versions';
+
+/** How long the end is followed after the turn: JupyterLab scrolls when the run of a cell has ended. */
+const FOLLOW_AFTER_END_MS = 1_500;
 
 const shown = new Map<string, UndisplayedTurn>();
 
@@ -61,19 +63,6 @@ export class UndisplayedTurn {
   }
 }
 
-/** Return what the controls in the header of a turn do: they send events to the notebook that contains the node. */
-export function headerActions(id: () => unknown, node: () => EventTarget): HeaderActions {
-  return {
-    onVersion: (number) => {
-      const detail: VersionRequest = { turn: id(), number };
-      node().dispatchEvent(new CustomEvent(VERSION_EVENT, { detail, bubbles: true }));
-    },
-    onMenu: (button) => {
-      button.dispatchEvent(new Event(MENU_EVENT, { bubbles: true }));
-    },
-  };
-}
-
 /** Return a view whose buttons act on the live turn. */
 export function viewOf(turn: LiveTurn, root: HTMLElement): TurnView {
   const view: TurnView = new TurnView(root, {
@@ -84,6 +73,14 @@ export function viewOf(turn: LiveTurn, root: HTMLElement): TurnView {
     startedAt: turn.startedAt,
     onStop: () => void turn.stop(),
     onDecide: (...decision) => void turn.decide(...decision),
+  });
+  const end = new FollowEnd(view.el, view.body);
+  const unwatch = turn.watch(() => {
+    if (turn.isRunning) return;
+    unwatch();
+    setTimeout(() => {
+      end.dispose();
+    }, FOLLOW_AFTER_END_MS);
   });
   return view;
 }

@@ -29,7 +29,11 @@ export function handleVersionRequests(notebook: Notebook, changed: () => void): 
   });
 }
 
-function showVersion({ outputs }: ICodeCellModel, { turn, number }: VersionRequest): boolean {
+/** Show another version in the output of a turn. Return whether that was possible. */
+export function showVersion(
+  { outputs }: ICodeCellModel,
+  { turn, number }: VersionRequest,
+): boolean {
   for (let at = 0; at < outputs.length; at++) {
     const { type, data, metadata } = outputs.get(at);
     const record = data[MIME_TYPE];

@@ -1,12 +1,11 @@
 // Adds our style sheets to the document, or to the shadow root, that contains a view.
 import frame from './turn.css';
 import text from './markdown/markdown.css';
-import controls from './views/header-controls.css';
 
 const MARK = 'data-mm-magics';
 
 /** Add the style sheet once per document or shadow root. The default is the style sheet of a turn. */
-export function injectStyle(el: HTMLElement, name = 'turn', sheet = frame + controls + text): void {
+export function injectStyle(el: HTMLElement, name = 'turn', sheet = frame + text): void {
   const root = el.getRootNode();
   const parent = root instanceof ShadowRoot ? root : document.head;
   if (parent.querySelector(`style[${MARK}="${name}"]`)) return;

@@ -210,7 +210,7 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
   fields['stop_reason'] = responses.at(-1)?.['stop_reason'];
   fields['version'] = versionNumber(record);
   fields['versions'] = versionCount(record);
-  for (const name of ['model', 'thread', 'error']) fields[name] = record[name];
+  for (const name of ['model', 'thread', 'error', 'created']) fields[name] = record[name];
   return fields;
 }
 

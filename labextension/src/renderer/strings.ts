@@ -27,6 +27,9 @@ const texts = (trans: Translation) => ({
   'status.silent.why': trans.__(
     'The kernel has sent nothing for a while. It is busy with code that cannot be interrupted, or gone.',
   ),
+  'status.quiet': trans.__('no data for {quiet}, giving up in {left}'),
+  'status.retry': trans.__('retrying in {time} ({attempt} of {of})'),
+  'status.rows': trans.__('{done} of {rows} rows, {failed} failed'),
   'status.gone': trans.__('stopped: the kernel is gone'),
   'partial.gone': trans.__(
     'The kernel was gone before the answer was complete. This is what was received.',
@@ -53,10 +56,6 @@ const texts = (trans: Translation) => ({
   'time.minutes': trans.__('{minutes} min {seconds} s'),
   speed: trans.__('{rate} tokens/s'),
   'first-token': trans.__('first token after {time}'),
-  'version.older': trans.__('Show the older version (version {number} of {count} is shown)'),
-  'version.newer': trans.__('Show the newer version (version {number} of {count} is shown)'),
-  'version.label': trans.__('Versions of this answer'),
-  'menu.label': trans.__('Actions for this answer'),
   'saved.answer': trans.__('Answer'),
   stop: trans.__('Stop'),
   'stop.label': trans.__('Stop this answer'),
@@ -71,7 +70,7 @@ const texts = (trans: Translation) => ({
   'tool.running': trans.__('running…'),
   'tool.done': trans.__('done'),
   'tool.done.timed': trans.__('done in {time}'),
-  'tool.failed': trans.__('failed'),
+  'tool.failed': trans.__('✗ failed'),
   'tool.denied': trans.__('denied'),
   'tool.interrupted': trans.__('interrupted'),
   'ask.question': trans.__('The model wants to call this tool. Allow it?'),
@@ -102,9 +101,6 @@ const texts = (trans: Translation) => ({
   'code.copy.label': trans.__('Copy this code'),
   'code.copied': trans.__('Copied'),
   'code.copy-failed': trans.__('Copy failed'),
-  'code.insert': trans.__('Insert below'),
-  'code.insert.label': trans.__('Insert this code in a new cell below'),
-  'code.inserted': trans.__('Inserted'),
   'image.load': trans.__('Load image from {host}'),
   'image.blocked': trans.__('Image not shown: {alt}'),
   'task.done': trans.__('done'),
@@ -153,4 +149,10 @@ export function duration(seconds: number): string {
   if (safe < 60) return t('time.seconds', { seconds: safe.toFixed(safe < 59.95 ? 1 : 0) });
   const whole = Math.round(safe);
   return t('time.minutes', { minutes: Math.floor(whole / 60), seconds: whole % 60 });
+}
+
+/** 3.2 -> "4 s": the whole seconds that a countdown shows. */
+export function countdown(seconds: number): string {
+  const whole = Math.max(0, Math.ceil(seconds));
+  return whole < 60 ? t('time.seconds', { seconds: whole }) : duration(whole);
 }

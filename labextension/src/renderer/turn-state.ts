@@ -26,8 +26,9 @@ export interface Block {
 /** The fields that `state` ops merge into. Except for `status`, a field may be missing or have the wrong type. */
 export interface TurnFields extends StateChange {
   readonly status: Status;
-  /** Only a saved turn has it. */
+  /** Only a saved turn has these. */
   readonly first_token_s?: number;
+  readonly created?: string;
   /** The number of the version that is shown, if the saved turn has several. */
   readonly version?: number;
   /** How many versions there are. */

@@ -34,7 +34,7 @@ export interface TurnViewOptions extends HeaderActions {
 export class TurnView {
   readonly el = element('div', 'mm-turn');
   private readonly header: Header;
-  private readonly body = element('div', 'mm-body');
+  readonly body = element('div', 'mm-body');
   private readonly footer = new Footer();
   private readonly announcer = element('div', 'mm-hidden');
   private readonly views = new Map<number, BlockView>();

@@ -1,4 +1,4 @@
-// The commands in the palette and the "Insert below" buttons, as they change a notebook.
+// The commands in the palette, as they change a notebook.
 import type { CommandRegistry } from '@lumino/commands';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { commandsPlugin } from '../../src/lab/commands';
@@ -18,6 +18,10 @@ const ANSWERED: CellContent = {
   source: '%%minimax\nGo.',
   outputs: [turnOutput(turnRecord(CODE))],
 };
+const VERSIONED = turnRecord(CODE, {
+  versions: [turnRecord('Newer.'), turnRecord('Older.')],
+  newer: 1,
+});
 
 let palette: string[];
 
@@ -42,6 +46,13 @@ it('every command is in the palette', async () => {
     'New Prompt Cell Below',
     'Ask Again',
     'Ask Again with Another Model…',
+    'Ask All Stale Answers Below',
+    'Copy the Answer as Markdown',
+    'Copy the Answer as Plain Text',
+    'Show the Older Version',
+    'Show the Newer Version',
+    'Download the Answer as Markdown',
+    'Collapse the Answer or Show All of It',
     'Stop the Answer',
     'Fork the Conversation Here',
     'Export the Conversation',
@@ -202,35 +213,12 @@ it('Stop the Answer asks the kernel to stop', async () => {
 });
 
 it('no command is enabled unless a notebook is in front', async () => {
-  const { app, commands } = await activate(openNotebook([ANSWERED]));
-  expect(palette.every((command) => commands.isEnabled(command))).toBe(true);
+  const { app, commands } = await activate(
+    openNotebook([{ ...ANSWERED, outputs: [turnOutput(VERSIONED)] }]),
+  );
+  const disabled = palette.filter((command) => !commands.isEnabled(command));
+  // The answer is short, and not stale.
+  expect(disabled).toEqual(['mm-magics:ask-stale-below', 'mm-magics:collapse']);
   Object.assign(app.shell, { currentWidget: null });
   expect(palette.some((command) => commands.isEnabled(command))).toBe(false);
-});
-
-describe('an Insert below button', () => {
-  const press = (panel: FakePanel, index: number, detail: unknown): void => {
-    const event = new CustomEvent('mm-insert-code', { detail, bubbles: true });
-    panel.content.widgets[index]!.node.querySelector(
-      '.jp-Cell-outputWrapper, .jp-Cell-footer, *',
-    )!.dispatchEvent(event);
-  };
-
-  it('inserts its code below the answer and below what was inserted before', async () => {
-    const panel = openNotebook([ANSWERED, 'below']);
-    await activate(panel);
-    expect(panel.content.node.classList.contains('mm-host-inserts')).toBe(true);
-    press(panel, 0, 'first');
-    press(panel, 0, 'second');
-    expect(panel.sources.slice(1)).toEqual(['first', 'second', 'below']);
-    expect(panel.content.activeCellIndex).toBe(0);
-  });
-
-  it('ignores events without code', async () => {
-    const panel = openNotebook([ANSWERED]);
-    await activate(panel);
-    press(panel, 0, { code: 'x' });
-    panel.content.node.dispatchEvent(new CustomEvent('mm-insert-code', { detail: 'no cell' }));
-    expect(panel.sources).toHaveLength(1);
-  });
 });

@@ -1,5 +1,6 @@
 // A turn on the page, as a reader sees it.
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { CODE_EVENT, offerCodeActions } from '../../src/renderer/markdown/decorate-html';
 import { TurnView } from '../../src/renderer/turn-view';
 import { showTurn } from './turn-fixture';
 
@@ -361,22 +362,69 @@ test('a code block can be copied', async () => {
 });
 
 test.each(['```python\nx = 1\n', '- so:\n  ```python\n  x = 1\n'])(
-  'code can be inserted only after its block is finished: %j',
+  'code can be used only after its block is finished: %j',
   (text) => {
+    offerCodeActions([ACTION]);
     apply(['open', 0, { type: 'text' }], ['add', 0, text]);
-    expect(find('.mm-open .mm-insert')).not.toBeNull();
+    expect(find('.mm-open .mm-code-action')).not.toBeNull();
     apply(['close', 0, {}], ['end', {}]);
-    expect(find('.mm-insert')).not.toBeNull();
+    expect(find('.mm-code-action')).not.toBeNull();
     expect(find('.mm-open')).toBeNull();
   },
 );
 
-test('Insert below requests a new cell from the host', () => {
+const ACTION = { name: 'insert', text: 'Insert below', done: 'Inserted', label: 'Insert it' };
+const CODE_BLOCKS = '```python\nx = 1\n```\n\n```\ny\n```';
+
+describe('an action on code', () => {
   const requested: unknown[] = [];
   const request = (event: Event): number => requested.push((event as CustomEvent).detail);
-  document.body.addEventListener('mm-insert-code', request, { once: true });
-  apply(['open', 0, { type: 'text' }], ['add', 0, '```python\nx = 1\n```'], ['close', 0, {}]);
-  find('.mm-insert')?.click();
-  expect(requested).toEqual(['x = 1']);
-  expect(text('.mm-insert')).toBe('Inserted');
+  const draw = (): void => {
+    apply(['open', 0, { type: 'text' }], ['add', 0, CODE_BLOCKS], ['close', 0, {}]);
+  };
+
+  beforeEach(() => {
+    requested.length = 0;
+    document.body.addEventListener(CODE_EVENT, request);
+  });
+
+  afterEach(() => {
+    document.body.removeEventListener(CODE_EVENT, request);
+    offerCodeActions([]);
+  });
+
+  test('is requested from the host once, and its button says so', () => {
+    offerCodeActions([ACTION]);
+    draw();
+    find('.mm-code-action')?.click();
+    find('.mm-code-action')?.click();
+    expect(requested).toEqual([{ name: 'insert', code: 'x = 1' }]);
+    expect(text('.mm-code-action')).toBe('Inserted');
+  });
+
+  test('can be limited to languages', () => {
+    offerCodeActions([{ ...ACTION, languages: ['python'] }]);
+    draw();
+    expect(document.querySelectorAll('.mm-code-action')).toHaveLength(1);
+  });
+
+  test('is not offered without a host, nor above what tools return', () => {
+    draw();
+    expect(find('.mm-code-action')).toBeNull();
+    offerCodeActions([ACTION]);
+    const call = { type: 'tool_use', id: 't', name: 'python', input: { code: 'x = 1' } };
+    const content = '```python\nx = 1\n```';
+    apply(['open', 1, call], ['close', 1, { block: call }]);
+    apply(['open', 2, { type: 'tool_result', tool_use_id: 't', content }], ['close', 2, {}]);
+    expect(text('.mm-tool')).toContain('x = 1');
+    expect(find('.mm-code-action')).toBeNull();
+  });
+
+  test('cannot be written by a model', () => {
+    offerCodeActions([ACTION]);
+    const html = '<button class="mm-code-action" data-mm-action="insert">Insert below</button>';
+    apply(['open', 0, { type: 'text' }], ['add', 0, `<div>${html}</div>`], ['close', 0, {}]);
+    for (const button of document.querySelectorAll<HTMLElement>('.mm-body button')) button.click();
+    expect(requested).toEqual([]);
+  });
 });

@@ -1,5 +1,6 @@
 // Adds to sanitized Markdown what a model must not write itself: copy buttons, image buttons and formulas.
 // The class of a button names its action. One listener on the root element of the turn handles all buttons.
+import { copyText } from '../copy-text';
 import { element } from '../element';
 import { BLOCKS, hasRightToLeft } from './markup';
 import { MATH_ATTRIBUTE, toMathML } from './math';
@@ -7,25 +8,60 @@ import { PlainText } from './plain-text';
 import { IMAGE_SOURCE, safeUrl, sanitize, sanitizeMath } from './sanitize';
 import { t } from '../strings';
 
-/** Requests a new cell with the code in `detail`. The button is visible only inside a `HOST_INSERTS` element. */
-export const INSERT_EVENT = 'mm-insert-code';
-export const HOST_INSERTS = 'mm-host-inserts';
+/** What the page around a turn can do with code. Its button is visible only inside a `HOST_ACTIONS` element. */
+export interface CodeAction {
+  readonly name: string;
+  /** The text of its button. */
+  readonly text: string;
+  /** The text of its button after it was pressed. */
+  readonly done: string;
+  /** The name of its button for assistive tools. */
+  readonly label: string;
+  /** The languages of code that has this action. If missing, all have it. */
+  readonly languages?: readonly string[];
+}
+
+/** A bubbling event from the button of an action. The detail is a `CodeRequest`. */
+export const CODE_EVENT = 'mm-code';
+export const HOST_ACTIONS = 'mm-host-code';
+
+export interface CodeRequest {
+  /** The name of the action. */
+  readonly name: string;
+  /** The code, exactly as it is shown. */
+  readonly code: string;
+}
+
+let actions: readonly CodeAction[] = [];
+
+/** Add buttons for these actions to all code that is drawn from now on. */
+export function offerCodeActions(offered: readonly CodeAction[]): void {
+  actions = offered;
+}
 
 /** Return a frame around a code block, with its language and its buttons. */
 export function codeFrame(pre: HTMLElement, language: string): HTMLElement {
   const copy = element('button', 'mm-button mm-copy', t('code.copy'));
   copy.type = 'button';
   copy.setAttribute('aria-label', t('code.copy.label'));
-  const insert = element('button', 'mm-button mm-insert', t('code.insert'));
-  insert.type = 'button';
-  insert.setAttribute('aria-label', t('code.insert.label'));
   const name = element('span', 'mm-code-lang', language);
-  const bar = element('div', 'mm-code-bar', name, insert, copy);
+  const bar = element('div', 'mm-code-bar', name, ...actionButtons(language), copy);
   pre.tabIndex = 0;
   // Not a region: one landmark per code block would hide the landmarks of the page.
   pre.setAttribute('role', 'group');
   pre.setAttribute('aria-label', language || t('code.label'));
   return element('div', 'mm-code', bar, pre);
+}
+
+function actionButtons(language: string): HTMLElement[] {
+  const offered = actions.filter(({ languages }) => languages?.includes(language) ?? true);
+  return offered.map(({ name, text, label }) => {
+    const button = element('button', 'mm-button mm-code-action', text);
+    button.type = 'button';
+    button.setAttribute('aria-label', label);
+    button.dataset['mmAction'] = name;
+    return button;
+  });
 }
 
 function decorateCode(root: DocumentFragment): void {
@@ -124,19 +160,17 @@ function codeBlockOf(button: HTMLElement): string {
 }
 
 async function copy(button: HTMLElement): Promise<void> {
-  let text = t('code.copied');
-  try {
-    await navigator.clipboard.writeText(codeBlockOf(button));
-  } catch {
-    text = t('code.copy-failed');
-  }
-  showBriefly(button, text, t('code.copy'));
+  const copied = await copyText(codeBlockOf(button));
+  showBriefly(button, t(copied ? 'code.copied' : 'code.copy-failed'), t('code.copy'));
 }
 
-function requestInsert(button: HTMLElement): void {
-  const detail = codeBlockOf(button);
-  button.dispatchEvent(new CustomEvent(INSERT_EVENT, { detail, bubbles: true }));
-  showBriefly(button, t('code.inserted'), t('code.insert'));
+function request(button: HTMLElement): void {
+  const action = actions.find(({ name }) => name === button.dataset['mmAction']);
+  // A second click of a double click does nothing.
+  if (!action || button.textContent !== action.text) return;
+  const detail: CodeRequest = { name: action.name, code: codeBlockOf(button) };
+  button.dispatchEvent(new CustomEvent(CODE_EVENT, { detail, bubbles: true }));
+  showBriefly(button, action.done, action.text);
 }
 
 /** Show `text` on the button for a moment, then `label` again. */
@@ -150,7 +184,7 @@ export function handleButtons(root: HTMLElement, requestedImages: Set<string>): 
   root.addEventListener('click', (event) => {
     const button = event.target instanceof Element ? event.target.closest('button') : null;
     if (button?.classList.contains('mm-copy')) void copy(button);
-    if (button?.classList.contains('mm-insert')) requestInsert(button);
+    if (button?.classList.contains('mm-code-action')) request(button);
     if (button?.classList.contains('mm-load')) {
       const src = safeUrl(button.getAttribute(IMAGE_SOURCE) ?? '', ['http:', 'https:']);
       if (src === null) return;

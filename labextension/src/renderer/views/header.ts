@@ -1,21 +1,29 @@
-// The header of a turn: model, status, marks, time, speed, versions, Stop, and the button of a menu.
+// The header of a turn: model, status, marks, time, speed, Stop, and the controls that the host adds.
 // The clock runs on the page while the turn runs; the kernel sends no updates for it.
+import type { Mark } from '../../protocol';
 import { element, setText } from '../element';
 import { isRunning, displayedStatus, type TurnFields } from '../turn-state';
 import { duration, t } from '../strings';
 import { visible } from '../visible-characters';
-import { VersionSwitch } from './version-switch';
+import { WaitText } from './wait-text';
 
 const TICK_MS = 200;
-const MARKS = ['removed', 'stale', 'edited', 'replayed'] as const;
+const MARKS: readonly Mark[] = ['removed', 'stale', 'edited', 'replayed'];
 
-/** What the buttons of the header do. A button without an action is not shown. */
+/** Names the control of a header, so that the same control can be focused after the turn is drawn again. */
+export const CONTROL = 'mmControl';
+
+/** A control for a turn that has ended, which the host adds to the header. */
+export interface HeaderControl {
+  readonly el: HTMLElement;
+  readonly update?: (fields: TurnFields) => void;
+}
+
 export interface HeaderActions {
   readonly onStop?: () => void;
-  /** Show another version. */
-  readonly onVersion?: (number: number) => void;
-  /** Open the menu of the turn, next to this button. */
-  readonly onMenu?: (button: HTMLElement) => void;
+  readonly controls?: readonly HeaderControl[];
+  /** A mark was pressed. Without it, marks cannot be pressed. */
+  readonly onMark?: (mark: Mark) => void;
 }
 
 export class Header {
@@ -26,38 +34,31 @@ export class Header {
   private readonly time = element('span', 'mm-time');
   private readonly speed = element('span', 'mm-speed');
   private readonly stop = element('button', 'mm-button mm-stop', t('stop'));
-  private readonly versions: VersionSwitch | null = null;
-  private readonly menu: HTMLButtonElement | null = null;
+  private readonly controls: readonly HeaderControl[];
+  private readonly onMark: HeaderActions['onMark'];
+  private readonly actions = element('span', 'mm-actions');
   private timer: ReturnType<typeof setInterval> | null = null;
   private shownMarks = '';
+  private statusText = '';
+  private mayWait = false;
+  private readonly wait: WaitText;
   /** Seconds on the clock at the last tick, shown at the end if the kernel sends no duration. */
   private elapsed = 0;
 
   /** `startedAt` is a `performance.now()`. */
   constructor(
     private readonly startedAt: number,
-    { onStop, onVersion, onMenu }: HeaderActions,
+    { onStop, controls = [], onMark }: HeaderActions,
   ) {
     this.stop.type = 'button';
     this.stop.setAttribute('aria-label', t('stop.label'));
     this.stop.addEventListener('click', () => onStop?.());
+    this.controls = controls;
+    this.wait = new WaitText(startedAt);
+    this.onMark = onMark;
+    this.actions.append(...controls.map(({ el }) => el));
     this.el.append(this.model, this.status, this.marks, this.time, this.speed, this.stop);
-    if (onVersion) {
-      this.versions = new VersionSwitch(onVersion);
-      this.stop.before(this.versions.el);
-    }
-    if (onMenu) {
-      const menu = element('button', 'mm-icon-button mm-menu', '⋯');
-      menu.type = 'button';
-      menu.setAttribute('aria-label', t('menu.label'));
-      menu.setAttribute('aria-haspopup', 'menu');
-      menu.title = t('menu.label');
-      menu.addEventListener('click', () => {
-        onMenu(menu);
-      });
-      this.menu = menu;
-      this.el.append(menu);
-    }
+    if (controls.length > 0) this.el.append(this.actions);
   }
 
   update(fields: TurnFields, needsApproval = false): void {
@@ -67,7 +68,11 @@ export class Header {
     setText(this.model, typeof fields.model === 'string' ? visible(fields.model) : '');
     const silent = running && fields.silent === true;
     const gone = shown === 'stopped' && fields.gone === true;
-    setText(this.status, t(`status.${silent ? 'silent' : gone ? 'gone' : shown}`));
+    this.statusText = t(`status.${silent ? 'silent' : gone ? 'gone' : shown}`);
+    this.wait.update(fields);
+    // Silence of the kernel, or a question, is what the user must know first.
+    this.mayWait = !silent && !needsApproval;
+    this.updateStatus();
     this.status.title = silent ? t('status.silent.why') : '';
     this.updateMarks(fields.marks);
     const rate = fields.tokens_per_s;
@@ -79,8 +84,8 @@ export class Header {
     );
     const first = fields.first_token_s;
     this.time.title = typeof first === 'number' ? t('first-token', { time: duration(first) }) : '';
-    this.versions?.update(running ? 1 : fields.version, running ? 1 : fields.versions);
-    if (this.menu) this.menu.hidden = running;
+    this.actions.hidden = running;
+    if (!running) for (const control of this.controls) control.update?.(fields);
     this.updateStop(running, fields.stopping === true);
     this.updateClock(running, fields.seconds);
   }
@@ -90,12 +95,21 @@ export class Header {
     this.timer = null;
   }
 
+  private updateStatus(): void {
+    setText(this.status, (this.mayWait && this.wait.text()) || this.statusText);
+  }
+
   private updateMarks(given: unknown): void {
     const marks = MARKS.filter((mark) => Array.isArray(given) && given.includes(mark));
     if (marks.join() === this.shownMarks) return;
     this.shownMarks = marks.join();
     const shown = marks.map((mark) => {
-      const el = element('span', `mm-mark mm-${mark}`, t(`mark.${mark}`));
+      const { onMark } = this;
+      const el = element(onMark ? 'button' : 'span', `mm-mark mm-${mark}`, t(`mark.${mark}`));
+      if (onMark)
+        el.addEventListener('click', () => {
+          onMark(mark);
+        });
       el.title = t(`mark.${mark}.why`);
       return el;
     });
@@ -130,5 +144,6 @@ export class Header {
   private tick(): void {
     this.elapsed = (performance.now() - this.startedAt) / 1000;
     setText(this.time, duration(this.elapsed));
+    this.updateStatus();
   }
 }

@@ -9,7 +9,7 @@ import { callParts } from '../call-text';
 import { element, setText } from '../element';
 import { GrowingText } from './growing-text';
 import { resultImages } from './image-view';
-import type { ShownPart } from '../../protocol';
+import type { CallStatus, ShownPart } from '../../protocol';
 import type { Block } from '../turn-state';
 import { duration, t } from '../strings';
 import { visible } from '../visible-characters';
@@ -137,7 +137,9 @@ export class ToolView implements BlockView {
 
   private updateSummary(block: Block, context: BlockContext): void {
     const preview = this.parts ? previewOf(this.parts) : '';
-    const status = stateText(block, context);
+    const state = stateOf(context);
+    const status = stateText(state, block, context);
+    this.el.classList.toggle('mm-call-failed', state === 'failed');
     setText(this.name, context.call?.question?.name ?? text(block.head['name']));
     setText(this.preview, preview && ` ${preview}`);
     setText(this.status, status && ` ${status}`);
@@ -171,11 +173,18 @@ function previewOf(parts: readonly ShownPart[]): string {
   return flat.length > PREVIEW_LENGTH ? `${flat.slice(0, PREVIEW_LENGTH)}…` : flat;
 }
 
-function stateText(block: Block, { running, results, call }: BlockContext): string {
-  const last = results.at(-1);
+/** Return the state of a call. One without a state is not running yet: another call may be waiting for approval. */
+function stateOf({ results, call }: BlockContext): CallStatus | null {
   const failed = results.some((result) => result.head['is_error'] === true);
-  // A call without a status is not running yet: another call may be waiting for approval.
-  const state = call?.state ?? (failed ? 'failed' : last?.closed ? 'done' : null);
+  return call?.state ?? (failed ? 'failed' : results.at(-1)?.closed ? 'done' : null);
+}
+
+function stateText(
+  state: CallStatus | null,
+  block: Block,
+  { running, results, call }: BlockContext,
+): string {
+  const last = results.at(-1);
   if (state === null) return '';
   if (state === 'running') return running ? t('tool.running') : '';
   const seconds = call?.seconds ?? last?.seconds ?? block.seconds;

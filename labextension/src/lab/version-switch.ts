@@ -1,12 +1,11 @@
 // The switch between the versions of an answer: ‹ 2/3 ›. It is empty if there is only one.
 // Its buttons keep the focus at both ends, so that the keyboard can go back and forth.
-import { element } from '../element';
-import { t } from '../strings';
+import { element } from '../renderer/element';
+import { fill, sharedTranslation } from '../renderer/strings';
+import { CONTROL, type HeaderControl } from '../renderer/views/header';
+import type { TurnFields } from '../renderer/turn-state';
 
-/** Names the control of a header, so that the same control can be focused after the turn is drawn again. */
-export const CONTROL = 'mmControl';
-
-export class VersionSwitch {
+export class VersionSwitch implements HeaderControl {
   readonly el = element('span', 'mm-versions');
   private readonly older = this.button('older', '‹', -1);
   private readonly position = element('span', 'mm-position');
@@ -17,10 +16,10 @@ export class VersionSwitch {
   /** `show` is called with the number of the version to show. */
   constructor(private readonly show: (number: number) => void) {
     this.el.setAttribute('role', 'group');
-    this.el.setAttribute('aria-label', t('version.label'));
+    this.el.setAttribute('aria-label', sharedTranslation().__('Versions of this answer'));
   }
 
-  update(number: unknown, count: unknown): void {
+  update({ version: number, versions: count }: TurnFields): void {
     if (typeof number !== 'number' || typeof count !== 'number') return;
     if (number === this.number && count === this.count) return;
     this.number = number;
@@ -30,17 +29,16 @@ export class VersionSwitch {
       return;
     }
     this.position.textContent = `${number}/${count}`;
-    this.label(this.older, 'version.older', number > 1);
-    this.label(this.newer, 'version.newer', number < count);
+    const trans = sharedTranslation();
+    const older = trans.__('Show the older version (version {number} of {count} is shown)');
+    const newer = trans.__('Show the newer version (version {number} of {count} is shown)');
+    this.label(this.older, older, number > 1);
+    this.label(this.newer, newer, number < count);
     this.el.replaceChildren(this.older, this.position, this.newer);
   }
 
-  private label(
-    button: HTMLElement,
-    key: 'version.older' | 'version.newer',
-    enabled: boolean,
-  ): void {
-    const text = t(key, { number: this.number, count: this.count });
+  private label(button: HTMLElement, label: string, enabled: boolean): void {
+    const text = fill(label, { number: this.number, count: this.count });
     button.setAttribute('aria-label', text);
     button.title = text;
     button.setAttribute('aria-disabled', String(!enabled));

@@ -1,0 +1,21 @@
+// Copies text on pages without TLS, where the browser offers only its old command.
+
+/** Copy the text after a click or a key. Return whether that worked. */
+export function copyByCommand(text: string): boolean {
+  let copied = false;
+  const provide = (event: ClipboardEvent): void => {
+    event.clipboardData?.setData('text/plain', text);
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    copied = event.clipboardData !== null;
+  };
+  addEventListener('copy', provide, { capture: true });
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way without TLS
+    return document.execCommand('copy') && copied;
+  } catch {
+    return false;
+  } finally {
+    removeEventListener('copy', provide, { capture: true });
+  }
+}

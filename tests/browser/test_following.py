@@ -1,0 +1,65 @@
+"""The page follows the end of a long answer while the reader is there."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+LOAD = "%load_ext mm_magics"
+LONG = "%%minimax\nGo. [[simulator: deltas=400 size=60 rate=100]]"
+DISTANCE = """() => {
+  const turn = document.querySelector('.mm-rendered .mm-turn').getBoundingClientRect();
+  const outer = document.querySelector('.jp-WindowedPanel-outer').getBoundingClientRect();
+  return turn.bottom - outer.bottom;
+}"""
+TOP = "() => document.querySelector('.jp-WindowedPanel-outer').scrollTop"
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def notebook(request):
+    opened = request.getfixturevalue("open_notebook" if request.param == "lab" else "open_in_notebook7")
+    notebook = opened(LOAD, LONG, height=600)
+    notebook.run(0)
+    return notebook
+
+
+def wait_for_growth(notebook) -> None:
+    notebook.page.wait_for_function("() => document.querySelector('.mm-rendered .mm-turn')?.clientHeight > 900")
+
+
+def test_a_reader_at_the_end_sees_the_end(notebook):
+    notebook.run(1, wait=False)
+    wait_for_growth(notebook)
+    assert notebook.evaluate(DISTANCE) < 60
+    notebook.wait()
+    notebook.page.wait_for_timeout(700)
+    assert notebook.evaluate(DISTANCE) < 60
+
+
+def test_a_reader_who_scrolls_up_stays_there_and_can_jump(notebook):
+    notebook.run(1, wait=False)
+    wait_for_growth(notebook)
+    notebook.page.mouse.move(500, 300)
+    notebook.page.mouse.wheel(0, -300)
+    jump = notebook.page.get_by_role("button", name="Jump to end")
+    expect(jump).to_be_visible()
+    top = notebook.evaluate(TOP)
+    notebook.page.wait_for_timeout(1000)
+    assert notebook.evaluate(TOP) == top
+    jump.click()
+    expect(jump).to_have_count(0)
+    notebook.page.wait_for_timeout(500)
+    assert notebook.evaluate(DISTANCE) < 60
+
+
+def test_a_long_answer_is_collapsed_with_the_keyboard(notebook):
+    notebook.run(1)
+    collapse = notebook.output(1).get_by_role("button", name="Collapse the answer")
+    collapse.focus()
+    notebook.page.keyboard.press("Enter")
+    expect(notebook.output(1).locator(".mm-collapsed")).to_be_visible()
+    assert notebook.output(1).locator(".mm-turn").bounding_box()["height"] < 400
+    whole = notebook.output(1).get_by_role("button", name="Show the whole answer")
+    expect(whole).to_be_focused()
+    notebook.page.keyboard.press("Enter")
+    expect(notebook.output(1).locator(".mm-collapsed")).to_have_count(0)
