@@ -10,9 +10,10 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import FrameType
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,16 @@ POLL_S = 0.01
 
 MAX_PAUSE_S = 60.0
 """How long a cell can delay the import, so that no lock that a module takes can block a cell forever."""
+
+
+class _Loader(SourceFileLoader):
+    """Loads a module of the thread: it calls `wait` before it runs the module's code."""
+
+    wait: Callable[[], None]
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.wait()
+        super().exec_module(module)
 
 
 class BackgroundImport:
@@ -40,6 +51,16 @@ class BackgroundImport:
     def is_done(self) -> bool:
         return self._thread.ident is not None and not self._thread.is_alive()
 
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Find a module for the thread, as an entry of `sys.meta_path`."""
+        if threading.current_thread() is not self._thread:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and type(spec.loader) is SourceFileLoader:
+            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+            spec.loader.wait = self._wait
+        return spec
+
     def _cell_begins(self, _info: object) -> None:
         self._may_run.clear()
         if self.is_done:
@@ -53,20 +74,19 @@ class BackgroundImport:
 
     def _run(self) -> None:
         self._stop_collecting()  # the imports create objects that stay
-        sys.setprofile(self._before_call)  # of this thread
+        sys.meta_path.insert(0, self)
         try:
             with suppress(Exception):  # the first prompt has the same error, and reports it
                 self._load()
         finally:
-            sys.setprofile(None)
+            with suppress(ValueError):  # a cell may have changed the list
+                sys.meta_path.remove(self)
             self._collect_again()
 
-    def _before_call(self, frame: FrameType, event: str, _argument: object) -> None:
-        """Wait before the code of a module is run. Then the thread has no lock of Python's but those of the modules."""
-        if event == "call" and frame.f_code.co_name == "<module>" and not self._may_run.is_set():
-            self._pause()
-
-    def _pause(self) -> None:
+    def _wait(self) -> None:
+        """Wait until no cell runs. Of Python's locks the thread has only those of the modules that it is importing."""
+        if self._may_run.is_set():
+            return
         self._collect_again()
         end = time.monotonic() + MAX_PAUSE_S
         while not self._may_run.wait(POLL_S):
