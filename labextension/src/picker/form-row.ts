@@ -1,8 +1,8 @@
 // A row of the form: a labelled control with a button. Below it are the effective value, and an error.
 
-export type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+import { uniqueId } from './unique-id';
 
-let count = 0;
+export type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
 export class Row {
   readonly el = document.createElement('div');
@@ -16,7 +16,7 @@ export class Row {
     readonly control: Control,
     el: HTMLElement = control,
   ) {
-    const id = `mm-picker-${++count}`;
+    const id = uniqueId();
     const labelEl = document.createElement('label');
     labelEl.textContent = label;
     labelEl.htmlFor = control.id = id;

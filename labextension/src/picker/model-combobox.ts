@@ -2,6 +2,7 @@
 // and a list of the known models with what is known about each, filtered by what is typed.
 import { element } from '../renderer/element';
 import { visible } from '../renderer/visible-characters';
+import { uniqueId } from './unique-id';
 
 /** A model in the list. `details` are read with the name. */
 export interface ModelOption {
@@ -9,13 +10,11 @@ export interface ModelOption {
   readonly details: string;
 }
 
-let count = 0;
-
 export class ModelCombobox {
   readonly el = element('div', 'mm-picker-combobox');
   readonly input = document.createElement('input');
   private readonly list = element('ul', 'mm-picker-models');
-  private readonly id = `mm-picker-models-${++count}`;
+  private readonly id = uniqueId();
   private options: readonly ModelOption[] = [];
   private active = -1;
 

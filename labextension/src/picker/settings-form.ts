@@ -22,6 +22,7 @@ import {
   type Name,
   type Settings,
 } from './settings';
+import { uniqueId } from './unique-id';
 
 /** What the kernel has sent; {} before that. */
 export interface Facts extends ModelFacts {
@@ -295,15 +296,13 @@ function thinkingLabels(trans: Translation): Readonly<Record<string, string>> {
   };
 }
 
-let lists = 0;
-
 function input(inputMode: string, list?: HTMLDataListElement): HTMLInputElement {
   const el = document.createElement('input');
   el.type = 'text';
   el.autocomplete = 'off';
   el.spellcheck = false;
   if (list) {
-    list.id ||= `mm-picker-list-${++lists}`;
+    list.id ||= uniqueId();
     el.setAttribute('list', list.id);
   }
   return Object.assign(el, { inputMode });

@@ -1,5 +1,5 @@
 // The settings form as a user sees it, without Jupyter.
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { SettingsForm, type Facts } from '../../src/picker/settings-form';
 import type { Level, Settings } from '../../src/picker/settings';
 import { CATALOGUE } from '../../src/renderer/model-catalogue';
@@ -380,6 +380,14 @@ describe('the list of models', () => {
     control('Model').dispatchEvent(new Event('blur'));
     expect(control('Model').getAttribute('aria-expanded')).toBe('false');
   });
+});
+
+it('the ids are unique also if a second bundle contains the form', async () => {
+  vi.resetModules();
+  const again = await import('../../src/picker/settings-form');
+  document.body.append(new again.SettingsForm(english, 'kernel', () => undefined).el);
+  const ids = [...document.querySelectorAll('[id]')].map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
 });
 
 it('every control has one label and a unique id, with two forms on one page', () => {
