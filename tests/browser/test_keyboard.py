@@ -13,10 +13,10 @@ RICH = f'%%minimax\nCode, please. [[simulator: thinking="Let me see." say={json.
 RING = "(el) => { const style = getComputedStyle(el); return [style.outlineStyle, parseFloat(style.outlineWidth)]; }"
 
 
-def tab_to(notebook, target: Locator) -> None:
+def tab_to(notebook, target: Locator, key: str = "Tab") -> None:
     """Press Tab until `target` has the focus, and check its focus ring."""
     for _ in range(40):
-        notebook.page.keyboard.press("Tab")
+        notebook.page.keyboard.press(key)
         if target.evaluate("(el) => el === document.activeElement"):
             break
     expect(target).to_be_focused()
@@ -61,14 +61,13 @@ def test_thinking_can_be_opened_and_code_copied_and_inserted_by_keyboard(open_no
     tab_to(notebook, thinking.locator("summary"))
     notebook.page.keyboard.press("Enter")
     expect(thinking.get_by_text("Let me see.")).to_be_visible()
-    insert = output.get_by_role("button", name="Insert this code in a new cell below")
+    insert = output.get_by_role("button", name="Insert this code in a new cell below", exact=True)
     copy = output.get_by_role("button", name="Copy this code")
     tab_to(notebook, insert)
     tab_to(notebook, copy)
     notebook.page.keyboard.press("Enter")
     expect(copy).to_have_text("Copied")
     assert notebook.evaluate("() => navigator.clipboard.readText()") == "print(1)"
-    notebook.page.keyboard.press("Shift+Tab")
-    expect(insert).to_be_focused()
+    tab_to(notebook, insert, "Shift+Tab")
     notebook.page.keyboard.press("Enter")
     expect(notebook.page.locator(".jp-Notebook .jp-Cell").nth(2)).to_contain_text("print(1)")

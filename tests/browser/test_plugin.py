@@ -275,7 +275,7 @@ def test_code_is_inserted_below_block_by_block_and_never_run(open_notebook):
 
 def test_each_code_block_can_be_inserted_by_its_button_while_streaming_and_saved(open_notebook):
     notebook = open_notebook(LOAD, TWO.replace("[[simulator: ", "[[simulator: rate=4 "), "x = 1")
-    button = notebook.output(1).get_by_role("button", name="Insert this code in a new cell below")
+    button = notebook.output(1).get_by_role("button", name="Insert this code in a new cell below", exact=True)
     notebook.run(0)
     notebook.run(1, wait=False)
     expect(button).to_have_count(1, timeout=20_000)
