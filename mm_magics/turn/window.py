@@ -221,4 +221,4 @@ def name_sizes(error: EndpointError, size: Size) -> None:
         window = f" of the window of {size.window:,}" if size.window else ""
         error.message = f"{error.message}: the request has about {counted(size.tokens, 'token')}{window}"
         others = "Summarize earlier turns with --compact now, send less with --context N, or start a new --thread."
-        error.hint = others if size.turns else "Send a shorter prompt."
+        error.hint = others if size.turns else f"Send a shorter prompt. {error.hint}"

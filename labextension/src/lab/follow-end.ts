@@ -34,7 +34,8 @@ export class FollowEnd {
     private readonly body: HTMLElement,
   ) {
     this.button.type = 'button';
-    this.button.append(sharedTranslation().__('Jump to end'));
+    const trans = sharedTranslation();
+    this.button.append(trans.__('Jump to end'));
     this.button.addEventListener('click', () => {
       this.isFollowing = true;
       this.showEnd();

@@ -56,8 +56,9 @@ export function headerActions(id: () => unknown, node: () => EventTarget): Heade
 function showTime(el: HTMLElement, { created }: TurnFields): void {
   const asked = new Date(created ?? NaN);
   const header = el.closest<HTMLElement>('.mm-header');
-  const text = sharedTranslation().__('asked on {time}');
-  if (header) header.title = isNaN(+asked) ? '' : fill(text, { time: asked.toLocaleString() });
+  const trans = sharedTranslation();
+  const text = fill(trans.__('asked on {time}'), { time: asked.toLocaleString() });
+  if (header) header.title = isNaN(+asked) ? '' : text;
 }
 
 function control(name: string, icon: LabIcon, label: string, id: () => unknown): HeaderControl {

@@ -16,7 +16,8 @@ export class VersionSwitch implements HeaderControl {
   /** `show` is called with the number of the version to show. */
   constructor(private readonly show: (number: number) => void) {
     this.el.setAttribute('role', 'group');
-    this.el.setAttribute('aria-label', sharedTranslation().__('Versions of this answer'));
+    const trans = sharedTranslation();
+    this.el.setAttribute('aria-label', trans.__('Versions of this answer'));
   }
 
   update({ version: number, versions: count }: TurnFields): void {
