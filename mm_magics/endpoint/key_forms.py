@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import bisect
 import html
-import itertools
 import re
+from array import array
 
 MIN_BASE64_CHARACTERS = 6
 """Shorter base64 text is too common to be recognized as a part of a key."""
@@ -58,12 +58,14 @@ class _Shortened:
     def __init__(self, text: str | _Shortened, left_out: re.Pattern[str] | None = None) -> None:
         self._longer = text if isinstance(text, _Shortened) else None
         longer: str = text.text if isinstance(text, _Shortened) else text
-        ends = [found.span() for found in left_out.finditer(longer)] if left_out else []
-        begins = [0, *(end for _, end in ends)]
-        parts = [longer[begin:end] for begin, end in zip(begins, [*(start for start, _ in ends), None], strict=True)]
-        self.text: str = "".join(parts)
-        self._begins = begins  # of the parts, in the longer text
-        self._starts = [0, *itertools.accumulate(map(len, parts[:-1]))]  # of the parts, in the shorter text
+        self._begins, self._starts = array("q", [0]), array("q", [0])  # of the parts, in the longer and shorter text
+        parts, length = [], 0
+        for found in left_out.finditer(longer) if left_out else ():
+            parts.append(longer[self._begins[-1] : found.start()])
+            length += len(parts[-1])
+            self._begins.append(found.end())
+            self._starts.append(length)
+        self.text: str = "".join([*parts, longer[self._begins[-1] :]])
 
     def spans(self, form: list[str], flags: re.RegexFlag = re.NOFLAG) -> list[tuple[int, int]]:
         """Return where the first text contains this form: the patterns of its characters, one after another."""

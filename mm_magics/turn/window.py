@@ -211,7 +211,7 @@ def fullness_note(before: float | None, size: Size, threshold: float, mode: str)
 def is_too_large(error: EndpointError) -> bool:
     """Return whether the endpoint refused a request because it does not fit the window."""
     return isinstance(error, StatusError) and (
-        error.status == 413 or (error.status == 400 and "context window" in error.message)
+        error.status == 413 or (error.status in (200, 400) and "context window" in error.message)  # 200: an event
     )
 
 
