@@ -21,6 +21,7 @@ from mm_magics.endpoint.stream_events import Delta
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from mm_magics.tools.runtime.runner import ToolFinished
+from mm_magics.tools.runtime.timeout import ToolTimeout
 from tests.endpoint.test_client import until
 from tests.turns import broken_rules
 
@@ -253,6 +254,23 @@ def test_an_interrupt_at_any_line_of_a_turn_with_tools_keeps_the_results_that_we
             assert all(block in saved for block in shown), "a result was shown and is lost"
     assert interrupted > 0.9 * len(places)
     assert session.ask("And now?").status == "complete"
+
+
+def test_an_interrupt_at_any_line_of_a_time_limit_leaves_no_thread_that_interrupts_later() -> None:
+    def limited() -> None:
+        with ToolTimeout(60, threading.Event()):
+            pass
+
+    def watchers() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name == "mm_magics tool timeout"]
+
+    whole = AtLine(-1)
+    whole.run(limited)
+    assert whole.count > 10
+    for place in range(1, whole.count + 1):
+        assert AtLine(place).run(limited)
+        assert until(lambda: not watchers()), place
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # At any moment --------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType, TracebackType
@@ -42,16 +43,24 @@ class ToolTimeout:
         self._seconds, self._stop = seconds, stop
         self._thread = threading.get_ident()
         self._is_main = threading.current_thread() is threading.main_thread()
-        self._lock = threading.Lock()
         self._exited = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="mm_magics tool timeout", daemon=True)
         self._reason: Literal["time", "stop"] | None = None
         self._system_handler: signal.Handlers | None = None
 
     def __enter__(self) -> Self:
+        self._user = sys._getframe(1)
+        try:
+            return self._enter()
+        except BaseException:  # an interrupt: nothing would exit
+            self._finish()
+            raise
+
+    def _enter(self) -> Self:
         if self._is_main and isinstance(handler := signal.getsignal(signal.SIGINT), signal.Handlers):
             self._system_handler = handler
             signal.signal(signal.SIGINT, self._on_sigint)
-        threading.Thread(target=self._watch, name="mm_magics tool timeout", daemon=True).start()
+        self._watcher.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -68,9 +77,10 @@ class ToolTimeout:
         raise timeout_error(self._seconds) from None
 
     def _finish(self) -> None:
-        with self._lock:
-            self._exited.set()
-        time.sleep(0)  # an interrupt that was sent under the lock is delivered here at the latest
+        self._exited.set()
+        if self._watcher.ident is not None:
+            self._watcher.join()
+        time.sleep(0)  # an interrupt that the watcher sent is delivered here at the latest
         if self._system_handler is not None:
             signal.signal(signal.SIGINT, self._system_handler)
 
@@ -84,10 +94,20 @@ class ToolTimeout:
         while not self._exited.wait(TOOL_POLL_S if self._reason is None else REPEAT_S):
             if self._reason is None:
                 self._reason = "stop" if self._stop.is_set() else "time" if time.monotonic() >= due else None
-            if self._reason is not None:
-                with self._lock:
-                    if not self._exited.is_set():
-                        self._interrupt()
+            if not self._is_used():
+                return
+            if self._reason is not None and not self._exited.is_set():
+                self._interrupt()
+
+    def _is_used(self) -> bool:
+        """Return whether the thread is still in the function with the `with` statement.
+
+        An interrupt in the first line of `__exit__` leaves that function without setting `_exited`.
+        """
+        frame = sys._current_frames().get(self._thread)
+        while frame is not None and frame is not self._user:
+            frame = frame.f_back
+        return frame is not None
 
     def _interrupt(self) -> None:
         if not self._is_main:
