@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas
+import polars
 import pytest
 
 import mm_magics
@@ -74,7 +75,7 @@ USES: list[tuple[str, str, Callable[[], Any]]] = [
     ("distributed", "2024.8.0", map_on_a_cluster),
     ("dask", "2024.8.0", lambda: rows_of(DASK_FRAME)),
     ("narwhals", "1.40.0", lambda: as_text(pandas.DataFrame({"a": [1]}))),
-    ("narwhals", "1.40.0", lambda: rows_of(pandas.DataFrame({"a": [1]}))),
+    ("narwhals", "1.40.0", lambda: rows_of(polars.DataFrame({"a": [1]}))),
     ("keyring", "23.0.0", keep_a_key),
 ]
 

