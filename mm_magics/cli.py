@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from shutil import get_terminal_size
@@ -22,6 +22,7 @@ from mm_magics.text import escape_controls
 if TYPE_CHECKING:
     from mm_magics.display.table import Table
     from mm_magics.history.notebook import Document
+    from mm_magics.history.turn import Turn
 
 NOT_RECORDED = [
     "A turn that was copied to other notebooks counts once.",
@@ -209,25 +210,24 @@ def _search(options: argparse.Namespace) -> int:
 def _usage(options: argparse.Namespace) -> int:
     from mm_magics.display.table import Table
     from mm_magics.ipython.commands.usage import COLUMNS, usage_row
-    from mm_magics.turn.ledger import Account
+    from mm_magics.turn.ledger import accounts_of, total_of
 
-    accounts: dict[str, Account] = {}
-    seen: set[str] = set()
+    turns: list[Turn] = []
+    paths: dict[str, str] = {}  # where each turn was found first
     for path, document in _documents(options.source):
-        for turn in (each for current in document.turns() for each in (current, *current.versions)):
-            if turn.id in seen:
-                continue
-            seen.add(turn.id)
-            key = {"model": turn.model, "notebook": str(path), "day": turn.created[:10]}[options.by]
-            account = accounts.setdefault(key, Account())
-            for response in turn.responses:
-                account.add(turn.model, response)
+        for turn in document.turns():
+            turns.append(turn)
+            for each in (turn, *turn.versions):
+                paths.setdefault(each.id, str(path))
+    groups: dict[str, Callable[[Turn, str], str]] = {
+        "model": lambda _, model: model,
+        "notebook": lambda turn, _: paths[turn.id],
+        "day": lambda turn, _: turn.created[:10],
+    }
+    accounts = accounts_of(turns, groups[options.by])
     rows = [usage_row(key, account) for key, account in sorted(accounts.items())]
     if len(rows) > 1:
-        total = Account()
-        for account in accounts.values():
-            total += account
-        rows.append(usage_row("all", total))
+        rows.append(usage_row("all", total_of(accounts.values())))
     lines = NOT_RECORDED if rows else ["There are no turns."]
     _print(Table("", (options.by, *COLUMNS), rows, lines))
     return 0

@@ -7,7 +7,7 @@ is replayed makes no call.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -103,19 +103,31 @@ class Ledger:
 
     def total(self) -> Account:
         """Return the sums of all calls."""
-        total = Account()
-        for account in self.accounts.values():
-            total += account
-        return total
+        return total_of(self.accounts.values())
 
 
-def accounts_of(turns: Iterable[Turn]) -> dict[str, Account]:
-    """Return what these turns and their versions stand for, by model. A turn that was copied or forked counts once."""
+def total_of(accounts: Iterable[Account]) -> Account:
+    """Return the sums of all these calls."""
+    total = Account()
+    for account in accounts:
+        total += account
+    return total
+
+
+def accounts_of(
+    turns: Iterable[Turn], group: Callable[[Turn, str], str] = lambda _turn, model: model
+) -> dict[str, Account]:
+    """Return what these turns and their versions stand for, by model. A turn that was copied or forked counts once.
+
+    Args:
+        turns: The turns.
+        group: Returns the name of the account for a call of a turn, from the turn and the model that was called.
+    """
     accounts: dict[str, Account] = {}
     different = {each.id: each for turn in turns for each in (*turn.versions, turn)}
     for turn in different.values():
         for model, response in calls_of(turn):
-            accounts.setdefault(model, Account()).add(model, response)
+            accounts.setdefault(group(turn, model), Account()).add(model, response)
     return accounts
 
 
