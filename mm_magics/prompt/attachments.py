@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from io import BytesIO
@@ -42,17 +43,25 @@ def attach(path: str | Path) -> Attachment:
     if kind := media_type(data):
         blocks = [{"type": "text", "text": f"{file.name}:"}, image_block(data, file.name)]
         return Attachment(blocks, f"Attached {file.name}: {kind}, {len(data) / 1000:,.0f} kB.")
-    if data.startswith(b"%PDF-"):
+    if _PDF_START.match(data):
         pages = _pdf_pages(file.name, data)
-        text = "\n".join(f"[page {number} of {len(pages)}]\n{page}" for number, page in enumerate(pages, 1))
-        return _as_text(file.name, text, f"{counted(len(pages), 'page')}, ")
+        empty = [number for number, page in enumerate(pages, 1) if not page.strip()]
+        text = "\n".join(
+            f"[page {number} of {len(pages)}{', without text' * (number in empty)}]\n{page}"
+            for number, page in enumerate(pages, 1)
+        )
+        remark = f" Without text, perhaps scanned: {_pages_text(empty)}." if empty else ""
+        return _as_text(file.name, text, f"{counted(len(pages), 'page')}, ", remark)
     text, remark = _decoded(file.name, data)
     return _as_text(file.name, text, "", remark)
 
 
 def _read(file: Path) -> bytes:
     try:
-        size = file.stat().st_size
+        status = file.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # reading a pipe or a device may not end
+            raise UsageError(f"{file} is not a file, but a pipe or a device.", "Save what it returns in a file first.")
+        size = status.st_size
         if size > MAX_FILE_BYTES:
             raise UsageError(
                 f"{file.name} has {size / 1e6:,.0f} MB; the limit is {MAX_FILE_BYTES / 1e6:g} MB.",
@@ -61,6 +70,22 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file} cannot be attached: {error.strerror}.", "Nothing was sent.") from None
+
+
+def _pages_text(numbers: Sequence[int]) -> str:
+    """Return the numbers of pages as text, in order and as ranges.
+
+    >>> _pages_text([1, 3, 4, 5, 9])
+    'pages 1, 3 to 5 and 9'
+    """
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [number]
+        else:
+            ranges.append([number])
+    *most, last = [" to ".join(map(str, each)) for each in ranges]
+    return f"page{'s' * (len(numbers) > 1)} " + (f"{', '.join(most)} and {last}" if most else last)
 
 
 def _as_text(name: str, text: str, extent: str, remark: str = "") -> Attachment:
@@ -75,6 +100,7 @@ def _as_text(name: str, text: str, extent: str, remark: str = "") -> Attachment:
 
 _CLOSING_MARK = re.compile(r"<(?=[^\w>]{0,20}/[^\w>]{0,20}file)", re.IGNORECASE)
 """What would close the mark of a file, or what a model may take for it: with spaces or invisible characters in it."""
+_PDF_START = re.compile(rb"[\s\xef\xbb\xbf]*%PDF-\d")
 _QUOTES = {ord(each): "_" for each in '"<>&\n\r'}
 
 
@@ -107,6 +133,8 @@ def _pdf_pages(name: str, data: bytes) -> Sequence[str]:
     logger.setLevel(logging.CRITICAL)  # what matters is in the error
     try:
         pages = [page.extract_text() for page in pypdf.PdfReader(BytesIO(data)).pages]
+    except pypdf.errors.FileNotDecryptedError:
+        raise UsageError(f"{name} is protected by a password.", "Attach a copy that is not.") from None
     except Exception as error:  # a damaged file can raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(f"{name} cannot be read as a PDF: {reason}.", "Nothing was sent.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,25 @@ def test_a_pdf_is_sent_as_text_with_page_numbers(tmp_path: Path) -> None:
     ]
     assert note.startswith("Attached report.pdf: 2 pages, ")
     assert note.endswith(" tokens.")
+
+
+def test_pages_without_text_are_named(tmp_path: Path) -> None:
+    blocks, note = attach(pdf(tmp_path / "a.pdf", "", "Clams.", "", "", "Oysters."))
+    assert [line for line in blocks[0]["text"].splitlines() if line.startswith("[page")] == [
+        "[page 1 of 5, without text]",
+        "[page 2 of 5]",
+        "[page 3 of 5, without text]",
+        "[page 4 of 5, without text]",
+        "[page 5 of 5]",
+    ]
+    assert note.endswith(" tokens. Without text, perhaps scanned: pages 1 and 3 to 4.")
+
+
+@pytest.mark.parametrize("start", [b"\n", b"\xef\xbb\xbf", b"  \r\n\t"])
+def test_a_pdf_may_start_with_blanks(tmp_path: Path, start: bytes) -> None:
+    file = pdf(tmp_path / "a.pdf", "Clams.")
+    file.write_bytes(start + file.read_bytes())
+    assert "[page 1 of 1]\nClams." in attach(file).blocks[0]["text"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +141,8 @@ UNKNOWN = "Attach PNG, JPEG, GIF, WebP, PDF or text."
             "scan.pdf has no text on its 1 page.",
             "If it is a scan, attach images of its pages.",
         ),
-        ("secret.pdf", encrypted, "secret.pdf cannot be read as a PDF: File has not been decrypted.", NOT_SENT),
+        ("secret.pdf", encrypted, "secret.pdf is protected by a password.", "Attach a copy that is not."),
+        ("pipe", os.mkfifo, "{path} is not a file, but a pipe or a device.", "Save what it returns in a file first."),
     ],
 )
 def test_what_cannot_be_sent_is_refused(tmp_path: Path, name: str, make: object, message: str, hint: str) -> None:
