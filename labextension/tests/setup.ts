@@ -1,5 +1,7 @@
 // The parts of a browser that JupyterLab uses and jsdom lacks.
 import { vi } from 'vitest';
+import { provideTypesetting } from '../src/renderer/markdown/typeset';
+import { typesetting } from '../src/renderer/typesetting/typesetting';
 
 class Observer {
   observe(): void {}
@@ -19,3 +21,6 @@ vi.stubGlobal('matchMedia', () => ({
 // CodeMirror measures text.
 Range.prototype.getClientRects = () => [] as unknown as DOMRectList;
 Range.prototype.getBoundingClientRect = () => new DOMRect();
+
+// As on a page on which the chunk has arrived.
+provideTypesetting(typesetting);

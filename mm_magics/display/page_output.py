@@ -2,7 +2,8 @@
 
 A page that runs its own cells displays an output: the JupyterLab extension draws the turn, and on a page without it, an
 anywidget does. The widget's code is sent once per kernel, by the runtime widget; the widget of a turn is a stub that
-finds it. At the end the final bundle replaces the output.
+finds it. What highlights code and typesets formulas is twice as large and is sent after the first text. At the end the
+final bundle replaces the output.
 
 If the Jupyter server executes the cells, it adds each output to the shared document, and cannot replace one. So nothing
 is displayed while a turn streams: the extension draws it below the cell from the messages of the turn. The final bundle
@@ -41,6 +42,9 @@ class PageOutput(Protocol):
     def display(self, turn: Turn, /) -> None:
         """Display the turn. The channel has sent its record."""
 
+    def send_typesetting(self) -> None:
+        """Send what highlights code and typesets formulas. Called once the page has text to show."""
+
     def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any], /) -> None:
         """Display the final bundle in its place."""
 
@@ -50,8 +54,8 @@ def _source(name: str) -> str:
     return (files("mm_magics.display") / "static" / name).read_text("utf-8")
 
 
-class Runtime(anywidget.AnyWidget):
-    """Sends the front end's code. It is never displayed, and lives as long as the kernel."""
+class CodeWidget(anywidget.AnyWidget):
+    """Sends code of the front end. It is never displayed, and lives as long as the kernel."""
 
     _esm = traitlets.Unicode().tag(sync=True)
 
@@ -63,17 +67,21 @@ class TurnWidget(anywidget.AnyWidget):
 
 
 @cache
-def _runtime() -> tuple[Runtime, Layout]:
-    layout = Layout()
-    return Runtime(_esm=_source("runtime.js"), layout=layout), layout
+def _layout() -> Layout:
+    return Layout()
+
+
+@cache
+def _code(name: str) -> CodeWidget:
+    return CodeWidget(_esm=_source(name), layout=_layout())
 
 
 class WidgetOutput:
     """An output that the final bundle replaces."""
 
     def __init__(self) -> None:
-        _, layout = _runtime()
-        self._widget = TurnWidget(_esm=_source("stub.js"), layout=layout)
+        _code("runtime.js")
+        self._widget = TurnWidget(_esm=_source("stub.js"), layout=_layout())
         self._handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
 
     def open_channel(self, turn: Turn, receive: Receive) -> TurnChannel:
@@ -88,6 +96,9 @@ class WidgetOutput:
         bundle = without_surrogates({**data, MIME_TYPE: turn.record(), "text/plain": UNFINISHED})
         with uncaptured():
             self._handle.display(bundle, raw=True, metadata=metadata)
+
+    def send_typesetting(self) -> None:
+        _code("typesetting.js")
 
     def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         with uncaptured():
@@ -106,6 +117,9 @@ class ServerOutput:
 
     def display(self, turn: Turn) -> None:
         """Display nothing yet."""
+
+    def send_typesetting(self) -> None:
+        """Send nothing: only a page with the extension shows the turn."""
 
     def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         with uncaptured():

@@ -130,6 +130,7 @@ class PageView:
         """The key of the block of each call that can be decided, by the call's id."""
         self._question: Question | None = None
         self._kinds_shown: set[str] = set()
+        self._typesetting_sent = False
         self._notes: Sequence[str] = []
         self._timeout: float | None = None
         self._wait_notes: list[str] = []
@@ -155,6 +156,9 @@ class PageView:
         due = self._flushed_at + _FLUSH_INTERVAL_S
         if urgent or (self._queue and time.monotonic() >= due):
             self._flush()
+            if self._kinds_shown and not self._typesetting_sent:
+                self._typesetting_sent = True
+                self._output.send_typesetting()
         elif self._queue:
             self.due = due
 

@@ -62,7 +62,10 @@ def test_the_wheel_contains_the_package_and_nothing_else(dist):
     extension = "mm_magics-0.1.0.data/data/share/jupyter/labextensions/mm-magics"
     assert {f"{extension}/package.json", f"{extension}/install.json"} <= set(names)
     assert not [name for name in names if name.startswith("mm_magics/labextension")]
-    static = [f"display/static/{name}" for name in ("picker.js", "runtime.js", "stub.js", "third-party-licenses.txt")]
+    static = [
+        f"display/static/{name}"
+        for name in ("picker.js", "runtime.js", "stub.js", "third-party-licenses.txt", "typesetting.js")
+    ]
     for needed in ("py.typed", "history/turn.schema.json", *static):
         assert f"mm_magics/{needed}" in names
     assert not [name for name in names if "test" in name or "node_modules" in name or name.endswith(".ts")]

@@ -10,6 +10,7 @@ import { Panel } from '@lumino/widgets';
 import { MIME_TYPE } from '../protocol';
 import { injectStyle } from '../renderer/inject-style';
 import { offerCodeActions } from '../renderer/markdown/decorate-html';
+import { loadTypesettingWith, requestTypesetting } from '../renderer/markdown/typeset';
 import { recordToOps } from '../renderer/record-to-ops';
 import { continues, EMPTY, isRecord, reduce } from '../renderer/turn-state';
 import { shareTranslation } from '../renderer/strings';
@@ -227,11 +228,17 @@ export const rendererPlugin: JupyterFrontEndPlugin<void> = {
   autoStart: true,
   requires: [IRenderMimeRegistry],
   optional: [ITranslator],
-  activate: (_app, rendermime: IRenderMimeRegistry, translator: ITranslator | null) => {
+  activate: (app, rendermime: IRenderMimeRegistry, translator: ITranslator | null) => {
     const trans = (translator ?? nullTranslator).load('mm_magics');
     shareTranslation(trans);
     injectStyle(document.body, 'controls', style);
     offerCodeActions(codeActions(trans));
+    loadTypesettingWith(async () => {
+      const { typesetting } = await import('../renderer/typesetting/typesetting');
+      return typesetting;
+    });
+    // So that the first formula does not move the text below it.
+    void app.restored.then(requestTypesetting);
     const unreadable = trans.__(
       'This answer is damaged or was saved by a newer version of mm_magics.',
     );

@@ -4,6 +4,7 @@
 import type { BlockView } from './views/block-view';
 import { element } from './element';
 import { handleButtons } from './markdown/decorate-html';
+import { onTypesetting, untypeset } from './markdown/typeset';
 import { Footer } from './views/footer';
 import { Header, type HeaderActions } from './views/header';
 import { RedactedView, UnknownView } from './views/placeholder-views';
@@ -43,6 +44,12 @@ export class TurnView {
   private state: TurnState = EMPTY;
   private drawn: TurnState | null = null;
   private announced: string | null = null;
+  /** What was drawn before code and formulas could be typeset, the last one first. */
+  private untypeset: (() => void)[] = [];
+  private readonly ignoreTypesetting = onTypesetting(() => {
+    this.untypeset = untypeset(this.el).reverse();
+    this.loop.request();
+  });
 
   private readonly onDecide: Decide;
 
@@ -86,6 +93,7 @@ export class TurnView {
   }
 
   dispose(): void {
+    this.ignoreTypesetting();
     this.loop.cancel();
     this.header.dispose();
     this.el.remove();
@@ -103,6 +111,10 @@ export class TurnView {
     for (const view of this.views.values()) {
       // In order, so the first blocks are complete first.
       if (!more && view.step(deadline)) more = true;
+    }
+    while (!more && this.untypeset.length > 0) {
+      this.untypeset.pop()?.();
+      more = performance.now() > deadline;
     }
     return more;
   }

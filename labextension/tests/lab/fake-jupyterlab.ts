@@ -326,7 +326,11 @@ export function fakeApp(...panels: FakePanel[]): {
     },
   };
   return {
-    app: { commands, shell: { currentWidget } } as unknown as JupyterFrontEnd,
+    app: {
+      commands,
+      shell: { currentWidget },
+      restored: Promise.resolve(),
+    } as unknown as JupyterFrontEnd,
     tracker: tracker as unknown as INotebookTracker,
     commands,
     open: (panel) => {

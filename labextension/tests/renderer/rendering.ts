@@ -1,6 +1,6 @@
 // The corpus that tests/display/rendering.py reads, too, and its normal form of HTML, in which all viewers must agree.
 import corpus from '../../../tests/display/rendering.json';
-import { toMathML } from '../../src/renderer/markdown/math';
+import { toMathML } from '../../src/renderer/typesetting/mathml';
 
 export interface Row {
   readonly name: string;

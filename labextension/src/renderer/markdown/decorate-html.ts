@@ -3,9 +3,10 @@
 import { copyText } from '../copy-text';
 import { element } from '../element';
 import { BLOCKS, hasRightToLeft } from './markup';
-import { MATH_ATTRIBUTE, toMathML } from './math';
+import { MATH_ATTRIBUTE } from './math';
 import { PlainText } from './plain-text';
-import { IMAGE_SOURCE, safeUrl, sanitize, sanitizeMath } from './sanitize';
+import { IMAGE_SOURCE, safeUrl, sanitize } from './sanitize';
+import { typesetMath } from './typeset';
 import { t } from '../strings';
 
 /** What the page around a turn can do with code. Its button is visible only inside a `HOST_ACTIONS` element. */
@@ -127,14 +128,7 @@ function decorateTasks(root: DocumentFragment): void {
 }
 
 function decorateMath(root: DocumentFragment): void {
-  for (const holder of root.querySelectorAll(`[${MATH_ATTRIBUTE}]`)) {
-    const tex = holder.textContent;
-    const display = holder.getAttribute(MATH_ATTRIBUTE) === 'block';
-    const html = toMathML(tex, display);
-    holder.removeAttribute(MATH_ATTRIBUTE);
-    holder.className = display ? 'mm-math mm-math-block' : 'mm-math';
-    holder.replaceChildren(html === null ? element('code', 'mm-tex', tex) : sanitizeMath(html));
-  }
+  for (const holder of root.querySelectorAll(`[${MATH_ATTRIBUTE}]`)) typesetMath(holder);
 }
 
 /** Give each block the direction of its text, if any is written from right to left. */

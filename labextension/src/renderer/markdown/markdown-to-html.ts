@@ -12,11 +12,11 @@ import {
   type Tokens,
   type TokensList,
 } from 'marked';
-import { highlight } from './highlight-code';
 import { characterBefore, maskPunctuation } from './emphasis';
 import { footnoteExtension } from './footnotes';
 import { escapeHtml, maskMath, mathExtension } from './math';
 import { escapeOtherTags } from './markup';
+import { highlight } from './typeset';
 
 export type { Links };
 

@@ -1,10 +1,8 @@
-// LaTeX in Markdown: extensions for marked that find formulas, and Temml that converts them to MathML.
+// LaTeX in Markdown: extensions for marked that find formulas.
 // Prices are not formulas: an opening $ must not be followed by a space, and a closing $ must not be preceded by a space
-// or followed by a digit. Code never contains formulas. LaTeX that is not allowed or that Temml cannot parse is shown as
-// source. formulas_plugin in mm_magics/display/formulas.py finds the same formulas.
+// or followed by a digit. Code never contains formulas. formulas_plugin in mm_magics/display/formulas.py finds the same formulas.
 import type { MarkedExtension, Tokens } from 'marked';
-import temml from 'temml';
-import { isAllowed, MAX_FORMULA_LENGTH } from './formulas';
+import { MAX_FORMULA_LENGTH } from './formulas';
 
 interface MathToken extends Tokens.Generic {
   type: 'math';
@@ -144,22 +142,4 @@ export function openMathAt(text: string): number {
     if (opens && !text.includes(close, at + 2)) return at;
   }
   return -1;
-}
-
-/** Convert LaTeX to MathML. Return null if it is not allowed or cannot be parsed. */
-export function toMathML(tex: string, display: boolean): string | null {
-  if (!isAllowed(tex)) return null;
-  try {
-    return temml.renderToString(tex, {
-      displayMode: display,
-      throwOnError: true,
-      trust: false,
-      strict: false,
-      maxExpand: 500,
-      maxSize: [50, 50],
-      macros: {},
-    });
-  } catch {
-    return null;
-  }
 }

@@ -1,8 +1,7 @@
 // Shows a tool call in full: each part with its length, code highlighted, in boxes that scroll.
 import { element } from '../element';
-import { highlight } from '../markdown/highlight-code';
 import { PlainText } from '../markdown/plain-text';
-import { sanitize } from '../markdown/sanitize';
+import { fillWithCode } from '../markdown/typeset';
 import type { ShownPart } from '../../protocol';
 
 /** Return a box that scrolls if it has much text. */
@@ -26,17 +25,9 @@ export class CallView {
   constructor(parts: readonly ShownPart[]) {
     this.boxes = parts.map(({ label, language, text, size }) => {
       const box = scrollBox(label);
-      fill(box, text, language);
+      if (!fillWithCode(box, text, language)) new PlainText(box).append(text);
       this.el.append(labelled(`${label} (${size})`, box));
       return box;
     });
   }
-}
-
-/** Show exactly the text. Colors that would change it are left out. */
-function fill(box: HTMLElement, text: string, language: string): void {
-  const html = highlight(text, language);
-  const nodes = html === null ? null : sanitize(html);
-  if (nodes?.textContent === text) box.append(nodes);
-  else new PlainText(box).append(text);
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import corpus from '../../../../tests/display/formulas.json';
 import { toSafeNodes } from '../../../src/renderer/markdown/decorate-html';
 import { isAllowed } from '../../../src/renderer/markdown/formulas';
-import { toMathML } from '../../../src/renderer/markdown/math';
+import { toMathML } from '../../../src/renderer/typesetting/mathml';
 import { toHtml } from '../../../src/renderer/markdown/markdown-to-html';
 import { sanitize } from '../../../src/renderer/markdown/sanitize';
 

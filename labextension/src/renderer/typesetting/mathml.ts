@@ -1,0 +1,21 @@
+// LaTeX becomes MathML with Temml.
+import temml from 'temml';
+import { isAllowed } from '../markdown/formulas';
+
+/** Convert LaTeX to MathML. Return null if it is not allowed or cannot be parsed. */
+export function toMathML(tex: string, display: boolean): string | null {
+  if (!isAllowed(tex)) return null;
+  try {
+    return temml.renderToString(tex, {
+      displayMode: display,
+      throwOnError: true,
+      trust: false,
+      strict: false,
+      maxExpand: 500,
+      maxSize: [50, 50],
+      macros: {},
+    });
+  } catch {
+    return null;
+  }
+}
