@@ -64,7 +64,7 @@ def _paced(endpoint: EndpointProcess, tap: Tap, sdk: Kernel, ours: Kernel) -> It
         busiest = max(busiest, busiest_second(run.until_final))
     ratios = [mine.cpu / theirs.cpu for theirs, mine in pairs]
     name = "300 deltas at 100/s: "
-    yield Measurement(f"{name}CPU ÷ the SDK's", median(ratios), 1.5, note=f"{min(ratios):.2f} to {max(ratios):.2f}")
+    yield Measurement(f"{name}CPU ÷ the SDK's", median(ratios), 1.3, note=f"{min(ratios):.2f} to {max(ratios):.2f}")
     for field, start, limit in (("first", "HTTP", 10), ("first_from_cell", "execute", None)):
         their, my = ([getattr(times, field) for times in column] for column in zip(*pairs, strict=True))
         yield _time(

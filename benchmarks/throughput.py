@@ -18,9 +18,10 @@ from benchmarks.measurements import Measurement
 
 DELTAS = 10_000
 MANY = 50_000
-SIZES = (4, 8)
-"""Characters per delta: about one token, and two."""
+ANSWERS = ((1_000, 4, 0.5), (DELTAS, 4, 0.2), (DELTAS, 8, 0.25), (MANY, 4, 0.17))
+"""Deltas, characters per delta (4 are about one token), and the largest ratio of the CPU time to the SDK's."""
 
+SIZE = 4
 PAIRS = 7
 GROWTHS = 5
 SINGLY = 3
@@ -33,8 +34,8 @@ def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
         Kernel(endpoint.base_url, endpoint.key, LOAD) as ours,
     ):
         yield from _cold(endpoint, sdk, ours)
-        for size in SIZES:
-            yield from _steady(endpoint, sdk, ours, size)
+        for deltas, size, limit in ANSWERS:
+            yield from _steady(endpoint, sdk, ours, deltas, size, limit)
         yield from _singly(endpoint, sdk, ours)
         yield from _growth(endpoint, ours)
     yield from _memory(endpoint)
@@ -43,9 +44,9 @@ def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
 def _cold(endpoint: EndpointProcess, sdk: Kernel, ours: Kernel) -> Iterator[Measurement]:
     """Measure the first prompt of a kernel, including all imports, against the SDK's import and first loop."""
     imported = sdk.run(reference.SETUP).cpu
-    endpoint.prepare(DELTAS, SIZES[0])
+    endpoint.prepare(DELTAS, SIZE)
     first = imported + sdk.run(reference.ASK).cpu
-    run = run_prompt(endpoint, ours, DELTAS, SIZES[0])
+    run = run_prompt(endpoint, ours, DELTAS, SIZE)
     yield Measurement(
         "first prompt of a kernel, 10,000 deltas: CPU ÷ the SDK's import and loop",
         run.cpu / first,
@@ -55,22 +56,24 @@ def _cold(endpoint: EndpointProcess, sdk: Kernel, ours: Kernel) -> Iterator[Meas
     yield Measurement("the front end's runtime, sent once per kernel", runtime / 1e3, form="{:.0f} kB")
 
 
-def _steady(endpoint: EndpointProcess, sdk: Kernel, ours: Kernel, size: int) -> Iterator[Measurement]:
+def _steady(
+    endpoint: EndpointProcess, sdk: Kernel, ours: Kernel, deltas: int, size: int, limit: float
+) -> Iterator[Measurement]:
     """Measure later prompts, in alternation with the SDK's loop."""
     theirs: list[float] = []
     runs: list[Run] = []
     for _ in range(PAIRS):
-        endpoint.prepare(DELTAS, size)
+        endpoint.prepare(deltas, size)
         theirs.append(sdk.run(reference.ASK).cpu)
-        runs.append(run_prompt(endpoint, ours, DELTAS, size))
+        runs.append(run_prompt(endpoint, ours, deltas, size))
     text = len(runs[0].text.encode())
     final = max(len(json.dumps(run.final, ensure_ascii=False).encode()) for run in runs)
-    name = f"10,000 deltas of {size} characters: "
+    name = f"{deltas:,} deltas of {size} characters: "
     ratios = [run.cpu / other for run, other in zip(runs, theirs, strict=True)]
     yield Measurement(
         f"{name}CPU ÷ the SDK's",
         median(ratios),
-        0.25,
+        limit,
         "{:.3f}",
         f"{median(run.cpu for run in runs) * 1e3:.0f} ms against {median(theirs) * 1e3:.0f} ms; "
         f"{min(ratios):.3f} to {max(ratios):.3f}",
@@ -93,9 +96,9 @@ def _singly(endpoint: EndpointProcess, sdk: Kernel, ours: Kernel) -> Iterator[Me
     """Measure deltas that are each written separately, as by a distant server, instead of 64 kB at a time."""
     pairs = []
     for _ in range(SINGLY):
-        endpoint.prepare(DELTAS // 2, SIZES[0], rate=2_000)
+        endpoint.prepare(DELTAS // 2, SIZE, rate=2_000)
         theirs = sdk.run(reference.ASK).cpu
-        pairs.append((run_prompt(endpoint, ours, DELTAS // 2, SIZES[0], rate=2_000).cpu, theirs))
+        pairs.append((run_prompt(endpoint, ours, DELTAS // 2, SIZE, rate=2_000).cpu, theirs))
     mine, theirs = min(pairs)
     yield Measurement(
         "5,000 deltas at 2,000/s, each in its own write: CPU ÷ the SDK's",
@@ -106,10 +109,7 @@ def _singly(endpoint: EndpointProcess, sdk: Kernel, ours: Kernel) -> Iterator[Me
 
 def _growth(endpoint: EndpointProcess, ours: Kernel) -> Iterator[Measurement]:
     """Measure five times the deltas against one time, in alternation: time and bytes."""
-    pairs = [
-        (run_prompt(endpoint, ours, DELTAS, SIZES[0]), run_prompt(endpoint, ours, MANY, SIZES[0]))
-        for _ in range(GROWTHS)
-    ]
+    pairs = [(run_prompt(endpoint, ours, DELTAS, SIZE), run_prompt(endpoint, ours, MANY, SIZE)) for _ in range(GROWTHS)]
     name = "50,000 deltas ÷ 10,000: "
     few, many = (min(run.cpu for run in column) for column in zip(*pairs, strict=True))
     yield Measurement(f"{name}CPU", many / few, 5.5, note=f"{many * 1e3:.0f} ms against {few * 1e3:.0f} ms")
@@ -128,12 +128,12 @@ def _growth(endpoint: EndpointProcess, ours: Kernel) -> Iterator[Measurement]:
 def _memory(endpoint: EndpointProcess) -> Iterator[Measurement]:
     """Measure by tracemalloc the peak and the retained memory of one prompt, each in its own thread."""
     with Kernel(endpoint.base_url, endpoint.key, LOAD) as ours:
-        run_prompt(endpoint, ours, DELTAS, SIZES[0])  # creates what is only created once
+        run_prompt(endpoint, ours, DELTAS, SIZE)  # creates what is only created once
         ours.run("import gc, tracemalloc; tracemalloc.start()")
         seen: dict[int, tuple[float, float]] = {}
         for deltas in (DELTAS, MANY):
             ours.run("gc.collect(); tracemalloc.reset_peak(); before = tracemalloc.get_traced_memory()[0]")
-            run_prompt(endpoint, ours, deltas, SIZES[0], f"--thread of-{deltas}")
+            run_prompt(endpoint, ours, deltas, SIZE, f"--thread of-{deltas}")
             ours.run("gc.collect(); retained, peak = (each - before for each in tracemalloc.get_traced_memory())")
             values: Any = ours.value("[peak, retained]")
             seen[deltas] = (values[0], values[1])

@@ -85,6 +85,11 @@ def parse_markdown(text: str) -> tuple[list[Token], dict[str, Any]]:
     return _parse(_parser(), text)
 
 
+def parse_blocks(text: str) -> list[Token]:
+    """Parse the paragraphs, lists, tables and code, but not the text in them. Raises `MarkdownLimitError`."""
+    return _parse(_block_parser(), text)[0]
+
+
 def _parse(parser: MarkdownIt, text: str) -> tuple[list[Token], dict[str, Any]]:
     if len(text) > MAX_LENGTH or has_too_many_formulas(text) or len(_MARKS.findall(text)) > MAX_MARKS:
         raise MarkdownLimitError
@@ -177,6 +182,12 @@ def _parser() -> MarkdownIt:
     parser.core.ruler.after("block", "long_url", _reject_long_url)
     parser.inline.ruler.at("autolink", gfm.autolink)
     return parser
+
+
+@cache
+def _block_parser() -> MarkdownIt:
+    parser: MarkdownIt = _parser.__wrapped__()
+    return parser.disable(["inline", "text_join"])
 
 
 @cache

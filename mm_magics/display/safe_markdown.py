@@ -41,7 +41,9 @@ _RAW_TEX = re.compile(r"(?<=[`~])[ \t]*\{[ \t]*=")
 _IMAGE_OR_TAG = re.compile(r"!\[|<(?!https?:|mailto:)(?=[a-z/!?])|(?<=`)\{(?=[ \t]*=)", re.IGNORECASE)
 _WITH_TEX = re.compile(rf"{_IMAGE_OR_TAG.pattern}|\^|(?<!~)~(?!~)|~{{3,}}", re.IGNORECASE)
 """Also what lowers or raises a text: in it, pandoc makes a macro of an escaped backslash."""
-_ACTING_LINK = re.compile(r"(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
+_ACTING_WORD = re.compile(r"(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
+_LINK_START = re.compile(r"\]\(|\]:|<")
+_QUOTE_MARKS = re.compile(r"^[ \t>]+", re.MULTILINE)
 _BACKTICKS = re.compile("`+")
 _SPACES = re.compile(r"[ \t]*\n[ \t>]*")
 _MATH = r"(?P<math>\\\\|\\\$|\\(?=[A-Za-z])|\$|\\[(\[]|&(?:#[0-9]+|#x[0-9a-f]+|[a-z]+);)"
@@ -71,20 +73,21 @@ def sanitize_markdown(text: str) -> str:
     with suppress(markdown.MarkdownLimitError):
         text = with_dollars(text)
     typesets = formulas.may_typeset_more(text)
-    acts = _ACTING_LINK.search(unescape(text).replace("\\", ""))
+    acts = _may_act(text)
     unsafe = _UNSAFE.search(text)
     has_tex = formulas.has_other_macro(unescape(text)) or _RAW_TEX.search(text)
-    if not (typesets or acts or unsafe or has_tex or "```" in text or "~~~" in text):
+    is_plain = not (typesets or acts or unsafe or has_tex)
+    if is_plain and "```" not in text and "~~~" not in text:
         return text
     try:
         if acts and markdown.has_acting_link(text):
             return fence(text)
-        tokens, env = markdown.parse_markdown(text)
+        tokens, env = (markdown.parse_blocks(text), {}) if is_plain else markdown.parse_markdown(text)
         if tokens and tokens[-1].type == "fence" and not _is_closed(tokens[-1], text.split("\n")):
             text = f"{text}\n{tokens[-1].markup}"  # else what follows in a file would be read as code, and code as text
-        if not (typesets or acts or unsafe or has_tex):
+        if is_plain:
             return text
-        if typesets or (unsafe and formulas.DELIMITER.search(unescape(text))):
+        if typesets or ((unsafe or acts) and formulas.DELIMITER.search(unescape(text))):
             if any("$" in each["href"] + each["title"] for each in env.get("references", {}).values()):
                 return fence(text)
             changed = _Escaper(text, tokens, _WITH_TEX if has_tex else _IMAGE_OR_TAG, math=True).text()
@@ -93,9 +96,26 @@ def sanitize_markdown(text: str) -> str:
             changed = _Escaper(text, tokens, _WITH_TEX if has_tex else _IMAGE_OR_TAG).text()
         else:
             changed = text
-        return fence(text) if markdown.loads(changed, _UNSAFE) else changed
+        return fence(text) if _may_load(changed) and markdown.loads(changed, _UNSAFE) else changed
     except markdown.MarkdownLimitError:
         return fence(text)
+
+
+def _may_act(text: str) -> bool:
+    """Return whether a link could run or contain something: only then is the text parsed for its links."""
+    text = unescape(text).replace("\\", "")
+    for found in _ACTING_WORD.finditer(text):
+        at = found.start()
+        while at and not (text[at - 1].isalnum() or text[at - 1] == "_"):
+            at -= 1
+        if _LINK_START.search(text, at, found.start()):
+            return True
+    return False
+
+
+def _may_load(text: str) -> bool:
+    """Return whether the text could contain an image or an active element, also over several lines of a quote."""
+    return any(_UNSAFE.search(each) for each in (text, _QUOTE_MARKS.sub("", text)))
 
 
 class _Escaper:

@@ -202,7 +202,7 @@ class Assembler:
             default = {"type": _OPENED_BY.get(kind or "", "text" if "signature" not in delta else "thinking")}
             yield self._open_block(index, default)
         _, block, parts = self._open[index]
-        if kind != "input" or not delta.keys() <= {"type", "partial_json"}:
+        if _is_call(block) and (kind != "input" or not delta.keys() <= {"type", "partial_json"}):
             self._mark_altered(block, f"sent a {str(delta.get('type'))[:40]} into it")
         field = field or "partial_json" if kind else REASONING
         text = delta.get(field)
@@ -347,5 +347,7 @@ def _index(event: dict[str, Any]) -> int:
 
 def _add(block: Block, parts: dict[str, list[str]], field: str, text: str) -> None:
     """Append text to a field of an open block, after the text that the block started with."""
-    start = block.get(field)
-    parts.setdefault(field, [start if isinstance(start, str) else ""]).append(text)
+    if field not in parts:
+        start = block.get(field)
+        parts[field] = [start if isinstance(start, str) else ""]
+    parts[field].append(text)

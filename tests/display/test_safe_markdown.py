@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from mm_magics.display import markdown, safe_markdown
 from mm_magics.display.export_markdown import render_markdown
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.safe_markdown import sanitize_markdown
@@ -173,3 +174,49 @@ def test_any_text_loads_nothing_alone_or_in_an_export(first: str, second: str) -
     alone = sanitize_markdown(first)
     assert "<img" not in html(alone)
     assert "<img" not in html(render_markdown([turn("hi", first), turn(second, second)]))
+
+
+PIECES = [
+    "](",
+    "]: ",
+    "[a",
+    "]",
+    "(",
+    "<",
+    ">",
+    "\n> ",
+    "\n",
+    " ",
+    "\\",
+    "data:",
+    "JavaScript:",
+    "&#100;ata&colon;",
+    "x",
+]
+PIECES += ["!", "![", "<img", "<a", " href=", "<b ", "onclick=x>", "`", "|", "- ", "\n\n", "&lt;", "e", "~~~\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+@settings(max_examples=2_000)
+def test_what_a_parser_would_find_is_looked_for(text: str) -> None:
+    """The quick looks that decide whether a text is parsed miss nothing that the parsers would find."""
+    acts, loads = markdown.has_acting_link(text), markdown.loads(text, safe_markdown._UNSAFE)
+    assert safe_markdown._may_act(text) or not acts
+    assert safe_markdown._may_load(text) or not loads
+
+
+@pytest.mark.parametrize(
+    "text", ["[a](data:x)", "[a](<javascript:x>)", "<data:x>", "[a][b]\n\n[b]:\n> data:x", "[a](\n data:x)"]
+)
+def test_a_link_that_acts_is_looked_for(text: str) -> None:
+    assert safe_markdown._may_act(text)
+
+
+@pytest.mark.parametrize("beside", ["the data: here", "[a](b 'data:')", "<https://e.org/data:>", "` <data:x> `"])
+def test_formulas_are_unchanged_beside_what_may_act(beside: str) -> None:
+    text = f"{beside} and\n\n$$\n\\frac{{1}}{{n}} \\sum_i x_i\n$$\n\n$\\alpha$"
+    assert sanitize_markdown(text) == text
+
+
+def test_links_are_not_parsed_because_of_a_word_before_a_colon() -> None:
+    assert not safe_markdown._may_act('Load the data: it is (see [1]) in `data: x`. {"data": 5}')
