@@ -74,10 +74,10 @@ class PauseGate:
         self._pauses = 0
         self._throttled_since: float | None = None
 
-    async def wait(self) -> None:
-        """Wait until no pause is left."""
-        while (left := self._until - time.monotonic()) > 0:
-            await anyio.sleep(left + random.uniform(0, JITTER * self._length))
+    def left(self) -> float:
+        """Return how many seconds a call must wait now, each call a little differently; 0 without a pause."""
+        left = self._until - time.monotonic()
+        return left + random.uniform(0, JITTER * self._length) if left > 0 else 0.0
 
     def open(self) -> None:
         """Note that an answer arrived: the next pause is short again."""

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from mm_magics import interrupts
-from mm_magics.batch.engines.base import Answered, Engine, Failed
+from mm_magics.batch.engines.base import Answered, Engine, Failed, Probed
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
@@ -73,7 +73,7 @@ class RowRunner:
         self._pending: dict[bytes, _Pending] = {}
         self._failed: dict[bytes, str] = {}
         self._ended = False
-        self._store_broken = False
+        self._store_broken = self._run_failed = False
         self._no_sending = NOT_STORED if job.prompt.replay == "only" else ""
         self._began = self._reported = time.monotonic()
 
@@ -114,6 +114,10 @@ class RowRunner:
             self.results.notes += self._builder.notes()
             if cut := self.job.template.cut:
                 self.results.notes.append(f"{counted(cut, 'value')} cut to the limit (value_limit).")
+            unsent = sum(reason == self._no_sending for reason in self.results.errors.values())
+            if self._run_failed and unsent:
+                why = self._no_sending.removeprefix("Not sent: ")
+                self.results.notes.append(f"The run ended early. {counted(unsent, 'row')} were not sent: {why}")
             self.results.finish(RUN_ENDED)
             self._pending.clear()
 
@@ -195,13 +199,19 @@ class RowRunner:
                 case Failed(refused_model=True) if (replaced := self._replace_model(event)) is not None:
                     shown += replaced
                 case Failed(digest, reason, sent, responses):
-                    reason = reason if sent or not self._no_sending else self._no_sending  # it names what is offered
+                    if not sent:
+                        self._run_failed = self._run_failed or not self._no_sending
+                        reason = self._no_sending = self._no_sending or reason  # the first one says most
                     self.job.prompt.add_cost(responses)
                     self.results.count(responses)
                     self.job.ledger.add(self._builder.model, [*responses, *([{}] if sent else [])])
                     self._failed[digest] = reason
                     for number in self._rows_waiting_for(digest):
                         self.results.fail(number, reason)
+                case Probed(responses):
+                    self.job.prompt.add_cost(responses)
+                    self.results.count(responses)
+                    self.job.ledger.add(self._builder.model, responses or [{}])
                 case Throttled() | Retrying():
                     shown.append(event)
         return shown

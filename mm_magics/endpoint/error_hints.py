@@ -6,7 +6,7 @@ import re
 
 from mm_magics.api.urls import origin_of
 from mm_magics.endpoint.keys import CHINA_HOSTS, MINIMAX_HOSTS, WORLD_HOST, Key
-from mm_magics.errors import StatusError
+from mm_magics.errors import MiniMaxError, StatusError
 
 CODES = {
     1000: 500,
@@ -45,8 +45,11 @@ TYPES = {
     "overloaded_error": 529,
 }
 
-FATAL_STATUSES = (401, 402, 403, 404, 407)
-"""Statuses that every request would get: a rejected key, insufficient balance, a wrong address."""
+FATAL_STATUSES = (401, 402, 403, 404, 405, 407)
+"""Statuses that every request may get: a rejected key, insufficient balance, a wrong address."""
+
+OWN_STATUSES = (400, 413, 422)
+"""Statuses that only concern the request: it is invalid, too large, or refused by a content filter."""
 
 THROTTLED_STATUSES = (429, 529)
 """Statuses that hold back all requests with this key for a while."""
@@ -90,10 +93,20 @@ def is_final(text: str) -> bool:
     return code_of(text) in (*QUOTA_CODES, PLAN_CODE)
 
 
-def meets_all(error: StatusError) -> bool:
-    """Return whether every further request with this key would get the same error."""
-    status = status_of(error.type, error.message) if error.status == 200 else error.status
-    return is_final(error.message) or status in FATAL_STATUSES + THROTTLED_STATUSES
+def http_status(error: MiniMaxError) -> int:
+    """Return the HTTP status of an error, also of one that was reported with status 200; 0 without one."""
+    if not isinstance(error, StatusError):
+        return 0
+    return status_of(error.type, error.message) if error.status == 200 else error.status
+
+
+def meets_all(error: MiniMaxError) -> bool:
+    """Return whether every request would get this error, and waiting does not help.
+
+    A single request may be refused so as well, for example by moderation with 403.
+    """
+    status = http_status(error)
+    return is_final(error.message) or status in FATAL_STATUSES or 300 <= status < 400
 
 
 _UNKNOWN = re.compile(

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Self
 
-from mm_magics.simulator.answer import ScriptedAnswer
+from mm_magics.simulator.answer import Fault, ScriptedAnswer
 from mm_magics.simulator.endpoint import PREFIX, Endpoint
+from mm_magics.simulator.faults.catalogue import check_fault
 from mm_magics.simulator.record import RequestRecord
 from mm_magics.simulator.server import Server
 
@@ -104,6 +105,27 @@ class Simulator:
     @rate.setter
     def rate(self, rate: float | None) -> None:
         self._endpoint.rate = rate
+
+    @property
+    def fault(self) -> Fault | None:
+        """The fault of every answer that has none of its own. A new value, also a name, applies to later answers."""
+        return self._endpoint.fault
+
+    @fault.setter
+    def fault(self, fault: Fault | str | None) -> None:
+        fault = Fault(fault) if isinstance(fault, str) else fault
+        if fault is not None:
+            check_fault(fault)
+        self._endpoint.fault = fault
+
+    @property
+    def max_in_flight(self) -> int | None:
+        """How many requests are answered at the same time; any more are refused with `rate-limit`. None: no limit."""
+        return self._endpoint.max_in_flight
+
+    @max_in_flight.setter
+    def max_in_flight(self, limit: int | None) -> None:
+        self._endpoint.max_in_flight = limit
 
     @property
     def port(self) -> int:

@@ -69,6 +69,11 @@ class Endpoint:
         models: The names of the models on offer; None for all of the catalogue and one that is newer.
         not_offered: How any other model is refused: the name of a fault.
         strict: Whether to add the rules of other endpoints.
+
+    Attributes:
+        fault: The fault of every answer that has none of its own.
+        max_in_flight: Answers at the same time, above which a request is refused with `rate-limit`.
+        in_flight: Requests that are being answered, the current one included. The server counts them.
     """
 
     def __init__(
@@ -90,6 +95,9 @@ class Endpoint:
         self._not_offered = not_offered
         self.key = key or f"simulator-key-{secrets.token_urlsafe(24)}"
         self.rate = rate
+        self.fault: Fault | None = None
+        self.max_in_flight: int | None = None
+        self.in_flight = 0
         self.answers: deque[ScriptedAnswer | str] = deque()
         for answer in answers:
             if (fault := to_scripted_answer(answer).fault_or_none) is not None:
@@ -190,7 +198,9 @@ class Endpoint:
         return _after_wait(plan, answer.wait), record
 
     def _fault(self, answer: ScriptedAnswer, request: Request) -> Fault | None:
-        fault = answer.fault_or_none
+        if self.max_in_flight is not None and self.in_flight > self.max_in_flight:
+            return Fault("rate-limit")
+        fault = answer.fault_or_none or self.fault
         return fault if fault is not None and self._fault_counter.occurs(fault, request.seed) else None
 
     # GET /v1/models and /v1/models/{id} -------------------------------------------------------------------------

@@ -147,6 +147,13 @@ class _Connection:
 
     async def _answer(self, received: Received) -> bool:
         """Answer a request, and return whether the connection can serve another one."""
+        self._endpoint.in_flight += 1
+        try:
+            return await self._answer_counted(received)
+        finally:
+            self._endpoint.in_flight -= 1
+
+    async def _answer_counted(self, received: Received) -> bool:
         plan, self._record = self._endpoint.respond(received)
         self._log(self._record, None)
         self._batch, self._framed, self._batched_bytes, self._deltas = [], [], 0, 0

@@ -11,7 +11,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
+from mm_magics.batch.engines.sender import PROBE
 from mm_magics.simulator import Simulator
+from mm_magics.simulator.record import RequestRecord
 
 FRAMES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
     "pandas": pd.DataFrame,
@@ -30,9 +32,22 @@ def ok_template(text: str = "{{ row.text }}", **directives: Any) -> str:
     return f"{text} [[simulator: {' '.join(f'{key}={value}' for key, value in combined.items())}]]"
 
 
+def sent_rows(endpoint: Simulator) -> list[RequestRecord]:
+    """Return the requests for rows in order, without probes."""
+    return [record for record in endpoint.log if record.method == "POST" and not is_probe(record)]
+
+
+def probes(endpoint: Simulator) -> int:
+    return sum(map(is_probe, endpoint.log))
+
+
+def is_probe(record: RequestRecord) -> bool:
+    return record.body is not None and record.body["messages"] == PROBE["messages"]
+
+
 def sent_texts(endpoint: Simulator) -> list[str]:
-    """Return the user's text of each request in order, without directives."""
-    texts = [record.body["messages"][-1]["content"][0]["text"] for record in endpoint.log if record.method == "POST"]
+    """Return the user's text of each request for a row in order, without directives."""
+    texts = [record.body["messages"][-1]["content"][0]["text"] for record in sent_rows(endpoint)]
     return [text.partition(" [[simulator:")[0] for text in texts]
 
 

@@ -17,7 +17,7 @@ from mm_magics.batch.map_run import MapRun
 from mm_magics.batch.store import Store
 from mm_magics.errors import TurnInterruptedError
 from mm_magics.simulator import Simulator
-from tests.batch.simulated import OK_TEMPLATE, ok_template
+from tests.batch.simulated import OK_TEMPLATE, ok_template, sent_rows
 from tests.pace import SLOWER
 from tests.test_interrupts import AtLine
 from tests.turns import broken_rules
@@ -31,7 +31,7 @@ def after_requests(endpoint: Simulator, count: int, action: Callable[[], None]) 
     """Call `action`, from a thread, as soon as the simulator has received this many requests."""
 
     def wait() -> None:
-        while len(endpoint.log) < count:
+        while len(sent_rows(endpoint)) < count:
             time.sleep(0.005)
         action()
 

@@ -13,7 +13,7 @@ from mm_magics.batch.dry_run import DryRun
 from mm_magics.batch.result import MapResult
 from mm_magics.errors import MissingKeyError, NotRecordedError, UsageError
 from mm_magics.simulator import Fault, ScriptedAnswer, Simulator, text
-from tests.batch.simulated import OK_TEMPLATE, ok_template, sent_texts
+from tests.batch.simulated import OK_TEMPLATE, ok_template, sent_rows, sent_texts
 from tests.turns import broken_rules
 
 ONCE = '{{ row }} [[simulator: thinking="" say="ok" fault=unknown-error times=1]]'
@@ -79,9 +79,9 @@ def test_a_failed_row_stops_no_other_and_is_sent_again_by_retry_failed(session: 
 
 def test_failed_rows_are_not_stored_and_are_sent_by_the_next_run(session: Session, endpoint: Simulator) -> None:
     assert len(map_prompts(ONCE, ["a", "a", "b"], session=session).errors) == 3
-    assert len(endpoint.log) == 2
+    assert len(sent_rows(endpoint)) == 2
     assert map_prompts(ONCE, ["a", "a", "b"], session=session).values == ["ok"] * 3
-    assert len(endpoint.log) == 4
+    assert len(sent_rows(endpoint)) == 4
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_invalid_or_incomplete_answer_is_an_error_of_its_row(
     assert "\n" not in error.why
     after = map_prompts(OK_TEMPLATE, ["a"], session=session, max_tokens=100)
     assert after.stored == stored
-    assert len(endpoint.log) == 2 - stored
+    assert len(sent_rows(endpoint)) == 2 - stored
     if stored:
         assert after.errors == result.errors
         assert after.values == result.values != [None]

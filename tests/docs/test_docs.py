@@ -151,7 +151,7 @@ def test_the_limits_on_the_many_prompts_page_are_those_of_the_code():
         600.0,
         60.0,
     )
-    assert error_hints.FATAL_STATUSES == (401, 402, 403, 404, 407)
+    assert error_hints.FATAL_STATUSES == (401, 402, 403, 404, 405, 407)
     assert error_hints.THROTTLED_STATUSES == (429, 529)
 
 

@@ -40,7 +40,13 @@ class Failed(NamedTuple):
     refused_model: bool = False
 
 
-SenderEvent = Answered | Failed | Throttled | Retrying
+class Probed(NamedTuple):
+    """A probe was sent: a small call that belongs to no row. `responses` is empty if it was not answered."""
+
+    responses: Sequence[dict[str, Any]]
+
+
+SenderEvent = Answered | Failed | Probed | Throttled | Retrying
 """What an engine reports. Each request is reported as `Answered` or `Failed` exactly once."""
 
 

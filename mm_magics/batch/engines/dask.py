@@ -21,7 +21,7 @@ from uuid import uuid4
 import anyio
 
 from mm_magics.batch.engines.async_client import AsyncClient
-from mm_magics.batch.engines.base import Answered, Failed, Request, SenderEvent, SendOptions
+from mm_magics.batch.engines.base import Answered, Failed, Probed, Request, SenderEvent, SendOptions
 from mm_magics.batch.engines.sender import Sender
 from mm_magics.batch.progress import Throttled
 from mm_magics.batch.store import Reply
@@ -40,8 +40,8 @@ NO_WORKERS_S = 60.0
 """How long a run waits for a worker while the cluster has none."""
 
 WorkerReport = list[Any]
-"""What a worker reports, as JSON-like values: `["answered", digest, json]`, `["failed", digest, reason, sent]` or
-`["throttled", seconds, reason]`."""
+"""What a worker reports, as JSON-like values: `["answered", digest, json]`, `["failed", digest, reason, sent]`,
+`["throttled", seconds, reason]` or `["probed", json]`."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,9 @@ class DaskEngine:
         if report[0] == "throttled":
             self._events.put(Throttled(report[1], report[2]))
             return
+        if report[0] == "probed":
+            self._events.put(Probed(json.loads(report[1])))
+            return
         for chunk in self._chunks.values():
             if report[1] in chunk.open:
                 self._report(chunk, report)
@@ -256,6 +259,8 @@ def send_chunk(options: ChunkOptions, requests: list[Request]) -> list[WorkerRep
                 worker.log_event(options.topic, reports[-1])
             case Throttled():
                 worker.log_event(options.topic, ["throttled", *event])
+            case Probed(responses):
+                worker.log_event(options.topic, ["probed", json.dumps(responses)])
 
     def is_needed() -> bool:
         task = worker.state.tasks.get(key)

@@ -1,7 +1,7 @@
 """The sender: sends many requests concurrently from one event loop, with retries, rate limits and shared pauses.
 
-Each request it takes is reported exactly once, as `Answered` or `Failed`. A failed request stops no other, unless its
-error would affect every request (a rejected key, insufficient balance): after such an error nothing more is sent.
+Each request it takes is reported exactly once, as `Answered` or `Failed`. A failed request stops no other: `Health`
+decides whether its error ends the run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -18,15 +19,17 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from mm_magics.api import models, usage
 from mm_magics.api.messages import Message
 from mm_magics.batch.engines.async_client import AsyncClient
-from mm_magics.batch.engines.base import Answered, Failed, Request, SenderEvent, SendOptions
+from mm_magics.batch.engines.base import Answered, Failed, Probed, Request, SenderEvent, SendOptions
+from mm_magics.batch.engines.health import Health, RunEndedError, Verdict
+from mm_magics.batch.engines.window import Window
 from mm_magics.batch.progress import Throttled
 from mm_magics.batch.rate_limit import PauseGate, RateLimiter
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint import retries
-from mm_magics.endpoint.error_hints import THROTTLED_STATUSES, is_final, meets_all, refuses_model
+from mm_magics.endpoint.error_hints import THROTTLED_STATUSES, http_status, is_final, refuses_model
 from mm_magics.endpoint.error_mapping import retry_delay
 from mm_magics.endpoint.reader import Retrying
-from mm_magics.errors import StatusError
+from mm_magics.errors import MiniMaxError, StatusError
 from mm_magics.tools.approval import Rules, deny_all
 from mm_magics.tools.loop import Toolbox, ToolLoop
 from mm_magics.tools.runtime.runner import ToolLimits
@@ -38,8 +41,42 @@ FIRST_ANSWER_TOKENS = 500
 """Assumed length of an answer before the first one arrived."""
 MAX_FAILURES = 50
 """Failures without a single answer after which nothing more is sent."""
+MAX_THROTTLES = 5
+"""Refusals because of load after which a row fails alone, if the endpoint answers other rows in between."""
+MAX_OUTAGES = 3
+"""How often a row is sent again because the endpoint had failed and recovered."""
 SCHEMA_ATTEMPTS = 3
 """Answers a model gets to match the schema."""
+PROBE = {"max_tokens": 16, "stream": False, "messages": [{"role": "user", "content": "Reply with OK."}]}
+
+
+@dataclass
+class _Attempts:
+    """The attempts at one call: retries, refusals because of load, and outages of the endpoint.
+
+    `answered` and `refused` are the sender's counts when this call was last refused.
+    """
+
+    number: int = 1
+    throttles: int = 0
+    outages: int = 0
+    answered: int = 0
+    refused: int = 0
+
+
+class _Failure(NamedTuple):
+    """A failed attempt: the error as raised and as ours, when it was sent, and the wait that the endpoint asks for."""
+
+    error: Exception
+    problem: MiniMaxError
+    sent_at: float
+    requested: float | None
+
+    @property
+    def is_for_load(self) -> bool:
+        """Whether the endpoint refused the call because it has too much to do, for at most a minute."""
+        is_final_ = is_final(self.problem.message) or (self.requested or 0.0) > retries.MAX_WAIT_S
+        return http_status(self.problem) in THROTTLED_STATUSES and not is_final_
 
 
 class Sender:
@@ -61,10 +98,11 @@ class Sender:
     ) -> None:
         limits = options.limits
         self._client, self._options, self._schema, self._report = client, options, schema, report
-        self._gate = PauseGate()
+        self._window, self._gate = Window(limits.concurrency), PauseGate()
+        self._health = Health(self._probe, report)
         self._requests, self._tokens = RateLimiter(limits.requests_per_minute), RateLimiter(limits.tokens_per_minute)
-        self._answers = self._answer_tokens = self._failures = 0
-        self._fatal = ""
+        self._model = ""
+        self._answer_tokens = self._failures = self._refused = 0
 
     async def run(self, requests: MemoryObjectReceiveStream[Request]) -> None:
         """Send the requests until the stream is closed and all are reported."""
@@ -77,8 +115,8 @@ class Sender:
             self._report(await self._outcome(request, worker))
 
     async def _outcome(self, request: Request, worker: int) -> Answered | Failed:
-        if self._fatal:
-            return Failed(request.digest, f"Not sent: {self._fatal}", False)
+        if self._health.ended:
+            return Failed(request.digest, f"Not sent: {self._health.ended}", False)
         reply = Reply([], [])
         try:
             await self._receive(reply, request.body, worker)
@@ -88,14 +126,13 @@ class Sender:
 
     def _failed(self, request: Request, error: Exception) -> Failed:
         translated = self._client.translate(error)
+        if isinstance(translated, RunEndedError):
+            return Failed(request.digest, translated.message, False)
         self._failures += 1
-        refused_model = fatal = False
-        if isinstance(translated, StatusError):
-            refused_model = refuses_model(translated, json.loads(request.body)["model"])
-            fatal = refused_model or meets_all(translated)
-        if not self._fatal and (fatal or (not self._answers and self._failures >= MAX_FAILURES)):
-            self._fatal = str(translated).replace("\n", " ")
-        return Failed(request.digest, translated.message, True, refused_model=refused_model)
+        refused = isinstance(translated, StatusError) and refuses_model(translated, json.loads(request.body)["model"])
+        if refused or (not self._health.answers and self._failures >= MAX_FAILURES):
+            self._health.end(translated)
+        return Failed(request.digest, translated.message, True, refused_model=refused)
 
     async def _receive(self, reply: Reply, body: bytes, worker: int) -> None:
         """Receive the whole reply. With a schema it may take several answers until one matches."""
@@ -113,52 +150,116 @@ class Sender:
 
     async def _message(self, body: bytes, worker: int, reply: Reply) -> dict[str, Any]:
         """Return one answer, after as many attempts as the settings allow, and add its response to the reply."""
-        attempt = 1
+        attempts = _Attempts()
         while True:
-            await self._gate.wait()
+            began, outcome = await self._attempt(body, worker)
+            if isinstance(outcome, dict):
+                break
+            await self._wait_to_retry(outcome, body, attempts)
+        self._answer_tokens += models.tokens(usage.reported(outcome), "output_tokens")
+        reply.responses.append(_response(outcome, began))
+        return outcome
+
+    async def _attempt(self, body: bytes, worker: int) -> tuple[float, dict[str, Any] | _Failure]:
+        """Send once, as soon as that is allowed. Return when it was sent, and the answer or the failure."""
+        await self._window.enter()
+        try:
+            await self._health.wait()
+            await self._wait_at_gate()
             await self._requests.acquire(1)
             await self._tokens.acquire(len(body) / BYTES_PER_TOKEN + self._expected_answer_tokens())
-            await self._gate.wait()  # a pause may have begun while this call waited for its rate
+            await self._wait_at_gate()  # a pause may have begun while this call waited for its rate
+            await self._health.wait()
             began = time.monotonic()
             try:
                 message = await self._client.send(body, worker)
-                break
             except Exception as error:
-                attempt += await self._wait_to_retry(error, attempt)
+                requested = retries.retry_after(error.response.headers) if hasattr(error, "response") else None
+                failure = _Failure(error, self._client.translate(error), began, requested)
+                if failure.is_for_load:
+                    self._window.refused(began)
+                return began, failure
+        finally:
+            self._window.leave()
         self._gate.open()
-        self._answers += 1
-        self._answer_tokens += models.tokens(usage.reported(message), "output_tokens")
-        response = {key: message.get(key) for key in ("id", "model", "stop_reason", "usage")}
-        reply.responses.append({**response, "seconds": round(time.monotonic() - began, 3)})
-        return message
+        self._health.answered(began)
+        self._window.answered(time.monotonic() - began)
+        return began, message
 
-    async def _wait_to_retry(self, error: Exception, attempt: int) -> int:
-        """Wait before the next attempt and return how many of the allowed retries it uses: 0 for a throttled call.
+    async def _wait_at_gate(self) -> None:
+        while (left := self._gate.left()) > 0 and not self._health.ended:
+            await self._health.sleep(left)
+
+    async def _wait_to_retry(self, failure: _Failure, body: bytes, attempts: _Attempts) -> None:
+        """Wait before the next attempt.
 
         Raises:
-            Exception: The error itself, if the call is not retried.
+            Exception: The error of the failure, if the call is not retried.
         """
-        translated = self._client.translate(error)
-        status = translated.status if isinstance(translated, StatusError) else 0
-        if is_final(translated.message):
-            raise error
-        if status in THROTTLED_STATUSES:
-            requested = retries.retry_after(error.response.headers) if hasattr(error, "response") else None
-            seconds = None if (requested or 0.0) > retries.MAX_WAIT_S else self._gate.close(requested)
+        problem = failure.problem
+        self._model = self._model or str(json.loads(body)["model"])
+        if isinstance(problem, StatusError) and refuses_model(problem, self._model):
+            raise failure.error
+        if failure.is_for_load:
+            await self._wait_for_load(failure, attempts)
+            return
+        wait, max_retries = retry_delay(failure.error, attempts.number), self._options.max_retries
+        if wait is not None and attempts.number <= max_retries:
+            self._report(Retrying(attempts.number, max_retries, wait, problem.message))
+            attempts.number += 1
+            await self._health.sleep(wait)
+            return
+        await self._judge(failure, attempts)
+
+    async def _wait_for_load(self, failure: _Failure, attempts: _Attempts) -> None:
+        """Wait after a refusal because of load: all calls if the endpoint asks for it or refuses every one of them."""
+        attempts.throttles += 1
+        answered, refused = self._health.answers - attempts.answered, self._refused - attempts.refused
+        self._refused += 1
+        attempts.answered, attempts.refused = self._health.answers, self._refused
+        if attempts.throttles > MAX_THROTTLES:
+            if answered > refused:  # the endpoint has room, but not for this row
+                raise failure.error
+            if not answered and not refused:  # no other row was sent in between
+                await self._judge(failure, attempts)
+        if failure.requested is not None or self._window.size <= 1:
+            seconds = self._gate.close(failure.requested)
             if seconds is None:
-                raise error
+                self._health.end(failure.problem)
+                raise failure.error
             if seconds:
-                self._report(Throttled(seconds, translated.message))
-            return 0
-        wait, max_retries = retry_delay(error, attempt), self._options.max_retries
-        if wait is None or attempt > max_retries:
-            raise error
-        self._report(Retrying(attempt, max_retries, wait, translated.message))
-        await anyio.sleep(wait)
-        return 1
+                self._report(Throttled(seconds, failure.problem.message))
+            await self._wait_at_gate()
+        else:
+            await self._health.sleep(retries.backoff(attempts.throttles))
+
+    async def _judge(self, failure: _Failure, attempts: _Attempts) -> None:
+        """Raise the error unless the row must be sent again, because the endpoint had failed and has recovered."""
+        verdict = await self._health.judge(failure.problem, failure.sent_at)
+        if verdict is not Verdict.AGAIN or attempts.outages == MAX_OUTAGES:
+            raise failure.error
+        attempts.outages += 1
+        attempts.number = 1
+
+    async def _probe(self) -> MiniMaxError | None:
+        """Send the smallest request for the model of the run, and return why it was not answered."""
+        began = time.monotonic()
+        try:
+            message = await self._client.send(json.dumps({"model": self._model, **PROBE}).encode(), 0)
+        except Exception as error:
+            self._report(Probed([]))
+            return self._client.translate(error)
+        self._report(Probed([_response(message, began)]))
+        return None
 
     def _expected_answer_tokens(self) -> float:
-        return self._answer_tokens / self._answers if self._answers else FIRST_ANSWER_TOKENS
+        answers = self._health.answers
+        return self._answer_tokens / answers if answers else FIRST_ANSWER_TOKENS
+
+
+def _response(message: dict[str, Any], began: float) -> dict[str, Any]:
+    response = {key: message.get(key) for key in ("id", "model", "stop_reason", "usage")}
+    return {**response, "seconds": round(time.monotonic() - began, 3)}
 
 
 class _SchemaDialog:
