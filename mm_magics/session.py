@@ -18,7 +18,7 @@ from mm_magics.api.models import DEFAULT_MODEL
 from mm_magics.api.urls import origin_of
 from mm_magics.config import MiniMax, Settings, checked_base_url
 from mm_magics.endpoint.call import Call
-from mm_magics.endpoint.client import Client
+from mm_magics.endpoint.client import Client, LastClient
 from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import NotebookError, NotRecordedError, UsageError
 from mm_magics.events import Event
@@ -105,7 +105,7 @@ class Session:
         self.cells = CellMatcher()
         self._notes = PlaceNotes(self.history, self.cells)
         self._setting_notes = SettingNotes(self.settings)
-        self._client: Client | None = None
+        self._client = LastClient()
         self._running = threading.Event()
         if api_key is not None:
             self.keys.enter(self.settings.value("base_url"), api_key, "api_key")
@@ -231,19 +231,25 @@ class Session:
             NotRecordedError: `replay` is `only`, and there is no recording of this request.
             MiniMaxError: As in `prepare`.
         """
-        if self.is_running_tool:
-            raise UsageError("A tool cannot use the session that called it.", "Create another Session in the tool.")
         if not isinstance(prompt, PreparedPrompt):
             prompt = self.prepare(prompt, **flags)
+        return self.begin(prompt, stop or threading.Event(), self.history)
+
+    def begin(
+        self, prompt: PreparedPrompt, stop: threading.Event, history: History, used: Sequence[str] = ()
+    ) -> Answer | CompactingAnswer | ReplayedAnswer:
+        """Return the answer to a prompt, whose turn is put into `history`. Recordings in `used` are not replayed."""
+        if self.is_running_tool:
+            raise UsageError("A tool cannot use the session that called it.", "Create another Session in the tool.")
         sources = self.settings.value("replay_from")
-        if prompt.replay != "off" and (turn := find_recorded(prompt, self.history, self._recordings, sources)):
-            return ReplayedAnswer(prompt, turn, self.history, self.ledger)
+        if prompt.replay != "off" and (turn := find_recorded(prompt, self.history, self._recordings, sources, used)):
+            return ReplayedAnswer(prompt, turn, history, self.ledger)
         if prompt.replay == "only":
             raise NotRecordedError(
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
         prompt.check_limits()
-        client, stop = self.client(prompt.timeout), stop or threading.Event()
+        client = self.client(prompt.timeout)
         limits = prompt.timeout, self.settings.value("max_seconds"), stop
         call = lambda body: Call(client.message_reader(body), *limits)  # noqa: E731
         prompt = replace(prompt, notes=[*self._restored_note(), *prompt.notes])
@@ -253,9 +259,9 @@ class Session:
         if plan or prompt.may_compact:
             from mm_magics.turn.compacting_answer import CompactingAnswer  # few prompts need it
 
-            answer = lambda sent, history=self.history: Answer(sent, call, history, *options)  # noqa: E731
+            answer = lambda sent, history=history: Answer(sent, call, history, *options)  # noqa: E731
             return CompactingAnswer(prompt, plan, answer, partial(self.budget.own.__setitem__, prompt.thread))
-        return Answer(prompt, call, self.history, *options)
+        return Answer(prompt, call, history, *options)
 
     def ask(
         self,
@@ -371,21 +377,13 @@ class Session:
         """Return the HTTP client for the current settings. It stays open until they change."""
         base_url = checked_base_url(self.settings.value("base_url"))
         key = self.keys.find(base_url)
-        options = (base_url, key, timeout or self.settings.value("timeout"), self.settings.value("max_retries"))
-        old = self._client
-        if old is not None and (old.base_url, old.key, old.timeout, old.max_retries) == options:
-            return old
-        if old is not None:
-            old.close()
-        self._client = Client(base_url, key, timeout=options[2], max_retries=options[3])
-        return self._client
+        options = timeout or self.settings.value("timeout"), self.settings.value("max_retries")
+        return self._client.get(base_url, key, timeout=options[0], max_retries=options[1])
 
     def close(self) -> None:
         """Close the connection and stop the MCP servers. The history is kept."""
         self.servers.close()
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._client.close()
 
     def __enter__(self) -> Self:
         return self

@@ -65,7 +65,12 @@ export interface TurnMessage {
   readonly ops: readonly TurnOp[];
 }
 
-export type TurnOp = OpenOp | AddOp | ThinkOp | CloseOp | StateOp | ToolOp | RecordOp;
+export type TurnOp = OpenOp | AddOp | ThinkOp | CloseOp | StateOp | ToolOp | RecordOp | PartOp;
+
+export type AnswerOp = OpenOp | AddOp | ThinkOp | CloseOp | StateOp | ToolOp | RecordOp;
+
+/** One of several answers that were asked for at once changes. They are numbered from 0. */
+export type PartOp = readonly [kind: 'part', number: number, op: AnswerOp];
 
 /** A block begins. With `in_text`, the model wrote the call into its text: the block is displayed, but not a part of the record. */
 export type OpenOp = readonly [kind: 'open', key: number, block: ContentBlock];

@@ -6,17 +6,25 @@ from collections.abc import Sequence
 
 from mm_magics.display.footnote_labels import with_different_labels
 from mm_magics.display.safe_markdown import sanitize_markdown
+from mm_magics.display.verdict import answer_title, verdict_text
 from mm_magics.history.turn import Turn
+from mm_magics.history.versions import compared
 from mm_magics.text import escape_controls, fence
 
 
 def render_markdown(turns: Sequence[Turn]) -> str:
     """Return prompts as block quotes, answers as Markdown, and notes as code."""
-    parts = []
-    for turn, answer in zip(turns, with_different_labels([turn.text for turn in turns]), strict=True):
-        parts += [_prompt(turn.prompt), sanitize_markdown(answer) or f"*({turn.status})*"]
-        if turn.notes:
-            parts.append(fence(escape_controls("\n".join(turn.notes))))
+    answers = [(turn, answer) for turn in turns for answer in compared(turn)]
+    parts, last = [], None
+    for (turn, each), text in zip(answers, with_different_labels([each.text for _, each in answers]), strict=True):
+        if turn is not last:
+            parts.append(_prompt(turn.prompt))
+        last = turn
+        if turn.undecided:
+            parts.append(f"**{sanitize_markdown(escape_controls(answer_title(each, turn)))}**")
+        parts.append(sanitize_markdown(text) or f"*({each.status})*")
+        if notes := [*filter(None, [verdict_text(each)]), *each.notes]:
+            parts.append(fence(escape_controls("\n".join(notes))))
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,9 +1,10 @@
 """The MIME bundle that ends the output of a prompt cell.
 
 It contains the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view. The HTML is sanitized
-and readable without a kernel, script or style sheet. The other versions of the turn are only in the record. The bundle
-is at most 4 × the text and images of the turn and its versions plus 3.2 kB, and 1 kB for each further model call; to
-stay within that, `text/plain` is cut with a note, then `text/markdown`, then the HTML loses its formatting.
+and readable without a kernel, script or style sheet. The other versions of the turn are only in the record, except for
+answers that were asked for at once: all of them are shown until the user has chosen one. The bundle is at most 4 × the
+text and images of the turn and its versions plus 3.2 kB, and 1 kB for each further model call; to stay within that,
+`text/plain` is cut with a note, then `text/markdown`, then the HTML loses its formatting.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from mm_magics.display.answer_format import AnswerFormat, format_answer
 from mm_magics.display.gfm import has_right_to_left
 from mm_magics.display.safe_markdown import sanitize_markdown
 from mm_magics.display.text_calls import text_calls_of
+from mm_magics.display.verdict import answer_title, choice_text, verdict_text
 from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.history.versions import compared
 from mm_magics.prompt.image_file import IMAGE_TYPES
 from mm_magics.text import escape_controls, fence, without_surrogates
 from mm_magics.tools.call_text import call_parts, json_text, shown_part
@@ -58,6 +61,12 @@ STYLE = (
     ".mm-saved pre b{color:var(--k)}.mm-saved pre i{color:var(--c)}.mm-saved pre span{color:var(--s)}"
     "@media print{.mm-saved pre{white-space:pre-wrap}}</style>"
 )
+COLUMNS = (
+    "<style>.mm-saved{max-width:none}.mm-saved>div{display:grid;gap:1em;"
+    "grid-template-columns:repeat(auto-fit,minmax(min(100%,22em),1fr))}"
+    ".mm-saved section{min-width:0;border-top:1px solid #8888}</style>"
+)
+"""Only for several answers."""
 DIRECTIONS = "<style>.mm-saved [dir]{text-align:start}.mm-saved :is(ol,ul)[dir]{padding:0 2em}</style>"
 """Only for text with blocks that are written from right to left."""
 
@@ -72,25 +81,29 @@ def make_bundle(
         quiet: Fold everything behind one line.
         notes: Lines below the answer beside the notes of the turn: those about this run.
     """
-    text = turn.text
-    footer = "<br>".join(_escape(line) for line in (usage_line.summary_line(turn), *turn.notes, *notes))
-    if turn.error:
-        footer += f"<br><strong>{_escape(turn.error)}</strong>"
-    below = [*turn.notes, *([turn.error] if turn.error else [])]
+    answers = compared(turn)
+    last = [*notes, *([choice_text(turn)] if len(answers) > 1 else [])]
     images = _images_html(messages.images_in(turn.messages[0]), "of the prompt") if turn.messages else ""
-    html = f"{images}{''.join(_blocks_html(turn, answer_format))}<footer>{footer}</footer>"
+    if len(answers) > 1:
+        shown = [_answer_html(each, "".join(_blocks_html(each, answer_format)), turn) for each in answers]
+        html = f"{images}<div>{''.join(shown)}</div>{_footer(last)}"
+    else:
+        html = f"{images}{''.join(_blocks_html(turn, answer_format))}{_turn_footer(turn, notes)}"
     if quiet:
         html = f"<details><summary>{_escape(usage_line.summary_line(turn))}</summary>{html}</details>"
     bundle: dict[str, Any] = {
         MIME_TYPE: turn.record(),
-        "text/html": _page(html),
-        "text/markdown": _markdown(text, answer_format, below),
-        "text/plain": _plain(text or usage_line.summary_line(turn), below),
+        "text/html": _page(html, wide=len(answers) > 1),
+        "text/markdown": _markdown(turn, answer_format),
+        "text/plain": _plain(turn),
     }
     if not _fits(bundle, turn):
-        bundle["text/markdown"] = _markdown(text, answer_format, below, cut=True)
-    if not _fits(bundle, turn):
-        bundle["text/html"] = _page(f"{images}{_folded('Answer', text, open_=True)}<footer>{footer}</footer>")
+        bundle["text/markdown"] = _markdown(turn, answer_format, cut=True)
+    if not _fits(bundle, turn) and len(answers) > 1:
+        shown = [_answer_html(each, _folded("Answer", each.text, open_=True), turn) for each in answers]
+        bundle["text/html"] = _page(f"{images}{''.join(shown)}{_footer(last)}")
+    elif not _fits(bundle, turn):
+        bundle["text/html"] = _page(f"{images}{_folded('Answer', turn.text, open_=True)}{_turn_footer(turn, notes)}")
     return without_surrogates(bundle)  # the notebook could not be saved with them
 
 
@@ -99,8 +112,26 @@ def output_metadata(notes: Sequence[str]) -> dict[str, Any]:
     return {MIME_TYPE: {"notes": list(notes)}} if notes else {}
 
 
-def _page(html: str) -> str:
+def _turn_footer(turn: Turn, notes: Sequence[str] = ()) -> str:
+    lines = [usage_line.summary_line(turn), *filter(None, [verdict_text(turn)]), *turn.notes, *notes]
+    return _footer(lines, turn.error or "")
+
+
+def _footer(lines: Sequence[str], error: str = "") -> str:
+    shown = [_escape(line) for line in lines] + ([f"<strong>{_escape(error)}</strong>"] if error else [])
+    return f"<footer>{'<br>'.join(shown)}</footer>"
+
+
+def _answer_html(answer: Turn, html: str, turn: Turn) -> str:
+    """Return one of several answers with its title."""
+    return (
+        f"<section><p><strong>{_escape(answer_title(answer, turn))}</strong></p>{html}{_turn_footer(answer)}</section>"
+    )
+
+
+def _page(html: str, *, wide: bool = False) -> str:
     style = f"{STYLE}{DIRECTIONS}" if has_right_to_left(html) else STYLE
+    style += COLUMNS if wide else ""
     return f'<div class="mm-saved" style="{BOX}">{style}{markdown.break_delimiters(html)}</div>'
 
 
@@ -134,12 +165,33 @@ def _cut(text: str) -> str:
     return f"{text[:PLAIN_LIMIT]}\n… [{counted(len(text) - PLAIN_LIMIT, 'more character')} in the cell's other formats]"
 
 
-def _plain(text: str, notes: Sequence[str]) -> str:
-    return "\n".join([_cut(escape_controls(text)), *map(escape_controls, notes)])
+def _notes_below(turn: Turn) -> list[str]:
+    return [*filter(None, [verdict_text(turn)]), *turn.notes, *([turn.error] if turn.error else [])]
 
 
-def _markdown(text: str, answer_format: AnswerFormat, notes: Sequence[str], *, cut: bool = False) -> str:
-    """Return the answer as Markdown. Notes are in a code block, where no character has a meaning."""
+def _plain(turn: Turn) -> str:
+    answers = compared(turn)
+    parts = []
+    for each in answers:
+        title = [f"── {answer_title(each, turn)} ──"] if len(answers) > 1 else []
+        text = each.text or usage_line.summary_line(each)
+        parts += [*title, _cut(escape_controls(text)), *_notes_below(each)]
+    return "\n".join([parts[0] if len(answers) == 1 else escape_controls(parts[0]), *map(escape_controls, parts[1:])])
+
+
+def _markdown(turn: Turn, answer_format: AnswerFormat, *, cut: bool = False) -> str:
+    """Return the answer as Markdown, or several below their titles."""
+    answers = compared(turn)
+    if len(answers) == 1:
+        return _answer_markdown(turn, answer_format, cut=cut)
+    texts = (_answer_markdown(each, answer_format, cut=cut) for each in answers)
+    titles = (f"**{sanitize_markdown(escape_controls(answer_title(each, turn)))}**" for each in answers)
+    return "\n\n".join(part for pair in zip(titles, texts, strict=True) for part in pair if part)
+
+
+def _answer_markdown(turn: Turn, answer_format: AnswerFormat, *, cut: bool) -> str:
+    """Return an answer as Markdown. Notes are in a code block, where no character has a meaning."""
+    text, notes = turn.text, _notes_below(turn)
     if answer_format == "markdown":
         answer = sanitize_markdown(_cut(text) if cut else text)
     else:

@@ -12,7 +12,7 @@ is the only output.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from IPython.display import DisplayHandle, display
 from ipywidgets import Layout
 
 from mm_magics.display.ipykernel_compat import receive_while_busy, thread_safe_send
+from mm_magics.display.protocol import TurnOp
 from mm_magics.display.turn_channel import TurnChannel
 from mm_magics.display.uncaptured import uncaptured
 from mm_magics.history.turn import MIME_TYPE, Turn
@@ -33,10 +34,18 @@ UNFINISHED = "MiniMax is answering. If this text is in a saved notebook, the ans
 Receive = Callable[[object], None]
 
 
+class Channel(Protocol):
+    """Where a view sends the ops of a turn."""
+
+    def send(self, ops: Sequence[TurnOp], /) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class PageOutput(Protocol):
     """The output of one turn on the page."""
 
-    def open_channel(self, turn: Turn, receive: Receive, /) -> TurnChannel:
+    def open_channel(self, turn: Turn, receive: Receive, /) -> Channel:
         """Return the channel to the page. `receive` is called with each message from it."""
 
     def display(self, turn: Turn, /) -> None:

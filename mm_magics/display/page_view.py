@@ -21,6 +21,7 @@ from mm_magics.display.approval_prompt import prompt_for_approval
 from mm_magics.display.page_output import PageOutput
 from mm_magics.display.protocol import (
     AddOp,
+    AnswerOp,
     BlockEnd,
     CallChange,
     CallQuestion,
@@ -35,7 +36,6 @@ from mm_magics.display.protocol import (
     StateOp,
     ThinkOp,
     ToolOp,
-    TurnOp,
     decision_in,
     is_stop,
 )
@@ -74,14 +74,14 @@ class _OpQueue:
     """The ops that are not sent yet. Consecutive texts for a block are joined into one op."""
 
     def __init__(self) -> None:
-        self._ops: list[TurnOp] = []
+        self._ops: list[AnswerOp] = []
         self._text: list[str] = []
         self._key = -1
 
     def __bool__(self) -> bool:
         return bool(self._ops or self._text)
 
-    def put(self, op: TurnOp) -> None:
+    def put(self, op: AnswerOp) -> None:
         self._join_text()
         self._ops.append(op)
 
@@ -91,7 +91,7 @@ class _OpQueue:
             self._key = key
         self._text.append(text)
 
-    def take(self) -> list[TurnOp]:
+    def take(self) -> list[AnswerOp]:
         """Return all ops and empty the queue."""
         self._join_text()
         ops, self._ops = self._ops, []

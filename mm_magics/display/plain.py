@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mm_magics.batch.progress import MapEvent
 from mm_magics.display.approval_prompt import prompt_for_approval
 
 
@@ -14,7 +13,7 @@ class PlainView:
 
     due: float | None = None
 
-    def show(self, event: MapEvent) -> None:
+    def show(self, event: object) -> None:
         """Do nothing: the final bundle shows everything."""
 
     approve = staticmethod(prompt_for_approval)

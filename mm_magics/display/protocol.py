@@ -137,7 +137,16 @@ class RecordOp(NamedTuple):
     change: Mapping[str, Any]
 
 
-TurnOp = OpenOp | AddOp | ThinkOp | CloseOp | StateOp | ToolOp | RecordOp
+AnswerOp = OpenOp | AddOp | ThinkOp | CloseOp | StateOp | ToolOp | RecordOp
+
+
+class PartOp(NamedTuple):
+    kind: Literal["part"]
+    number: int
+    op: AnswerOp
+
+
+TurnOp = OpenOp | AddOp | ThinkOp | CloseOp | StateOp | ToolOp | RecordOp | PartOp
 
 
 class TurnMessage(TypedDict):

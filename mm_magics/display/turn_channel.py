@@ -15,7 +15,7 @@ from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
-from mm_magics.display.protocol import AddOp, PageReply, StandingRule, ThinkOp, TurnMessage, TurnOp
+from mm_magics.display.protocol import AddOp, AnswerOp, PageReply, PartOp, StandingRule, ThinkOp, TurnMessage, TurnOp
 from mm_magics.history.turn import Turn
 from mm_magics.text import without_surrogates
 
@@ -134,7 +134,20 @@ class TurnChannel:
 
 
 def _joined(ops: Sequence[TurnOp]) -> Iterator[TurnOp]:
-    """Join consecutive texts for a block into one op."""
+    """Join consecutive texts for a block into one op. The ops of each part are independent of all others."""
+    parts: dict[int, list[AnswerOp]] = {}
+    own: list[AnswerOp] = []
+    for op in ops:
+        if isinstance(op, PartOp):
+            parts.setdefault(op.number, []).append(op.op)
+        else:
+            own.append(op)
+    yield from _joined_texts(own)
+    for number, part in parts.items():
+        yield from (PartOp("part", number, op) for op in _joined_texts(part))
+
+
+def _joined_texts(ops: Sequence[AnswerOp]) -> Iterator[AnswerOp]:
     for joins, grouped in groupby(ops, lambda op: op[:2] if isinstance(op, AddOp | ThinkOp) else None):
         group = list(grouped)
         first = group[0]

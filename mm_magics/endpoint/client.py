@@ -33,7 +33,7 @@ MAX_MODEL_PAGE_BYTES = 10_000_000
 
 
 class Client:
-    """A client for one endpoint that keeps its connection open between calls. It makes one call at a time."""
+    """A client for one endpoint that keeps its connections open between calls. Each call that runs has its own."""
 
     def __init__(self, base_url: str, key: Key, *, timeout: float, max_retries: int) -> None:
         self.base_url = base_url
@@ -41,7 +41,8 @@ class Client:
         self.timeout = timeout
         self.max_retries = max_retries
         self._errors = ErrorMapper(base_url, key, timeout)
-        self._pool: _Pool | None = None
+        self._pools: list[_Pool] = []
+        self._choosing = threading.Lock()
 
     def message_reader(self, body: bytes) -> ResponseReader:
         """Return a reader for `POST /v1/messages` with this body, not started yet."""
@@ -111,27 +112,60 @@ class Client:
             reader.close()
 
     def close(self) -> None:
-        """Close the connection. The next call opens a new one."""
-        if self._pool is not None:
-            self._pool.cut()
-        self._pool = None
+        """Close the connections. The next call opens a new one."""
+        pools, self._pools = self._pools, []
+        for pool in pools:
+            pool.cut()
 
     def _reader(self, send: Callable[[anthropic.Anthropic], Any], max_retries: int) -> ResponseReader:
-        return ResponseReader(lambda: _Connection(self._usable_pool(), send), self._errors, max_retries)
+        return ResponseReader(lambda: _Connection(self._free_pool(), send), self._errors, max_retries)
 
-    def _usable_pool(self) -> _Pool:
-        if self._pool is not None and self._pool.environment != network_environment():
-            self.close()
-        if self._pool is None or self._pool.is_cut:
-            self._pool = _Pool(self.base_url, self.key, self.timeout)
-        return self._pool
+    def _free_pool(self) -> _Pool:
+        """Return a pool that no call uses. To cut a call, all sockets of its pool are shut."""
+        environment = network_environment()
+        with self._choosing:
+            for pool in self._pools:
+                if not pool.is_busy and pool.environment != environment:
+                    pool.cut()
+            self._pools = [pool for pool in self._pools if not pool.is_cut]
+            free = next((pool for pool in self._pools if not pool.is_busy), None)
+            if free is None:
+                free = _Pool(self.base_url, self.key, self.timeout)
+                self._pools.append(free)
+            free.is_busy = True
+            return free
+
+
+class LastClient:
+    """The client for the options that were used last. It stays open until they change."""
+
+    def __init__(self) -> None:
+        self._client: Client | None = None
+
+    def get(self, base_url: str, key: Key, *, timeout: float, max_retries: int) -> Client:
+        """Return the client for these options."""
+        options, old = (base_url, key, timeout, max_retries), self._client
+        if old is not None and (old.base_url, old.key, old.timeout, old.max_retries) == options:
+            return old
+        self.close()
+        self._client = Client(base_url, key, timeout=timeout, max_retries=max_retries)
+        return self._client
+
+    def close(self) -> None:
+        """Close its connections."""
+        if self._client is not None:
+            self._client.close()
+        self._client = None
 
 
 class _Pool:
-    """One SDK client and the sockets it has opened. Once cut, it sends nothing, even from a thread that is late."""
+    """One SDK client and the sockets it has opened, for one call at a time.
+
+    Once cut, it sends nothing, even from a thread that is late.
+    """
 
     def __init__(self, base_url: str, key: Key, timeout: float) -> None:
-        self.is_cut = False
+        self.is_cut = self.is_busy = False
         self.environment = network_environment()
         self._base_url, self._key, self._timeout = base_url, key, timeout
         self._sdk: anthropic.Anthropic | None = None
@@ -195,6 +229,9 @@ class _Connection:
 
     def cut(self) -> None:
         self._pool.cut()
+
+    def release(self) -> None:
+        self._pool.is_busy = False
 
 
 def _post_message(sdk: anthropic.Anthropic, body: bytes) -> Any:

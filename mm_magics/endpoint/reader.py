@@ -74,6 +74,9 @@ class Connection(Protocol):
     def cut(self) -> None:
         """Shut the sockets. Nothing is sent afterwards. Can be repeated."""
 
+    def release(self) -> None:
+        """Allow another call to use the sockets."""
+
 
 class ResponseReader:
     """Reads the response to one request: `start` sends it, `next` returns its events, `close` cancels it.
@@ -130,6 +133,7 @@ class ResponseReader:
         else:
             ended = Ended(None)
         finally:
+            connection.release()
             self._events.put(ended)
 
     def _receive(self, connection: Connection) -> None:

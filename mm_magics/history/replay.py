@@ -5,7 +5,7 @@ A recording is found by the hash of its request, and is only read. Turns that we
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,29 +69,34 @@ class Recordings:
     """The recordings in notebooks and folders of notebooks. A file is read when it is needed and when it changed."""
 
     def __init__(self) -> None:
-        self._cache: dict[Path, tuple[int, dict[str, Turn]]] = {}
+        self._cache: dict[Path, tuple[int, dict[str, list[Turn]]]] = {}
 
-    def find(self, requested: RecordedRequest, sources: Iterable[str | Path]) -> Turn | None:
-        """Return the first recording for this request in the notebooks and folders of notebooks, if there is one."""
+    def find(
+        self, requested: RecordedRequest, sources: Iterable[str | Path], used: Collection[str] = ()
+    ) -> Turn | None:
+        """Return the first recording for this request in the notebooks and folders of notebooks, if there is one.
+
+        Recordings with an id in `used` are left out.
+        """
         for path in notebooks_in(sources):
             turns = self._turns_in(path)
             exact = turns.get(requested.sha256)
-            for turn in [exact] if exact else filter(requested.has_legacy_hash, turns.values()):
-                if requested.is_answered_by(turn):
+            for turn in exact or filter(requested.has_legacy_hash, _all(turns)):
+                if turn.id not in used and requested.is_answered_by(turn):
                     return turn
         return None
 
     def substitutes(self, default_model: str, sources: Iterable[str | Path]) -> set[str]:
         """Return the models that answered for this default model in the notebooks and folders of notebooks."""
-        turns = (turn for path in notebooks_in(sources) for turn in self._turns_in(path).values())
+        turns = (turn for path in notebooks_in(sources) for turn in _all(self._turns_in(path)))
         return {turn.model for turn in turns if turn.instead_of == default_model}
 
     def compactions(self, sources: Iterable[str | Path]) -> list[Compaction]:
         """Return the summaries that are recorded in the notebooks and folders of notebooks."""
-        turns = (turn for path in notebooks_in(sources) for turn in self._turns_in(path).values())
+        turns = (turn for path in notebooks_in(sources) for turn in _all(self._turns_in(path)))
         return [turn.compacted for turn in turns if turn.compacted]
 
-    def _turns_in(self, path: Path) -> dict[str, Turn]:
+    def _turns_in(self, path: Path) -> dict[str, list[Turn]]:
         """Return the recordings of a notebook by the hash of their request; {} if it cannot be read."""
         try:
             version = path.stat().st_mtime_ns
@@ -102,21 +107,35 @@ class Recordings:
         return self._cache[path][1]
 
 
-def _recordings(document: Document) -> dict[str, Turn]:
+def _all(turns: Mapping[str, list[Turn]]) -> Iterator[Turn]:
+    return (turn for same in turns.values() for turn in same)
+
+
+def _recordings(document: Document) -> dict[str, list[Turn]]:
+    """Return the recordings of a document by the hash of their request, the active ones first, from the last cell."""
     history = History()
     history.follow(document)
-    # If several answered the same request, an active one is replayed.
-    turns = [*(version for turn in document.turns() for version in turn.versions), *document.turns()]
+    active = [*document.turns()][::-1]
+    turns = [*active, *(version for turn in active for version in turn.versions)]
     sha256s = history.answered_sha256s() if any(turn.schema == 1 for turn in turns) else {}
-    return {sha256s.get(turn.place) or turn.request_sha256: turn for turn in turns if is_replayable(turn)}
+    found: dict[str, list[Turn]] = {}
+    for turn in filter(is_replayable, turns):
+        found.setdefault(sha256s.get(turn.place) or turn.request_sha256, []).append(turn)
+    return found
 
 
-def find_in_history(history: History, requested: RecordedRequest, own: Turn | None) -> Turn | None:
-    """Return the recording of the request among the turns of a notebook and their versions, the cell's own first."""
+def find_in_history(
+    history: History, requested: RecordedRequest, own: Turn | None, used: Collection[str] = ()
+) -> Turn | None:
+    """Return the recording of the request among the turns of a notebook and their versions, the cell's own first.
+
+    Recordings with an id in `used` are left out.
+    """
     turns = [*([own] if own else []), *history.all_turns()]
     versions = [version for turn in turns for version in (turn, *turn.versions)]
     sha256s = history.answered_sha256s() if any(turn.schema == 1 for turn in turns) else {}
-    return next((turn for turn in versions if _answers(turn, requested, sha256s.get(turn.place))), None)
+    unused = (turn for turn in versions if turn.id not in used)
+    return next((turn for turn in unused if _answers(turn, requested, sha256s.get(turn.place))), None)
 
 
 def _answers(turn: Turn, requested: RecordedRequest, sha256: str | None) -> bool:

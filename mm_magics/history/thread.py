@@ -227,6 +227,13 @@ class History:
         self._entries[place] = replace(entry, turns=(*entry.turns, turn), put_at=time.time())
         return turn
 
+    def update(self, turn: Turn) -> None:
+        """Replace a turn by itself with more in its record, if it is in the history."""
+        for place, entry in self._entries.items():
+            if any(each.id == turn.id for each in entry.turns):
+                turns = tuple(turn if each.id == turn.id else each for each in entry.turns)
+                self._entries[place] = replace(entry, turns=turns)
+
     def with_versions(self, turn: Turn) -> Turn:
         """Return the turn as `put` would store it now, with what it replaces among its versions."""
         shown = self.shown_turn(turn.thread, turn.cell_id or f"turn {turn.id}")

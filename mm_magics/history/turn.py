@@ -33,6 +33,7 @@ SCHEMA = 2
 
 Status = Literal["complete", "stopped", "truncated", "failed"]
 STATUSES = ("complete", "stopped", "truncated", "failed")
+VERDICTS = ("pass", "fail", "text", "error")
 
 
 def new_id() -> str:
@@ -97,6 +98,10 @@ class Turn:
         compacted: The summary in its context, if the turns above do not say the same.
         versions: The other turns of the cell, the most recent first.
         newer: How many of `versions`, the first ones, are more recent than this turn.
+        comparison: Which answers were asked for at once: the `id` that they share, and the `number` of this one.
+        undecided: Whether the user has not chosen one of these answers yet: all are shown.
+        check: What a function of the user's found: its `name`, the `verdict` (`pass`, `fail`, `text` or `error`), and
+            the `text` of it.
         schema: The schema of its record.
     """
 
@@ -120,6 +125,9 @@ class Turn:
     compacted: Compaction | None = None
     versions: list[Turn] = field(default_factory=list)
     newer: int = 0
+    comparison: Mapping[str, Any] | None = None
+    undecided: bool = False
+    check: Mapping[str, str] | None = None
     schema: int = SCHEMA
 
     @cached_property
@@ -197,6 +205,9 @@ class Turn:
                 "notes": self.notes,
                 "compacted": self.compacted.record() if self.compacted else None,
                 **added,
+                "comparison": dict(self.comparison) if self.comparison else None,
+                "undecided": self.undecided,
+                "check": dict(self.check) if self.check else None,
                 "json": exact_texts(self.params, self.messages),
             }
         return record | {key: value for key, value in added.items() if value}
@@ -233,7 +244,7 @@ def _versions(records: list[Any]) -> Iterator[Turn]:
     for record in records:
         if isinstance(record, dict):
             with suppress(RecordError):
-                yield Turn.from_record({**record, "versions": [], "newer": 0})
+                yield Turn.from_record({**record, "versions": [], "newer": 0, "undecided": False})
 
 
 def _is_text(value: object) -> bool:
@@ -256,6 +267,18 @@ def is_message_list(value: object) -> bool:
 
 def _is_block_list(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, dict) for each in cast("list[object]", value))
+
+
+def _is_comparison(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("id"), str) and type(value.get("number")) is int
+
+
+def _is_check(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.get("verdict") in VERDICTS
+        and all(isinstance(value.get(key), str) for key in ("name", "text"))
+    )
 
 
 def _is_base(value: object) -> bool:
@@ -287,5 +310,8 @@ _ADDED_CHECKS: dict[str, Callable[[Any], bool]] = {
     "endpoint": _is_text,
     "notes": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "compacted": is_compaction,
+    "comparison": _is_comparison,
+    "undecided": lambda value: isinstance(value, bool),
+    "check": _is_check,
     **_VERSION_CHECKS,
 }

@@ -71,9 +71,9 @@ def _unknown(word: str) -> ArgumentError:
     if not word.startswith("-"):
         return ArgumentError(f"{word!r} is not a flag.", "The prompt goes below the %%minimax line.")
     name = "".join(each if each.isprintable() else "\ufffd" for each in word.partition("=")[0])
-    long_names = [name for flag in FLAGS for name in flag.names if name.startswith("--")]
-    similar = similar_name(name, long_names)
-    return ArgumentError(f"Unknown flag {name}.", f"Did you mean {similar}?" if similar else _SEE_HELP)
+    long_names = [name.lstrip("-") for flag in FLAGS for name in flag.names if name.startswith("--")]
+    similar = similar_name(name.lstrip("-"), long_names)
+    return ArgumentError(f"Unknown flag {name}.", f"Did you mean --{similar}?" if similar else _SEE_HELP)
 
 
 def help_table() -> Table:

@@ -128,7 +128,9 @@ def _field(text: str) -> tuple[str, Any]:
 # The flags --------------------------------------------------------------------------------------------------------
 
 FLAGS = (
-    Flag(("-m", "--model"), "model to use", "NAME", setting="model"),
+    Flag(("-m", "--model"), "model to use; several, separated by commas, answer side by side", "NAME", setting="model"),
+    Flag(("--n",), "ask the model so many times at once (2 to 8), and show the answers side by side", "N", _integer),
+    Flag(("--check",), "your function that is called with each answer, and whose verdict is shown", "NAME", _variable),
     Flag(("-s", "--system"), "system prompt; may contain {{ expr }}", "TEXT", setting="system"),
     Flag(("-t", "--temperature"), "sampling temperature, above 0 and at most 1", "X", _number, setting="temperature"),
     Flag(("--top-p",), "nucleus sampling, above 0 and at most 1", "X", _number, setting="top_p"),

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from mm_magics.batch.progress import MapEvent
 from mm_magics.display.ipykernel_compat import broadcast, current_request
@@ -18,6 +18,10 @@ from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import ToolCall
 from mm_magics.turn.driver import View
+
+if TYPE_CHECKING:
+    from mm_magics.display.page_output import PageOutput
+    from mm_magics.turn.comparison import Comparison, ComparisonEvent
 
 FrontEnd = Literal["terminal", "console", "notebook", "server", "plain"]
 
@@ -36,7 +40,10 @@ ON_ANOTHER_PAGE = (
 RELOAD_HINT = "Reload this page to follow the next answers here."
 
 
-class TurnView(View[MapEvent], Protocol):
+E_contra = TypeVar("E_contra", contravariant=True)
+
+
+class TurnView(View[E_contra], Protocol[E_contra]):
     """A view that can also ask for approval of tool calls, and that ends with the final bundle."""
 
     def approve(self, call: ToolCall, /) -> Decision: ...
@@ -176,7 +183,7 @@ def _session_notebook() -> str:
     return name
 
 
-def view_for(shell: Any, stop: threading.Event, so_far: Callable[[], Turn]) -> TurnView:
+def view_for(shell: Any, stop: threading.Event, so_far: Callable[[], Turn]) -> TurnView[MapEvent]:
     """Return a new view for the front end.
 
     Args:
@@ -184,22 +191,44 @@ def view_for(shell: Any, stop: threading.Event, so_far: Callable[[], Turn]) -> T
         stop: Set by the view's Stop button.
         so_far: Returns the turn as it is, without the message that is being received.
     """
-    match detect(shell):
-        case "notebook":
-            from mm_magics.display.page_output import WidgetOutput
-            from mm_magics.display.page_view import PageView
+    front_end = detect(shell)
+    if front_end in ("notebook", "server"):
+        from mm_magics.display.page_view import PageView
 
-            return PageView(stop, so_far, WidgetOutput())
-        case "server":
-            from mm_magics.display.page_output import ServerOutput
-            from mm_magics.display.page_view import PageView
+        return PageView(stop, so_far, _page_output(shell))
+    if front_end == "plain":
+        from mm_magics.display.plain import PlainView
 
-            return PageView(stop, so_far, ServerOutput(broadcast(shell.kernel)))
-        case "plain":
-            from mm_magics.display.plain import PlainView
+        return PlainView()
+    from mm_magics.display.terminal import TerminalView, console
 
-            return PlainView()
-        case front_end:
-            from mm_magics.display.terminal import TerminalView, console
+    return TerminalView(console(styled=True if front_end == "console" else None))
 
-            return TerminalView(console(styled=True if front_end == "console" else None))
+
+def comparison_view(shell: Any, stop: threading.Event, comparison: Comparison) -> TurnView[ComparisonEvent]:
+    """Return a new view of several answers for the front end.
+
+    Args:
+        shell: The IPython shell.
+        stop: Set by the view's Stop button.
+        comparison: The answers.
+    """
+    front_end = detect(shell)
+    if front_end in ("notebook", "server"):
+        from mm_magics.display.comparison_page import ComparisonPageView
+
+        return ComparisonPageView(stop, comparison, _page_output(shell))
+    if front_end == "plain":
+        from mm_magics.display.plain import PlainView
+
+        return PlainView()
+    from mm_magics.display.comparison_terminal import ComparisonTerminalView
+    from mm_magics.display.terminal import console
+
+    return ComparisonTerminalView(console(styled=True if front_end == "console" else None), comparison)
+
+
+def _page_output(shell: Any) -> PageOutput:
+    from mm_magics.display.page_output import ServerOutput, WidgetOutput
+
+    return WidgetOutput() if detect(shell) == "notebook" else ServerOutput(broadcast(shell.kernel))

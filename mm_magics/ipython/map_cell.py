@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from mm_magics import interrupts
@@ -17,6 +18,7 @@ from mm_magics.batch.job import MapJob, MapOptions, build_job
 from mm_magics.batch.map_run import MapRun
 from mm_magics.batch.result import MapResult
 from mm_magics.errors import UsageError
+from mm_magics.ipython import frontend
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.namespace import lookup
 from mm_magics.ipython.turn_output import show_turn
@@ -29,6 +31,7 @@ INCOMPATIBLE_FLAGS = {
     "sees": "--sees",
     "raw": "--raw",
     "attach": "--attach",
+    "check": "--check",
     "tools": "--tools",
     "tool_choice": "--tool-choice",
 }
@@ -77,7 +80,8 @@ class MapCells:
         earlier = self._session.history.shown_turn(job.prompt.thread, cell_id)
         run = MapRun(job, self._session.history, stop)
         try:
-            show_turn(run, self._shell, stop, quiet=quiet, earlier=earlier, page=self._page)
+            view_for = partial(frontend.view_for, so_far=run.so_far)
+            show_turn(run, self._shell, stop, view_for=view_for, quiet=quiet, earlier=earlier, page=self._page)
         finally:
             if run.result is not None and run.has_content:
                 with interrupts.deferred():

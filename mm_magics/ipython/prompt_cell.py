@@ -6,12 +6,13 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mm_magics import interrupts
 from mm_magics.api.messages import Block
 from mm_magics.api.models import takes_images
-from mm_magics.display.answer_format import parse_answer
+from mm_magics.display.answer_format import AnswerFormat, parse_answer
 from mm_magics.display.request_text import folded_request
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
@@ -19,8 +20,10 @@ from mm_magics.history.edits import answered_text
 from mm_magics.history.notebook import Document, current_path
 from mm_magics.history.notebook_context import CellRun
 from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic
-from mm_magics.ipython import arguments, code_cell, frontend
+from mm_magics.history.turn import Turn
+from mm_magics.ipython import arguments, code_cell, compare_cell, frontend
 from mm_magics.ipython.cell_recorder import CellRecorder
+from mm_magics.ipython.frontend import TurnView
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.namespace import lookup
 from mm_magics.ipython.turn_output import show_earlier, show_turn
@@ -32,6 +35,7 @@ from mm_magics.text import escape_controls
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
+from mm_magics.turn.driver import TurnStream
 from mm_magics.turn.prepared import PreparedPrompt
 from mm_magics.turn.replayed import ReplayedAnswer
 from mm_magics.wording import counted
@@ -98,6 +102,8 @@ class PromptCells:
             return
         _check_source(self.recorder.source, text)
         once_note = self._apply_once(flags)
+        models = compare_cell.take_models(flags)
+        compare_cell.check_flags(flags, models)
         if "params" in flags:
             flags["params"] = {**settings.value("params"), **flags["params"]}
         if "map" in flags:
@@ -107,7 +113,8 @@ class PromptCells:
             raise UsageError(f"--{min(misplaced)} needs --map.", "Name a data frame or a list with --map.")
         out, answer_format = flags.pop("out", None), flags.pop("as", "markdown")
         quiet, dry_run = flags.pop("quiet", settings.value("quiet")), flags.pop("dry_run", False)
-        limit = settings.value("value_limit")
+        is_compared, limit = len(models) > 1, settings.value("value_limit")
+        once_note += compare_cell.without_tools(self._session, flags) if is_compared else []
         images, attached = PromptImages(limit), [attach(each) for each in flags.pop("attach", ())]
         if not flags.pop("raw", False):
             text = template.Template(text).fill(dict(names), images.as_text)
@@ -117,6 +124,8 @@ class PromptCells:
             flags["schema"] = lookup(
                 names, flags["schema"], "--schema takes the name of a Pydantic model, a dataclass or a JSON schema."
             )
+        value = partial(self._value, schema=flags.get("schema"), answer_format=answer_format)
+        check = compare_cell.find_check(names, flags.pop("check", None), value)
         cell_id = self._cell_id()
         sees = flags.pop("sees", settings.value("sees"))
         if visible_cells is None:
@@ -127,10 +136,14 @@ class PromptCells:
         content = self._content(text, visible_cells, parts)
         prompt = self._session.prepare(content, cell_id=cell_id, source=self._answered_text(), **flags)
         prompt.notes.extend([*(each.note for each in attached), *image_note])
+        prompts = compare_cell.prompts_for(prompt, models) if is_compared else [prompt]
         if dry_run:
-            _show_request(prompt)
+            for each in {each.request.sha256: each for each in prompts}.values():
+                _show_request(each)
+            if is_compared and models[0] == models[-1]:
+                print(f"This request would be sent {len(models)} times.")
             if out:
-                names[out] = prompt.body
+                names[out] = [each.body for each in prompts] if is_compared else prompt.body
             return
         missing, hint = frontend.missing(self._shell)
         if missing not in ("", self._reported_missing):
@@ -141,24 +154,37 @@ class PromptCells:
             prompt.notes.extend(code_cell.note(self._shell))
         stop = self._stop = threading.Event()
         earlier = self._session.history.shown_turn(prompt.thread, cell_id)
-        stream = self._session.stream(prompt, stop=stop)
+        stream: TurnStream[Any]
+        view_for: partial[TurnView[Any]]
+        if is_compared:
+            comparison = stream = compare_cell.begin_comparison(self._session, prompts, stop)
+            replayed, view_for = comparison.is_replayed, partial(frontend.comparison_view, comparison=comparison)
+        else:
+            stream = self._session.stream(prompt, stop=stop)
+            replayed, view_for = isinstance(stream, ReplayedAnswer), partial(frontend.view_for, so_far=stream.so_far)
         turn = show_turn(
-            stream,
+            compare_cell.checked(stream, check, self._session),
             self._shell,
             stop,
+            view_for=view_for,
+            replayed=replayed,
             answer_format=answer_format,
             quiet=quiet,
             earlier=earlier,
             page=self._page,
         )
-        if answer_format == "code" and not isinstance(stream, ReplayedAnswer):
-            code_cell.insert(self._shell, turn, self._document, cell_id)
-        if "schema" in flags:
-            value = self._session.value(turn, flags["schema"])
-        elif out:
-            value = parse_answer(turn.text, answer_format)
+        if is_compared:
+            found = compare_cell.values(turn, value) if out else None
+        else:
+            if answer_format == "code" and not replayed:
+                code_cell.insert(self._shell, turn, self._document, cell_id)
+            found = value(turn) if out or "schema" in flags else None
         if out:
-            names[out] = value
+            names[out] = found
+
+    def _value(self, turn: Turn, *, schema: Any, answer_format: AnswerFormat) -> Any:
+        """Return what `--out` stores for an answer."""
+        return parse_answer(turn.text, answer_format) if schema is None else self._session.value(turn, schema)
 
     def _apply_once(self, flags: dict[str, Any]) -> list[str]:
         """Add the settings that the page sent for this run only to the flags, and return what the user must know."""

@@ -7,14 +7,13 @@ propagates.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 from mm_magics import interrupts
-from mm_magics.batch.progress import MapEvent
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.approval_prompt import prompt_for_approval
 from mm_magics.display.protocol import CellOutput
@@ -25,14 +24,17 @@ from mm_magics.ipython.frontend import TurnView
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.tools.approval import Approve
 from mm_magics.turn.driver import TurnStream, drive
-from mm_magics.turn.replayed import ReplayedAnswer
+
+E = TypeVar("E")
 
 
 def show_turn(
-    stream: TurnStream[MapEvent],
+    stream: TurnStream[E],
     shell: Any,
     stop: threading.Event,
     *,
+    view_for: Callable[[Any, threading.Event], TurnView[E]],
+    replayed: bool = False,
     answer_format: AnswerFormat = "markdown",
     quiet: bool = False,
     earlier: Turn | None = None,
@@ -44,6 +46,8 @@ def show_turn(
         stream: The turn, not yet entered.
         shell: The IPython shell of the cell.
         stop: Set by the view's Stop button.
+        view_for: Returns a view of the turn.
+        replayed: Nothing is sent, so only the end of the turn is shown.
         answer_format: How the answer's text is displayed.
         quiet: Show one folded line instead of the answer, as is done below `%%capture`, which captures a copy of it.
         earlier: The cell's current turn; it is shown again if nothing is received.
@@ -53,9 +57,8 @@ def show_turn(
         EndpointError: The endpoint failed.
         TurnInterruptedError: The user interrupted the kernel.
     """
-    view: TurnView | None = None
+    view: TurnView[E] | None = None
     approve: Approve = prompt_for_approval
-    replayed = isinstance(stream, ReplayedAnswer)
     captured = isinstance(getattr(shell, "display_pub", None), CapturingDisplayPublisher)
     quiet = quiet or captured
     notes: Sequence[str] = stream.notes
@@ -63,7 +66,7 @@ def show_turn(
     try:
         with stream:
             if not quiet and not replayed:
-                view = frontend.view_for(shell, stop, stream.so_far)
+                view = view_for(shell, stop)
                 approve = view.approve
             drive(stream, view, approve)
     except EndpointError as error:
@@ -117,7 +120,7 @@ def _display_copy(turn: Turn, answer_format: AnswerFormat) -> None:
     display({kind: data for kind, data in bundle.items() if kind != MIME_TYPE}, raw=True)  # type: ignore[no-untyped-call]
 
 
-def _finish(view: TurnView | None, shell: Any, output: CellOutput) -> None:
+def _finish(view: TurnView[E] | None, shell: Any, output: CellOutput) -> None:
     if view is None and frontend.detect(shell) != "terminal":
         from mm_magics.display.plain import PlainView
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -25,12 +25,16 @@ MAX_SUMMARIES = 20
 
 
 def find_recorded(
-    prompt: PreparedPrompt, history: History, recordings: Recordings, sources: Iterable[str]
+    prompt: PreparedPrompt,
+    history: History,
+    recordings: Recordings,
+    sources: Iterable[str],
+    used: Collection[str] = (),
 ) -> Turn | None:
     """Return a recording of the request: the cell's own, another one of this notebook, or one in `sources`.
 
-    If nobody chose the prompt's model, a recording counts too if the default model was asked and answered, or if
-    another model answered because the default one was not offered.
+    None of those with an id in `used` is returned. If nobody chose the prompt's model, a recording counts too if the
+    default model was asked and answered, or if another model answered because the default one was not offered.
     """
     own, default = history.turn_of_cell(prompt.thread, prompt.cell_id), prompt.default_model
     for same in _same_prompts(prompt, history, recordings, sources):
@@ -38,7 +42,7 @@ def find_recorded(
         requested = RecordedRequest(
             same.message, sent.model, sent.system, sent.params, [each.message for each in sent.prepared], sent.sha256
         )
-        turn = find_in_history(history, requested, own) or recordings.find(requested, sources)
+        turn = find_in_history(history, requested, own, used) or recordings.find(requested, sources, used)
         if turn and (same.model in (prompt.model, default) or turn.instead_of == default):
             return replace(turn, compacted=same.compacted) if turn.schema > 1 else turn
     return None
@@ -95,6 +99,7 @@ class ReplayedAnswer:
         prompt.begin()
         self.notes = [*(note for note in prompt.turn_notes if note not in turn.notes), *prompt.notes]
         self.prompt = replace(prompt, notes=self.notes)
+        self.recorded = turn
         at = prompt.position
         self.turn = replace(
             turn, thread=at.thread, cell_id=at.cell_id or turn.cell_id, context=at.context, base=at.base

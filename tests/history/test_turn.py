@@ -73,6 +73,8 @@ def test_a_record_has_the_keys_of_the_schema_in_order() -> None:
     added: dict[str, Any] = {"source_sha256": "0" * 64, "endpoint": "api.minimax.io", "notes": ["Stopped."]}
     added |= {"versions": [turn("after"), turn("before")], "newer": 1}
     added["compacted"] = Compaction(("t0",), "0" * 64, "They met.", "M", [dict(RESPONSE)], (9, 3), ("t1",), True)
+    added |= {"comparison": {"id": "c1", "number": 2}, "undecided": True}
+    added["check"] = {"name": "is_short", "verdict": "pass", "text": ""}
     full = turn(base=base, context=3, params={"temperature": 1.0}, **added).record()
     assert set(full) == set(SCHEMA["properties"])
     assert broken_rules(full) == []

@@ -17,7 +17,7 @@ from mm_magics.errors import EndpointError
 from mm_magics.history.export import load_turns, to_json
 from mm_magics.history.thread import History
 from mm_magics.history.turn import MIME_TYPE, Turn
-from mm_magics.history.versions import all_versions, succeed, use_version, version_number
+from mm_magics.history.versions import all_versions, compared, succeed, together, use_version, version_number
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from tests.page_json import Page, write_file
@@ -356,6 +356,51 @@ def test_a_turn_has_what_it_replaces_among_its_versions(
     assert all((each.versions, each.newer) == ([], 0) for each in found.versions)
 
 
-def test_a_new_turn_is_the_newest_whatever_versions_it_had() -> None:
+def test_a_new_turn_and_the_versions_it_has_itself_are_the_newest() -> None:
     found = succeed(version("d", A, newer=1), C, 5)
-    assert ([each.id for each in found.versions], found.newer) == (["c"], 0)
+    assert ([each.id for each in all_versions(found)], found.newer) == (["c", "d", "a"], 1)
+
+
+def compare(*ids: str, active: int = 0, comparison: str = "one") -> Turn:
+    """Answers that were asked for at once."""
+    answers = [replace(version(id_), comparison={"id": comparison, "number": at}) for at, id_ in enumerate(ids, 1)]
+    return together(answers, active)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "limit", "expected"),
+    [
+        (None, 5, "x y z"),
+        (C, 5, "c x y z"),
+        (C, 1, "c x y z"),
+        (C, 0, "x y z"),
+        (version("c", A, B), 5, "b a c x y z"),
+        (version("c", A, B), 3, "c x y z"),
+        (compare("u", "v", comparison="two"), 5, "u v x y z"),
+        (compare("u", "v", comparison="two"), 3, "u x y z"),
+        (compare("x", "y", "z", active=2), 5, "x y z"),
+        (version("c", *compare("x", "y", "z").versions, compare("x", "y", "z")), 5, "x y z c"),
+    ],
+)
+def test_compared_answers_are_versions_beside_those_of_the_earlier_turn(
+    earlier: Turn | None, limit: int, expected: str
+) -> None:
+    made = compare("x", "y", "z", active=1)
+    found = succeed(made, earlier, limit)
+    assert [each.id for each in all_versions(found)] == expected.split()
+    assert found.id == "y"
+    assert [each.id for each in compared(found)] == ["x", "y", "z"]
+    assert Turn.from_record(found.record()) == found
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_choosing_one_of_the_compared_answers_shows_it_alone(number: int) -> None:
+    made = compare("x", "y", "z")
+    assert made.undecided
+    chosen = use_version(made, number)
+    assert [each.id for each in compared(chosen)] == ["xyz"[number - 1]]
+    assert [each.id for each in all_versions(chosen)] == ["x", "y", "z"]
+    assert not any(each.undecided for each in [chosen, *chosen.versions])
+    again = succeed(version("n"), chosen, 5)
+    assert [each.id for each in all_versions(again)] == ["x", "y", "z", "n"]
+    assert compared(again) == [again]

@@ -34,7 +34,11 @@ def show(session: Session, prompt: str, *, shell: Any = None, cell_id: str | Non
     stop = threading.Event()
     earlier = session.history.turn_of_cell("main", cell_id)
     answer = session.stream(prompt, stop=stop, cell_id=cell_id)
-    return show_turn(answer, shell or shell_of(), stop, earlier=earlier, **how)
+
+    def view_for(shell: Any, stop: threading.Event) -> Any:
+        return frontend.view_for(shell, stop, answer.so_far)
+
+    return show_turn(answer, shell or shell_of(), stop, view_for=view_for, earlier=earlier, **how)
 
 
 @pytest.mark.parametrize("how", [{}, {"quiet": True}, {"answer_format": "code"}])

@@ -53,7 +53,7 @@ for number, thing in enumerate(things):
             print(repr(error))
         else:
             open(f"thing{number}.pickle", "ab").write(made if isinstance(made, bytes) else repr(made).encode())
-pool = session.client()._pool
+pool = session.client()._pools[0]
 print(vars(pool) if pool else "", vars(pool._sdk) if pool and pool._sdk else "")
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mm_magics.display.table import Table
+from mm_magics.display.verdict import verdict_text
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history.turn import Turn
 from mm_magics.history.versions import all_versions, version_number
@@ -20,9 +21,13 @@ def versions(context: Context, rest: str) -> Table:
     """List the versions of a turn."""
     turn = find_turn(context, rest)
     active = version_number(turn)
+    columns: tuple[str, ...] = ("", "version", "model", "status", "time (UTC)", "prompt", "answer")
     rows = [_row(number, version, number == active) for number, version in enumerate(all_versions(turn), 1)]
+    if any(version.check for version in all_versions(turn)):
+        rows = [(*row, verdict_text(version)) for row, version in zip(rows, all_versions(turn), strict=True)]
+        columns = (*columns, "check")
     lines = ["%minimax use N makes another version the active one." if turn.versions else "It was answered once."]
-    return Table("", ("", "version", "model", "status", "time (UTC)", "prompt", "answer"), rows, lines)
+    return Table("", columns, rows, lines)
 
 
 def _row(number: int, version: Turn, active: bool) -> tuple[str, ...]:
@@ -41,7 +46,7 @@ def use(context: Context, rest: str) -> Table:
     if not 1 <= int(number) <= count:
         raise ArgumentError(f"Version {number} does not exist: the turn has {counted(count, 'version')}.")
     name = f"Version {number} of {count} of {excerpt(turn.prompt, EXCERPT)!r}"
-    if int(number) == active:
+    if int(number) == active and not turn.undecided:
         return Table(lines=[f"{name} is active already."])
     page, history = context.page, context.session.history
     is_live = page is not None and page.shows(turn.cell_id)
