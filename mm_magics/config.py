@@ -142,6 +142,9 @@ class MiniMax(Configurable):
     tools_folder = Unicode(
         help="Folder that the built-in tools work in. Empty: the notebook's folder, or else the current folder."
     ).tag(config=True)
+    background = Bool(
+        False, help="Answer prompts in the background: their cells return at once, and other cells can run."
+    ).tag(config=True)
     quiet = Bool(False, help="Show one folded line instead of the whole answer.").tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:

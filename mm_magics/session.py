@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mm_magics.api.messages import Block
 from mm_magics.api.models import DEFAULT_MODEL
 from mm_magics.api.urls import origin_of
+from mm_magics.background_context import background_execution
 from mm_magics.config import MiniMax, Settings, checked_base_url
 from mm_magics.endpoint.call import Call
 from mm_magics.endpoint.client import Client, LastClient
@@ -30,6 +31,7 @@ from mm_magics.history.turn import Turn, prompt_text, source_sha256
 from mm_magics.tools.approval import Approve, Rules, deny_all
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
+from mm_magics.tools.runtime.captured_output import is_in_tool
 from mm_magics.tools.tool import Tool
 from mm_magics.turn.answer import Answer
 from mm_magics.turn.context_budget import ContextBudget
@@ -40,12 +42,7 @@ from mm_magics.turn.place_notes import PlaceNotes
 from mm_magics.turn.prepared import Position, PreparedPrompt
 from mm_magics.turn.prompt_builder import PromptBuilder
 from mm_magics.turn.replayed import ReplayedAnswer, find_recorded
-from mm_magics.turn.request_fields import (
-    PROMPT_SETTINGS,
-    check_tool_choice,
-    user_message,
-    valid_context,
-)
+from mm_magics.turn.request_fields import PROMPT_SETTINGS, check_tool_choice, user_message, valid_context
 from mm_magics.turn.setting_notes import SettingNotes
 from mm_magics.turn.window import fullness_note, window_share
 from mm_magics.wording import counted
@@ -201,8 +198,8 @@ class Session:
 
     @property
     def is_running_tool(self) -> bool:
-        """Whether a tool runs that was called in this session."""
-        return self._running.is_set()
+        """Whether this code runs in a tool that was called in this session."""
+        return is_in_tool() or (self._running.is_set() and background_execution() is None)
 
     def stream(
         self, prompt: str | PreparedPrompt, *, stop: threading.Event | None = None, **flags: Any
@@ -236,7 +233,12 @@ class Session:
         return self.begin(prompt, stop or threading.Event(), self.history)
 
     def begin(
-        self, prompt: PreparedPrompt, stop: threading.Event, history: History, used: Sequence[str] = ()
+        self,
+        prompt: PreparedPrompt,
+        stop: threading.Event,
+        history: History,
+        used: Sequence[str] = (),
+        client: Client | None = None,
     ) -> Answer | CompactingAnswer | ReplayedAnswer:
         """Return the answer to a prompt, whose turn is put into `history`. Recordings in `used` are not replayed."""
         if self.is_running_tool:
@@ -249,7 +251,7 @@ class Session:
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
         prompt.check_limits()
-        client = self.client(prompt.timeout)
+        client = client or self.client(prompt.timeout)
         limits = prompt.timeout, self.settings.value("max_seconds"), stop
         call = lambda body: Call(client.message_reader(body), *limits)  # noqa: E731
         prompt = replace(prompt, notes=[*self._restored_note(), *prompt.notes])
@@ -373,12 +375,12 @@ class Session:
         count, self._restored = self._restored, 0
         return [f"{counted(count, 'turn')} restored from {self.notebook.name}."] if count and self.notebook else []
 
-    def client(self, timeout: float | None = None) -> Client:
-        """Return the HTTP client for the current settings. It stays open until they change."""
-        base_url = checked_base_url(self.settings.value("base_url"))
-        key = self.keys.find(base_url)
-        options = timeout or self.settings.value("timeout"), self.settings.value("max_retries")
-        return self._client.get(base_url, key, timeout=options[0], max_retries=options[1])
+    def client(self, timeout: float | None = None, last: LastClient | None = None) -> Client:
+        """Return the HTTP client for the current settings. It stays open until they change, or in `last` if given."""
+        setting = self.settings.value
+        base_url, timeout = checked_base_url(setting("base_url")), timeout or setting("timeout")
+        key, retries = self.keys.find(base_url), setting("max_retries")
+        return (last or self._client).get(base_url, key, timeout=timeout, max_retries=retries)
 
     def close(self) -> None:
         """Close the connection and stop the MCP servers. The history is kept."""

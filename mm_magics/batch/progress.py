@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mm_magics.endpoint import retries
 from mm_magics.events import Event
+from mm_magics.turn.prepared import Waiting
 from mm_magics.wording import dollars
 
 BAR_WIDTH = 20
@@ -50,5 +51,5 @@ class Progress(NamedTuple):
         return " · ".join(parts)
 
 
-MapEvent = Event | Progress | Throttled
-"""What a map run yields: the events of a turn, and its own two."""
+MapEvent = Event | Progress | Throttled | Waiting
+"""What a view shows: the events of a turn, the two of a map run, and that a prompt waits for another one."""

@@ -51,6 +51,35 @@ def broadcast(kernel: Any) -> Callable[[Mapping[str, Any]], None]:
     return _sender(kernel, comm_id, f"comm-{comm_id}".encode())
 
 
+def sender_for_request(kernel: Any) -> Callable[[str, Mapping[str, Any]], None]:
+    """Return a function that sends iopub messages from any thread, always as part of the current request.
+
+    Its arguments are the type of the message and its content.
+    """
+    parent = kernel.get_parent()
+
+    def send(kind: str, content: Mapping[str, Any]) -> None:
+        kernel.session.send(kernel.iopub_socket, kind, content, parent=parent, ident=kind.encode())
+
+    return send
+
+
+def refuse_input(kernel: Any, refuses: Callable[[], bool], refuse: Callable[[], Any]) -> None:
+    """Let `input()` call `refuse` instead of asking the user, in code for which `refuses` returns True."""
+    for name in ("raw_input", "getpass"):
+        ask = getattr(kernel, name)
+
+        def choose(*args: Any, ask: Callable[..., Any] = ask, **options: Any) -> Any:
+            return refuse() if refuses() else ask(*args, **options)
+
+        setattr(kernel, name, choose)
+
+
+def call_when_idle(kernel: Any, function: Callable[[], None]) -> None:
+    """Call the function on the main thread, once no cell is running. Any thread may request it."""
+    kernel.io_loop.add_callback(function)
+
+
 def _sender(kernel: Any, comm_id: str, topic: bytes) -> Callable[[Mapping[str, Any]], None]:
     parent = kernel.get_parent()
 

@@ -115,6 +115,22 @@ class WidgetOutput:
         self._widget.close()
 
 
+class BackgroundOutput(WidgetOutput):
+    """An output of a cell that has returned when the final bundle replaces it.
+
+    `send` sends iopub messages from any thread, as part of the request of that cell.
+    """
+
+    def __init__(self, send: Callable[[str, Mapping[str, Any]], None]) -> None:
+        super().__init__()
+        self._send = send
+
+    def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        transient = {"display_id": self._handle.display_id}
+        self._send("update_display_data", {"data": bundle, "metadata": metadata, "transient": transient})
+        self._widget.close()
+
+
 class ServerOutput:
     """The output of a cell that the Jupyter server executes. `send` sends data on a comm to all pages."""
 

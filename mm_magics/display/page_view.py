@@ -61,6 +61,7 @@ from mm_magics.text import visible
 from mm_magics.tools.approval import Decision, Question, question_about
 from mm_magics.tools.call_text import call_hash
 from mm_magics.tools.tool import ToolCall
+from mm_magics.turn.prepared import Waiting
 
 FLUSHES_PER_S = 28
 _FLUSH_INTERVAL_S = 1 / FLUSHES_PER_S
@@ -113,13 +114,16 @@ class PageView:
         so_far: Returns the turn as it is, without the message that is being received. The page saves it, with what it
             has received of that message, if the kernel dies.
         output: Where the page displays the turn.
+        has_prompt: Whether approval may be asked for with a text prompt if no page answers.
     """
 
-    def __init__(self, stop: threading.Event, so_far: Callable[[], Turn], output: PageOutput) -> None:
+    def __init__(
+        self, stop: threading.Event, so_far: Callable[[], Turn], output: PageOutput, *, has_prompt: bool = True
+    ) -> None:
         self.due: float | None = None
-        self._stop, self._so_far, self._output = stop, so_far, output
+        self._stop, self._so_far, self._output, self._has_prompt = stop, so_far, output, has_prompt
         self._sent_messages = 0
-        self._ended = False
+        self._ended = self._has_waited = False
         self._queue = _OpQueue()
         self._flushed_at = 0.0
         self._keys: dict[int, int] = {}
@@ -171,7 +175,7 @@ class PageView:
         while not self._page_is_here.wait(BUTTON_POLL_S):
             if self._stop.is_set():
                 raise StoppedError
-            if time.monotonic() - self._displayed_at >= PAGE_TIMEOUT_S:
+            if self._has_prompt and time.monotonic() - self._displayed_at >= PAGE_TIMEOUT_S:
                 self._put_call(call, {"state": "decided"})  # a page that connects late must not show the buttons
                 self._flush()
                 return prompt_for_approval(call, question)
@@ -191,8 +195,10 @@ class PageView:
         if not self._ended:
             self._put_state(status=bundle.get(MIME_TYPE, {}).get("status", "stopped"))
         self._flush()
-        self._output.finish(bundle, metadata)
-        self._channel.close()
+        try:
+            self._output.finish(bundle, metadata)
+        finally:
+            self._channel.close()
 
     def _put_event(self, event: MapEvent) -> bool:
         """Queue what the event changes. Return whether the user should see it immediately."""
@@ -204,6 +210,8 @@ class PageView:
                 return urgent
             case PromptSent(prompt):
                 self._notes, self._timeout = prompt.notes, prompt.timeout
+                if self._has_waited:
+                    self._put_request()
                 self._put_state(
                     status="waiting",
                     model=prompt.model,
@@ -212,14 +220,16 @@ class PageView:
                     timeout=prompt.timeout,
                 )
                 return True
+            case Waiting():
+                self._has_waited = True
+                self._put_state(status="waiting", notes=[*event.prompt.notes, str(event)], timeout=None)
+                return True
             case Summarizing():
                 self._put_state(status="waiting", notes=[*self._notes, str(event)])
                 return True
             case ModelReplaced(prompt) | Summarized(prompt):
-                self._notes, record = prompt.notes, self._so_far().record()
-                names = ("model", "params", "request_sha256", "compacted")
-                changed = {name: record[name] for name in names if name in record}
-                self._queue.put(RecordOp("record", {**changed, "messages": []}))
+                self._notes = prompt.notes
+                self._put_request()
                 self._put_state(model=prompt.model, notes=prompt.notes)
                 return True
             case Retrying() | Throttled():
@@ -299,6 +309,12 @@ class PageView:
                 key = self._next_key()
                 self._queue.put(OpenOp("open", key, block))
                 self._queue.put(CloseOp("close", key, {}))
+
+    def _put_request(self) -> None:
+        """Queue what the record says about the request, which is another one than before."""
+        record, names = self._so_far().record(), ("model", "params", "request_sha256", "compacted")
+        changed = {name: record[name] for name in names if name in record}
+        self._queue.put(RecordOp("record", {**changed, "messages": []}))
 
     def _put_record(self, turn: Turn) -> None:
         """Queue what is new in the turn's record."""

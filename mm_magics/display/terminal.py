@@ -32,6 +32,7 @@ from mm_magics.prompt.values import cut
 from mm_magics.text import escape_controls
 from mm_magics.tools.approval import Decision, Question, question_about
 from mm_magics.tools.tool import ToolCall
+from mm_magics.turn.prepared import Waiting
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,7 +73,7 @@ class TerminalView:
             case PromptSent(prompt):
                 for note in prompt.notes:
                     self.write_line(note)
-            case Retrying() | Throttled() | Summarizing() | Summarized():
+            case Retrying() | Throttled() | Summarizing() | Summarized() | Waiting():
                 self.write_line(str(event))
             case Progress():
                 self._write_progress(str(event))

@@ -22,6 +22,7 @@ from mm_magics.history.context_messages import Context, ContextHash
 from mm_magics.history.edits import is_edited
 from mm_magics.history.forks import Path, Placed, paths
 from mm_magics.history.notebook import Document
+from mm_magics.history.shared import SharedByThreads, locked
 from mm_magics.history.turn import Turn
 from mm_magics.history.versions import all_versions, succeed, use_version, version_number
 
@@ -40,7 +41,7 @@ class _Entry:
     replaced: tuple[Turn, ...] = ()
 
 
-class History:
+class History(SharedByThreads):
     """The turns of a notebook, by thread.
 
     >>> history = History()
@@ -50,16 +51,17 @@ class History:
 
     Attributes:
         max_versions: How many earlier turns a cell keeps.
-        run: The execution request that is being handled; "" in a script. A cell keeps all turns of one execution.
+        run: The execution request that this thread handles; "" in a script. A cell keeps all turns of one execution.
         uncertain: The cells that may have been edited on a page that the kernel does not see. Their turns are in no
             context.
         has_document: Whether the order is that of a document.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.max_versions = MAX_VERSIONS
-        self._order: list[str] = []
         self._entries: dict[tuple[str, str], _Entry] = {}
+        """`put` replaces the dictionary, because another thread may be reading it."""
         self._forgotten: set[str] = set()
         self._bases: dict[str, dict[str, str]] = {}
         self._checks = ContextChecks()
@@ -68,7 +70,6 @@ class History:
         self._edited: dict[tuple[str, str], bool] = {}
         self._pinned: dict[tuple[str, str], tuple[str, str]] = {}
         """By place: the id of the turn that the document shows, and of its version that is active nevertheless."""
-        self.run = ""
         self.uncertain: frozenset[str] = frozenset()
         self.has_document = False
 
@@ -208,6 +209,7 @@ class History:
                 found[turn.place] = above.digest(turn)
         return found
 
+    @locked
     def put(self, turn: Turn) -> Turn:
         """Add the turn, or replace what its cell shows from an earlier execution, which becomes a version of it.
 
@@ -220,13 +222,15 @@ class History:
         entry = self._current_entry(place)
         turn = self.with_versions(turn)
         for other in self._other_threads(place):  # the cell shows this answer, and none of another thread any more
-            self._entries[other] = _Entry((), time.time(), self.run, replaced=self._entries[other].turns)
+            hidden = _Entry((), time.time(), self.run, replaced=self._entries[other].turns)
+            self._entries = {**self._entries, other: hidden}
         self._pinned.pop(place, None)
         self._sources.pop(place[1], None)
         self._forgotten -= {version.id for version in all_versions(turn)}
-        self._entries[place] = replace(entry, turns=(*entry.turns, turn), put_at=time.time())
+        self._entries = {**self._entries, place: replace(entry, turns=(*entry.turns, turn), put_at=time.time())}
         return turn
 
+    @locked
     def update(self, turn: Turn) -> None:
         """Replace a turn by itself with more in its record, if it is in the history."""
         for place, entry in self._entries.items():
@@ -255,6 +259,7 @@ class History:
         places = self._entries.items()
         return [each for each, entry in places if each[1] == place[1] and each != place and not self._is_current(entry)]
 
+    @locked
     def use_version(self, turn: Turn, number: int, *, pinned: bool = False) -> Turn:
         """Make another version of a turn of this history active, and return it.
 
@@ -289,6 +294,7 @@ class History:
         for turn in loaded:
             self.put(turn)
 
+    @locked
     def clear(self, thread: str) -> int:
         """Forget all turns of the thread, and return how many there were."""
         path = self._path(thread)
@@ -296,6 +302,7 @@ class History:
         self._bases.pop(thread, None)
         return len(path.turns)
 
+    @locked
     def forget(self, turn: Turn) -> None:
         """Forget one turn with its versions, even if its cell still shows it. The cell's next answer keeps it.
 
@@ -328,6 +335,7 @@ class History:
         self._bases[name] = {"thread": thread, "turn": turns[-1].id, "cell": turns[-1].cell_id or ""}
         return len(turns)
 
+    @locked
     def follow(self, document: Document, moved: Mapping[str, str] | None = None) -> int:
         """Take the order and the turns from the document, and return how many of the turns were new.
 
@@ -339,7 +347,7 @@ class History:
         self.has_document = True
         self.uncertain = frozenset()
         saved: dict[tuple[str, str], list[Turn]] = {}
-        for turn in document.turns():
+        for turn in filter(None, map(self.in_document, document.turns())):
             place = turn.thread, str(turn.cell_id)
             saved.setdefault(place, []).append(self._pinned_version(place, turn))
         in_document = {(turn.thread, turn.id) for turn in document.turns()}
@@ -356,7 +364,7 @@ class History:
             if place[1] not in document.deleted
             and (
                 place[1].startswith("turn ")
-                or place[1] in document.pending | document.remembered
+                or place[1] in document.pending | document.remembered | {*self.answering.values()}
                 or (entry.put_at + document.grace >= document.saved_at and not elsewhere(place, entry))
             )
         }
@@ -369,6 +377,7 @@ class History:
         self._entries = shown | newer
         return sum(turn.id not in known for place in active.keys() - newer.keys() for turn in active[place])
 
+    @locked
     def rename(self, moved: Mapping[str, str]) -> None:
         """Move the turns of cells to the ids that the cells have in the document."""
         for (thread, key), entry in [*self._entries.items()]:

@@ -246,6 +246,11 @@ FLAGS = (
     ),
     Flag(("--raw",), "send the cell unchanged: do not replace {{ expr }}"),
     Flag(("--dry-run",), "show the request and its size without sending it; --out stores all of it"),
+    Flag(
+        ("--background",),
+        "return at once and answer while other cells run; --out stores a handle of the answer",
+        setting="background",
+    ),
     Flag(("--quiet",), "show one folded line instead of the answer", setting="quiet"),
     Flag(("-h", "--help"), "show this help"),
 )

@@ -21,12 +21,12 @@ from mm_magics.history.notebook import Document, current_path
 from mm_magics.history.notebook_context import CellRun
 from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic
 from mm_magics.history.turn import Turn
-from mm_magics.ipython import arguments, code_cell, compare_cell, frontend
+from mm_magics.ipython import arguments, background, code_cell, compare_cell, frontend
+from mm_magics.ipython.background_answer import ended_answer
 from mm_magics.ipython.cell_recorder import CellRecorder
-from mm_magics.ipython.frontend import TurnView
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.namespace import lookup
-from mm_magics.ipython.turn_output import show_earlier, show_turn
+from mm_magics.ipython.turn_output import is_replayed, show_earlier, show_turn
 from mm_magics.prompt import template
 from mm_magics.prompt.attachments import attach
 from mm_magics.prompt.images import PromptImages, image_blocks
@@ -35,9 +35,7 @@ from mm_magics.text import escape_controls
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
-from mm_magics.turn.driver import TurnStream
 from mm_magics.turn.prepared import PreparedPrompt
-from mm_magics.turn.replayed import ReplayedAnswer
 from mm_magics.wording import counted
 
 if TYPE_CHECKING:
@@ -56,11 +54,14 @@ class PromptCells:
         self._stop = threading.Event()
         self._map_cells: MapCells | None = None
         self._reported_missing = ""
+        self._answers = background.Answers(session, shell, page)
+        self._has_begun = False
         session.namespace, session.builtin = shell.user_ns, self._builtin_tools
         shell.events.register("pre_run_cell", self._see)
         shell.events.register("post_run_cell", self._see_first)
 
     def _see(self, info: Any) -> None:
+        self._answers.end_earlier()
         execution = frontend.execution(self._shell)
         if execution and info.store_history:
             self._session.cells.see(execution)
@@ -78,13 +79,13 @@ class PromptCells:
     @contextmanager
     def earlier_answer_kept(self) -> Iterator[None]:
         """Show the answer of the running cell again if no prompt is sent while it is entered."""
-        recorded = self._page.recorded_outputs
+        recorded, self._has_begun = self._page.recorded_outputs, False
         try:
             yield
         finally:
             thread = self._session.settings.value("thread")
             earlier = self._session.history.shown_turn(thread, self._cell_id())
-            if earlier and self._page.recorded_outputs == recorded:
+            if earlier and not self._has_begun and self._page.recorded_outputs == recorded:
                 with interrupts.deferred():
                     show_earlier(earlier, self._shell, self._page)
 
@@ -104,6 +105,7 @@ class PromptCells:
         once_note = self._apply_once(flags)
         models = compare_cell.take_models(flags)
         compare_cell.check_flags(flags, models)
+        background.check_flags(flags, models)
         if "params" in flags:
             flags["params"] = {**settings.value("params"), **flags["params"]}
         if "map" in flags:
@@ -112,6 +114,7 @@ class PromptCells:
         if misplaced := MAP_FLAGS & flags.keys():
             raise UsageError(f"--{min(misplaced)} needs --map.", "Name a data frame or a list with --map.")
         out, answer_format = flags.pop("out", None), flags.pop("as", "markdown")
+        in_background = flags.pop("background", settings.value("background"))
         quiet, dry_run = flags.pop("quiet", settings.value("quiet")), flags.pop("dry_run", False)
         is_compared, limit = len(models) > 1, settings.value("value_limit")
         once_note += compare_cell.without_tools(self._session, flags) if is_compared else []
@@ -152,35 +155,35 @@ class PromptCells:
         prompt.notes.extend(once_note)
         if answer_format == "code":
             prompt.notes.extend(code_cell.note(self._shell))
-        stop = self._stop = threading.Event()
         earlier = self._session.history.shown_turn(prompt.thread, cell_id)
-        stream: TurnStream[Any]
-        view_for: partial[TurnView[Any]]
+        show = partial(show_turn, answer_format=answer_format, quiet=quiet, earlier=earlier, page=self._page)
+        wants_value = bool(out) or "schema" in flags
+        if in_background and not is_compared and check is None:
+            if not (obstacle := self._answers.obstacle(cell_id)):
+                self._has_begun = True
+                handle = self._answers.start(prompt, show, value if wants_value else lambda _turn: None)
+                if out:
+                    names[out] = handle
+                return
+            prompt.notes.append(obstacle)
+        stop = self._stop = threading.Event()
         if is_compared:
-            comparison = stream = compare_cell.begin_comparison(self._session, prompts, stop)
-            replayed, view_for = comparison.is_replayed, partial(frontend.comparison_view, comparison=comparison)
-        else:
-            stream = self._session.stream(prompt, stop=stop)
-            replayed, view_for = isinstance(stream, ReplayedAnswer), partial(frontend.view_for, so_far=stream.so_far)
-        turn = show_turn(
-            compare_cell.checked(stream, check, self._session),
-            self._shell,
-            stop,
-            view_for=view_for,
-            replayed=replayed,
-            answer_format=answer_format,
-            quiet=quiet,
-            earlier=earlier,
-            page=self._page,
-        )
-        if is_compared:
+            with self._answers.in_order(prompt, stop):
+                comparison = compare_cell.begin_comparison(self._session, prompts, stop)
+                show = partial(show, view_for=partial(frontend.comparison_view, comparison=comparison))
+                stream = compare_cell.checked(comparison, check, self._session)
+                turn = show(stream, self._shell, stop, replayed=comparison.is_replayed)
             found = compare_cell.values(turn, value) if out else None
         else:
+            with self._answers.stream(prompt, stop) as stream:
+                replayed = is_replayed(stream)
+                show = partial(show, view_for=partial(frontend.view_for, so_far=stream.so_far))
+                turn = show(compare_cell.checked(stream, check, self._session), self._shell, stop, replayed=replayed)
             if answer_format == "code" and not replayed:
                 code_cell.insert(self._shell, turn, self._document, cell_id)
-            found = value(turn) if out or "schema" in flags else None
+            found = value(turn) if wants_value else None
         if out:
-            names[out] = found
+            names[out] = ended_answer(turn, found) if in_background and not is_compared else found
 
     def _value(self, turn: Turn, *, schema: Any, answer_format: AnswerFormat) -> Any:
         """Return what `--out` stores for an answer."""

@@ -17,13 +17,15 @@ from mm_magics import interrupts
 from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.approval_prompt import prompt_for_approval
 from mm_magics.display.protocol import CellOutput
-from mm_magics.errors import EndpointError, TurnInterruptedError
+from mm_magics.errors import EndpointError, MiniMaxError, TurnInterruptedError
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython import frontend
 from mm_magics.ipython.frontend import TurnView
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.tools.approval import Approve
 from mm_magics.turn.driver import TurnStream, drive
+from mm_magics.turn.replayed import ReplayedAnswer
+from mm_magics.turn.waiting_answer import WaitingAnswer
 
 E = TypeVar("E")
 
@@ -39,6 +41,7 @@ def show_turn(
     quiet: bool = False,
     earlier: Turn | None = None,
     page: LivePage | None = None,
+    in_cell: bool = True,
 ) -> Turn:
     """Show a turn while it streams, end its cell with the final bundle, and return the turn.
 
@@ -52,6 +55,7 @@ def show_turn(
         quiet: Show one folded line instead of the answer, as is done below `%%capture`, which captures a copy of it.
         earlier: The cell's current turn; it is shown again if nothing is received.
         page: The live page, which learns the cell's output.
+        in_cell: Whether the cell is still running.
 
     Raises:
         EndpointError: The endpoint failed.
@@ -59,17 +63,16 @@ def show_turn(
     """
     view: TurnView[E] | None = None
     approve: Approve = prompt_for_approval
-    captured = isinstance(getattr(shell, "display_pub", None), CapturingDisplayPublisher)
+    captured = in_cell and isinstance(getattr(shell, "display_pub", None), CapturingDisplayPublisher)
     quiet = quiet or captured
-    notes: Sequence[str] = stream.notes
-    failure: EndpointError | None = None
+    failure: MiniMaxError | None = None
     try:
         with stream:
             if not quiet and not replayed:
                 view = view_for(shell, stop)
                 approve = view.approve
             drive(stream, view, approve)
-    except EndpointError as error:
+    except MiniMaxError as error:
         failure = error
         raise
     except KeyboardInterrupt:
@@ -77,21 +80,27 @@ def show_turn(
         raise TurnInterruptedError("Interrupted.", advice) from None
     finally:
         with interrupts.deferred():
-            turn = stream.close()
+            turn, notes = stream.close(), stream.notes
             if not stream.has_content and earlier is not None:
                 turn = earlier
                 nothing = "No response was received this time; this is the earlier answer."
-                notes = [*stream.prompt.turn_notes, *notes, nothing]
+                why = [str(failure)] if failure is not None and not in_cell else []
+                notes = [*stream.prompt.turn_notes, *notes, *why, nothing]
             output = partial(_output, turn, notes, answer_format, quiet)
             _finish(view, shell, output())
-            if failure is not None and turn.error and not quiet:
+            if isinstance(failure, EndpointError) and turn.error and not quiet and in_cell:
                 # a log, such as papermill's, has the error and not the output above it
                 failure.is_shown = frontend.detect(shell) in ("notebook", "server")
             if captured and stream.has_content:
                 _display_copy(turn, answer_format)
             if page is not None:
-                page.record_output(stream.prompt.cell_id, turn, output, replayed=replayed)
+                page.record_output(stream.prompt.cell_id, turn, output, replayed=replayed or is_replayed(stream))
     return turn
+
+
+def is_replayed(stream: TurnStream[Any]) -> bool:
+    """Return whether the turn is one that was recorded."""
+    return isinstance(stream.answer if isinstance(stream, WaitingAnswer) else stream, ReplayedAnswer)
 
 
 def show_earlier(turn: Turn, shell: Any, page: LivePage) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mm_magics.api import messages
 from mm_magics.api.dialect import TextCall, calls_at_end
 from mm_magics.api.messages import ANSWER, Block
+from mm_magics.background_context import background_execution
 from mm_magics.errors import UsageError
 from mm_magics.tools.approval import Approve, Rules
 from mm_magics.tools.runtime.runner import ToolEvent, ToolLimits, ToolRunner, result_of
@@ -118,6 +119,11 @@ class ToolLoop:
         self.structured_output = _structured_output(toolbox.output_schema) if toolbox.output_schema else None
         self._rounds = self._unknown_rounds = self._steps = 0
         self._unknown: dict[str, int] = {}
+
+    def end(self) -> None:
+        """No tool of this turn runs any more."""
+        if background_execution() is None:
+            self.toolbox.running.clear()
 
     def step(
         self, content: Sequence[Block], unfinished: int | None, altered: Mapping[int, str] | None = None
@@ -266,9 +272,10 @@ class LoopStep:
             self._runner = ToolRunner(
                 self._calls, toolbox.tools, toolbox.rules, toolbox.limits, loop.model, loop.stop, approve, self._not_run
             )
-            toolbox.running.set()
+            if background_execution() is None:  # beside the cells, the tool itself knows that it is one
+                toolbox.running.set()
             yield from self._runner.events()
-            toolbox.running.clear()
+            loop.end()
             loop.notes += [note for note in self._runner.notes if note not in loop.notes]
             texts = (
                 UNREADABLE_CALL if self._has_unreadable else "",

@@ -91,7 +91,7 @@ class Answer:
         self._left_out: set[Part] = set()
         self._request_notes: list[str] = []
         self._pauses = 0
-        self._id, self._created = new_id(), now()
+        self._id, self._created = prompt.turn_id or new_id(), now()
         self._prepare()
 
     def _prepare(self) -> None:
@@ -312,7 +312,7 @@ class Answer:
         with interrupts.deferred():
             self._model_calls[-1].call.end()
             if self._loop:
-                self._loop.toolbox.running.clear()
+                self._loop.end()
             responses = [each.response() for each in self._model_calls if each.call.has_begun]
             self._ledger.add(self.prompt.model, responses)
             self.turn = self.prompt.turn(

@@ -84,12 +84,15 @@ class CheckedAnswer(Generic[E]):
 
     def __init__(self, stream: TurnStream[E], check: Check, history: History) -> None:
         self._stream, self._check, self._history = stream, check, history
-        self.notes = stream.notes
         self._turn: Turn | None = None
 
     @property
     def prompt(self) -> PreparedPrompt:
         return self._stream.prompt
+
+    @property
+    def notes(self) -> list[str]:
+        return self._stream.notes
 
     @property
     def has_content(self) -> bool:

@@ -157,7 +157,7 @@ class CompactingAnswer:
         prompt = self.prompt
         changed = prompt.for_model(prompt.model, compaction=compaction)
         notes = [note for note in self.notes if note not in prompt.request.notes] + changed.request.notes
-        return replace(changed, notes=notes)
+        return replace(changed, notes=notes, turn_id=prompt.turn_id)
 
     def _write(self, plan: CompactionPlan, wake: Wake) -> Generator[Idle | Retrying, None, Compaction | None]:
         """Write the summary and return it; None if the user stopped it."""

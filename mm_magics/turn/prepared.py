@@ -79,7 +79,8 @@ class PreparedPrompt:
     `turn_notes`. `on_begin` is called when the turn begins that shows the notes.
     `replaced` says whether lone surrogates were replaced in the request. `default_model` is the default, "" if somebody
     chose a model; `for_model` prepares the prompt for another one. `own_price` is the price that the user set for the
-    model; `max_cost` is in US dollars. `compact` says whether earlier turns may be summarized first.
+    model; `max_cost` is in US dollars. `compact` says whether earlier turns may be summarized first. `in_context`
+    prepares the prompt for other earlier turns. `turn_id` is the id of its turn, if the page shows that already.
     """
 
     message: Message
@@ -97,6 +98,8 @@ class PreparedPrompt:
     own_price: Price | None = None
     compact: CompactMode = "never"
     turn_notes: Sequence[str] = ()
+    in_context: Callable[[SentContext], PreparedPrompt] | None = field(default=None, repr=False, compare=False)
+    turn_id: str = ""
     on_begin: Sequence[Callable[[], None]] = field(default=(), repr=False, compare=False)
 
     def begin(self) -> None:
@@ -232,6 +235,15 @@ class PromptSent(NamedTuple):
     """The first event of a turn: its prompt is on its way to the endpoint."""
 
     prompt: PreparedPrompt
+
+
+class Waiting(NamedTuple):
+    """The prompt is not sent yet, because its context is not complete."""
+
+    prompt: PreparedPrompt
+
+    def __str__(self) -> str:
+        return "Waiting for the prompt above."
 
 
 class ModelReplaced(NamedTuple):

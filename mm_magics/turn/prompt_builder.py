@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +85,7 @@ class PromptBuilder:
             notes=[*self.notes, *request.notes],
             default_model=self.default_model,
             for_model=partial(self, compaction=compaction),
+            in_context=lambda found: replace(self, context=found)(model),
             replaced=self.is_replaced or fields.is_replaced,
             max_cost=settings["max_cost"],
             own_price=own_price(self.prices, model),

@@ -9,11 +9,12 @@ import builtins
 import contextlib
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn, TextIO
 
+from mm_magics.background_context import background_execution
 from mm_magics.errors import ToolError
 from mm_magics.prompt.terminal_text import terminal_text
 from mm_magics.wording import counted
@@ -73,11 +74,19 @@ class _Router(io.TextIOBase):
             self._stream.flush()
 
 
+def is_in_tool() -> bool:
+    """Return whether this code runs in a tool."""
+    return _current.get() is not None
+
+
 @contextmanager
 def route_output() -> Iterator[None]:
     """Replace the standard streams, so that each call's `CapturedOutput` gets what the call prints."""
+    if background_execution() is not None:
+        yield  # `route_beside_cells` has done it
+        return
     input_, stdin = builtins.input, sys.stdin
-    builtins.input, sys.stdin = _refuse_input, io.StringIO()
+    builtins.input, sys.stdin = refuse_input, io.StringIO()
     try:
         with contextlib.redirect_stdout(_Router(sys.stdout)), contextlib.redirect_stderr(_Router(sys.stderr)):
             yield
@@ -85,5 +94,40 @@ def route_output() -> Iterator[None]:
         builtins.input, sys.stdin = input_, stdin
 
 
-def _refuse_input(_prompt: Any = "") -> NoReturn:
+class _StreamBesideCells:
+    """A standard stream of the kernel in every respect, except that it passes what a tool prints to its call."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    __class__ = property(lambda self: type(self._stream))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        captured = _current.get()
+        if captured is None:
+            return self._stream.write(text)
+        captured.add(text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+
+def route_beside_cells() -> None:
+    """Let each call get what it prints while cells run, from now on.
+
+    IPython and cells replace the streams and their `write` at any time, and then restore what they found.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if type(stream) is not _StreamBesideCells:
+            setattr(sys, name, _StreamBesideCells(stream))
+
+
+def refuse_input(_prompt: Any = "") -> NoReturn:
+    """Fail in place of `input()`, which nobody would answer."""
     raise ToolError("input() is not available while a tool runs.")
