@@ -12,7 +12,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import crowd, frames, latency, long, many, memory, rows, startup, stop, throughput, tools
+from benchmarks import crowd, frames, latency, limited, long, many, memory, rows, startup, stop, throughput, tools
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.measurements import Measurement, table
 
@@ -25,6 +25,7 @@ GROUPS = {
     "frames": frames.measure,
     "tools": tools.measure,
     "many": many.measure,
+    "limited": limited.measure,
     "long": long.measure,
     "rows": rows.measure,
     "crowd": crowd.measure,

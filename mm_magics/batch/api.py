@@ -47,7 +47,7 @@ def map_prompts(
         schema: The schema that each answer must match: a Pydantic model, a dataclass, a TypedDict, a type or a JSON
             schema. Its fields become the columns.
         store: The SQLite file of the answers; the setting `store` by default.
-        budget: The most to spend, in US dollars. Calls in flight may exceed it.
+        budget: The most to spend, in US dollars. A few calls in flight may exceed it.
         engine: A `distributed.Client` whose workers send the requests; by default this process sends them.
         figures: Whether to add the columns `<into>_tokens_in`, `<into>_tokens_out` and `<into>_cost` (in US dollars).
         dry_run: Send nothing, and return an estimate.

@@ -119,7 +119,11 @@ class RowResults:
         for name, tokens in usage.total_tokens(usages).items():
             self.usage[name] += tokens
         self.calls += len(usages)
-        self.cost += usage.total_cost(self._model, responses) or 0.0
+        self.cost += self.cost_of(responses)
+
+    def cost_of(self, responses: Sequence[Mapping[str, Any]]) -> float:
+        """Return what these calls cost in US dollars; 0 if the price is unknown."""
+        return usage.total_cost(self._model, responses) or 0.0
 
     def _usage_of(self, reply: Reply) -> RowUsage:
         usages = [usage.reported(response) for response in reply.responses]

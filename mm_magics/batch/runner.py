@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
 from mm_magics import interrupts
-from mm_magics.batch.engines.base import Answered, Engine, Failed, Probed
+from mm_magics.batch.budget import Budget
+from mm_magics.batch.engines.base import Answered, Engine, Failed, Probed, Request
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
@@ -33,6 +35,7 @@ ROWS_PER_LOOKUP = 128
 PROGRESS_INTERVAL_S = 0.25
 NOT_STORED = "There is no stored answer."
 OTHER_OWNER = "{path} belongs to {owner}, who chose the answers that came from it."
+NOT_SENT = "Not sent: "
 RUN_ENDED = "Not sent: the run was ended."
 
 RunnerEvent = Progress | Retrying | Throttled | ModelReplaced
@@ -68,12 +71,13 @@ class RowRunner:
         self.job, self._stop = job, stop
         job.template.cut = 0
         self._builder = RequestBuilder(job.prompt)
+        self._budget = Budget(job.options.budget, job.prompt.price)
         self._store = Store(job.store)
         self._engine: Engine | None = None
         self._pending: dict[bytes, _Pending] = {}
         self._failed: dict[bytes, str] = {}
         self._ended = False
-        self._store_broken = self._run_failed = False
+        self._store_broken = False
         self._no_sending = NOT_STORED if job.prompt.replay == "only" else ""
         self._began = self._reported = time.monotonic()
 
@@ -114,10 +118,10 @@ class RowRunner:
             self.results.notes += self._builder.notes()
             if cut := self.job.template.cut:
                 self.results.notes.append(f"{counted(cut, 'value')} cut to the limit (value_limit).")
-            unsent = sum(reason == self._no_sending for reason in self.results.errors.values())
-            if self._run_failed and unsent:
-                why = self._no_sending.removeprefix("Not sent: ")
-                self.results.notes.append(f"The run ended early. {counted(unsent, 'row')} were not sent: {why}")
+            reasons = Counter(each for each in self.results.errors.values() if each.startswith(NOT_SENT))
+            for reason, rows in reasons.items() if not self._store_broken else ():
+                why = reason.removeprefix(NOT_SENT)
+                self.results.notes.append(f"The run ended early. {counted(rows, 'row')} not sent: {why}")
             self.results.finish(RUN_ENDED)
             self._pending.clear()
 
@@ -156,27 +160,33 @@ class RowRunner:
         elif digest in self._failed:
             self.results.fail(number, self._failed[digest])
         else:
-            if not self._reason_not_to_send():
+            request = self._builder.build(text, digest)
+            if not self._no_sending and not self._budget.is_spent:
                 builder = self._builder
-                yield from self._wait_for_room()
+                yield from self._wait_for_room(request)
                 if builder is not self._builder:
                     digest = self._builder.digest(text)
+                    request = self._builder.build(text, digest)
             if (reply := self._stored({digest}).get(digest)) is not None:  # stored by now, by this run or another one
                 self.results.add([number], reply, fresh=False)
-            elif reason := self._reason_not_to_send():
+            elif reason := self._reason_not_to_send(request):
                 self.results.fail(number, reason)
             else:
-                assert self._engine is not None
-                self._pending[digest] = _Pending(text, [number])
-                self._engine.put(self._builder.build(text, digest))
+                self._put(request, _Pending(text, [number]))
                 yield from self._handle_events(0.0)
 
-    def _wait_for_room(self) -> Iterator[RunnerEvent]:
-        """Start the engine if necessary, and wait until it has room for a request."""
+    def _put(self, request: Request, pending: _Pending) -> None:
+        assert self._engine is not None
+        self._pending[request.digest] = pending
+        self._budget.reserve(*request)
+        self._engine.put(request)
+
+    def _wait_for_room(self, request: Request) -> Iterator[RunnerEvent]:
+        """Start the engine if necessary, and wait until it and the budget have room for a request."""
         with interrupts.deferred():
             if self._engine is None:
                 self._engine = self.job.make_engine()
-        while len(self._pending) >= self._engine.room:
+        while len(self._pending) >= self._engine.room or (self._pending and not self._budget.fits(request.body)):
             yield from self._handle_events(EVENT_WAIT_S)
 
     def _handle_events(self, timeout: float) -> Iterator[RunnerEvent]:
@@ -198,9 +208,9 @@ class RowRunner:
                     self._add_answer(digest, reply)
                 case Failed(refused_model=True) if (replaced := self._replace_model(event)) is not None:
                     shown += replaced
-                case Failed(digest, reason, sent, responses):
+                case Failed(digest, reason, sent, responses, lost=lost):
+                    self._settle(digest, responses, lost=lost)
                     if not sent:
-                        self._run_failed = self._run_failed or not self._no_sending
                         reason = self._no_sending = self._no_sending or reason  # the first one says most
                     self.job.prompt.add_cost(responses)
                     self.results.count(responses)
@@ -209,6 +219,7 @@ class RowRunner:
                     for number in self._rows_waiting_for(digest):
                         self.results.fail(number, reason)
                 case Probed(responses):
+                    self._settle(b"", responses)
                     self.job.prompt.add_cost(responses)
                     self.results.count(responses)
                     self.job.ledger.add(self._builder.model, responses or [{}])
@@ -226,6 +237,7 @@ class RowRunner:
         self.job.check_price()
         self._builder = RequestBuilder(prompt)
         self.results.use_model(prompt.model, prompt.own_price)
+        self._budget.price = prompt.price
 
     def _replace_model(self, failed: Failed) -> list[RunnerEvent] | None:
         """Send all pending requests to another model if nobody chose the refused one. Else return None."""
@@ -244,14 +256,15 @@ class RowRunner:
                 self._add_answer(event.digest, event.reply)
         self._use(prompt)
         self._engine = self.job.make_engine()
+        for digest in self._pending:
+            self._budget.settle(digest, 0.0, answered=False)
         pending, self._pending = self._pending, {}
         for text, rows in pending.values():
             digest = self._builder.digest(text)
             if (reply := self._stored({digest}).get(digest)) is not None:
                 self.results.add(rows, reply, fresh=False)
             else:
-                self._pending[digest] = _Pending(text, rows)
-                self._engine.put(self._builder.build(text, digest))
+                self._put(self._builder.build(text, digest), _Pending(text, rows))
         return [ModelReplaced(prompt)]
 
     def _use_recorded_model(self, texts: Sequence[str]) -> bool:
@@ -263,6 +276,7 @@ class RowRunner:
 
     def _add_answer(self, digest: bytes, reply: Reply) -> None:
         """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""
+        self._settle(digest, reply.responses, answered=True)
         self.job.prompt.add_cost(reply.responses)
         self.job.ledger.add(self._builder.model, reply.responses)
         if reply.responses and (default := self.job.prompt.instead_of):
@@ -291,15 +305,17 @@ class RowRunner:
             self._store_broken, self._no_sending = True, f"Not sent: {error.message}"
             self.results.notes.append(str(error).replace("\n", " "))
 
-    def _reason_not_to_send(self) -> str:
-        """Return why nothing more may be sent; "" if it may. Each call in flight counts as an average answer."""
-        results, budget = self.results, self.job.options.budget
-        if self._no_sending or budget is None:
-            return self._no_sending
-        average = results.cost / results.calls if results.calls else 0.0
-        if results.cost + average * len(self._pending) >= budget:
-            return f"Not sent: the budget of ${budget:g} is spent."
-        return ""
+    def _reason_not_to_send(self, request: Request) -> str:
+        """Return why this request may not be sent; "" if it may."""
+        if not self._no_sending and not self._budget.fits(request.body):
+            return f"Not sent: the budget of ${self.job.options.budget:g} is spent."
+        return self._no_sending
+
+    def _settle(
+        self, digest: bytes, responses: Sequence[dict[str, Any]], *, answered: bool = False, lost: bool = False
+    ) -> None:
+        cost = self.results.cost_of(responses)
+        self._budget.settle(digest, cost, answered=answered, lost=lost)
 
     def _progress(self) -> Progress:
         self._reported = now = time.monotonic()

@@ -226,7 +226,7 @@ FLAGS = (
     ),
     Flag(("--map",), "run the prompt for each row of this data frame or list; use {{ row.NAME }}", "NAME", _variable),
     Flag(("--into",), "with --map: column for the answers (for a list: the variable)", "NAME", _variable),
-    Flag(("--budget",), "with --map: stop sending once this many US dollars are spent", "X", _dollars),
+    Flag(("--budget",), "with --map: spend this many US dollars at most, within a few calls", "X", _dollars),
     Flag(("--figures",), "with --map: add columns with the tokens and cost of each row"),
     Flag(("--engine",), "with --map: Dask client whose workers send the requests", "NAME", _variable),
     Flag(

@@ -73,3 +73,36 @@ def test_a_date_in_the_past_is_ignored() -> None:
 )
 def test_a_duration_is_written_in_seconds_or_hours(seconds: float, text: str) -> None:
     assert retries.format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        (
+            {
+                "anthropic-ratelimit-requests-remaining": "0",
+                "anthropic-ratelimit-requests-reset": "2026-11-28T10:00:07Z",
+            },
+            7,
+        ),
+        (
+            {
+                "anthropic-ratelimit-requests-remaining": "3",
+                "anthropic-ratelimit-requests-reset": "2026-11-28T10:00:07Z",
+            },
+            None,
+        ),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, retries.MAX_WAIT_S),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1.5s"}, 1.5),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "250ms"}, 0.25),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "12"}, 12),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "soon"}, None),
+        ({"ratelimit-remaining": "0"}, None),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "12", "retry-after": "3"}, 3),
+        ({"retry-after": "Sat, 28 Nov 2026 10:00:30 GMT"}, 30),
+        ({"retry-after": "nonsense", "ratelimit-remaining": "0", "ratelimit-reset": "12"}, None),
+    ],
+    ids=str,
+)
+def test_a_used_limit_is_waited_for_by_the_clock_of_the_endpoint(headers, seconds):
+    assert retries.retry_after({"date": "Sat, 28 Nov 2026 10:00:00 GMT", **headers}) == seconds

@@ -30,7 +30,7 @@ class Failed(NamedTuple):
     """The request with this hash has no answer. `sent` is False if it never left.
 
     `responses` are those of the answers that were received before, if the request took several. `refused_model` says
-    that the endpoint does not offer the model.
+    that the endpoint does not offer the model. `lost` says that an answer may have been paid for and was not received.
     """
 
     digest: bytes
@@ -38,6 +38,7 @@ class Failed(NamedTuple):
     sent: bool
     responses: Sequence[dict[str, Any]] = ()
     refused_model: bool = False
+    lost: bool = False
 
 
 class Probed(NamedTuple):

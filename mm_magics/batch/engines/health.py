@@ -1,8 +1,8 @@
 """Tell the failure of one row from the failure of a whole run, with probes.
 
-A row whose last attempt failed is judged. If a call that was sent later was answered, the row failed alone. Otherwise a
-probe (the smallest request for the same model) decides: if it is answered, the row failed alone; if it is refused for a
-reason that every call would meet, the run ends; if it fails in a way that may pass, all calls wait and the probe is
+A row whose last attempt failed is judged. If a call that was sent after the failure is answered, the row failed alone.
+A probe (the smallest request for the same model) decides: if it is answered, the row failed alone; if it is refused for
+a reason that every call would meet, the run ends; if it fails in a way that may pass, all calls wait and the probe is
 repeated until the endpoint answers again, and the rows that failed because of it are sent again.
 """
 
@@ -24,6 +24,8 @@ FIRST_PATIENCE_S = 5.0
 """How long an endpoint may fail that has not answered this run at all. Else it is `rate_limit.PATIENCE_S`."""
 FIRST_PROBE_S = 1.0
 """The wait before the second probe. It is doubled each time, up to `retries.MAX_WAIT_S`."""
+SEVERAL = 3
+"""Rows that fail at the same time were perhaps hit by an outage of seconds."""
 TRUSTED_FAILURES = 5
 """After a probe was answered, this many rows in a row may fail with the same status before the next probe."""
 
@@ -35,6 +37,7 @@ class Verdict(Enum):
     """What the failure of a row means."""
 
     ALONE = "only this row fails"
+    BLIP = "the endpoint answers, but several rows had failed at the same time"
     AGAIN = "the endpoint failed and has recovered: send the row again"
     ENDED = "the run has ended"
 
@@ -57,8 +60,8 @@ class Health:
         self._probe, self._report = probe, report
         self._lock, self._end, self._ready = anyio.Lock(), anyio.Event(), anyio.Event()
         self._ready.set()
-        self._answered_at = self._recovered_at = 0.0
-        self._failures = 0
+        self._answered_at = self._recovered_at = self._blip_at = 0.0
+        self._failures = self._held = 0
         self._trusted: set[int] = set()
 
     def answered(self, sent_at: float) -> None:
@@ -93,14 +96,27 @@ class Health:
             return Verdict.ALONE
         if status in self._trusted and self._failures < TRUSTED_FAILURES:
             return Verdict.ALONE
-        async with self._lock:
-            if self.ended:
-                return Verdict.ENDED
-            if self._recovered_at > sent_at:
-                return Verdict.AGAIN
-            if self._answered_at > sent_at:
-                return Verdict.ALONE
-            verdict = await self._probed()
+        failed_at = time.monotonic()
+        self._held += 1
+        try:
+            async with self._lock:
+                return await self._decide(status, sent_at, failed_at)
+        finally:
+            self._held -= 1
+
+    async def _decide(self, status: int, sent_at: float, failed_at: float) -> Verdict:
+        if self.ended:
+            return Verdict.ENDED
+        if self._recovered_at > sent_at:
+            return Verdict.AGAIN
+        if self._blip_at > sent_at:
+            return Verdict.BLIP
+        if self._answered_at > failed_at:
+            return Verdict.ALONE
+        verdict = await self._probed()
+        if verdict is Verdict.ALONE and self._held >= SEVERAL:
+            self._blip_at = time.monotonic()
+            return Verdict.BLIP
         if verdict is Verdict.ALONE:
             self._trusted.add(status)
         return verdict

@@ -132,7 +132,8 @@ class Sender:
         refused = isinstance(translated, StatusError) and refuses_model(translated, json.loads(request.body)["model"])
         if refused or (not self._health.answers and self._failures >= MAX_FAILURES):
             self._health.end(translated)
-        return Failed(request.digest, translated.message, True, refused_model=refused)
+        lost = not isinstance(translated, StatusError)
+        return Failed(request.digest, translated.message, True, refused_model=refused, lost=lost)
 
     async def _receive(self, reply: Reply, body: bytes, worker: int) -> None:
         """Receive the whole reply. With a schema it may take several answers until one matches."""
@@ -236,7 +237,9 @@ class Sender:
     async def _judge(self, failure: _Failure, attempts: _Attempts) -> None:
         """Raise the error unless the row must be sent again, because the endpoint had failed and has recovered."""
         verdict = await self._health.judge(failure.problem, failure.sent_at)
-        if verdict is not Verdict.AGAIN or attempts.outages == MAX_OUTAGES:
+        is_free = retry_delay(failure.error, 1) is not None  # nothing was paid for
+        outages = {Verdict.AGAIN: MAX_OUTAGES, Verdict.BLIP: 1 if is_free else 0}.get(verdict, 0)
+        if attempts.outages >= outages:
             raise failure.error
         attempts.outages += 1
         attempts.number = 1
