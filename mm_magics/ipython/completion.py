@@ -39,15 +39,17 @@ def make_matcher(shell: Any, session: Session) -> Callable[[CompletionContext], 
         before = place.text[: place.cursor]
         if place.kind == "expression":
             return _python_completions(shell, before)
-        words = completions(before, tool_names(session))
+        words = completions(before, tool_names(session), own_functions(session))
         found = [SimpleCompletion(text=word, type="magic") for word in words]
         return SimpleMatcherResult(completions=found, matched_fragment=_split(before)[-1], suppress=True)
 
     return complete  # type: ignore[no-any-return]
 
 
-def completions(text: str, tools: Sequence[str] = TOOL_NAMES) -> list[str]:
-    """Return the words that can complete `text`, the line up to the cursor. `tools` can be named after `--tools`.
+def completions(text: str, tools: Sequence[str] = TOOL_NAMES, functions: Sequence[str] = ()) -> list[str]:
+    """Return the words that can complete `text`, the line up to the cursor.
+
+    `tools` can be named after `--tools`, and `functions` after `--check`.
 
     >>> completions("%%minimax --max-t"), completions("%%minimax --tools python,var")
     (['--max-tokens'], ['variables'])
@@ -56,7 +58,7 @@ def completions(text: str, tools: Sequence[str] = TOOL_NAMES) -> list[str]:
     if not before:
         return []
     if before[0] == "%%minimax":
-        candidates = _after_flags(before, tools)
+        candidates = _after_flags(before, tools, functions)
     else:
         candidates = _after_command(before[1:]) if before[0] == "%minimax" else []
     return [each for each in candidates if each.startswith(word) and each not in listed]
@@ -64,9 +66,17 @@ def completions(text: str, tools: Sequence[str] = TOOL_NAMES) -> list[str]:
 
 def tool_names(session: Session) -> list[str]:
     """Return the names that can follow `--tools`: of built-in tools, of the user's functions, and of MCP servers."""
-    namespace = [(name, value) for name, value in session.namespace.items() if not name.startswith("_")]
-    own = [name for name, value in namespace if isinstance(value, Tool) or _is_own_function(value)]
+    own = [name for name, value in _own_names(session) if isinstance(value, Tool) or _is_own_function(value)]
     return list(dict.fromkeys([*session.builtin(), *own, *session.servers.names]))
+
+
+def own_functions(session: Session) -> list[str]:
+    """Return the names of the user's functions."""
+    return [name for name, value in _own_names(session) if _is_own_function(value)]
+
+
+def _own_names(session: Session) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in session.namespace.items() if not name.startswith("_")]
 
 
 def flag_named(name: str) -> Flag | None:
@@ -86,16 +96,18 @@ def _split(text: str) -> tuple[list[str], list[str], str]:
     if equals and flag_named(name):
         before, word = [*before, name], value
     flag = flag_named(before[-1]) if before else None
-    *listed, word = word.split(",") if flag and flag.setting == "tools" else [word]
+    *listed, word = word.split(",") if flag and flag.setting in ("tools", "model") else [word]
     return before, listed, word
 
 
-def _after_flags(words: list[str], tools: Sequence[str]) -> Iterable[str]:
+def _after_flags(words: list[str], tools: Sequence[str], functions: Sequence[str]) -> Iterable[str]:
     flag = flag_named(words[-1])
     if flag is None or not flag.metavar:
         return [name for flag in FLAGS for name in flag.names]
     if flag.setting == "tools":
         return [*tools, "none"]
+    if "--check" in flag.names:
+        return functions
     return CATALOGUE if flag.setting == "model" else flag.choices
 
 

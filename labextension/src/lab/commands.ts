@@ -59,7 +59,7 @@ function toVersion(label: string, step: number): Command {
 
 /** Return the answers in the active cell that are long or collapsed. */
 function longTurns({ activeCell }: Notebook): Element[] {
-  const turns = activeCell?.node.querySelectorAll('.mm-rendered .mm-turn') ?? [];
+  const turns = activeCell?.node.querySelectorAll('.mm-rendered > .mm-turn') ?? [];
   return [...turns].filter((turn) => isLong(turn) || isCollapsed(turn));
 }
 

@@ -4,6 +4,7 @@ import { copyIcon, ellipsesIcon, refreshIcon, type LabIcon } from '@jupyterlab/u
 import type { Mark } from '../protocol';
 import { element } from '../renderer/element';
 import { fill, sharedTranslation } from '../renderer/strings';
+import { visible } from '../renderer/visible-characters';
 import type { TurnFields } from '../renderer/turn-state';
 import { CONTROL, type HeaderActions, type HeaderControl } from '../renderer/views/header';
 import { CollapseControl } from './collapse';
@@ -22,17 +23,24 @@ export interface TurnCommand {
   readonly turn: unknown;
 }
 
+/** The controls of a turn, and those of each answer if there are several. */
+export interface TurnActions extends HeaderActions {
+  readonly partControls: () => readonly HeaderControl[];
+}
+
 /** Return the controls of a turn. `node` is inside the notebook. */
-export function headerActions(id: () => unknown, node: () => EventTarget): HeaderActions {
-  const versions = new VersionSwitch((number) => {
+export function headerActions(id: () => unknown, node: () => EventTarget): TurnActions {
+  const show = (number: number): void => {
     const detail: VersionRequest = { turn: id(), number };
     node().dispatchEvent(new CustomEvent(VERSION_EVENT, { detail, bubbles: true }));
-  });
+  };
+  const versions = new VersionSwitch(show);
   const trans = sharedTranslation();
   const menu = control('menu', ellipsesIcon, trans.__('Actions for this answer'), id);
   menu.el.setAttribute('aria-haspopup', 'menu');
   const copy = trans.__('Copy the answer as Markdown');
   return {
+    partControls: () => [chooseControl(show)],
     onMark: (mark) => {
       const detail: TurnCommand = { name: 'mark', turn: id(), mark };
       node().dispatchEvent(new CustomEvent(COMMAND_EVENT, { detail, bubbles: true }));
@@ -73,4 +81,31 @@ function control(name: string, icon: LabIcon, label: string, id: () => unknown):
     button.dispatchEvent(new CustomEvent(COMMAND_EVENT, { detail, bubbles: true }));
   });
   return { el: button };
+}
+
+/** The name of the button that continues with one of several answers. */
+export const CHOOSE = 'choose';
+
+/** Return the button that continues with one of several answers. `choose` is called with the number of its version. */
+function chooseControl(choose: (number: number) => void): HeaderControl {
+  const trans = sharedTranslation();
+  const active = element('span', 'mm-active');
+  const button = element('button', 'mm-button mm-choose', trans.__('Continue with this one'));
+  button.type = 'button';
+  button.dataset[CONTROL] = CHOOSE;
+  let number = 0;
+  button.addEventListener('click', () => {
+    choose(number);
+  });
+  return {
+    el: element('span', 'mm-choice', active, button),
+    update: ({ version, active: isActive, model, status }) => {
+      number = version ?? 0;
+      active.textContent = isActive === true ? trans.__('active') : '';
+      active.title = trans.__('The conversation continues with this answer until you choose one.');
+      button.hidden = status === 'failed' || number === 0;
+      const label = trans.__('Continue with this one: version {number}, {model}');
+      button.setAttribute('aria-label', fill(label, { number, model: visible(model ?? '') }));
+    },
+  };
 }

@@ -55,7 +55,12 @@ export class LiveTurn {
     if (!this.isLost) return state;
     const { record } = state;
     const versions = record && { version: versionNumber(record), versions: versionCount(record) };
-    return { ...state, fields: { ...state.fields, ...versions, status: 'stopped', gone: true } };
+    const parts = state.parts.map((part) => {
+      const cut = isRunning(part.fields.status) ? { status: 'stopped' as const, gone: true } : {};
+      return { ...part, fields: { ...part.fields, ...cut } };
+    });
+    const fields = { ...state.fields, ...versions, status: 'stopped' as const, gone: true };
+    return { ...state, parts, fields };
   }
 
   /** Whether the kernel is gone before it displayed the whole turn. */

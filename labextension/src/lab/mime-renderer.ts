@@ -19,7 +19,7 @@ import { codeActions } from './code-actions';
 import style from './controls.css';
 import { liveTurn, onLiveTurn, type LiveTurn } from './live-turns';
 import { CONTROL } from '../renderer/views/header';
-import { headerActions } from './header-controls';
+import { CHOOSE, headerActions } from './header-controls';
 import { UndisplayedTurn, viewOf } from './undisplayed-turns';
 
 /** A bubbling event from a turn that is now on the page. A listener can reply to its node with `TURN_MARKED`. */
@@ -164,8 +164,11 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
   private focusControl(name: string | undefined): void {
     if (name === undefined) return;
     this.view?.flush();
-    for (const control of this.node.querySelectorAll<HTMLElement>('.mm-header button'))
-      if (control.dataset[CONTROL] === name) control.focus({ preventScroll: true });
+    const controls = [...this.node.querySelectorAll<HTMLElement>('.mm-header button')];
+    const same = controls.filter((control) => control.dataset[CONTROL] === name);
+    // Once an answer is chosen, only the switch between the versions is left.
+    const found = name === CHOOSE && same.length === 0 ? controls.slice(0, 1) : same;
+    for (const control of found) control.focus({ preventScroll: true });
   }
 
   /** Continue the view of a turn that was not an output while it ran. */

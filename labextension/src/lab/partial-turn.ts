@@ -7,10 +7,11 @@ import {
   contentParts,
   isImage,
   isRecord,
+  isRunning,
   type Block,
   type TurnState,
 } from '../renderer/turn-state';
-import { useVersion, versionCount } from '../renderer/versions';
+import { comparedVersions, useVersion, versionCount } from '../renderer/versions';
 import { makeBundle } from './saved-bundle';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -25,6 +26,7 @@ const OUTCOMES: ReadonlySet<CallStatus> = new Set(['done', 'failed', 'denied', '
 export function partialRecord(state: TurnState, seconds: number, note: string): JSONObject | null {
   const { record, blocks, recorded, calls } = state;
   if (!record) return null;
+  if (state.parts.length > 0) return partialComparison(record, state.parts, seconds, note);
   const added = blocks.slice(recorded);
   const answered = answeredCalls(blocks);
   const inText = new Map(added.filter(isInText).map(({ head }) => [head['id'], head] as const));
@@ -71,6 +73,32 @@ export function partialRecord(state: TurnState, seconds: number, note: string): 
   } as JSONObject;
 }
 
+/** Return the record of a turn with several answers: those that have ended are complete, the others stopped. */
+function partialComparison(
+  record: Fields,
+  parts: readonly TurnState[],
+  seconds: number,
+  note: string,
+): JSONObject {
+  const received = parts.flatMap((part) => {
+    const { status, seconds: own } = part.fields;
+    const made = partialRecord(part, own ?? seconds, note);
+    if (!made) return [];
+    const hasEnded = !isRunning(status) && part.fields.gone !== true;
+    const notes = (made['notes'] as unknown[]).filter((each) => each !== note);
+    return [hasEnded ? ({ ...made, status, notes } as JSONObject) : made];
+  });
+  const ofId = new Map(received.map((each) => [each['id'], each]));
+  const versions = Array.isArray(record['versions']) ? record['versions'].filter(isRecord) : [];
+  return {
+    ...record,
+    ...ofId.get(record['id'] as string),
+    versions: versions.map((each) => ofId.get(each['id'] as string) ?? each),
+    ...('newer' in record ? { newer: record['newer'] } : {}),
+    undecided: true,
+  } as unknown as JSONObject;
+}
+
 /** Whether the kernel of a turn is gone. */
 export type Lost = 'perhaps' | 'surely' | null;
 
@@ -93,13 +121,19 @@ export function partialOutput(state: TurnState, seconds: number, lost: Lost): Tu
 }
 
 function earlierOutput(record: JSONObject): TurnOutput | null {
-  const messages = record['messages'] as readonly unknown[];
-  if (messages.some((message) => isRecord(message) && message['role'] === 'assistant')) return null;
-  const earlier = useVersion(record, versionCount(record) - 1);
+  const compared = [...comparedVersions(record).values()];
+  const own = compared.length > 1 ? compared : [record];
+  if (own.some(hasAnswer)) return null;
+  const earlier = useVersion(record, versionCount(record) - own.length);
   if (!earlier) return null;
-  const [, ...versions] = earlier['versions'] as JSONObject[];
+  const versions = (earlier['versions'] as JSONObject[]).slice(own.length);
   const data = makeBundle({ ...earlier, versions, newer: 0 });
   return data && { data, metadata: { [MIME_TYPE]: { notes: [t('partial.earlier')] } } };
+}
+
+function hasAnswer({ messages }: Fields): boolean {
+  const found = Array.isArray(messages) ? messages.filter(isRecord) : [];
+  return found.some(({ role }) => role === 'assistant');
 }
 
 /** Return whether the model wrote the call into its text, so that the message has no block for it. */

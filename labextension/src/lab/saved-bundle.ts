@@ -11,7 +11,14 @@ import { IMAGE_SOURCE, sanitize } from '../renderer/markdown/sanitize';
 import { splitThinking, withoutThinking } from '../renderer/dialect';
 import { recordToOps } from '../renderer/record-to-ops';
 import { t } from '../renderer/strings';
-import { EMPTY, isRecord, reduce, type Block, type TurnFields } from '../renderer/turn-state';
+import {
+  EMPTY,
+  isRecord,
+  reduce,
+  type Block,
+  type TurnFields,
+  type TurnState,
+} from '../renderer/turn-state';
 import { callParts } from '../renderer/call-text';
 import { visible } from '../renderer/visible-characters';
 import { notesIn, summaryParts } from '../renderer/views/footer';
@@ -42,31 +49,66 @@ const UNSAFE = new RegExp(`!\\[|<(?=${LOADING_TAGS}|${ACTIVE_ATTRIBUTES})`, 'i')
 export function makeBundle(record: Readonly<Record<string, unknown>>): JSONObject | null {
   const ops = recordToOps(record);
   if (!ops) return null;
-  const { blocks, fields } = reduce(EMPTY, ops);
-  const text = textOf(blocks);
-  const footer = footerElement(fields);
-  const notes = shownNotes(fields);
-  const answer = safeMarkdown(text);
+  const state = reduce(EMPTY, ops);
+  const answers = state.parts.length > 0 ? state.parts : [state];
+  const join = (write: (answer: TurnState) => string, title: (text: string) => string): string =>
+    answers.map((each) => joined(title(titleOf(each)), write(each))).join('\n\n');
+  const bold = (title: string): string => title && `**${safeMarkdown(title)}**`;
+  const line = (title: string): string => title && `── ${title} ──`;
   const bundle: Record<string, unknown> = {
     [MIME_TYPE]: record,
-    'text/html': page([...blocks.flatMap(blockElements), footer]),
-    'text/markdown': withNotes(answer, notes),
-    'text/plain': [cut(visible(text || summary(fields))), ...notes].join('\n'),
+    'text/html': page(
+      answers.flatMap((each) => answerElements(each, each.blocks.flatMap(blockElements))),
+    ),
+    'text/markdown': join((each) => markdownOf(each), bold),
+    'text/plain': join(plainOf, line),
   };
-  if (!fits(bundle, record)) bundle['text/markdown'] = withNotes(cut(answer), notes);
-  if (!fits(bundle, record)) bundle['text/html'] = page([folded(t('saved.answer'), text), footer]);
+  if (!fits(bundle, record)) bundle['text/markdown'] = join((each) => markdownOf(each, cut), bold);
+  if (!fits(bundle, record)) {
+    const short = (each: TurnState): HTMLElement[] => [
+      folded(t('saved.answer'), textOf(each.blocks)),
+    ];
+    bundle['text/html'] = page(answers.flatMap((each) => answerElements(each, short(each))));
+  }
   return bundle as JSONObject;
+}
+
+function joined(...parts: readonly string[]): string {
+  return parts.filter(Boolean).join('\n\n');
+}
+
+function markdownOf({ blocks, fields }: TurnState, shorten = (text: string) => text): string {
+  return withNotes(shorten(safeMarkdown(textOf(blocks))), shownNotes(fields));
+}
+
+function plainOf({ blocks, fields }: TurnState): string {
+  return [cut(visible(textOf(blocks) || summary(fields))), ...shownNotes(fields)].join('\n');
+}
+
+/** Return the title of one of several answers, as mm_magics/display/verdict.py does. */
+function titleOf({ fields: { active, version, model } }: TurnState): string {
+  if (active === undefined) return '';
+  return `Version ${version ?? 0}: ${visible(String(model))}${active ? ' (active)' : ''}`;
+}
+
+/** Return an answer with its footer; one of several is in a section of its own. */
+function answerElements(state: TurnState, content: readonly HTMLElement[]): HTMLElement[] {
+  const title = titleOf(state);
+  const all = [...content, footerElement(state.fields)];
+  return title
+    ? [element('section', '', element('p', '', element('strong', '', title)), ...all)]
+    : all;
 }
 
 /** Return the answer of a record as the model wrote it, without thinking, or null if the record cannot be read. */
 export function answerText(record: Readonly<Record<string, unknown>>): string | null {
-  const ops = recordToOps(record);
+  const ops = recordToOps({ ...record, undecided: false });
   return ops && textOf(reduce(EMPTY, ops).blocks);
 }
 
 /** Return a prompt as a quote and the answer below it, as Markdown that loads nothing. */
 export function turnAsMarkdown(record: Readonly<Record<string, unknown>>, prompt: string): string {
-  const { blocks, fields } = reduce(EMPTY, recordToOps(record));
+  const { blocks, fields } = reduce(EMPTY, recordToOps({ ...record, undecided: false }));
   const quote = safeMarkdown(prompt)
     .split('\n')
     .map((line) => `> ${line}`.trimEnd());

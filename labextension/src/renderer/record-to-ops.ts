@@ -5,7 +5,7 @@ import type { Status } from '../protocol';
 import { t } from './strings';
 import { isImage, isRecord } from './turn-state';
 import { SUMMARY } from './views/thinking-view';
-import { versionCount, versionNumber } from './versions';
+import { comparedVersions, versionCount, versionNumber } from './versions';
 
 const SCHEMAS: ReadonlySet<unknown> = new Set([1, 2]);
 
@@ -28,12 +28,31 @@ export function recordToOps(record: unknown, notes: readonly unknown[] = []): un
   if (!isRecord(record) || !SCHEMAS.has(record['schema'])) return null;
   if (!FINAL_STATUSES.has(record['status'])) return null;
   if (!Array.isArray(record['messages']) || isDeeper(record, MAX_NESTING)) return null;
+  const compared = comparedVersions(record);
+  if (compared.size > 1) return comparisonOps(record, compared, notes);
   const responses = Array.isArray(record['responses']) ? record['responses'].filter(isRecord) : [];
   return [
     ...summaryOps(record['compacted']),
     ...blockOps(record['messages'], responses, record['json']),
     ['state', { ...state(record, responses), notes: [...notesOf(record), ...notes] }],
   ];
+}
+
+/** Return the ops for answers that are shown side by side. */
+function comparisonOps(
+  record: Fields,
+  compared: ReadonlyMap<number, Fields>,
+  notes: readonly unknown[],
+): unknown[] {
+  const ops: unknown[] = [];
+  for (const [version, each] of compared) {
+    const part = ops.length;
+    const own = recordToOps(each) ?? [];
+    const active = each['id'] === record['id'];
+    ops.push([...own, ['state', { version, active }]].map((op) => ['part', part, op]));
+  }
+  const { status, thread, created } = record;
+  return [...ops.flat(1), ['state', { status, thread, created, notes }]];
 }
 
 function isDeeper(value: unknown, levels: number): boolean {
@@ -126,9 +145,20 @@ function textCalls(response: Fields | undefined, next: unknown): Fields[] {
   return [...blocks, ...results];
 }
 
-/** Return the notes about how the turn ended. */
+/** Return the verdict of a check, and the notes about how the turn ended. */
 function notesOf(record: Fields): readonly unknown[] {
-  return Array.isArray(record['notes']) ? record['notes'] : [];
+  const notes = Array.isArray(record['notes']) ? (record['notes'] as unknown[]) : [];
+  return [...verdictOf(record['check']), ...notes];
+}
+
+/** Return the verdict of a check in one line, as mm_magics/display/verdict.py does, if there is one. */
+function verdictOf(check: unknown): string[] {
+  if (!isRecord(check)) return [];
+  const { name, verdict, text } = check;
+  const found = [verdict === 'text' ? '' : verdict, text].filter(
+    (each) => typeof each === 'string' && each,
+  );
+  return [`${String(name)}: ${found.join(': ')}`];
 }
 
 /** Return the ops with the outcome of each tool call of a message. */

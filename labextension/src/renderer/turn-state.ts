@@ -33,6 +33,8 @@ export interface TurnFields extends StateChange {
   readonly version?: number;
   /** How many versions there are. */
   readonly versions?: number;
+  /** Whether the conversation continues with this one of several answers. */
+  readonly active?: boolean;
   /** From the document comm. */
   readonly marks?: readonly string[];
   /** Stop was pressed on this page. */
@@ -53,6 +55,8 @@ export interface TurnState {
   readonly record: Readonly<Record<string, unknown>> | null;
   /** How many of the blocks are in the record. */
   readonly recorded: number;
+  /** The answers, if several were asked for at once. The turn itself has no blocks then. */
+  readonly parts: readonly TurnState[];
 }
 
 export const EMPTY: TurnState = {
@@ -61,7 +65,10 @@ export const EMPTY: TurnState = {
   calls: new Map(),
   record: null,
   recorded: 0,
+  parts: [],
 };
+
+const MAX_PARTS = 100;
 
 const CALL_STATES: ReadonlySet<unknown> = new Set<CallStatus>([
   'asking',
@@ -241,6 +248,7 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
   const positions = new Map<unknown, number>(blocks.map((block, at) => [block.key, at]));
   const calls = new Map(state.calls);
   let { fields, record, recorded } = state;
+  const partOps = new Map<number, unknown[]>();
   for (const op of ops as unknown[]) {
     if (!Array.isArray(op)) continue;
     const [kind, key, value] = op as unknown[];
@@ -254,6 +262,11 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
       if (!isRecord(key)) continue;
       record = mergeRecord(record, key);
       recorded = blocks.length;
+    } else if (kind === 'part') {
+      if (typeof key !== 'number' || !(key >= 0 && key < MAX_PARTS)) continue;
+      const own = partOps.get(key);
+      if (own) own.push(value);
+      else partOps.set(key, [value]);
     } else if (kind === 'open') {
       if (typeof key !== 'number' || !isRecord(value) || positions.has(key)) continue;
       positions.set(key, blocks.length);
@@ -270,7 +283,45 @@ export function reduce(state: TurnState, ops: unknown): TurnState {
             : { ...block, reasoning: block.reasoning + value };
     }
   }
-  return { fields, blocks, calls, record, recorded };
+  return { fields, blocks, calls, record, recorded, parts: reduceParts(state.parts, partOps) };
+}
+
+function reduceParts(
+  before: readonly TurnState[],
+  ops: ReadonlyMap<number, unknown[]>,
+): readonly TurnState[] {
+  if (ops.size === 0) return before;
+  const parts = [...before];
+  for (const [number, own] of ops) {
+    while (parts.length <= number) parts.push(EMPTY);
+    parts[number] = reduce(parts[number] ?? EMPTY, own);
+  }
+  return parts;
+}
+
+/** Return the fields of a turn with several answers as a whole. Each answer shows its own usage. */
+export function overallFields({ fields, parts }: TurnState): TurnFields {
+  const { notes, marks, stopping, silent, gone, created, thread, timeout, versions, version } =
+    fields;
+  const order = ['answering', 'thinking'] as const;
+  const status = isRunning(fields.status)
+    ? (order.find((each) => parts.some((part) => part.fields.status === each)) ?? 'waiting')
+    : fields.status;
+  const seconds = Math.max(0, ...parts.map((part) => part.fields.seconds ?? 0));
+  const known = {
+    notes,
+    marks,
+    stopping,
+    silent,
+    gone,
+    created,
+    thread,
+    timeout,
+    versions,
+    version,
+  };
+  const given = Object.entries(known).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(given), status, seconds };
 }
 
 /** Return the key of the call whose question is open, or null. */
@@ -312,5 +363,13 @@ export function continues(before: TurnState, next: TurnState): TurnState | null 
     if (!isSame) return null;
     blocks.push({ ...block, text: old.text, recent: old.recent, revision: old.revision });
   }
-  return blocks.length === before.blocks.length ? { ...next, blocks } : null;
+  const parts: TurnState[] = [];
+  for (const [index, part] of next.parts.entries()) {
+    const old = before.parts[index];
+    const continued = old ? continues(old, part) : null;
+    if (!continued) return null;
+    parts.push(continued);
+  }
+  const isSame = blocks.length === before.blocks.length && parts.length === before.parts.length;
+  return isSame ? { ...next, blocks, parts } : null;
 }

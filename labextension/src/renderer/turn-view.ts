@@ -6,7 +6,7 @@ import { element } from './element';
 import { handleButtons } from './markdown/decorate-html';
 import { onTypesetting, untypeset } from './markdown/typeset';
 import { Footer } from './views/footer';
-import { Header, type HeaderActions } from './views/header';
+import { Header, type HeaderActions, type HeaderControl } from './views/header';
 import { RedactedView, UnknownView } from './views/placeholder-views';
 import { FrameLoop, type Deadline } from './frame-loop';
 import {
@@ -14,6 +14,7 @@ import {
   EMPTY,
   isRunning,
   displayedStatus,
+  overallFields,
   type Block,
   type TurnState,
 } from './turn-state';
@@ -30,6 +31,8 @@ export interface TurnViewOptions extends HeaderActions {
   /** When the turn started, as a value of `performance.now()`. */
   readonly startedAt?: number;
   readonly onDecide?: Decide;
+  /** Return the controls of one of several answers. */
+  readonly partControls?: () => readonly HeaderControl[];
 }
 
 export class TurnView {
@@ -39,7 +42,8 @@ export class TurnView {
   private readonly footer = new Footer();
   private readonly announcer = element('div', 'mm-hidden');
   private readonly views = new Map<number, BlockView>();
-  private readonly requestedImages = new Set<string>();
+  private readonly parts: TurnView[] = [];
+  private readonly requestedImages: Set<string>;
   private readonly loop = new FrameLoop((deadline) => this.draw(deadline));
   private state: TurnState = EMPTY;
   private drawn: TurnState | null = null;
@@ -47,20 +51,26 @@ export class TurnView {
   /** What was drawn before code and formulas could be typeset, the last one first. */
   private untypeset: (() => void)[] = [];
   private readonly ignoreTypesetting = onTypesetting(() => {
-    this.untypeset = untypeset(this.el).reverse();
+    if (this.parts.length === 0) this.untypeset = untypeset(this.el).reverse();
     this.loop.request();
   });
 
   private readonly onDecide: Decide;
 
-  constructor(root: HTMLElement, options: TurnViewOptions = {}) {
+  /** `whole` is the view of the turn if this one shows one of its answers. */
+  constructor(
+    root: HTMLElement,
+    private readonly options: TurnViewOptions = {},
+    private readonly whole: TurnView | null = null,
+  ) {
+    this.requestedImages = whole?.requestedImages ?? new Set();
     this.onDecide = options.onDecide ?? (() => {});
     this.header = new Header(options.startedAt ?? performance.now(), options);
     this.el.setAttribute('role', 'group');
     this.el.setAttribute('aria-label', t('turn.label'));
     this.announcer.setAttribute('role', 'status');
     this.el.append(this.header.el, this.body, this.footer.el, this.announcer);
-    handleButtons(this.el, this.requestedImages);
+    if (!whole) handleButtons(this.el, this.requestedImages);
     root.append(this.el);
     injectStyle(this.el);
     this.loop.request();
@@ -90,21 +100,26 @@ export class TurnView {
   /** Show everything now. */
   flush(): void {
     this.loop.flush();
+    for (const part of this.parts) part.flush();
   }
 
   dispose(): void {
     this.ignoreTypesetting();
     this.loop.cancel();
+    for (const part of this.parts) part.dispose();
     this.header.dispose();
     this.el.remove();
   }
 
   private draw(deadline: Deadline): boolean {
     if (this.state !== this.drawn) {
-      this.header.update(this.state.fields, needsApproval(this.state));
-      this.footer.update(this.state.fields);
+      const hasParts = this.state.parts.length > 0;
+      const fields = hasParts ? overallFields(this.state) : this.state.fields;
+      this.header.update(fields, needsApproval(this.state));
+      this.footer.update(fields);
       this.drawBlocks(this.state);
-      this.announce(this.state);
+      if (hasParts) this.drawParts(this.state);
+      if (!this.whole) this.announce({ ...this.state, fields });
       this.drawn = this.state;
     }
     let more = false;
@@ -138,6 +153,23 @@ export class TurnView {
         call: calls.get(block.key),
       });
     });
+  }
+
+  /** Draw several answers side by side. */
+  private drawParts({ parts, fields }: TurnState): void {
+    this.body.classList.add('mm-answers');
+    for (const [index, part] of parts.entries()) {
+      const { startedAt, partControls } = this.options;
+      const view = (this.parts[index] ??= new TurnView(
+        this.body,
+        { ...(startedAt === undefined ? {} : { startedAt }), controls: partControls?.() ?? [] },
+        this,
+      ));
+      const isCut = isRunning(part.fields.status) && !isRunning(fields.status);
+      const ended = { ...part, fields: { ...part.fields, status: fields.status } };
+      view.el.setAttribute('aria-label', visible(part.fields.model ?? ''));
+      view.update(isCut ? ended : part);
+    }
   }
 
   private viewOf(block: Block): BlockView {

@@ -24,6 +24,28 @@ function only(record: TurnRecord, ...names: string[]): TurnRecord {
   return Object.fromEntries(Object.entries(record).filter(([name]) => names.includes(name)));
 }
 
+/** Return the versions, the oldest first. */
+function allVersions(record: TurnRecord): TurnRecord[] {
+  const newer = newerCount(record);
+  const own = without(record, 'versions', 'newer', 'undecided');
+  return [...others(record).slice(0, newer), own, ...others(record).slice(newer)].reverse();
+}
+
+function comparisonId({ comparison }: TurnRecord): unknown {
+  return isRecord(comparison) ? comparison['id'] : undefined;
+}
+
+/**
+ * Return the answers that are shown side by side, by the number of their version: those that were asked for at once,
+ * until the user has chosen one.
+ */
+export function comparedVersions(record: TurnRecord): ReadonlyMap<number, TurnRecord> {
+  const id = comparisonId(record);
+  if (record['undecided'] !== true || typeof id !== 'string') return new Map();
+  const numbered = allVersions(record).map((version, at) => [at + 1, version] as const);
+  return new Map(numbered.filter(([, version]) => comparisonId(version) === id));
+}
+
 /** Return the ids of the versions that are not active. */
 export function versionIds(record: TurnRecord): unknown[] {
   return others(record).map(({ id }) => id);
@@ -41,14 +63,12 @@ export function versionNumber(record: TurnRecord): number {
 
 /** Return the record with another version active, or null if no version has this number. */
 export function useVersion(record: TurnRecord, number: number): TurnRecord | null {
-  const newer = newerCount(record);
-  const own = without(record, 'versions', 'newer');
-  const all = [...others(record).slice(0, newer), own, ...others(record).slice(newer)];
+  const all = allVersions(record).reverse();
   const position = all.length - number;
   const chosen = all[position];
   if (!chosen) return null;
   return {
-    ...without(chosen, 'versions', 'newer', ...PLACE),
+    ...without(chosen, 'versions', 'newer', 'undecided', ...PLACE),
     ...only(record, ...PLACE),
     versions: all.filter((_, at) => at !== position),
     ...(position > 0 ? { newer: position } : {}),
