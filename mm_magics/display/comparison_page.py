@@ -6,18 +6,23 @@ Each answer has a `PageView` of its own, whose ops the channel sends as parts of
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from mm_magics.api.messages import blocks
 from mm_magics.display.approval_prompt import prompt_for_approval
 from mm_magics.display.page_output import Channel, PageOutput, Receive
 from mm_magics.display.page_view import PageView, final_state
-from mm_magics.display.protocol import PartOp, RecordOp, StateOp, TurnOp, is_stop
+from mm_magics.display.protocol import AnswerOp, CloseOp, OpenOp, PartOp, RecordOp, StateOp, TurnOp, is_stop
 from mm_magics.endpoint.call import Idle
+from mm_magics.events import MessageStart, TurnEnd
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.turn.checks import AnswerChecked
 from mm_magics.turn.comparison import AnswerEvent, AnswerFailed, Comparison, ComparisonEvent
+
+FIRST_RECORDED = 1_000
+"""The key of the first block of an answer that is replayed: after those of the images of the prompt."""
 
 
 class ComparisonPageView:
@@ -33,6 +38,7 @@ class ComparisonPageView:
 
     def __init__(self, stop: threading.Event, comparison: Comparison, output: PageOutput) -> None:
         self._stop, self._output = stop, output
+        self._received: set[int] = set()
         turn = comparison.so_far()
         self._channel = output.open_channel(turn, self._receive)
         self._channel.send([RecordOp("record", turn.record())])
@@ -52,6 +58,11 @@ class ComparisonPageView:
         """Send what the event changes, now or soon."""
         match event:
             case AnswerEvent(number, received):
+                if isinstance(received, MessageStart):
+                    self._received.add(number)
+                elif isinstance(received, TurnEnd) and number not in self._received:
+                    ops = [PartOp("part", number, op) for op in _recorded_ops(received.turn)]
+                    self._channel.send(ops)
                 self._parts[number].show(received)
             case AnswerFailed(number, turn):
                 self._channel.send([PartOp("part", number, StateOp("state", final_state(turn)))])
@@ -92,6 +103,14 @@ class _PartOutput:
 
     def close(self) -> None:
         """Do nothing: the channel is closed when all answers have ended."""
+
+
+def _recorded_ops(turn: Turn) -> Iterator[AnswerOp]:
+    """Yield the ops for the blocks of an answer that is replayed."""
+    answers = (message for message in turn.messages if message["role"] == "assistant")
+    for key, block in enumerate((block for message in answers for block in blocks(message)), FIRST_RECORDED):
+        yield OpenOp("open", key, {"type": block.get("type")})
+        yield CloseOp("close", key, {"block": block})
 
 
 def _part(comparison: Comparison, number: int) -> Turn:

@@ -28,7 +28,7 @@ class ComparisonTerminalView:
     approve = staticmethod(prompt_for_approval)
 
     def __init__(self, console: Console, comparison: Comparison) -> None:
-        self._comparison = comparison
+        self._comparison, self._console = comparison, console
         self._view = TerminalView(console)
         self._waiting: list[list[AnswerEvent | AnswerFailed]] = [[] for _ in comparison.parts]
         self._number = 0
@@ -76,6 +76,7 @@ class ComparisonTerminalView:
 
     def _begin(self) -> None:
         self._begun = True
+        self._view = TerminalView(self._console)
         if self._number == 0:
             for note in self._comparison.notes:
                 self._view.write_line(note)

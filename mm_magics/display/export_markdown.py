@@ -23,7 +23,7 @@ def render_markdown(turns: Sequence[Turn]) -> str:
         if turn.undecided:
             parts.append(f"**{sanitize_markdown(escape_controls(answer_title(each, turn)))}**")
         parts.append(sanitize_markdown(text) or f"*({each.status})*")
-        if notes := [*filter(None, [verdict_text(each)]), *each.notes]:
+        if notes := [*filter(None, [verdict_text(each)]), *each.notes, *([each.error] if each.error else [])]:
             parts.append(fence(escape_controls("\n".join(notes))))
     return "\n\n".join(parts) + "\n"
 

@@ -3,8 +3,8 @@
 It contains the turn record, `text/html`, `text/markdown` and `text/plain`, never a widget view. The HTML is sanitized
 and readable without a kernel, script or style sheet. The other versions of the turn are only in the record, except for
 answers that were asked for at once: all of them are shown until the user has chosen one. The bundle is at most 4 × the
-text and images of the turn and its versions plus 3.2 kB, and 1 kB for each further model call; to stay within that,
-`text/plain` is cut with a note, then `text/markdown`, then the HTML loses its formatting.
+text and images of the turn and its versions plus 3.2 kB, and 1 kB for each further model call and each further answer
+shown; to stay within that, `text/plain` is cut with a note, then `text/markdown`, then the HTML loses its formatting.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ PLAIN_LIMIT = 1_500
 SIZE_FACTOR = 4
 SIZE_EXTRA = 3_200
 SIZE_CALL = 1_000
-"""Bytes for each further model call: its record has ids, usage, times and a signature beside the text."""
+"""Bytes for each further model call, whose record has ids, usage, times and a signature beside the text, and for each
+further answer shown."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
@@ -155,7 +156,8 @@ def _fits(bundle: dict[str, Any], turn: Turn) -> bool:
     text_size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     size = len(json.dumps(bundle, ensure_ascii=False).encode("utf-8", "replace"))
     calls = sum(max(1, len(each.responses)) for each in turns) + sum(len(each.responses) + 1 for each in summaries)
-    return size <= SIZE_FACTOR * text_size + SIZE_EXTRA + SIZE_CALL * (calls - 1)
+    more = calls + len(compared(turn)) - 2
+    return size <= SIZE_FACTOR * text_size + SIZE_EXTRA + SIZE_CALL * more
 
 
 def _cut(text: str) -> str:

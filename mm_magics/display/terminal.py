@@ -20,6 +20,7 @@ from mm_magics.events import (
     BlockStart,
     BlockStop,
     Delta,
+    Idle,
     PromptSent,
     Retrying,
     Summarized,
@@ -66,9 +67,12 @@ class TerminalView:
         self._splitters: dict[int, ThinkingSplitter] = {}
         self._part = "text"
         self._question: Question | None = None
+        self._is_recorded = True
+        """Whether nothing was received: the whole turn is shown at its end."""
 
     def show(self, event: MapEvent) -> None:
         """Write what the event adds."""
+        self._is_recorded = self._is_recorded and isinstance(event, PromptSent | TurnEnd | Idle)
         match event:
             case PromptSent(prompt):
                 for note in prompt.notes:
@@ -97,6 +101,9 @@ class TerminalView:
                 self._write(cut(result_text(result.block), MAX_RESULT), "cyan")
                 self._end_line()
             case TurnEnd(turn):
+                if self._is_recorded:
+                    self._write_parts([Part("text", turn.text)])
+                    self._end_line()
                 for line in (usage_line.summary_line(turn), *turn.notes):
                     self.write_line(line)
         if self.due is not None and (time.monotonic() >= self.due or isinstance(event, TurnEnd)):

@@ -13,6 +13,7 @@ from mm_magics.api import models
 from mm_magics.api.models import plausible_number
 from mm_magics.api.usage import input_tokens, reported
 from mm_magics.history.turn import Turn
+from mm_magics.history.versions import has_content
 from mm_magics.turn.ledger import Account, calls_of
 from mm_magics.turn.window import percent, window_share
 from mm_magics.wording import LEAST_COST, dollars
@@ -143,7 +144,7 @@ def _ending(turn: Turn) -> str:
         case "stopped":
             return "stopped: the partial response is kept"
         case "failed":
-            return "failed: the partial response is kept"
+            return "failed: the partial response is kept" if has_content(turn) else "failed"
     if reason == "refusal":
         return "refused by the model"
     return "" if reason in ("end_turn", "tool_use", None) else f"stop reason: {reason or 'none given'}"

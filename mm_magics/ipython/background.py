@@ -18,7 +18,8 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from mm_magics.background_context import in_background
 from mm_magics.display.ipykernel_compat import call_when_idle, refuse_input, sender_for_request
 from mm_magics.endpoint.client import Client, LastClient
-from mm_magics.errors import MiniMaxError, UsageError
+from mm_magics.endpoint.reader import STOP_POLL_S
+from mm_magics.errors import MiniMaxError, TurnInterruptedError, UsageError
 from mm_magics.history.turn import Turn
 from mm_magics.ipython import frontend
 from mm_magics.ipython.background_answer import BackgroundAnswer
@@ -31,7 +32,7 @@ from mm_magics.tools.runtime.captured_output import refuse_input as refused
 from mm_magics.turn.driver import TurnStream
 from mm_magics.turn.prepared import PreparedPrompt
 from mm_magics.turn.running_prompts import RunningPrompt, RunningPrompts
-from mm_magics.turn.waiting_answer import WaitingAnswer
+from mm_magics.turn.waiting_answer import ABOVE_FAILED, WaitingAnswer, in_context
 
 Show = Callable[..., Turn]
 """`show_turn` with its options about how the turn is shown."""
@@ -80,6 +81,25 @@ class Answers:
             failed = False
         finally:
             self.running.end(running, failed=failed)
+
+    def after_above(self, running: RunningPrompt, prompts: Sequence[PreparedPrompt]) -> list[PreparedPrompt]:
+        """Wait for the prompts above that are being answered, and return the prompts with the turns of these.
+
+        Raises:
+            UsageError: One of them failed.
+            TurnInterruptedError: The user interrupted the kernel.
+        """
+        try:
+            while above := self.running.above(running):
+                above.ended.wait(STOP_POLL_S)
+                if above.failed:
+                    raise UsageError(ABOVE_FAILED, "Run both cells again.")
+        except KeyboardInterrupt:
+            raise TurnInterruptedError("Interrupted while it waited for a prompt above.", "Nothing was sent.") from None
+        at = running.position
+        with self._session.history.lock:
+            found = self._session.budget.context(at.thread, at.cell_id, at.context)
+            return [in_context(prompt, found) for prompt in prompts]
 
     def start(self, prompt: PreparedPrompt, show: Show, value: Callable[[Turn], Any]) -> BackgroundAnswer:
         """Begin to answer a prompt in the background.

@@ -168,7 +168,8 @@ class PromptCells:
             prompt.notes.append(obstacle)
         stop = self._stop = threading.Event()
         if is_compared:
-            with self._answers.in_order(prompt, stop):
+            with self._answers.in_order(prompt, stop) as running:
+                prompts = self._answers.after_above(running, prompts)
                 comparison = compare_cell.begin_comparison(self._session, prompts, stop)
                 show = partial(show, view_for=partial(frontend.comparison_view, comparison=comparison))
                 stream = compare_cell.checked(comparison, check, self._session)

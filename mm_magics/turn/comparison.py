@@ -66,7 +66,7 @@ class Comparison:
     def __init__(self, prompts: Sequence[PreparedPrompt], begin: Begin, history: History) -> None:
         self.turn: Turn | None = None
         self._history = history
-        self._failures: list[EndpointError] = []
+        self._failures: dict[int, EndpointError] = {}
         streams: list[TurnStream[PartEvent]] = []
         for prompt in prompts:
             used = [stream.so_far().id for stream in streams]
@@ -113,7 +113,7 @@ class Comparison:
                     try:
                         event = next(running[number], None)
                     except EndpointError as error:
-                        self._failures.append(error)
+                        self._failures[number] = error
                         event = None
                         yield AnswerFailed(number, self._streams[number].close())
                     if event is None:
@@ -127,7 +127,7 @@ class Comparison:
                 yield Idle()
         turn = self.close()
         if self._failures and turn.status not in ("complete", "truncated"):
-            failure = self._failures[0]
+            failure = self._failures[min(self._failures)]
             failure.turn = turn
             raise failure
 

@@ -140,3 +140,12 @@ def test_text_is_flushed_soon_if_the_stream_stalls(session: Session) -> None:
     session.ask('[[simulator: fault=silence after=6 say="Hello there, this is cut."]]', view=view, stop=stop)
     timer.join()
     assert any("Hello there" in each and "stopped" not in each for each in flushed)
+
+
+def test_a_replayed_answer_is_written_whole(session: Session) -> None:
+    answered = session.ask('hi [[simulator: say="A reef."]]', cell_id="a")
+    view, file = view_of()
+    session.ask('hi [[simulator: say="A reef."]]', cell_id="a", view=view, replay="only")
+    first, second = file.getvalue().splitlines()
+    assert first == "A reef."
+    assert second.startswith(f"{answered.model} · ")

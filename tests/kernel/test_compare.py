@@ -10,6 +10,7 @@ from nbclient import NotebookClient
 
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.history.versions import all_versions
+from tests.kernel.background_page import Page
 from tests.kernel.test_notebook import MIMES, widget_receives
 from tests.turns import broken_rules
 
@@ -260,3 +261,31 @@ def test_a_program_that_runs_the_notebook_shows_and_replays_all(simulator, tmp_p
     html = notebook.cells[1].outputs[-1].data["text/html"]
     assert "MiniMax-M2.7" in html
     assert "MiniMax-M2.5" in html
+
+
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_a_comparison_below_a_prompt_in_the_background_waits_for_it(fresh_kernel, simulator, is_interrupted):
+    page = Page(fresh_kernel)
+    page.run("a", "%%minimax --background\nOne. [[simulator: deltas=40 rate=40]]")
+    page.start("b", f"{TWO}\nTwo.")
+    if is_interrupted:
+        page.wait_for_text("a")
+        fresh_kernel.interrupt()
+        page.wait(lambda: "Interrupted" in page.text("b"))
+        assert page.is_streaming("a")
+        page.stop("a")
+        return
+    page.wait(lambda: bool(page.turns("b")) and not page.is_streaming("b"))
+    assert [each.status for each in all_versions(Turn.from_record(page.turn("b")))] == ["complete"] * 2
+    for each in simulator.log[-2:]:
+        assert "One." in str(each.body["messages"][0])
+        assert len(each.body["messages"]) == 3
+
+
+def test_a_recorded_answer_is_shown_while_another_one_is_received(kernel):
+    kernel.run("%%minimax -m MiniMax-M2.7 --context none\nWhich? [[simulator: deltas=20]]", "a")
+    run = kernel.run(f"{TWO} --context none --replay auto\nWhich? [[simulator: deltas=20]]", "a")
+    first, second = answers(run)[-2:]
+    part = [op[2] for op in run.ops if op[0] == "part" and op[1] == 0]
+    assert [op[2]["block"]["text"] for op in part if op[0] == "close" and "text" in op[2]["block"]] == [first.text]
+    assert second.status == "complete"

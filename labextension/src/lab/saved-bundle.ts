@@ -19,6 +19,7 @@ import {
   type TurnFields,
   type TurnState,
 } from '../renderer/turn-state';
+import { comparedVersions } from '../renderer/versions';
 import { callParts } from '../renderer/call-text';
 import { visible } from '../renderer/visible-characters';
 import { notesIn, summaryParts } from '../renderer/views/footer';
@@ -295,10 +296,11 @@ function fits(bundle: Record<string, unknown>, record: Readonly<Record<string, u
   const versions = Array.isArray(record['versions']) ? record['versions'].filter(isRecord) : [];
   const turns = [record, ...versions];
   const calls = turns.map(({ responses }) => (Array.isArray(responses) ? responses.length : 0));
+  const more = Math.max(0, comparedVersions(record).size - 1);
   const limit =
     SIZE_FACTOR * turns.reduce((sum, turn) => sum + textSize(turn), 0) +
     SIZE_EXTRA +
-    SIZE_CALL * (calls.reduce((sum, count) => sum + Math.max(1, count), 0) - 1);
+    SIZE_CALL * (calls.reduce((sum, count) => sum + Math.max(1, count), 0) - 1 + more);
   return bytes(JSON.stringify(bundle)) <= limit;
 }
 
