@@ -84,6 +84,7 @@ def test_a_model_that_is_not_offered_fails_alone(kernel):
     assert [each.status for each in answers(run)] == ["failed", "complete"]
     assert run.turn["model"] == "MiniMax-M2.5"
     assert "no-such-model" in run.outputs[0]["data"]["text/markdown"]
+    assert "Version 1 contains no answer." in kernel.run("%minimax use 1", "b").error["evalue"]
 
 
 def test_if_all_fail_so_does_the_cell(kernel):

@@ -99,11 +99,11 @@ function chooseControl(choose: (number: number) => void): HeaderControl {
   });
   return {
     el: element('span', 'mm-choice', active, button),
-    update: ({ version, active: isActive, model, status }) => {
+    update: ({ version, active: isActive, model, empty }) => {
       number = version ?? 0;
       active.textContent = isActive === true ? trans.__('active') : '';
       active.title = trans.__('The conversation continues with this answer until you choose one.');
-      button.hidden = status === 'failed' || number === 0;
+      button.hidden = empty !== false;
       const label = trans.__('Continue with this one: version {number}, {model}');
       button.setAttribute('aria-label', fill(label, { number, model: visible(model ?? '') }));
     },

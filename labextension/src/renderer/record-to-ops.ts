@@ -49,7 +49,8 @@ function comparisonOps(
     const part = ops.length;
     const own = recordToOps(each) ?? [];
     const active = each['id'] === record['id'];
-    ops.push([...own, ['state', { version, active }]].map((op) => ['part', part, op]));
+    const empty = !own.some((op) => Array.isArray(op) && op[0] === 'open');
+    ops.push([...own, ['state', { version, active, empty }]].map((op) => ['part', part, op]));
   }
   const { status, thread, created } = record;
   return [...ops.flat(1), ['state', { status, thread, created, notes }]];

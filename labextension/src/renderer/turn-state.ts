@@ -35,6 +35,8 @@ export interface TurnFields extends StateChange {
   readonly versions?: number;
   /** Whether the conversation continues with this one of several answers. */
   readonly active?: boolean;
+  /** Whether nothing was received of this one of several answers. */
+  readonly empty?: boolean;
   /** From the document comm. */
   readonly marks?: readonly string[];
   /** Stop was pressed on this page. */

@@ -80,9 +80,13 @@ describe('the button of an answer', () => {
     expect(document.activeElement!.closest('.mm-header')).not.toBeNull();
   });
 
-  it('is not there for an answer that failed', async () => {
+  it('is not there for an answer of which nothing was received', async () => {
     await open(
-      answer(1, { versions: [answer(2, { status: 'failed' })], newer: 1, undecided: true }),
+      answer(1, {
+        versions: [answer(2, { status: 'failed', messages: [] })],
+        newer: 1,
+        undecided: true,
+      }),
     );
     expect(choices().map(({ hidden }) => hidden)).toEqual([false, true]);
   });

@@ -6,7 +6,7 @@ from mm_magics.display.table import Table
 from mm_magics.display.verdict import verdict_text
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history.turn import Turn
-from mm_magics.history.versions import all_versions, version_number
+from mm_magics.history.versions import all_versions, has_content, version_number
 from mm_magics.ipython import frontend
 from mm_magics.ipython.commands.command import Context
 from mm_magics.ipython.commands.threads import shown_thread
@@ -46,6 +46,8 @@ def use(context: Context, rest: str) -> Table:
     if not 1 <= int(number) <= count:
         raise ArgumentError(f"Version {number} does not exist: the turn has {counted(count, 'version')}.")
     name = f"Version {number} of {count} of {excerpt(turn.prompt, EXCERPT)!r}"
+    if not has_content(all_versions(turn)[int(number) - 1]):
+        raise ArgumentError(f"Version {number} contains no answer.", "%minimax versions lists them.")
     if int(number) == active and not turn.undecided:
         return Table(lines=[f"{name} is active already."])
     page, history = context.page, context.session.history
