@@ -18,7 +18,7 @@ from mm_magics.history.versions import all_versions, compared, use_version, vers
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
 from mm_magics.turn.checks import AnswerChecked, Check, CheckedAnswer
-from mm_magics.turn.comparison import AnswerEvent, Comparison
+from mm_magics.turn.comparison import AnswerEvent, AnswerFailed, Comparison
 from mm_magics.turn.driver import drive
 
 MODELS = "MiniMax-M2.7", "MiniMax-M2.5", "MiniMax-M2.1"
@@ -109,6 +109,16 @@ def test_a_stop_ends_all_and_what_is_complete_stays(session: Session, endpoint: 
     assert [each.status for each in all_versions(turn)] == ["stopped"] * 3
     assert all(each.text for each in all_versions(turn))
     assert session.history.turns("main") == [turn]
+
+
+def test_a_stop_is_not_an_error_if_one_of_them_failed(session: Session) -> None:
+    stop = threading.Event()
+    models = [*MODELS[:2], "no-such-model"]
+    with begin(session, "[[simulator: deltas=400 rate=100]]", models, stop=stop) as answers:
+        for event in answers.events(lambda: None):
+            if isinstance(event, AnswerFailed):
+                stop.set()
+    assert [each.status for each in all_versions(answers.close())] == ["stopped", "stopped", "failed"]
 
 
 @pytest.mark.parametrize("after", [0, 1, 3, 10, 40])
