@@ -85,7 +85,11 @@ class MapRun:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.close()
+        try:
+            if isinstance(error, KeyboardInterrupt):
+                self._runner.drain()
+        finally:
+            self.close()
 
     def _finish(self, status: Status) -> Turn:
         with deferred():

@@ -6,15 +6,19 @@ answer; stored answers are not counted.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mm_magics.api import messages, models, usage
 from mm_magics.batch.store import Reply
 from mm_magics.errors import ProtocolError
+from mm_magics.text import excerpt
 from mm_magics.tools.schema.output_schema import OutputSchema
 from mm_magics.tools.schema.structured_output import value_of
 
+EXCERPT_CHARACTERS = 200
+"""How much of an answer is shown that does not match its schema."""
 TRUNCATED = "The answer was cut off by max_tokens or by the model's context window."
 
 
@@ -56,6 +60,7 @@ class RowResults:
         self.errors: dict[int, str] = {}
         self.row_usage: list[RowUsage | None] | None = [None] * count if with_usage else None
         self.calls = self.stored = self.done = 0
+        self.matched = self.misfits = 0
         self.usage = dict.fromkeys(usage.TOKEN_COUNTERS, 0)
         self.cost = 0.0
         self.seconds = 0.0
@@ -132,7 +137,7 @@ class RowResults:
         return RowUsage(sum(map(usage.input_tokens, usages)), tokens_out, cost)
 
     def _read(self, reply: Reply) -> _Outcome:
-        """Read the value of a reply. A truncated or refused answer is stored: the same request would end the same."""
+        """Read the value of a reply. What is cut off, refused or of another schema is stored: it was paid for."""
         reason = reply.responses[-1].get("stop_reason") if reply.responses else None
         text = messages.text_of(reply.messages[-1:])
         partial = None if self._schema else text or None
@@ -144,10 +149,22 @@ class RowResults:
             return _Outcome(partial, "The model refused to answer.", True)
         if self._schema is not None:
             try:
-                return _Outcome(value_of(reply.messages, self._schema), "", True)
+                value = value_of(reply.messages, self._schema)
             except ProtocolError as error:
-                return _Outcome(None, error.message, False)
+                self.misfits += 1
+                return _Outcome(None, f"{error.message} The answer: {_shown(reply)}", True)
+            self.matched += 1
+            return _Outcome(value, "", True)
         return _Outcome(text, "", True) if text else _Outcome(None, "The answer is empty.", False)
+
+
+def _shown(reply: Reply) -> str:
+    """Return the beginning of the last answer: its text, and the input of its tool calls."""
+    answers = [each for each in reply.messages if each["role"] == "assistant"]
+    content = answers[-1]["content"] if answers else ""
+    blocks = [{"text": content}] if isinstance(content, str) else content
+    parts = [json.dumps(each["input"], ensure_ascii=False) if "input" in each else each.get("text") for each in blocks]
+    return excerpt(" ".join(str(each) for each in parts if each), EXCERPT_CHARACTERS) or "empty"
 
 
 def columns_of(into: str, schema: OutputSchema | None, *, with_usage: bool) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from mm_magics import interrupts
 from mm_magics.batch.budget import Budget
-from mm_magics.batch.engines.base import Answered, Engine, Failed, Probed, Request
+from mm_magics.batch.engines.base import NOT_SENT, RUN_ENDED, Answered, Engine, Failed, Probed, Request
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
@@ -35,8 +35,10 @@ ROWS_PER_LOOKUP = 128
 PROGRESS_INTERVAL_S = 0.25
 NOT_STORED = "There is no stored answer."
 OTHER_OWNER = "{path} belongs to {owner}, who chose the answers that came from it."
-NOT_SENT = "Not sent: "
-RUN_ENDED = "Not sent: the run was ended."
+DRAIN_S = 10.0
+"""How long an interrupted run waits for the answers of calls in flight, which are paid for."""
+MISFITS = 10
+"""Answers that do not match the schema, without one that does, after which nothing more is sent."""
 
 RunnerEvent = Progress | Retrying | Throttled | ModelReplaced
 
@@ -95,6 +97,9 @@ class RowRunner:
             while self._pending:
                 yield from self._handle_events(EVENT_WAIT_S)
             yield self._progress()
+        except KeyboardInterrupt:
+            self.drain()
+            raise
         finally:
             self.close()
 
@@ -119,11 +124,21 @@ class RowRunner:
             if cut := self.job.template.cut:
                 self.results.notes.append(f"{counted(cut, 'value')} cut to the limit (value_limit).")
             reasons = Counter(each for each in self.results.errors.values() if each.startswith(NOT_SENT))
+            reasons.pop(RUN_ENDED, None)
             for reason, rows in reasons.items() if not self._store_broken else ():
                 why = reason.removeprefix(NOT_SENT)
                 self.results.notes.append(f"The run ended early. {counted(rows, 'row')} not sent: {why}")
             self.results.finish(RUN_ENDED)
             self._pending.clear()
+
+    def drain(self) -> None:
+        """Send nothing more, and wait up to `DRAIN_S` for calls in flight. Another interrupt ends the wait."""
+        if self._ended or self._engine is None or not self._engine.stop():
+            return
+        until = time.monotonic() + DRAIN_S
+        while self._pending and time.monotonic() < until:
+            with interrupts.deferred():
+                self._take_events(EVENT_WAIT_S)
 
     def _run_batch(self, rows: list[tuple[int, Any]]) -> Iterator[RunnerEvent]:
         prompts: list[tuple[int, str, bytes]] = []
@@ -186,6 +201,7 @@ class RowRunner:
         with interrupts.deferred():
             if self._engine is None:
                 self._engine = self.job.make_engine()
+                self.results.notes += [self._engine.note] if self._engine.note else []
         while len(self._pending) >= self._engine.room or (self._pending and not self._budget.fits(request.body)):
             yield from self._handle_events(EVENT_WAIT_S)
 
@@ -288,6 +304,8 @@ class RowRunner:
                 self._stop_sending(error)
         else:
             self._failed[digest] = self.results.last_error
+        if self.results.misfits >= MISFITS and not self.results.matched and not self._no_sending:
+            self._no_sending = f"{NOT_SENT}none of {MISFITS} answers matches the schema. {self.results.last_error}"
 
     def _stored(self, digests: set[bytes]) -> dict[bytes, Reply]:
         """Look these hashes up in the store. If it fails after something was sent, the run continues without it."""

@@ -11,6 +11,9 @@ from mm_magics.batch.rate_limit import RateLimits
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint.reader import Retrying
 
+NOT_SENT = "Not sent: "
+RUN_ENDED = f"{NOT_SENT}the run was ended."
+
 
 class Request(NamedTuple):
     """One request: its hash, and its body, whose last message is the user's."""
@@ -64,8 +67,11 @@ class SendOptions:
 class Engine(Protocol):
     """Sends requests concurrently, away from the caller's thread.
 
-    `room` is how many requests to put in before waiting for the first to be answered.
+    `room` is how many requests to put in before waiting for the first to be answered. `note` is what the user must know
+    about how it sends; "" if nothing.
     """
+
+    note: str
 
     @property
     def room(self) -> int: ...
@@ -75,6 +81,9 @@ class Engine(Protocol):
 
     def next(self, timeout: float) -> SenderEvent | None:
         """Return the next event; None if nothing happens for `timeout` seconds."""
+
+    def stop(self) -> bool:
+        """Send nothing more, and return whether the answers of calls in flight will still be reported."""
 
     def close(self) -> None:
         """Cancel all calls in flight. Events that are already there can still be taken with `next`."""

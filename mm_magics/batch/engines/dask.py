@@ -22,6 +22,7 @@ import anyio
 
 from mm_magics.batch.engines.async_client import AsyncClient
 from mm_magics.batch.engines.base import Answered, Failed, Probed, Request, SenderEvent, SendOptions
+from mm_magics.batch.engines.local import fit_open_files
 from mm_magics.batch.engines.sender import Sender
 from mm_magics.batch.progress import Throttled
 from mm_magics.batch.store import Reply
@@ -74,7 +75,7 @@ class DaskEngine:
                 f"--engine needs a distributed.Client, not a value of type {type(client).__name__}.",
                 "Pass a connected client.",
             )
-        self._client = client
+        self._client, self.note = client, ""
         self._workers: set[str] = set()
         self._waiting: deque[Request] = deque()
         self._chunks: dict[str, _Chunk] = {}
@@ -109,6 +110,9 @@ class DaskEngine:
                 self._receive(self._reports.get(timeout=min(left, WORKER_CHECK_S)))
             except Empty:
                 continue
+
+    def stop(self) -> bool:
+        return False  # a worker can only be cancelled, with its calls in flight
 
     def close(self) -> None:
         for chunk in self._chunks.values():
@@ -280,6 +284,7 @@ async def _send_all(
     is_needed: Callable[[], bool],
 ) -> None:
     schema = None if options.schema is None else output_schema_of(options.schema)
+    options = replace(options, send=fit_open_files(options.send)[0])
     key = Keys().find(options.send.base_url)
     queue, queued = anyio.create_memory_object_stream[Request](len(requests))
     for request in requests:

@@ -19,7 +19,16 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from mm_magics.api import models, usage
 from mm_magics.api.messages import Message
 from mm_magics.batch.engines.async_client import AsyncClient
-from mm_magics.batch.engines.base import Answered, Failed, Probed, Request, SenderEvent, SendOptions
+from mm_magics.batch.engines.base import (
+    NOT_SENT,
+    RUN_ENDED,
+    Answered,
+    Failed,
+    Probed,
+    Request,
+    SenderEvent,
+    SendOptions,
+)
 from mm_magics.batch.engines.health import Health, RunEndedError, Verdict
 from mm_magics.batch.engines.window import Window
 from mm_magics.batch.progress import Throttled
@@ -29,7 +38,7 @@ from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_hints import THROTTLED_STATUSES, http_status, is_final, refuses_model
 from mm_magics.endpoint.error_mapping import retry_delay
 from mm_magics.endpoint.reader import Retrying
-from mm_magics.errors import MiniMaxError, StatusError
+from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, StatusError
 from mm_magics.tools.approval import Rules, deny_all
 from mm_magics.tools.loop import Toolbox, ToolLoop
 from mm_magics.tools.runtime.runner import ToolLimits
@@ -47,6 +56,7 @@ MAX_OUTAGES = 3
 """How often a row is sent again because the endpoint had failed and recovered."""
 SCHEMA_ATTEMPTS = 3
 """Answers a model gets to match the schema."""
+PROBE_TIMEOUT_S = 60.0
 PROBE = {"max_tokens": 16, "stream": False, "messages": [{"role": "user", "content": "Reply with OK."}]}
 
 
@@ -104,6 +114,10 @@ class Sender:
         self._model = ""
         self._answer_tokens = self._failures = self._refused = 0
 
+    def stop(self) -> None:
+        """Send nothing more. Calls in flight continue."""
+        self._health.end(EndpointError(RUN_ENDED.removeprefix(NOT_SENT)))
+
     async def run(self, requests: MemoryObjectReceiveStream[Request]) -> None:
         """Send the requests until the stream is closed and all are reported."""
         async with requests, anyio.create_task_group() as group:
@@ -116,7 +130,7 @@ class Sender:
 
     async def _outcome(self, request: Request, worker: int) -> Answered | Failed:
         if self._health.ended:
-            return Failed(request.digest, f"Not sent: {self._health.ended}", False)
+            return Failed(request.digest, f"{NOT_SENT}{self._health.ended}", False)
         reply = Reply([], [])
         try:
             await self._receive(reply, request.body, worker)
@@ -173,7 +187,7 @@ class Sender:
             await self._health.wait()
             began = time.monotonic()
             try:
-                message = await self._client.send(body, worker)
+                message = await self._send(body, worker, self._options.timeout)
             except Exception as error:
                 requested = retries.retry_after(error.response.headers) if hasattr(error, "response") else None
                 failure = _Failure(error, self._client.translate(error), began, requested)
@@ -186,6 +200,14 @@ class Sender:
         self._health.answered(began)
         self._window.answered(time.monotonic() - began)
         return began, message
+
+    async def _send(self, body: bytes, worker: int, timeout: float) -> dict[str, Any]:
+        """Send once. Raises an error if the whole answer does not arrive in time, however often a part of it does."""
+        with anyio.move_on_after(timeout):
+            return await self._client.send(body, worker)
+        raise ConnectionFailedError(
+            f"The answer was not complete after {timeout:g} s and was cancelled.", "To allow more time, use --timeout."
+        )
 
     async def _wait_at_gate(self) -> None:
         while (left := self._gate.left()) > 0 and not self._health.ended:
@@ -248,7 +270,8 @@ class Sender:
         """Send the smallest request for the model of the run, and return why it was not answered."""
         began = time.monotonic()
         try:
-            message = await self._client.send(json.dumps({"model": self._model, **PROBE}).encode(), 0)
+            body = json.dumps({"model": self._model, **PROBE}).encode()
+            message = await self._send(body, 0, min(PROBE_TIMEOUT_S, self._options.timeout))
         except Exception as error:
             self._report(Probed([]))
             return self._client.translate(error)
