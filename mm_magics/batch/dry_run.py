@@ -11,7 +11,7 @@ from mm_magics.api.size import sent_size
 from mm_magics.batch.engines.sender import BYTES_PER_TOKEN, FIRST_ANSWER_TOKENS
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
-from mm_magics.batch.store import MAX_KEYS, Store
+from mm_magics.batch.store import MAX_KEYS, open_store
 from mm_magics.errors import MiniMaxError
 from mm_magics.wording import counted, dollars
 
@@ -73,7 +73,7 @@ def estimate(job: MapJob) -> DryRun:
     prompts: list[str] = []
     prompt, rows = job.prompt, _texts(job, errors)
     stored = calls = tokens_in = stored_tokens_out = 0
-    with Store(job.store if job.store.exists() else ":memory:") as store:
+    with open_store(job.store, read_only=True) as store:
         first = list(islice(rows, MAX_KEYS))
         builder = RequestBuilder(prompt)
         if not store.get_many({builder.digest(text) for text in first}):

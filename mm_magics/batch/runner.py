@@ -1,7 +1,6 @@
 """The runner of a map job: each row is answered from the store, sent, or has an error.
 
-`results` always has what is known of every row, in the order of the rows. An answer is in the store before the next
-event is handled. Equal requests are sent once.
+`results` always has what is known of every row, in the order of the rows. Equal requests are sent once.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from mm_magics.batch.job import MapJob
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
 from mm_magics.batch.row_results import RowResults
-from mm_magics.batch.store import Reply, Store
+from mm_magics.batch.store import Reply, open_store
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import MiniMaxError, StatusError, StoreError
 from mm_magics.interrupts import StoppedError
@@ -74,7 +73,7 @@ class RowRunner:
         job.template.cut = 0
         self._builder = RequestBuilder(job.prompt)
         self._budget = Budget(job.options.budget, job.prompt.price)
-        self._store = Store(job.store)
+        self._store = open_store(job.store, read_only=job.prompt.replay == "only")
         self._engine: Engine | None = None
         self._pending: dict[bytes, _Pending] = {}
         self._failed: dict[bytes, str] = {}
@@ -114,7 +113,10 @@ class RowRunner:
                 self._take_events(0.0)
             if self.results.stored and (owner := self._store.other_owner):
                 self.results.notes.append(OTHER_OWNER.format(path=self.job.store, owner=owner))
-            self._store.close()
+            try:
+                self._store.close()
+            except StoreError as error:
+                self._stop_sending(error)
             prompt = self.job.prompt
             self.results.notes[:0] = prompt.turn_notes
             if prompt.instead_of and self.results.done > len(self.results.errors):
@@ -241,7 +243,14 @@ class RowRunner:
                     self.job.ledger.add(self._builder.model, responses or [{}])
                 case Throttled() | Retrying():
                     shown.append(event)
+        self._flush()
         return shown
+
+    def _flush(self) -> None:
+        try:
+            self._store.flush(only_if_due=True)
+        except StoreError as error:
+            self._stop_sending(error)
 
     def _rows_waiting_for(self, digest: bytes) -> Sequence[int]:
         pending = self._pending.pop(digest, None)

@@ -1,15 +1,18 @@
 """The answer store: one SQLite file that maps the hash of each request to its answer.
 
-An answer is in the file before the next event of the run is handled, and is never changed afterwards. A file that is
-not a store of this schema is never modified. Several processes can use one store at the same time (WAL mode).
+An answer is in the file as soon as `COMMIT_ROWS` answers or `COMMIT_S` seconds have passed, and is never changed
+afterwards. A file that is not a store of this schema is never modified. Several processes can use one store at the same
+time (WAL mode). A store that is only read can be on a file system that cannot be written.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import sqlite3
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +34,20 @@ MAX_KEYS = 999
 LOCK_TIMEOUT_S = 30.0
 """How long to wait while another process writes."""
 
+COMMIT_ROWS = 100
+COMMIT_S = 0.1
+RETRY_S = 0.02
+"""How long to wait before another attempt to open a file that another process is creating."""
+
 _TABLE = """
 CREATE TABLE answers (
   sha256 BLOB PRIMARY KEY, created TEXT NOT NULL, model TEXT NOT NULL, messages TEXT NOT NULL, responses TEXT NOT NULL
 ) WITHOUT ROWID
 """
+
+
+_Row = tuple[bytes, str, str, str, str]
+"""A row of the table."""
 
 
 @dataclass(frozen=True)
@@ -80,19 +92,22 @@ class Store:
 
     Args:
         path: The file; it is created if it does not exist.
+        read_only: Only read it, and create nothing.
 
     Raises:
         StoreError: The file is not a store, is damaged, or cannot be read or written. Every method raises it as well.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
         self.path = Path(path)
+        self._read_only = read_only
+        self._buffer: dict[bytes, _Row] = {}
+        self._buffered_at = 0.0
         with self._translated_errors():
-            self._create_file()
-            self._connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
+            self._connection = self._connect()
         try:
             with self._translated_errors():
-                self._open()
+                self._retried(self._open)
         except BaseException:
             self._connection.close()
             raise
@@ -107,13 +122,36 @@ class Store:
         query = f"SELECT sha256, messages, responses FROM answers WHERE sha256 IN ({marks})"  # noqa: S608
         with self._translated_errors():
             rows = self._connection.execute(query, tuple(digests))
-            return {digest: _reply(messages, responses) for digest, messages, responses in rows}
+            found = {digest: _reply(messages, responses) for digest, messages, responses in rows}
+            for digest in digests if self._buffer else ():
+                if digest in self._buffer and digest not in found:
+                    found[digest] = _reply(*self._buffer[digest][-2:])
+            return found
 
     def put(self, digest: bytes, model: str, reply: Reply) -> None:
-        """Store a reply. If the request has a stored reply already, that one is kept."""
-        values = (digest, now(), model, _json(reply.messages), _json(reply.responses))
+        """Store a reply, at the latest with the next `flush`. A reply that is stored already stays."""
+        if not self._buffer:
+            self._buffered_at = time.monotonic()
+        row = (digest, now(), model, _json(reply.messages), _json(reply.responses))
+        self._buffer.setdefault(digest, row)
+        if len(self._buffer) >= COMMIT_ROWS:
+            self.flush()
+
+    def flush(self, *, only_if_due: bool = False) -> None:
+        """Write all replies to the file; with `only_if_due`, only if the oldest has waited for `COMMIT_S`."""
+        if not self._buffer or (only_if_due and time.monotonic() - self._buffered_at < COMMIT_S):
+            return
+        rows, self._buffer = list(self._buffer.values()), {}
         with self._translated_errors():
-            self._connection.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", values)
+            execute = self._connection.execute
+            execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
+                execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    execute("ROLLBACK")
+                raise
 
     def models(self) -> set[str]:
         """Return the names of the models that gave the answers."""
@@ -121,12 +159,16 @@ class Store:
             return {str(name) for (name,) in self._connection.execute("SELECT DISTINCT model FROM answers")}
 
     def __len__(self) -> int:
+        self.flush()
         with self._translated_errors():
             return int(self._connection.execute("SELECT count(*) FROM answers").fetchone()[0])
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Write what is left and close the file."""
+        try:
+            self.flush()
+        finally:
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -156,6 +198,38 @@ class Store:
             with suppress(OSError):  # it exists, or SQLite says why it cannot be used
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
+    def _connect(self) -> sqlite3.Connection:
+        if not self._read_only or str(self.path) == ":memory:":
+            self._create_file()
+            return sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, timeout=LOCK_TIMEOUT_S, isolation_level=None, uri=True)
+        log = self.path.with_name(f"{self.path.name}-wal")
+        try:
+            connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+            if log.exists() and log.stat().st_size:
+                raise  # answers in it would be missing
+            # WAL mode needs files beside this one, which cannot be created here. So nobody else can write to it either.
+            return sqlite3.connect(f"{uri}&immutable=1", isolation_level=None, uri=True)
+        return connection
+
+    def _retried(self, action: Callable[[], None]) -> None:
+        """Repeat while another process creates the file: to change the journal mode, SQLite does not wait."""
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                return action()
+            except sqlite3.OperationalError as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(RETRY_S * random.uniform(0.5, 1.5))
+
     def _open(self) -> None:
         execute = self._connection.execute
         execute("BEGIN")  # one consistent view: another process may be creating the file
@@ -163,7 +237,7 @@ class Store:
         (schema,) = execute("PRAGMA user_version").fetchone()
         empty = not execute("SELECT 1 FROM sqlite_schema").fetchone()
         execute("COMMIT")
-        if application_id == 0 and schema == 0 and empty:
+        if application_id == 0 and schema == 0 and empty and not self._read_only:
             self._create()
         elif application_id != APPLICATION_ID:
             raise StoreError(
@@ -174,7 +248,8 @@ class Store:
                 f"{self.path} is an answer store of schema {schema}; this version of mm_magics reads schema {SCHEMA}.",
                 "Update mm_magics, or name another file. This one was not changed.",
             )
-        execute("PRAGMA synchronous = NORMAL")
+        if not self._read_only:
+            execute("PRAGMA synchronous = NORMAL")
 
     def _create(self) -> None:
         execute = self._connection.execute
@@ -201,6 +276,11 @@ class Store:
                 f"The answer store {self.path} is damaged: {error}.",
                 "Name another file, or move this one away. It was not changed.",
             ) from error
+
+
+def open_store(path: Path, *, read_only: bool) -> Store:
+    """Open a store. If it does not exist and is only read, it is empty."""
+    return Store(path if path.exists() or not read_only else ":memory:", read_only=read_only and path.exists())
 
 
 def _parsed(text: str) -> Any:

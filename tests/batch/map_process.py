@@ -30,7 +30,8 @@ def main(store: str, count: str, directives: str) -> None:
         os.execv(sys.executable, [sys.executable, "-m", MODULE, store, count, directives])
     template = f"{{{{ row }}}} [[simulator: {directives}]]"
     error, result = "", None
-    session = Session(concurrency=int(os.environ.get("MAP_CONCURRENCY", "8")), max_retries=0)
+    options: dict[str, Any] = json.loads(os.environ.get("MAP_OPTIONS", "{}"))
+    session = Session(**{"concurrency": 8, "max_retries": 0, **options})
     try:
         result = map_prompts(template, [f"row {n}" for n in range(int(count))], store=store, session=session)
     except MiniMaxError as raised:

@@ -74,7 +74,7 @@ def test_with_few_open_files_the_concurrency_is_lowered_and_no_row_fails(endpoin
     def few_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (150, 150))
 
-    untraced = {"COVERAGE_PROCESS_CONFIG": "", "MAP_CONCURRENCY": "400"}
+    untraced = {"COVERAGE_PROCESS_CONFIG": "", "MAP_OPTIONS": '{"concurrency": 400}'}
     directives = 'say="ok" thinking="" wait=0.2'
     process = start_run(endpoint, tmp_path / "a.sqlite", 400, directives, preexec_fn=few_files, env=untraced)
     found = outcome_of(process)

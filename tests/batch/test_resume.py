@@ -45,11 +45,12 @@ def test_a_killed_run_and_its_second_run_send_each_row_once(endpoint: Simulator,
     process.kill()
     process.communicate()
     stored_first = stored(store)
-    assert stored_first >= ROWS // 2 - 2 * AT_ONCE
+    unwritten = 4 * AT_ONCE  # in flight, and answered in the last 0.1 s
+    assert stored_first >= ROWS // 2 - unwritten
     again = outcome_of(start_run(endpoint, store, ROWS, SLOW))
     assert again["values"] == ["ok"] * ROWS
     assert again["stored"] == stored_first
-    assert len(endpoint.log) <= ROWS + 2 * AT_ONCE
+    assert len(endpoint.log) <= ROWS + unwritten
     assert stored(store) == len(set(sent_texts(endpoint))) == ROWS
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import resource
 import sqlite3
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.store import MAX_KEYS, Reply, Store
-from mm_magics.errors import StoreError
+from mm_magics.batch.store import COMMIT_ROWS, COMMIT_S, MAX_KEYS, Reply, Store
+from mm_magics.errors import NotRecordedError, StoreError
 from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking
 from tests.batch.map_process import outcome_of, start_run
 from tests.batch.simulated import OK_TEMPLATE, ok_template
@@ -297,3 +299,67 @@ def test_with_a_full_disk_all_answers_are_still_in_the_result(endpoint: Simulato
     assert again["reasons"] == []
     assert len(endpoint.log) - before == 60 - stored
     assert os.stat(tmp_path / "a.sqlite").st_size > 400_000
+
+
+# Several processes, and file systems that cannot be written --------------------------------------------------------
+
+
+def open_at_once(barrier: Any, path: Path, failures: Any) -> None:
+    barrier.wait()
+    try:
+        with Store(path) as store:
+            store.put(os.getpid().to_bytes(4), "m", Reply([], []))
+    except StoreError as error:
+        failures.put(str(error))
+
+
+def test_several_processes_can_create_one_store_at_the_same_time(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for number in range(15):
+        barrier, failures = context.Barrier(4), context.Queue()
+        path = tmp_path / f"{number}.sqlite"
+        processes = [context.Process(target=open_at_once, args=(barrier, path, failures)) for _ in range(4)]
+        for each in processes:
+            each.start()
+        for each in processes:
+            each.join()
+        assert failures.empty()
+        assert execute("SELECT count(*) FROM answers", path) == [(4,)]
+
+
+def test_answers_are_written_together_and_are_found_before(tmp_path: Path) -> None:
+    reply = Reply([{"role": "assistant", "content": "x"}], [])
+    with Store(FILE) as store:
+        for number in range(COMMIT_ROWS - 1):
+            store.put(bytes([number]), "m", reply)
+        assert execute("SELECT count(*) FROM answers") == [(0,)]
+        assert store.get(bytes([7])) == reply
+        store.flush(only_if_due=True)
+        time.sleep(COMMIT_S)
+        store.flush(only_if_due=True)
+        assert execute("SELECT count(*) FROM answers") == [(COMMIT_ROWS - 1,)]
+        for number in range(COMMIT_ROWS):
+            store.put(bytes([9, number]), "m", reply)
+        assert execute("SELECT count(*) FROM answers") == [(2 * COMMIT_ROWS - 1,)]
+        store.put(b"last", "m", reply)
+    assert execute("SELECT count(*) FROM answers") == [(2 * COMMIT_ROWS,)]
+
+
+def test_answers_are_replayed_from_a_file_system_that_cannot_be_written(endpoint: Simulator, tmp_path: Path) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    outcome_of(start_run(endpoint, folder / "a.sqlite", 3, 'say="ok"'))
+    for each in (*folder.iterdir(), folder):
+        each.chmod(0o555 if each is folder else 0o444)
+    asked = len(endpoint.log)
+    options = {"NO_OVERRIDE": "yes", "MAP_OPTIONS": '{"replay": "only"}'}
+    found = outcome_of(start_run(endpoint, folder / "a.sqlite", 3, 'say="ok"', env=options))
+    assert (found["error"], found["values"], found["stored"]) == ("", ["ok"] * 3, 3)
+    assert [each.name for each in folder.iterdir()] == ["a.sqlite"]
+    assert len(endpoint.log) == asked
+
+
+def test_replay_creates_no_store(session: Session) -> None:
+    with pytest.raises(NotRecordedError):
+        run(session, replay="only")
+    assert not FILE.exists()
