@@ -227,18 +227,18 @@ class RowRunner:
                 case Failed(refused_model=True) if (replaced := self._replace_model(event)) is not None:
                     shown += replaced
                 case Failed(digest, reason, sent, responses, lost=lost):
-                    self._settle(digest, responses, lost=lost)
                     if not sent:
                         reason = self._no_sending = self._no_sending or reason  # the first one says most
                     self.job.prompt.add_cost(responses)
+                    self._settle(digest, responses, lost=lost)
                     self.results.count(responses)
                     self.job.ledger.add(self._builder.model, [*responses, *([{}] if sent else [])])
                     self._failed[digest] = reason
                     for number in self._rows_waiting_for(digest):
                         self.results.fail(number, reason)
                 case Probed(responses):
-                    self._settle(b"", responses)
                     self.job.prompt.add_cost(responses)
+                    self._settle(b"", responses)
                     self.results.count(responses)
                     self.job.ledger.add(self._builder.model, responses or [{}])
                 case Throttled() | Retrying():
@@ -301,8 +301,8 @@ class RowRunner:
 
     def _add_answer(self, digest: bytes, reply: Reply) -> None:
         """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""
-        self._settle(digest, reply.responses, answered=True)
         self.job.prompt.add_cost(reply.responses)
+        self._settle(digest, reply.responses, answered=True)
         self.job.ledger.add(self._builder.model, reply.responses)
         if reply.responses and (default := self.job.prompt.instead_of):
             reply.responses[0]["instead_of"] = default

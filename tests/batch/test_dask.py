@@ -257,6 +257,6 @@ def test_a_dask_frame_is_checked_before_its_rows_are_sent(simulator: Simulator, 
     with Session(base_url=simulator.base_url, api_key=CANARY) as session:
         with pytest.raises(UsageError, match="there is no column nope"):
             map_prompts("{{ row.nope }}", frame, session=session)
-        before = len(simulator.log)
+        before = len(sent_texts(simulator))
         assert [error.row for error in map_prompts(ok_template(), frame, session=session).errors] == [1]
         assert sent_texts(simulator)[before:] == ["x"]

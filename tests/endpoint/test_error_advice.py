@@ -140,13 +140,13 @@ def test_a_used_quota_ends_a_map_run_that_can_be_resumed(
     endpoint.answers += [ScriptedAnswer([text("ok")])] * 5 + [ScriptedAnswer(fault=fault)] * 8
     session.config.concurrency = 1
     result = map_prompts("{{ row }}", rows, session=session)
-    assert len(endpoint.log) == 6
+    assert len(endpoint.log) == 6 + 1  # a probe
     assert len(result.errors) == 25
     assert all(each.why.startswith("Not sent: ") for each in result.errors[1:])
     endpoint.answers.clear()
     resumed = map_prompts("{{ row }}", rows, session=session)
     assert not resumed.errors
-    assert len(endpoint.log) == 6 + 25
+    assert len(endpoint.log) == 6 + 1 + 25
 
 
 @pytest.mark.parametrize(

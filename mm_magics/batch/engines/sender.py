@@ -37,6 +37,7 @@ from mm_magics.batch.store import Reply
 from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_hints import THROTTLED_STATUSES, http_status, is_final, refuses_model
 from mm_magics.endpoint.error_mapping import retry_delay
+from mm_magics.endpoint.network_errors import certificate_error
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, StatusError
 from mm_magics.tools.approval import Rules, deny_all
@@ -258,6 +259,9 @@ class Sender:
 
     async def _judge(self, failure: _Failure, attempts: _Attempts) -> None:
         """Raise the error unless the row must be sent again, because the endpoint had failed and has recovered."""
+        if certificate_error(failure.error) is not None:  # every call would meet it
+            self._health.end(failure.problem)
+            raise failure.error
         verdict = await self._health.judge(failure.problem, failure.sent_at)
         is_free = retry_delay(failure.error, 1) is not None  # nothing was paid for
         outages = {Verdict.AGAIN: MAX_OUTAGES, Verdict.BLIP: 1 if is_free else 0}.get(verdict, 0)
