@@ -20,7 +20,7 @@ from mm_magics.display.answer_format import AnswerFormat
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.page_output import WidgetOutput
 from mm_magics.display.protocol import DOCUMENT_COMM, StandingRule
-from mm_magics.display.turn_channel import answer_page
+from mm_magics.display.turn_channel import PageHandlers, answer_page
 from mm_magics.endpoint.assembler import Assembler
 from mm_magics.endpoint.sse import SSEDecoder, parse
 from mm_magics.endpoint.stream_events import StreamEvent
@@ -182,7 +182,8 @@ class FrontEnd:
 @given(st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
 def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> None:
     front, page = FrontEnd(), LivePage(Session(), ScheduledCells())
-    comms.register_comms(front, page.receive, lambda: None, page.reorder, lambda _rule: [])
+    handlers = PageHandlers(lambda: None, page.reorder, lambda _rule: [], lambda _turn: None, lambda _turn, _on: False)
+    comms.register_comms(front, page.receive, handlers)
     front.targets[DOCUMENT_COMM](front, {"content": {}})
     for each in data:
         front.take({"content": {"data": each}})
@@ -191,8 +192,10 @@ def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> No
 
 
 MESSAGES = st.fixed_dictionaries(
-    {"type": st.sampled_from(["here", "stop", "decide", "state", "order", "rules", "forget"])},
-    optional=dict.fromkeys(("id", "input", "allowed", "always", "reason", "page", "sent_at", "order", "rule"), JSON),
+    {"type": st.sampled_from(["here", "stop", "decide", "state", "order", "rules", "forget", "request", "pin"])},
+    optional=dict.fromkeys(
+        ("id", "input", "allowed", "always", "reason", "page", "sent_at", "order", "rule", "on"), JSON
+    ),
 )
 
 
@@ -210,7 +213,8 @@ def test_any_request_from_a_page_is_answered(request_: Any) -> None:
     asks = kind == "rules" or (kind == "forget" and isinstance(message.get("rule"), str))
     received = kind in ("stop", "order") or asks
     expected = {"received": received, **({"rules": []} if asks else {})}
-    assert answer_page(request_, stop.set, orders.append, standing_rules) == expected
+    handlers = PageHandlers(stop.set, orders.append, standing_rules, lambda _turn: None, lambda _turn, _on: False)
+    assert answer_page(request_, handlers) == expected
     assert forgotten == [message.get("rule") if kind == "forget" else None] * asks
     assert stop.is_set() == (kind == "stop")
     assert orders == [message] * (kind == "order")

@@ -22,7 +22,7 @@ export type CallStatus =
   'asking' | 'decided' | 'running' | 'done' | 'failed' | 'denied' | 'interrupted';
 
 /** The page itself finds out which turns were `edited`; the kernel reports the others. */
-export type Mark = 'removed' | 'stale' | 'edited' | 'replayed';
+export type Mark = 'removed' | 'stale' | 'edited' | 'replayed' | 'pinned';
 
 /** The settings in the notebook metadata, under `SETTINGS_KEY`. Unknown keys are ignored. */
 export interface NotebookSettings {
@@ -233,6 +233,17 @@ export interface ForgetMessage {
   readonly rule: string;
 }
 
+/** A page shows the request with which a turn that has ended began. */
+export interface RequestMessage {
+  readonly type: 'request';
+}
+
+/** Never summarize a turn, or allow it again. */
+export interface PinMessage {
+  readonly type: 'pin';
+  readonly on: boolean;
+}
+
 export type PageMessage =
   | HereMessage
   | StopMessage
@@ -240,12 +251,20 @@ export type PageMessage =
   | StateMessage
   | OrderMessage
   | RulesMessage
-  | ForgetMessage;
+  | ForgetMessage
+  | RequestMessage
+  | PinMessage;
 
 export interface StandingRule {
   readonly id: string;
   /** The rule as it is typed, such as `allow shell command='git *'`. */
   readonly text: string;
+}
+
+/** `text` is the body as JSON. */
+export interface ShownRequest {
+  readonly text: string;
+  readonly note: string;
 }
 
 /** Sent on the control channel, which the kernel reads while a cell runs. */
@@ -262,6 +281,7 @@ export interface PageReply {
   readonly state?: TurnMessage;
   /** The answer to a `RulesMessage` or a `ForgetMessage`: the rules that hold. */
   readonly rules?: readonly StandingRule[];
+  readonly request?: ShownRequest;
 }
 
 /**

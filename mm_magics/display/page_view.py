@@ -233,7 +233,9 @@ class PageView:
                 self._put_state(model=prompt.model, notes=prompt.notes)
                 return True
             case Retrying() | Throttled():
-                self._wait_notes, self._waits_until = [str(event)], time.monotonic() + event.seconds
+                # The header counts down to the next attempt, so its note has no number of seconds.
+                note = event.why if isinstance(event, Retrying) else str(event)
+                self._wait_notes, self._waits_until = [note], time.monotonic() + event.seconds
                 self._put_state(status="waiting", notes=self._wait_notes)
                 if isinstance(event, Retrying):
                     self._put_state(retry={"seconds": event.seconds, "attempt": event.attempt, "of": event.of})

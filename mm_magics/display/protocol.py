@@ -17,7 +17,7 @@ SETTINGS_KEY = "minimax"
 ContentBlock = Mapping[str, Any]
 Status = Literal["waiting", "thinking", "answering", "complete", "stopped", "truncated", "failed"]
 CallStatus = Literal["asking", "decided", "running", "done", "failed", "denied", "interrupted"]
-Mark = Literal["removed", "stale", "edited", "replayed"]
+Mark = Literal["removed", "stale", "edited", "replayed", "pinned"]
 
 
 class NotebookSettings(TypedDict, total=False):
@@ -222,12 +222,36 @@ class ForgetMessage(TypedDict):
     rule: str
 
 
-PageMessage = HereMessage | StopMessage | DecideMessage | StateMessage | OrderMessage | RulesMessage | ForgetMessage
+class RequestMessage(TypedDict):
+    type: Literal["request"]
+
+
+class PinMessage(TypedDict):
+    type: Literal["pin"]
+    on: bool
+
+
+PageMessage = (
+    HereMessage
+    | StopMessage
+    | DecideMessage
+    | StateMessage
+    | OrderMessage
+    | RulesMessage
+    | ForgetMessage
+    | RequestMessage
+    | PinMessage
+)
 
 
 class StandingRule(TypedDict):
     id: str
     text: str
+
+
+class ShownRequest(TypedDict):
+    text: str
+    note: str
 
 
 class PageRequest(TypedDict):
@@ -239,6 +263,7 @@ class PageReply(TypedDict):
     received: bool
     state: NotRequired[TurnMessage]
     rules: NotRequired[Sequence[StandingRule]]
+    request: NotRequired[ShownRequest]
 
 
 REQUEST_TARGET = "mm_magics"

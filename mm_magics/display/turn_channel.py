@@ -12,10 +12,21 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from mm_magics.display.protocol import AddOp, AnswerOp, PageReply, PartOp, StandingRule, ThinkOp, TurnMessage, TurnOp
+from mm_magics.display.protocol import (
+    AddOp,
+    AnswerOp,
+    PageReply,
+    PartOp,
+    ShownRequest,
+    StandingRule,
+    ThinkOp,
+    TurnMessage,
+    TurnOp,
+)
 from mm_magics.history.turn import Turn
 from mm_magics.text import without_surrogates
 
@@ -24,25 +35,33 @@ HEARTBEAT_S = 0.5
 _running: weakref.WeakValueDictionary[str, TurnChannel] = weakref.WeakValueDictionary()
 
 
-StandingRules = Callable[[str | None], Sequence[StandingRule]]
-"""Returns the rules that hold until the kernel ends, after the one with an id was removed."""
+@dataclass(frozen=True)
+class PageHandlers:
+    """What answers the requests of a page that no running turn answers, each on another thread.
 
-
-def answer_page(
-    request: object,
-    stop: Callable[[], None],
-    reorder: Callable[[Mapping[str, Any]], None],
-    standing_rules: StandingRules,
-) -> PageReply:
-    """Answer a `PageRequest`.
-
-    Args:
-        request: What a page sent.
+    Attributes:
         stop: Stops whatever is running; called for a Stop that names no turn.
         reorder: Called with an `OrderMessage`.
-        standing_rules: Answers a `RulesMessage`, or a `ForgetMessage` with the id of its rule.
+        standing_rules: Returns the rules that hold until the kernel ends, after removing the one with an id.
+        show_request: Returns the request of the turn with an id; None if the turn is unknown.
+        pin: Pins the turn with an id, or unpins it. Returns whether the turn is known.
     """
+
+    stop: Callable[[], None]
+    reorder: Callable[[Mapping[str, Any]], None]
+    standing_rules: Callable[[str | None], Sequence[StandingRule]]
+    show_request: Callable[[str], ShownRequest | None]
+    pin: Callable[[str, bool], bool]
+
+
+def answer_page(request: object, handlers: PageHandlers) -> PageReply:
+    """Answer a `PageRequest`."""
     match request:
+        case {"turn": str(id_), "message": {"type": "request"}}:
+            shown = handlers.show_request(id_)
+            return {"received": False} if shown is None else {"received": True, "request": shown}
+        case {"turn": str(id_), "message": {"type": "pin", "on": bool(on)}}:
+            return {"received": handlers.pin(id_, on)}
         case {"turn": str(id_), "message": {"type": str(kind)} as message}:
             channel = _running.get(id_)
             if channel is None:
@@ -52,15 +71,15 @@ def answer_page(
             channel.receive(message)
             return {"received": True}
         case {"message": {"type": "stop"}}:
-            stop()
+            handlers.stop()
             return {"received": True}
         case {"message": {"type": "order"} as message}:
-            reorder(message)
+            handlers.reorder(message)
             return {"received": True}
         case {"message": {"type": "rules"}}:
-            return {"received": True, "rules": standing_rules(None)}
+            return {"received": True, "rules": handlers.standing_rules(None)}
         case {"message": {"type": "forget", "rule": str(rule)}}:
-            return {"received": True, "rules": standing_rules(rule)}
+            return {"received": True, "rules": handlers.standing_rules(rule)}
     return {"received": False}
 
 

@@ -7,11 +7,12 @@ above the first cell of the fork. Threads whose forks form a circle, which only 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
 from mm_magics.history.turn import Turn
+from mm_magics.history.versions import all_versions
 
 
 class Placed(NamedTuple):
@@ -144,3 +145,16 @@ def seen_by(path: Path, number: int, uncertain: Collection[str | None]) -> list[
         before = [*path.turns[: path.own], *own, *same_cell]
     certain = [each.turn for each in before if each.turn.cell_id not in uncertain]
     return certain[-turn.context :] if isinstance(turn.context, int) else certain
+
+
+def find_asked(
+    all_paths: Iterable[Path], id_: str, uncertain: Collection[str | None]
+) -> tuple[Turn, list[Turn]] | None:
+    """Return the turn or version with this id, and the turns that it sees; None if it is unknown."""
+    for path in all_paths:
+        for number, placed in enumerate(path.turns[path.own :], path.own):
+            for version in all_versions(placed.turn):
+                if version.id == id_:
+                    turns = [*path.turns[:number], placed._replace(turn=version), *path.turns[number + 1 :]]
+                    return version, seen_by(path._replace(turns=turns), number, uncertain)
+    return None

@@ -20,7 +20,7 @@ from mm_magics.history.cell_alignment import merged_order
 from mm_magics.history.context_checks import ContextChecks
 from mm_magics.history.context_messages import Context, ContextHash
 from mm_magics.history.edits import is_edited
-from mm_magics.history.forks import Path, Placed, paths
+from mm_magics.history.forks import Path, Placed, find_asked, paths
 from mm_magics.history.notebook import Document
 from mm_magics.history.shared import SharedByThreads, locked
 from mm_magics.history.turn import Turn
@@ -151,6 +151,10 @@ class History(SharedByThreads):
         """
         entry = self._entries.get((thread, cell_id or ""))
         return self._seen(thread, cell_id, context, self._active(entry) if entry and self._is_current(entry) else ())
+
+    def with_context(self, id_: str) -> tuple[Turn, list[Turn]] | None:
+        """Return the turn or version with this id, and the turns that it sees now; None if it is unknown."""
+        return find_asked(paths(self._placed(), self._bases), id_, self.uncertain)
 
     def uncertain_turns(self, thread: str, context: Context = "above") -> list[Turn]:
         """Return the turns that `context_turns` leaves out because their cells are uncertain."""

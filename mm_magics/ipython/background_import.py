@@ -115,6 +115,7 @@ def import_for_prompts(front_end: FrontEnd) -> None:
     if front_end in ("terminal", "console"):
         import mm_magics.display.terminal
 
+        _import_for_completion()
         return
     import mm_magics.display.page_output
     import mm_magics.display.page_view  # noqa: F401
@@ -123,6 +124,13 @@ def import_for_prompts(front_end: FrontEnd) -> None:
     make_bundle(
         Turn("main", "complete", "", [{"role": "user", "content": ""}, {"role": "assistant", "content": "*a*"}])
     )
+    _import_for_completion()
+
+
+def _import_for_completion() -> None:
+    """Import what IPython needs to complete names in `{{ }}`: pages wait for one second only."""
+    with suppress(ImportError):
+        import jedi.api.completion  # noqa: F401
 
 
 def _an_import_waits(importing: int | None) -> bool:

@@ -6,38 +6,30 @@ answered. A request about the running turn, such as Stop, is answered at once, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from mm_magics.display.ipykernel_compat import answer_on_control
 from mm_magics.display.protocol import DOCUMENT_COMM, REQUEST_TARGET, DocumentAnswer
-from mm_magics.display.turn_channel import StandingRules, answer_page
+from mm_magics.display.turn_channel import PageHandlers, answer_page
 
 Send = Callable[[DocumentAnswer], None]
 Receive = Callable[[dict[str, Any], Send], None]
 
 
-def register_comms(
-    shell: Any,
-    receive_document: Receive,
-    stop: Callable[[], None],
-    reorder: Callable[[Mapping[str, Any]], None],
-    standing_rules: StandingRules,
-) -> None:
+def register_comms(shell: Any, receive_document: Receive, handlers: PageHandlers) -> None:
     """Register with the kernel what receives the page's messages.
 
     Args:
         shell: The IPython shell; without a kernel nothing is registered.
         receive_document: Called with each description of the notebook and a function that answers it.
-        stop: Stops whatever is running.
-        reorder: Called with each `OrderMessage`, on another thread.
-        standing_rules: Answers what the page asks about standing rules, on another thread.
+        handlers: Answers the requests of the page.
     """
     kernel = getattr(shell, "kernel", None)
     manager = getattr(kernel, "comm_manager", None)
     if manager is not None:
         manager.register_target(DOCUMENT_COMM, _target(receive_document))
-        answer_on_control(kernel, REQUEST_TARGET, lambda each: answer_page(each, stop, reorder, standing_rules))
+        answer_on_control(kernel, REQUEST_TARGET, lambda each: answer_page(each, handlers))
 
 
 def _target(receive: Receive) -> Callable[[Any, dict[str, Any]], None]:

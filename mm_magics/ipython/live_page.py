@@ -127,6 +127,7 @@ class LivePage:
             "removed": history.removed(),
             "stale": history.stale(),
             "replayed": self._replayed,
+            "pinned": self._session.budget.pinned(),
         }
         marks: Marks = {}
         for cell_id, turn_id in sorted(set().union(*places.values())):

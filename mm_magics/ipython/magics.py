@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from mm_magics.config import MiniMax
 from mm_magics.display.ipykernel_compat import answer_inspections
+from mm_magics.display.turn_channel import PageHandlers
 from mm_magics.errors import NotebookError
 from mm_magics.history.notebook import LiveNotebook, current_path
 from mm_magics.history.prompt_source import complete_prompt_cell, drop_lines_above
@@ -22,6 +23,7 @@ from mm_magics.ipython.inspection import inspector
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.prompt_cell import PromptCells
 from mm_magics.ipython.standing_rules import standing_rules
+from mm_magics.ipython.turn_requests import pin, show_request
 from mm_magics.session import Session
 from mm_magics.turn.ledger import Ledger
 
@@ -39,8 +41,14 @@ class MiniMaxMagics(Magics):
         self._colab = ColabPage()
         self.page = LivePage(session, frontend.scheduled_cells(shell))
         self.prompt_cells = PromptCells(session, shell, self.page, CellRecorder(shell))
-        rules = partial(standing_rules, session.rules)
-        comms.register_comms(shell, self.page.receive, self.prompt_cells.stop, self.page.reorder, rules)
+        handlers = PageHandlers(
+            stop=self.prompt_cells.stop,
+            reorder=self.page.reorder,
+            standing_rules=partial(standing_rules, session.rules),
+            show_request=partial(show_request, session),
+            pin=partial(pin, session),
+        )
+        comms.register_comms(shell, self.page.receive, handlers)
 
     @no_var_expand
     @line_cell_magic

@@ -173,6 +173,16 @@ class ContextBudget:
             compaction = changed if left else compaction.without_summary()
         self.own[thread] = compaction
 
+    def pinned(self) -> set[tuple[str, str]]:
+        """Return the places of the pinned turns of all threads."""
+        contexts = [self.context(thread, None) for thread in self._history.names()]
+        return {
+            turn.place
+            for context in contexts
+            for turn in context.all
+            if context.compaction and turn.id in context.compaction.pinned
+        }
+
     def note(self, context: SentContext) -> str:
         """Return the note about a summary that is not used any more; "" if it was reported."""
         return "" if context.note in self._reported else context.note

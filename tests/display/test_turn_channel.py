@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_magics.display.protocol import AddOp, CloseOp, OpenOp, StateOp, TurnOp
-from mm_magics.display.turn_channel import HEARTBEAT_S, TurnChannel, answer_page
+from mm_magics.display.turn_channel import HEARTBEAT_S, PageHandlers, TurnChannel, answer_page
 from tests.pace import SLOWER
 from tests.turns import turn
 
@@ -35,8 +35,11 @@ def no_order(_message: object) -> None:
     raise AssertionError("reordered")
 
 
-def no_rules(_rule: object) -> Any:
-    raise AssertionError("rules were asked for")
+def unexpected(*_arguments: object) -> Any:
+    raise AssertionError("something else was asked for")
+
+
+HANDLERS = PageHandlers(no_stop, no_order, unexpected, unexpected, unexpected)
 
 
 class Page:
@@ -115,7 +118,7 @@ def test_a_closed_channel_sends_and_receives_nothing(page: Page) -> None:
     page.channel.close()
     time.sleep(HEARTBEAT_S * 1.5)
     assert page.messages == []
-    assert answer_page({"turn": "t1", "message": {"type": "stop"}}, no_stop, no_order, no_rules) == {"received": False}
+    assert answer_page({"turn": "t1", "message": {"type": "stop"}}, HANDLERS) == {"received": False}
     assert page.received == []
 
 
@@ -130,9 +133,29 @@ def test_a_channel_that_nobody_uses_ends() -> None:
 
 def test_a_request_reaches_the_turn_that_it_names(page: Page) -> None:
     page.channel.send([AddOp("add", 0, "text")])
-    state = answer_page({"turn": "t1", "message": {"type": "state"}}, no_stop, no_order, no_rules)
+    state = answer_page({"turn": "t1", "message": {"type": "state"}}, HANDLERS)
     assert state["received"]
     assert state["state"]["ops"] == [["add", 0, "text"]]
-    assert answer_page({"turn": "t1", "message": {"type": "here"}}, no_stop, no_order, no_rules) == {"received": True}
-    assert answer_page({"turn": "t2", "message": {"type": "stop"}}, no_stop, no_order, no_rules) == {"received": False}
+    assert answer_page({"turn": "t1", "message": {"type": "here"}}, HANDLERS) == {"received": True}
+    assert answer_page({"turn": "t2", "message": {"type": "stop"}}, HANDLERS) == {"received": False}
     assert page.received == [{"type": "here"}]
+
+
+def test_the_request_of_a_turn_and_its_pin_are_answered_for_turns_that_do_not_run() -> None:
+    pinned: list[tuple[str, bool]] = []
+
+    def pin(id_: str, on: bool) -> bool:
+        pinned.append((id_, on))
+        return id_ == "t1"
+
+    shown: Any = {"t1": {"text": "{}", "note": "Sent."}}
+    handlers = replace(HANDLERS, show_request=shown.get, pin=pin)
+    assert answer_page({"turn": "t1", "message": {"type": "request"}}, handlers) == {
+        "received": True,
+        "request": shown["t1"],
+    }
+    assert answer_page({"turn": "t2", "message": {"type": "request"}}, handlers) == {"received": False}
+    assert answer_page({"turn": "t1", "message": {"type": "pin", "on": True}}, handlers) == {"received": True}
+    assert answer_page({"turn": "t2", "message": {"type": "pin", "on": False}}, handlers) == {"received": False}
+    assert answer_page({"turn": "t1", "message": {"type": "pin", "on": "yes"}}, handlers) == {"received": False}
+    assert pinned == [("t1", True), ("t2", False)]

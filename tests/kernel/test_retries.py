@@ -19,8 +19,14 @@ from tests.recorder import Recorder, http
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("same_kernel")]
 
 
-def retry_notes(run: Any) -> list[str]:
-    return [op[1]["notes"][0] for op in run.ops if op[0] == "state" and "retrying in" in str(op[1].get("notes"))]
+def retries_of(run: Any) -> list[tuple[str, Any]]:
+    """Return the note of each retry, and what its countdown shows."""
+    note, found = "", []
+    for change in (op[1] for op in run.ops if op[0] == "state"):
+        note = (change.get("notes") or [note])[0]
+        if "retry" in change:
+            found.append((note, change["retry"]))
+    return found
 
 
 def test_retries_are_shown_before_they_are_sent(kernel, simulator):
@@ -29,7 +35,7 @@ def test_retries_are_shown_before_they_are_sent(kernel, simulator):
     before = len(simulator.log)
 
     def trying(kind: str, content: dict[str, Any]) -> bool:
-        return "retrying in" in str(content)
+        return "'retry'" in str(content)
 
     run = met(
         kernel,
@@ -41,7 +47,10 @@ def test_retries_are_shown_before_they_are_sent(kernel, simulator):
     assert run.turn["status"] == "complete"
     assert seen == [1]
     message = "High traffic detected. The service is busy at the moment, please try again later."
-    assert retry_notes(run) == [f"{message} (HTTP 529, overloaded_error); retrying in 0.4 s ({n} of 2)" for n in (1, 2)]
+    assert [(note, wait["attempt"], wait["of"]) for note, wait in retries_of(run)] == [
+        (f"{message} (HTTP 529, overloaded_error)", n, 2) for n in (1, 2)
+    ]
+    assert all(0.35 < wait["seconds"] < 0.5 for _, wait in retries_of(run))
     assert [record.status for record in simulator.log[before:]] == [529, 529, 200, 200]
 
 
@@ -50,12 +59,12 @@ def test_retries_are_limited(kernel, simulator):
     for name in ("rate-limit", "html-502"):
         before = len(simulator.log)
         run = met(kernel, simulator, f"fault={name} retry_after=0.01")
-        assert len(retry_notes(run)) == 2, name
+        assert len(retries_of(run)) == 2, name
         assert len(simulator.log) - before == 3 + 1, name
     kernel.run("%minimax set max_retries 1")
     for name in ("close-before-headers", "reset-before-headers", "not-http"):
         before = len(simulator.log)
-        assert len(retry_notes(met(kernel, simulator, f"fault={name}"))) == 1, name
+        assert len(retries_of(met(kernel, simulator, f"fault={name}"))) == 1, name
         assert len(simulator.log) - before == 2 + 1, name
 
 
@@ -76,7 +85,7 @@ def test_a_refused_connection_is_retried_and_then_reported(kernel):
         port = closed.getsockname()[1]
     kernel.send_to(f"http://127.0.0.1:{port}/anthropic")
     run = kernel.run("%%minimax\nHello.", "a")
-    assert len(retry_notes(run)) == 1
+    assert len(retries_of(run)) == 1
     assert f"Cannot connect to 127.0.0.1:{port}" in lines_of(run)
     assert "%minimax doctor" in lines_of(run)
 
@@ -85,7 +94,7 @@ def test_a_response_that_has_started_is_not_retried(kernel, simulator):
     kernel.run("%minimax set max_retries 2")
     for name in ("reset", "reset-after-headers", "silence", "silence-before-headers", "overloaded after=2", "html"):
         before = len(simulator.log)
-        assert retry_notes(met(kernel, simulator, f"fault={name}")) == []
+        assert retries_of(met(kernel, simulator, f"fault={name}")) == []
         assert len(simulator.log) - before == 1 + 1, name
 
 
@@ -108,7 +117,7 @@ def test_a_retry_after_of_a_day_is_reported_instead_of_waited_for(kernel, simula
 def test_an_invalid_retry_after_is_ignored(kernel, simulator):
     kernel.run("%minimax set max_retries 1")
     for request in ("soon", "-5", "nan", "inf", "1e999", '""'):
-        assert len(retry_notes(met(kernel, simulator, f"fault=overloaded retry_after={request} times=1"))) == 1, request
+        assert len(retries_of(met(kernel, simulator, f"fault=overloaded retry_after={request} times=1"))) == 1, request
 
 
 def test_a_permanent_error_is_not_retried_even_with_retry_after(kernel, simulator):
@@ -118,7 +127,7 @@ def test_a_permanent_error_is_not_retried_even_with_retry_after(kernel, simulato
         if refusal.status < 429:
             before = len(simulator.log)
             run = met(kernel, simulator, f"fault={name} retry_after=0.01")
-            assert retry_notes(run) == []
+            assert retries_of(run) == []
             assert "wait" not in run.error["evalue"].splitlines()[1]
             assert [record.method for record in simulator.log[before:]].count("POST") == 1 + 1
 

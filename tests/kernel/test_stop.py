@@ -53,7 +53,7 @@ STATES = {
         "[[simulator: deltas=50 fault=silence after=20]]", state("'answering'"), "", "Sentence 1"
     ),
     "in a flood": State('[[simulator: say="Again." fault=endless]]', state("'answering'"), "", "Again."),
-    "between two attempts": State("[[simulator: fault=overloaded retry_after=30]]", state("retrying in")),
+    "between two attempts": State("[[simulator: fault=overloaded retry_after=30]]", state("'retry'")),
     "in a synchronous tool": State("Use sleep, please.", RUNNING, "--tools sleep", "sleep"),
     "in an asynchronous tool": State("Use doze, please.", RUNNING, "--tools doze", "doze"),
     "in a loop of Python": State("Use spin, please.", RUNNING, "--tools spin", "spin"),

@@ -6,7 +6,6 @@ import { plainText } from '../renderer/answer-text';
 import { copyText } from '../renderer/copy-text';
 import { visible } from '../renderer/visible-characters';
 import { versionCount, versionNumber } from '../renderer/versions';
-import { copyByCommand } from './copy-by-command';
 import { promptOf } from './edits';
 import { promptCellOf } from './insert-cells';
 import { isCodeCell, turnRecordsOf } from './prompt-cell';
@@ -30,7 +29,7 @@ export async function copyAnswer(
 ): Promise<boolean> {
   const answer = answerText(record) ?? '';
   const text = format === 'text' ? plainText(answer) : visible(answer);
-  const copied = (await copyText(text)) || copyByCommand(text);
+  const copied = await copyText(text);
   if (!copied) Notification.error(trans.__('The browser did not allow copying.'));
   return copied;
 }

@@ -22,11 +22,12 @@ import { confirmMany } from './mark-dialog';
 import { offerToLoad } from './offer-to-load';
 import { eachNotebook } from './open-notebooks';
 import { codeBlocksOf, MAGIC, turnRecordOf } from './prompt-cell';
+import { isPinnedTurn, showRequest, togglePin } from './request-dialog';
 import { handleControls } from './turn-menu';
 import { handleVersionRequests } from './versions';
 
 interface Command {
-  readonly label: string;
+  readonly label: string | ((notebook: Notebook | null, turn?: unknown) => string);
   /** Whether the command is enabled. If missing, it always is. `turn` is the id of a turn of the active cell. */
   readonly isEnabled?: (notebook: Notebook, panel: NotebookPanel, turn?: unknown) => boolean;
   readonly run: (panel: NotebookPanel, turn?: unknown, confirmed?: unknown) => unknown;
@@ -34,7 +35,7 @@ interface Command {
 
 /** A command that acts on an answer: it is enabled where there is one. */
 function onAnswer(
-  label: string,
+  label: Command['label'],
   run: (record: Readonly<Record<string, unknown>>, panel: NotebookPanel) => unknown,
 ): Command {
   return {
@@ -135,6 +136,16 @@ function activate(
     ),
     'older-version': toVersion(trans.__('Show the Older Version'), -1),
     'newer-version': toVersion(trans.__('Show the Newer Version'), 1),
+    'show-request': onAnswer(trans.__('Show the Request…'), ({ id }, panel) =>
+      showRequest(panel, String(id), trans),
+    ),
+    pin: onAnswer(
+      (notebook, turn) =>
+        notebook && isPinnedTurn(notebook, activeTurn(notebook, turn)?.['id'])
+          ? trans.__('Unpin: Allow a Summary of the Turn')
+          : trans.__('Pin: Never Summarize the Turn'),
+      ({ id }, panel) => togglePin(panel, String(id), trans),
+    ),
     'download-answer': onAnswer(trans.__('Download the Answer as Markdown'), downloadAnswer),
     collapse: {
       label: trans.__('Collapse the Answer or Show All of It'),
@@ -169,7 +180,10 @@ function activate(
   for (const [name, { label, isEnabled, run }] of Object.entries(commands)) {
     const command = `mm-magics:${name}`;
     app.commands.addCommand(command, {
-      label,
+      label: ({ turn }) => {
+        if (typeof label === 'string') return label;
+        return label(tracker.currentWidget?.content ?? null, turn);
+      },
       // In the menu of a cell, only a prompt cell has these commands.
       isVisible: ({ promptsOnly }) => {
         if (promptsOnly !== true) return true;

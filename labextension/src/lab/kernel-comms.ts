@@ -13,6 +13,7 @@ import {
   type ForgetMessage,
   type OneTimeSettings,
   type RulesMessage,
+  type ShownRequest,
   type StandingRule,
 } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
@@ -220,6 +221,22 @@ export class KernelComms {
     const reply = await requestOf(this.panel.sessionContext.session?.kernel, { message });
     const rules: unknown = reply?.rules;
     return Array.isArray(rules) ? rules.filter(isStandingRule) : null;
+  }
+
+  /** Return the request of a turn, as the kernel builds it again; null without an answer. */
+  async requestOfTurn(turn: string): Promise<ShownRequest | null> {
+    const kernel = this.panel.sessionContext.session?.kernel;
+    const request = (await requestOf(kernel, { turn, message: { type: 'request' } }))?.request;
+    return typeof request?.text === 'string' && typeof request.note === 'string' ? request : null;
+  }
+
+  /** Never summarize a turn, or allow it again. Return whether the kernel knows the turn. */
+  async pin(turn: string, on: boolean): Promise<boolean> {
+    const kernel = this.panel.sessionContext.session?.kernel;
+    const reply = await requestOf(kernel, { turn, message: { type: 'pin', on } });
+    // The kernel replies to a description with the new marks.
+    if (reply?.received) this.answerChanged();
+    return reply?.received === true;
   }
 
   /** Ask for the answers that ended while no page was open: the kernel may be older than this page. */

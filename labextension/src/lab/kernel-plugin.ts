@@ -72,6 +72,16 @@ export function isOutdated(notebook: Notebook, model: ICellModel): boolean {
   return marksOf.get(notebook)?.isOutdated(model) ?? false;
 }
 
+/** Whether a turn of the cell is pinned. */
+export function isPinned(notebook: Notebook, model: ICellModel, turn: unknown): boolean {
+  return marksOf.get(notebook)?.has('pinned', model, turn) ?? false;
+}
+
+/** Return what asks the kernel about the turns of a notebook. */
+export function commsWith(notebook: Notebook): KernelComms | undefined {
+  return commsOf.get(notebook);
+}
+
 /** Tell the kernel that an answer on the page was changed. */
 export function answerChanged({ content }: NotebookPanel): void {
   commsOf.get(content)?.answerChanged();

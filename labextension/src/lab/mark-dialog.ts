@@ -9,23 +9,25 @@ export async function explainMark(
   mark: Mark,
   count: number,
   trans: TranslationBundle,
-): Promise<'ask-again' | 'ask-stale-below' | null> {
+): Promise<'ask-again' | 'ask-stale-below' | 'pin' | null> {
   const isOutdated = mark === 'stale' || mark === 'edited';
   const all = Dialog.createButton({
     label: fill(trans.__('Ask all {count} below'), { count }),
     accept: true,
   });
-  const again = Dialog.okButton({ label: trans.__('Ask again') });
+  const isPinned = mark === 'pinned';
+  const act = Dialog.okButton({ label: isPinned ? trans.__('Unpin') : trans.__('Ask again') });
   const { button } = await showDialog({
     title: t(`mark.${mark}`),
     body: [t(`mark.${mark}.why`), isOutdated && count > 1 ? manyText(count, trans) : ''].join(' '),
     buttons: [
       Dialog.cancelButton({ label: trans.__('Close') }),
       ...(isOutdated && count > 1 ? [all] : []),
-      again,
+      act,
     ],
   });
   if (!button.accept) return null;
+  if (isPinned) return 'pin';
   return button.label === all.label ? 'ask-stale-below' : 'ask-again';
 }
 

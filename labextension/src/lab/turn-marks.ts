@@ -45,6 +45,12 @@ export class TurnMarks {
     return marks.includes('stale') || marks.includes('edited');
   }
 
+  /** Whether the kernel reported this mark of a turn. */
+  has(mark: Mark, model: ICellModel, turn: unknown): boolean {
+    const marks = typeof turn === 'string' ? this.marksOf(model)[turn] : undefined;
+    return Array.isArray(marks) && marks.includes(mark);
+  }
+
   /** Mark the turns of a cell again whenever its source changes. */
   private watch(cell: Cell): void {
     const { model } = cell;

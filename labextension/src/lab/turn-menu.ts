@@ -5,7 +5,7 @@ import { checkIcon } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import { Menu } from '@lumino/widgets';
-import { outdatedBelow } from './ask-again';
+import { outdatedBelow, sendsPrompt } from './ask-again';
 import { COMMAND_EVENT, type TurnCommand } from './header-controls';
 import { explainMark } from './mark-dialog';
 import { cellAt } from './open-notebooks';
@@ -17,8 +17,8 @@ const DONE_MS = 1_500;
 /** The menu, in groups. */
 export const MENU = [
   ['ask-again', 'ask-again-with-model', 'ask-stale-below', 'fork-here'],
-  ['copy-answer', 'copy-answer-text', 'insert-code'],
-  ['older-version', 'newer-version', 'collapse'],
+  ['copy-answer', 'copy-answer-text', 'insert-code', 'show-request'],
+  ['older-version', 'newer-version', 'pin', 'collapse'],
   ['download-answer'],
 ] as const;
 
@@ -29,6 +29,9 @@ export function handleControls(
   trans: TranslationBundle,
 ): void {
   notebook.addClass(HOST_COMMANDS);
+  notebook.node.addEventListener('contextmenu', ({ target }) => {
+    activateClicked(notebook, target);
+  });
   notebook.node.addEventListener(COMMAND_EVENT, (event) => {
     const { target } = event;
     if (!(event instanceof CustomEvent) || !(target instanceof HTMLElement)) return;
@@ -49,6 +52,17 @@ export function handleControls(
       });
     else void run(target, commands, `mm-magics:${name}`, args);
   });
+}
+
+/**
+ * Make the prompt cell whose menu opens the active one, on which the items act: JupyterLab 4.6 does not if the click was in
+ * the text of the cell.
+ */
+function activateClicked(notebook: Notebook, target: EventTarget | null): void {
+  const cell = target instanceof Element ? cellAt(notebook, target) : undefined;
+  if (!cell || !sendsPrompt(cell.model) || notebook.isSelectedOrActive(cell)) return;
+  notebook.deselectAll();
+  notebook.activeCellIndex = notebook.widgets.indexOf(cell);
 }
 
 /** Run the command, and show on the button that it has worked if the command says so. */

@@ -50,6 +50,8 @@ const texts = (trans: Translation) => ({
   ),
   'mark.replayed': trans.__('replayed'),
   'mark.replayed.why': trans.__('Replayed from the saved record. Nothing was sent.'),
+  'mark.pinned': trans.__('pinned'),
+  'mark.pinned.why': trans.__('A summary of earlier turns never replaces this turn.'),
   'announce.asking': trans.__('a tool call needs your approval'),
   'announce.failed': trans.__('failed: {error}'),
   'time.seconds': trans.__('{seconds} s'),

@@ -51,6 +51,8 @@ it('every command is in the palette', async () => {
     'Copy the Answer as Plain Text',
     'Show the Older Version',
     'Show the Newer Version',
+    'Show the Request…',
+    'Pin: Never Summarize the Turn',
     'Download the Answer as Markdown',
     'Collapse the Answer or Show All of It',
     'Stop the Answer',

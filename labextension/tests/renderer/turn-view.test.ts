@@ -45,6 +45,21 @@ describe('the header', () => {
   });
 });
 
+test('the code of a block is copied by the command of a browser without a clipboard', async () => {
+  Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true });
+  const copied: string[] = [];
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- what is tested
+  document.execCommand = () => {
+    const setData = (_type: string, copiedText: string): number => copied.push(copiedText);
+    return window.dispatchEvent(Object.assign(new Event('copy'), { clipboardData: { setData } }));
+  };
+  apply(['open', 0, { type: 'text' }], ['add', 0, '```python\nx = 1\n```'], ['close', 0, {}]);
+  find('.mm-copy')!.click();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(copied).toEqual(['x = 1']);
+  expect(text('.mm-copy')).toBe('Copied');
+});
+
 test('what is selected in a code block stays selected when the block is highlighted', () => {
   apply(['open', 0, { type: 'text' }], ['add', 0, 'See:\n\n```python\nx = 1\nprint(x)\n']);
   const code = find('.mm-text code')!;

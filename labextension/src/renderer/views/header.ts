@@ -8,7 +8,7 @@ import { visible } from '../visible-characters';
 import { WaitText } from './wait-text';
 
 const TICK_MS = 200;
-const MARKS: readonly Mark[] = ['removed', 'stale', 'edited', 'replayed'];
+const MARKS: readonly Mark[] = ['removed', 'stale', 'edited', 'replayed', 'pinned'];
 
 /** Names the control of a header, so that the same control can be focused after the turn is drawn again. */
 export const CONTROL = 'mmControl';

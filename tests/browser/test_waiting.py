@@ -1,0 +1,84 @@
+"""What a running turn says while it waits, how failed calls stand out, and the cell that `--as code` inserts."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+LOAD = "%load_ext mm_magics"
+TOOL = """from mm_magics import minimax_tool
+@minimax_tool
+def look(place: str) -> str:
+    "Look at a place."
+    raise LookupError(f"{place} is not on the map")"""
+CODE = '%%minimax --as code\nWrite it. [[simulator: say="```python\\nanswer = 6 * 7\\n```"]]'
+SOURCES = "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((c) => c.sharedModel.getSource())"
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def opened(request: Any) -> Any:
+    return request.getfixturevalue("open_notebook" if request.param == "lab" else "open_in_notebook7")
+
+
+def numbers(text: str | None) -> list[int]:
+    return [int(each) for each in re.findall(r"\d+", text or "")]
+
+
+def test_a_silence_of_the_endpoint_counts(opened: Any) -> None:
+    notebook = opened(LOAD, "%%minimax --timeout 40\nHi. [[simulator: fault=silence-before-headers]]")
+    notebook.run(0)
+    notebook.run(1, wait=False)
+    status = notebook.output(1).locator(".mm-status")
+    expect(status).to_have_text(re.compile(r"^no data for 1\d s, giving up in [23]\d s$"), timeout=20_000)
+    quiet, left = numbers(status.text_content())
+    notebook.page.wait_for_timeout(2_500)
+    later_quiet, later_left = numbers(status.text_content())
+    assert 2 <= later_quiet - quiet <= 4
+    assert later_quiet + later_left == quiet + left == 40
+    assert notebook.violations(".mm-turn") == []
+    notebook.output(1).get_by_role("button", name="Stop").click()
+    notebook.wait()
+
+
+def test_the_wait_for_the_next_attempt_counts_down_and_its_note_says_why(opened: Any) -> None:
+    notebook = opened(LOAD, "%%minimax\nHi. [[simulator: fault=overloaded times=1 retry_after=30]]")
+    notebook.run(0)
+    notebook.run(1, wait=False)
+    turn = notebook.output(1).locator(".mm-turn")
+    expect(turn.locator(".mm-status")).to_have_text(re.compile(r"^retrying in [12]\d s \(1 of \d\)$"), timeout=15_000)
+    expect(turn.locator(".mm-note")).to_contain_text("HTTP 529")
+    assert "retrying" not in (turn.locator(".mm-note").text_content() or "")
+    seconds = numbers(turn.locator(".mm-status").text_content())[0]
+    notebook.page.wait_for_timeout(2_200)
+    assert numbers(turn.locator(".mm-status").text_content())[0] in range(seconds - 5, seconds - 1)
+    turn.get_by_role("button", name="Stop").click()
+    notebook.wait()
+
+
+def test_a_failed_tool_call_stands_out(opened: Any) -> None:
+    notebook = opened(LOAD, TOOL, "%%minimax --tools look\nUse look, please.")
+    for number in range(3):
+        notebook.run(number)
+    call = notebook.output(2).locator(".mm-call-failed")
+    expect(call.locator("summary")).to_contain_text("✗ failed")
+    colors = [
+        notebook.output(2).locator(selector).first.evaluate("(el) => getComputedStyle(el).color")
+        for selector in (".mm-call-failed summary .mm-muted", ".mm-call-failed .mm-tool-name")
+    ]
+    assert colors[0] != colors[1]
+    call.locator("summary").focus()
+    notebook.page.keyboard.press("Enter")
+    expect(call).to_contain_text("is not on the map")
+    assert notebook.violations(".mm-turn") == []
+
+
+def test_the_code_of_an_answer_becomes_a_cell_that_is_not_run(opened: Any) -> None:
+    notebook = opened(LOAD, CODE, "1 + 1")
+    notebook.run(0)
+    notebook.run(1)
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(4)
+    assert notebook.evaluate(SOURCES)[2:] == ["answer = 6 * 7", "1 + 1"]
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell").nth(2).locator(".jp-InputPrompt")).to_have_text("[ ]:")
