@@ -63,3 +63,19 @@ def test_a_long_answer_is_collapsed_with_the_keyboard(notebook):
     expect(whole).to_be_focused()
     notebook.page.keyboard.press("Enter")
     expect(notebook.output(1).locator(".mm-collapsed")).to_have_count(0)
+
+
+def test_a_long_answer_is_not_put_into_a_box_and_is_collapsed_and_shown_again_by_the_keyboard(notebook):
+    notebook.run(1)
+    expect(notebook.page.locator(".jp-CodeCell.jp-mod-outputsScrolled")).to_have_count(0)
+    turn = notebook.output(1).locator(".mm-turn")
+    assert turn.evaluate("(el) => el.clientHeight") > 1_900
+    turn.get_by_role("button", name="Collapse the answer").focus()
+    notebook.page.keyboard.press("Enter")
+    show = turn.locator(".mm-show-all")
+    expect(show).to_be_in_viewport()
+    assert notebook.violations(".mm-turn") == []
+    show.focus()
+    notebook.page.keyboard.press("Enter")
+    expect(show).to_have_count(0)
+    assert turn.evaluate("(el) => el.clientHeight") > 1_900

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import re
+import shutil
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,18 @@ def test_nbconvert_to_latex(row: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", str(Path(pypandoc.get_pandoc_path()).parent), prepend=os.pathsep)
     answers = re.split(r"\\prompt\{In\}", converted("latex"))[1:]
     assert [each for each in row["latex"] if each not in answers[ROWS.index(row)]] == []
+
+
+@pytest.mark.skipif(shutil.which("xelatex") is None, reason="xelatex is not installed")
+def test_the_latex_of_nbconvert_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(Path(pypandoc.get_pandoc_path()).parent), prepend=os.pathsep)
+    # The tables of new pandoc versions need a counter that the template of nbconvert does not have.
+    source = converted("latex").replace(r"\begin{document}", "\\newcounter{none}\n\\begin{document}", 1)
+    (tmp_path / "rows.tex").write_text(source, encoding="utf-8")
+    command = ["xelatex", "-interaction=nonstopmode", "rows.tex"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert [line for line in ran.stdout.decode(errors="replace").splitlines() if line.startswith("!")] == []
+    assert (tmp_path / "rows.pdf").stat().st_size > 10_000
 
 
 def test_footnotes_of_two_answers_in_one_file_have_different_labels() -> None:

@@ -22,7 +22,22 @@ export function toggle(turn: Element): void {
   // What is cut off cannot be reached with the keyboard either.
   const body = turn.querySelector<HTMLElement>('.mm-body');
   if (body) body.inert = collapsed;
-  if (collapsed) turn.scrollIntoView({ block: 'nearest' });
+  turn.querySelector('.mm-show-all')?.remove();
+  if (!collapsed) return;
+  body?.after(showAllButton(turn));
+  turn.scrollIntoView({ block: 'nearest' });
+}
+
+/** Return a button below the first lines, where a reader looks for the rest. */
+function showAllButton(turn: Element): HTMLElement {
+  const trans = sharedTranslation();
+  const button = element('button', 'mm-button mm-show-all', trans.__('Show all'));
+  button.type = 'button';
+  button.addEventListener('click', () => {
+    toggle(turn);
+    turn.querySelector<HTMLElement>('.mm-collapse')?.focus({ preventScroll: true });
+  });
+  return button;
 }
 
 /** The button in the header of a long answer. */

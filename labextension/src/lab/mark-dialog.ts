@@ -18,7 +18,7 @@ export async function explainMark(
   const isPinned = mark === 'pinned';
   const act = Dialog.okButton({ label: isPinned ? trans.__('Unpin') : trans.__('Ask again') });
   const { button } = await showDialog({
-    title: t(`mark.${mark}`),
+    title: capitalized(t(`mark.${mark}`)),
     body: [t(`mark.${mark}.why`), isOutdated && count > 1 ? manyText(count, trans) : ''].join(' '),
     buttons: [
       Dialog.cancelButton({ label: trans.__('Close') }),
@@ -39,6 +39,10 @@ export async function confirmMany(count: number, trans: TranslationBundle): Prom
     buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Ask all') })],
   });
   return button.accept;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function manyText(count: number, trans: TranslationBundle): string {

@@ -11,6 +11,7 @@ import { factsOf } from './kernel-facts';
 import { findPrompt, isCodeCell, isPrompt } from './prompt-cell';
 import { promptLabel } from './prompt-label';
 import { useLanguage } from './prompt-language';
+import { showWholeAnswer } from './whole-answers';
 
 const MARKDOWN = 'text/x-ipythongfm';
 const RAW = /\s--raw(?:\s|$)/;
@@ -72,6 +73,7 @@ export class PromptLooks {
     if (!cell) return;
     const label = promptLabel(model.sharedModel.getSource(), thread);
     cell.node.classList.toggle('mm-prompt-cell', label !== null);
+    if (label !== null) showWholeAnswer(cell);
     if (label === null) cell.node.style.removeProperty('--mm-prompt-label');
     else cell.node.style.setProperty('--mm-prompt-label', JSON.stringify(label));
     if (cell.editor) this.checkLanguage(cell);

@@ -58,7 +58,14 @@ it('shows the first lines, which cannot be reached with the keyboard, and the he
   expect(button().getAttribute('aria-label')).toBe('Show the whole answer');
   expect(button().getAttribute('aria-expanded')).toBe('false');
   expect(button().hidden).toBe(false);
-  button().click();
+  const showAll = document.querySelector<HTMLButtonElement>('.mm-body + .mm-show-all')!;
+  expect(showAll.textContent).toBe('Show all');
+  showAll.click();
   expect(turn().classList.contains('mm-collapsed')).toBe(false);
   expect(body().inert).toBe(false);
+  expect(document.querySelector('.mm-show-all')).toBeNull();
+  button().click();
+  button().click();
+  expect(turn().classList.contains('mm-collapsed')).toBe(false);
+  expect(document.querySelector('.mm-show-all')).toBeNull();
 });
