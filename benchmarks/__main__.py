@@ -12,7 +12,21 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import crowd, frames, latency, limited, long, many, memory, rows, startup, stop, throughput, tools
+from benchmarks import (
+    background,
+    crowd,
+    frames,
+    latency,
+    limited,
+    long,
+    many,
+    memory,
+    rows,
+    startup,
+    stop,
+    throughput,
+    tools,
+)
 from benchmarks.endpoint import EndpointProcess
 from benchmarks.measurements import Measurement, table
 
@@ -24,6 +38,7 @@ GROUPS = {
     "stop": stop.measure,
     "frames": frames.measure,
     "tools": tools.measure,
+    "background": background.measure,
     "many": many.measure,
     "limited": limited.measure,
     "long": long.measure,

@@ -148,6 +148,30 @@ class Kernel:
                 raise RuntimeError(f"{message.content['ename']}: {message.content['evalue']}")
         return Run(sent, received[-1][0], spent, messages)
 
+    def all_messages(self, code: str) -> list[Message]:
+        """Run the cell and return every iopub message until it ends, also those of other cells."""
+        sent, received = time.monotonic(), []
+        request_id = self._send(code, None)
+        while True:
+            at, frames = self._take(sent)
+            received.append(_message(at, frames))
+            is_idle = received[-1].type == "status" and received[-1].content["execution_state"] == "idle"
+            if is_idle and json.loads(frames[2]).get("msg_id") == request_id:
+                return received
+
+    def open_page(self, sources: Mapping[str, str]) -> None:
+        """Describe a page with these cells, by id, as the JupyterLab extension does."""
+        cells = {id_: {"cell_type": "code", "source": source, "outputs": []} for id_, source in sources.items()}
+        page = {"name": "page.ipynb", "path": "", "page": "", "sent_at": time.time(), "settings": {}}
+        data = {**page, "order": list(cells), "pending": [], "changed": cells}
+        content = {"comm_id": "page", "target_name": "mm_magics.document", "data": data}
+        self._client.shell_channel.send(self._client.session.msg("comm_open", content))
+
+    def wait_for_threads(self, name: str) -> None:
+        """Wait until the kernel has no thread of this name."""
+        import_ = "import threading, time"
+        self.run(f"{import_}\nwhile any(each.name == {name!r} for each in threading.enumerate()): time.sleep(0.05)")
+
     def ask(self, prompt: str, flags: str = "") -> Run:
         """Run a prompt cell as JupyterLab does."""
         return self.run(f"%%minimax {flags}\n{prompt}", CELL)

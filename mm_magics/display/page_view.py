@@ -220,9 +220,10 @@ class PageView:
                     timeout=prompt.timeout,
                 )
                 return True
-            case Waiting():
+            case Waiting(prompt):
                 self._has_waited = True
-                self._put_state(status="waiting", notes=[*event.prompt.notes, str(event)], timeout=None)
+                notes = [*prompt.notes, str(event)]
+                self._put_state(status="waiting", model=prompt.model, thread=prompt.thread, notes=notes, timeout=None)
                 return True
             case Summarizing():
                 self._put_state(status="waiting", notes=[*self._notes, str(event)])

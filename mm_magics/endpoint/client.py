@@ -33,20 +33,26 @@ MAX_MODEL_PAGE_BYTES = 10_000_000
 
 
 class Client:
-    """A client for one endpoint that keeps its connections open between calls. Each call that runs has its own."""
+    """A client for one endpoint that keeps its connections open between calls. Each call that runs has its own.
+
+    `reads_slowly` lets the readers of messages be slow (`ResponseReader.is_slow`).
+    """
 
     def __init__(self, base_url: str, key: Key, *, timeout: float, max_retries: int) -> None:
         self.base_url = base_url
         self.key = key
         self.timeout = timeout
         self.max_retries = max_retries
+        self.reads_slowly = False
         self._errors = ErrorMapper(base_url, key, timeout)
         self._pools: list[_Pool] = []
         self._choosing = threading.Lock()
 
     def message_reader(self, body: bytes) -> ResponseReader:
         """Return a reader for `POST /v1/messages` with this body, not started yet."""
-        return self._reader(lambda sdk: _post_message(sdk, body), self.max_retries)
+        reader = self._reader(lambda sdk: _post_message(sdk, body), self.max_retries)
+        reader.is_slow = self.reads_slowly
+        return reader
 
     def models(self, stop: threading.Event | None = None) -> list[dict[str, Any]]:
         """Return all entries of `GET /v1/models`, received within `timeout`. Failed pages are not retried.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,31 @@ def opened_socket(trace_info: Mapping[str, Any]) -> socket.socket | None:
         return None
     opened: socket.socket | None = stream.get_extra_info("socket")
     return opened
+
+
+def pace_reads(response: Any, pause: float, wait: Callable[[float], object]) -> None:
+    """Leave at least `pause` seconds between two reads from the network: what arrives by then is read at once.
+
+    Args:
+        response: The HTTP response.
+        pause: The time in seconds.
+        wait: Called with the seconds to wait before a read.
+    """
+    stream: Any = response.extensions.get("network_stream")
+    if stream is None:
+        return
+    read = stream.unpaced_read = getattr(stream, "unpaced_read", stream.read)  # a connection may be used again
+    last = time.monotonic()
+
+    def paced(*args: Any, **options: Any) -> bytes:
+        nonlocal last
+        if (left := last + pause - time.monotonic()) > 0:
+            wait(left)
+        data: bytes = read(*args, **options)
+        last = time.monotonic()
+        return data
+
+    stream.read = paced
 
 
 def _timeouts(timeout: float) -> Any:

@@ -118,6 +118,7 @@ class Answers:
             self._prepare_for_tools()
         clients = LastClient()  # the session's is closed when its settings change
         client = self._session.client(prompt.timeout, clients)
+        client.reads_slowly = True
         running = self._begin(prompt, threading.Event())
         try:
             stream = self._stream(running, prompt, client)

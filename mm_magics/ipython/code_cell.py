@@ -11,6 +11,7 @@ from mm_magics.history.turn import Turn
 from mm_magics.ipython import frontend
 from mm_magics.text import escape_controls, fenced_code
 
+BACKGROUND_NOTE = "An answer in the background is not inserted as a cell: press Insert below above its code."
 COPY_NOTE = "This front end cannot insert the code as a cell: copy it into a cell of your own."
 
 

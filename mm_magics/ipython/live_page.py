@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from mm_magics.background_context import background_execution
 from mm_magics.display.effective_settings import effective_settings
 from mm_magics.display.offered_models import learn_models, offered_models
 from mm_magics.display.protocol import (
@@ -46,7 +47,7 @@ class _Output(NamedTuple):
 class LivePage:
     """The page of one session. If several pages show the notebook, it is the one that described it last.
 
-    `recorded_outputs` is how many final outputs were recorded.
+    `recorded_outputs` is how many final outputs of running cells were recorded.
     """
 
     def __init__(self, session: Session, scheduled: ScheduledCells) -> None:
@@ -91,7 +92,8 @@ class LivePage:
 
     def record_output(self, cell_id: str | None, turn: Turn, make: Callable[[], CellOutput], *, replayed: bool) -> None:
         """Record the final output of a turn, in case no page was connected to receive it."""
-        self.recorded_outputs += 1
+        if background_execution() is None:
+            self.recorded_outputs += 1
         if cell_id:
             run = self._session.history.run
             earlier = [each for each in self._outputs.get(cell_id, ()) if run and each.run == run]
@@ -180,7 +182,7 @@ class LivePage:
             return {}
         return {
             cell_id: _joined(outputs)
-            for cell_id, outputs in self._outputs.items()
+            for cell_id, outputs in [*self._outputs.items()]  # an answer in the background may add one
             if cell_id in order
             and any(each.ended_at > since and not _contains(cells.get(cell_id), each.turn) for each in outputs)
         }

@@ -76,6 +76,10 @@ class PromptCells:
         """Stop the cell that is running."""
         self._stop.set()
 
+    def in_background(self, thread: str) -> int:
+        """Return how many prompts of a thread are being answered in the background."""
+        return len(self._answers.running.in_thread(thread))
+
     @contextmanager
     def earlier_answer_kept(self) -> Iterator[None]:
         """Show the answer of the running cell again if no prompt is sent while it is entered."""
@@ -160,8 +164,10 @@ class PromptCells:
         wants_value = bool(out) or "schema" in flags
         if in_background and not is_compared and check is None:
             if not (obstacle := self._answers.obstacle(cell_id)):
-                self._has_begun = True
+                if answer_format == "code":
+                    prompt.notes.append(code_cell.BACKGROUND_NOTE)
                 handle = self._answers.start(prompt, show, value if wants_value else lambda _turn: None)
+                self._has_begun = True
                 if out:
                     names[out] = handle
                 return

@@ -68,7 +68,7 @@ def show_turn(
     failure: MiniMaxError | None = None
     try:
         with stream:
-            if not quiet and (not replayed or frontend.detect(shell) == "terminal"):
+            if not in_cell or not (quiet or (replayed and frontend.detect(shell) != "terminal")):
                 view = view_for(shell, stop)
                 approve = view.approve
             drive(stream, view, approve)

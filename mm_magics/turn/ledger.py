@@ -103,7 +103,7 @@ class Ledger:
 
     def total(self) -> Account:
         """Return the sums of all calls."""
-        return total_of(self.accounts.values())
+        return total_of([*self.accounts.values()])  # answers in the background may add one
 
 
 def total_of(accounts: Iterable[Account]) -> Account:

@@ -13,7 +13,7 @@ import pytest
 from mm_magics.endpoint.client import Client
 from mm_magics.endpoint.error_mapping import retry_delay
 from mm_magics.endpoint.keys import Key
-from mm_magics.endpoint.sdk import opened_socket, raw_response, sdk_options, underlying_error
+from mm_magics.endpoint.sdk import opened_socket, pace_reads, raw_response, sdk_options, underlying_error
 from tests.recorder import Recorder, sse
 
 
@@ -93,3 +93,15 @@ def test_the_http_library_reports_each_socket_that_it_opens(
     assert connected.getpeername() == ("127.0.0.1", int(recorder.host.rpartition(":")[2]))
     reader.close()
     client.close()
+
+
+def test_reads_from_the_network_can_be_paced() -> None:
+    waits: list[float] = []
+    with Recorder() as recorder:
+        client = anthropic.Anthropic(**sdk_options(recorder.base_url, 5.0), http_client=httpx2.Client())
+        for _ in range(2):
+            response = post(client)
+            pace_reads(response, 3600.0, waits.append)
+            response.read()
+    assert waits
+    assert all(3590.0 < each <= 3600.0 for each in waits)

@@ -231,11 +231,69 @@ def test_approval_is_asked_for_on_the_page(page):
     assert "rested" in str(page.turn("a")["messages"])
 
 
-def test_a_map_run_is_not_in_the_background(page):
+@pytest.mark.parametrize(
+    ("flags", "name"), [("--map rows", "--map"), ("--n 2", "several answers"), ("--check len", "--check")]
+)
+def test_flags_that_need_the_running_cell_are_refused(page, simulator, flags, name):
     page.run("t", "rows = [{'x': 1}]")
-    assert page.run("a", "%%minimax --map rows --background\n{{ row.x }}").startswith(
-        "--map cannot be combined with --background."
+    calls = len(simulator.log)
+    assert page.run("a", f"%%minimax {flags} --background\nOne.").startswith(
+        f"{name} cannot be combined with --background. Nothing was sent."
     )
+    assert len(simulator.log) == calls
+
+
+def test_undo_and_clear_leave_running_answers_and_say_so(page, simulator):
+    page.run("a", "%%minimax\nOne.")
+    page.run("b", background(f"Two. {SLOW}"))
+    page.wait_for_text("b")
+    for command in ("undo", "clear"):
+        assert "1 answer is still running and joins the thread. Press Stop to end it." in page.run(
+            "c", f"%minimax {command}"
+        )
+    page.stop("b")
+    page.wait_for_end("b")
+    page.run("d", "%%minimax\nThree.")
+    assert prompts(simulator) == [f"Two. {SLOW}", "Three."]
+
+
+def test_the_turn_of_a_cell_that_was_deleted_is_not_in_later_contexts(page, simulator):
+    page.run("a", background(f"One. {SHORT}"))
+    del page.sources["a"]
+    page.describe([])
+    page.wait_for_end("a")
+    page.run("b", "%%minimax\nTwo.")
+    assert prompts(simulator) == ["Two."]
+
+
+def test_a_cell_that_moves_while_it_streams_has_its_place_of_then(page, simulator):
+    page.run("a", background(f"One. {SHORT}"))
+    page.run("b", "%%minimax --context none\nTwo.")
+    page.sources = {"load": page.sources["load"], "b": page.sources["b"], "a": page.sources["a"]}
+    page.describe([])
+    page.wait_for_end("a")
+    page.run("c", "%%minimax\nThree.")
+    assert prompts(simulator) == ["Two.", f"One. {SHORT}", "Three."]
+
+
+def test_an_error_in_the_thread_is_shown_in_the_cell_and_raised_by_the_handle(page):
+    page.run(
+        "t",
+        "from mm_magics.display.page_view import PageView\nshow = PageView.show\n"
+        "def fail(view, event):\n    if type(event).__name__ == 'Delta': raise OSError('no space')\n"
+        "    show(view, event)\nPageView.show = fail",
+    )
+    page.run("a", background(f"One. {SHORT}", "-o answer"))
+    page.wait(lambda: "no space" in page.text("a"))
+    page.run("t", "PageView.show = show")
+    assert page.turn("a")["status"] == "stopped"
+    assert page.run("b", "try: answer.result()\nexcept OSError as error: print(error)") == "no space\n"
+
+
+def test_quiet_folds_the_answer_in_the_end(page):
+    page.run("a", background(f"One. {SHORT}", "--quiet"))
+    page.wait_for_end("a")
+    assert page.turn("a")["status"] == "complete"
 
 
 def test_the_setting_applies_to_every_prompt_that_can(page):

@@ -6,6 +6,7 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import { KernelMessage } from '@jupyterlab/services';
 import { MIME_TYPE } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
+import { liveTurn } from './live-turns';
 import { isCodeCell, turnRecordIn } from './prompt-cell';
 import { requestId, RunningCells } from './running-cells';
 
@@ -55,6 +56,12 @@ function forgetOldTurns(): void {
   for (const { id } of ended.slice(0, -REMEMBERED_TURNS)) turns.delete(id);
 }
 
+/** Forget a turn that a kernel does not complete: it is gone, or its cell has ended without it. */
+function forgetLost(turn: Turn): void {
+  const live = liveTurn(turn.id);
+  if (!turn.ended && (!live?.isRunning || live.isLost)) turns.delete(turn.id);
+}
+
 export class AnswerPlaces {
   /** One for each view of a notebook. */
   private static readonly all = new Set<AnswerPlaces>();
@@ -70,10 +77,8 @@ export class AnswerPlaces {
     panel.sessionContext.iopubMessage.connect((_, message) => {
       this.receive(message);
     });
-    // A kernel that is gone does not complete a turn.
     this.running.ended.connect((_, { request }) => {
-      for (const turn of turns.values())
-        if (turn.request === request && !turn.ended) turns.delete(turn.id);
+      for (const turn of turns.values()) if (turn.request === request) forgetLost(turn);
     });
     panel.content.model?.cells.changed.connect((_, change) => {
       this.cellsChanged(change.type, change.newValues);
@@ -144,15 +149,21 @@ export class AnswerPlaces {
     const all = [...(this.panel.content.model?.cells ?? [])];
     const cells = new Map(all.map((cell) => [cell.id, cell]));
     for (const cell of all) if (isCodeCell(cell)) finishOutputs(cell);
-    for (const id of this.running.ids) this.follow(id, cells, added);
-    for (const turn of turns.values())
-      if (!turn.settled && turn.notebook === this.panel.context) this.showInCell(turn, cells);
+    const open = [...turns.values()].filter(
+      (turn) => !turn.settled && turn.notebook === this.panel.context,
+    );
+    for (const id of new Set([...this.running.ids, ...open.map(({ cell }) => cell)]))
+      this.follow(id, cells, added);
+    for (const turn of open) {
+      if (liveTurn(turn.id)?.isLost) forgetLost(turn);
+      else this.showInCell(turn, cells);
+    }
   }
 
   private showInCell(turn: Turn, cells: ReadonlyMap<string, ICellModel>): void {
     const cell = this.currentCell(turn.cell, cells);
     if (!cell || !isCodeCell(cell)) return;
-    if (this.running.hasOtherRequest(cell.id, turn.request)) {
+    if (this.running.hasOtherRequest(cell.id, turn.request) || wasAskedAgain(turn)) {
       turn.settled = true;
       return;
     }
@@ -198,6 +209,13 @@ export class AnswerPlaces {
       else found.push(next);
     return found;
   }
+}
+
+/** Whether a later run of the cell has a turn, so that the cell has no room for this one. */
+function wasAskedAgain({ cell, request, id }: Turn): boolean {
+  const all = [...turns.values()];
+  const later = all.slice(all.findIndex((turn) => turn.id === id) + 1);
+  return later.some((turn) => turn.cell === cell && turn.request !== request);
 }
 
 /** Replace the outputs that show a turn as it streamed, if it has ended. */

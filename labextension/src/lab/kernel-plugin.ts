@@ -16,7 +16,9 @@ import { KeptAnswers } from './kept-answers';
 import { factsOf, receiveFacts } from './kernel-facts';
 import { KernelComms } from './kernel-comms';
 import { eachNotebook } from './open-notebooks';
+import { runningTurnsOf } from './live-turns';
 import { isCodeCell, turnOutputOf } from './prompt-cell';
+import { RunningCells } from './running-cells';
 import { RunningTurns } from './running-turns';
 import { TurnMarks } from './turn-marks';
 
@@ -87,8 +89,19 @@ export function answerChanged({ content }: NotebookPanel): void {
   commsOf.get(content)?.answerChanged();
 }
 
-/** Stop the turn that is running in the notebook. Interrupt the kernel if it cannot be asked to stop. */
+/**
+ * Stop the turn that streams into the selected cell, if the cell itself has ended, or else the turn that is running in
+ * the notebook. Interrupt the kernel if it cannot be asked to stop that one.
+ */
 export async function stopAnswer({ content, sessionContext }: NotebookPanel): Promise<void> {
+  const cell = content.activeCell?.model.id ?? '';
+  if (!RunningCells.of(sessionContext).isRunning(cell)) {
+    const inBackground = runningTurnsOf(cell, sessionContext.session?.kernel?.id);
+    if (inBackground.length > 0) {
+      await Promise.all(inBackground.map((turn) => turn.stop()));
+      return;
+    }
+  }
   const comms = commsOf.get(content);
   await (comms ? comms.stop() : sessionContext.session?.kernel?.interrupt());
 }

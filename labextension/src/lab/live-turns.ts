@@ -181,6 +181,12 @@ export function liveTurn(id: unknown): LiveTurn | null {
   return typeof id === 'string' ? (turns.get(id) ?? null) : null;
 }
 
+/** Return the turns of a cell that are running in a kernel. */
+export function runningTurnsOf(cell: string, kernel: string | undefined): LiveTurn[] {
+  const isOwn = (turn: LiveTurn): boolean => turn.cell === cell && turn.kernel.id === kernel;
+  return [...turns.values()].filter((turn) => isOwn(turn) && turn.isRunning);
+}
+
 export function addLiveTurn(turn: LiveTurn): void {
   turns.set(turn.id, turn);
   void turn.known.then(() => {

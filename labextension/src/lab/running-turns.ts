@@ -20,6 +20,9 @@ const CHECK_CONNECTION_MS = 250;
 /** A kernel that is being restarted can still send something for so long. */
 const LAST_WORDS_MS = 10_000;
 
+/** By then, the cell shows the final output of a turn. */
+const FORGET_AFTER_MS = 1_000;
+
 /** The pages of a shared document agree after so long. */
 const SHARED_AFTER_MS = 3_000;
 
@@ -129,6 +132,11 @@ export class RunningTurns {
     const id = isRecord(record) ? record['id'] : null;
     const shown = typeof id === 'string' ? this.shown.get(id) : undefined;
     if (shown?.turn.isLost && isFinal(data, metadata)) this.forget(shown);
+    else if (shown && !shown.turn.isRunning && isFinal(data, metadata))
+      // The request of an answer in the background has ended long before.
+      setTimeout(() => {
+        if (this.shown.get(shown.turn.id) === shown) this.forget(shown);
+      }, FORGET_AFTER_MS);
     if (!shown || shown.isStartedHere || !shown.displayed) return;
     if (!this.document.isShared) this.setOutput(shown, { data, metadata });
     else if (isFinal(data, metadata))

@@ -86,10 +86,12 @@ def undo(context: Context, _rest: str) -> Table:
     thread = session.settings.value("thread")
     turns = session.history.turns(thread)
     if not turns:
-        raise UsageError(f"The thread {shown_thread(session)} has no turns: there is nothing to undo.")
+        running = " ".join(["", *_still_running(context, thread)])
+        raise UsageError(f"The thread {shown_thread(session)} has no turns: there is nothing to undo.{running}")
     session.history.forget(turns[-1])
     prompt = excerpt(turns[-1].prompt, EXCERPT)
-    return Table(lines=[f"Removed the turn {prompt!r} from this kernel's history.", *_still_shown(turns[-1:])])
+    removed = f"Removed the turn {prompt!r} from this kernel's history."
+    return Table(lines=[removed, *_still_shown(turns[-1:]), *_still_running(context, thread)])
 
 
 def clear(context: Context, name: str) -> Table:
@@ -99,7 +101,16 @@ def clear(context: Context, name: str) -> Table:
     count = context.session.history.clear(thread)
     whose = f"of the thread {shown_thread(context.session, name)}"
     removed = f"Removed {counted(count, 'turn')} {whose} from this kernel's history."
-    return Table(lines=[removed, *_still_shown(own)])
+    return Table(lines=[removed, *_still_shown(own), *_still_running(context, thread)])
+
+
+def _still_running(context: Context, thread: str) -> list[str]:
+    """Say that answers in the background are not removed."""
+    count = context.prompt_cells.in_background(thread) if context.prompt_cells else 0
+    if not count:
+        return []
+    verb, joins = ("is", "joins") if count == 1 else ("are", "join")
+    return [f"{counted(count, 'answer')} {verb} still running and {joins} the thread. Press Stop to end it."]
 
 
 def _still_shown(turns: Sequence[Turn]) -> list[str]:
