@@ -29,6 +29,7 @@ class SharedByThreads:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.answering: dict[str, str | None] = {}
+        self._began: dict[str, int] = {}
         self._order: list[str] = []
         self._answered: dict[str, Turn] = {}
         self._run = ""
@@ -47,6 +48,18 @@ class SharedByThreads:
         """Return whether a cell is above another one; None if one of them has no place."""
         order = self._order
         return order.index(cell_id) < order.index(other) if {cell_id, other} <= set(order) else None
+
+    def begin_answering(self, id_: str, cell_id: str | None) -> None:
+        """An answer in the background with this id begins. Those of one cell are shown in the order of their begin."""
+        with self.lock:
+            self.answering[id_] = cell_id
+            self._began[id_] = len(self._began)
+
+    def as_shown(self, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+        """Return the turns of one execution in the order in which its cell shows them."""
+        if any(turn.id not in self._began for turn in turns):
+            return turns
+        return tuple(sorted(turns, key=lambda turn: self._began[turn.id]))
 
     def end_answering(self, id_: str, turn: Turn) -> None:
         """The answer in the background with this id has ended, and is this turn."""

@@ -231,7 +231,8 @@ class History(SharedByThreads):
         self._pinned.pop(place, None)
         self._sources.pop(place[1], None)
         self._forgotten -= {version.id for version in all_versions(turn)}
-        self._entries = {**self._entries, place: replace(entry, turns=(*entry.turns, turn), put_at=time.time())}
+        turns = self.as_shown((*entry.turns, turn))
+        self._entries = {**self._entries, place: replace(entry, turns=turns, put_at=time.time())}
         return turn
 
     @locked

@@ -18,7 +18,6 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from mm_magics.background_context import in_background
 from mm_magics.display.ipykernel_compat import call_when_idle, refuse_input, sender_for_request
 from mm_magics.endpoint.client import Client, LastClient
-from mm_magics.endpoint.reader import STOP_POLL_S
 from mm_magics.errors import MiniMaxError, TurnInterruptedError, UsageError
 from mm_magics.history.turn import Turn
 from mm_magics.ipython import frontend
@@ -30,9 +29,9 @@ from mm_magics.tools.builtin.recall import RECALL
 from mm_magics.tools.runtime.captured_output import is_in_tool, route_beside_cells
 from mm_magics.tools.runtime.captured_output import refuse_input as refused
 from mm_magics.turn.driver import TurnStream
-from mm_magics.turn.prepared import PreparedPrompt
+from mm_magics.turn.prepared import PreparedPrompt, Waiting
 from mm_magics.turn.running_prompts import RunningPrompt, RunningPrompts
-from mm_magics.turn.waiting_answer import ABOVE_FAILED, WaitingAnswer, in_context
+from mm_magics.turn.waiting_answer import WaitingAnswer, in_context, wait_for
 
 Show = Callable[..., Turn]
 """`show_turn` with its options about how the turn is shown."""
@@ -87,19 +86,19 @@ class Answers:
 
         Raises:
             UsageError: One of them failed.
-            TurnInterruptedError: The user interrupted the kernel.
+            TurnInterruptedError: The user interrupted the kernel, or pressed Stop.
         """
         try:
+            if self.running.above(running):
+                print(Waiting(prompts[0]))
             while above := self.running.above(running):
-                above.ended.wait(STOP_POLL_S)
-                if above.failed:
-                    raise UsageError(ABOVE_FAILED, "Run both cells again.")
+                wait_for(above)
+                if running.stop.is_set():
+                    raise KeyboardInterrupt
         except KeyboardInterrupt:
             raise TurnInterruptedError("Interrupted while it waited for a prompt above.", "Nothing was sent.") from None
-        at = running.position
         with self._session.history.lock:
-            found = self._session.budget.context(at.thread, at.cell_id, at.context)
-            return [in_context(prompt, found) for prompt in prompts]
+            return [in_context(prompt, self._session.budget) for prompt in prompts]
 
     def start(self, prompt: PreparedPrompt, show: Show, value: Callable[[Turn], Any]) -> BackgroundAnswer:
         """Begin to answer a prompt in the background.
@@ -174,7 +173,7 @@ class _Answer:
 
         first = self._stream.so_far()
         self._id = first.id
-        self._session.history.answering[first.id] = first.cell_id
+        self._session.history.begin_answering(first.id, first.cell_id)
         output = BackgroundOutput(self._send)
         self._view = PageView(self._running.stop, self._stream.so_far, output, has_prompt=False)
 

@@ -11,7 +11,6 @@ from mm_magics import interrupts
 from mm_magics.endpoint.call import Idle, Wake
 from mm_magics.endpoint.reader import STOP_POLL_S
 from mm_magics.errors import MiniMaxError, UsageError
-from mm_magics.history.compacted_context import SentContext
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Status, Turn, new_id, now
 from mm_magics.tools.approval import Approve, deny_all
@@ -78,9 +77,7 @@ class WaitingAnswer:
                 if self._running.stop.is_set():
                     yield TurnEnd(self.close())
                     return
-                above.ended.wait(STOP_POLL_S)
-                if above.failed:
-                    raise UsageError(ABOVE_FAILED, "Run both cells again.")
+                wait_for(above)
                 yield Idle()
             self.answer = self._answer_in_context()
         except MiniMaxError as error:
@@ -91,9 +88,7 @@ class WaitingAnswer:
 
     def _answer_in_context(self) -> TurnStream[CompactingEvent]:
         with self._history.lock:
-            at = self._prompt.position
-            found = self._budget.context(at.thread, at.cell_id, at.context)
-            return self._begin(in_context(self._prompt, found))
+            return self._begin(in_context(self._prompt, self._budget))
 
     def so_far(self) -> Turn:
         """Return the turn as if it were stopped now, without the message that is being received."""
@@ -130,8 +125,17 @@ class WaitingAnswer:
             return self._turn
 
 
-def in_context(prompt: PreparedPrompt, found: SentContext) -> PreparedPrompt:
-    """Return the prompt with other earlier turns, and with the notes that it has."""
+def wait_for(above: RunningPrompt) -> None:
+    """Wait a moment for a prompt above. Raises `UsageError` if it has failed."""
+    above.ended.wait(STOP_POLL_S)
+    if above.failed:
+        raise UsageError(ABOVE_FAILED, "Run both cells again.")
+
+
+def in_context(prompt: PreparedPrompt, budget: ContextBudget) -> PreparedPrompt:
+    """Return the prompt with the earlier turns that it has by now, and with the notes that it has."""
+    at = prompt.position
+    found = budget.context(at.thread, at.cell_id, at.context)
     if prompt.in_context is None or found == prompt.context:
         return prompt
     changed = prompt.in_context(found)

@@ -243,6 +243,21 @@ def test_flags_that_need_the_running_cell_are_refused(page, simulator, flags, na
     assert len(simulator.log) == calls
 
 
+def test_compared_answers_below_a_running_one_see_the_whole_answer(page, simulator):
+    page.run("a", background(f"One. {SHORT}"))
+    assert page.run("b", "%%minimax --n 2\nTwo.").startswith("Waiting for the prompt above.")
+    assert prompts(simulator) == [f"One. {SHORT}", "Two."]
+    assert len(simulator.log[-1].body["messages"]) == 3
+
+
+def test_parallel_prompts_of_a_cell_have_the_order_of_the_page(page, simulator):
+    run = "get_ipython().run_cell_magic('minimax', '--background --context none', '{}')"
+    page.run("a", f"{run.format(f'One. {SHORT}')}\n{run.format('Two.')}")
+    page.wait(lambda: len(page.turns("a")) == 2 and not page.is_streaming("a"))
+    page.run("b", "%%minimax\nThree.")
+    assert prompts(simulator) == [f"One. {SHORT}", "Two.", "Three."]
+
+
 def test_undo_and_clear_leave_running_answers_and_say_so(page, simulator):
     page.run("a", "%%minimax\nOne.")
     page.run("b", background(f"Two. {SLOW}"))
