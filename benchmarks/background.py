@@ -32,10 +32,11 @@ socket.socket.recv = counted
 """
 COMPUTE = """
 import hashlib, time
-data, began = bytes(4_000_000), time.perf_counter()
+data, began, cpu = bytes(4_000_000), time.perf_counter(), time.process_time() - time.thread_time()
 for _ in range(250):
     hashlib.sha256(data).digest()
 seconds = time.perf_counter() - began
+other_cpu = time.process_time() - time.thread_time() - cpu
 """
 PROMPT = f"%%minimax --background --thread {{name}}\n[[simulator: deltas={DELTAS} size=4 rate={RATE}]]"
 
@@ -49,6 +50,7 @@ def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
         times: list[tuple[float, float]] = []
         reads: list[float] = []
         pauses: list[float] = []
+        cpu: list[float] = []
         for _ in range(PAIRS):
             kernel.run(COMPUTE)
             alone = kernel.value("seconds")
@@ -59,6 +61,7 @@ def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
             messages = kernel.all_messages(COMPUTE)
             times.append((alone, kernel.value("seconds")))
             reads.append(kernel.value("len(reads) / (time.monotonic() - since)") / STREAMS)
+            cpu.append(kernel.value("other_cpu / seconds"))
             pauses += _pauses(messages)
             kernel.wait_for_threads("mm_magics background answer")
     alone, beside = (min(column) for column in zip(*times, strict=True))
@@ -67,6 +70,7 @@ def measure(endpoint: EndpointProcess) -> Iterator[Measurement]:
     yield Measurement(
         f"{name}a cell beside them ÷ alone", beside / alone, 1.1, note=f"pairs {min(ratios):.2f} to {max(ratios):.2f}"
     )
+    yield Measurement(f"{name}CPU of all threads but the cell's", median(cpu), None, "{:.2f} cores")
     yield Measurement(f"{name}reads per second and stream", max(reads), READS_PER_S * 1.05, "{:.1f}")
     yield Measurement(
         f"{name}longest time between two texts of one answer",

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar, cast
 
 from mm_magics.background_context import background_execution
+from mm_magics.history.notebook import Document
 from mm_magics.history.turn import Turn
 
 REMEMBERED = 100
@@ -54,6 +55,10 @@ class SharedByThreads:
         with self.lock:
             self.answering[id_] = cell_id
             self._began[id_] = len(self._began)
+
+    def answering_in(self, document: Document) -> set[str]:
+        """Return the cells of the document whose answers still stream in the background."""
+        return {cell.id for cell in document.cells}.intersection(filter(None, self.answering.values()))
 
     def as_shown(self, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
         """Return the turns of one execution in the order in which its cell shows them."""

@@ -61,7 +61,6 @@ class History(SharedByThreads):
         super().__init__()
         self.max_versions = MAX_VERSIONS
         self._entries: dict[tuple[str, str], _Entry] = {}
-        """`put` replaces the dictionary, because another thread may be reading it."""
         self._forgotten: set[str] = set()
         self._bases: dict[str, dict[str, str]] = {}
         self._checks = ContextChecks()
@@ -231,8 +230,8 @@ class History(SharedByThreads):
         self._pinned.pop(place, None)
         self._sources.pop(place[1], None)
         self._forgotten -= {version.id for version in all_versions(turn)}
-        turns = self.as_shown((*entry.turns, turn))
-        self._entries = {**self._entries, place: replace(entry, turns=turns, put_at=time.time())}
+        added = {place: replace(entry, turns=self.as_shown((*entry.turns, turn)), put_at=time.time())}
+        self._entries = self._entries | added
         return turn
 
     @locked
@@ -369,7 +368,7 @@ class History(SharedByThreads):
             if place[1] not in document.deleted
             and (
                 place[1].startswith("turn ")
-                or place[1] in document.pending | document.remembered | {*self.answering.values()}
+                or place[1] in document.pending | document.remembered | self.answering_in(document)
                 or (entry.put_at + document.grace >= document.saved_at and not elsewhere(place, entry))
             )
         }

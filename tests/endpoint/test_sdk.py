@@ -97,8 +97,8 @@ def test_the_http_library_reports_each_socket_that_it_opens(
 
 def test_reads_from_the_network_can_be_paced() -> None:
     waits: list[float] = []
-    with Recorder() as recorder:
-        client = anthropic.Anthropic(**sdk_options(recorder.base_url, 5.0), http_client=httpx2.Client())
+    with Recorder() as recorder, httpx2.Client() as http:
+        client = anthropic.Anthropic(**sdk_options(recorder.base_url, 5.0), http_client=http)
         for _ in range(2):
             response = post(client)
             pace_reads(response, 3600.0, waits.append)
