@@ -111,6 +111,8 @@ class RowRunner:
             if self._engine is not None:
                 self._engine.close()
                 self._take_events(0.0)
+            if damaged := len(self._store.damaged):
+                self.results.notes.append(f"{counted(damaged, 'stored answer')} in {self.job.store} cannot be read.")
             if self.results.stored and (owner := self._store.other_owner):
                 self.results.notes.append(OTHER_OWNER.format(path=self.job.store, owner=owner))
             try:

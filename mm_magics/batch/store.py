@@ -1,8 +1,8 @@
 """The answer store: one SQLite file that maps the hash of each request to its answer.
 
 An answer is in the file as soon as `COMMIT_ROWS` answers or `COMMIT_S` seconds have passed, and is never changed
-afterwards. A file that is not a store of this schema is never modified. Several processes can use one store at the same
-time (WAL mode). A store that is only read can be on a file system that cannot be written.
+afterwards, unless it is damaged. A file that is not a store of this schema is never modified. Several processes can use
+one store at the same time (WAL mode). A store that is only read can be on a file system that cannot be written.
 """
 
 from __future__ import annotations
@@ -94,12 +94,16 @@ class Store:
         path: The file; it is created if it does not exist.
         read_only: Only read it, and create nothing.
 
+    Attributes:
+        damaged: The hashes of answers that were looked up and cannot be read. They count as missing, and are replaced.
+
     Raises:
         StoreError: The file is not a store, is damaged, or cannot be read or written. Every method raises it as well.
     """
 
     def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
         self.path = Path(path)
+        self.damaged: set[bytes] = set()
         self._read_only = read_only
         self._buffer: dict[bytes, _Row] = {}
         self._buffered_at = 0.0
@@ -122,7 +126,12 @@ class Store:
         query = f"SELECT sha256, messages, responses FROM answers WHERE sha256 IN ({marks})"  # noqa: S608
         with self._translated_errors():
             rows = self._connection.execute(query, tuple(digests))
-            found = {digest: _reply(messages, responses) for digest, messages, responses in rows}
+            found = {}
+            for digest, messages, responses in rows:
+                try:
+                    found[digest] = _reply(messages, responses)
+                except ValueError:
+                    self.damaged.add(digest)
             for digest in digests if self._buffer else ():
                 if digest in self._buffer and digest not in found:
                     found[digest] = _reply(*self._buffer[digest][-2:])
@@ -146,6 +155,8 @@ class Store:
             execute = self._connection.execute
             execute("BEGIN IMMEDIATE")
             try:
+                damaged = [(row[0],) for row in rows if row[0] in self.damaged]
+                self._connection.executemany("DELETE FROM answers WHERE sha256 = ?", damaged)
                 self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
                 execute("COMMIT")
             except BaseException:

@@ -148,12 +148,21 @@ def test_a_file_that_is_not_a_store_is_an_error_and_is_not_modified(
     assert session.history.threads() == {}
 
 
-def test_a_damaged_answer_is_an_error(session: Session, endpoint: Simulator) -> None:
+def test_only_a_damaged_answer_is_requested_again(session: Session, endpoint: Simulator) -> None:
+    run(session, ["a", "b", "c"])
+    execute("UPDATE answers SET messages = '[{' WHERE sha256 = (SELECT sha256 FROM answers LIMIT 1)")
+    again = run(session, ["a", "b", "c"])
+    assert (again.values, again.asked, again.stored) == (["ok"] * 3, 1, 2)
+    assert again.notes == ["1 stored answer in answers.sqlite cannot be read."]
+    assert (run(session, ["a", "b", "c"]).asked, len(endpoint.log)) == (0, 4)
+
+
+def test_a_damaged_answer_is_missing_in_a_replay_and_is_not_changed(session: Session, endpoint: Simulator) -> None:
     run(session)
     execute("UPDATE answers SET messages = '[{'")
-    with pytest.raises(StoreError, match="is damaged"):
-        run(session)
-    assert len(endpoint.log) == 2
+    with pytest.raises(NotRecordedError, match="2 of 2 rows have no stored answer"):
+        run(session, replay="only")
+    assert execute("SELECT DISTINCT messages FROM answers") == [("[{",)]
 
 
 BAD_MESSAGES = ["5", "null", "{}", '"text"', "[1]", '[{"role": "assistant"}]', '[{"role": "assistant", "content": 5}]']
@@ -178,7 +187,7 @@ BAD_RESPONSES = [
         *(("responses", each) for each in (*BAD_RESPONSES, b"[]", 1.5)),
     ],
 )
-def test_a_stored_answer_of_another_form_is_an_error(
+def test_a_stored_answer_of_another_form_is_requested_again(
     session: Session, endpoint: Simulator, column: str, value: Any
 ) -> None:
     run(session)
@@ -186,9 +195,9 @@ def test_a_stored_answer_of_another_form_is_an_error(
     base.execute(f"UPDATE answers SET {column} = ?", (value,))
     base.commit()
     base.close()
-    with pytest.raises(StoreError, match="is damaged"):
-        run(session)
-    assert len(endpoint.log) == 2
+    again = run(session)
+    assert (again.values, again.asked) == (["ok"] * 2, 2)
+    assert again.notes == ["2 stored answers in answers.sqlite cannot be read."]
 
 
 @pytest.mark.parametrize(
