@@ -15,6 +15,7 @@ from mm_magics.api.messages import result_text
 from mm_magics.batch.progress import MapEvent, Progress, Throttled
 from mm_magics.display import usage_line
 from mm_magics.display.approval_prompt import prompt_for_approval
+from mm_magics.display.verdict import verdict_text
 from mm_magics.events import (
     ApprovalRequested,
     BlockStart,
@@ -33,6 +34,7 @@ from mm_magics.prompt.values import cut
 from mm_magics.text import escape_controls
 from mm_magics.tools.approval import Decision, Question, question_about
 from mm_magics.tools.tool import ToolCall
+from mm_magics.turn.checks import AnswerChecked
 from mm_magics.turn.prepared import Waiting
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class TerminalView:
         self._is_recorded = True
         """Whether nothing was received: the whole turn is shown at its end."""
 
-    def show(self, event: MapEvent) -> None:
+    def show(self, event: MapEvent | AnswerChecked) -> None:
         """Write what the event adds."""
         self._is_recorded = self._is_recorded and isinstance(event, PromptSent | TurnEnd | Idle)
         match event:
@@ -100,6 +102,8 @@ class TerminalView:
                 self.write_line(f"{call.name} {result.outcome} in {result.seconds:.1f} s")
                 self._write(cut(result_text(result.block), MAX_RESULT), "cyan")
                 self._end_line()
+            case AnswerChecked(_, turn):
+                self.write_line(verdict_text(turn))
             case TurnEnd(turn):
                 if self._is_recorded:
                     self._write_parts([Part("text", turn.text)])

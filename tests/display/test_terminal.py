@@ -15,6 +15,8 @@ from mm_magics.endpoint.stream_events import BlockStart, BlockStop, Delta
 from mm_magics.errors import EndpointError
 from mm_magics.session import Session
 from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking, tool_use
+from mm_magics.turn.checks import Check, CheckedAnswer
+from mm_magics.turn.driver import drive
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -140,6 +142,14 @@ def test_text_is_flushed_soon_if_the_stream_stalls(session: Session) -> None:
     session.ask('[[simulator: fault=silence after=6 say="Hello there, this is cut."]]', view=view, stop=stop)
     timer.join()
     assert any("Hello there" in each and "stopped" not in each for each in flushed)
+
+
+def test_the_verdict_of_a_check_is_the_last_line(session: Session) -> None:
+    view, file = view_of(width=200)
+    check = Check("is_short", lambda text: len(text) < 9, lambda turn: turn.text)
+    with CheckedAnswer(session.stream('[[simulator: say="Kelp"]]'), check, session.history) as answer:
+        drive(answer, view)
+    assert file.getvalue().splitlines()[-1] == "is_short: pass"
 
 
 def test_a_replayed_answer_is_written_whole(session: Session) -> None:
