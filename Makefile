@@ -37,6 +37,11 @@ test: $(VENV)/.installed chromium ## the whole suite, including the browser test
 test-fast: $(VENV)/.installed ## the suite without the browser, wheel and slow tests
 	pytest -n 2 --dist loadgroup -m "not browser and not slow and not wheel" $(PYTEST_ARGS)
 
+.PHONY: test-matrix
+test-matrix: ## test-fast with other versions of Python and of the dependencies (SESSIONS="oldest pinned-3.12")
+	test -x $(BIN)/nox || $(BIN)/pip install --quiet "nox[uv]>=2026.2"
+	$(BIN)/nox $(if $(SESSIONS),--sessions $(SESSIONS))
+
 .PHONY: coverage
 coverage: $(VENV)/.installed ## test-fast and the tests marked traced; fails below 95% of lines or 90% of branches
 	coverage erase

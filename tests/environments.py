@@ -39,16 +39,17 @@ def pinned_environment(name: str) -> Path:
     )
 
 
-def environment(name: str, *packages: str, extras: tuple[str, ...] = ()) -> Path:
+def environment(name: str, *packages: str, extras: tuple[str, ...] = (), constrained: bool = True) -> Path:
     """Return the folder of an environment with these packages, what the project needs, and the project itself.
 
     Args:
         name: The name of the environment, for people.
         packages: Requirements. They may contradict those of the project's extras.
         extras: Extras of the project whose requirements are installed too.
+        constrained: Whether the other packages have the versions that the project's other tests use.
     """
     needed = [*PROJECT["dependencies"], *(each for extra in extras for each in PROJECT["optional-dependencies"][extra])]
-    constraints = (ROOT / "constraints.txt").read_text("utf-8")
+    constraints = (ROOT / "constraints.txt").read_text("utf-8") if constrained else ""
     free = {each.partition("=")[0] for each in packages}
 
     def make(folder: Path) -> None:

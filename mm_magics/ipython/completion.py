@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from IPython.core.completer import (
-    CompletionContext,
     IPCompleter,
-    SimpleCompletion,
-    SimpleMatcherResult,
-    context_matcher,
     cursor_to_position,
     provisionalcompleter,
     rectify_completions,
@@ -27,23 +24,61 @@ from mm_magics.tools.builtin.catalogue import TOOL_NAMES
 from mm_magics.tools.tool import Tool
 
 
-def make_matcher(shell: Any, session: Session) -> Callable[[CompletionContext], SimpleMatcherResult]:
-    """Return IPython's matcher. It completes the line of a magic, and the expressions in a prompt."""
+class Completions(NamedTuple):
+    """Texts that can replace the end of what is before the cursor, each with its type for the page."""
+
+    found: Sequence[tuple[str, str | None]]
+    replaced: str
+
+
+def complete_with(shell: Any, session: Session) -> None:
+    """Complete the line of a magic, and the expressions in a prompt, with IPython.
+
+    IPython before 8.6 (Google Colab has 7.34) asks about one line, so only the line of a magic is completed there.
+    """
+    try:
+        from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
+    except ImportError:
+        shell.set_hook("complete_command", partial(_complete_line, session), re_key=r"%%?minimax\b")
+        return
 
     @context_matcher()  # type: ignore[untyped-decorator]
-    def complete(context: CompletionContext) -> SimpleMatcherResult:
+    def complete(context: Any) -> SimpleMatcherResult:
         code = context.full_text
-        place = place_of(code, cursor_to_position(code, context.cursor_line, context.cursor_position))
-        if place is None:
+        cursor = cursor_to_position(code, context.cursor_line, context.cursor_position)
+        made = _completions_at(shell, session, code, cursor)
+        if made is None:
             return SimpleMatcherResult(completions=[])
-        before = place.text[: place.cursor]
-        if place.kind == "expression":
-            return _python_completions(shell, before)
-        words = completions(before, tool_names(session), own_functions(session))
-        found = [SimpleCompletion(text=word, type="magic") for word in words]
-        return SimpleMatcherResult(completions=found, matched_fragment=_split(before)[-1], suppress=True)
+        found = [SimpleCompletion(text=text, type=kind) for text, kind in made.found]
+        return SimpleMatcherResult(completions=found, matched_fragment=made.replaced, suppress=True)
 
-    return complete  # type: ignore[no-any-return]
+    shell.Completer.custom_matchers.append(complete)
+
+
+def _completions_at(shell: Any, session: Session, code: str, cursor: int) -> Completions | None:
+    """Return what completes the cell at the cursor; None where it is not a prompt's or a command's."""
+    place = place_of(code, cursor)
+    if place is None:
+        return None
+    before = place.text[: place.cursor]
+    if place.kind == "expression":
+        return _python_completions(shell, before)
+    words = completions(before, tool_names(session), own_functions(session))
+    return Completions([(word, "magic") for word in words], _split(before)[-1])
+
+
+def _complete_line(session: Session, _shell: Any, event: Any) -> list[str]:
+    """Complete the line of a magic, as a hook of IPython before 8.6.
+
+    It replaces `event.symbol`, which can be shorter or longer than the word that we complete.
+    """
+    before = event.text_until_cursor
+    word = _split(before)[-1]
+    words = completions(before, tool_names(session), own_functions(session))
+    symbol = event.symbol
+    if word.endswith(symbol):
+        return [each[len(word) - len(symbol) :] for each in words]
+    return [symbol.removesuffix(word) + each for each in words]
 
 
 def completions(text: str, tools: Sequence[str] = TOOL_NAMES, functions: Sequence[str] = ()) -> list[str]:
@@ -130,7 +165,7 @@ def _after_command(words: list[str]) -> Iterable[str]:
     return []
 
 
-def _python_completions(shell: Any, before: str) -> SimpleMatcherResult:
+def _python_completions(shell: Any, before: str) -> Completions:
     """Complete an expression as IPython completes a code cell. IPython's own completer is busy with the prompt."""
     configured = {name: getattr(shell.Completer, name) for name in ("use_jedi", "evaluation", "omit__names")}
     inner = IPCompleter(  # type: ignore[no-untyped-call]
@@ -139,8 +174,4 @@ def _python_completions(shell: Any, before: str) -> SimpleMatcherResult:
     with provisionalcompleter():
         found = [each for each in inner.completions(before, len(before)) if not each.text.startswith("%")]
         found = list(rectify_completions(before, found))
-    return SimpleMatcherResult(
-        completions=[SimpleCompletion(text=each.text, type=each.type) for each in found],
-        matched_fragment=before[found[0].start :] if found else "",
-        suppress=True,
-    )
+    return Completions([(each.text, each.type) for each in found], before[found[0].start :] if found else "")

@@ -18,7 +18,7 @@ from mm_magics.ipython import arguments, comms, frontend
 from mm_magics.ipython.background_import import BackgroundImport, import_for_prompts
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.colab import ColabPage
-from mm_magics.ipython.completion import make_matcher
+from mm_magics.ipython.completion import complete_with
 from mm_magics.ipython.inspection import inspector
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.prompt_cell import PromptCells
@@ -93,7 +93,7 @@ def load(shell: Any) -> None:
     Ledger.of_kernel = session.ledger
     shell.register_magics(MiniMaxMagics(shell, session))
     shell.input_transformers_cleanup[:0] = [drop_lines_above, complete_prompt_cell]
-    shell.Completer.custom_matchers.append(make_matcher(shell, session))
+    complete_with(shell, session)
     answer_inspections(getattr(shell, "kernel", None), inspector(session))
     front_end = frontend.detect(shell)
     if front_end != "plain":  # a program that runs the notebook does not pause between cells
