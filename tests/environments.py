@@ -33,10 +33,8 @@ def pinned_environment(name: str) -> Path:
     Its programs are in `bin`, or in `node_modules/.bin`.
     """
     ((installer, arguments),) = VERSIONS[name].items()
-    install = {"pip": _pip_install, "npm": _npm_install}[installer]
-    return _up_to_date(
-        CACHE, name, repr((sys.version, installer, arguments)), lambda folder: install(folder, arguments)
-    )
+    install = {"pip": pip_install, "npm": _npm_install}[installer]
+    return up_to_date(CACHE, name, repr((sys.version, installer, arguments)), lambda folder: install(folder, arguments))
 
 
 def environment(name: str, *packages: str, extras: tuple[str, ...] = (), constrained: bool = True) -> Path:
@@ -55,14 +53,14 @@ def environment(name: str, *packages: str, extras: tuple[str, ...] = (), constra
     def make(folder: Path) -> None:
         file = folder / "constraints.txt"
         file.write_text("\n".join(line for line in constraints.splitlines() if line.partition("==")[0] not in free))
-        _pip_install(folder, ["--constraint", str(file), *packages, *needed])
+        pip_install(folder, ["--constraint", str(file), *packages, *needed])
 
-    folder = _up_to_date(FOLDER, name, repr((sys.version, packages, needed, constraints)), make)
+    folder = up_to_date(FOLDER, name, repr((sys.version, packages, needed, constraints)), make)
     _add_project(folder)
     return folder
 
 
-def _up_to_date(parent: Path, name: str, contents: str, make: Callable[[Path], None]) -> Path:
+def up_to_date(parent: Path, name: str, contents: str, make: Callable[[Path], None]) -> Path:
     """Return the folder of this name, after making it if it does not have these contents."""
     if "CI" in os.environ:
         pytest.skip("environments with other packages are not made in CI")
@@ -77,7 +75,7 @@ def _up_to_date(parent: Path, name: str, contents: str, make: Callable[[Path], N
     return folder
 
 
-def _pip_install(folder: Path, arguments: list[str]) -> None:
+def pip_install(folder: Path, arguments: list[str]) -> None:
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     _run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *arguments], folder)
 
