@@ -114,7 +114,7 @@ def test_an_answer_for_a_schema_is_its_value(made: Reply, value: Any, error: str
     assert results.add([0], made, fresh=True) is storable
     assert (results.values, results.last_error) == ([value], error)
     wrong = RowResults(1, MODEL, schema)
-    assert wrong.add([0], reply("nothing"), fresh=True) is False
+    assert wrong.add([0], reply("nothing"), fresh=True) is True
     assert wrong.values == [None]
     assert wrong.errors[0]
 
