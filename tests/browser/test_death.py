@@ -87,7 +87,7 @@ def test_after_a_restart_the_next_prompt_sends_the_stopped_turn(open_notebook, l
         if folder := os.environ.get("PICTURES"):
             notebook.page.screenshot(path=f"{folder}/gone-{theme}-{width}.png")
     received = output.locator(".mm-text").inner_text()[:60]
-    notebook.page.get_by_role("button", name="Ok").click()  # JupyterLab reports that it restarts the kernel
+    notebook.page.get_by_role("button", name="Ok", exact=True).click()  # JupyterLab reports that it restarts the kernel
     ready(notebook.page)
     notebook.run(0)
     notebook.run(2)

@@ -101,7 +101,7 @@ def test_asking_again_with_another_model_leaves_the_cell_as_it_is(open_notebook,
     notebook.run(1)
     notebook.output(1).get_by_role("button", name="Actions for this answer").click()
     menu = notebook.page.get_by_role("menu")
-    expect(menu.get_by_role("menuitem")).to_have_count(11)
+    expect(menu.get_by_role("menuitem")).to_have_count(13)
     menu.get_by_text("Ask Again with Another Model").click()
     dialog = notebook.page.get_by_role("dialog")
     dialog.locator("input").fill("MiniMax-M2.1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import expect
@@ -44,7 +45,8 @@ def test_a_silence_of_the_endpoint_counts(opened: Any) -> None:
 
 
 def test_the_wait_for_the_next_attempt_counts_down_and_its_note_says_why(opened: Any) -> None:
-    notebook = opened(LOAD, "%%minimax\nHi. [[simulator: fault=overloaded times=1 retry_after=30]]")
+    # The simulator counts the times by the text of the prompt.
+    notebook = opened(LOAD, f"%%minimax\nHi {uuid4().hex}. [[simulator: fault=overloaded times=1 retry_after=30]]")
     notebook.run(0)
     notebook.run(1, wait=False)
     turn = notebook.output(1).locator(".mm-turn")
