@@ -183,7 +183,7 @@ session = get_ipython().magics_manager.registry["MiniMaxMagics"].session
 session.history.__init__()
 session.notebook = None
 for name in session.config.class_trait_names(config=True):
-    setattr(session.config, name, getattr(type(session.config)(), name))
+    session.settings.reset(name)
 %reset_selective -f .
 """
 """`%reset` would collect garbage as well, which takes a quarter of a second in each test."""

@@ -40,6 +40,9 @@ const tracker = {
   },
 };
 
+/** Never restored: what JupyterLab loads after its start is not loaded here. */
+const application = { restored: new Promise(() => undefined) } as unknown as JupyterFrontEnd;
+
 /** Activate our plugins, as JupyterLab does when it starts. Without them, the page is a plain JupyterLab. */
 async function activatePlugins(): Promise<void> {
   for (const plugin of plugins.filter(({ id }) => PLUGINS.includes(id))) {
@@ -51,7 +54,7 @@ async function activatePlugins(): Promise<void> {
           ? rendermime
           : null,
     );
-    await plugin.activate(null as unknown as JupyterFrontEnd, ...found);
+    await plugin.activate(application, ...found);
   }
 }
 
