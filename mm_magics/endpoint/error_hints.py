@@ -39,9 +39,14 @@ TYPES = {
     "authorized_error": 401,
     "invalid_request_error": 400,
     "insufficient_balance_error": 402,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
     "unprocessable_entity_error": 422,
     "rate_limit_error": 429,
     "api_error": 500,
+    "timeout_error": 504,
     "overloaded_error": 529,
 }
 

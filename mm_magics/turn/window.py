@@ -14,6 +14,7 @@ from mm_magics.api.models import Price
 from mm_magics.api.request import json_of
 from mm_magics.api.size import BYTES_PER_TOKEN, IMAGE_TOKENS, SentSize, sent_size
 from mm_magics.api.usage import input_tokens, reported
+from mm_magics.endpoint.error_hints import http_status
 from mm_magics.errors import EndpointError, StatusError
 from mm_magics.history.compacted_context import SentContext
 from mm_magics.history.turn import Turn
@@ -211,7 +212,7 @@ def fullness_note(before: float | None, size: Size, threshold: float, mode: str)
 def is_too_large(error: EndpointError) -> bool:
     """Return whether the endpoint refused a request because it does not fit the window."""
     return isinstance(error, StatusError) and (
-        error.status == 413 or (error.status in (200, 400) and "context window" in error.message)  # 200: an event
+        http_status(error) == 413 or (error.status in (200, 400) and "context window" in error.message)  # 200: an event
     )
 
 
