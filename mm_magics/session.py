@@ -199,7 +199,7 @@ class Session:
     @property
     def is_running_tool(self) -> bool:
         """Whether this code runs in a tool that was called in this session."""
-        return is_in_tool() or (self._running.is_set() and background_execution() is None)
+        return self._running.is_set() if background_execution() is None else is_in_tool()
 
     def stream(
         self, prompt: str | PreparedPrompt, *, stop: threading.Event | None = None, **flags: Any

@@ -46,7 +46,6 @@ class Client:
         self.reads_slowly = False
         self._errors = ErrorMapper(base_url, key, timeout)
         self._pools: list[_Pool] = []
-        self._choosing = threading.Lock()
 
     def message_reader(self, body: bytes) -> ResponseReader:
         """Return a reader for `POST /v1/messages` with this body, not started yet."""
@@ -129,17 +128,18 @@ class Client:
     def _free_pool(self) -> _Pool:
         """Return a pool that no call uses. To cut a call, all sockets of its pool are shut."""
         environment = network_environment()
-        with self._choosing:
-            for pool in self._pools:
-                if not pool.is_busy and pool.environment != environment:
-                    pool.cut()
-            self._pools = [pool for pool in self._pools if not pool.is_cut]
-            free = next((pool for pool in self._pools if not pool.is_busy), None)
-            if free is None:
-                free = _Pool(self.base_url, self.key, self.timeout)
-                self._pools.append(free)
-            free.is_busy = True
-            return free
+        for pool in [*self._pools]:
+            if pool.environment != environment and pool.claim():
+                pool.cut()
+            if pool.is_cut:
+                with suppress(ValueError):  # another thread has removed it
+                    self._pools.remove(pool)
+        free = next((pool for pool in [*self._pools] if pool.claim()), None)
+        if free is None:
+            free = _Pool(self.base_url, self.key, self.timeout)
+            free.claim()
+            self._pools.append(free)
+        return free
 
 
 class LastClient:
@@ -171,12 +171,21 @@ class _Pool:
     """
 
     def __init__(self, base_url: str, key: Key, timeout: float) -> None:
-        self.is_cut = self.is_busy = False
+        self.is_cut = False
         self.environment = network_environment()
         self._base_url, self._key, self._timeout = base_url, key, timeout
         self._sdk: anthropic.Anthropic | None = None
         self._sockets: list[socket.socket] = []
         self._creating = threading.Lock()
+        self._in_use = threading.Lock()
+
+    def claim(self) -> bool:
+        """Take the pool for a call, in one step that no interrupt can divide. Return whether it was free."""
+        return self._in_use.acquire(blocking=False)
+
+    def release(self) -> None:
+        """Allow another call to use it."""
+        self._in_use.release()
 
     def sdk(self) -> anthropic.Anthropic:
         with self._creating:
@@ -237,7 +246,7 @@ class _Connection:
         self._pool.cut()
 
     def release(self) -> None:
-        self._pool.is_busy = False
+        self._pool.release()
 
 
 def _post_message(sdk: anthropic.Anthropic, body: bytes) -> Any:

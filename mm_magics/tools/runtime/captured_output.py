@@ -85,13 +85,14 @@ def route_output() -> Iterator[None]:
     if background_execution() is not None:
         yield  # `route_beside_cells` has done it
         return
-    input_, stdin = builtins.input, sys.stdin
+    outer, input_, stdin = _current.get(), builtins.input, sys.stdin
     builtins.input, sys.stdin = refuse_input, io.StringIO()
     try:
         with contextlib.redirect_stdout(_Router(sys.stdout)), contextlib.redirect_stderr(_Router(sys.stderr)):
             yield
     finally:
         builtins.input, sys.stdin = input_, stdin
+        _current.set(outer)  # an interrupt may have left a call as the current one
 
 
 class _StreamBesideCells:
