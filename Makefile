@@ -38,7 +38,7 @@ test-fast: $(VENV)/.installed ## the suite without the browser, wheel and slow t
 	pytest -n 2 --dist loadgroup -m "not browser and not slow and not wheel" $(PYTEST_ARGS)
 
 .PHONY: test-matrix
-test-matrix: ## test-fast with other versions of Python and of the dependencies (SESSIONS="oldest pinned-3.12")
+test-matrix: $(VENV)/.installed ## test-fast with other versions of Python and of the dependencies (SESSIONS="oldest pinned-3.12")
 	test -x $(BIN)/nox || $(BIN)/pip install --quiet "nox[uv]>=2026.2"
 	$(BIN)/nox $(if $(SESSIONS),--sessions $(SESSIONS))
 

@@ -51,6 +51,15 @@ class CapturedOutput:
             _current.reset(token)
 
 
+def _write(stream: TextIO, text: str) -> int:
+    """Pass a text to the call that prints it; what other code prints goes to the stream."""
+    captured = _current.get()
+    if captured is None:
+        return stream.write(text)
+    captured.add(text)
+    return len(text)
+
+
 class _Router(io.TextIOBase):
     """A standard stream that passes each text to the call that prints it."""
 
@@ -63,11 +72,7 @@ class _Router(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        captured = _current.get()
-        if captured is None:
-            return self._stream.write(text)
-        captured.add(text)
-        return len(text)
+        return _write(self._stream, text)
 
     def flush(self) -> None:
         if _current.get() is None:
@@ -107,11 +112,7 @@ class _StreamBesideCells:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        captured = _current.get()
-        if captured is None:
-            return self._stream.write(text)
-        captured.add(text)
-        return len(text)
+        return _write(self._stream, text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
