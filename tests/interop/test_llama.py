@@ -97,7 +97,7 @@ def test_stop_keeps_the_tokens_received_and_ends_the_generation(kernel: Kernel, 
         kernel.request({"type": "stop"}) if how == "button" else kernel.interrupt()
 
     run = kernel.run(
-        "%%minimax --max-tokens 2000 --context none\nCount from 1 to 1000 in words, one number per line.",
+        "%%minimax --max-tokens 2000 --temperature 0.01 --context none\nWrite a very long story about the sea.",
         "long",
         when=lambda kind, content: kind == "comm_msg" and ANSWERING in str(content),
         then=stop,
