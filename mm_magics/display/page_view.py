@@ -8,6 +8,7 @@ the rest within `1 / FLUSHES_PER_S` seconds. What the page displays is up to the
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -137,7 +138,7 @@ class PageView:
         self._typesetting_sent = False
         self._notes: Sequence[str] = []
         self._timeout: float | None = None
-        self._wait_notes: list[str] = []
+        self._wait: Retrying | Throttled | None = None
         self._waits_until = 0.0
         self._page_is_here = threading.Event()
         self._decisions: queue.SimpleQueue[DecideMessage] = queue.SimpleQueue()
@@ -234,17 +235,17 @@ class PageView:
                 self._put_state(model=prompt.model, notes=prompt.notes)
                 return True
             case Retrying() | Throttled():
+                self._wait, self._waits_until = event, time.monotonic() + event.seconds
                 # The header counts down to the next attempt, so its note has no number of seconds.
                 note = event.why if isinstance(event, Retrying) else str(event)
-                self._wait_notes, self._waits_until = [note], time.monotonic() + event.seconds
-                self._put_state(status="waiting", notes=self._wait_notes)
+                self._put_state(status="waiting", notes=[note])
                 if isinstance(event, Retrying):
                     self._put_state(retry={"seconds": event.seconds, "attempt": event.attempt, "of": event.of})
                 return True
             case Progress(rows, done, failed):
-                waiting = self._wait_notes if time.monotonic() < self._waits_until else []
                 counts: RowCount = {"rows": rows, "done": done, "failed": failed}
-                self._put_state(status="waiting", notes=[str(event), *waiting], rows=counts, timeout=None)
+                notes = [str(event), *self._countdown()]
+                self._put_state(status="waiting", notes=notes, rows=counts, timeout=None)
                 return True
             case MessageStart():
                 self._keys, self._call_keys = {}, {}
@@ -293,6 +294,11 @@ class PageView:
 
     def _put_state(self, **change: Unpack[StateChange]) -> None:
         self._queue.put(StateOp("state", change))
+
+    def _countdown(self) -> list[str]:
+        """Return the note of the current wait of a map run, with the seconds that are left of it."""
+        left = math.ceil(self._waits_until - time.monotonic())
+        return [str(self._wait._replace(seconds=left))] if self._wait and left > 0 else []
 
     def _put_call(self, call: ToolCall, change: CallChange) -> None:
         self._queue.put(ToolOp("tool", self._call_keys.get(call.id, -1), change))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -75,3 +76,19 @@ def test_a_map_run_sends_how_many_rows_are_done(view: PageView, output: Output) 
     view.show(Progress(1000, 312, 3, 40.0, 0.1, 60.0))
     assert output.fields["rows"] == {"rows": 1000, "done": 312, "failed": 3}
     assert output.fields["timeout"] is None
+
+
+@pytest.mark.parametrize("wait", [Throttled(9.0, "Slow down."), Retrying(2, 5, 9.0, "Slow down.")])
+def test_the_note_of_a_wait_of_a_map_run_counts_down_and_ends(
+    view: PageView, output: Output, wait: Throttled | Retrying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("mm_magics.display.page_view.time", SimpleNamespace(monotonic=lambda: now[0]))
+    view.show(wait)
+    shown = {}
+    for seconds in (0.0, 2.5, 8.9, 9.0):
+        now[0] = 100.0 + seconds
+        view.show(Progress(1000, 312, 3, 40.0, 0.1, 60.0))
+        shown[seconds] = "; ".join(output.fields["notes"][1:])
+    assert [re.findall(r"(\d+) s", note) for note in shown.values()] == [["9"], ["7"], ["1"], []]
+    assert shown[9.0] == ""
