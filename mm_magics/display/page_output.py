@@ -58,6 +58,12 @@ class PageOutput(Protocol):
         """Display the final bundle in its place."""
 
 
+def read_sources() -> None:
+    """Read the code that a page with widgets is sent, so that the first answer does not wait for the files."""
+    for name in ("runtime.js", "stub.js", "typesetting.js"):
+        _source(name)
+
+
 @cache
 def _source(name: str) -> str:
     return (files("mm_magics.display") / "static" / name).read_text("utf-8")

@@ -108,19 +108,22 @@ def import_for_prompts(front_end: FrontEnd) -> None:
     from mm_magics.endpoint.sdk import import_sdk
 
     import_sdk()
-    import mm_magics.endpoint.http_clients
     import mm_magics.ipython.turn_output
+    from mm_magics.endpoint.http_clients import BoundedErrorClient
     from mm_magics.history.turn import Turn
+
+    BoundedErrorClient().close()  # the first client imports its transport
 
     if front_end in ("terminal", "console"):
         import mm_magics.display.terminal
 
         _import_for_completion()
         return
-    import mm_magics.display.page_output
     import mm_magics.display.page_view  # noqa: F401
     from mm_magics.display.mime_bundle import make_bundle
+    from mm_magics.display.page_output import read_sources
 
+    read_sources()
     make_bundle(
         Turn("main", "complete", "", [{"role": "user", "content": ""}, {"role": "assistant", "content": "*a*"}])
     )
