@@ -81,6 +81,11 @@ class Answers:
         finally:
             self.running.end(running, failed=failed)
 
+    def must_wait(self, prompt: PreparedPrompt) -> bool:
+        """Return whether a prompt in the running cell would wait for one above it."""
+        with self.in_order(prompt, threading.Event()) as running:
+            return self.running.above(running) is not None
+
     def after_above(self, running: RunningPrompt, prompts: Sequence[PreparedPrompt]) -> list[PreparedPrompt]:
         """Wait for the prompts above that are being answered, and return the prompts with the turns of these.
 

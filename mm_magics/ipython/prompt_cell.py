@@ -147,6 +147,8 @@ class PromptCells:
         if dry_run:
             for each in {each.request.sha256: each for each in prompts}.values():
                 _show_request(each)
+            if self._answers.must_wait(prompt):
+                print("A prompt above is being answered: its turn will be in the request too.")
             if is_compared and models[0] == models[-1]:
                 print(f"This request would be sent {len(models)} times.")
             if out:

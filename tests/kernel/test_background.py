@@ -78,6 +78,18 @@ def test_a_prompt_below_waits_and_sees_the_whole_answer(page, simulator):
     assert {message["turn"] for _, message in page.turn_messages["b"]} == {turn["id"]}
 
 
+def test_a_dry_run_below_a_running_prompt_names_what_it_does_not_show(page):
+    message = "A prompt above is being answered: its turn will be in the request too."
+    assert message not in page.run("0", "%%minimax --dry-run\nTwo.")
+    page.run("a", background(f"One. {SLOW}"))
+    page.wait_for_text("a")
+    assert message in page.run("b", "%%minimax --dry-run\nTwo.")
+    assert message not in page.run("b", "%%minimax --dry-run --context none\nTwo.")
+    page.stop("a")
+    page.wait_for_end("a")
+    assert message not in page.run("b", "%%minimax --dry-run\nTwo.")
+
+
 def test_a_prompt_in_the_foreground_waits_too_and_an_interrupt_ends_only_the_wait(page, simulator):
     page.run("a", background(f"One. {SLOW}"))
     page.wait_for_text("a")
