@@ -18,6 +18,7 @@ from mm_magics.api.models import DEFAULT_MODEL
 from mm_magics.api.thinking import NAMES
 from mm_magics.api.urls import parse_http_url, require_encryption
 from mm_magics.errors import ConfigError
+from mm_magics.prompt.protected import Rule
 from mm_magics.prompt.values import VALUE_LIMIT
 from mm_magics.text import visible
 from mm_magics.wording import counted
@@ -136,6 +137,11 @@ class MiniMax(Configurable):
         None, allow_none=True, help="Maximum tokens per minute of a map run. None: no limit."
     ).tag(config=True)
     store = Unicode("minimax-answers.sqlite", help="SQLite file that stores the answers of map runs.").tag(config=True)
+    never_send = List(
+        Unicode(),
+        help="Variables that no request may contain, such as `df.email`, `secrets.*` or `*.password`: a request that "
+        "would contain them or their values is not sent.",
+    ).tag(config=True)
     value_limit = Int(
         VALUE_LIMIT, min=0, help="Maximum characters of one `{{ value }}` that are sent. 0: no limit."
     ).tag(config=True)
@@ -185,6 +191,14 @@ class MiniMax(Configurable):
             if not (isinstance(amounts, list | tuple) and len(amounts) == 2 and all(map(_is_amount, amounts))):
                 raise TraitError(f"The price of {name} must be two amounts of US dollars, not {amounts!r}.")
         return {name: [float(each) for each in amounts] for name, amounts in prices.items()}
+
+    @validate("never_send")
+    def _check_never_send(self, proposal: dict[str, Any]) -> list[str]:
+        rules: list[str] = proposal["value"]
+        try:
+            return [Rule.parse(each).text for each in rules]
+        except ValueError as error:
+            raise TraitError(f"never_send: {error}.") from None
 
     @validate("timeout", "max_seconds")
     def _check_timeout(self, proposal: dict[str, Any]) -> float:

@@ -4,7 +4,8 @@
     ├── UsageError                  the cell asks for something that cannot be done; nothing was sent
     │   ├── ArgumentError           an unknown flag, or a value the flag does not accept
     │   ├── PromptError             an empty prompt, or a {{ expr }} that fails
-    │   └── NotRecordedError        `replay` is `only` and this request has no record
+    │   ├── NotRecordedError        `replay` is `only` and this request has no record
+    │   └── NeverSendError          the request would contain what the setting `never_send` names
     ├── ConfigError                 settings that cannot work, such as an invalid base URL
     │   └── MissingKeyError         no API key for this endpoint
     ├── RequestError                the request breaks the endpoint's contract; nothing was sent
@@ -68,6 +69,10 @@ class PromptError(UsageError):
 
 class NotRecordedError(UsageError):
     """`replay` is `only`, and no record matches this request."""
+
+
+class NeverSendError(UsageError):
+    """The request would contain what the setting `never_send` names. It was not sent."""
 
 
 class ConfigError(MiniMaxError):

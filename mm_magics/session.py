@@ -38,6 +38,7 @@ from mm_magics.turn.context_budget import ContextBudget
 from mm_magics.turn.driver import View, drive
 from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.model_choice import ModelChoice
+from mm_magics.turn.never_send import NeverSend
 from mm_magics.turn.place_notes import PlaceNotes
 from mm_magics.turn.prepared import Position, PreparedPrompt
 from mm_magics.turn.prompt_builder import PromptBuilder
@@ -128,7 +129,8 @@ class Session:
                 version.
             source: The text of the cell that the content was made from, by which a later edit of the cell is noticed.
             flags: Settings for this prompt only, by name. `tools` are functions, `Tool`s or names; `schema` is what
-                the answer must match: a Pydantic model, a dataclass, a TypedDict, or a JSON schema.
+                the answer must match: a Pydantic model, a dataclass, a TypedDict, or a JSON schema. `expressions` are
+                those that the content was filled in with, for `never_send`.
 
         Raises:
             PromptError: The content is empty.
@@ -144,7 +146,7 @@ class Session:
         model = self.effective_model(flags.get("model"))
         turn_notes, report_settings = self._setting_notes.of(flags)
         chosen = {name: flags.pop(name, self.settings.value(name)) for name in PROMPT_SETTINGS}
-        schema = flags.pop("schema", None)
+        schema, expressions = flags.pop("schema", None), flags.pop("expressions", ())
         output_schema = None if schema is None else _output_schema_of(schema)
         if flags:
             raise TypeError(f"unknown settings: {', '.join(flags)}")
@@ -169,6 +171,7 @@ class Session:
             notes=notes,
             turn_notes=turn_notes,
             on_begin=(lambda: self._notes.report_edits(found.all), lambda: self.budget.report(found), report_settings),
+            expressions=expressions,
         )(model)
         before = window_share(found.all[-1]) if found.all else None
         hint = fullness_note(before, prompt.size, self.settings.value("hint_at"), chosen["compact"])
@@ -179,12 +182,13 @@ class Session:
         prompt.notes[:0] = notes
         return prompt
 
-    def effective_model(self, flag: str | None = None) -> str:
-        """Return the model that a prompt goes to: the one chosen, or else the default or the one that answers for it.
+    @property
+    def never_send(self) -> NeverSend:
+        """What no request may contain."""
+        return NeverSend(self.settings.value("never_send"), self.namespace)
 
-        >>> Session().effective_model("MiniMax-M3")
-        'MiniMax-M3'
-        """
+    def effective_model(self, flag: str | None = None) -> str:
+        """Return the model that a prompt goes to: the one chosen, else the default or what answers for it."""
         setting: str = self.settings.value("model")
         if flag is None and self.settings.source("model") == "default":
             return self.models.substitutes.get(self.settings.value("base_url"), setting)
@@ -251,10 +255,12 @@ class Session:
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
         prompt.check_limits()
+        never_send, tools = self.never_send, prompt.toolbox.tools if prompt.toolbox else {}
+        never_send.check_expressions(prompt.expressions)
         client = client or self.client(prompt.timeout)
         limits = prompt.timeout, self.settings.value("max_seconds"), stop
-        call = lambda body: Call(client.message_reader(body), *limits)  # noqa: E731
-        prompt = replace(prompt, notes=[*self._restored_note(), *prompt.notes])
+        call = lambda body: Call(client.message_reader(never_send.checked(body, tools)), *limits)  # noqa: E731
+        prompt = replace(prompt, notes=[*self._restored_note(), *never_send.notes(), *prompt.notes])
         after_refusal = lambda sent, error: self.models.after_refusal(sent, error, client, stop)  # noqa: E731
         options = (stop, self.ledger, origin_of(client.base_url), after_refusal)
         plan = prompt.plan
@@ -330,14 +336,7 @@ class Session:
         return builtin_tools(self.namespace, folder_of(self.settings.value("tools_folder"), None), lambda: [])
 
     def attach(self, path: Path) -> None:
-        """Use a notebook file as the history: restore its turns, and follow its order of cells.
-
-        >>> session = Session()
-        >>> session.attach(Path("missing.ipynb"))
-        >>> session.refresh()
-        >>> print(session.notebook.error)
-        missing.ipynb does not exist.
-        """
+        """Use a notebook file as the history: restore its turns, and follow its order of cells."""
         self.notebook = NotebookFile(path)
         self._setting_notes = SettingNotes(self.settings)
 

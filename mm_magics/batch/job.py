@@ -27,6 +27,7 @@ from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
 from mm_magics.turn.answer import AfterRefusal
 from mm_magics.turn.ledger import Ledger
 from mm_magics.turn.model_choice import ModelLister
+from mm_magics.turn.never_send import NeverSend
 from mm_magics.turn.prepared import PreparedPrompt
 
 DEFAULT_TOKENS_PER_S = 50
@@ -55,7 +56,8 @@ class MapJob:
     """A map run that is ready to start.
 
     `make_engine` starts the engine that sends its calls; `ledger` counts them. `after_refusal` returns the prompt to
-    use instead if the endpoint refused its model, as `ModelChoice.after_refusal` does.
+    use instead if the endpoint refused its model, as `ModelChoice.after_refusal` does. `never_send` is what no request
+    may contain.
     """
 
     rows: Rows | DaskRows
@@ -67,6 +69,7 @@ class MapJob:
     make_engine: Callable[[], Engine] = field(repr=False)
     ledger: Ledger = field(repr=False)
     after_refusal: AfterRefusal = field(repr=False)
+    never_send: NeverSend = field(repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -92,6 +95,9 @@ class MapJob:
             )
         if self.rows.is_frame and (problems := self.template.missing_columns(self.rows.columns)):
             raise UsageError(problems[0], "Nothing was sent.")
+        if self.prompt.replay != "only":
+            self.never_send.check_columns(self.template.expressions, self.rows.columns)
+            self.never_send.checked(self.prompt.request.encoded_body)
         for row in self.rows:
             try:
                 message = row_message(self.template(row))
@@ -165,6 +171,7 @@ def build_job(
         store=Path(options.store or setting("store")),
         make_engine=make_engine,
         ledger=session.ledger,
+        never_send=session.never_send.for_rows_of(data),
         after_refusal=lambda sent, error: session.models.after_refusal(sent, error, model_lister()),
     )
 

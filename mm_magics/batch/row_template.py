@@ -54,6 +54,11 @@ class RowTemplate:
         self._namespace, self._limit = dict(namespace), limit
         self.cut = 0
 
+    @property
+    def expressions(self) -> list[str]:
+        """The expressions in the template; those of a function are unknown."""
+        return self._template.expressions if isinstance(self._template, Template) else []
+
     def __call__(self, row: Any) -> str:
         """Return the text of this row; a `RowText` if it contains images.
 
@@ -76,12 +81,10 @@ class RowTemplate:
 
     def missing_columns(self, columns: Sequence[Any]) -> list[str]:
         """Return what is wrong with each expression that takes another column than these from every row."""
-        if not isinstance(self._template, Template):
-            return []
         names = dict.fromkeys(columns)
         return [
             f"{{{{ {source} }}}} failed with MissingColumnError: {missing_column(name, names)}."
-            for source in self._template.expressions
+            for source in self.expressions
             for name in _columns_in(source)
             if name not in names
         ]

@@ -20,9 +20,10 @@ from mm_magics.batch.job import MapJob
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
 from mm_magics.batch.row_results import RowResults
+from mm_magics.batch.row_template import row_message
 from mm_magics.batch.store import Reply, open_store
 from mm_magics.endpoint.reader import Retrying
-from mm_magics.errors import MiniMaxError, StatusError, StoreError
+from mm_magics.errors import MiniMaxError, NeverSendError, StatusError, StoreError
 from mm_magics.interrupts import StoppedError
 from mm_magics.turn.prepared import ModelReplaced, PreparedPrompt, model_note
 from mm_magics.wording import counted
@@ -188,7 +189,7 @@ class RowRunner:
                     request = self._builder.build(text, digest)
             if (reply := self._stored({digest}).get(digest)) is not None:  # stored by now, by this run or another one
                 self.results.add([number], reply, fresh=False)
-            elif reason := self._reason_not_to_send(request):
+            elif reason := self._reason_not_to_send(request, text):
                 self.results.fail(number, reason)
             else:
                 self._put(request, _Pending(text, [number]))
@@ -334,8 +335,12 @@ class RowRunner:
             self._store_broken, self._no_sending = True, f"Not sent: {error.message}"
             self.results.notes.append(str(error).replace("\n", " "))
 
-    def _reason_not_to_send(self, request: Request) -> str:
+    def _reason_not_to_send(self, request: Request, text: str) -> str:
         """Return why this request may not be sent; "" if it may."""
+        try:
+            self.job.never_send.check_row(row_message(text))
+        except NeverSendError as error:
+            return f"Not sent: {error.message}"
         if not self._no_sending and not self._budget.fits(request.body):
             return f"Not sent: the budget of ${self.job.options.budget:g} is spent."
         return self._no_sending

@@ -67,6 +67,8 @@ class MapCells:
         quiet, dry_run = flags.pop("quiet", self._session.settings.value("quiet")), flags.pop("dry_run", False)
         names = self._shell.user_ns
         if "system" in flags:
+            system = template.Template(flags["system"]).expressions
+            self._session.never_send.check_expressions(template.FilledExpression(each, "") for each in system)
             flags["system"] = template.render(flags["system"], names, self._session.settings.value("value_limit"))
         data = self._variable(name, "--map takes the name of a data frame or a list.")
         options = self._options(name, flags)

@@ -30,6 +30,7 @@ from mm_magics.ipython.turn_output import is_replayed, show_earlier, show_turn
 from mm_magics.prompt import template
 from mm_magics.prompt.attachments import attach
 from mm_magics.prompt.images import PromptImages, image_blocks
+from mm_magics.prompt.template import FilledExpression
 from mm_magics.session import Session
 from mm_magics.text import escape_controls
 from mm_magics.tools.builtin.catalogue import builtin_tools
@@ -123,9 +124,11 @@ class PromptCells:
         is_compared, limit = len(models) > 1, settings.value("value_limit")
         once_note += compare_cell.without_tools(self._session, flags) if is_compared else []
         images, attached = PromptImages(limit), [attach(each) for each in flags.pop("attach", ())]
+        expressions: list[FilledExpression] = []
         if not flags.pop("raw", False):
-            text = template.Template(text).fill(dict(names), images.as_text)
+            text, expressions = template.Template(text).fill_each(dict(names), images.as_text)
             if "system" in flags:
+                expressions += [FilledExpression(each, "") for each in template.Template(flags["system"]).expressions]
                 flags["system"] = template.render(flags["system"], names, limit)
         if "schema" in flags:
             flags["schema"] = lookup(
@@ -141,7 +144,9 @@ class PromptCells:
         seen = [block for cell in visible_cells for block in image_blocks(cell.id, cell.images)]
         parts = [*seen, *(block for each in attached for block in each.blocks), *images.blocks]
         content = self._content(text, visible_cells, parts)
-        prompt = self._session.prepare(content, cell_id=cell_id, source=self._answered_text(), **flags)
+        prompt = self._session.prepare(
+            content, cell_id=cell_id, source=self._answered_text(), expressions=expressions, **flags
+        )
         prompt.notes.extend([*(each.note for each in attached), *image_note])
         prompts = compare_cell.prompts_for(prompt, models) if is_compared else [prompt]
         if dry_run:

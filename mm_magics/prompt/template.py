@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from mm_magics.errors import PromptError
 from mm_magics.prompt.images import image_data
@@ -22,6 +22,13 @@ MAX_EXPRESSION_CHARACTERS = 10_000
 
 MAX_QUOTED_CHARACTERS = 120
 """How much of an expression or of its error is quoted in a message."""
+
+
+class FilledExpression(NamedTuple):
+    """An expression of a template, and the text that it was replaced by."""
+
+    source: str
+    text: str
 
 
 class Template:
@@ -49,9 +56,18 @@ class Template:
         Raises:
             PromptError: If an expression fails. The message quotes it.
         """
-        return "".join(
-            part if code is None else _evaluate(part, code, namespace, to_text) for part, code in self._parts
-        )
+        return self.fill_each(namespace, to_text)[0]
+
+    def fill_each(
+        self, namespace: dict[str, Any], to_text: Callable[[Any], str] = as_text
+    ) -> tuple[str, list[FilledExpression]]:
+        """Return what `fill` returns, and the text of each expression."""
+        filled = [
+            FilledExpression(part, part if code is None else _evaluate(part, code, namespace, to_text))
+            for part, code in self._parts
+        ]
+        expressions = [each for each, (_, code) in zip(filled, self._parts, strict=True) if code is not None]
+        return "".join(each.text for each in filled), expressions
 
 
 def render(text: str, namespace: Mapping[str, Any], limit: int = VALUE_LIMIT) -> str:

@@ -20,7 +20,7 @@ from mm_magics.api.outside import outside_blocks
 from mm_magics.api.sendable import for_model
 from mm_magics.api.usage import total_cost
 from mm_magics.endpoint.call import Call, CallEvent, Wake
-from mm_magics.errors import EndpointError, MiniMaxError, StatusError
+from mm_magics.errors import EndpointError, MiniMaxError, NeverSendError, StatusError
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Status, Turn, new_id, now
 from mm_magics.interrupts import StoppedError
@@ -123,7 +123,7 @@ class Answer:
             yield from self._run(wake, approve)
         except StoppedError:
             yield TurnEnd(self.settle("stopped"))
-        except EndpointError as error:
+        except (EndpointError, NeverSendError) as error:
             name_sizes(error, self.prompt.size)
             self.settle("failed", error)
             raise

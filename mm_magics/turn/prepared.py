@@ -17,6 +17,7 @@ from mm_magics.history.compaction import Compaction
 from mm_magics.history.context_messages import Context
 from mm_magics.history.replay import ReplayMode
 from mm_magics.history.turn import Status, Turn
+from mm_magics.prompt.template import FilledExpression
 from mm_magics.tools.loop import Toolbox
 from mm_magics.turn.context_budget import CompactionPlan, CompactMode, plan_compaction
 from mm_magics.turn.window import MAYBE_FULL, Size
@@ -81,6 +82,7 @@ class PreparedPrompt:
     chose a model; `for_model` prepares the prompt for another one. `own_price` is the price that the user set for the
     model; `max_cost` is in US dollars. `compact` says whether earlier turns may be summarized first. `in_context`
     prepares the prompt for other earlier turns. `turn_id` is the id of its turn, if the page shows that already.
+    `expressions` are those that were filled in.
     """
 
     message: Message
@@ -100,6 +102,7 @@ class PreparedPrompt:
     turn_notes: Sequence[str] = ()
     in_context: Callable[[SentContext], PreparedPrompt] | None = field(default=None, repr=False, compare=False)
     turn_id: str = ""
+    expressions: Sequence[FilledExpression] = ()
     on_begin: Sequence[Callable[[], None]] = field(default=(), repr=False, compare=False)
 
     def begin(self) -> None:

@@ -12,6 +12,7 @@ from mm_magics.api.messages import Message
 from mm_magics.api.models import own_price
 from mm_magics.history.compacted_context import SentContext
 from mm_magics.history.compaction import Compaction
+from mm_magics.prompt.template import FilledExpression
 from mm_magics.tools.approval import Rules
 from mm_magics.tools.builtin.recall import with_recall
 from mm_magics.tools.loop import make_toolbox
@@ -44,6 +45,7 @@ class PromptBuilder:
         notes: What the user must know, whatever the model.
         turn_notes: Which of it the turn records.
         on_begin: As in `PreparedPrompt`.
+        expressions: As in `PreparedPrompt`.
     """
 
     message: Message
@@ -60,6 +62,7 @@ class PromptBuilder:
     notes: Sequence[str]
     turn_notes: Sequence[str]
     on_begin: Sequence[Callable[[], None]]
+    expressions: Sequence[FilledExpression]
 
     def __call__(self, model: str, *, as_before: bool = False, compaction: Compaction | None = None) -> PreparedPrompt:
         """Return the prompt for this model, as `ForModel` describes it.
@@ -92,4 +95,5 @@ class PromptBuilder:
             compact=settings["compact"],
             turn_notes=self.turn_notes,
             on_begin=self.on_begin,
+            expressions=self.expressions,
         )

@@ -15,7 +15,7 @@ from mm_magics.api.request import json_of
 from mm_magics.api.size import BYTES_PER_TOKEN, IMAGE_TOKENS, SentSize, sent_size
 from mm_magics.api.usage import input_tokens, reported
 from mm_magics.endpoint.error_hints import http_status
-from mm_magics.errors import EndpointError, StatusError
+from mm_magics.errors import MiniMaxError, StatusError
 from mm_magics.history.compacted_context import SentContext
 from mm_magics.history.turn import Turn
 from mm_magics.wording import counted, dollars
@@ -209,14 +209,14 @@ def fullness_note(before: float | None, size: Size, threshold: float, mode: str)
     return f"The conversation uses {size.percent} of the window of {size.window:,} tokens. {then}"
 
 
-def is_too_large(error: EndpointError) -> bool:
+def is_too_large(error: MiniMaxError) -> bool:
     """Return whether the endpoint refused a request because it does not fit the window."""
     return isinstance(error, StatusError) and (
         http_status(error) == 413 or (error.status in (200, 400) and "context window" in error.message)  # 200: an event
     )
 
 
-def name_sizes(error: EndpointError, size: Size) -> None:
+def name_sizes(error: MiniMaxError, size: Size) -> None:
     """Add to an error about the size of a request how large it is and what to do."""
     if is_too_large(error):
         window = f" of the window of {size.window:,}" if size.window else ""
