@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from mm_magics.api.urls import origin_of
 from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_body import error_from_body
 from mm_magics.endpoint.error_hints import ASK_BASE_URL, base_url_hint, is_final, status_hint, status_of
 from mm_magics.endpoint.keys import Key
-from mm_magics.endpoint.network_errors import certificate_error, network_error
-from mm_magics.endpoint.sdk import underlying_error
+from mm_magics.endpoint.network_errors import Fault, certificate_error, network_error
+from mm_magics.endpoint.sdk import httpx_fault, underlying_error
 from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, ProtocolError, StatusError
-
-if TYPE_CHECKING:
-    import httpx2
 
 MAX_MESSAGE_CHARACTERS = 2_000
 MAX_EXCERPT_CHARACTERS = 120
 """How much of a body that is not the Messages API's is quoted."""
 
 RUN_AGAIN = "The partial response is kept. Run the cell again."
+
+
+class Refusal(NamedTuple):
+    """A response that is not a success, as far as its body was read. Names of headers are looked up in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether another attempt may be accepted."""
+        return retries.is_transient(self.status) and not is_final(self.text)
+
+    @property
+    def requested_wait(self) -> float | None:
+        """The seconds that the endpoint asks to wait; None if it does not."""
+        return retries.retry_after(self.headers)
 
 
 class ErrorMapper:
@@ -51,43 +68,56 @@ class ErrorMapper:
 
     def _mapped(self, error: BaseException) -> MiniMaxError:
         import anthropic
-        import httpx2
 
-        host = origin_of(self.base_url)
         if isinstance(error, anthropic.APIStatusError):
-            return self._status_error(error.response)
-        cause = underlying_error(error)
+            response = error.response
+            return self.status_error(Refusal(response.status_code, response.headers, response.text))
+        cause = underlying_error(error) or error
         if isinstance(cause, MiniMaxError):
             return cause
-        reason = str(cause) if cause is not None and str(cause) else type(cause).__name__
-        if cause is not None and (found := network_error(cause, reason, self.base_url)) is not None:
+        is_sending = isinstance(error, anthropic.APIConnectionError)  # the SDK wraps only the errors of sending
+        return self.network_error(cause, httpx_fault(cause), str(cause), is_sending=is_sending)
+
+    def network_error(
+        self, error: BaseException, fault: Fault | None, reason: str, *, is_sending: bool
+    ) -> MiniMaxError:
+        """Return the error for an exception of an HTTP library, not yet translated.
+
+        Args:
+            error: The exception.
+            fault: What it means; None if it is not one of the library's own.
+            reason: Its text; it may be empty.
+            is_sending: Whether it was raised before the response began.
+        """
+        host, reason = origin_of(self.base_url), reason or type(error).__name__
+        if (found := network_error(error, fault, reason, self.base_url)) is not None:
             return found
-        if isinstance(cause, httpx2.ConnectTimeout | httpx2.ConnectError):
+        if fault is Fault.CONNECT:
             return ConnectionFailedError(
                 f"Cannot connect to {host} ({reason}).",
                 "Is the base URL correct, and is the server running? Run %minimax doctor to check.",
             )
-        if isinstance(cause, httpx2.TimeoutException):
+        if fault is Fault.TIMEOUT:
             return no_response(self.timeout)
-        if isinstance(cause, httpx2.DecodingError):
+        if fault is Fault.DECODING:
             return ProtocolError(f"{host} sent a body that cannot be decompressed.", RUN_AGAIN)
-        if isinstance(cause, httpx2.TransportError | OSError):
-            is_sending = isinstance(error, anthropic.APIConnectionError)  # the SDK wraps only the errors of sending
+        if fault in (Fault.BROKEN, Fault.PROXY, Fault.URL) or isinstance(error, OSError):
             hint = "No response was received. Run the cell again." if is_sending else RUN_AGAIN
             return ConnectionFailedError(f"The connection to {host} broke ({reason}).", hint)
-        return EndpointError(f"The call to {host} failed ({type(cause).__name__}: {reason}).", "Run the cell again.")
+        return EndpointError(f"The call to {host} failed ({type(error).__name__}: {reason}).", "Run the cell again.")
 
-    def _status_error(self, response: httpx2.Response) -> StatusError:
-        status = response.status_code
-        if response.is_redirect:
+    def status_error(self, refusal: Refusal) -> StatusError:
+        """Return the error for a response that is not a success, not yet translated."""
+        status, headers = refusal.status, refusal.headers
+        if 300 <= status < 400:
             return StatusError(
                 f"{self.base_url} redirects to another URL (HTTP {status}), and the key must not be sent there.",
                 "Set MiniMax.base_url to the URL of the endpoint itself.",
                 status=status,
             )
-        body, headers = _json_object(response), response.headers
+        body = _json_object(refusal.text)
         if body is None or not ("error" in body or "base_resp" in body):
-            text = " ".join(self.key.redact(response.text).split())[:MAX_EXCERPT_CHARACTERS]
+            text = " ".join(self.key.redact(refusal.text).split())[:MAX_EXCERPT_CHARACTERS]
             message = (
                 f"{self.base_url} responded with HTTP {status}, but not as the Messages API does: "
                 f"{text or 'an empty body'}"
@@ -105,7 +135,7 @@ class ErrorMapper:
             request_id=found.request_id or headers.get("minimax-request-id") or headers.get("request-id"),
         )
 
-    def _hint(self, status: int, text: str, headers: httpx2.Headers, *, is_api: bool = True) -> str:
+    def _hint(self, status: int, text: str, headers: Mapping[str, str], *, is_api: bool = True) -> str:
         hint = status_hint(status, text, self.base_url, self.key, is_api=is_api)
         seconds = retries.retry_after(headers) if retries.is_transient(status) else None
         if seconds is None or "resets" in hint:
@@ -113,9 +143,9 @@ class ErrorMapper:
         return f"The endpoint says to retry in {retries.format_duration(seconds)}. Run the cell again after that."
 
 
-def _json_object(response: httpx2.Response) -> dict[str, Any] | None:
+def _json_object(text: str) -> dict[str, Any] | None:
     try:
-        body = response.json()
+        body = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
@@ -136,18 +166,11 @@ def retry_delay(error: Exception, attempt: int) -> float | None:
     response that breaks off, because its tokens would be paid for twice. The SDK wraps only the errors of sending.
     """
     import anthropic
-    import httpx2
 
     if isinstance(error, anthropic.APIStatusError):
-        requested = retries.retry_after(error.response.headers)
-        if is_final(error.response.text):
-            return None
-        if not retries.is_transient(error.status_code) or (requested or 0.0) > retries.MAX_WAIT_S:
-            return None
-        return retries.backoff(attempt) if requested is None else requested
-    if not isinstance(error, anthropic.APIConnectionError):
+        refusal = Refusal(error.status_code, error.response.headers, error.response.text)
+        return retries.delay(refusal.requested_wait, attempt) if refusal.is_transient else None
+    cause = underlying_error(error)
+    if not isinstance(error, anthropic.APIConnectionError) or certificate_error(error) is not None or cause is None:
         return None
-    if certificate_error(error) is not None:
-        return None
-    transient = (httpx2.NetworkError, httpx2.ConnectTimeout, httpx2.RemoteProtocolError)
-    return retries.backoff(attempt) if isinstance(underlying_error(error), transient) else None
+    return retries.backoff(attempt) if httpx_fault(cause) in (Fault.CONNECT, Fault.BROKEN) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from mm_magics.api.urls import HttpURL, proxy_for
@@ -17,6 +18,17 @@ WRONG_HOST = (62, 64)
 """OpenSSL's codes for a certificate of another host or address."""
 WRONG_DATE = (9, 10)
 """OpenSSL's codes for a certificate that is not valid yet, or not any more."""
+
+
+class Fault(Enum):
+    """What an exception of an HTTP library means, whichever library it is."""
+
+    CONNECT = "no connection could be opened"
+    PROXY = "the proxy refused to connect"
+    URL = "the URL of the proxy cannot be used"
+    TIMEOUT = "no data arrived in time"
+    DECODING = "the body cannot be decompressed"
+    BROKEN = "the connection broke"
 
 
 class Proxy(NamedTuple):
@@ -58,42 +70,44 @@ def certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationErr
     return None
 
 
-def network_error(error: BaseException, reason: str, base_url: str) -> ConnectionFailedError | None:
+def network_error(
+    error: BaseException, fault: Fault | None, reason: str, base_url: str
+) -> ConnectionFailedError | None:
     """Return what to say about an error that comes from a certificate, a proxy or the environment; else None.
 
     Args:
-        error: An exception of the HTTP library, or one that creating the HTTP client raised.
+        error: An exception of an HTTP library, or one that creating the HTTP client raised.
+        fault: What it means; None if it is not one of the library's own.
         reason: Its text.
         base_url: The endpoint.
     """
-    import httpx2
-
     url = HttpURL.parse(base_url)
     host = url.origin
     if (refused := certificate_error(error)) is not None:
         return _certificate_failed(refused, host)
-    if not isinstance(error, httpx2.HTTPError) and (problem := _ca_problem(error)):
+    if fault is None and (problem := _ca_problem(error)):
         return ConnectionFailedError(problem, "Correct or unset that variable, and run the cell again.")
     proxy = named_proxy(url)
     if proxy is None:
         return None
     bypass = f"add {url.host} to NO_PROXY, and run the cell again"
     if isinstance(error, ImportError) and "socks" in proxy.url:
+        package = (error.name or "socksio").replace("_", "-")
         return ConnectionFailedError(
-            f"{proxy.url} ({proxy.source}) is a SOCKS proxy, which needs the package socksio.",
-            "Run %pip install socksio and restart the kernel, or name an HTTP proxy.",
+            f"{proxy.url} ({proxy.source}) is a SOCKS proxy, which needs the package {package}.",
+            f"Run %pip install {package} and restart the kernel, or name an HTTP proxy.",
         )
-    if isinstance(error, ValueError | httpx2.UnsupportedProtocol | httpx2.InvalidURL):
+    if fault is Fault.URL or isinstance(error, ValueError):
         return ConnectionFailedError(
             f"{proxy.url} ({proxy.source}) is not a proxy that can be used.",
             f"Name an HTTP proxy, such as http://HOST:PORT, or {bypass}.",
         )
-    if isinstance(error, httpx2.ProxyError):
+    if fault is Fault.PROXY:
         hint = f"Ask for access to {host}, or {bypass}."
         if "407" in reason:
             hint = f"Put your user name and password into {proxy.source}: http://USER:PASSWORD@HOST:PORT."
         return ConnectionFailedError(f"The proxy {proxy.url} refused to connect to {host} ({reason}).", hint)
-    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+    if fault is Fault.CONNECT:
         return ConnectionFailedError(
             f"Cannot connect to {host} through the proxy {proxy.url} ({proxy.source}): {reason}.",
             f"Is the proxy running? Correct {proxy.source}, or {bypass}.",

@@ -73,6 +73,16 @@ def _date(value: str) -> datetime | None:
     return None
 
 
+def delay(requested: float | None, attempt: int) -> float | None:
+    """Return the seconds to wait before retry number `attempt`: those that the endpoint asks for, or the backoff.
+
+    None if the endpoint asks for more than `MAX_WAIT_S`.
+    """
+    if requested is None:
+        return backoff(attempt)
+    return requested if requested <= MAX_WAIT_S else None
+
+
 def backoff(attempt: int) -> float:
     """Return the seconds to wait before retry number `attempt`, from 1: doubled each time, with some jitter."""
     return min(FIRST_BACKOFF_S * 2.0 ** (attempt - 1), MAX_BACKOFF_S) * random.uniform(0.75, 1.0)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from mm_magics.api.urls import HttpURL, httpx_options
+from mm_magics.endpoint.network_errors import Fault
 from mm_magics.packages import require
 
 if TYPE_CHECKING:
@@ -87,6 +88,21 @@ def underlying_error(error: BaseException) -> BaseException | None:
     import anthropic
 
     return error.__cause__ if isinstance(error, anthropic.APIConnectionError) else error
+
+
+def httpx_fault(error: BaseException) -> Fault | None:
+    """Return what an exception of the HTTP library means; None if it is not one of the library's."""
+    import httpx2
+
+    faults = (
+        ((httpx2.ConnectError, httpx2.ConnectTimeout), Fault.CONNECT),
+        ((httpx2.TimeoutException,), Fault.TIMEOUT),
+        ((httpx2.DecodingError,), Fault.DECODING),
+        ((httpx2.ProxyError,), Fault.PROXY),
+        ((httpx2.UnsupportedProtocol, httpx2.InvalidURL), Fault.URL),
+        ((httpx2.TransportError,), Fault.BROKEN),
+    )
+    return next((fault for classes, fault in faults if isinstance(error, classes)), None)
 
 
 def opened_socket(trace_info: Mapping[str, Any]) -> socket.socket | None:
