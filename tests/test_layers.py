@@ -137,6 +137,7 @@ RARE = {
 
 HEAVY = (
     "IPython",
+    "aiohttp",
     "anthropic",
     "http",
     "httpx2",
@@ -187,6 +188,7 @@ def test_loading_the_extension_imports_nothing_that_only_an_answer_needs() -> No
     found = loaded(after) - loaded(before)
     assert "mm_magics.ipython.magics" in found
     late = (
+        "aiohttp",
         "anthropic",
         "httpx2",
         "anywidget",

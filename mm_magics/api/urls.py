@@ -12,14 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from mm_magics.errors import MiniMaxError
 
+if TYPE_CHECKING:
+    import ssl
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_SOCKET_OPTIONS = [
+SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, getattr(socket, name), value)
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
     if hasattr(socket, name)
@@ -146,18 +149,27 @@ def httpx_options(url: HttpURL, transport: Callable[..., Any], **transport_optio
         ValueError: The proxy is not one that the library can use.
         OSError: The environment names certificates that cannot be read.
     """
-    is_plain_local = url.is_local and not url.is_encrypted
-    proxy = proxy_for(url)
-    if proxy and "://" not in proxy:
-        proxy = f"http://{proxy}"
     made = transport(
-        verify=not is_plain_local,
-        trust_env=not is_plain_local,  # where the certificates are
-        proxy=proxy,
-        socket_options=_SOCKET_OPTIONS,
+        verify=ssl_context(url),
+        trust_env=False,
+        proxy=proxy_url(url),
+        socket_options=SOCKET_OPTIONS,
         **transport_options,
     )
     return {"follow_redirects": False, "transport": made, "trust_env": False}
+
+
+def proxy_url(url: HttpURL) -> str | None:
+    """Return the URL of the proxy for this URL; None for a direct connection."""
+    proxy = proxy_for(url)
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def ssl_context(url: HttpURL) -> ssl.SSLContext | bool:
+    """Return how certificates are verified; False for plain http to this machine. Raises `OSError` if they cannot."""
+    import httpx2
+
+    return False if url.is_local and not url.is_encrypted else httpx2.create_ssl_context()
 
 
 def _ascii_host(host: str) -> str:

@@ -30,8 +30,12 @@ from mm_magics.wording import counted
 
 EVENT_WAIT_S = 0.1
 """How long the runner waits for an event of the engine before it looks whether Stop was pressed."""
+EVENT_INTERVAL_S = 0.02
+"""How often the events of the engine are taken while rows are sent."""
 ROWS_PER_LOOKUP = 128
 """Rows whose texts are made, and whose hashes are looked up in the store, at a time."""
+LOOKUP_S = 1.0
+"""How old a lookup may be when a row is sent. Another process may have stored an answer since."""
 PROGRESS_INTERVAL_S = 0.25
 NOT_STORED = "There is no stored answer."
 OTHER_OWNER = "{path} belongs to {owner}, who chose the answers that came from it."
@@ -78,6 +82,9 @@ class RowRunner:
         self._engine: Engine | None = None
         self._pending: dict[bytes, _Pending] = {}
         self._failed: dict[bytes, str] = {}
+        self._answered: set[bytes] = set()
+        """The hashes that were answered since the last lookup of many."""
+        self._looked_up_at = self._took_events_at = 0.0
         self._ended = False
         self._store_broken = False
         self._no_sending = NOT_STORED if job.prompt.replay == "only" else ""
@@ -147,6 +154,8 @@ class RowRunner:
 
     def _run_batch(self, rows: list[tuple[int, Any]]) -> Iterator[RunnerEvent]:
         prompts: list[tuple[int, str, bytes]] = []
+        self._answered.clear()
+        self._looked_up_at = time.monotonic()
         for number, row in rows:
             try:
                 text = self.job.template(row)
@@ -168,8 +177,8 @@ class RowRunner:
                 self.results.add([number], reply, fresh=False)
             else:
                 yield from self._run_row(number, text, digest, builder)
-            if time.monotonic() - self._reported >= PROGRESS_INTERVAL_S:
-                yield self._progress()
+            if time.monotonic() - self._took_events_at >= EVENT_INTERVAL_S:
+                yield from self._handle_events(0.0)
 
     def _run_row(self, number: int, text: str, digest: bytes, builder: RequestBuilder) -> Iterator[RunnerEvent]:
         """Run one row. `digest` is the hash of its request by `builder`."""
@@ -187,13 +196,13 @@ class RowRunner:
                 if builder is not self._builder:
                     digest = self._builder.digest(text)
                     request = self._builder.build(text, digest)
-            if (reply := self._stored({digest}).get(digest)) is not None:  # stored by now, by this run or another one
+            is_old = digest in self._answered or time.monotonic() - self._looked_up_at > LOOKUP_S
+            if is_old and (reply := self._stored({digest}).get(digest)) is not None:
                 self.results.add([number], reply, fresh=False)
             elif reason := self._reason_not_to_send(request, text):
                 self.results.fail(number, reason)
             else:
                 self._put(request, _Pending(text, [number]))
-                yield from self._handle_events(0.0)
 
     def _put(self, request: Request, pending: _Pending) -> None:
         assert self._engine is not None
@@ -203,11 +212,14 @@ class RowRunner:
 
     def _wait_for_room(self, request: Request) -> Iterator[RunnerEvent]:
         """Start the engine if necessary, and wait until it and the budget have room for a request."""
-        with interrupts.deferred():
-            if self._engine is None:
+        if self._engine is None:
+            with interrupts.deferred():
                 self._engine = self.job.make_engine()
                 self.results.notes += [self._engine.note] if self._engine.note else []
-        while len(self._pending) >= self._engine.room or (self._pending and not self._budget.fits(request.body)):
+        if len(self._pending) >= self._engine.room:
+            while len(self._pending) > self._engine.room - max(1, self._engine.room // 8):  # room for several
+                yield from self._handle_events(EVENT_WAIT_S)
+        while self._pending and not self._budget.fits(request.body):
             yield from self._handle_events(EVENT_WAIT_S)
 
     def _handle_events(self, timeout: float) -> Iterator[RunnerEvent]:
@@ -222,6 +234,7 @@ class RowRunner:
     def _take_events(self, timeout: float) -> list[RunnerEvent]:
         """Take all events of the engine, waiting for the first one, and return those to show."""
         shown: list[RunnerEvent] = []
+        self._took_events_at = time.monotonic()
         while self._engine and (event := self._engine.next(timeout)) is not None:
             timeout = 0.0
             match event:
@@ -304,6 +317,7 @@ class RowRunner:
 
     def _add_answer(self, digest: bytes, reply: Reply) -> None:
         """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""
+        self._answered.add(digest)
         self.job.prompt.add_cost(reply.responses)
         self._settle(digest, reply.responses, answered=True)
         self.job.ledger.add(self._builder.model, reply.responses)

@@ -132,9 +132,7 @@ class Assembler:
 
     def whole(self, message: dict[str, Any]) -> Iterator[StreamEvent]:
         """Yield the same events for a message that was received as a whole."""
-        content = message.get("content")
-        if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
-            raise ProtocolError("The endpoint's response has no content.")
+        _check_content(message)
         self.message = message = self._checked(message)
         self.started = True
         yield MessageStart(message)
@@ -236,13 +234,8 @@ class Assembler:
 
     def _checked(self, part: dict[str, Any]) -> dict[str, Any]:
         """Return the part of the message without lone surrogates. Refuse JSON that can be read but not written."""
-        text = written(part)
-        if not text:
-            raise ProtocolError(
-                "The endpoint sent a number that JSON cannot represent, or JSON that is nested too deeply."
-            )
-        self._hold(count_values(text))
-        clean = without_surrogates(part)
+        clean, count = _checked(part)
+        self._hold(count)
         self.replaced |= clean is not part
         return clean
 
@@ -351,3 +344,27 @@ def _add(block: Block, parts: dict[str, list[str]], field: str, text: str) -> No
         start = block.get(field)
         parts[field] = [start if isinstance(start, str) else ""]
     parts[field].append(text)
+
+
+def whole_message(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message that was received as a whole, checked and without lone surrogates, as `Assembler.whole` does.
+
+    Raises:
+        ProtocolError: It has no content, or values that cannot be written.
+    """
+    _check_content(message)
+    return _checked(message)[0]
+
+
+def _check_content(message: dict[str, Any]) -> None:
+    content = message.get("content")
+    if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
+        raise ProtocolError("The endpoint's response has no content.")
+
+
+def _checked(part: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Return the part of a message without lone surrogates, and how many values it has."""
+    text = written(part)
+    if not text:
+        raise ProtocolError("The endpoint sent a number that JSON cannot represent, or JSON that is nested too deeply.")
+    return without_surrogates(part) if "\\ud" in text else part, count_values(text)

@@ -15,6 +15,8 @@ from mm_magics.endpoint.network_errors import Fault, certificate_error, network_
 from mm_magics.endpoint.sdk import httpx_fault, underlying_error
 from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, ProtocolError, StatusError
 
+MAX_ERROR_BODY_BYTES = 1_000_000
+MAX_ERROR_BODY_S = 3.0
 MAX_MESSAGE_CHARACTERS = 2_000
 MAX_EXCERPT_CHARACTERS = 120
 """How much of a body that is not the Messages API's is quoted."""
@@ -31,8 +33,9 @@ class Refusal(NamedTuple):
 
     @property
     def is_transient(self) -> bool:
-        """Whether another attempt may be accepted."""
-        return retries.is_transient(self.status) and not is_final(self.text)
+        """Whether another attempt may be accepted, within `retries.MAX_WAIT_S`."""
+        is_soon = (self.requested_wait or 0.0) <= retries.MAX_WAIT_S
+        return retries.is_transient(self.status) and is_soon and not is_final(self.text)
 
     @property
     def requested_wait(self) -> float | None:
@@ -169,7 +172,7 @@ def retry_delay(error: Exception, attempt: int) -> float | None:
 
     if isinstance(error, anthropic.APIStatusError):
         refusal = Refusal(error.status_code, error.response.headers, error.response.text)
-        return retries.delay(refusal.requested_wait, attempt) if refusal.is_transient else None
+        return retries.wait_before(attempt, refusal.requested_wait) if refusal.is_transient else None
     cause = underlying_error(error)
     if not isinstance(error, anthropic.APIConnectionError) or certificate_error(error) is not None or cause is None:
         return None

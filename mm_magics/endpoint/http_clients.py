@@ -1,4 +1,4 @@
-"""The SDK's HTTP clients, with a limit on how much of an error body they read.
+"""The SDK's HTTP client, with a limit on how much of an error body they read.
 
 A server may close a connection that is kept open while the next request is on its way, or announce that it keeps it and
 not do so, as llama.cpp's does after a stream. Such a request is sent again at once, on another connection: it was never
@@ -13,8 +13,8 @@ from typing import Any
 import anthropic
 import httpx2
 
-MAX_ERROR_BODY_BYTES = 1_000_000
-MAX_ERROR_BODY_S = 3.0
+from mm_magics.endpoint.error_mapping import MAX_ERROR_BODY_BYTES, MAX_ERROR_BODY_S
+
 _BODY_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
 """Headers that describe the body as it was transferred, which no longer holds for what was read of it."""
 
@@ -55,41 +55,6 @@ class BoundedErrorClient(anthropic.DefaultHttpxClient):
             pass
         finally:
             response.close()
-        return body.response(response, request)
-
-
-class AsyncBoundedErrorClient(anthropic.DefaultAsyncHttpxClient):
-    """`BoundedErrorClient` for asynchronous calls."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.event_hooks["request"].append(self._note_connecting)
-
-    async def _note_connecting(self, request: httpx2.Request) -> None:
-        async def note(event: str, _info: Any) -> None:
-            _note(request, event)
-
-        request.extensions["trace"] = note
-
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        options["stream"] = True
-        try:
-            response = await super().send(request, **options)
-        except httpx2.HTTPError as error:
-            if not _was_kept_open(request, error):
-                raise
-            response = await super().send(request, **options)
-        if response.is_success:
-            return response
-        body = _PartialBody()
-        try:
-            async for data in response.aiter_bytes():
-                if body.is_full(data):
-                    break
-        except httpx2.HTTPError:
-            pass
-        finally:
-            await response.aclose()
         return body.response(response, request)
 
 

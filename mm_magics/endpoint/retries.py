@@ -73,14 +73,9 @@ def _date(value: str) -> datetime | None:
     return None
 
 
-def delay(requested: float | None, attempt: int) -> float | None:
-    """Return the seconds to wait before retry number `attempt`: those that the endpoint asks for, or the backoff.
-
-    None if the endpoint asks for more than `MAX_WAIT_S`.
-    """
-    if requested is None:
-        return backoff(attempt)
-    return requested if requested <= MAX_WAIT_S else None
+def wait_before(attempt: int, requested: float | None) -> float:
+    """Return the seconds to wait before retry number `attempt`: those that the endpoint asks for, or the backoff."""
+    return backoff(attempt) if requested is None else requested
 
 
 def backoff(attempt: int) -> float:

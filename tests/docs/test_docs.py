@@ -16,7 +16,7 @@ from mm_magics import Session
 from mm_magics.batch import rate_limit
 from mm_magics.batch.engines import dask, sender
 from mm_magics.config import MiniMax
-from mm_magics.endpoint import error_hints, http_clients, retries
+from mm_magics.endpoint import error_hints, error_mapping, retries
 from mm_magics.endpoint.client import MAX_MODEL_PAGE_BYTES, MAX_MODEL_PAGES
 from mm_magics.endpoint.reader import MAX_RESPONSE_BYTES
 from mm_magics.endpoint.sdk import CONNECT_TIMEOUT
@@ -117,8 +117,8 @@ def test_the_limits_on_the_reliability_page_are_those_of_the_code():
         "the whole": f"| {config.max_seconds:,.0f} s | `max_seconds` |",
         "the size": f"| {MAX_RESPONSE_BYTES // 1_000_000} MB |",
         "a refusal": (
-            f"| {http_clients.MAX_ERROR_BODY_S:g} s after its headers, "
-            f"{http_clients.MAX_ERROR_BODY_BYTES // 1_000_000} MB unpacked; "
+            f"| {error_mapping.MAX_ERROR_BODY_S:g} s after its headers, "
+            f"{error_mapping.MAX_ERROR_BODY_BYTES // 1_000_000} MB unpacked; "
         ),
         "the list of models": f"{MAX_MODEL_PAGES} pages of {MAX_MODEL_PAGE_BYTES // 1_000_000} MB |",
         "a connection": f"| {CONNECT_TIMEOUT:g} s, or half of `timeout`",

@@ -79,7 +79,8 @@ class Health:
 
     async def wait(self) -> None:
         """Wait until calls may be sent. Raises `RunEndedError` if the run has ended."""
-        await self._ready.wait()
+        if not self._ready.is_set():
+            await self._ready.wait()
         if self.ended:
             raise RunEndedError(f"Not sent: {self.ended}")
 

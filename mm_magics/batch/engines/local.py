@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
@@ -31,7 +33,10 @@ class LocalEngine:
         options, self.note = fit_open_files(options)
         self.room = 2 * options.limits.concurrency
         self._sender: Sender | None = None
-        self._events: SimpleQueue[SenderEvent] = SimpleQueue()
+        self._requests: deque[Request] = deque()
+        self._reported: list[SenderEvent] = []
+        self._batches: SimpleQueue[list[SenderEvent]] = SimpleQueue()
+        self._events: deque[SenderEvent] = deque()
         self._queue, self._queued = anyio.create_memory_object_stream[Request](float("inf"))
         self._portal_context = start_blocking_portal(name="mm_magics-batch")
         portal = self._portal_context.__enter__()
@@ -39,16 +44,19 @@ class LocalEngine:
         self._task = portal.start_task_soon(self._send_all, options, key, schema)
 
     def put(self, request: Request) -> None:
-        # `portal.call` would wait until the event loop has run it.
-        self._loop.call_soon_threadsafe(self._queue.send_nowait, request)
+        self._requests.append(request)
+        if len(self._requests) == 1:  # else the event loop is already called
+            self._loop.call_soon_threadsafe(self._send_waiting)
 
     def next(self, timeout: float) -> SenderEvent | None:
-        try:
-            return self._events.get(timeout=timeout) if timeout > 0 else self._events.get_nowait()
-        except Empty:
-            if self._task.done() and not self._task.cancelled():
-                self._task.result()  # raises what ended it
-            return None
+        if not self._events:
+            with suppress(Empty):
+                self._events += self._batches.get(timeout=timeout) if timeout > 0 else self._batches.get_nowait()
+        if self._events:
+            return self._events.popleft()
+        if self._task.done() and not self._task.cancelled():
+            self._task.result()  # raises what ended it
+        return None
 
     def stop(self) -> bool:
         if self._sender is None:
@@ -63,9 +71,27 @@ class LocalEngine:
         self._queued.close()
 
     async def _send_all(self, options: SendOptions, key: Key, schema: OutputSchema | None) -> None:
-        async with AsyncClient(options, key) as client:
-            self._sender = Sender(client, options, schema, self._events.put)
-            await self._sender.run(self._queued)
+        try:
+            async with AsyncClient(options, key) as client:
+                self._sender = Sender(client, options, schema, self._report)
+                await self._sender.run(self._queued)
+        finally:
+            self._hand_over()
+
+    def _send_waiting(self) -> None:
+        while self._requests:
+            self._queue.send_nowait(self._requests.popleft())
+
+    def _report(self, event: SenderEvent) -> None:
+        """Report an event together with the others of this turn of the event loop: waking a thread takes long."""
+        self._reported.append(event)
+        if len(self._reported) == 1:
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        if self._reported:
+            self._batches.put(self._reported)
+            self._reported = []
 
 
 def fit_open_files(options: SendOptions) -> tuple[SendOptions, str]:

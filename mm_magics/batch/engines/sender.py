@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from mm_magics.api import models, usage
 from mm_magics.api.messages import Message
-from mm_magics.batch.engines.async_client import AsyncClient
+from mm_magics.batch.engines.async_client import AsyncClient, SendFailedError
 from mm_magics.batch.engines.base import (
     NOT_SENT,
     RUN_ENDED,
@@ -36,8 +37,6 @@ from mm_magics.batch.rate_limit import PauseGate, RateLimiter
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_hints import THROTTLED_STATUSES, http_status, is_final, refuses_model
-from mm_magics.endpoint.error_mapping import retry_delay
-from mm_magics.endpoint.network_errors import certificate_error
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, StatusError
 from mm_magics.tools.approval import Rules, deny_all
@@ -76,17 +75,19 @@ class _Attempts:
 
 
 class _Failure(NamedTuple):
-    """A failed attempt: the error as raised and as ours, when it was sent, and the wait that the endpoint asks for."""
+    """A failed attempt: the error, and when it was sent."""
 
-    error: Exception
-    problem: MiniMaxError
+    error: SendFailedError
     sent_at: float
-    requested: float | None
+
+    @property
+    def problem(self) -> MiniMaxError:
+        return self.error.problem
 
     @property
     def is_for_load(self) -> bool:
         """Whether the endpoint refused the call because it has too much to do, for at most a minute."""
-        is_final_ = is_final(self.problem.message) or (self.requested or 0.0) > retries.MAX_WAIT_S
+        is_final_ = is_final(self.problem.message) or (self.error.requested_wait or 0.0) > retries.MAX_WAIT_S
         return http_status(self.problem) in THROTTLED_STATUSES and not is_final_
 
 
@@ -122,19 +123,24 @@ class Sender:
     async def run(self, requests: MemoryObjectReceiveStream[Request]) -> None:
         """Send the requests until the stream is closed and all are reported."""
         async with requests, anyio.create_task_group() as group:
-            for worker in range(self._options.limits.concurrency):
-                group.start_soon(self._work, requests, worker)
+            for _ in range(self._options.limits.concurrency):
+                group.start_soon(self._work, requests)
 
-    async def _work(self, requests: MemoryObjectReceiveStream[Request], worker: int) -> None:
-        async for request in requests:
-            self._report(await self._outcome(request, worker))
+    async def _work(self, requests: MemoryObjectReceiveStream[Request]) -> None:
+        with suppress(anyio.EndOfStream):
+            while True:
+                try:
+                    request = requests.receive_nowait()  # which takes no turn of the event loop
+                except anyio.WouldBlock:
+                    request = await requests.receive()
+                self._report(await self._outcome(request))
 
-    async def _outcome(self, request: Request, worker: int) -> Answered | Failed:
+    async def _outcome(self, request: Request) -> Answered | Failed:
         if self._health.ended:
             return Failed(request.digest, f"{NOT_SENT}{self._health.ended}", False)
         reply = Reply([], [])
         try:
-            await self._receive(reply, request.body, worker)
+            await self._receive(reply, request.body)
         except Exception as error:
             return self._failed(request, error)._replace(responses=reply.responses)
         return Answered(request.digest, reply)
@@ -150,11 +156,11 @@ class Sender:
         lost = not isinstance(translated, StatusError)
         return Failed(request.digest, translated.message, True, refused_model=refused, lost=lost)
 
-    async def _receive(self, reply: Reply, body: bytes, worker: int) -> None:
+    async def _receive(self, reply: Reply, body: bytes) -> None:
         """Receive the whole reply. With a schema it may take several answers until one matches."""
         dialog = _SchemaDialog(body, self._schema) if self._schema else None
         while True:
-            message = await self._message(body, worker, reply)
+            message = await self._message(body, reply)
             reply.messages.append({"role": "assistant", "content": message["content"]})
             if dialog is None or message.get("stop_reason") in ("max_tokens", "refusal"):
                 return
@@ -164,11 +170,11 @@ class Sender:
             reply.messages.append(correction)
             body = dialog.next_body(reply.messages)
 
-    async def _message(self, body: bytes, worker: int, reply: Reply) -> dict[str, Any]:
+    async def _message(self, body: bytes, reply: Reply) -> dict[str, Any]:
         """Return one answer, after as many attempts as the settings allow, and add its response to the reply."""
         attempts = _Attempts()
         while True:
-            began, outcome = await self._attempt(body, worker)
+            began, outcome = await self._attempt(body)
             if isinstance(outcome, dict):
                 break
             await self._wait_to_retry(outcome, body, attempts)
@@ -176,7 +182,7 @@ class Sender:
         reply.responses.append(_response(outcome, began))
         return outcome
 
-    async def _attempt(self, body: bytes, worker: int) -> tuple[float, dict[str, Any] | _Failure]:
+    async def _attempt(self, body: bytes) -> tuple[float, dict[str, Any] | _Failure]:
         """Send once, as soon as that is allowed. Return when it was sent, and the answer or the failure."""
         await self._window.enter()
         try:
@@ -188,10 +194,11 @@ class Sender:
             await self._health.wait()
             began = time.monotonic()
             try:
-                message = await self._send(body, worker, self._options.timeout)
+                message = await self._send(body, self._options.timeout)
             except Exception as error:
-                requested = retries.retry_after(error.response.headers) if hasattr(error, "response") else None
-                failure = _Failure(error, self._client.translate(error), began, requested)
+                if not isinstance(error, SendFailedError):
+                    error = SendFailedError(self._client.translate(error))
+                failure = _Failure(error, began)
                 if failure.is_for_load:
                     self._window.refused(began)
                 return began, failure
@@ -202,10 +209,10 @@ class Sender:
         self._window.answered(time.monotonic() - began)
         return began, message
 
-    async def _send(self, body: bytes, worker: int, timeout: float) -> dict[str, Any]:
+    async def _send(self, body: bytes, timeout: float) -> dict[str, Any]:
         """Send once. Raises an error if the whole answer does not arrive in time, however often a part of it does."""
         with anyio.move_on_after(timeout):
-            return await self._client.send(body, worker)
+            return await self._client.send(body)
         raise ConnectionFailedError(
             f"The answer was not complete after {timeout:g} s and was cancelled.", "To allow more time, use --timeout."
         )
@@ -227,8 +234,9 @@ class Sender:
         if failure.is_for_load:
             await self._wait_for_load(failure, attempts)
             return
-        wait, max_retries = retry_delay(failure.error, attempts.number), self._options.max_retries
-        if wait is not None and attempts.number <= max_retries:
+        max_retries = self._options.max_retries
+        if failure.error.is_transient and attempts.number <= max_retries:
+            wait = retries.wait_before(attempts.number, failure.error.requested_wait)
             self._report(Retrying(attempts.number, max_retries, wait, problem.message))
             attempts.number += 1
             await self._health.sleep(wait)
@@ -246,8 +254,8 @@ class Sender:
                 raise failure.error
             if not answered and not refused:  # no other row was sent in between
                 await self._judge(failure, attempts)
-        if failure.requested is not None or self._window.size <= 1:
-            seconds = self._gate.close(failure.requested)
+        if failure.error.requested_wait is not None or self._window.size <= 1:
+            seconds = self._gate.close(failure.error.requested_wait)
             if seconds is None:
                 self._health.end(failure.problem)
                 raise failure.error
@@ -259,12 +267,11 @@ class Sender:
 
     async def _judge(self, failure: _Failure, attempts: _Attempts) -> None:
         """Raise the error unless the row must be sent again, because the endpoint had failed and has recovered."""
-        if certificate_error(failure.error) is not None:  # every call would meet it
+        if failure.error.meets_all:
             self._health.end(failure.problem)
             raise failure.error
         verdict = await self._health.judge(failure.problem, failure.sent_at)
-        is_free = retry_delay(failure.error, 1) is not None  # nothing was paid for
-        outages = {Verdict.AGAIN: MAX_OUTAGES, Verdict.BLIP: 1 if is_free else 0}.get(verdict, 0)
+        outages = {Verdict.AGAIN: MAX_OUTAGES, Verdict.BLIP: int(failure.error.is_transient)}.get(verdict, 0)
         if attempts.outages >= outages:
             raise failure.error
         attempts.outages += 1
@@ -275,7 +282,7 @@ class Sender:
         began = time.monotonic()
         try:
             body = json.dumps({"model": self._model, **PROBE}).encode()
-            message = await self._send(body, 0, min(PROBE_TIMEOUT_S, self._options.timeout))
+            message = await self._send(body, min(PROBE_TIMEOUT_S, self._options.timeout))
         except Exception as error:
             self._report(Probed([]))
             return self._client.translate(error)
