@@ -1,4 +1,4 @@
-"""The command `mm-magics`: demo, simulator, history, search, usage, replay and doctor, in a shell without a notebook.
+"""The command `mm-magics`: demo, simulator, history, sent, search, usage, replay and doctor, without a notebook.
 
 A `MiniMaxError` is printed to stderr as two lines, without a traceback, and the exit status is 1. What is printed
 may come from a stranger's notebook, so `PlainStream` replaces control characters by visible ones in all of it.
@@ -101,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     history.add_argument("--json", action="store_true", help="print the turn records as JSON")
     history.set_defaults(run=_history)
 
+    sent = commands.add_parser("sent", help="list what the requests of the turns in a notebook contained")
+    sent.add_argument("notebook", type=Path, help="the notebook to read")
+    sent.set_defaults(run=_sent)
+
     search = commands.add_parser("search", help="find turns in notebooks; exit with status 1 if nothing is found")
     search.add_argument("words", help="words that a turn must contain; '\"two words\"' is a phrase")
     search.add_argument("source", type=Path, nargs="?", default=Path(), metavar="folder", help=_WHERE)
@@ -164,6 +168,23 @@ def _history(options: argparse.Namespace) -> int:
     session.history.follow(document)
     for table in threads.all_threads(session):
         _print(table)
+    return 0
+
+
+def _sent(options: argparse.Namespace) -> int:
+    from mm_magics.history.notebook import read_notebook
+    from mm_magics.ipython.commands import sent
+    from mm_magics.session import Session
+
+    document = read_notebook(options.notebook)
+    for fault in [*document.faults, *document.warnings]:
+        print(fault, file=sys.stderr)
+    session = Session()
+    session.history.follow(document)
+    for name in session.history.names():
+        for turn in session.history.turns(name):
+            if turn.thread == name:
+                _print(sent.turn_table(session, turn, document))
     return 0
 
 

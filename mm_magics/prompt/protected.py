@@ -29,6 +29,7 @@ MAX_DEPTH = 8
 _PART = re.compile(r"""(?:^|\.)([^.\[\]"'\s]+)|\[(?:"([^"\n]+)"|'([^'\n]+)')\]""")
 _WORD = re.compile(r"[^\W\d]\w*")
 _HEADER = re.compile(r"^\| (.*) \|\n\|(?: ?:?-+:? ?\|)+$", re.MULTILINE)
+_SHAPE = re.compile(r"^[\d,]+ rows? × [\d,]+ columns? \((.*)", re.MULTILINE)
 _SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 
 
@@ -129,16 +130,20 @@ def _words_of_code(code: CodeType) -> Iterator[str]:
 
 
 def table_columns(text: str) -> list[str]:
-    r"""Return the columns of the Markdown tables in a text.
+    r"""Return the columns of the Markdown tables in a text, and those that the line above a data frame names.
 
-    >>> table_columns("2 rows × 2 columns\n\n| name | a\\|b |\n| --- | --- |\n| x | y |")
-    ['name', 'a|b']
+    >>> table_columns("| name | a\\|b |\n| --- | --- |\n| x | y |"), table_columns("2 rows × 2 columns (a: i8, b: i8")
+    (['name', 'a|b'], ['a', 'b'])
     """
-    return [
+    shown = [
         name.strip().replace("\\|", "|")
         for header in _HEADER.finditer(text)
         for name in re.split(r"(?<!\\)\|", header[1])
     ]
+    named = [
+        each.partition(": ")[0] for shape in _SHAPE.finditer(text) for each in shape[1].split(", ") if ": " in each
+    ]
+    return [each for each in dict.fromkeys([*named, *shown]) if each]
 
 
 def _leaves_of(value: Any, path: list[str], depth: int) -> Iterator[object]:

@@ -46,6 +46,11 @@ class Template:
         """The expressions in the text, in their order."""
         return [part for part, code in self._parts if code is not None]
 
+    @property
+    def literals(self) -> tuple[list[str], list[str]]:
+        """The texts before, between and after the expressions, and the expressions."""
+        return [part for part, code in self._parts if code is None], self.expressions
+
     def fill(self, namespace: dict[str, Any], to_text: Callable[[Any], str] = as_text) -> str:
         """Return the text with each expression replaced by its value.
 

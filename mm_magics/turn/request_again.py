@@ -14,10 +14,11 @@ from mm_magics.wording import counted
 
 
 class RequestAgain(NamedTuple):
-    """The body of the first request of a turn, and what the user must know about it."""
+    """The body of the first request of a turn, whether it was sent like this, and what the user must know about it."""
 
     body: dict[str, Any]
     note: str
+    is_as_sent: bool
 
     @property
     def text(self) -> str:
@@ -40,8 +41,8 @@ def request_again(turn: Turn, above: Sequence[Turn]) -> RequestAgain:
     request = prepare_request(fields, context, turn.messages[0], sees_all=turn.context == "above")
     if request.sha256 != turn.request_sha256:
         return RequestAgain(
-            request.body, "The turns above changed since this answer. This is what the request would be now."
+            request.body, "The turns above changed since this answer. This is what the request would be now.", False
         )
     more = len(turn.responses) - 1
     later = f" {counted(more, 'more request')} followed, with what was received and the results of tools." * (more > 0)
-    return RequestAgain(request.body, f"This is the request as it was sent.{later}")
+    return RequestAgain(request.body, f"This is the request as it was sent.{later}", True)

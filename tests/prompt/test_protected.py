@@ -155,7 +155,7 @@ def test_other_code_is_not_refused(source: str) -> None:
 
 
 def test_a_table_shows_which_columns_were_read() -> None:
-    table = "2 rows × 2 columns (a: str)\n\n| name | email |\n| --- | :---: |\n| Ana | 1 |"
+    table = "2 rows × 2 columns (name: str)\n\n| name | email |\n| --- | :---: |\n| Ana | 1 |"
     assert table_columns(table) == ["name", "email"]
     assert Rule.parse("df.email").is_read_by(words_of("df.head()"), table_columns(table))
 

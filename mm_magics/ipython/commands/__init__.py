@@ -12,7 +12,19 @@ from typing import Any
 from mm_magics.display.table import Table, Tables
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.ipython import arguments, frontend
-from mm_magics.ipython.commands import compact, doctor, explain, mcp, settings, status, threads, tools, usage, versions
+from mm_magics.ipython.commands import (
+    compact,
+    doctor,
+    explain,
+    mcp,
+    sent,
+    settings,
+    status,
+    threads,
+    tools,
+    usage,
+    versions,
+)
 from mm_magics.ipython.commands.command import Command, Context
 from mm_magics.wording import similar_name
 
@@ -136,6 +148,12 @@ COMMANDS_BY_TASK = {
         Command("help", "[NAME]", "list the commands, or describe one command or the flags", _help),
         Command(
             "explain", "[FLAGS]", "ask the model to explain the last error and the cell that raised it", explain.explain
+        ),
+        Command(
+            "sent",
+            "[TURN]",
+            "show which cells, variables, columns, files and tool results the requests of each turn contained",
+            sent.sent,
         ),
         Command(
             "usage",
