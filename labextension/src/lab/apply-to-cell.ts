@@ -186,7 +186,11 @@ class Comparison extends Widget {
     if (type === 'accept') return element('span', '');
     const button = element('button', '', this.trans.__('Keep the old lines'));
     button.type = 'button';
-    button.addEventListener('click', action);
+    button.addEventListener('click', (event) => {
+      action(event);
+      // The button is gone. Without the focus in it, the dialog ignores keys.
+      (this.diff.querySelector('button') ?? this.diff).focus();
+    });
     return button;
   }
 

@@ -19,12 +19,15 @@ export function isLong(turn: Element): boolean {
 /** Collapse the answer, or show all of it. Its header stays visible. */
 export function toggle(turn: Element): void {
   const collapsed = turn.classList.toggle(COLLAPSED);
-  // What is cut off cannot be reached with the keyboard either.
   const body = turn.querySelector<HTMLElement>('.mm-body');
+  const isFocused = body?.contains(document.activeElement);
+  // What is cut off cannot be reached with the keyboard either.
   if (body) body.inert = collapsed;
   turn.querySelector('.mm-show-all')?.remove();
   if (!collapsed) return;
-  body?.after(showAllButton(turn));
+  const showAll = showAllButton(turn);
+  body?.after(showAll);
+  if (isFocused) showAll.focus({ preventScroll: true });
   turn.scrollIntoView({ block: 'nearest' });
 }
 

@@ -23,6 +23,7 @@ import { offerToLoad } from './offer-to-load';
 import { eachNotebook } from './open-notebooks';
 import { codeBlocksOf, MAGIC, turnRecordOf } from './prompt-cell';
 import { isPinnedTurn, showRequest, togglePin } from './request-dialog';
+import { restoreFocus } from './restore-focus';
 import { handleControls } from './turn-menu';
 import { handleVersionRequests } from './versions';
 
@@ -136,8 +137,12 @@ function activate(
     ),
     'older-version': toVersion(trans.__('Show the Older Version'), -1),
     'newer-version': toVersion(trans.__('Show the Newer Version'), 1),
-    'show-request': onAnswer(trans.__('Show the Request…'), ({ id }, panel) =>
-      showRequest(panel, String(id), trans),
+    'show-request': onAnswer(
+      (notebook, turn) =>
+        notebook && activeTurn(notebook, turn)
+          ? trans.__('Show the Request…')
+          : trans.__('Show the Request… (no answer yet)'),
+      ({ id }, panel) => showRequest(panel, String(id), trans),
     ),
     pin: onAnswer(
       (notebook, turn) =>
@@ -211,6 +216,7 @@ function activate(
       answerChanged(panel);
     });
     handleControls(panel.content, app.commands, trans);
+    restoreFocus(panel.content);
   });
 }
 

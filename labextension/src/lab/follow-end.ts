@@ -38,9 +38,18 @@ export class FollowEnd {
     this.button.append(trans.__('Jump to end'));
     this.button.addEventListener('click', () => {
       this.isFollowing = true;
+      // What scrolls from now on is not the reader.
+      this.inputAt = -Infinity;
+      this.focusCell();
       this.showEnd();
       this.showButton();
     });
+    // The notebook would move the focus to a cell, and run shortcuts.
+    for (const name of ['focusin', 'keydown'])
+      this.button.addEventListener(name, (event) => {
+        event.stopPropagation();
+      });
+    this.button.setAttribute('data-lm-suppress-shortcuts', 'true');
     this.observer = new ResizeObserver(() => {
       this.grown();
     });
@@ -106,6 +115,12 @@ export class FollowEnd {
     else if (up) this.isFollowing &&= this.distance <= SLACK;
     else this.isFollowing ||= this.isVisible && this.distance <= SLACK;
     this.showButton();
+  }
+
+  /** The button, which is removed at the end, gives the focus back to the cell. */
+  private focusCell(): void {
+    if (document.activeElement !== this.button) return;
+    this.turn.closest<HTMLElement>('.jp-Cell')?.focus({ preventScroll: true });
   }
 
   private showEnd(): void {

@@ -93,9 +93,9 @@ function openMenu(button: HTMLElement, commands: CommandRegistry, args: Readonly
   }
   menu.aboutToClose.connect(() => {
     button.setAttribute('aria-expanded', 'false');
-    // The command runs first, and may move the focus itself.
+    // The command runs after this: a dialog returns the focus to where it was.
+    button.focus({ preventScroll: true });
     setTimeout(() => {
-      if (!document.activeElement || document.activeElement === document.body) button.focus();
       menu.dispose();
     });
   });

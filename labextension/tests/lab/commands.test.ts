@@ -51,7 +51,7 @@ it('every command is in the palette', async () => {
     'Copy the Answer as Plain Text',
     'Show the Older Version',
     'Show the Newer Version',
-    'Show the Request…',
+    'Show the Request… (no answer yet)',
     'Pin: Never Summarize the Turn',
     'Download the Answer as Markdown',
     'Collapse the Answer or Show All of It',

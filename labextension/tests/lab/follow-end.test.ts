@@ -102,6 +102,23 @@ it('leaves a reader alone who scrolls up, offers to jump, and follows again at t
   expect(isAtEnd()).toBe(true);
 });
 
+it('gives the focus of its button to the cell, and leaves its keys to the browser', () => {
+  const onKey = vi.fn();
+  host.addEventListener('keydown', onKey);
+  host.addEventListener('focusin', onKey);
+  turn.className = 'jp-Cell';
+  turn.tabIndex = 0;
+  start(100);
+  grow(2000);
+  scrollTo(1000);
+  button()!.focus();
+  button()!.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
+  expect(onKey).not.toHaveBeenCalled();
+  button()!.click();
+  expect(document.activeElement).toBe(turn);
+  expect(isAtEnd()).toBe(true);
+});
+
 it('stays at the end where JupyterLab scrolls to the cell whose run has ended', () => {
   start(100);
   grow(2000);

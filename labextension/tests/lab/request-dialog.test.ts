@@ -61,6 +61,7 @@ describe('Show the request', () => {
 
   it('shows the body, and copies exactly it', async () => {
     answer({ received: true, request: { text: BODY, note: 'As it was sent.' } });
+    expect(commands.label('mm-magics:show-request')).toBe('Show the Request…');
     const done = commands.execute('mm-magics:show-request');
     await settled();
     expect(requests).toEqual([{ turn: 'turn-1', message: { type: 'request' } }]);

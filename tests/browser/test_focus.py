@@ -1,0 +1,195 @@
+"""Where the keyboard focus is after each action of an answer, in JupyterLab and Notebook 7: never lost to the page."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from mm_magics.simulator import ScriptedAnswer, tool_use
+from tests.browser.conftest import Notebook
+from tests.browser.test_keyboard import run_by_keyboard, tab_to
+
+LOAD = """%load_ext mm_magics
+from mm_magics import minimax_tool
+@minimax_tool(asks=True)
+def wipe(what: str) -> str:
+    return "wiped"
+"""
+CELL = "def double(x):\n    return x + x\n\ny = 1\nz = 2\n\ndef half(x):\n    return x"
+CODE = "def double(x):\n    return 2 * x\n\ny = 1\nz = 2\n\ndef half(x):\n    return x / 2"
+SAYS = f"Here:\n\n```python\n{CODE}\n```\n\n![a drawing](https://example.org/a.png)"
+ASK = f'%%minimax\nImprove. [[simulator: thinking="Let me see." say={json.dumps(SAYS)}]]'
+BELOW = '%%minimax\nBelow. [[simulator: thinking="" say="Below."]]'
+LONG = '%%minimax\nGo. [[simulator: thinking="" deltas=1500 size=60 rate=100]]'
+ACTIONS = "Actions for this answer"
+TURN = "button, summary, [tabindex='0'], a[href]"
+PLACE = """() => {
+  const el = document.activeElement;
+  if (el.matches('.jp-Cell')) return `cell ${[...document.querySelectorAll('.jp-Notebook .jp-Cell')].indexOf(el)}`;
+  if (el.matches('.cm-content')) return 'editor';
+  if (el.closest('.jp-Dialog')) return 'dialog';
+  return el.getAttribute('aria-label') ?? el.innerText;
+}"""
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def opened(request: Any) -> Any:
+    return request.getfixturevalue("open_notebook" if request.param == "lab" else "open_in_notebook7")
+
+
+def expect_focus(notebook: Notebook, place: str) -> None:
+    """Wait until the focus is in that place: a cell, an editor, a dialog, or a control with this label."""
+    script = f"(place) => ({PLACE})() === place"
+    try:
+        notebook.page.wait_for_function(script, arg=place, timeout=10_000)
+    except Exception:
+        assert notebook.evaluate(PLACE) == place
+        raise
+
+
+def press(notebook: Notebook, control: Locator, key: str = "Enter") -> None:
+    control.focus()
+    notebook.page.keyboard.press(key)
+
+
+def choose(notebook: Notebook, number: int, start: str) -> None:
+    """Choose an item of the menu of an answer."""
+    press(notebook, notebook.output(number).get_by_role("button", name=ACTIONS))
+    active = notebook.page.locator(".lm-Menu-item.lm-mod-active")
+    for _ in range(20):
+        notebook.page.keyboard.press("ArrowDown")
+        if (active.text_content() or "").startswith(start):
+            break
+    notebook.page.keyboard.press("Enter")
+
+
+def close_dialog(notebook: Notebook) -> None:
+    expect(notebook.page.get_by_role("dialog")).to_be_visible()
+    expect_focus(notebook, "dialog")
+    notebook.page.keyboard.press("Escape")
+    expect(notebook.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_tab_reaches_each_control_of_an_answer_in_order_with_a_visible_ring(opened: Any) -> None:
+    notebook = opened(LOAD, CELL, ASK)
+    for number in (0, 2, 2):
+        notebook.run(number)
+    output = notebook.output(2)
+    expect(output.locator(".mm-position")).to_have_text("2/2")
+    expect(output.get_by_role("button", name="Compare this code")).to_be_visible()
+    controls = output.locator(f".mm-turn :is({TURN})").all()
+    shown = [each for each in controls if each.is_visible()]
+    assert len(shown) == 12
+    notebook.page.locator(".jp-Notebook .jp-Cell").nth(2).focus()
+    for each in shown:
+        tab_to(notebook, each)
+
+
+def test_the_focus_stays_where_the_action_was_chosen_or_goes_to_what_it_made(opened: Any) -> None:
+    notebook = opened(LOAD, CELL, ASK, BELOW)
+    for number in (0, 2, 2, 3):
+        notebook.run(number)
+    output = notebook.output(2)
+    for item in ("Copy the Answer as Markdown", "Show the Older", "Show the Newer", "Pin", "Unpin", "Download"):
+        choose(notebook, 2, item)
+        expect_focus(notebook, ACTIONS)
+    for item in ("Show the Request", "Ask Again with Another Model"):
+        choose(notebook, 2, item)
+        close_dialog(notebook)
+        expect_focus(notebook, ACTIONS)
+    for name in ("Copy the answer as Markdown", "Copy this code", "Insert this code in a new cell below"):
+        press(notebook, output.get_by_role("button", name=name, exact=True))
+        expect_focus(notebook, name)
+    press(notebook, output.get_by_role("button", name="Load image"))
+    expect(output.get_by_role("button", name="Load image")).to_have_count(0)
+    expect_focus(notebook, "cell 2")
+    for action in ("Ask Again", "button"):
+        if action == "button":
+            press(notebook, output.get_by_role("button", name="Ask again", exact=True))
+        else:
+            choose(notebook, 2, action)
+        notebook.page.wait_for_function("() => document.querySelector('.jp-InputPrompt.jp-mod-busy') === null")
+        expect_focus(notebook, "cell 2")
+    expect(output.locator(".mm-position")).to_have_text("4/4")
+    press(notebook, output.get_by_role("button", name="and run it"))
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(6)
+    expect_focus(notebook, "cell 4")
+    choose(notebook, 2, "Fork the Conversation")
+    expect_focus(notebook, "editor")
+    notebook.page.keyboard.type("idea")
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell").nth(3)).to_contain_text("%minimax fork idea")
+
+
+def test_a_comparison_is_read_and_decided_by_keyboard(opened: Any) -> None:
+    notebook = opened(LOAD, CELL, ASK)
+    notebook.run(0)
+    notebook.run(2)
+    compare = notebook.output(2).get_by_role("button", name="Compare this code")
+    dialog = notebook.page.get_by_role("dialog")
+    old_lines = dialog.get_by_role("button", name="Keep the old lines")
+    press(notebook, compare)
+    close_dialog(notebook)
+    expect(compare).to_be_focused()
+    press(notebook, compare)
+    expect(dialog.locator("select")).to_be_focused()
+    for each in (dialog.get_by_role("group", name="Changes"), old_lines.nth(0), old_lines.nth(1)):
+        tab_to(notebook, each)
+    for button in ("Reject", "Accept"):
+        tab_to(notebook, dialog.get_by_role("button", name=button))
+    expect(old_lines).to_have_count(2)
+    press(notebook, old_lines.nth(0), "Space")
+    expect(old_lines).to_have_count(1)
+    expect(old_lines).to_be_focused()
+    notebook.page.keyboard.press("Enter")
+    expect(old_lines).to_have_count(0)
+    expect(dialog.get_by_role("group", name="Changes")).to_be_focused()
+    notebook.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(compare).to_be_focused()
+
+
+def test_stop_jump_to_end_and_collapse_leave_the_focus_in_their_answer(opened: Any) -> None:
+    notebook = opened(LOAD, LONG, BELOW, height=600)
+    notebook.run(0)
+    run_by_keyboard(notebook, 1)
+    turn = notebook.output(1).locator(".mm-turn")
+    notebook.page.wait_for_function("() => document.querySelector('.mm-turn')?.clientHeight > 900")
+    notebook.page.mouse.move(500, 300)
+    notebook.page.mouse.wheel(0, -300)
+    jump = notebook.page.get_by_role("button", name="Jump to end")
+    expect(jump).to_be_visible()
+    tab_to(notebook, jump)
+    notebook.page.keyboard.press("Enter")
+    expect(jump).to_have_count(0)
+    expect_focus(notebook, "cell 1")
+    tab_to(notebook, turn.get_by_role("button", name="Stop"))
+    notebook.page.keyboard.press("Space")
+    expect(turn.locator(".mm-status")).to_have_text("stopped")
+    expect_focus(notebook, "cell 1")
+    tab_to(notebook, turn.get_by_role("button", name="Collapse the answer"))
+    notebook.page.keyboard.press("Space")
+    expect_focus(notebook, "Show the whole answer")
+    tab_to(notebook, turn.locator(".mm-show-all"))
+    notebook.page.keyboard.press("Enter")
+    expect_focus(notebook, "Collapse the answer")
+
+
+def test_a_decision_leaves_the_focus_at_its_call(opened: Any, simulator: Any) -> None:
+    notebook = opened(LOAD, "%%minimax --tools wipe\nUse wipe twice.")
+    calls = [tool_use("wipe", {"what": what}) for what in ("a", "b")]
+    simulator.answers.extend([ScriptedAnswer(calls), "Done."])
+    notebook.run(0)
+    run_by_keyboard(notebook, 1)
+    output = notebook.output(1)
+    for number, name in enumerate(("Allow once", "Deny")):
+        button = output.locator(".mm-ask").nth(number).get_by_role("button", name=name)
+        expect(button).to_be_enabled(timeout=20_000)
+        tab_to(notebook, button)
+        notebook.page.keyboard.press("Enter")
+        if number == 0:
+            expect(output.locator(".mm-tool summary").first).to_be_focused()
+    expect(output.locator(".mm-status")).to_have_text("done")
+    assert notebook.evaluate("() => document.querySelector('.jp-Notebook').contains(document.activeElement)")
