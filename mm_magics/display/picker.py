@@ -20,6 +20,7 @@ from mm_magics.display.offered_models import learn_models, offered_models
 from mm_magics.display.protocol import PickerState
 from mm_magics.errors import MiniMaxError
 from mm_magics.session import Session
+from mm_magics.tools.builtin.catalogue import NOTEBOOK
 from mm_magics.tools.resolve import resolve_tools
 from mm_magics.tools.tool import Tool, ToolCall
 
@@ -100,7 +101,7 @@ def _verdict(session: Session, tool: Tool) -> str:
 
 
 def _tool_names(session: Session) -> list[str]:
-    return [*session.builtin(), *session.servers.names]
+    return [*session.builtin(), NOTEBOOK, *session.servers.names]
 
 
 def _change(session: Session, message: object) -> None:

@@ -25,7 +25,6 @@ from mm_magics.ipython.background_answer import BackgroundAnswer
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.session import Session
 from mm_magics.text import escape_controls
-from mm_magics.tools.builtin.recall import RECALL
 from mm_magics.tools.runtime.captured_output import is_in_tool, route_beside_cells
 from mm_magics.tools.runtime.captured_output import refuse_input as refused
 from mm_magics.turn.driver import TurnStream
@@ -238,7 +237,7 @@ def check_flags(flags: Mapping[str, Any], models: Sequence[str | None]) -> None:
 def check_tools(prompt: PreparedPrompt) -> None:
     """Raise `UsageError` if the prompt offers tools that need the thread on which cells run."""
     tools = prompt.toolbox.tools if prompt.toolbox else {}
-    names = [name for name, tool in tools.items() if not (tool.is_async or name == RECALL)]
+    names = [name for name, tool in tools.items() if not (tool.is_async or tool.beside_cells)]
     if names:
         are = "is not an asynchronous tool" if len(names) == 1 else "are not asynchronous tools"
         raise UsageError(

@@ -96,8 +96,8 @@ class CellRecorder:
             return
         error = result.error_before_exec or result.error_in_exec
         if error is not None:
-            self._outputs.append({"output_type": "error", "evalue": f"{type(error).__name__}: {error}"})
-            self._outputs[-1]["traceback"] = self._traceback(error)
+            name, traceback = type(error).__name__, self._traceback(error)
+            self._outputs.append({"output_type": "error", "ename": name, "evalue": str(error), "traceback": traceback})
         elif result.result is not None and not hasattr(self._shell, "kernel"):
             text = repr(result.result)[:MAX_OUTPUT]
             self._outputs.append({"output_type": "execute_result", "data": {"text/plain": text}})

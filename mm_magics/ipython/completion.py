@@ -20,7 +20,7 @@ from mm_magics.ipython.cell_cursor import place_of
 from mm_magics.ipython.flags import FLAGS, Flag
 from mm_magics.session import Session
 from mm_magics.tools.approval import VERDICTS
-from mm_magics.tools.builtin.catalogue import TOOL_NAMES
+from mm_magics.tools.builtin.catalogue import NOTEBOOK, TOOL_NAMES
 from mm_magics.tools.tool import Tool
 
 
@@ -102,7 +102,7 @@ def completions(text: str, tools: Sequence[str] = TOOL_NAMES, functions: Sequenc
 def tool_names(session: Session) -> list[str]:
     """Return the names that can follow `--tools`: of built-in tools, of the user's functions, and of MCP servers."""
     own = [name for name, value in _own_names(session) if isinstance(value, Tool) or _is_own_function(value)]
-    return list(dict.fromkeys([*session.builtin(), *own, *session.servers.names]))
+    return list(dict.fromkeys([*session.builtin(), NOTEBOOK, *own, *session.servers.names]))
 
 
 def own_functions(session: Session) -> list[str]:

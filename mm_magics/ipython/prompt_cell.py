@@ -17,9 +17,10 @@ from mm_magics.display.request_text import folded_request
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
 from mm_magics.history.edits import answered_text
-from mm_magics.history.notebook import Document, current_path
+from mm_magics.history.notebook import Document, LiveNotebook, current_path
 from mm_magics.history.notebook_context import CellRun
 from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic
+from mm_magics.history.shown_cells import ShownCell, shown_cells
 from mm_magics.history.turn import Turn
 from mm_magics.ipython import arguments, background, code_cell, compare_cell, frontend
 from mm_magics.ipython.background_answer import ended_answer
@@ -33,7 +34,7 @@ from mm_magics.prompt.images import PromptImages, image_blocks
 from mm_magics.prompt.template import FilledExpression
 from mm_magics.session import Session
 from mm_magics.text import escape_controls
-from mm_magics.tools.builtin.catalogue import builtin_tools
+from mm_magics.tools.builtin.catalogue import NO_NOTEBOOK, NOTEBOOK, builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
 from mm_magics.turn.prepared import PreparedPrompt
@@ -130,6 +131,7 @@ class PromptCells:
             if "system" in flags:
                 expressions += [FilledExpression(each, "") for each in template.Template(flags["system"]).expressions]
                 flags["system"] = template.render(flags["system"], names, limit)
+        tools_note = self._notebook_tools_note(flags)
         if "schema" in flags:
             flags["schema"] = lookup(
                 names, flags["schema"], "--schema takes the name of a Pydantic model, a dataclass or a JSON schema."
@@ -147,7 +149,7 @@ class PromptCells:
         prompt = self._session.prepare(
             content, cell_id=cell_id, source=self._answered_text(), expressions=expressions, **flags
         )
-        prompt.notes.extend([*(each.note for each in attached), *image_note])
+        prompt.notes.extend([*(each.note for each in attached), *image_note, *tools_note])
         prompts = compare_cell.prompts_for(prompt, models) if is_compared else [prompt]
         if dry_run:
             for each in {each.request.sha256: each for each in prompts}.values():
@@ -272,7 +274,22 @@ class PromptCells:
     def _builtin_tools(self) -> Mapping[str, Tool]:
         path = current_path(self._session.notebook, frontend.notebook_path(self._shell))
         folder = folder_of(self._session.settings.value("tools_folder"), path)
-        return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell)
+        page = self._shown_cells if self._document is not None else None
+        return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell, page)
+
+    def _notebook_tools_note(self, flags: dict[str, Any]) -> list[str]:
+        """Return what the user must know about `--tools notebook` here. Without a notebook they are left out."""
+        tools = flags.get("tools", self._session.settings.value("tools"))
+        if NOTEBOOK not in tools:
+            return []
+        if self._document is None:
+            flags["tools"] = [each for each in tools if each != NOTEBOOK]
+            return [NO_NOTEBOOK]
+        is_live = isinstance(self._session.notebook, LiveNotebook)
+        return [] if is_live else [f"The tools of the notebook read {self._document.name} as it was saved."]
+
+    def _shown_cells(self) -> Sequence[ShownCell]:
+        return shown_cells(self._document, self._cells_run())
 
     def _other_cells(self) -> Sequence[CellRun]:
         return notebook_context.other_cells(self._document, self._cells_run(), self._cell_id())

@@ -28,7 +28,8 @@ def output_text(output: Mapping[str, Any]) -> str:
     if kind == "stream":
         return terminal_text(_joined(output.get("text"))).strip("\n")
     if kind == "error":
-        return terminal_text("\n".join(map(str, output.get("traceback") or ())) or str(output.get("evalue") or ""))
+        named = ": ".join(str(output[key]) for key in ("ename", "evalue") if output.get(key))
+        return terminal_text("\n".join(map(str, output.get("traceback") or ())) or named)
     data = output.get("data")
     return bundle_text(data) if isinstance(data, Mapping) else ""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mm_magics.errors import UsageError
+from mm_magics.tools.builtin.catalogue import NO_NOTEBOOK, NOTEBOOK, NOTEBOOK_TOOLS
 from mm_magics.tools.mcp.servers import MCPServers
 from mm_magics.tools.schema.functions import tool_of
 from mm_magics.tools.tool import Tool
@@ -48,12 +49,16 @@ def _lookup(
         return [_as_tool(each)]
     server = each.partition("__")[0]
     is_own = callable(namespace.get(each)) or isinstance(namespace.get(each), Tool)
-    if is_own + (each in builtin) + (server in servers.names) > 1:
+    if is_own + (each in builtin or each == NOTEBOOK) + (server in servers.names) > 1:
         raise UsageError(f"{each} is both your function and another tool.", "Rename your function.")
     if is_own:
         return [_as_tool(namespace[each])]
     if each in builtin:
         return [builtin[each]]
+    if each == NOTEBOOK or each in NOTEBOOK_TOOLS:
+        if NOTEBOOK_TOOLS[0] not in builtin:
+            raise UsageError(NO_NOTEBOOK, "Run the prompt in a notebook, or leave out the tool.")
+        return [builtin[name] for name in NOTEBOOK_TOOLS]
     if server in servers.names:
         return _server_tools(servers, server, each)
     if each in namespace:

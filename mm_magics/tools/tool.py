@@ -39,6 +39,7 @@ class Tool:
         risk: What a call may do, in a sentence that is shown to the user when approval is requested.
         preview: Returns what to show instead of arguments when approval is requested, by argument: a diff, not a file.
         origin: What a rule that allows it is bound to: hashes of its MCP server and of its definition, by name.
+        beside_cells: Whether a call may run while a cell runs, in another thread. Asynchronous functions always may.
 
     Raises:
         UsageError: If the Messages API does not accept the name.
@@ -53,6 +54,7 @@ class Tool:
     risk: str = ""
     preview: Callable[[Mapping[str, Any]], Mapping[str, CallPart]] | None = field(default=None, repr=False)
     origin: Mapping[str, str] = field(default_factory=dict, repr=False)
+    beside_cells: bool = False
 
     def __post_init__(self) -> None:
         if not TOOL_NAME.fullmatch(self.name):

@@ -206,6 +206,8 @@ def test_text_cannot_close_its_mark(mark: str) -> None:
         ({"output_type": "error", "traceback": ["line 1", "\x1b[31mline 2"], "evalue": "why"}, "line 1\nline 2"),
         ({"output_type": "error", "traceback": [], "evalue": "why"}, "why"),
         ({"output_type": "error", "evalue": "why"}, "why"),
+        ({"output_type": "error", "ename": "E", "evalue": "why"}, "E: why"),
+        ({"output_type": "error", "ename": "E", "evalue": ""}, "E"),
         (result(text_plain="plain", text_markdown="**mark**"), "**mark**"),
         (result(text_plain=["a\n", "b"], image_png="AAAA"), "a\nb"),
         (result(image_png="AAAA"), ""),

@@ -110,4 +110,4 @@ def _forget(session: Session, words: list[str]) -> Table:
 
 
 def _builtin() -> dict[str, Tool]:
-    return builtin_tools({}, Path(), tuple)
+    return builtin_tools({}, Path(), tuple, page=tuple)

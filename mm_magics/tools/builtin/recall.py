@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from mm_magics.api.messages import blocks, images_in
@@ -59,7 +60,8 @@ def recall_tool(turns: Sequence[Turn], limit: int) -> Tool:
             return _found(turns, arguments["search"], size)
         return _page(turns, arguments["turn"], arguments.get("start", 0), size)
 
-    return Tool(RECALL, DESCRIPTION, SCHEMA, recall, lambda arguments: _checked(arguments, len(turns)))
+    check = partial(_checked, count=len(turns))
+    return Tool(RECALL, DESCRIPTION, SCHEMA, recall, check, beside_cells=True)
 
 
 def with_recall(tools: Mapping[str, Tool], turns: Sequence[Turn], limit: int) -> Mapping[str, Tool]:

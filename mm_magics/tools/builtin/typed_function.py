@@ -16,7 +16,9 @@ from mm_magics.tools.schema.functions import tool_of
 from mm_magics.tools.tool import Tool
 
 
-def builtin_tool(function: Callable[..., Any], *context: Any, risk: str, asks: bool = False) -> Tool:
+def builtin_tool(
+    function: Callable[..., Any], *context: Any, risk: str, asks: bool = False, beside_cells: bool = False
+) -> Tool:
     """Make a tool that calls `function(*context, **arguments)`.
 
     Args:
@@ -24,10 +26,16 @@ def builtin_tool(function: Callable[..., Any], *context: Any, risk: str, asks: b
         context: Values for its first parameters, which the model does not see.
         risk: What a call may do, in a sentence for the user.
         asks: Whether each call requires approval.
+        beside_cells: Whether a call may run while a cell runs.
     """
     template = _template(function, len(context))
     return replace(
-        template, function=partial(function, *context), check=partial(_check, template), risk=risk, asks=asks
+        template,
+        function=partial(function, *context),
+        check=partial(_check, template),
+        risk=risk,
+        asks=asks,
+        beside_cells=beside_cells,
     )
 
 

@@ -40,7 +40,7 @@ def variables(
 ) -> str:
     """List the variables of the user's notebook: name, type, and shape or number of items. No values."""
     own = {name: value for name, value in dict(namespace).items() if _is_own(name, value)}
-    lines = [f"{name}: {_kind(own[name])}" for name in sorted(own) if fnmatchcase(name, pattern)]
+    lines = [f"{name}: {kind_of(own[name])}" for name in sorted(own) if fnmatchcase(name, pattern)]
     return cut("\n".join(lines), LIMIT) or f"None of the {counted(len(own), 'variable')} matches {pattern!r}."
 
 
@@ -53,8 +53,8 @@ def _is_own(name: Any, value: Any) -> bool:
     )
 
 
-def _kind(value: Any) -> str:
-    """The type, and the shape or length if reading it computes nothing."""
+def kind_of(value: Any) -> str:
+    """Return the type, and the shape or length if reading it computes nothing."""
     try:
         module, name = type(value).__module__, type(value).__qualname__
         kind = name if module == "builtins" else f"{module}.{name}"

@@ -19,13 +19,16 @@ VALID: dict[str, dict[str, Any]] = {
     "write_file": {"path": "a.txt", "text": "x"},
     "shell": {"command": "true", "timeout": 1},
     "search_cells": {"text": "x"},
+    "read_cells": {"cells": "1"},
+    "get_errors": {},
+    "read_variable": {"name": "x"},
 }
 ARGUMENTS = [(tool, name) for tool, arguments in VALID.items() for name in arguments]
 
 
 @pytest.fixture
 def tools(tmp_path: Path) -> dict[str, Tool]:
-    return builtin_tools({}, tmp_path, list)
+    return builtin_tools({}, tmp_path, list, page=list)
 
 
 def test_every_tool_describes_itself_and_all_its_arguments(tools: dict[str, Tool]) -> None:

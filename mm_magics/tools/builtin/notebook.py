@@ -1,0 +1,155 @@
+"""The built-in tools of `--tools notebook`: read the cells of the page, their errors, and variables.
+
+They change and run nothing. The model sees each cell under a short name, the beginning of its id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from mm_magics.errors import ToolInputError
+from mm_magics.prompt.output_text import output_text
+from mm_magics.prompt.values import as_text, cut
+from mm_magics.text import excerpt
+from mm_magics.tools.builtin.bounded_text import LIMIT
+from mm_magics.tools.builtin.typed_function import builtin_tool
+from mm_magics.tools.builtin.variables import kind_of
+from mm_magics.tools.tool import Tool
+from mm_magics.wording import counted, similar_name
+
+if TYPE_CHECKING:
+    from mm_magics.history.shown_cells import ShownCell
+
+FIRST_LINE = 80
+"""Characters of the first line of a cell in the outline."""
+TRACEBACK_LINES = 15
+CELL_RISK = "The cells of the notebook and their outputs, unsaved edits included, are sent to the endpoint."
+VARIABLE_RISK = "The value of a variable that the model names, or its first rows, is sent to the endpoint."
+
+_RANGE = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
+
+Page = Callable[[], "Sequence[ShownCell]"]
+"""Returns the cells of the page when a tool is called."""
+
+
+def notebook_tools(namespace: Mapping[str, Any], page: Page) -> list[Tool]:
+    """Make the tools `read_cells`, `get_errors` and `read_variable`."""
+    return [
+        builtin_tool(read_cells, page, risk=CELL_RISK, beside_cells=True),
+        builtin_tool(get_errors, page, risk=CELL_RISK, beside_cells=True),
+        builtin_tool(read_variable, namespace, risk=VARIABLE_RISK, beside_cells=True),
+    ]
+
+
+def read_cells(
+    page: Page,
+    cells: Annotated[
+        str,
+        Field(
+            strict=True,
+            description="Which cells: names such as #9f2a, numbers, or a range such as 3-7, separated by commas. "
+            "Without it, an outline of the whole notebook is returned.",
+        ),
+    ] = "",
+) -> str:
+    """Read the user's notebook as it is on the page now: an outline, or cells with their text and outputs.
+
+    Answers of a model are left out of the outputs. A cell that was edited since it ran is marked.
+    """
+    shown = page()
+    if not cells.strip():
+        return _outline(shown)
+    selected = [each for part in cells.split(",") for each in _selected(shown, part.strip())]
+    return _in_full(list(dict.fromkeys(each.number for each in selected)), shown)
+
+
+def get_errors(page: Page) -> str:
+    """List the cells of the user's notebook whose last run raised an error, with the end of each traceback."""
+    found = [f"{_head(each)}\n{_error_text(error)}" for each in page() for error in each.errors]
+    return cut("\n\n".join(found), LIMIT) or "No cell shows an error."
+
+
+def read_variable(
+    namespace: Mapping[str, Any],
+    name: Annotated[str, Field(strict=True, description="Name of a variable, without attributes or brackets.")],
+) -> str:
+    """Read a variable of the user's notebook: its type, its shape or size, and its value or first rows."""
+    if name not in namespace:
+        similar = similar_name(name, [each for each in namespace if not each.startswith("_")], 0.6)
+        raise ToolInputError(f"There is no variable {name}.{f' There is {similar}.' if similar else ''}")
+    value = namespace[name]
+    return f"{name}: {kind_of(value)}\n{as_text(value, LIMIT)}"
+
+
+def _outline(shown: Sequence[ShownCell]) -> str:
+    lines = [_line(each) for each in shown]
+    title = counted(len(shown), "cell")
+    if sum(len(line) + 1 for line in lines) > LIMIT:
+        landmarks = [(each, line) for each, line in zip(shown, lines, strict=True) if _is_landmark(each)]
+        title += ", of which only headings and errors are listed. Read the others by their numbers"
+        lines = [line for _, line in landmarks]
+    return cut("\n".join([f"{title}:", *lines]), LIMIT) if shown else "The notebook has no cells."
+
+
+def _is_landmark(shown: ShownCell) -> bool:
+    return bool(shown.errors) or (shown.kind == "markdown" and shown.cell.source.lstrip().startswith("#"))
+
+
+def _line(shown: ShownCell) -> str:
+    source = shown.cell.source.strip()
+    first, *rest = source.splitlines() or ["(empty)"]
+    more = f" … ({counted(len(rest) + 1, 'line')})" if rest else ""
+    error = "".join(f" → {each.get('ename')}" for each in shown.errors[-1:])
+    return f"{_head(shown)} {excerpt(first, FIRST_LINE)}{more}{error}"
+
+
+def _head(shown: ShownCell) -> str:
+    marks = [shown.kind, *["edited since it ran"] * shown.is_edited, *["running or queued"] * shown.is_pending]
+    return f"[{shown.number} #{shown.name}, {', '.join(marks)}]"
+
+
+def _selected(shown: Sequence[ShownCell], part: str) -> Iterator[ShownCell]:
+    if found := _RANGE.fullmatch(part):
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not 1 <= first <= last or first > len(shown):
+            raise ToolInputError(f"There are no cells {part}: the notebook has cells 1 to {len(shown)}.")
+        yield from shown[first - 1 : last]
+        return
+    from mm_magics.history.shown_cells import find_cell
+
+    match find_cell(shown, part.removeprefix("#")):
+        case [cell]:
+            yield cell
+        case []:
+            raise ToolInputError(f"There is no cell {excerpt(part, 40)}. Call read_cells without cells for an outline.")
+        case several:
+            names = ", ".join(f"#{each.name}" for each in several[:9])
+            raise ToolInputError(f"{part} is the beginning of {counted(len(several), 'cell')}: {names}.")
+
+
+def _in_full(numbers: Sequence[int], shown: Sequence[ShownCell]) -> str:
+    """Return the cells with these numbers; those that do not fit are named."""
+    texts: list[str] = []
+    room = LIMIT
+    for place, number in enumerate(numbers):
+        text = _cell_text(shown[number - 1])
+        if texts and len(text) > room:
+            left = ", ".join(map(str, numbers[place : place + 20])) + (", …" if len(numbers) > place + 20 else "")
+            return "\n\n".join([*texts, f'[These did not fit: read_cells(cells="{left}")]'])
+        texts.append(cut(text, LIMIT))
+        room -= len(text)
+    return "\n\n".join(texts)
+
+
+def _cell_text(shown: ShownCell) -> str:
+    output = shown.cell.text
+    size = LIMIT // 2
+    return "\n".join([_head(shown), cut(shown.cell.source, size), *(["[output]", cut(output, size)] if output else [])])
+
+
+def _error_text(error: Mapping[str, Any]) -> str:
+    return "\n".join(output_text(error).splitlines()[-TRACEBACK_LINES:])
