@@ -12,6 +12,7 @@ nox.options.default_venv_backend = "uv"
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 FAST = ("pytest", "-n", "2", "--dist", "loadgroup", "-m", "not browser and not slow and not wheel")
+EXTRAS = ("lab", "keyring", "mcp", "pdf", "dask")
 OLD_LIBRARIES = ("-W", "ignore::DeprecationWarning")
 """Old libraries use what newer ones, and newer versions of Python, call deprecated."""
 
@@ -28,7 +29,9 @@ def oldest(session: nox.Session) -> None:
     """The oldest versions that `pyproject.toml` allows."""
     versions = f"{session.create_tmp()}/oldest.txt"
     session.run(
-        "uv", "pip", "compile", "--quiet", "--resolution", "lowest-direct", "pyproject.toml", "--output-file", versions
+        *("uv", "pip", "compile", "--quiet", "--resolution", "lowest-direct", "pyproject.toml"),
+        *(f"--extra={extra}" for extra in EXTRAS),
+        *("--output-file", versions),
     )
     session.install("--constraint", versions, "--editable", ".[dev]")
     session.run(*FAST, *OLD_LIBRARIES)

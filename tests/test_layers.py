@@ -17,7 +17,7 @@ import mm_magics
 ROOT = Path(mm_magics.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("text", "wording", "json_size"),
-    ("errors", "interrupts", "background_context"),
+    ("errors", "system", "interrupts", "background_context"),
     ("packages",),
     ("api",),
     ("simulator",),

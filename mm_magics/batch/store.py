@@ -25,6 +25,7 @@ from mm_magics.api.messages import Message
 from mm_magics.errors import StoreError
 from mm_magics.history.turn import is_message_list, now
 from mm_magics.json_size import check_size
+from mm_magics.system import other_owner
 
 APPLICATION_ID = 0x4D4D6167
 """SQLite's `application_id` of a store, which tells it from any other database."""
@@ -190,18 +191,7 @@ class Store:
     @property
     def other_owner(self) -> str:
         """The name of the file's owner if that is not the user of this process; else ""."""
-        try:
-            owner = self.path.stat().st_uid
-        except OSError:
-            return ""
-        if not hasattr(os, "getuid") or owner == os.getuid():
-            return ""
-        import pwd
-
-        try:
-            return pwd.getpwuid(owner).pw_name
-        except KeyError:
-            return f"user {owner}"
+        return other_owner(self.path)
 
     def _create_file(self) -> None:
         """Create the file for its owner only. SQLite gives its other files the same mode."""

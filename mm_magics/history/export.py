@@ -16,6 +16,7 @@ from mm_magics.history.context_messages import context_tools
 from mm_magics.history.notebook import MAX_BYTES, MAX_VALUES
 from mm_magics.history.turn import SCHEMA, Turn
 from mm_magics.json_size import JSONSizeError, read_json
+from mm_magics.system import replace_file
 from mm_magics.text import decode_json
 
 LOAD_HINT = "Load a file that %minimax save wrote."
@@ -100,7 +101,7 @@ def write_file(path: Path, text: str) -> None:
             if mode is not None:
                 os.chmod(temporary, mode)
             file.write(text)
-        os.replace(temporary, path)
+        replace_file(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None

@@ -10,15 +10,21 @@ import re
 import shlex
 from fnmatch import fnmatchcase
 
+from mm_magics import system
+
 _UNQUOTED = r"[A-Za-z0-9_@%+=:,./-]"
 _SINGLE = r"'[^'\n\r\x00]*'"
 _DOUBLE = r'"[^"\\$`!\n\r\x00]*"'
 _WORD = rf"(?:{_UNQUOTED}|{_SINGLE}|{_DOUBLE})+"
 _SIMPLE = re.compile(rf"[ \t]*{_WORD}(?:[ \t]+{_WORD})*[ \t]*")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+_WINDOWS = re.compile(r"""[^%'^]*""")
+"""What no plain command of cmd.exe contains: variables and escapes; single quotes do not quote there."""
+
 _RESERVED = frozenset(
     {"if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for", "in", "time", "coproc"}
     | {"function", "select", "eval", "exec", "command", "builtin", "source", ".", "trap", "alias", "export", "set"}
+    | {"call", "start", "cmd", "rem", "goto", "setlocal", "endlocal", "exit"}
 )
 """First words that make the rest something else than arguments of a program."""
 
@@ -31,10 +37,10 @@ def plain_words(command: str) -> list[str] | None:
     >>> plain_words("git status; rm -r data"), plain_words("git log $(rm x)"), plain_words("A=1 git log")
     (None, None, None)
     """
-    if not _SIMPLE.fullmatch(command):
+    if not _SIMPLE.fullmatch(command) or (system.WINDOWS and not _WINDOWS.fullmatch(command)):
         return None
     words = shlex.split(command)
-    return None if not words or _ASSIGNMENT.match(words[0]) or words[0] in _RESERVED else words
+    return None if not words or _ASSIGNMENT.match(words[0]) or words[0].lower() in _RESERVED else words
 
 
 def matches_command(pattern: str, command: str) -> bool:

@@ -6,7 +6,6 @@ The caller's thread only queues requests and takes events; closing the engine ca
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +19,7 @@ from mm_magics.batch.engines.base import Request, SenderEvent, SendOptions
 from mm_magics.batch.engines.sender import Sender
 from mm_magics.endpoint.keys import Key
 from mm_magics.errors import UsageError
+from mm_magics.system import open_files
 from mm_magics.tools.schema.output_schema import OutputSchema
 
 SPARE_FILES = 48
@@ -101,17 +101,12 @@ def fit_open_files(options: SendOptions) -> tuple[SendOptions, str]:
         UsageError: The limit allows no call.
     """
     limits = options.limits
-    try:
-        import resource
-    except ImportError:  # on Windows, there is no such limit
+    found = open_files()
+    if found is None:
         return options, ""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        used = len(os.listdir("/dev/fd"))
-    except OSError:
-        used = 64
+    used, limit = found
     allowed = limit - used - SPARE_FILES
-    if limit == resource.RLIM_INFINITY or allowed >= limits.concurrency:
+    if allowed >= limits.concurrency:
         return options, ""
     if allowed < 1:
         raise UsageError(

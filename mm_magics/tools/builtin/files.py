@@ -22,6 +22,7 @@ from typing import Annotated, TextIO
 from pydantic import Field
 
 from mm_magics.errors import ToolError
+from mm_magics.system import replace_file
 from mm_magics.tools.builtin.bounded_text import LIMIT
 from mm_magics.tools.builtin.file_preview import preview_write
 from mm_magics.tools.builtin.open_files import check_link, in_folder, open_folder
@@ -273,7 +274,7 @@ def _replace(path: Path, folder: int | None, content: bytes, mode: int | None) -
             file.write(content)
             if mode is not None:
                 os.chmod(file.fileno() if os.chmod in os.supports_fd else new, mode)
-        os.replace(new, in_folder(path, folder), src_dir_fd=folder, dst_dir_fd=folder)
+        replace_file(new, in_folder(path, folder), folder)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(new, dir_fd=folder)

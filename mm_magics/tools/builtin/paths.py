@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mm_magics.errors import ToolError, UsageError
+from mm_magics.system import is_as_stored, is_normal_path
 
 KEY_FILES = (
     *("*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.gpg", "*.env"),
@@ -65,20 +66,25 @@ def folder_of(chosen: str, notebook: Path | None) -> Path:
 def confined(root: Path, path: str) -> Path:
     """Resolve a path that the model gave, with all its links.
 
+    One that is not in normal form is not looked up: on Windows, it may name a server.
+
     Raises:
         ToolError: If it leads out of the folder, is hidden, looks like a key, or is not in normal form: a rule for
             `report/*` must not allow `report/../other`.
     """
+    normal = is_normal_path(path)
     try:
-        place = (root / path).resolve()
+        place = (root / path).resolve() if normal else Path(os.path.normpath(root / path))
     except (OSError, ValueError, RuntimeError):  # a null byte, a lone surrogate, a circle of links
         raise ToolError(f"{path!r} is not a path.") from None
     if not place.is_relative_to(root):
         raise ToolError(f"{path!r} leads out of the folder.", "Only files inside it can be used.")
-    if os.path.isabs(path) or os.path.normpath(path) != path:
+    if not normal:
         raise ToolError(
             f"{path!r} is not in normal form.", "Write it relative to the folder, without '..', './' and '//'."
         )
+    if not is_as_stored(root, path):
+        raise ToolError(f"{path!r} is not spelled as in the folder.", "list_files shows how it is spelled.")
     parts = place.relative_to(root).parts
     if any(part.startswith(".") for part in parts):
         raise ToolError(f"{path!r} is hidden, so it cannot be used.", "Ask the user for what you need from it.")

@@ -1,19 +1,18 @@
 """The built-in tool `shell`: runs one command in its own process group.
 
-When a call ends, for whatever reason, its process group is killed. The command gets no input and only the environment
-variables that are named here. Its output is held in memory up to a limit.
+When a call ends, for whatever reason, its process group, on Windows its job, is killed. The command gets no input and
+only the environment variables that are named here. Its output is held in memory up to a limit.
 """
 
 from __future__ import annotations
 
 import codecs
+import json
 import os
-import selectors
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +20,7 @@ from pydantic import Field
 
 from mm_magics.errors import ToolError
 from mm_magics.prompt.terminal_text import terminal_text
+from mm_magics.system import ShellProcess, shell_name
 from mm_magics.tools.builtin.bounded_text import BoundedText
 from mm_magics.tools.builtin.typed_function import builtin_tool
 from mm_magics.tools.tool import Tool, ToolOutput
@@ -31,6 +31,8 @@ PIPE = 65_536
 """Bytes that a pipe buffers."""
 ENVIRONMENT = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERNAME", "USERPROFILE"),
+    *("HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "PROCESSOR_ARCHITECTURE"),
     *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PYTHONPATH", "LD_LIBRARY_PATH", "JAVA_HOME", "R_HOME"),
 )
 """The variables that a command gets. None of them contains a key."""
@@ -43,7 +45,10 @@ RISK = (
 
 def shell_tool(folder: Path) -> Tool:
     """Make the tool `shell`, whose commands start in this folder."""
-    return builtin_tool(shell, folder, risk=RISK, asks=True)
+    tool = builtin_tool(shell, folder, risk=RISK, asks=True)
+    definition = json.dumps([tool.description, dict(tool.schema)]).replace("/bin/sh", shell_name())
+    description, schema = json.loads(definition)
+    return replace(tool, description=description, schema=schema)
 
 
 def environment(own: Mapping[str, str]) -> dict[str, str]:
@@ -71,26 +76,14 @@ def shell(
     command has no input. Everything it started in the background ends with it.
     """
     try:
-        process = subprocess.Popen(  # noqa: S603  the tool's purpose
-            ["/bin/sh", "-c", command],
-            cwd=folder,
-            env=environment(os.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            start_new_session=True,
-        )
+        running = ShellProcess(command, folder, environment(os.environ))
     except (OSError, ValueError) as error:  # ValueError: a null byte
         raise ToolError(f"The command cannot be started: {getattr(error, 'strerror', None) or error}.") from None
     output = BoundedText()
     try:
-        ended = _read(process, output, time.monotonic() + timeout)
+        ended = _read(running, output, time.monotonic() + timeout)
     finally:
-        _kill(process)
-        code = process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+        code = running.kill()
     status = f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
     if not ended:
         status = f"killed: it took longer than {timeout:g} s"
@@ -99,21 +92,18 @@ def shell(
     )
 
 
-def _read(process: subprocess.Popen[bytes], output: BoundedText, deadline: float) -> bool:
+def _read(running: ShellProcess, output: BoundedText, deadline: float) -> bool:
     """Read the output until the command has ended; return False if it has not by the deadline."""
-    assert process.stdout is not None
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while (left := deadline - time.monotonic()) > 0:
-            ended = process.poll() is not None
-            if selector.select(0 if ended else min(left, 0.05)):
-                piece = os.read(process.stdout.fileno(), PIPE)
-                output.write(decoder.decode(piece, final=not piece))
-                if not piece:
-                    return _has_ended(process, deadline)
-            if ended:  # the pipe is drained; a background process may write to it forever
-                return True
+    while (left := deadline - time.monotonic()) > 0:
+        ended = running.process.poll() is not None
+        if running.wait_for_output(0 if ended else min(left, 0.05)):
+            piece = os.read(running.output.fileno(), PIPE)
+            output.write(decoder.decode(piece, final=not piece))
+            if not piece:
+                return _has_ended(running.process, deadline)
+        if ended:  # the pipe is drained; a background process may write to it forever
+            return True
     return False
 
 
@@ -124,8 +114,3 @@ def _has_ended(process: subprocess.Popen[bytes], deadline: float) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter for a group of zombies
-        os.killpg(process.pid, signal.SIGKILL)

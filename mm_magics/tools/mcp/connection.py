@@ -27,7 +27,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Implementation, Tool, ToolListChangedNotification
 
-from mm_magics import __version__
+from mm_magics import __version__, system
 from mm_magics.api.urls import HttpURL, httpx_options
 from mm_magics.tools.mcp import redact, watchdog
 from mm_magics.tools.mcp.bounded_client import BoundedClient
@@ -77,7 +77,7 @@ class StderrTail:
         self._lines: deque[str] = deque(maxlen=STDERR_LINES)
         self.ended = threading.Event()
         read, write = os.pipe()
-        self.file = os.fdopen(write, "w")
+        self.file = os.fdopen(write, "w", encoding="utf-8")
         threading.Thread(target=self._read, args=(read,), name="mcp-stderr", daemon=True).start()
 
     def _read(self, descriptor: int) -> None:
@@ -262,7 +262,7 @@ def with_watchdog(command: tuple[str, ...]) -> list[str]:
     """The command line that ends when this process does. On Windows the SDK's job object ensures that."""
     found = [find_program(command[0]) or command[0], *command[1:]]
     prefix = [sys.executable, "-I", "-S", str(Path(watchdog.__file__)), str(os.getpid())]
-    return found if os.name == "nt" else prefix + found
+    return found if system.WINDOWS else prefix + found
 
 
 def usable_tools(tools: Any) -> tuple[list[Any], list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import Literal, Self
 
 from mm_magics.errors import ToolError
 from mm_magics.interrupts import StoppedError
+from mm_magics.system import interrupt_main_thread
 
 TOOL_POLL_S = 0.05
 """Seconds between two checks of the time and of Stop."""
@@ -114,7 +114,5 @@ class ToolTimeout:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread), ctypes.py_object(KeyboardInterrupt)
             )
-        elif os.name == "nt":
-            signal.raise_signal(signal.SIGINT)
         else:
-            signal.pthread_kill(self._thread, signal.SIGINT)
+            interrupt_main_thread(self._thread)

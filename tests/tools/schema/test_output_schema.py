@@ -255,10 +255,10 @@ def test_a_recursive_schema_without_end_is_an_error_and_not_a_crash() -> None:
     ids=["lists", "objects", "quotes", "escapes", "fences", "numbers", "prose"],
 )
 def test_a_long_answer_without_a_value_costs_little(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ToolInputError):
         output_schema_of(Point).parse_text(text)
-    assert time.perf_counter() - started < 5 * SLOWER
+    assert time.process_time() - started < 5 * SLOWER
 
 
 SHAPES = [
