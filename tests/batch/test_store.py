@@ -302,7 +302,7 @@ def test_with_a_full_disk_all_answers_are_still_in_the_result(endpoint: Simulato
     assert all(why.startswith("Not sent: Cannot use the answer store ") for why in found["reasons"])
     assert execute("PRAGMA integrity_check", tmp_path / "a.sqlite") == [("ok",)]
     (stored,) = execute("SELECT count(*) FROM answers", tmp_path / "a.sqlite")[0]
-    assert 10 < stored <= len(answered)
+    assert 0 < stored <= len(answered)
     before = len(endpoint.log)
     again = outcome_of(start_run(endpoint, tmp_path / "a.sqlite", 60, long))
     assert again["reasons"] == []

@@ -213,7 +213,7 @@ def test_a_written_file_keeps_its_permissions_and_a_new_one_follows_the_umask(
     modes = []
     replace = os.replace
     monkeypatch.setattr(
-        os, "replace", lambda new, path: (modes.append(stat.S_IMODE(os.stat(new).st_mode)), replace(new, path))
+        os, "replace", lambda new, path, **_: (modes.append(stat.S_IMODE(os.stat(new).st_mode)), replace(new, path))
     )
     before = os.umask(umask)
     old, new = tmp_path / "old.md", tmp_path / "new.md"
@@ -233,7 +233,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     path = tmp_path / "talk.md"
     path.write_text("old")
 
-    def fail(new: str, _path: Path) -> None:
+    def fail(new: str, _path: Path, **_: None) -> None:
         assert Path(new).parent == tmp_path
         raise OSError(28, "No space left on device")
 

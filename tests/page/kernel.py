@@ -20,6 +20,7 @@ import pytest
 from comm.base_comm import BaseComm, CommManager
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from ipywidgets.widgets import widget
 from traitlets import Any as AnyTrait
 from traitlets.config import Config
 
@@ -73,6 +74,18 @@ class _Comm(BaseComm):
         if "_esm" in data.get("state", {}):  # the page of these tests runs no widgets
             data = {**data, "state": {**data["state"], "_esm": ""}}
         self.kernel.publish(msg_type, {"data": data, "comm_id": self.comm_id, **keys})
+
+
+def _comm_of_ipykernel() -> type:
+    """Return the class of the comms of ipywidgets 7.7, which are those of ipykernel."""
+    from ipykernel.comm import Comm
+
+    return type(
+        "IPykernelComm",
+        (Comm,),
+        {"kernel": AnyTrait(), "_publish_msg": _Comm.publish_msg}
+        | {"__init__": lambda self, *args, **named: Comm.__init__(self, *args, **{"kernel": Kernel.current, **named})},
+    )
 
 
 class Kernel:
@@ -262,6 +275,8 @@ def comms_of_kernel() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         import ipykernel.ipkernel  # noqa: F401  # it replaces these functions when it is imported
 
+        if hasattr(widget, "Comm"):
+            patch.setattr(widget, "Comm", _comm_of_ipykernel())
         patch.setattr(comm, "create_comm", _Comm)
         patch.setattr(comm, "get_comm_manager", lambda: Kernel.current.comm_manager)
         yield
