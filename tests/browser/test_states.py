@@ -1,4 +1,7 @@
-"""Every state of a turn in JupyterLab, light and dark: its status, its accessibility (axe), and its screenshot."""
+"""Every state of a turn: its status and its accessibility (axe), and the screenshots of the documentation.
+
+JupyterLab is light and dark, Notebook 7 dark and of high contrast.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
+from mm_magics.simulator import ScriptedAnswer, text, tool_use
+
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images" / "states"
-LOAD = "%load_ext mm_magics"
+LOAD = """%load_ext mm_magics
+def longest(words: list[str]) -> str:
+    "Return the longest word."
+    return max(words, key=len)"""
 TEXT = """# Sorting by length
 
 - [x] a key function
@@ -38,28 +46,16 @@ def prompt(question: str, *flags: str, **directives: object) -> str:
     return f"{' '.join(['%%minimax', *flags])}\n{question} [[simulator: {options}]]"
 
 
-def record(*messages: dict[str, object]) -> str:
-    """The source of a cell that shows a saved turn with these messages."""
-    return f"""from mm_magics.display.mime_bundle import make_bundle
-from mm_magics.history.turn import Turn
-response = {{"usage": {{"input_tokens": 412, "output_tokens": 58}}, "seconds": 2.4, "stop_reason": "end_turn"}}
-turn = Turn("main", "complete", "MiniMax-M2.7", {list(messages)!r}, responses=[response])
-display(make_bundle(turn), raw=True)"""
-
-
-CALL = {"type": "tool_use", "id": "call_1", "name": "longest", "input": {"words": ["pear", "fig", "banana"]}}
-RESULT = {"type": "tool_result", "tool_use_id": "call_1", "content": "banana"}
+TOOL_ANSWERS = (
+    [text("Let me measure them."), tool_use("longest", {"words": ["pear", "fig", "banana"]})],
+    [text("The longest word is **banana**.")],
+)
 CELLS = {
     "complete": prompt("Sort these by length.", thinking=THOUGHT, say=TEXT, rate=40),
     "truncated": prompt("Tell me all of it.", "--max-tokens 60", thinking="", say=LONG, rate=40),
     "refused": prompt("Do something bad.", thinking="", say="I cannot help with that.", stop_reason="refusal", rate=10),
     "failed": prompt("Tell me more.", thinking="", say=LONG, fault="close", after=60, rate=40),
-    "tool": record(
-        {"role": "user", "content": [{"type": "text", "text": "Which word is the longest?"}]},
-        {"role": "assistant", "content": [{"type": "text", "text": "Let me measure them."}, CALL]},
-        {"role": "user", "content": [RESULT]},
-        {"role": "assistant", "content": [{"type": "text", "text": "The longest word is **banana**."}]},
-    ),
+    "tool": "%%minimax --tools longest\nWhich word is the longest?",
 }
 WAITING = prompt("Take your time.", wait=60)
 THINKING = prompt("Think about it.", thinking=THOUGHT, say=TEXT, rate=40, stall=60, after=12)
@@ -89,12 +85,20 @@ STATUS_TEXTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("theme", "name"), [("JupyterLab Light", "light"), ("JupyterLab Dark", "dark")], ids=["light", "dark"]
-)
-def test_every_state_shows_its_status_and_passes_axe(open_notebook, theme, name):
+PAGES = {
+    "light": ("open_notebook", "JupyterLab Light"),
+    "dark": ("open_notebook", "JupyterLab Dark"),
+    "notebook dark": ("open_in_notebook7", "JupyterLab Dark"),
+    "notebook high contrast": ("open_in_notebook7", "JupyterLab Dark High Contrast"),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_state_shows_its_status_and_passes_axe(request, simulator, name, tmp_path):
+    opener, theme = PAGES[name]
+    images = IMAGES if opener == "open_notebook" else tmp_path
     running, marked = (WAITING, THINKING, ANSWERING), ("word = 'by length'", ABOVE, BELOW, "word = 'by letter'")
-    notebook = open_notebook(
+    notebook = request.getfixturevalue(opener)(
         LOAD, *CELLS.values(), *running, *marked, TOOL, ASKING, "", theme=theme, width=900, height=1000
     )
 
@@ -105,10 +109,12 @@ def test_every_state_shows_its_status_and_passes_axe(open_notebook, theme, name)
         expect(turn(number).locator(".mm-status")).to_have_text(STATUS_TEXTS[state], timeout=20_000)
         assert notebook.violations(".mm-turn") == []
         notebook.page.mouse.move(0, 0)
-        turn(number).screenshot(path=IMAGES / f"{state}-{name}.png", animations="disabled")
+        turn(number).screenshot(path=images / f"{state}-{name}.png", animations="disabled")
 
     notebook.run(0)
     for number, state in enumerate(CELLS, 1):
+        if state == "tool":
+            simulator.answers.extend(ScriptedAnswer(blocks) for blocks in TOOL_ANSWERS)
         notebook.run(number)
         if state == "tool":
             turn(number).locator("summary").click()
@@ -142,6 +148,15 @@ def test_every_state_shows_its_status_and_passes_axe(open_notebook, theme, name)
     expect(turn(asking).locator(".mm-ask")).to_be_visible(timeout=20_000)
     look("asking", asking)
     press_stop(notebook, turn(asking))
+    check_panel(notebook)
+
+
+def check_panel(notebook) -> None:
+    """The panel of the toolbar opens over the page."""
+    notebook.page.locator(".mm-settings-button").click()
+    expect(notebook.page.locator(".mm-picker-panel")).to_be_visible()
+    assert notebook.violations(".mm-picker-panel") == []
+    notebook.page.keyboard.press("Escape")
 
 
 def press_stop(notebook, turn: Locator) -> None:
