@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -34,10 +35,11 @@ def test_a_silence_of_the_endpoint_counts(opened: Any) -> None:
     notebook.run(1, wait=False)
     status = notebook.output(1).locator(".mm-status")
     expect(status).to_have_text(re.compile(r"^no data for 1\d s, giving up in [23]\d s$"), timeout=20_000)
+    before = time.monotonic()
     quiet, left = numbers(status.text_content())
     notebook.page.wait_for_timeout(2_500)
     later_quiet, later_left = numbers(status.text_content())
-    assert 2 <= later_quiet - quiet <= 4
+    assert 2 <= later_quiet - quiet <= time.monotonic() - before + 1
     assert later_quiet + later_left == quiet + left == 40
     assert notebook.violations(".mm-turn") == []
     notebook.output(1).get_by_role("button", name="Stop").click()
@@ -53,9 +55,11 @@ def test_the_wait_for_the_next_attempt_counts_down_and_its_note_says_why(opened:
     expect(turn.locator(".mm-status")).to_have_text(re.compile(r"^retrying in [12]\d s \(1 of \d\)$"), timeout=15_000)
     expect(turn.locator(".mm-note")).to_contain_text("HTTP 529")
     assert "retrying" not in (turn.locator(".mm-note").text_content() or "")
+    before = time.monotonic()
     seconds = numbers(turn.locator(".mm-status").text_content())[0]
     notebook.page.wait_for_timeout(2_200)
-    assert numbers(turn.locator(".mm-status").text_content())[0] in range(seconds - 5, seconds - 1)
+    later = numbers(turn.locator(".mm-status").text_content())[0]
+    assert 2 <= seconds - later <= time.monotonic() - before + 1
     turn.get_by_role("button", name="Stop").click()
     notebook.wait()
 
