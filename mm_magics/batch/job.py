@@ -96,7 +96,7 @@ class MapJob:
         if self.rows.is_frame and (problems := self.template.missing_columns(self.rows.columns)):
             raise UsageError(problems[0], "Nothing was sent.")
         if self.prompt.replay != "only":
-            self.never_send.check_columns(self.template.expressions, self.rows.columns)
+            self.never_send.check_columns(self.template.reads, self.rows.columns)
             self.never_send.checked(self.prompt.request.encoded_body)
         for row in self.rows:
             try:

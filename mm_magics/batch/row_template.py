@@ -12,6 +12,7 @@ from mm_magics.api.messages import Block, Message
 from mm_magics.batch.row import MissingColumnError, MissingValueError, Row, is_missing, missing_column, written
 from mm_magics.errors import PromptError
 from mm_magics.prompt.images import PromptImages
+from mm_magics.prompt.protected import words_of, words_of_function
 from mm_magics.prompt.template import Template
 
 _DECISIONS = (ast.IfExp, ast.BoolOp, ast.Compare, ast.comprehension, ast.Lambda, ast.NamedExpr)
@@ -55,9 +56,11 @@ class RowTemplate:
         self.cut = 0
 
     @property
-    def expressions(self) -> list[str]:
-        """The expressions in the template; those of a function are unknown."""
-        return self._template.expressions if isinstance(self._template, Template) else []
+    def reads(self) -> list[tuple[str, frozenset[str]]]:
+        """What reads the row: each expression, or the function, and the words in it."""
+        if isinstance(self._template, Template):
+            return [(f"{{{{ {each} }}}}", words_of(each)) for each in self._template.expressions]
+        return [(self.source, words_of_function(self._template) | {"row"})]
 
     def __call__(self, row: Any) -> str:
         """Return the text of this row; a `RowText` if it contains images.
@@ -81,10 +84,12 @@ class RowTemplate:
 
     def missing_columns(self, columns: Sequence[Any]) -> list[str]:
         """Return what is wrong with each expression that takes another column than these from every row."""
+        if not isinstance(self._template, Template):
+            return []
         names = dict.fromkeys(columns)
         return [
             f"{{{{ {source} }}}} failed with MissingColumnError: {missing_column(name, names)}."
-            for source in self.expressions
+            for source in self._template.expressions
             for name in _columns_in(source)
             if name not in names
         ]

@@ -33,6 +33,12 @@ _SHAPE = re.compile(r"^[\d,]+ rows? × [\d,]+ columns? \((.*)", re.MULTILINE)
 _SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 
 
+_MOST_BITS = 10_000
+"""Of a whole number that is searched for. Python does not write larger ones as text."""
+_PLAIN = (str, bytes, int, float, bool, type(None), ModuleType)
+"""Types of values that variables share by chance."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """A rule of `never_send`, as the user wrote it and as its parts.
@@ -65,6 +71,16 @@ class Rule:
         rest = (part for part in self.parts[1:] if part.strip("*"))
         return all(any(fnmatchcase(each, part) for each in (*words, *columns)) for part in rest)
 
+    def aliases(self, namespace: Mapping[str, Any]) -> frozenset[str]:
+        """Return the names of variables that are the same object as one that the rule names, without copies of it."""
+        variables = dict(namespace)
+        named = [
+            value
+            for name, value in variables.items()
+            if fnmatchcase(name, self.parts[0]) and not isinstance(value, _PLAIN) and not name.startswith("_")
+        ]
+        return frozenset(name for name, value in variables.items() if any(value is each for each in named))
+
     def is_file(self, name: str) -> bool:
         """Return whether the rule is a pattern that the name of a file matches: `secrets.*` and `secrets.json`."""
         return fnmatchcase(name, self.text)
@@ -74,7 +90,7 @@ class Rule:
         found: dict[object, None] = {}
         items = islice(self._leaves(namespace), MOST_ITEMS)
         for value in items:
-            if len(str(value).strip()) < LEAST:
+            if (isinstance(value, int) and value.bit_length() > _MOST_BITS) or len(str(value).strip()) < LEAST:
                 continue
             if len(found) == MOST_VALUES and value not in found:
                 return list(found), False

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import unescape
 from urllib.parse import unquote
 
+from mm_magics.text import replace_surrogates
+
 LEAST = 8
 """Characters of a value that is searched for. Shorter ones occur by chance."""
 _GRAM = 6
@@ -28,8 +30,8 @@ _PASSES = 3
 
 _IGNORED = re.compile(r"[\s\\\"'`‘’“”]+")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})|([nrtbf])|(.))", re.DOTALL)
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_GROUPS = re.compile(r"\d+(?:[\s.,'’_\-/()]{1,2}\d+)+")
+_NUMBER = re.compile(r"\d++(?:\.\d++)?")
+_GROUPS = re.compile(r"(?<!\d)\d++(?:[\s.,'’_\-/()]{1,2}+\d++)++")
 _ELLIPSIS = re.compile(r"\.{3,}")
 _DIGITS = re.compile(r"\d+")
 _NUMERIC = re.compile(r"[+\-\s().,'/_]*\d[\d+\-\s().,'/_]*")
@@ -58,7 +60,7 @@ class ValueSearch:
         self._sorted = sorted(self._texts)
 
     def _add(self, name: str, number: int, value: object) -> None:
-        text = str(value)
+        text = replace_surrogates(str(value))
         if len(text.strip()) < LEAST:
             return
         is_number = not isinstance(value, str) or text.strip().isdecimal()

@@ -48,22 +48,23 @@ class NeverSend:
         """Raise `NeverSendError` if an expression of the prompt reads what a rule names."""
         for source, text in expressions:
             for rule in self._rules:
-                if rule.is_read_by(words_of(source), table_columns(text)):
+                if self._reads(rule, words_of(source), table_columns(text)):
                     raise _refused(rule, f"{{{{ {source} }}}} reads it")
 
-    def check_columns(self, expressions: Iterable[str], columns: Sequence[Any]) -> None:
+    def check_columns(self, reads: Iterable[tuple[str, frozenset[str]]], columns: Iterable[Any]) -> None:
         """Raise `NeverSendError` if a template for rows with these columns reads one that a rule names.
 
-        An expression with `row` that names no column reads all of them.
+        Args:
+            reads: What reads the row, and its words. If it reads `row` and names no column, it reads all of them.
+            columns: The columns of the data.
         """
         known = {str(each) for each in columns}
-        for source in expressions:
-            words = words_of(source)
+        for source, words in reads:
             if "row" in words:
                 words |= self._data_names if words & known else self._data_names | known
             for rule in self._rules:
-                if rule.is_read_by(words):
-                    raise _refused(rule, f"{{{{ {source} }}}} reads it")
+                if self._reads(rule, words):
+                    raise _refused(rule, f"{source} reads it")
 
     def checked(self, body: bytes, tools: Mapping[str, Tool] | None = None) -> bytes:
         """Return the body of a request if it may be sent.
@@ -76,7 +77,7 @@ class NeverSend:
             NeverSendError: It would contain what a rule names.
         """
         if self._rules:
-            parts = list(parts_of(json.loads(body, parse_float=str)))
+            parts = list(parts_of(json.loads(body, parse_float=str, parse_int=str)))
             self._check_origins(parts, tools or {})
             self._check_values(parts, self._new_search())
         return body
@@ -103,8 +104,14 @@ class NeverSend:
                     words = words_of(part.source) | _argument_words(part)
                     if part.kind == "result" and part.name in tools:
                         words |= words_of_function(tools[part.name].function)
-                    if rule.is_read_by(words, table_columns(part.text)):
+                    if self._reads(rule, words, table_columns(part.text)):
                         raise _refused(rule, f"{part.place} reads it")
+
+    def _reads(self, rule: Rule, words: frozenset[str], columns: Iterable[str] = ()) -> bool:
+        """Return whether code with these words reads what a rule names, also by another name of the variable."""
+        if words & rule.aliases(self._namespace):
+            words |= {rule.parts[0]}
+        return rule.is_read_by(words, list(columns))
 
     @cached_property
     def _search(self) -> ValueSearch:
@@ -117,9 +124,11 @@ class NeverSend:
         found: dict[str, set[int]] = {}
         places: dict[str, dict[str, None]] = {}
         for part in parts:
-            for name, numbers in search.found(part.text).items():
+            named = search.found(part.name)
+            place = Part(part.kind, "", "").place.strip() if named else part.place
+            for name, numbers in (*search.found(part.text).items(), *named.items()):
                 found.setdefault(name, set()).update(numbers)
-                places.setdefault(name, {})[part.place] = None
+                places.setdefault(name, {})[place] = None
         for rule in self._rules:
             if rule.text in found:
                 values = counted(len(found[rule.text]), "value")

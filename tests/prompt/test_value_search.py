@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+import time
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_magics.prompt.value_search import ValueSearch
+from tests.pace import SLOWER
 
 
 def is_found(value: object, text: str) -> bool:
@@ -106,6 +108,28 @@ def test_any_value_is_found_in_any_encoding(value: str, encode: Any, around: tup
 def test_every_value_of_every_rule_is_counted() -> None:
     search = ValueSearch({"a": ["value one", "value two", "value six"], "b": ["value two"]})
     assert search.found("value one, value two") == {"a": {0, 1}, "b": {0}}
+
+
+HUGE = {
+    "digits": "1" * 300_000,
+    "groups of digits": "1 " * 150_000,
+    "separators": "1" + " ." * 150_000,
+    "dots": "... " * 75_000,
+    "backslashes": "\\" * 300_000,
+    "percent signs": "%" * 300_000,
+    "entities": "&amp;" * 60_000,
+    "accents": "e" + "\u0301" * 300_000,
+    "beginnings of values": "customer" * 40_000,
+}
+
+
+@pytest.mark.parametrize("text", HUGE.values(), ids=HUGE)
+def test_no_text_takes_long(text: str) -> None:
+    values = [f"customer{number}@example.org" for number in range(10_000)]
+    search = ValueSearch({"text": values, "numbers": range(10**13, 10**13 + 10_000)})
+    began = time.process_time()
+    search.found(text)
+    assert time.process_time() - began < 10 * SLOWER
 
 
 def test_the_time_grows_with_the_text_and_not_with_the_number_of_values() -> None:

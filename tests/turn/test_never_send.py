@@ -218,6 +218,20 @@ def test_an_expression_that_reads_a_protected_variable_is_refused(
     assert protected.ask(protected.prepare("Hi", expressions=[])).status == "complete"
 
 
+ALIASES = ["{{ customers.pin[0] }}", "{{ _.pin[0] }}", "{{ customers.head() }}", "{{ vault.pin }}"]
+
+
+@pytest.mark.parametrize("template", ALIASES)
+def test_another_name_of_a_protected_variable_is_protected_too(
+    endpoint: Simulator, protected: Session, template: str
+) -> None:
+    names = protected.namespace
+    names |= {"customers": names["df"], "_": names["df"], "vault": names["secrets"]}
+    protected.settings.assign("never_send", ["df.pin", "secrets.*"])
+    content, filled = Template(template).fill_each(names)
+    refused(endpoint, lambda: protected.ask(protected.prepare(content, expressions=filled)), template)
+
+
 def test_other_expressions_are_sent(endpoint: Simulator, protected: Session) -> None:
     content, filled = Template("{{ len(df) }} {{ df.name.tolist() }} {{ df[['name', 'pin']] }}").fill_each(
         protected.namespace
@@ -263,6 +277,34 @@ def test_a_recorded_answer_needs_no_request_and_is_shown(endpoint: Simulator, pr
     assert len(posted(endpoint)) == 1
 
 
+def test_a_name_with_a_value_is_refused_and_not_shown(endpoint: Simulator, protected: Session, tmp_path: Path) -> None:
+    (tmp_path / f"{SECRET}.txt").write_text("hi")
+    content = [*attach(tmp_path / f"{SECRET}.txt").blocks, text("hi")]
+    refused(endpoint, lambda: protected.ask(protected.prepare(content)), "in the file.")
+    content = [text(format_cells([CellRun("a-long-token-of-ana-souza", "1 + 1")], 0)), text("hi")]
+    refused(endpoint, lambda: protected.ask(protected.prepare(content)), "in cell.")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, float("inf"), "\ud800" * 9, [[[[[[[[[[SECRET]]]]]]]]]], {"email": {"email": 1}}],
+    ids=["a huge number", "infinity", "surrogates", "deep", "nested"],
+)
+def test_odd_values_raise_no_other_error(endpoint: Simulator, protected: Session, value: Any) -> None:
+    protected.namespace["df"] = {"email": value}
+    assert protected.ask("hi").status == "complete"
+
+
+def test_a_call_with_a_large_number_is_checked(endpoint: Simulator, protected: Session) -> None:
+    script(endpoint, calls(tool_use("lookup", {"name": "Eva", "number": int("9" * 4000)})), "done")
+
+    def lookup(name: str, number: int) -> str:
+        """Look up."""
+        return f"{name}: {SECRET}"
+
+    refused(endpoint, lambda: protected.ask("Who?", tools=[lookup]), "a result of the tool lookup")
+
+
 # Map runs -------------------------------------------------------------------------------------------------------
 
 
@@ -293,6 +335,20 @@ def test_a_run_whose_template_reads_a_protected_column_is_refused(
         f"df.email is in never_send, and {template} reads it.",
     )
     assert endpoint.log == []
+
+
+@pytest.mark.usefixtures("_own_folder")
+@pytest.mark.parametrize("data", ["df", "rows", "customers"])
+def test_a_run_with_short_values_is_refused_for_its_columns(endpoint: Simulator, protected: Session, data: str) -> None:
+    names = protected.namespace
+    names |= {"rows": names["df"].to_dict("records"), "customers": names["df"]}
+    protected.settings.assign("never_send", ["df.pin", "rows.pin"])
+    for template in ("{{ row.pin }}", "{{ row }}", lambda row: f"PIN {row['pin']}", str):
+        refused(endpoint, lambda template=template: map_prompts(template, names[data], session=protected), ".pin")
+    result: Any = map_prompts(
+        lambda row: f"Hi {row['name']}", names[data], session=protected, progress=False, into="greeting"
+    )
+    assert len(result.errors) == 0
 
 
 @pytest.mark.usefixtures("_own_folder")
