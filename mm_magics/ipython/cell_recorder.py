@@ -1,4 +1,4 @@
-"""Record what each cell prints, displays and raises, for `--sees`, `%minimax explain` and the notebook tools.
+"""Record what each cell prints, displays and raises, for `--sees`, `%minimax explain` and `fix`.
 
 Recording does not change what a cell does. At most `MAX_OUTPUT` characters, and `MAX_IMAGES` of images, are kept for
 each cell, and only prompts send them anywhere.
@@ -41,6 +41,7 @@ class CellRecorder:
 
     def __init__(self, shell: Any) -> None:
         self.cells: dict[str, CellRun] = {}
+        self._failed: dict[str, None] = {}
         self.source = ""
         self._shell = shell
         self._outputs: list[Output] = []
@@ -54,9 +55,8 @@ class CellRecorder:
 
     @property
     def last_error(self) -> CellRun | None:
-        """The last of the cells whose last run raised an error."""
-        failed = [cell for cell in self.cells.values() if any(each["output_type"] == "error" for each in cell.outputs)]
-        return failed[-1] if failed else None
+        """The cell that raised an error last, of those whose last run did; prompt cells and commands do not count."""
+        return self.cells[[*self._failed][-1]] if self._failed else None
 
     def _start_cell(self, info: Any) -> None:
         if not info.store_history:
@@ -102,7 +102,10 @@ class CellRecorder:
             text = repr(result.result)[:MAX_OUTPUT]
             self._outputs.append({"output_type": "execute_result", "data": {"text/plain": text}})
         id_ = frontend.cell_id(self._shell) or f"In[{self._shell.execution_count}]"
-        self.cells[id_] = CellRun(id_, info.raw_cell, list(self._outputs))
+        self.cells[id_] = cell = CellRun(id_, info.raw_cell, list(self._outputs))
+        self._failed.pop(id_, None)
+        if error is not None and not cell.is_ours:
+            self._failed[id_] = None
 
     def _traceback(self, error: BaseException) -> list[str]:
         if isinstance(error, MiniMaxError):  # importing the traceback formatter takes a second and delays an interrupt

@@ -156,6 +156,12 @@ COMMANDS_BY_TASK = {
             sent.sent,
         ),
         Command(
+            "fix",
+            "[FLAGS]",
+            "ask the model for a fixed version of the cell that raised the last error; you apply it",
+            explain.fix,
+        ),
+        Command(
             "usage",
             "",
             "show the calls that this kernel made, and those that the turns of the notebook stand for",
