@@ -136,6 +136,7 @@ def build_job(
         raise PromptError(error.message, name_hint(str(template)) or error.hint) from None
     overrides = flags if options.schema is None else {**flags, "schema": options.schema}
     prompt = session.prepare(row_template.source, **{"context": "none", **overrides, "tools": [], "tool_choice": None})
+    prompt.notes.extend(session.never_send.notes())
     if not options.into.strip():
         raise UsageError("The column of answers has no name.", "Name it with --into.")
     schema = None if options.schema is None else output_schema_of(options.schema)

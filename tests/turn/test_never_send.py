@@ -13,6 +13,7 @@ import pytest
 from traitlets import TraitError
 
 from mm_magics import AsyncSession, NeverSendError, Session, map_prompts
+from mm_magics.batch.job import MapOptions, build_job
 from mm_magics.history.notebook_context import CellRun, format_cells
 from mm_magics.prompt.attachments import attach
 from mm_magics.prompt.template import Template
@@ -386,4 +387,7 @@ def test_the_user_knows_which_values_are_not_searched_for(endpoint: Simulator, p
     protected.namespace["df"] = pd.DataFrame({"email": [f"customer{n}@example.org" for n in range(10_001)]})
     with protected.stream("hi") as answer:
         list(answer)
-    assert "never_send: of the values of df.email, the first 10,000 are searched for." in answer.notes
+    note = "never_send: of the values of df.email, the first 10,000 are searched for."
+    assert note in answer.notes
+    job = build_job(protected, "{{ row.text }}", [{"text": "hi"}], MapOptions())
+    assert note in job.prompt.notes
