@@ -193,3 +193,21 @@ def test_a_decision_leaves_the_focus_at_its_call(opened: Any, simulator: Any) ->
             expect(output.locator(".mm-tool summary").first).to_be_focused()
     expect(output.locator(".mm-status")).to_have_text("done")
     assert notebook.evaluate("() => document.querySelector('.jp-Notebook').contains(document.activeElement)")
+
+
+def test_each_field_of_the_picker_is_reached_and_escape_closes_only_the_list(opened: Any) -> None:
+    notebook = opened(LOAD, "%minimax picker")
+    notebook.run(0)
+    run_by_keyboard(notebook, 1)
+    form = notebook.output(1).get_by_role("group", name="MiniMax in this kernel")
+    model = form.get_by_role("combobox", name="Model", exact=True)
+    expect(model).to_be_visible(timeout=20_000)
+    tab_to(notebook, model)
+    notebook.page.keyboard.press("ArrowDown")
+    expect(form.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+    notebook.page.keyboard.press("Escape")
+    expect(form.get_by_role("option").first).to_be_hidden()
+    expect(model).to_be_focused()
+    for label in ("Thinking", "Temperature", "top_p", "Max tokens", "System prompt", "Thread", "Tools"):
+        tab_to(notebook, form.get_by_label(label, exact=True))
+    tab_to(notebook, form.get_by_role("button", name="Reset all"))
