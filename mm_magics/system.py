@@ -9,6 +9,7 @@ import ctypes
 import importlib
 import os
 import posixpath
+import re
 import selectors
 import signal
 import subprocess
@@ -35,6 +36,7 @@ _DEVICES = frozenset(
 )
 _KILL_ON_CLOSE = 0x2000
 _EXTENDED_LIMITS = 9
+_ODD_CHARACTERS = re.compile(r'[\\:*?"<>|\x00-\x1f]')
 
 
 # Paths ------------------------------------------------------------------------------------------------------------
@@ -43,11 +45,12 @@ _EXTENDED_LIMITS = 9
 def is_normal_path(path: str) -> bool:
     r"""Return whether a relative path is written in the one form that rules know: with `/`, without `.`, `..` and `//`.
 
-    On Windows, names with a backslash or colon, of a device, or with a dot or space at the end have other spellings.
+    On Windows, names with a backslash, colon or wildcard, of a device, or with a dot or space at the end are refused:
+    they have other spellings, or cannot exist.
     """
     if posixpath.normpath(path) != path or path.startswith(("/", "../")) or path == "..":
         return False
-    return not WINDOWS or (not any(each in path for each in "\\:") and not any(map(_is_odd_name, path.split("/"))))
+    return not WINDOWS or not (_ODD_CHARACTERS.search(path) or any(map(_is_odd_name, path.split("/"))))
 
 
 def _is_odd_name(name: str) -> bool:

@@ -339,7 +339,7 @@ def test_a_silent_endpoint_is_given_up_after_the_timeout(session: Session, fault
 
 
 def test_a_long_answer_is_not_given_up_while_it_streams(session: Session) -> None:
-    assert session.ask("[[simulator: deltas=20 rate=40]]", timeout=0.2).status == "complete"
+    assert session.ask("[[simulator: deltas=80 rate=40]]", timeout=1.5).status == "complete"
 
 
 def test_the_timeout_starts_when_the_request_is_sent(endpoint: Simulator) -> None:

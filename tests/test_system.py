@@ -46,6 +46,7 @@ NEVER_NORMAL = ["", "./a", "a/../b", "a//b", "a/", "/a", "..", "//server/share"]
 NOT_ON_WINDOWS = [
     *("data\\a.csv", "..\\a", "C:a", "C:/a", "c:\\a", "\\\\server\\share\\a", "a.txt:stream", "a.txt::$DATA"),
     *("nul", "NUL.txt", "data/con", "aux .txt", "com1", "COM¹.log", "conin$", "lpt9.txt"),
+    *('a"b', "a*", "a?.txt", "a<b", "a|b", "a\x01"),
     *("a.txt.", "a.txt ", "data./a.txt", "data /a.txt", "..."),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_the_answers_in_a_store_of_an_earlier_version_are_found(
     path, rows = tmp_path / "answers.sqlite", ["one", "zwölf", "half \ud83e"]
     options: dict[str, Any] = {"session": session, "store": path, "progress": False, "temperature": 1.0}
     first = map_prompts(OK_TEMPLATE, rows, **options)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         for row in rows:
             text = OK_TEMPLATE.replace("{{ row }}", row)
             prompt = session.prepare(text, context="none", temperature=1.0)

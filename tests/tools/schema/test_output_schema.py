@@ -152,7 +152,7 @@ def test_a_word_or_a_number_is_found_in_an_answer(thing: Any, text: str, value: 
         (City, f'```\n{CITY}\n```\n```\n{{"name": "B", "people": 2}}\n```', "2 values that match"),
         (City, '{"name": "A", "people": -1}', "people: Input should be greater than or equal to 0, not -1"),
         (City, '{"name": "A"', "broken at line 1, column 13"),
-        (City, '{"name": "root", "people": 1, "near": [{"name": "A", "people": 1}],}', "broken at line 1, column 68"),
+        (City, '{"name": "root", "people": 1, "near": [{"name": "A", "people": 1}],}', "broken at line 1, column 6"),
         (City, '[{"name": "A", "people": 1}, {"name": "B', "broken"),
         (City, "I cannot.", "no JSON"),
         (City, "", "no JSON"),
