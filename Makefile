@@ -98,6 +98,7 @@ watch: $(VENV)/.installed ## rebuild the front end after each change, with sourc
 
 .PHONY: build
 build: $(VENV)/.installed ## wheel and sdist, into dist/
+	rm -rf dist mm_magics/display/static mm_magics/labextension
 	python -m build
 
 .PHONY: chromium

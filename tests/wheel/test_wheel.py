@@ -15,6 +15,7 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 
 from tests.canary import places
 
@@ -36,17 +37,22 @@ print("minimax" in shell.magics_manager.magics["cell"])
 """
 
 
-@pytest.fixture(scope="module")
-def dist(tmp_path_factory):
-    """The wheel and the sdist of a copy of the checkout, as `make build` makes them."""
-    folder = tmp_path_factory.mktemp("build")
+def tracked_files() -> list[str]:
+    """Return the files that git knows, and new ones that it does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         check=True,
         capture_output=True,
     )
-    for name in filter(None, listed.stdout.decode().split("\0")):
+    return [*filter(None, listed.stdout.decode().split("\0"))]
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory):
+    """The wheel and the sdist of a copy of the checkout, as `make build` makes them."""
+    folder = tmp_path_factory.mktemp("build")
+    for name in tracked_files():
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
@@ -112,12 +118,43 @@ def test_nothing_in_the_wheel_names_the_build_machine_or_contains_a_key(dist):
         assert places(data) + places(data, simulators=True) == [], name
 
 
-def test_the_sdist_builds_on_its_own(dist):
+MADE = re.compile(r"PKG-INFO|mm_magics/(display/static|labextension)/.+")
+"""The files of the sdist that are made: its metadata and the front end, so that installing it needs no Node."""
+
+
+def test_the_sdist_contains_the_files_of_the_repository_and_the_built_front_end(dist):
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
-        names = archive.getnames()
-    assert any(name.endswith("labextension/yarn.lock") for name in names)
-    assert not [name for name in names if "node_modules" in name]
+        names = {each.name.partition("/")[2] for each in archive.getmembers() if each.isfile()}
+    made = {name for name in names if MADE.fullmatch(name)}
+    listed = {name for name in tracked_files() if (ROOT / name).is_file()}
+    assert names - made == listed
+    assert {"mm_magics/display/static/runtime.js", "mm_magics/labextension/package.json"} < made
+
+
+def test_the_metadata_is_what_package_indexes_accept(dist):
+    (wheel,) = dist.glob("*.whl")
+    (name,) = [each for each in zipfile.ZipFile(wheel).namelist() if each.endswith(".dist-info/METADATA")]
+    metadata = Metadata.from_email(zipfile.ZipFile(wheel).read(name), validate=True)
+    assert metadata.description_content_type == "text/markdown"
+    assert metadata.description.startswith("# ")
+
+
+def test_the_wheel_has_at_most_a_megabyte(dist):
+    (wheel,) = dist.glob("*.whl")
+    assert wheel.stat().st_size <= 2**20
+
+
+def test_jupyterlab_accepts_the_extension_of_the_wheel_without_node(dist, tmp_path):
+    (wheel,) = dist.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    (data,) = tmp_path.glob("*.data/data/share/jupyter")
+    programs = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": str(programs), "JUPYTER_PATH": str(data), "JUPYTER_PREFER_ENV_PATH": "0"}
+    command = [sys.executable, "-m", "jupyter", "labextension", "list"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    listed = re.sub(r"\x1b\[\d*m", "", done.stdout + done.stderr).partition(f"{data}")[2]
+    assert re.search(r"^\s*mm-magics v\S+ enabled OK", listed, re.MULTILINE), done.stdout + done.stderr
 
 
 def test_the_wheel_installs_and_works_without_node(dist, tmp_path):
