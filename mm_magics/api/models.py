@@ -264,7 +264,8 @@ def cost_at(price: Price, usage: Mapping[str, Any]) -> float:
 
 def tokens(usage: Mapping[str, Any], counter: str) -> int:
     """Return the number of tokens that `usage` reports under this name; 0 if it is not a valid count."""
-    return int(plausible_number(usage.get(counter)))
+    value = usage.get(counter, 0)
+    return value if type(value) is int and 0 <= value < MAX_COUNT else int(plausible_number(value))
 
 
 def plausible_number(value: Any) -> float:

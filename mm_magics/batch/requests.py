@@ -18,7 +18,7 @@ from mm_magics.batch.engines.base import Request
 from mm_magics.batch.row_template import RowText, row_message
 from mm_magics.batch.store import Reply
 from mm_magics.errors import PromptError, RequestError
-from mm_magics.text import replace_surrogates, without_surrogates
+from mm_magics.text import is_utf8, replace_surrogates, without_surrogates
 from mm_magics.turn.answer import SURROGATES_NOTE
 from mm_magics.turn.prepared import PreparedPrompt
 from mm_magics.turn.window import fitting_max_tokens, lowered_note, surely_fits
@@ -81,7 +81,8 @@ class RequestBuilder:
     def build(self, text: str, digest: bytes) -> Request:
         """Return the request for this text, whose hash is `digest`."""
         given = row_message(text)
-        message = without_surrogates(given)
+        is_clean = not isinstance(text, RowText) and (text.isascii() or is_utf8(text))
+        message = given if is_clean else without_surrogates(given)
         self.replaced |= message is not given
         body = self._head + request.json_of(message).encode() + self._tail
         if not surely_fits(self.model, self.max_tokens, body):

@@ -76,8 +76,6 @@ class RowResults:
 
     def add(self, rows: Sequence[int], reply: Reply, *, fresh: bool) -> bool:
         """Add the reply to these rows and return whether it should be stored. `fresh` is False if it is from there."""
-        if fresh:
-            self.count(reply.responses)
         row_usage = self._usage_of(reply) if self.row_usage is not None else None
         value, error, storable = self._read(reply)
         self.last_error = error
@@ -118,17 +116,20 @@ class RowResults:
         self.done += self._open[row]
         self._open[row] = 0
 
-    def count(self, responses: Sequence[Mapping[str, Any]]) -> None:
-        """Add the usage of calls that were made, whether or not a row has an answer from them."""
-        usages = [usage.reported(response) for response in responses]
-        for name, tokens in usage.total_tokens(usages).items():
-            self.usage[name] += tokens
-        self.calls += len(usages)
-        self.cost += self.cost_of(responses)
+    def count(self, responses: Sequence[Mapping[str, Any]]) -> float:
+        """Add the usage of calls that were made, whether or not a row has an answer from them.
 
-    def cost_of(self, responses: Sequence[Mapping[str, Any]]) -> float:
-        """Return what these calls cost in US dollars; 0 if the price is unknown."""
-        return usage.total_cost(self._model, responses) or 0.0
+        Returns:
+            What they cost in US dollars; 0 if the price is unknown.
+        """
+        usages = [usage.reported(response) for response in responses]
+        for each in usages:
+            for name in usage.TOKEN_COUNTERS:
+                self.usage[name] += models.tokens(each, name)
+        self.calls += len(usages)
+        cost = usage.total_cost(self._model, responses) or 0.0
+        self.cost += cost
+        return cost
 
     def _usage_of(self, reply: Reply) -> RowUsage:
         usages = [usage.reported(response) for response in reply.responses]

@@ -245,18 +245,16 @@ class RowRunner:
                 case Failed(digest, reason, sent, responses, lost=lost):
                     if not sent:
                         reason = self._no_sending = self._no_sending or reason  # the first one says most
-                    self.job.prompt.add_cost(responses)
-                    self._settle(digest, responses, lost=lost)
-                    self.results.count(responses)
-                    self.job.ledger.add(self._builder.model, [*responses, *([{}] if sent else [])])
+                    self._count(digest, responses, lost=lost)
+                    if sent:
+                        self.job.ledger.add(self._builder.model, [{}])
                     self._failed[digest] = reason
                     for number in self._rows_waiting_for(digest):
                         self.results.fail(number, reason)
                 case Probed(responses):
-                    self.job.prompt.add_cost(responses)
-                    self._settle(b"", responses)
-                    self.results.count(responses)
-                    self.job.ledger.add(self._builder.model, responses or [{}])
+                    self._count(b"", responses)
+                    if not responses:
+                        self.job.ledger.add(self._builder.model, [{}])
                 case Throttled() | Retrying():
                     shown.append(event)
         self._flush()
@@ -318,9 +316,7 @@ class RowRunner:
     def _add_answer(self, digest: bytes, reply: Reply) -> None:
         """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""
         self._answered.add(digest)
-        self.job.prompt.add_cost(reply.responses)
-        self._settle(digest, reply.responses, answered=True)
-        self.job.ledger.add(self._builder.model, reply.responses)
+        self._count(digest, reply.responses, answered=True)
         if reply.responses and (default := self.job.prompt.instead_of):
             reply.responses[0]["instead_of"] = default
         if self.results.add(self._rows_waiting_for(digest), reply, fresh=True):
@@ -359,11 +355,14 @@ class RowRunner:
             return f"Not sent: the budget of ${self.job.options.budget:g} is spent."
         return self._no_sending
 
-    def _settle(
+    def _count(
         self, digest: bytes, responses: Sequence[dict[str, Any]], *, answered: bool = False, lost: bool = False
     ) -> None:
-        cost = self.results.cost_of(responses)
+        """Count the calls that gave these responses: in the results, towards the budget, and in the ledger."""
+        self.job.prompt.add_cost(responses)
+        cost = self.results.count(responses)
         self._budget.settle(digest, cost, answered=answered, lost=lost)
+        self.job.ledger.add(self._builder.model, responses)
 
     def _progress(self) -> Progress:
         self._reported = now = time.monotonic()

@@ -47,8 +47,8 @@ CREATE TABLE answers (
 """
 
 
-_Row = tuple[bytes, str, str, str, str]
-"""A row of the table."""
+_Row = tuple[bytes, str, str, str]
+"""A row of the table, without the time of its creation."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Store:
         """Store a reply, at the latest with the next `flush`. A reply that is stored already stays."""
         if not self._buffer:
             self._buffered_at = time.monotonic()
-        row = (digest, now(), model, _json(reply.messages), _json(reply.responses))
+        row = (digest, model, _json(reply.messages), _json(reply.responses))
         self._buffer.setdefault(digest, row)
         if len(self._buffer) >= COMMIT_ROWS:
             self.flush()
@@ -151,7 +151,8 @@ class Store:
         """Write all replies to the file; with `only_if_due`, only if the oldest has waited for `COMMIT_S`."""
         if not self._buffer or (only_if_due and time.monotonic() - self._buffered_at < COMMIT_S):
             return
-        rows, self._buffer = list(self._buffer.values()), {}
+        created = now()
+        rows, self._buffer = [(digest, created, *rest) for digest, *rest in self._buffer.values()], {}
         with self._translated_errors():
             execute = self._connection.execute
             execute("BEGIN IMMEDIATE")
@@ -314,5 +315,4 @@ def _is_response(value: object) -> bool:
     return all(each is None or isinstance(each, str) for each in texts) and (usage is None or isinstance(usage, dict))
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_json = json.JSONEncoder(separators=(",", ":")).encode

@@ -29,6 +29,8 @@ def reply(text: str = "ok", reason: str | None = "end_turn", *, calls: int = 1, 
 def test_a_reply_is_the_value_of_all_its_rows_and_is_counted_once() -> None:
     results = RowResults(4, MODEL, with_usage=True)
     assert results.add([0, 2], reply(calls=2), fresh=True)
+    assert results.calls == 0
+    results.count(reply(calls=2).responses)
     assert (results.values, results.errors) == (["ok", None, "ok", None], {})
     assert (results.calls, results.stored, results.done) == (2, 0, 2)
     assert results.usage == {
@@ -43,6 +45,7 @@ def test_a_reply_is_the_value_of_all_its_rows_and_is_counted_once() -> None:
     assert results.row_usage[1] is None
     assert results.row_usage[0] == results.row_usage[2] == RowUsage(30, 4, pytest.approx(cost))  # type: ignore[arg-type]
     results.add([1], reply(), fresh=True)
+    assert results.count(reply().responses) == pytest.approx(0.5 * (cost or 0))
     assert (results.calls, results.done, results.usage["input_tokens"]) == (3, 3, 30)
     assert results.cost == pytest.approx(1.5 * (cost or 0))
 
@@ -63,7 +66,7 @@ def test_a_stored_reply_is_not_counted_but_its_rows_have_their_usage() -> None:
 def test_a_model_without_a_price_has_no_cost() -> None:
     results = RowResults(1, "unknown", with_usage=True)
     results.add([0], reply(), fresh=True)
-    assert results.cost == 0.0
+    assert results.count(reply().responses) == results.cost == 0.0
     assert results.row_usage == [RowUsage(15, 2, None)]
 
 
