@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from mm_magics import interrupts
 from mm_magics.batch.budget import Budget
@@ -21,6 +21,7 @@ from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
 from mm_magics.batch.row_results import RowResults
 from mm_magics.batch.row_template import row_message
+from mm_magics.batch.run_store import Pending, RunStore
 from mm_magics.batch.store import Reply, open_store
 from mm_magics.endpoint.reader import Retrying
 from mm_magics.errors import MiniMaxError, NeverSendError, StatusError, StoreError
@@ -34,8 +35,6 @@ EVENT_INTERVAL_S = 0.02
 """How often the events of the engine are taken while rows are sent."""
 ROWS_PER_LOOKUP = 128
 """Rows whose texts are made, and whose hashes are looked up in the store, at a time."""
-LOOKUP_S = 1.0
-"""How old a lookup may be when a row is sent. Another process may have stored an answer since."""
 PROGRESS_INTERVAL_S = 0.25
 NOT_STORED = "There is no stored answer."
 OTHER_OWNER = "{path} belongs to {owner}, who chose the answers that came from it."
@@ -45,13 +44,6 @@ MISFITS = 10
 """Answers that do not match the schema, without one that does, after which nothing more is sent."""
 
 RunnerEvent = Progress | Retrying | Throttled | ModelReplaced
-
-
-class _Pending(NamedTuple):
-    """A request in flight: its text, and the rows that it answers."""
-
-    text: str
-    rows: list[int]
 
 
 class RowRunner:
@@ -79,14 +71,12 @@ class RowRunner:
         self._builder = RequestBuilder(job.prompt)
         self._budget = Budget(job.options.budget, job.prompt.price)
         self._store = open_store(job.store, read_only=job.prompt.replay == "only")
+        self._run_store = RunStore(self._store, self._stop_sending)
         self._engine: Engine | None = None
-        self._pending: dict[bytes, _Pending] = {}
+        self._pending: dict[bytes, Pending] = {}
         self._failed: dict[bytes, str] = {}
-        self._answered: set[bytes] = set()
-        """The hashes that were answered since the last lookup of many."""
-        self._looked_up_at = self._took_events_at = 0.0
+        self._took_events_at = 0.0
         self._ended = False
-        self._store_broken = False
         self._no_sending = NOT_STORED if job.prompt.replay == "only" else ""
         self._began = self._reported = time.monotonic()
 
@@ -101,7 +91,8 @@ class RowRunner:
             rows = enumerate(self.job.rows)
             while batch := list(islice(rows, ROWS_PER_LOOKUP)):
                 yield from self._run_batch(batch)
-            while self._pending:
+            while self._pending or self._run_store.elsewhere or self._run_store.freed:
+                self._send_freed()
                 yield from self._handle_events(EVENT_WAIT_S)
             yield self._progress()
         except KeyboardInterrupt:
@@ -123,10 +114,7 @@ class RowRunner:
                 self.results.notes.append(f"{counted(damaged, 'stored answer')} in {self.job.store} cannot be read.")
             if self.results.stored and (owner := self._store.other_owner):
                 self.results.notes.append(OTHER_OWNER.format(path=self.job.store, owner=owner))
-            try:
-                self._store.close()
-            except StoreError as error:
-                self._stop_sending(error)
+            self._run_store.close()
             prompt = self.job.prompt
             self.results.notes[:0] = prompt.turn_notes
             if prompt.instead_of and self.results.done > len(self.results.errors):
@@ -137,11 +125,12 @@ class RowRunner:
                 self.results.notes.append(f"{counted(cut, 'value')} cut to the limit (value_limit).")
             reasons = Counter(each for each in self.results.errors.values() if each.startswith(NOT_SENT))
             reasons.pop(RUN_ENDED, None)
-            for reason, rows in reasons.items() if not self._store_broken else ():
+            for reason, rows in reasons.items() if not self._run_store.is_broken else ():
                 why = reason.removeprefix(NOT_SENT)
                 self.results.notes.append(f"The run ended early. {counted(rows, 'row')} not sent: {why}")
             self.results.finish(RUN_ENDED)
-            self._pending.clear()
+            for waiting in (self._pending, self._run_store.elsewhere, self._run_store.freed):
+                waiting.clear()
 
     def drain(self) -> None:
         """Send nothing more, and wait up to `DRAIN_S` for calls in flight. Another interrupt ends the wait."""
@@ -154,57 +143,80 @@ class RowRunner:
 
     def _run_batch(self, rows: list[tuple[int, Any]]) -> Iterator[RunnerEvent]:
         prompts: list[tuple[int, str, bytes]] = []
-        self._answered.clear()
-        self._looked_up_at = time.monotonic()
         for number, row in rows:
             try:
                 text = self.job.template(row)
                 prompts.append((number, text, self._builder.digest(text)))
             except MiniMaxError as error:
                 self.results.fail(number, error.message)
-        stored = self._stored({digest for _, _, digest in prompts})
+        stored = self._run_store.get_many({digest for _, _, digest in prompts})
         texts = [text for _, text, _ in prompts]
         if not stored and self.job.prompt.replay == "only" and self._use_recorded_model(texts):
             prompts = [(number, text, self._builder.digest(text)) for number, text, _ in prompts]
-            stored = self._stored({digest for _, _, digest in prompts})
+            stored = self._run_store.get_many({digest for _, _, digest in prompts})
         builder = self._builder
         older = {self._builder.legacy_digest(text): digest for _, text, digest in prompts if digest not in stored}
-        stored |= {older[legacy_digest]: reply for legacy_digest, reply in self._stored(set(older)).items()}
+        stored |= {older[legacy_digest]: reply for legacy_digest, reply in self._run_store.get_many(set(older)).items()}
+        upcoming: deque[bytes] = deque(digest for _, _, digest in prompts if digest not in stored)
         for number, text, digest in prompts:
             if self._stop.is_set():
                 raise StoppedError
             if (reply := stored.get(digest)) is not None:
                 self.results.add([number], reply, fresh=False)
             else:
-                yield from self._run_row(number, text, digest, builder)
+                upcoming.popleft()
+                yield from self._run_row(number, text, digest, upcoming, builder)
             if time.monotonic() - self._took_events_at >= EVENT_INTERVAL_S:
                 yield from self._handle_events(0.0)
 
-    def _run_row(self, number: int, text: str, digest: bytes, builder: RequestBuilder) -> Iterator[RunnerEvent]:
-        """Run one row. `digest` is the hash of its request by `builder`."""
+    def _run_row(
+        self, number: int, text: str, digest: bytes, upcoming: Iterable[bytes], builder: RequestBuilder
+    ) -> Iterator[RunnerEvent]:
+        """Run one row. `digest` is the hash of its request by `builder`, `upcoming` are those of the next rows."""
         if builder is not self._builder:  # the model was replaced since
-            digest = self._builder.digest(text)
-        if digest in self._pending:
-            self._pending[digest].rows.append(number)
-        elif digest in self._failed:
+            digest, upcoming = self._builder.digest(text), ()
+        for waiting in (self._pending, self._run_store.elsewhere, self._run_store.freed):
+            if digest in waiting:
+                waiting[digest].rows.append(number)
+                return
+        if digest in self._failed:
             self.results.fail(number, self._failed[digest])
+            return
+        request = self._builder.build(text, digest)
+        if not self._no_sending and not self._budget.is_spent:
+            builder = self._builder
+            yield from self._wait_for_room(request)
+            if builder is not self._builder:
+                digest, upcoming = self._builder.digest(text), ()
+                request = self._builder.build(text, digest)
+        if reason := self._reason_not_to_send(request, text):
+            self.results.fail(number, reason)
+            return
+        reply, is_elsewhere = self._run_store.claim(digest, upcoming)
+        if reply is not None:
+            self.results.add([number], reply, fresh=False)
+        elif is_elsewhere:
+            self._run_store.elsewhere[digest] = Pending(text, [number])
         else:
-            request = self._builder.build(text, digest)
-            if not self._no_sending and not self._budget.is_spent:
-                builder = self._builder
-                yield from self._wait_for_room(request)
-                if builder is not self._builder:
-                    digest = self._builder.digest(text)
-                    request = self._builder.build(text, digest)
-            is_old = digest in self._answered or time.monotonic() - self._looked_up_at > LOOKUP_S
-            if is_old and (reply := self._stored({digest}).get(digest)) is not None:
-                self.results.add([number], reply, fresh=False)
-            elif reason := self._reason_not_to_send(request, text):
-                self.results.fail(number, reason)
-            else:
-                self._put(request, _Pending(text, [number]))
+            self._put(request, Pending(text, [number]))
 
-    def _put(self, request: Request, pending: _Pending) -> None:
+    def _send_freed(self) -> None:
+        """Send the requests that another process gave up, as far as there is room."""
+        freed = self._run_store.freed
+        while freed and (self._engine is None or len(self._pending) < self._engine.room):
+            digest, pending = next(iter(freed.items()))
+            request = self._builder.build(pending.text, digest)
+            if self._pending and not self._no_sending and not self._budget.fits(request.body):
+                return
+            del freed[digest]
+            if reason := self._reason_not_to_send(request, pending.text):
+                for number in pending.rows:
+                    self.results.fail(number, reason)
+            else:
+                self._start_engine()
+                self._put(request, pending)
+
+    def _put(self, request: Request, pending: Pending) -> None:
         assert self._engine is not None
         self._pending[request.digest] = pending
         self._budget.reserve(*request)
@@ -212,15 +224,19 @@ class RowRunner:
 
     def _wait_for_room(self, request: Request) -> Iterator[RunnerEvent]:
         """Start the engine if necessary, and wait until it and the budget have room for a request."""
+        engine = self._start_engine()
+        if len(self._pending) >= engine.room:
+            while len(self._pending) > engine.room - max(1, engine.room // 8):  # room for several
+                yield from self._handle_events(EVENT_WAIT_S)
+        while self._pending and not self._budget.fits(request.body):
+            yield from self._handle_events(EVENT_WAIT_S)
+
+    def _start_engine(self) -> Engine:
         if self._engine is None:
             with interrupts.deferred():
                 self._engine = self.job.make_engine()
                 self.results.notes += [self._engine.note] if self._engine.note else []
-        if len(self._pending) >= self._engine.room:
-            while len(self._pending) > self._engine.room - max(1, self._engine.room // 8):  # room for several
-                yield from self._handle_events(EVENT_WAIT_S)
-        while self._pending and not self._budget.fits(request.body):
-            yield from self._handle_events(EVENT_WAIT_S)
+        return self._engine
 
     def _handle_events(self, timeout: float) -> Iterator[RunnerEvent]:
         if self._stop.is_set():
@@ -235,6 +251,8 @@ class RowRunner:
         """Take all events of the engine, waiting for the first one, and return those to show."""
         shown: list[RunnerEvent] = []
         self._took_events_at = time.monotonic()
+        if self._engine is None:
+            self._stop.wait(timeout)
         while self._engine and (event := self._engine.next(timeout)) is not None:
             timeout = 0.0
             match event:
@@ -249,6 +267,7 @@ class RowRunner:
                     if sent:
                         self.job.ledger.add(self._builder.model, [{}])
                     self._failed[digest] = reason
+                    self._run_store.give_up(digest)
                     for number in self._rows_waiting_for(digest):
                         self.results.fail(number, reason)
                 case Probed(responses):
@@ -257,14 +276,10 @@ class RowRunner:
                         self.job.ledger.add(self._builder.model, [{}])
                 case Throttled() | Retrying():
                     shown.append(event)
-        self._flush()
+        self._run_store.flush()
+        for rows, reply in self._run_store.poll():
+            self.results.add(rows, reply, fresh=False)
         return shown
-
-    def _flush(self) -> None:
-        try:
-            self._store.flush(only_if_due=True)
-        except StoreError as error:
-            self._stop_sending(error)
 
     def _rows_waiting_for(self, digest: bytes) -> Sequence[int]:
         pending = self._pending.pop(digest, None)
@@ -297,53 +312,37 @@ class RowRunner:
         self._engine = self.job.make_engine()
         for digest in self._pending:
             self._budget.settle(digest, 0.0, answered=False)
-        pending, self._pending = self._pending, {}
-        for text, rows in pending.values():
-            digest = self._builder.digest(text)
-            if (reply := self._stored({digest}).get(digest)) is not None:
-                self.results.add(rows, reply, fresh=False)
-            else:
-                self._put(self._builder.build(text, digest), _Pending(text, rows))
+        waiting = [*self._pending.values(), *self._run_store.elsewhere.values(), *self._run_store.freed.values()]
+        self._pending.clear()
+        self._run_store.restart({self._builder.digest(each.text): each for each in waiting})
         return [ModelReplaced(prompt)]
 
     def _use_recorded_model(self, texts: Sequence[str]) -> bool:
         """If nobody chose a model, use the one that answered some of these texts, and return whether there is one."""
-        found = recorded_prompt(self.job.prompt, texts, self._store.models(), self._stored)
+        found = recorded_prompt(self.job.prompt, texts, self._store.models(), self._run_store.get_many)
         if found is not None:
             self._use(found)
         return found is not None
 
     def _add_answer(self, digest: bytes, reply: Reply) -> None:
         """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""
-        self._answered.add(digest)
         self._count(digest, reply.responses, answered=True)
         if reply.responses and (default := self.job.prompt.instead_of):
             reply.responses[0]["instead_of"] = default
         if self.results.add(self._rows_waiting_for(digest), reply, fresh=True):
-            try:
-                self._store.put(digest, self._builder.model, reply)
-            except StoreError as error:
-                self._stop_sending(error)
+            self._run_store.put(digest, self._builder.model, reply)
         else:
             self._failed[digest] = self.results.last_error
+            self._run_store.give_up(digest)
         if self.results.misfits >= MISFITS and not self.results.matched and not self._no_sending:
             self._no_sending = f"{NOT_SENT}none of {MISFITS} answers matches the schema. {self.results.last_error}"
 
-    def _stored(self, digests: set[bytes]) -> dict[bytes, Reply]:
-        """Look these hashes up in the store. If it fails after something was sent, the run continues without it."""
-        try:
-            return {} if self._store_broken else self._store.get_many(digests)
-        except StoreError as error:
-            if self._engine is None:
-                raise
-            self._stop_sending(error)
-            return {}
-
     def _stop_sending(self, error: StoreError) -> None:
-        """Send nothing more, since answers could not be stored. What is in flight still becomes a result."""
-        if not self._store_broken:
-            self._store_broken, self._no_sending = True, f"Not sent: {error.message}"
-            self.results.notes.append(str(error).replace("\n", " "))
+        """Send nothing more, since answers cannot be stored. Raise the error if nothing was sent yet."""
+        if self._engine is None and not self._ended:
+            raise error
+        self._no_sending = f"Not sent: {error.message}"
+        self.results.notes.append(str(error).replace("\n", " "))
 
     def _reason_not_to_send(self, request: Request, text: str) -> str:
         """Return why this request may not be sent; "" if it may."""

@@ -1,54 +1,50 @@
 """The answer store: one SQLite file that maps the hash of each request to its answer.
 
 An answer is in the file as soon as `COMMIT_ROWS` answers or `COMMIT_S` seconds have passed, and is never changed
-afterwards, unless it is damaged. A file that is not a store of this schema is never modified. Several processes can use
-one store at the same time (WAL mode). A store that is only read can be on a file system that cannot be written.
+afterwards. One that is damaged is marked, and another answer takes its place. Processes that share a store claim the
+requests that they send.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
-import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+import zlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from jiter import from_json
 
 from mm_magics.api.messages import Message
-from mm_magics.errors import StoreError
+from mm_magics.batch.claims import Claims
+from mm_magics.batch.store_file import StoreFile
 from mm_magics.history.turn import is_message_list, now
 from mm_magics.json_size import check_size
 from mm_magics.system import other_owner
 
-APPLICATION_ID = 0x4D4D6167
-"""SQLite's `application_id` of a store, which tells it from any other database."""
-SCHEMA = 1
 MAX_KEYS = 999
 """Hashes per query: the limit of SQLite's older versions."""
-LOCK_TIMEOUT_S = 30.0
-"""How long to wait while another process writes."""
-
 COMMIT_ROWS = 100
 COMMIT_S = 0.1
-RETRY_S = 0.02
-"""How long to wait before another attempt to open a file that another process is creating."""
-
-_TABLE = """
-CREATE TABLE answers (
-  sha256 BLOB PRIMARY KEY, created TEXT NOT NULL, model TEXT NOT NULL, messages TEXT NOT NULL, responses TEXT NOT NULL
-) WITHOUT ROWID
-"""
+INDEX_ROWS = 4_096
+"""The index of hashes is extended by at least this many answers at once, and by an eighth of those that it has."""
 
 
-_Row = tuple[bytes, str, str, str]
-"""A row of the table, without the time of its creation."""
+class _Row(NamedTuple):
+    """An answer that is not written yet."""
+
+    digest: bytes
+    model: str
+    messages: str
+    responses: str
+
+    @property
+    def checksum(self) -> int:
+        return checksum(self.digest, self.messages, self.responses)
 
 
 @dataclass(frozen=True)
@@ -108,14 +104,12 @@ class Store:
         self._read_only = read_only
         self._buffer: dict[bytes, _Row] = {}
         self._buffered_at = 0.0
-        with self._translated_errors():
-            self._connection = self._connect()
-        try:
-            with self._translated_errors():
-                self._retried(self._open)
-        except BaseException:
-            self._connection.close()
-            raise
+        self._recent: dict[bytes, int] = {}
+        """The answers that are not in the index yet, as far as this process knows them."""
+        self._known = 0
+        self._file = StoreFile(self.path, read_only=read_only)
+        self._claims = Claims(self._file)
+        self._connection = self._file.connection
 
     def get(self, digest: bytes) -> Reply | None:
         """Return the reply to the request with this hash (`request_sha256` as bytes); None if it is not stored."""
@@ -123,63 +117,155 @@ class Store:
 
     def get_many(self, digests: Collection[bytes]) -> dict[bytes, Reply]:
         """Return the stored replies to the requests with these hashes, by hash. Takes up to `MAX_KEYS` hashes."""
-        marks = ",".join("?" * len(digests))
-        query = f"SELECT sha256, messages, responses FROM answers WHERE sha256 IN ({marks})"  # noqa: S608
-        with self._translated_errors():
-            rows = self._connection.execute(query, tuple(digests))
-            found = {}
-            for digest, messages, responses in rows:
-                try:
-                    found[digest] = _reply(messages, responses)
-                except ValueError:
-                    self.damaged.add(digest)
-            for digest in digests if self._buffer else ():
-                if digest in self._buffer and digest not in found:
-                    found[digest] = _reply(*self._buffer[digest][-2:])
-            return found
+        with self._file.translated_errors():
+            return self._find(digests)
+
+    def claim(self, digests: Collection[bytes]) -> tuple[dict[bytes, Reply], set[bytes]]:
+        """Claim the requests with these hashes. Takes up to `MAX_KEYS` hashes.
+
+        Returns:
+            The replies that are stored, and the hashes that another process claims: it sends those requests. All others
+            are claimed until their reply is written, or until `give_up`.
+        """
+        with self._file.translated_errors(), self._file.transaction():
+            found = self._find(digests)
+            missing = {hash_of(digest): digest for digest in digests if digest not in found}
+            others = self._claims.take(missing) if missing else set()
+            return found, {missing[each] for each in others}
+
+    def give_up(self, digests: Iterable[bytes]) -> None:
+        """Give up claims of requests whose replies are not stored."""
+        with self._file.translated_errors(), self._file.transaction():
+            self._claims.give_up(map(hash_of, digests))
 
     def put(self, digest: bytes, model: str, reply: Reply) -> None:
         """Store a reply, at the latest with the next `flush`. A reply that is stored already stays."""
         if not self._buffer:
             self._buffered_at = time.monotonic()
-        row = (digest, model, _json(reply.messages), _json(reply.responses))
-        self._buffer.setdefault(digest, row)
+        self._buffer.setdefault(digest, _Row(digest, model, _json(reply.messages), _json(reply.responses)))
         if len(self._buffer) >= COMMIT_ROWS:
             self.flush()
 
     def flush(self, *, only_if_due: bool = False) -> None:
-        """Write all replies to the file; with `only_if_due`, only if the oldest has waited for `COMMIT_S`."""
-        if not self._buffer or (only_if_due and time.monotonic() - self._buffered_at < COMMIT_S):
+        """Write all replies to the file; with `only_if_due`, only if the oldest has waited for `COMMIT_S`.
+
+        The lease of the claims is renewed if it is time.
+        """
+        is_due = self._buffer and not (only_if_due and time.monotonic() - self._buffered_at < COMMIT_S)
+        if not is_due and not self._claims.must_renew:
             return
+        rows, self._buffer = (self._buffer, {}) if is_due else ({}, self._buffer)
+        with self._file.translated_errors(), self._file.transaction():
+            self._write(rows)
+            if self._claims.must_renew:
+                self._claims.renew()
+
+    def _write(self, rows: dict[bytes, _Row]) -> None:
+        if not rows:
+            return
+        ids = self._ids(rows)
+        found = self._read(ids, rows)
+        damaged = [(each,) for each, digest in self._digests(ids) if digest in rows and digest not in found]
+        self._connection.executemany("UPDATE answers SET damaged = 1 WHERE id = ?", damaged)
         created = now()
-        rows, self._buffer = [(digest, created, *rest) for digest, *rest in self._buffer.values()], {}
-        with self._translated_errors():
-            execute = self._connection.execute
-            execute("BEGIN IMMEDIATE")
-            try:
-                damaged = [(row[0],) for row in rows if row[0] in self.damaged]
-                self._connection.executemany("DELETE FROM answers WHERE sha256 = ?", damaged)
-                self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
-                execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    execute("ROLLBACK")
-                raise
+        self._connection.executemany(
+            "INSERT INTO answers (sha256, created, model, messages, responses, checksum) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (row.digest, created, row.model, row.messages, row.responses, row.checksum)
+                for row in rows.values()
+                if row.digest not in found
+            ),
+        )
+        self._claims.give_up(map(hash_of, rows))
+        self._extend_index()
+
+    def _find(self, digests: Collection[bytes]) -> dict[bytes, Reply]:
+        found = self._read(self._ids(digests), digests) if self._file.schema > 1 else {}
+        if self._file.first_table and (missing := [each for each in digests if each not in found]):
+            query = f"SELECT sha256, messages, responses FROM {self._file.first_table} WHERE sha256 IN"  # noqa: S608
+            for digest, messages, responses in self._connection.execute(f"{query} ({_marks(missing)})", missing):
+                self._add(found, digest, messages, responses)
+        for digest in digests if self._buffer else ():
+            if digest in self._buffer and digest not in found:
+                found[digest] = _reply(self._buffer[digest].messages, self._buffer[digest].responses)
+        return found
+
+    def _ids(self, digests: Collection[bytes]) -> list[int]:
+        """Return where the answers to these requests are, and maybe some others."""
+        execute = self._connection.execute
+        (indexed,) = execute("SELECT id FROM indexed").fetchone()
+        self._known = max(self._known, indexed)
+        query = "SELECT id, sha256 FROM answers WHERE id > ? AND NOT damaged ORDER BY id"
+        for each, digest in execute(query, (self._known,)):
+            self._recent[digest] = self._known = each
+        hashes = [hash_of(digest) for digest in digests]
+        indexed = execute(f"SELECT id FROM hashes WHERE hash IN ({_marks(hashes)})", hashes)  # noqa: S608
+        return [*{each for (each,) in indexed} | {self._recent[each] for each in digests if each in self._recent}]
+
+    def _digests(self, ids: list[int]) -> list[tuple[int, bytes]]:
+        query = f"SELECT id, sha256 FROM answers WHERE id IN ({_marks(ids)}) AND NOT damaged"  # noqa: S608
+        return self._connection.execute(query, ids).fetchall()
+
+    def _read(self, ids: list[int], digests: Collection[bytes]) -> dict[bytes, Reply]:
+        """Return the replies to these requests that are in these rows."""
+        found: dict[bytes, Reply] = {}
+        query = f"""
+            SELECT sha256, messages, responses, checksum FROM answers WHERE id IN ({_marks(ids)}) AND NOT damaged
+        """  # noqa: S608
+        for digest, messages, responses, expected in self._connection.execute(query, ids) if ids else ():
+            if digest in digests:
+                self._add(found, digest, messages, responses, expected)
+        return found
+
+    def _add(
+        self, found: dict[bytes, Reply], digest: bytes, messages: object, responses: object, expected: int | None = None
+    ) -> None:
+        try:
+            if expected is not None and expected != checksum(digest, messages, responses):
+                raise ValueError("an answer was changed")
+            found[digest] = _reply(messages, responses)
+        except ValueError:
+            self.damaged.add(digest)
+
+    def _extend_index(self) -> None:
+        """Add the latest answers to the index if there are many. In order of their hashes, few pages are written."""
+        execute = self._connection.execute
+        (indexed,), (last,) = (
+            execute("SELECT id FROM indexed").fetchone(),
+            execute("SELECT max(id) FROM answers").fetchone(),
+        )
+        if (last or 0) - indexed < max(INDEX_ROWS, indexed // 8):
+            return
+        rows = execute("SELECT id, sha256 FROM answers WHERE id > ?", (indexed,)).fetchall()
+        pairs = sorted((hash_of(digest), each) for each, digest in rows)
+        self._connection.executemany("INSERT OR IGNORE INTO hashes VALUES (?, ?)", pairs)
+        execute("UPDATE indexed SET id = ?", (last,))
+        self._recent.clear()
+        self._known = last
 
     def models(self) -> set[str]:
         """Return the names of the models that gave the answers."""
-        with self._translated_errors():
-            return {str(name) for (name,) in self._connection.execute("SELECT DISTINCT model FROM answers")}
+        with self._file.translated_errors():
+            return {str(name) for table in self._tables() for (name,) in self._select("DISTINCT model", table)}
 
     def __len__(self) -> int:
         self.flush()
-        with self._translated_errors():
-            return int(self._connection.execute("SELECT count(*) FROM answers").fetchone()[0])
+        with self._file.translated_errors():
+            return sum(int(count) for table in self._tables() for (count,) in self._select("count(*)", table))
+
+    def _tables(self) -> list[str]:
+        return list(filter(None, ["answers" if self._file.schema > 1 else "", self._file.first_table]))
+
+    def _select(self, what: str, table: str) -> list[tuple[Any]]:
+        return self._connection.execute(f"SELECT {what} FROM {table}").fetchall()  # noqa: S608
 
     def close(self) -> None:
-        """Write what is left and close the file."""
+        """Write what is left, give up all claims and close the file."""
         try:
             self.flush()
+            if not self._read_only:
+                with self._file.translated_errors(), self._file.transaction():
+                    self._claims.end()
         finally:
             self._connection.close()
 
@@ -193,91 +279,6 @@ class Store:
     def other_owner(self) -> str:
         """The name of the file's owner if that is not the user of this process; else ""."""
         return other_owner(self.path)
-
-    def _create_file(self) -> None:
-        """Create the file for its owner only. SQLite gives its other files the same mode."""
-        if str(self.path) != ":memory:":
-            with suppress(OSError):  # it exists, or SQLite says why it cannot be used
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-    def _connect(self) -> sqlite3.Connection:
-        if not self._read_only or str(self.path) == ":memory:":
-            self._create_file()
-            return sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
-        uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, timeout=LOCK_TIMEOUT_S, isolation_level=None, uri=True)
-        log = self.path.with_name(f"{self.path.name}-wal")
-        try:
-            connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
-        except sqlite3.OperationalError:
-            connection.close()
-            if log.exists() and log.stat().st_size:
-                raise  # answers in it would be missing
-            # WAL mode needs files beside this one, which cannot be created here. So nobody else can write to it either.
-            return sqlite3.connect(f"{uri}&immutable=1", isolation_level=None, uri=True)
-        return connection
-
-    def _retried(self, action: Callable[[], None]) -> None:
-        """Repeat while another process creates the file: to change the journal mode, SQLite does not wait."""
-        deadline = time.monotonic() + LOCK_TIMEOUT_S
-        while True:
-            try:
-                return action()
-            except sqlite3.OperationalError as error:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                    raise
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(RETRY_S * random.uniform(0.5, 1.5))
-
-    def _open(self) -> None:
-        execute = self._connection.execute
-        execute("BEGIN")  # one consistent view: another process may be creating the file
-        (application_id,) = execute("PRAGMA application_id").fetchone()
-        (schema,) = execute("PRAGMA user_version").fetchone()
-        empty = not execute("SELECT 1 FROM sqlite_schema").fetchone()
-        execute("COMMIT")
-        if application_id == 0 and schema == 0 and empty and not self._read_only:
-            self._create()
-        elif application_id != APPLICATION_ID:
-            raise StoreError(
-                f"{self.path} is a database, but not an answer store.", "Name another file. This one was not changed."
-            )
-        elif schema != SCHEMA:
-            raise StoreError(
-                f"{self.path} is an answer store of schema {schema}; this version of mm_magics reads schema {SCHEMA}.",
-                "Update mm_magics, or name another file. This one was not changed.",
-            )
-        if not self._read_only:
-            execute("PRAGMA synchronous = NORMAL")
-
-    def _create(self) -> None:
-        execute = self._connection.execute
-        execute("PRAGMA journal_mode = WAL")
-        execute("BEGIN IMMEDIATE")
-        if not execute("SELECT 1 FROM sqlite_schema").fetchone():  # else another process was faster
-            execute(_TABLE)
-            execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            execute(f"PRAGMA user_version = {SCHEMA}")
-        execute("COMMIT")
-
-    @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StoreError(
-                f"Cannot use the answer store {self.path}: {error}.",
-                "Check that the disk has space and that the file can be written, or name another file: "
-                "%minimax set store FILE, or the argument `store`. Stored answers are not lost.",
-            ) from error
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise StoreError(
-                f"The answer store {self.path} is damaged: {error}.",
-                "Name another file, or move this one away. It was not changed.",
-            ) from error
 
 
 def open_store(path: Path, *, read_only: bool) -> Store:
@@ -316,3 +317,17 @@ def _is_response(value: object) -> bool:
 
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def checksum(digest: bytes, messages: object, responses: object) -> int:
+    """Return the checksum of an answer."""
+    return zlib.crc32(f"{messages}\n{responses}".encode("utf-8", "surrogatepass"), zlib.crc32(digest))
+
+
+def hash_of(digest: bytes) -> int:
+    """Return the part of a hash that the index has."""
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ",".join("?" * len(values))

@@ -1,7 +1,8 @@
 """A map run in its own process, which prints its outcome as a line of JSON, however the run ends.
 
 `python -m tests.batch.map_process STORE ROWS DIRECTIVES` uses the endpoint of the environment. If NO_OVERRIDE is set,
-even root cannot write where the file mode forbids it.
+even root cannot write where the file mode forbids it. If
+SERVE is set, it runs it once per line of its input, see `Forks`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mm_magics import Session, map_prompts
+from mm_magics.batch import claims
 from mm_magics.errors import MiniMaxError
 from mm_magics.simulator import Simulator
 
@@ -43,6 +48,53 @@ def main(store: str, count: str, directives: str) -> None:
     print(json.dumps(outcome))
 
 
+def serve(store: str, count: str, directives: str) -> None:
+    """Run the same map run in a forked process for each line of the input, and print the process's id."""
+    import aiohttp  # noqa: F401
+    import httpx2  # noqa: F401
+
+    claims.EXPIRY_S = 0.1
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for _ in sys.stdin:
+        if not (child := os.fork()):
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            main(store, count, directives)
+            os._exit(0)
+        print(child, flush=True)
+
+
+class Forks:
+    """Starts the same map run again and again, in processes that need not import anything."""
+
+    def __init__(self, endpoint: Simulator, store: Path, rows: int, directives: str) -> None:
+        options: dict[str, Any] = {"env": {"COVERAGE_PROCESS_CONFIG": "", "SERVE": "yes"}, "stdin": subprocess.PIPE}
+        self._server = start_run(endpoint, store, rows, directives, **options)
+
+    def start(self) -> int:
+        """Start a run and return the id of its process."""
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write("\n")
+        self._server.stdin.flush()
+        while not (line := self._server.stdout.readline()).strip().isdigit():  # what a run printed
+            assert line
+        return int(line)
+
+    def kill(self, child: int) -> None:
+        """Kill a run and wait for its end."""
+        os.kill(child, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            while True:
+                os.kill(child, 0)
+                time.sleep(0.001)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.communicate("")
+
+
 def start_run(endpoint: Simulator, store: Path, rows: int, directives: str, **options: Any) -> subprocess.Popen[str]:
     """Start a map run in its own process; `outcome_of` waits for its end."""
     environment = {**os.environ, "ANTHROPIC_BASE_URL": endpoint.base_url, "ANTHROPIC_API_KEY": endpoint.key}
@@ -61,4 +113,4 @@ def outcome_of(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    (serve if os.environ.pop("SERVE", "") else main)(*sys.argv[1:])

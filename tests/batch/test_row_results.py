@@ -140,7 +140,7 @@ def test_the_columns_are_the_answers_the_errors_and_the_usage() -> None:
     results.add([0], reply(), fresh=True)
     results.fail(1, "It failed.")
     columns = results.columns("label")
-    assert columns.pop("label_cost") == [pytest.approx(results.cost), None]
+    assert columns.pop("label_cost") == [pytest.approx(results.count(reply().responses)), None]
     assert columns == {
         "label": ["ok", None],
         "label_error": [None, "It failed."],

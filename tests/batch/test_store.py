@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from mm_magics import Session, map_prompts
-from mm_magics.batch.store import COMMIT_ROWS, COMMIT_S, MAX_KEYS, Reply, Store
+from mm_magics.batch.store import COMMIT_ROWS, COMMIT_S, INDEX_ROWS, MAX_KEYS, Reply, Store, checksum
 from mm_magics.errors import NotRecordedError, StoreError
 from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking
 from tests.batch.map_process import outcome_of, start_run
@@ -44,7 +45,9 @@ def test_an_answer_is_stored_verbatim_under_the_hash_of_its_request(session: Ses
     endpoint.answers.append(ScriptedAnswer(odd))
     run(session, ["a"])
     prompt = session.prepare(OK_TEMPLATE.replace("{{ row }}", "a"), context="none")
-    ((sha256, created, model, messages, responses),) = execute("SELECT * FROM answers")
+    ((sha256, created, model, messages, responses),) = execute(
+        "SELECT sha256, created, model, messages, responses FROM answers"
+    )
     assert sha256.hex() == prompt.request.sha256
     assert (created[:2], created[-1], model) == ("20", "Z", "MiniMax-M2.7")
     (message,) = json.loads(messages)
@@ -59,7 +62,7 @@ def test_the_file_is_in_wal_mode_and_has_an_application_id(session: Session) -> 
     run(session)
     assert execute("PRAGMA journal_mode") == [("wal",)]
     assert execute("PRAGMA application_id") == [(0x4D4D6167,)]
-    assert execute("PRAGMA user_version") == [(1,)]
+    assert execute("PRAGMA user_version") == [(2,)]
     assert execute("PRAGMA integrity_check") == [("ok",)]
 
 
@@ -102,7 +105,7 @@ def other_application() -> None:
 
 def other_schema() -> None:
     Store(FILE).close()
-    execute("PRAGMA user_version = 2")
+    execute("PRAGMA user_version = 3")
 
 
 def garbage() -> None:
@@ -125,7 +128,7 @@ def cut_short() -> None:
 NOT_STORES = {
     other_database: "is a database, but not an answer store.",
     other_application: "is a database, but not an answer store.",
-    other_schema: "is an answer store of schema 2; this version of mm_magics reads schema 1.",
+    other_schema: "is an answer store of schema 3; this version of mm_magics reads schema 2.",
     garbage: "is damaged: file is not a database.",
     overwritten: "is damaged: ",
     cut_short: "is damaged: ",
@@ -155,6 +158,93 @@ def test_only_a_damaged_answer_is_requested_again(session: Session, endpoint: Si
     assert (again.values, again.asked, again.stored) == (["ok"] * 3, 1, 2)
     assert again.notes == ["1 stored answer in answers.sqlite cannot be read."]
     assert (run(session, ["a", "b", "c"]).asked, len(endpoint.log)) == (0, 4)
+
+
+@pytest.mark.parametrize("change", ["replace(messages, 'ok', 'no')", "replace(messages, '\"ok', '\"ok ')"])
+def test_an_answer_that_was_changed_is_requested_again_and_stays_marked(
+    session: Session, endpoint: Simulator, change: str
+) -> None:
+    run(session, ["a", "b"])
+    execute(f"UPDATE answers SET messages = {change} WHERE id = 1")
+    again = run(session, ["a", "b"])
+    assert (again.values, again.asked) == (["ok", "ok"], 1)
+    assert again.notes == ["1 stored answer in answers.sqlite cannot be read."]
+    assert execute("SELECT id, damaged FROM answers ORDER BY id") == [(1, 1), (2, 0), (3, 0)]
+    assert (run(session, ["a", "b"]).asked, run(session, ["a", "b"], replay="only").notes) == (0, [])
+
+
+FIRST_SCHEMA = """
+CREATE TABLE answers (
+  sha256 BLOB PRIMARY KEY, created TEXT NOT NULL, model TEXT NOT NULL, messages TEXT NOT NULL, responses TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+def as_first_schema() -> None:
+    """Write the store as versions of mm_magics before this one did."""
+    rows = execute("SELECT sha256, created, model, messages, responses FROM answers")
+    FILE.unlink()
+    base = sqlite3.connect(FILE)
+    base.execute("PRAGMA journal_mode = WAL")
+    base.execute(FIRST_SCHEMA)
+    base.executemany("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", rows)
+    base.execute("PRAGMA application_id = 0x4D4D6167")
+    base.execute("PRAGMA user_version = 1")
+    base.commit()
+    base.close()
+
+
+def test_a_store_of_the_first_schema_is_replayed_and_extended(session: Session, endpoint: Simulator) -> None:
+    run(session, ["a", "b"])
+    as_first_schema()
+    assert run(session, ["a", "b"], replay="only").values == ["ok", "ok"]
+    assert execute("PRAGMA user_version") == [(1,)]
+    more = run(session, ["a", "b", "c"])
+    assert (more.values, more.asked, more.stored) == (["ok"] * 3, 1, 2)
+    assert execute("PRAGMA user_version") == [(2,)]
+    assert execute("SELECT count(*) FROM first_answers") == [(2,)]
+    again = run(session, ["a", "b", "c"], replay="only")
+    assert (again.values, len(endpoint.log)) == (["ok"] * 3, 3)
+    with Store(FILE) as store:
+        assert (len(store), store.models()) == (3, {"MiniMax-M2.7"})
+
+
+def test_a_damaged_answer_of_the_first_schema_is_requested_again(session: Session) -> None:
+    run(session, ["a", "b"])
+    as_first_schema()
+    execute("UPDATE answers SET messages = '[{' WHERE sha256 = (SELECT sha256 FROM answers LIMIT 1)")
+    assert (run(session, ["a", "b"]).asked, run(session, ["a", "b"]).asked) == (1, 0)
+
+
+def test_every_answer_is_found_as_the_index_grows(tmp_path: Path) -> None:
+    other = Store(FILE)
+    for start in range(0, 2 * INDEX_ROWS, 500):
+        with Store(FILE) as store:
+            for n in range(start, start + 500):
+                digest = hashlib.sha256(n.to_bytes(4)).digest()
+                store.put(digest, "m", Reply([{"role": "assistant", "content": str(n)}], []))
+        known = [hashlib.sha256(n.to_bytes(4)).digest() for n in range(0, start + 500, 97)]
+        with Store(FILE) as fresh:
+            assert fresh.get_many(known).keys() == other.get_many(known).keys() == set(known)
+    other.close()
+    assert execute("SELECT count(*) FROM hashes") > [(INDEX_ROWS - 500,)]
+
+
+def test_few_bytes_are_written_for_an_answer(tmp_path: Path) -> None:
+    def written() -> int:
+        return int(Path("/proc/self/io").read_text().partition("wchar: ")[2].split()[0])
+
+    if not Path("/proc/self/io").exists():
+        pytest.skip("the system does not count written bytes")
+    reply = Reply([{"role": "assistant", "content": "x" * 350}], [{"id": "1" * 32, "usage": {"output_tokens": 40}}])
+    before = written()
+    with Store(FILE) as store:
+        for start in range(0, 20_000, 64):
+            digests = [hashlib.sha256(n.to_bytes(4)).digest() for n in range(start, start + 64)]
+            store.claim(digests)
+            for digest in digests:
+                store.put(digest, "MiniMax-M2.7", reply)
+    assert written() - before < 4 * FILE.stat().st_size
 
 
 def test_a_damaged_answer_is_missing_in_a_replay_and_is_not_changed(session: Session, endpoint: Simulator) -> None:
@@ -191,13 +281,20 @@ def test_a_stored_answer_of_another_form_is_requested_again(
     session: Session, endpoint: Simulator, column: str, value: Any
 ) -> None:
     run(session)
-    base = sqlite3.connect(FILE)
-    base.execute(f"UPDATE answers SET {column} = ?", (value,))
-    base.commit()
-    base.close()
+    set_all(column, value)
     again = run(session)
     assert (again.values, again.asked) == (["ok"] * 2, 2)
     assert again.notes == ["2 stored answers in answers.sqlite cannot be read."]
+
+
+def set_all(column: str, value: Any) -> None:
+    """Set a column of all answers, and their checksums."""
+    base = sqlite3.connect(FILE)
+    base.create_function("checksum", 3, checksum)
+    base.execute(f"UPDATE answers SET {column} = ?", (value,))
+    base.execute("UPDATE answers SET checksum = checksum(sha256, messages, responses)")
+    base.commit()
+    base.close()
 
 
 @pytest.mark.parametrize(
@@ -206,7 +303,7 @@ def test_a_stored_answer_of_another_form_is_requested_again(
 )
 def test_strange_counts_in_a_store_do_not_end_a_run(session: Session, endpoint: Simulator, usage: str) -> None:
     run(session)
-    execute(f"""UPDATE answers SET responses = '[{{"stop_reason": "end_turn", "usage": {usage}}}]'""")
+    set_all("responses", f'[{{"stop_reason": "end_turn", "usage": {usage}}}]')
     assert list(run(session, figures=True).values) == ["ok", "ok"]
     assert len(endpoint.log) == 2
 
