@@ -22,6 +22,7 @@ from benchmarks import (
     many,
     memory,
     rows,
+    speed,
     startup,
     stop,
     throughput,
@@ -41,13 +42,24 @@ GROUPS = {
     "background": background.measure,
     "many": many.measure,
     "limited": limited.measure,
+    "speed": speed.measure,
     "long": long.measure,
     "rows": rows.measure,
     "crowd": crowd.measure,
 }
 ONLY_BY_NAME = ("long", "rows", "crowd")
 """Groups that take minutes."""
-VERSIONS = ("anthropic", "httpx2", "ipykernel", "ipython", "anywidget", "ipywidgets", "markdown-it-py", "jiter")
+VERSIONS = (
+    "aiohttp",
+    "anthropic",
+    "httpx2",
+    "ipykernel",
+    "ipython",
+    "anywidget",
+    "ipywidgets",
+    "markdown-it-py",
+    "jiter",
+)
 
 
 def machine() -> str:

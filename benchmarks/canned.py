@@ -2,7 +2,7 @@
 
 It does nothing but read requests and write the answer after LATENCY_S seconds, so that a measurement is of the client.
 Above LIMIT requests at the same time (0 for no limit) it answers 429. Its first line of output is its port, and each
-line of input makes it write how many requests it refused since the last one.
+line of input makes it write how many requests it received, and how many of them it refused.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ OK, REFUSED = _response("200 OK", ANSWER), _response("429 Too Many Requests", RE
 
 class _State:
     def __init__(self, latency: float, limit: int) -> None:
-        self.latency, self.limit, self.in_flight, self.refused = latency, limit, 0, 0
+        self.latency, self.limit = latency, limit
+        self.in_flight = self.received = self.refused = 0
 
 
 class _Connection(asyncio.Protocol):
@@ -60,6 +61,7 @@ class _Connection(asyncio.Protocol):
             return
         self._received = b""
         state = self._state
+        state.received += 1
         if state.limit and state.in_flight >= state.limit:
             state.refused += 1
             self._transport.write(REFUSED)
@@ -79,8 +81,7 @@ async def _serve(latency: float, limit: int) -> None:
     server = await loop.create_server(lambda: _Connection(state), "127.0.0.1", 0, backlog=4_096)
     print(server.sockets[0].getsockname()[1], flush=True)
     while await loop.run_in_executor(None, sys.stdin.readline):
-        print(state.refused, flush=True)
-        state.refused = 0
+        print(state.received, state.refused, flush=True)
 
 
 class CannedServer:
@@ -91,12 +92,19 @@ class CannedServer:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.base_url = f"http://127.0.0.1:{int(self._line())}/anthropic"
 
+    def requests(self) -> int:
+        """Return how many requests were received so far."""
+        return self._counts()[0]
+
     def refused(self) -> int:
-        """Return how many requests were refused since the last call."""
+        """Return how many requests were refused so far."""
+        return self._counts()[1]
+
+    def _counts(self) -> list[int]:
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return int(self._line())
+        return [int(each) for each in self._line().split()]
 
     def _line(self) -> str:
         assert self._process.stdout is not None

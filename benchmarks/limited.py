@@ -41,10 +41,11 @@ def _rate(server: CannedServer, concurrency: int, number: int) -> _Run:
     """Make one map run, and return its rows per second and how many calls were refused."""
     rows = [f"row {concurrency}-{number}-{each}" for each in range(ROWS)]
     settings = MiniMax(base_url=server.base_url, concurrency=concurrency)
+    before = server.refused()
     with tempfile.TemporaryDirectory() as folder, Session(settings, api_key="k") as session:
         began = time.perf_counter()
         result = map_prompts("{{ row }}", rows, session=session, store=Path(folder) / "a.sqlite", progress=False)
         seconds = time.perf_counter() - began
     if getattr(result, "errors", True):
         raise RuntimeError(f"{result}")
-    return _Run(ROWS / seconds, server.refused())
+    return _Run(ROWS / seconds, server.refused() - before)

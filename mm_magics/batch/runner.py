@@ -189,12 +189,15 @@ class RowRunner:
             if builder is not self._builder:
                 digest, upcoming = self._builder.digest(text), ()
                 request = self._builder.build(text, digest)
-        if reason := self._reason_not_to_send(request, text):
-            self.results.fail(number, reason)
-            return
-        reply, is_elsewhere = self._run_store.claim(digest, upcoming)
+        reason, is_elsewhere = self._reason_not_to_send(request, text), False
+        if reason:
+            reply = self._run_store.get_many([digest]).get(digest)  # stored by now
+        else:
+            reply, is_elsewhere = self._run_store.claim(digest, upcoming)
         if reply is not None:
             self.results.add([number], reply, fresh=False)
+        elif reason:
+            self.results.fail(number, reason)
         elif is_elsewhere:
             self._run_store.elsewhere[digest] = Pending(text, [number])
         else:

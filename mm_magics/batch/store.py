@@ -8,7 +8,6 @@ requests that they send.
 from __future__ import annotations
 
 import json
-import os
 import time
 import zlib
 from collections.abc import Collection, Iterable
@@ -44,7 +43,7 @@ class _Row(NamedTuple):
 
     @property
     def checksum(self) -> int:
-        return checksum(self.digest, self.messages, self.responses)
+        return checksum(self.messages, self.responses)
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ class Store:
         self, found: dict[bytes, Reply], digest: bytes, messages: object, responses: object, expected: int | None = None
     ) -> None:
         try:
-            if expected is not None and expected != checksum(digest, messages, responses):
+            if expected is not None and expected != checksum(messages, responses):
                 raise ValueError("an answer was changed")
             found[digest] = _reply(messages, responses)
         except ValueError:
@@ -319,9 +318,9 @@ def _is_response(value: object) -> bool:
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def checksum(digest: bytes, messages: object, responses: object) -> int:
+def checksum(messages: object, responses: object) -> int:
     """Return the checksum of an answer."""
-    return zlib.crc32(f"{messages}\n{responses}".encode("utf-8", "surrogatepass"), zlib.crc32(digest))
+    return zlib.crc32(f"{messages}\n{responses}".encode("utf-8", "surrogatepass"))
 
 
 def hash_of(digest: bytes) -> int:

@@ -290,9 +290,9 @@ def test_a_stored_answer_of_another_form_is_requested_again(
 def set_all(column: str, value: Any) -> None:
     """Set a column of all answers, and their checksums."""
     base = sqlite3.connect(FILE)
-    base.create_function("checksum", 3, checksum)
+    base.create_function("checksum", 2, checksum)
     base.execute(f"UPDATE answers SET {column} = ?", (value,))
-    base.execute("UPDATE answers SET checksum = checksum(sha256, messages, responses)")
+    base.execute("UPDATE answers SET checksum = checksum(messages, responses)")
     base.commit()
     base.close()
 
