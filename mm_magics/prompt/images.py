@@ -131,6 +131,8 @@ class PromptImages:
         Raises:
             PromptError: An image cannot be made.
         """
+        if isinstance(value, str):
+            return as_text(value, self._limit)
         if (data := image_data(value)) is not None:
             return self._name(data)
         items = _several(value)
