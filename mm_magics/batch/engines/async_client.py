@@ -12,6 +12,8 @@ import socket
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import anyio
+
 from mm_magics import __version__
 from mm_magics.api.urls import SOCKET_OPTIONS, HttpURL, proxy_url, ssl_context
 from mm_magics.batch.engines.base import SendOptions
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 MAX_HEADER_BYTES = 65_536
+CLOSE_S = 2.0
+"""How long connections may take to close."""
 MAX_PLAIN_BODY_BYTES = 1_000_000
 """aiohttp warns of longer bodies that are passed as bytes."""
 _SECRET_HEADERS = ("authorization", "x-api-key", "proxy-authorization", "cookie", "host")
@@ -164,7 +168,9 @@ class AsyncClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        await self._session.close()
+        with anyio.move_on_after(CLOSE_S, shield=True):
+            await self._session.close()
+            await anyio.sleep(0)  # sockets are closed in the next turn of the event loop
 
 
 class _Connection:
@@ -216,7 +222,6 @@ def _open_socket(address: Any) -> socket.socket:
 async def _part(response: aiohttp.ClientResponse) -> str:
     """Return the first part of an error body, limited in size and in the time it takes to arrive."""
     import aiohttp
-    import anyio
 
     data = bytearray()
     with anyio.move_on_after(MAX_ERROR_BODY_S):
