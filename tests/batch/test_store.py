@@ -386,8 +386,8 @@ def test_with_a_full_disk_all_answers_are_still_in_the_result(endpoint: Simulato
     def small() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
-    long = 'tokens=2000 thinking=""'
-    untraced = {"COVERAGE_PROCESS_CONFIG": ""}  # the limit would also apply to the file of coverage
+    long = 'tokens=2000 thinking="" wait=0.05'
+    untraced = {"COVERAGE_PROCESS_CONFIG": "", "MAP_OPTIONS": '{"concurrency": 2}'}  # few answers per commit
     found = outcome_of(start_run(endpoint, tmp_path / "a.sqlite", 60, long, preexec_fn=small, env=untraced))
     answered = [value for value in found["values"] if value is not None]
     assert found["error"] == ""
