@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ MOST_VALUES = 10_000
 """Values of one rule that are searched for."""
 MOST_ITEMS = 2_000_000
 """Items that are looked at to find them."""
-MAX_DEPTH = 8
 
 _PART = re.compile(r"""(?:^|\.)([^.\[\]"'\s]+)|\[(?:"([^"\n]+)"|'([^'\n]+)')\]""")
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -99,10 +99,11 @@ class Rule:
 
     def _leaves(self, namespace: Mapping[str, Any]) -> Iterator[object]:
         first, *rest = self.parts
+        seen: dict[int, Any] = {}
         for name, value in dict(namespace).items():
             is_named = name == first or not (name.startswith("_") or name in _SHELL_NAMES)
             if is_named and fnmatchcase(name, first) and not (set("*?") & set(first) and isinstance(value, ModuleType)):
-                yield from _leaves_of(value, rest, 0)
+                yield from _leaves_of(value, rest, seen)
 
 
 def words_of(source: str) -> frozenset[str]:
@@ -162,59 +163,71 @@ def table_columns(text: str) -> list[str]:
     return [each for each in dict.fromkeys([*named, *shown]) if each]
 
 
-def _leaves_of(value: Any, path: list[str], depth: int) -> Iterator[object]:
+def _leaves_of(value: Any, path: list[str], seen: dict[int, Any]) -> Iterator[object]:
     """Yield the plain values that a value contains, or those of its parts that the path names."""
-    if depth > MAX_DEPTH:
-        return
     if path:
-        for child in _children(value, path[0], depth):
-            yield from _leaves_of(child, path[1:], depth + 1)
-        return
-    if isinstance(value, Enum):
-        value = value.value
-    if value is None or isinstance(value, bool | ModuleType | type | FunctionType | MethodType):
-        return
-    if isinstance(value, str | int | float):
-        yield value
-    elif isinstance(value, bytes | bytearray):
-        yield value.decode("utf-8", "replace")
-    elif isinstance(value, Mapping):
-        for each in list(value.values()):
-            yield from _leaves_of(each, [], depth + 1)
-    elif (secret := _attribute(value, "get_secret_value")) is not None:  # Pydantic's
-        yield from _leaves_of(secret(), [], depth + 1)
-    elif _is_frame(value):
-        for column in _columns(value):
-            yield from _leaves_of(column, [], depth + 1)
-    elif (items := _items(value)) is not None:
-        for each in items:
-            yield from [each] if isinstance(each, str) else _leaves_of(each, [], depth + 1)
+        for child in _children(value, path[0]):
+            yield from _leaves_of(child, path[1:], seen)
     else:
-        yield from _object_leaves(value, depth)
+        yield from _contents(value, seen)
 
 
-def _object_leaves(value: Any, depth: int) -> Iterator[object]:
-    with suppress(Exception):  # the user's object
-        if object.__repr__(value) != (text := str(value)):
-            yield text
+def _contents(value: Any, seen: dict[int, Any]) -> Iterator[object]:
+    """Yield the plain values that a value contains, the nearest ones first. Objects in `seen` are not read again."""
+    waiting = deque([value])
+    while waiting:
+        value = waiting.popleft()
+        if isinstance(value, Enum):
+            value = value.value
+        if value is None or isinstance(value, bool | ModuleType | type | FunctionType | MethodType):
+            continue
+        if isinstance(value, str | int | float):
+            yield value
+            continue
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value  # which also prevents that another object gets this id
+        if isinstance(value, bytes | bytearray):
+            yield value.decode("utf-8", "replace")
+        elif isinstance(value, Mapping):
+            waiting.extend(list(value.values()))
+        elif (secret := _attribute(value, "get_secret_value")) is not None:  # Pydantic's
+            waiting.append(secret())
+        elif _is_frame(value):
+            waiting.extend(_columns(value))
+        elif (items := _items(value)) is not None:
+            for each in items:
+                if type(each) in (str, int, float):
+                    yield each
+                else:
+                    waiting.append(each)
+        else:
+            yield from _texts_of(value)
+            own = _attribute(value, "__dict__") or {}
+            waiting.extend(each for name, each in list(own.items()) if not name.startswith("__"))
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    """Yield the text that an object of the user has, without that of other objects in it."""
+    own = _attribute(value, "__dict__") or {}
+    if all(each is None or isinstance(each, _PLAIN) for each in list(own.values())):
+        with suppress(Exception):
+            if object.__repr__(value) != (text := str(value)):
+                yield text
     with suppress(Exception):
         iso = value.isoformat()
         yield iso
         yield iso.removesuffix("T00:00:00")
-    for name, each in list((_attribute(value, "__dict__") or {}).items()):
-        if not name.startswith("__"):
-            yield from _leaves_of(each, [], depth + 1)
 
 
-def _children(value: Any, part: str, depth: int) -> Iterator[Any]:
+def _children(value: Any, part: str) -> Iterator[Any]:
     if isinstance(value, Mapping):
         yield from (each for key, each in list(value.items()) if fnmatchcase(str(key), part))
     elif _is_frame(value):
         yield from (column for column in _columns(value, part))
-    elif isinstance(value, list | tuple | set | frozenset) and not _attribute(value, "_fields"):
-        if depth <= MAX_DEPTH:
-            for each in islice(value, MOST_ITEMS):
-                yield from _children(each, part, depth + 1)
+    elif _is_list(value):
+        for each in _flat(value):
+            yield from _children(each, part)
     else:
         own, fields = _attribute(value, "__dict__"), _attribute(value, "_fields")
         names = dict.fromkeys([*(own or ()), *(fields if isinstance(fields, tuple) else ()), *_slots(value)])
@@ -224,6 +237,22 @@ def _children(value: Any, part: str, depth: int) -> Iterator[Any]:
             if fnmatchcase(name, part) and not (name.startswith("__") and name != part):
                 with suppress(Exception):  # a property of the user's object
                     yield getattr(value, name)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and not _attribute(value, "_fields")
+
+
+def _flat(items: Any) -> Iterator[Any]:
+    """Yield the items of a list and of the lists in it, each list once."""
+    waiting, seen = [items], {id(items)}
+    while waiting:
+        for each in waiting.pop():
+            if not _is_list(each):
+                yield each
+            elif id(each) not in seen:
+                seen.add(id(each))
+                waiting.append(each)
 
 
 def _slots(value: Any) -> Iterable[str]:

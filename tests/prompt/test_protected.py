@@ -117,6 +117,18 @@ def test_a_variable_that_contains_itself_ends() -> None:
     assert set(Rule.parse("x.*").values({"x": loop})[0]) == set(EMAILS)
 
 
+def test_objects_that_refer_to_each_other_are_read_once() -> None:
+    nodes = [SimpleNamespace(name=f"node number {number}") for number in range(60)]
+    for node in nodes:
+        node.others, node.by_name = nodes, {each.name: each for each in nodes}
+    values, is_all = Rule.parse("app").values({"app": nodes[0]})
+    assert {node.name for node in nodes} <= set(values)
+    assert is_all
+    loop: list[Any] = []
+    loop += [loop] * 50
+    assert Rule.parse("loop.email").values({"loop": loop})[0] == []
+
+
 def test_at_most_10_000_values_are_searched_for_and_the_user_can_know() -> None:
     df = pd.DataFrame({"email": [f"customer{number}@example.org" for number in range(MOST_VALUES + 1)]})
     values, is_all = Rule.parse("df.email").values({"df": df})

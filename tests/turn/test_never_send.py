@@ -18,6 +18,7 @@ from mm_magics.history.notebook_context import CellRun, format_cells
 from mm_magics.prompt.attachments import attach
 from mm_magics.prompt.template import Template
 from mm_magics.simulator import Simulator, text, tool_use
+from mm_magics.tools.builtin.notebook import notebook_tools
 from tests.batch.simulated import ok_template, sent_texts
 from tests.tools.scripted import calls, script
 from tests.turn.test_comparison import begin
@@ -142,6 +143,19 @@ def test_the_result_of_a_call_whose_arguments_read_a_protected_variable_is_not_s
 
     script(endpoint, calls(tool_use("run", {"code": "print(secrets.pin)"})), "done")
     refused(endpoint, lambda: protected.ask("Which?", tools=[run]), "a result of the tool run reads it")
+
+
+@pytest.mark.parametrize("name", ["df", "customers"])
+def test_the_tool_that_reads_variables_returns_no_protected_column(
+    endpoint: Simulator, protected: Session, name: str
+) -> None:
+    protected.namespace["customers"] = protected.namespace["df"]
+    protected.settings.assign("never_send", ["df.pin"])
+    tool = next(each for each in notebook_tools(protected.namespace, lambda: []) if each.name == "read_variable")
+    script(endpoint, calls(tool_use("read_variable", {"name": name})), "done")
+    with pytest.raises(NeverSendError, match="a result of the tool read_variable reads it"):
+        protected.ask("Look.", tools=[tool], approve=lambda _call: True)
+    assert len(posted(endpoint)) == 1
 
 
 def test_another_result_is_sent(endpoint: Simulator, protected: Session) -> None:
