@@ -370,9 +370,16 @@ def test_notebook_7_streams_stops_remembers_and_draws_the_saved_turn(open_in_not
     assert notebook.evaluate(mime) == "text/x-ipythongfm"
 
 
+def assert_settings_are_before_the_space(notebook):
+    items = notebook.page.locator(".jp-NotebookPanel-toolbar > .jp-Toolbar-item")
+    names = items.evaluate_all("(found) => found.map((each) => each.dataset.jpItemName)")
+    assert names.index("mm-magics-settings") == names.index("spacer") - 1
+
+
 def test_notebook_7_has_the_commands_the_buttons_and_the_toolbar(open_in_notebook7):
     notebook = open_in_notebook7(LOAD, TWO, SLOW)
     expect(notebook.page.locator(".mm-settings-button")).to_be_visible()
+    assert_settings_are_before_the_space(notebook)
     notebook.run(0)
     notebook.run(1)
     notebook.output(1).get_by_role("button", name="Insert this code").first.click()

@@ -2,7 +2,8 @@
 // The settings are stored in the notebook metadata, key `minimax`, and the document comm sends them to the kernel.
 // The button is hidden until the notebook mentions MiniMax.
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { INotebookTracker, type INotebookModel, type Notebook } from '@jupyterlab/notebook';
+import { IToolbarWidgetRegistry } from '@jupyterlab/apputils';
+import type { INotebookModel, Notebook, NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import { Widget } from '@lumino/widgets';
@@ -17,7 +18,6 @@ import { fill } from '../renderer/strings';
 import { visible } from '../renderer/visible-characters';
 import { attachDropdown } from './dropdown';
 import { factsOf } from './kernel-facts';
-import { eachNotebook } from './open-notebooks';
 import { findPrompt, isPrompt, mentionsMiniMax } from './prompt-cell';
 import { flagsIn } from './prompt-flags';
 
@@ -155,15 +155,13 @@ export const toolbarPlugin: JupyterFrontEndPlugin<void> = {
   id: 'mm-magics:toolbar',
   description: 'A toolbar button with the MiniMax settings of the notebook.',
   autoStart: true,
-  requires: [INotebookTracker],
+  requires: [IToolbarWidgetRegistry],
   optional: [ITranslator],
-  activate: (_app, tracker: INotebookTracker, translator: ITranslator | null) => {
+  activate: (_app, registry: IToolbarWidgetRegistry, translator: ITranslator | null) => {
     const trans = (translator ?? nullTranslator).load('mm_magics');
-    eachNotebook(tracker, ({ content, toolbar }) => {
-      if (!content.model) return;
-      const item = new SettingsButton(content, content.model, trans);
-      if (!toolbar.insertBefore('spacer', 'mm-magics-settings', item))
-        toolbar.addItem('mm-magics-settings', item);
-    });
+    // schema/toolbar.json gives its place.
+    registry.addFactory<NotebookPanel>('Notebook', 'mm-magics-settings', ({ content }) =>
+      content.model ? new SettingsButton(content, content.model, trans) : new Widget(),
+    );
   },
 };

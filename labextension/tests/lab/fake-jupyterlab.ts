@@ -1,5 +1,6 @@
 // Notebooks of JupyterLab for tests: real models and notebook widgets, and small fakes of what needs a server.
 import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { IToolbarWidgetRegistry } from '@jupyterlab/apputils';
 import type { CodeCell, ICodeCellModel } from '@jupyterlab/cells';
 import {
   CodeMirrorEditorFactory,
@@ -140,13 +141,6 @@ export class FakePanel {
     kernelChanged: this.kernelChanged,
   };
   readonly context: object;
-  readonly toolbar = {
-    insertBefore: (_before: string, _name: string, item: Widget): boolean => {
-      this.toolbarItems.push(item);
-      Widget.attach(item, document.body);
-      return true;
-    },
-  };
   isDisposed = false;
   readonly node = document.createElement('div');
   private static requests = 0;
@@ -308,6 +302,7 @@ export function openNotebook(
 export function fakeApp(...panels: FakePanel[]): {
   app: JupyterFrontEnd;
   tracker: INotebookTracker;
+  registry: IToolbarWidgetRegistry;
   commands: CommandRegistry;
   open: (panel: FakePanel) => void;
 } {
@@ -325,7 +320,17 @@ export function fakeApp(...panels: FakePanel[]): {
       panels.forEach(visit);
     },
   };
+  const registry = {
+    addFactory: (_factory: string, _name: string, make: (panel: FakePanel) => Widget) => {
+      for (const panel of panels) {
+        const item = make(panel);
+        panel.toolbarItems.push(item);
+        Widget.attach(item, document.body);
+      }
+    },
+  } as unknown as IToolbarWidgetRegistry;
   return {
+    registry,
     app: {
       commands,
       shell: { currentWidget },

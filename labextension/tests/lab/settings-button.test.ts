@@ -5,9 +5,9 @@ import { toolbarPlugin } from '../../src/lab/settings-button';
 import { fakeApp, openNotebook, settled, type FakePanel } from './fake-jupyterlab';
 
 async function activate(panel: FakePanel, withKernel = false): Promise<HTMLButtonElement> {
-  const { app, tracker } = fakeApp(panel);
+  const { app, tracker, registry } = fakeApp(panel);
   if (withKernel) await kernelPlugin.activate(app, tracker);
-  await toolbarPlugin.activate(app, tracker, null);
+  await toolbarPlugin.activate(app, registry, null);
   await settled();
   return panel.toolbarItems[0]!.node.querySelector('button')!;
 }
@@ -174,9 +174,9 @@ describe('the panel', () => {
 
   it('asks the kernel each time it opens, and shows the models and settings that it sends', async () => {
     const panel = openNotebook(['%%minimax']);
-    const { app, tracker } = fakeApp(panel);
+    const { app, tracker, registry } = fakeApp(panel);
     await kernelPlugin.activate(app, tracker);
-    await toolbarPlugin.activate(app, tracker, null);
+    await toolbarPlugin.activate(app, registry, null);
     await settled();
     const dialog = document.querySelector('.mm-picker-panel')!;
     const open = (): void => {
