@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import pytest
 
 from mm_magics.api.urls import HttpURL, httpx_options, origin_of, parse_http_url, require_encryption
@@ -41,8 +43,12 @@ def test_certificates_are_verified_unless_it_is_plain_http_to_this_machine(schem
     options = httpx_options(url, dict)
     transport = options["transport"]
     assert (url.is_local, url.is_encrypted) == (is_local, scheme.lower() == "https")
-    assert transport["verify"] is transport["trust_env"] is not (is_local and scheme.lower() == "http")
-    assert (options["follow_redirects"], options["trust_env"]) == (False, False)
+    if is_local and scheme.lower() == "http":
+        assert transport["verify"] is False
+    else:
+        assert transport["verify"].verify_mode == ssl.CERT_REQUIRED
+        assert transport["verify"].check_hostname
+    assert (options["follow_redirects"], options["trust_env"], transport["trust_env"]) == (False, False, False)
 
 
 @pytest.mark.parametrize(
