@@ -182,6 +182,7 @@ os.chdir(get_ipython().first_folder)
 session = get_ipython().magics_manager.registry["MiniMaxMagics"].session
 session.history.__init__()
 session.notebook = None
+session.rules.clear()
 for name in session.config.class_trait_names(config=True):
     session.settings.reset(name)
 %reset_selective -f .
@@ -191,7 +192,7 @@ for name in session.config.class_trait_names(config=True):
 
 @pytest.fixture
 def kernel(shared_kernel: Kernel) -> Kernel:
-    """The shared kernel with no names, an empty history, the settings and the folder it started with."""
+    """The shared kernel with no names, an empty history, no rules, the settings and the folder it started with."""
     assert shared_kernel.run(RESET).error is None
     return shared_kernel
 

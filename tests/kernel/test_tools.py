@@ -64,7 +64,6 @@ def test_a_rule_allows_the_tool_without_approval(kernel):
     kernel.run("x = 20")
     run = kernel.run("%%minimax --tools python\nGo. [[simulator: rounds=1]] Use python.")
     assert outcomes(run.turn)[0] in ("done", "failed")
-    kernel.run("%minimax tools forget all")
 
 
 def widget_ops(kind: str, content: dict) -> list:
