@@ -24,7 +24,7 @@ _EMPTY_LINES = re.compile(rf"(?<=\n)(?:[ \t]*\n){{{MAX_EMPTY_LINES + 1},}}")
 T = TypeVar("T")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b")
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_INVISIBLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]")
+_INVISIBLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]+")
 _FENCE = re.compile(r"`{3,}(?=[^`]*$)|~{3,}")
 
 
@@ -52,12 +52,19 @@ def escape_controls(text: str) -> str:
     >>> escape_controls("a\x1b[31mb\u202ec")
     'a␛[31mb[U+202E]c'
     """
-    return _INVISIBLE.sub(_symbol, text.replace("\r\n", "\n"))
+    return _INVISIBLE.sub(lambda run: run[0].translate(_SYMBOLS), text.replace("\r\n", "\n"))
 
 
-def _symbol(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else f"[U+{code:04X}]"
+class _Symbols(dict[int, str]):
+    """The symbols of invisible characters by their codes, each made when it is first needed."""
+
+    def __missing__(self, code: int) -> str:
+        symbol = chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else f"[U+{code:04X}]"
+        self[code] = symbol
+        return symbol
+
+
+_SYMBOLS = _Symbols()
 
 
 def visible(text: str) -> str:

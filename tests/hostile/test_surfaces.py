@@ -155,7 +155,7 @@ def test_bombs_do_not_delay_anything_else(name: str) -> None:
     make_bundle(made)
     render_page([made], "t")
     written(made)
-    assert time.process_time() - began < 2 * LIMIT_S
+    assert time.process_time() - began < 6 * LIMIT_S, "three forms with fifteen copies of the text"
 
 
 # Display --------------------------------------------------------------------------------------------------------
