@@ -108,11 +108,13 @@ def import_for_prompts(front_end: FrontEnd) -> None:
     from mm_magics.endpoint.sdk import import_sdk
 
     import_sdk()
+    import httpx2
+
+    import mm_magics.endpoint.http_clients
     import mm_magics.ipython.turn_output
-    from mm_magics.endpoint.http_clients import BoundedErrorClient
     from mm_magics.history.turn import Turn
 
-    BoundedErrorClient().close()  # the first client imports its transport
+    httpx2.HTTPTransport(trust_env=False).close()  # the first one imports its library; proxies do not matter here
 
     if front_end in ("terminal", "console"):
         import mm_magics.display.terminal

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, expect
 from mm_magics.simulator import ScriptedAnswer, tool_use
 from tests.browser.conftest import Notebook
 from tests.browser.test_keyboard import run_by_keyboard, tab_to
+from tests.browser.test_turn_menu import ACTIONS, choose
 
 LOAD = """%load_ext mm_magics
 from mm_magics import minimax_tool
@@ -24,7 +25,6 @@ SAYS = f"Here:\n\n```python\n{CODE}\n```\n\n![a drawing](https://example.org/a.p
 ASK = f'%%minimax\nImprove. [[simulator: thinking="Let me see." say={json.dumps(SAYS)}]]'
 BELOW = '%%minimax\nBelow. [[simulator: thinking="" say="Below."]]'
 LONG = '%%minimax\nGo. [[simulator: thinking="" deltas=1500 size=60 rate=100]]'
-ACTIONS = "Actions for this answer"
 TURN = "button, summary, [tabindex='0'], a[href]"
 PLACE = """() => {
   const el = document.activeElement;
@@ -53,17 +53,6 @@ def expect_focus(notebook: Notebook, place: str) -> None:
 def press(notebook: Notebook, control: Locator, key: str = "Enter") -> None:
     control.focus()
     notebook.page.keyboard.press(key)
-
-
-def choose(notebook: Notebook, number: int, start: str) -> None:
-    """Choose an item of the menu of an answer."""
-    press(notebook, notebook.output(number).get_by_role("button", name=ACTIONS))
-    active = notebook.page.locator(".lm-Menu-item.lm-mod-active")
-    for _ in range(20):
-        notebook.page.keyboard.press("ArrowDown")
-        if (active.text_content() or "").startswith(start):
-            break
-    notebook.page.keyboard.press("Enter")
 
 
 def close_dialog(notebook: Notebook) -> None:

@@ -23,9 +23,9 @@ STATE = (
 @pytest.fixture
 def new_kernel(simulator: Simulator) -> Iterator[Kernel]:
     """A kernel that has imported nothing, and that no process with imports was forked for."""
-    kernel = Kernel(
-        {"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key, "PYTHONHASHSEED": "1"}
-    )
+    environment = {"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key, "PYTHONHASHSEED": "1"}
+    unusable_proxy = {"ALL_PROXY": "nonsense://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    kernel = Kernel({**environment, **unusable_proxy})
     yield kernel
     kernel.close()
 
