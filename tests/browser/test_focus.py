@@ -181,7 +181,8 @@ def test_a_decision_leaves_the_focus_at_its_call(opened: Any, simulator: Any) ->
         if number == 0:
             expect(output.locator(".mm-tool summary").first).to_be_focused()
     expect(output.locator(".mm-status")).to_have_text("done")
-    assert notebook.evaluate("() => document.querySelector('.jp-Notebook').contains(document.activeElement)")
+    inside = "() => document.querySelector('.jp-Notebook').contains(document.activeElement)"
+    notebook.page.wait_for_function(inside, timeout=5_000)  # the saved output replaces the running one just now
 
 
 def test_each_field_of_the_picker_is_reached_and_escape_closes_only_the_list(opened: Any) -> None:
