@@ -46,7 +46,6 @@ from mm_magics.turn.replayed import ReplayedAnswer, find_recorded
 from mm_magics.turn.request_fields import PROMPT_SETTINGS, check_tool_choice, user_message, valid_context
 from mm_magics.turn.setting_notes import SettingNotes
 from mm_magics.turn.window import fullness_note, window_share
-from mm_magics.wording import counted
 
 if TYPE_CHECKING:
     from mm_magics.tools.mcp.servers import MCPServers
@@ -98,7 +97,6 @@ class Session:
         self.ledger = Ledger()
         self.models = ModelChoice()
         self._recordings = Recordings()
-        self._restored = 0
         self.budget = ContextBudget(self.history)
         self.cells = CellMatcher()
         self._notes = PlaceNotes(self.history, self.cells)
@@ -188,17 +186,15 @@ class Session:
         return NeverSend(self.settings.value("never_send"), self.namespace)
 
     def effective_model(self, flag: str | None = None) -> str:
-        """Return the model that a prompt goes to: the one chosen, else the default or what answers for it."""
+        """Return the model that a prompt goes to: the one chosen, else the default or what answers for it.
+
+        >>> Session().effective_model("MiniMax-M3")
+        'MiniMax-M3'
+        """
         setting: str = self.settings.value("model")
         if flag is None and self.settings.source("model") == "default":
             return self.models.substitutes.get(self.settings.value("base_url"), setting)
         return setting if flag is None else flag
-
-    def describe_model(self) -> str:
-        """Return the model with its source, and which one answers for it if it is not offered."""
-        answers, name = self.effective_model(), self.settings.value("model")
-        instead = f"; it is not offered here, {answers} answers" if answers != name else ""
-        return f"{self.settings.describe('model')}{instead}"
 
     @property
     def is_running_tool(self) -> bool:
@@ -260,7 +256,7 @@ class Session:
         client = client or self.client(prompt.timeout)
         limits = prompt.timeout, self.settings.value("max_seconds"), stop
         call = lambda body: Call(client.message_reader(never_send.checked(body, tools)), *limits)  # noqa: E731
-        prompt = replace(prompt, notes=[*self._restored_note(), *never_send.notes(), *prompt.notes])
+        prompt = replace(prompt, notes=[*self._notes.take_restored(self.notebook), *never_send.notes(), *prompt.notes])
         after_refusal = lambda sent, error: self.models.after_refusal(sent, error, client, stop)  # noqa: E731
         options = (stop, self.ledger, origin_of(client.base_url), after_refusal)
         plan = prompt.plan
@@ -336,7 +332,14 @@ class Session:
         return builtin_tools(self.namespace, folder_of(self.settings.value("tools_folder"), None), lambda: [])
 
     def attach(self, path: Path) -> None:
-        """Use a notebook file as the history: restore its turns, and follow its order of cells."""
+        """Use a notebook file as the history: restore its turns, and follow its order of cells.
+
+        >>> session = Session()
+        >>> session.attach(Path("missing.ipynb"))
+        >>> session.refresh()
+        >>> print(session.notebook.error)
+        missing.ipynb does not exist.
+        """
         self.notebook = NotebookFile(path)
         self._setting_notes = SettingNotes(self.settings)
 
@@ -356,7 +359,7 @@ class Session:
         if self.notebook is not None and document is not None:
             self.settings.follow_notebook(document.settings)
             self.notebook.document, moved = self.cells.follow(document, self.history.keys())
-            self._restored += self.history.follow(self.notebook.document, moved)
+            self._notes.restored += self.history.follow(self.notebook.document, moved)
 
     def place(self, execution: Execution | None) -> str | None:
         """Return the id that the running cell has in the notebook; None if it is not a cell of a notebook."""
@@ -368,11 +371,6 @@ class Session:
         if place.cell_id and not place.is_saved:
             self.history.insert(place.cell_id, place.after)
         return place.cell_id
-
-    def _restored_note(self) -> list[str]:
-        """Report once how many turns were restored from the notebook."""
-        count, self._restored = self._restored, 0
-        return [f"{counted(count, 'turn')} restored from {self.notebook.name}."] if count and self.notebook else []
 
     def client(self, timeout: float | None = None, last: LastClient | None = None) -> Client:
         """Return the HTTP client for the current settings. It stays open until they change, or in `last` if given."""

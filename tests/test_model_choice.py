@@ -17,6 +17,7 @@ import pytest
 
 from mm_magics import Session, map_prompts
 from mm_magics.config import MiniMax
+from mm_magics.display.effective_settings import describe_model
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.picker import picker_state
 from mm_magics.errors import NotRecordedError, StatusError
@@ -82,7 +83,7 @@ def test_commands_and_the_picker_say_which_model_answers_for_the_default(today: 
             assert "MiniMax-M2.7 (default); it is not offered here, MiniMax-M3.1-Flash answers" in text
         assert picker_state(session)["settings"]["model"] == {"shown": "MiniMax-M3.1-Flash", "source": "default"}
         session.settings.assign("model", "MiniMax-M3")
-        assert session.describe_model() == "MiniMax-M3 (set in this kernel)"
+        assert describe_model(session) == "MiniMax-M3 (set in this kernel)"
 
 
 def test_the_events_name_the_new_model_before_it_answers(today: Simulator) -> None:

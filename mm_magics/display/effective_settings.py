@@ -16,3 +16,10 @@ def effective_settings(session: Session, names: Sequence[str] = NOTEBOOK_SETTING
         name: {"shown": settings.shown(name), "source": settings.source(name)} for name in names
     }
     return {**found, "model": {**found["model"], "shown": session.effective_model()}}
+
+
+def describe_model(session: Session) -> str:
+    """Return the model with its source, and which one answers for it if it is not offered."""
+    answers, name = session.effective_model(), session.settings.value("model")
+    instead = f"; it is not offered here, {answers} answers" if answers != name else ""
+    return f"{session.settings.describe('model')}{instead}"

@@ -31,12 +31,14 @@ class PlaceNotes:
         cells: Which of the notebook's cells is running.
         place: Where the running cell is in the notebook.
         page: The client that sent the request; "" in a script.
+        restored: How many turns were restored from the notebook, and not reported yet.
     """
 
     history: History
     cells: CellMatcher
     place: Place = field(default_factory=lambda: Place(None))
     page: str = ""
+    restored: int = 0
     _problems: list[str] = field(default_factory=list)
     _edits: set[tuple[str, str]] = field(default_factory=set)
     _replaced: set[str] = field(default_factory=set)
@@ -57,6 +59,11 @@ class PlaceNotes:
         elif notebook is None and at.cell_id is None and self.page:
             yield from self._replaced_notes(turns, text)
         yield from self._edited_notes(notebook, turns)
+
+    def take_restored(self, notebook: Notebook) -> list[str]:
+        """Report once how many turns were restored from the notebook."""
+        count, self.restored = self.restored, 0
+        return [f"{counted(count, 'turn')} restored from {notebook.name}."] if count and notebook else []
 
     def report_edits(self, turns: Iterable[Turn]) -> None:
         """The edits of these turns have been reported, because the answer whose notes contain them is requested."""

@@ -13,6 +13,7 @@ from traitlets import TraitError
 from mm_magics.api import models as catalogue
 from mm_magics.api.models import CATALOGUE, RETIREMENT_SOURCE, Model, Price, own_price
 from mm_magics.config import SHOWN, checked_base_url
+from mm_magics.display.effective_settings import describe_model
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, ConfigError, MiniMaxError
 from mm_magics.ipython.commands.command import Context
@@ -28,7 +29,7 @@ def model(context: Context, name: str) -> Table:
         _assign(context.session, "model", name)
     entry = catalogue.model(context.session.effective_model())
     window = f", context window {entry.window:,} tokens" if entry.window else ""
-    return Table(lines=[f"Model: {context.session.describe_model()}{window}{entry.note and f', {entry.note}'}"])
+    return Table(lines=[f"Model: {describe_model(context.session)}{window}{entry.note and f', {entry.note}'}"])
 
 
 def models(context: Context, _rest: str) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mm_magics.config import checked_base_url
 from mm_magics.display import usage_line
+from mm_magics.display.effective_settings import describe_model
 from mm_magics.display.table import Table
 from mm_magics.errors import MiniMaxError
 from mm_magics.history.notebook import LiveNotebook
@@ -21,7 +22,7 @@ def show_status(context: Context) -> Table:
     settings = session.settings
     thread = settings.value("thread")
     rows = [
-        ("model", session.describe_model()),
+        ("model", describe_model(session)),
         ("endpoint", settings.describe("base_url")),
         ("key", _key(session)),
         ("system prompt", settings.describe("system")),
