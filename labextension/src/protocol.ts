@@ -1,7 +1,8 @@
-// Every message between the page and the kernel, typed once.
-// mm_magics/display/protocol.py is the Python twin of this file. tests/display/test_protocol.py reads both and fails when
-// they differ, so this file contains only constants, interfaces, unions of literals, and tuples.
+// Every message between the page and the kernel, typed once, with protocol-changes.ts and protocol-picker.ts.
+// mm_magics/display/protocol.py is the Python twin of these files. tests/display/test_protocol.py reads all and fails when
+// they differ, so they contain only constants, interfaces, unions of literals, and tuples.
 // These types describe what a correct sender sends. The receiver of a message still checks it.
+import type { ChangeMessage, NotebookChange } from './protocol-changes';
 
 // --- Shared values ---------------------------------------------------------------------------------------------------
 
@@ -253,7 +254,8 @@ export type PageMessage =
   | RulesMessage
   | ForgetMessage
   | RequestMessage
-  | PinMessage;
+  | PinMessage
+  | ChangeMessage;
 
 export interface StandingRule {
   readonly id: string;
@@ -357,6 +359,10 @@ export interface DocumentAnswer {
   readonly outputs?: Readonly<Record<string, CellOutput>>;
   /** The marks of all turns that have any, by cell id and turn id. */
   readonly marks?: Readonly<Record<string, Readonly<Record<string, readonly Mark[]>>>>;
+  /** Changes that the page makes or proposes, in order. One that it has received before is not made again. */
+  readonly changes?: readonly NotebookChange[];
+  /** The ids of changes that are decided, on this page or another one, or no longer wanted: nothing waits for them. */
+  readonly settled?: readonly string[];
 }
 
 /** The output of a turn. `more` are those of the other turns of its cell, if the cell runs several prompts. */
@@ -365,36 +371,3 @@ export interface CellOutput {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly more?: readonly Readonly<Record<string, unknown>>[];
 }
-
-// --- The widget of `%minimax picker` ---------------------------------------------------------------------------------
-
-/** The trait `state` of the widget. */
-export interface PickerState {
-  /** As in a `DocumentAnswer`. */
-  readonly models?: readonly string[];
-  readonly prices: Readonly<Record<string, readonly number[]>>;
-  /** Also `tools`. */
-  readonly settings: Readonly<Record<string, EffectiveSetting>>;
-  /** The values that were set in this kernel, by name. */
-  readonly own: Readonly<Record<string, unknown>>;
-  readonly threads: readonly string[];
-  /** The names that the setting `tools` can contain. */
-  readonly tools: readonly string[];
-  /** Which of the selected tools require approval, in words. */
-  readonly approvals: string;
-}
-
-/** The user set a value for this kernel. Null is a value: the field is not sent. */
-export interface AssignMessage {
-  readonly type: 'assign';
-  readonly name: string;
-  readonly value: unknown;
-}
-
-/** The user removed a value that was set for this kernel. */
-export interface ResetMessage {
-  readonly type: 'reset';
-  readonly name: string;
-}
-
-export type PickerMessage = AssignMessage | ResetMessage;

@@ -1,8 +1,8 @@
 """Every message between the page and the kernel, typed once.
 
-`labextension/src/protocol.ts` is the TypeScript twin of this module and documents the fields.
-`tests/display/test_protocol.py` reads both and fails when they differ. These types describe what a correct sender
-sends. The receiver of a message still checks it.
+`labextension/src/protocol.ts`, with `protocol-changes.ts` and `protocol-picker.ts`, is the TypeScript twin of this
+module and documents the fields. `tests/display/test_protocol.py` reads both and fails when they differ. These types
+describe what a correct sender sends. The receiver of a message still checks it.
 """
 
 from __future__ import annotations
@@ -231,6 +231,21 @@ class PinMessage(TypedDict):
     on: bool
 
 
+ChangeState = Literal["proposed", "accepted", "rejected", "refused", "running", "ended", "failed"]
+
+
+class ChangeMessage(TypedDict):
+    type: Literal["change"]
+    change: str
+    state: ChangeState
+    reason: str
+    source: NotRequired[str]
+    content: NotRequired[Mapping[str, Any]]
+    place: NotRequired[str | None]
+    outputs: NotRequired[Sequence[Mapping[str, Any]]]
+    execution_count: NotRequired[int | None]
+
+
 PageMessage = (
     HereMessage
     | StopMessage
@@ -241,6 +256,7 @@ PageMessage = (
     | ForgetMessage
     | RequestMessage
     | PinMessage
+    | ChangeMessage
 )
 
 
@@ -327,6 +343,22 @@ class EffectiveSetting(TypedDict):
     source: Literal["set in this kernel", "notebook", "IPython configuration", "environment", "default"]
 
 
+ChangeKind = Literal["insert", "edit", "move", "delete", "run"]
+
+
+class NotebookChange(TypedDict):
+    id: str
+    turn: str
+    kind: ChangeKind
+    cell: str
+    ask: bool
+    cell_type: NotRequired[Literal["code", "markdown"]]
+    before: NotRequired[str]
+    after: NotRequired[str]
+    place: NotRequired[str | None]
+    content: NotRequired[Mapping[str, Any]]
+
+
 class DocumentAnswer(TypedDict, total=False):
     models: Sequence[str]
     prices: Mapping[str, Sequence[float]]
@@ -334,6 +366,8 @@ class DocumentAnswer(TypedDict, total=False):
     context: str
     outputs: Mapping[str, CellOutput]
     marks: Mapping[str, Mapping[str, Sequence[Mark]]]
+    changes: Sequence[NotebookChange]
+    settled: Sequence[str]
 
 
 # --- The widget of `%minimax picker` ---

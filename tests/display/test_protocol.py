@@ -1,7 +1,7 @@
-"""`labextension/src/protocol.ts` and `mm_magics/display/protocol.py` define the same messages, field by field.
+"""`labextension/src/protocol*.ts` and `mm_magics/display/protocol.py` define the same messages, field by field.
 
 Both are read into one neutral form: constants by name, and types as nested tuples. The reader of TypeScript knows only
-the small part of the language that protocol.ts uses, and fails on anything else.
+the small part of the language that these files use, and fails on anything else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import pytest
 from mm_magics import config
 from mm_magics.display import protocol
 
-SOURCE = (Path(__file__).parents[2] / "labextension" / "src" / "protocol.ts").read_text("utf-8")
+FILES = sorted((Path(__file__).parents[2] / "labextension" / "src").glob("protocol*.ts"))
+SOURCE = "".join(file.read_text("utf-8") for file in FILES)
 TOKEN = re.compile(r"\s+|//[^\n]*|/\*.*?\*/|('[^']*'|\w+|[{}\[\]<>()|:;,?=])", re.DOTALL)
 
 Form = Any
@@ -25,7 +26,7 @@ Form = Any
 
 
 class TypeScript:
-    """Reads the declarations of protocol.ts, whose names and types it gives in the neutral form."""
+    """Reads the declarations of the files, whose names and types it gives in the neutral form."""
 
     def __init__(self, text: str) -> None:
         self.tokens = list(self._split(text))
@@ -62,6 +63,10 @@ class TypeScript:
         return found
 
     def _declaration(self) -> None:
+        if self._skip("import"):
+            while self._take() != ";":
+                pass
+            return
         self._take("export")
         kind, name = self._take("const", "interface", "type"), self._take()
         if kind == "interface":
@@ -221,6 +226,8 @@ def test_the_settings_of_a_notebook_are_those_that_the_kernel_reads() -> None:
         ("key: number, text: string", "text: string, key: number"),
         ("key: number, text: string", "key: number, text: string, more: string"),
         ("HereMessage | StopMessage", "HereMessage"),
+        ("readonly change: string;", ""),
+        ("readonly place?: string | null;", "readonly place?: string;"),
         (
             "export interface TurnMetadata",
             "export type More = string; export interface TurnMetadata",

@@ -1,7 +1,7 @@
 // The widget of `%minimax picker`: the form, bound to the settings of the kernel. Only a picker loads this module.
 import { SettingsForm } from '../picker/settings-form';
 import style from '../picker/picker.css';
-import type { PickerMessage, PickerState } from '../protocol';
+import type { PickerMessage, PickerState } from '../protocol-picker';
 import { injectStyle } from '../renderer/inject-style';
 import { sharedTranslation } from '../renderer/strings';
 

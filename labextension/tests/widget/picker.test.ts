@@ -1,6 +1,6 @@
 // The widget of `%minimax picker`: the form, bound to the state that the kernel sends.
 import { beforeEach, expect, it } from 'vitest';
-import type { PickerMessage, PickerState } from '../../src/protocol';
+import type { PickerMessage, PickerState } from '../../src/protocol-picker';
 import picker, { type PickerModel } from '../../src/widget/picker';
 
 const STATE: PickerState = {
