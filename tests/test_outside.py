@@ -182,7 +182,14 @@ class FrontEnd:
 @given(st.lists(st.one_of(DESCRIPTIONS, JSON), max_size=3))
 def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> None:
     front, page = FrontEnd(), LivePage(Session(), ScheduledCells())
-    handlers = PageHandlers(lambda: None, page.reorder, lambda _rule: [], lambda _turn: None, lambda _turn, _on: False)
+    handlers = PageHandlers(
+        lambda: None,
+        page.reorder,
+        lambda _rule: [],
+        lambda _turn: None,
+        lambda _turn, _on: False,
+        lambda _turn, _text: None,
+    )
     comms.register_comms(front, page.receive, handlers)
     front.targets[DOCUMENT_COMM](front, {"content": {}})
     for each in data:
@@ -192,9 +199,13 @@ def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> No
 
 
 MESSAGES = st.fixed_dictionaries(
-    {"type": st.sampled_from(["here", "stop", "decide", "state", "order", "rules", "forget", "request", "pin"])},
+    {
+        "type": st.sampled_from(
+            ["here", "stop", "decide", "state", "order", "rules", "forget", "request", "pin", "summary"]
+        )
+    },
     optional=dict.fromkeys(
-        ("id", "input", "allowed", "always", "reason", "page", "sent_at", "order", "rule", "on"), JSON
+        ("id", "input", "allowed", "always", "reason", "page", "sent_at", "order", "rule", "on", "text"), JSON
     ),
 )
 
@@ -213,7 +224,9 @@ def test_any_request_from_a_page_is_answered(request_: Any) -> None:
     asks = kind == "rules" or (kind == "forget" and isinstance(message.get("rule"), str))
     received = kind in ("stop", "order") or asks
     expected = {"received": received, **({"rules": []} if asks else {})}
-    handlers = PageHandlers(stop.set, orders.append, standing_rules, lambda _turn: None, lambda _turn, _on: False)
+    handlers = PageHandlers(
+        stop.set, orders.append, standing_rules, lambda _turn: None, lambda _turn, _on: False, lambda _turn, _text: None
+    )
     assert answer_page(request_, handlers) == expected
     assert forgotten == [message.get("rule") if kind == "forget" else None] * asks
     assert stop.is_set() == (kind == "stop")

@@ -245,6 +245,12 @@ export interface PinMessage {
   readonly on: boolean;
 }
 
+/** Show the summary that the next prompt of a turn's thread has, after changing it. An empty text removes it. */
+export interface SummaryMessage {
+  readonly type: 'summary';
+  readonly text?: string;
+}
+
 export type PageMessage =
   | HereMessage
   | StopMessage
@@ -255,6 +261,7 @@ export type PageMessage =
   | ForgetMessage
   | RequestMessage
   | PinMessage
+  | SummaryMessage
   | ChangeMessage;
 
 export interface StandingRule {
@@ -265,6 +272,12 @@ export interface StandingRule {
 
 /** `text` is the body as JSON. */
 export interface ShownRequest {
+  readonly text: string;
+  readonly note: string;
+}
+
+/** `text` is '' if the next prompt has no summary. */
+export interface ShownSummary {
   readonly text: string;
   readonly note: string;
 }
@@ -284,6 +297,7 @@ export interface PageReply {
   /** The answer to a `RulesMessage` or a `ForgetMessage`: the rules that hold. */
   readonly rules?: readonly StandingRule[];
   readonly request?: ShownRequest;
+  readonly summary?: ShownSummary;
 }
 
 /**

@@ -231,6 +231,11 @@ class PinMessage(TypedDict):
     on: bool
 
 
+class SummaryMessage(TypedDict):
+    type: Literal["summary"]
+    text: NotRequired[str]
+
+
 ChangeState = Literal["proposed", "accepted", "rejected", "refused", "running", "ended", "failed"]
 
 
@@ -256,6 +261,7 @@ PageMessage = (
     | ForgetMessage
     | RequestMessage
     | PinMessage
+    | SummaryMessage
     | ChangeMessage
 )
 
@@ -270,6 +276,11 @@ class ShownRequest(TypedDict):
     note: str
 
 
+class ShownSummary(TypedDict):
+    text: str
+    note: str
+
+
 class PageRequest(TypedDict):
     turn: NotRequired[str]
     message: PageMessage
@@ -280,6 +291,7 @@ class PageReply(TypedDict):
     state: NotRequired[TurnMessage]
     rules: NotRequired[Sequence[StandingRule]]
     request: NotRequired[ShownRequest]
+    summary: NotRequired[ShownSummary]
 
 
 REQUEST_TARGET = "mm_magics"

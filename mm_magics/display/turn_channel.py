@@ -22,6 +22,7 @@ from mm_magics.display.protocol import (
     PageReply,
     PartOp,
     ShownRequest,
+    ShownSummary,
     StandingRule,
     ThinkOp,
     TurnMessage,
@@ -45,6 +46,8 @@ class PageHandlers:
         standing_rules: Returns the rules that hold until the kernel ends, after removing the one with an id.
         show_request: Returns the request of the turn with an id; None if the turn is unknown.
         pin: Pins the turn with an id, or unpins it. Returns whether the turn is known.
+        summary: Returns the summary that the next prompt of a turn's thread has, after changing it if there is a text;
+            None if the turn is unknown.
     """
 
     stop: Callable[[], None]
@@ -52,6 +55,7 @@ class PageHandlers:
     standing_rules: Callable[[str | None], Sequence[StandingRule]]
     show_request: Callable[[str], ShownRequest | None]
     pin: Callable[[str, bool], bool]
+    summary: Callable[[str, str | None], ShownSummary | None]
 
 
 def answer_page(request: object, handlers: PageHandlers) -> PageReply:
@@ -62,6 +66,10 @@ def answer_page(request: object, handlers: PageHandlers) -> PageReply:
             return {"received": False} if shown is None else {"received": True, "request": shown}
         case {"turn": str(id_), "message": {"type": "pin", "on": bool(on)}}:
             return {"received": handlers.pin(id_, on)}
+        case {"turn": str(id_), "message": {"type": "summary"} as message}:
+            text = message.get("text")
+            summary = handlers.summary(id_, text) if text is None or isinstance(text, str) else None
+            return {"received": False} if summary is None else {"received": True, "summary": summary}
         case {"turn": str(id_), "message": {"type": str(kind)} as message}:
             channel = _running.get(id_)
             if channel is None:

@@ -23,7 +23,7 @@ from mm_magics.ipython.inspection import inspector
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.prompt_cell import PromptCells
 from mm_magics.ipython.standing_rules import standing_rules
-from mm_magics.ipython.turn_requests import pin, show_request
+from mm_magics.ipython.turn_requests import pin, show_request, show_summary
 from mm_magics.session import Session
 from mm_magics.turn.ledger import Ledger
 
@@ -47,6 +47,7 @@ class MiniMaxMagics(Magics):
             standing_rules=partial(standing_rules, session.rules),
             show_request=partial(show_request, session),
             pin=partial(pin, session),
+            summary=partial(show_summary, session),
         )
         comms.register_comms(shell, self.page.receive, handlers)
 

@@ -8,11 +8,15 @@ from functools import cached_property
 from typing import Literal
 
 from mm_magics.api.messages import Block, blocks
+from mm_magics.api.request import json_of
+from mm_magics.api.size import sent_size
+from mm_magics.errors import UsageError
 from mm_magics.history.compacted_context import SentContext, contents_sha256, context_of, summarized
 from mm_magics.history.compaction import Compaction
 from mm_magics.history.context_messages import Context
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
+from mm_magics.text import visible
 from mm_magics.turn.window import FULL, Size, bytes_per_token
 
 CompactMode = Literal["auto", "never", "now"]
@@ -23,6 +27,9 @@ RECENT_SHARE, MAX_RECENT_SHARE = 0.3, 0.6
 """The part of the window up to which recent turns are sent as they are, and the most that the last ones may use."""
 SUMMARY_TOKENS = 16_384
 """`max_tokens` of the call that writes a summary, with its thinking."""
+NO_SUMMARY_HINT = (
+    "%%minimax --compact now summarizes the turns above a prompt, except for the last ones and pinned ones."
+)
 MARGIN = 0.05
 """The part of the window that a request for a summary leaves free, because sizes are estimated."""
 
@@ -128,8 +135,8 @@ def _recent(sizes: Sequence[int], other: int, window: int | None) -> int:
 
 def has_open_call(turn: Turn) -> bool:
     """Return whether a tool call of the turn has no result."""
-    called = {block.get("id") for block in _blocks(turn, "tool_use")}
-    return bool(called - {block.get("tool_use_id") for block in _blocks(turn, "tool_result")})
+    called = {str(block.get("id")) for block in _blocks(turn, "tool_use")}
+    return bool(called - {str(block.get("tool_use_id")) for block in _blocks(turn, "tool_result")})
 
 
 def _blocks(turn: Turn, kind: str) -> list[Block]:
@@ -172,6 +179,30 @@ class ContextBudget:
             changed = replace(compaction, turns=ids, sha256=contents_sha256(left), responses=[])
             compaction = changed if left else compaction.without_summary()
         self.own[thread] = compaction
+
+    def summary(self, thread: str) -> Compaction:
+        """Return the compaction with the summary that the next prompt of a thread has.
+
+        Raises:
+            UsageError: No turn of the thread is summarized.
+        """
+        compaction = self.context(thread, None).compaction
+        if compaction is None or not compaction.turns:
+            raise UsageError(f"No turn of the thread {visible(thread)} is summarized.", NO_SUMMARY_HINT)
+        return compaction
+
+    def change_summary(self, thread: str, text: str) -> None:
+        """Give the next prompts of a thread another summary, or none if the text is blank.
+
+        Raises:
+            UsageError: No turn of the thread is summarized.
+        """
+        compaction = self.summary(thread)
+        if text.strip():
+            tokens = sent_size(json_of(text)).tokens(bytes_per_token(self.context(thread, None).all))
+            self.own[thread] = compaction.edited(text, tokens)
+        else:
+            self.own[thread] = compaction.without_summary()
 
     def pinned(self) -> set[tuple[str, str]]:
         """Return the places of the pinned turns of all threads."""

@@ -1,8 +1,9 @@
-"""The menu of an answer shows its request, and pins its turn."""
+"""The menu of an answer shows its request, pins its turn, and changes the summary that it was answered with."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -70,3 +71,33 @@ def test_a_pinned_turn_says_so_and_is_unpinned_by_its_mark(asked: Any) -> None:
     expect(dialog).to_contain_text("A summary of earlier turns never replaces this turn.")
     dialog.get_by_role("button", name="Unpin").click()
     expect(mark).to_have_count(0)
+
+
+def test_the_summary_of_earlier_turns_is_changed_in_a_box(open_notebook: Any, simulator: Any) -> None:
+    asks = [ASK.format(number, number) for number in range(5)]
+    asks.append(ASK.format(5, 5).replace("%%minimax", "%%minimax --compact now"))
+    notebook = open_notebook(LOAD, *asks, ASK.format(6, 6))
+    for number in range(len(asks) + 1):
+        notebook.run(number)
+    last = len(asks)
+    expect(notebook.output(last)).to_contain_text("1 turn summarized")
+    notebook.output(1).get_by_role("button", name=ACTIONS).click()
+    expect(notebook.page.get_by_role("menuitem", name="Pin: Never Summarize the Turn")).to_be_visible()
+    expect(notebook.page.get_by_role("menuitem", name="Edit the Summary")).to_have_count(0)
+    notebook.page.keyboard.press("Escape")
+    expect(notebook.page.get_by_role("menuitem", name="Pin: Never Summarize the Turn")).to_have_count(0)
+    choose(notebook, last, "Edit the Summary")
+    dialog = notebook.page.get_by_role("dialog")
+    box = dialog.get_by_role("textbox", name="Summary of earlier turns")
+    expect(box).to_be_focused()
+    expect(dialog).to_contain_text("1 turn summarized")
+    assert notebook.violations(".jp-Dialog") == []
+    notebook.page.keyboard.press("Control+End")
+    notebook.page.keyboard.press("Enter")
+    notebook.page.keyboard.type("They also spoke of corals.")
+    expect(box).to_have_value(re.compile(r"\nThey also spoke of corals\.$"))
+    dialog.get_by_role("button", name="Save").focus()
+    notebook.page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    notebook.run(last + 1)
+    assert "They also spoke of corals." in json.dumps(simulator.log[-1].body)

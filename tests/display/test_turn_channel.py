@@ -39,7 +39,7 @@ def unexpected(*_arguments: object) -> Any:
     raise AssertionError("something else was asked for")
 
 
-HANDLERS = PageHandlers(no_stop, no_order, unexpected, unexpected, unexpected)
+HANDLERS = PageHandlers(no_stop, no_order, unexpected, unexpected, unexpected, unexpected)
 
 
 class Page:
@@ -159,3 +159,19 @@ def test_the_request_of_a_turn_and_its_pin_are_answered_for_turns_that_do_not_ru
     assert answer_page({"turn": "t2", "message": {"type": "pin", "on": False}}, handlers) == {"received": False}
     assert answer_page({"turn": "t1", "message": {"type": "pin", "on": "yes"}}, handlers) == {"received": False}
     assert pinned == [("t1", True), ("t2", False)]
+
+
+def test_the_summary_after_a_turn_is_shown_and_changed() -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def summary(id_: str, text: str | None) -> Any:
+        asked.append((id_, text))
+        return {"text": "They met.", "note": ""} if id_ == "t1" else None
+
+    handlers = replace(HANDLERS, summary=summary)
+    reply = {"received": True, "summary": {"text": "They met.", "note": ""}}
+    assert answer_page({"turn": "t1", "message": {"type": "summary"}}, handlers) == reply
+    assert answer_page({"turn": "t1", "message": {"type": "summary", "text": "New."}}, handlers) == reply
+    assert answer_page({"turn": "t2", "message": {"type": "summary"}}, handlers) == {"received": False}
+    assert answer_page({"turn": "t1", "message": {"type": "summary", "text": 1}}, handlers) == {"received": False}
+    assert asked == [("t1", None), ("t1", "New."), ("t2", None)]

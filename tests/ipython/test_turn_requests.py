@@ -1,4 +1,4 @@
-"""The request of a turn is shown exactly as it was sent, without keys; turns can be pinned from the page."""
+"""A page shows the request of a turn exactly as it was sent, without keys, pins turns, and changes summaries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from mm_magics import Session
 from mm_magics.history.turn import Turn
 from mm_magics.ipython import turn_requests
-from mm_magics.ipython.turn_requests import pin, show_request
+from mm_magics.ipython.turn_requests import pin, show_request, show_summary
 from mm_magics.simulator import ScriptedAnswer, Simulator, text, tool_use
 
 
@@ -56,13 +56,43 @@ def test_a_turn_with_tools_names_its_later_requests(session: Session, endpoint: 
     assert "1 more request followed" in note
 
 
-def test_a_summary_is_in_it(session: Session, endpoint: Simulator) -> None:
+def summarized(session: Session, endpoint: Simulator) -> Turn:
+    """Ask seven prompts; the last one has a summary in its context."""
     session.settings.assign("model", "MiniMax-M2.7")
     endpoint.answers.extend([*(["Yes."] * 6), "The summary:\nreefs.", "Answer."])
     for number in range(6):
         ask(session, f"Question {number}.", f"c{number}")
-    turn = ask(session, "Question 6.", "c6", compact="now")
+    return ask(session, "Question 6.", "c6", compact="now")
+
+
+def test_a_summary_is_in_it(session: Session, endpoint: Simulator) -> None:
+    turn = summarized(session, endpoint)
     assert shown(session, turn)[0] == endpoint.log[-1].body
+
+
+def test_a_page_changes_the_summary_of_the_next_prompt(session: Session, endpoint: Simulator) -> None:
+    turn = summarized(session, endpoint)
+    before = show_summary(session, turn.id, None)
+    assert before is not None
+    assert before["text"] == "The summary:\nreefs."
+    assert before["note"].startswith("2 turns summarized")
+    after = show_summary(session, turn.id, "Corals.")
+    assert after is not None
+    assert after["text"] == "Corals."
+    assert after["note"].endswith("edited")
+    ask(session, "Question 7.", "c7")
+    assert "Corals." in str(endpoint.log[-1].body)
+    assert "reefs." not in str(endpoint.log[-1].body)
+    assert not session.history.stale()
+
+
+def test_a_page_removes_the_summary(session: Session, endpoint: Simulator) -> None:
+    turn = summarized(session, endpoint)
+    for change in ("  ", "Too late.", None):
+        assert show_summary(session, turn.id, change) == {"text": "", "note": ""}
+    ask(session, "Question 7.", "c7")
+    assert "Question 0." in str(endpoint.log[-1].body)
+    assert show_summary(session, "unknown", None) is None
 
 
 def test_a_turn_whose_context_changed_says_so(session: Session) -> None:

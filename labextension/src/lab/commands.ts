@@ -22,7 +22,8 @@ import { confirmMany } from './mark-dialog';
 import { offerToLoad } from './offer-to-load';
 import { eachNotebook } from './open-notebooks';
 import { codeBlocksOf, MAGIC, turnRecordOf } from './prompt-cell';
-import { isPinnedTurn, showRequest, togglePin } from './request-dialog';
+import { isRecord } from '../renderer/turn-state';
+import { editSummary, isPinnedTurn, showRequest, togglePin } from './request-dialog';
 import { restoreFocus } from './restore-focus';
 import { handleControls } from './turn-menu';
 import { handleVersionRequests } from './versions';
@@ -57,6 +58,12 @@ function toVersion(label: string, step: number): Command {
     }),
     isEnabled: (notebook, _panel, turn) => neighbor(activeTurn(notebook, turn), step) !== null,
   };
+}
+
+/** Whether a turn was answered with a summary of earlier turns. */
+function hasSummary(record: Readonly<Record<string, unknown>> | null): boolean {
+  const compacted: unknown = record?.['compacted'];
+  return isRecord(compacted) && Boolean(compacted['summary']);
 }
 
 /** Return the answers in the active cell that are long or collapsed. */
@@ -151,6 +158,12 @@ function activate(
           : trans.__('Pin: Never Summarize the Turn'),
       ({ id }, panel) => togglePin(panel, String(id), trans),
     ),
+    'edit-summary': {
+      ...onAnswer(trans.__('Edit the Summary of Earlier Turns…'), ({ id }, panel) =>
+        editSummary(panel, String(id), trans),
+      ),
+      isEnabled: (notebook, _panel, turn) => hasSummary(activeTurn(notebook, turn)),
+    },
     'download-answer': onAnswer(trans.__('Download the Answer as Markdown'), downloadAnswer),
     collapse: {
       label: trans.__('Collapse the Answer or Show All of It'),

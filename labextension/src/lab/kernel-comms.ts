@@ -14,7 +14,9 @@ import {
   type OneTimeSettings,
   type RulesMessage,
   type ShownRequest,
+  type ShownSummary,
   type StandingRule,
+  type SummaryMessage,
 } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
 import { ConversationChanges } from './conversation-changes';
@@ -237,6 +239,15 @@ export class KernelComms {
     // The kernel replies to a description with the new marks.
     if (reply?.received) this.answerChanged();
     return reply?.received === true;
+  }
+
+  /** Return the summary that the next prompt of a turn's thread has, after changing it; null without an answer. */
+  async summary(turn: string, text?: string): Promise<ShownSummary | null> {
+    const kernel = this.panel.sessionContext.session?.kernel;
+    const message: SummaryMessage = { type: 'summary', ...(text === undefined ? {} : { text }) };
+    const summary = (await requestOf(kernel, { turn, message }))?.summary;
+    if (text !== undefined && summary) this.answerChanged();
+    return typeof summary?.text === 'string' && typeof summary.note === 'string' ? summary : null;
   }
 
   /** Ask for the answers that ended while no page was open: the kernel may be older than this page. */

@@ -1,5 +1,5 @@
-// Shows the request of a turn, and pins turns. The kernel builds the request again and knows the pins, so both explain
-// themselves without a kernel that has loaded mm_magics.
+// Shows the request of a turn, pins turns, and changes the summary of earlier turns. The kernel builds the request again
+// and knows the pins and summaries, so all explain themselves without a kernel that has loaded mm_magics.
 import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -37,6 +37,43 @@ export async function showRequest(
     focusNodeSelector: '.mm-request-body',
   });
   if (button.accept) await copyText(request.text);
+}
+
+/** Show the summary that the next prompt has instead of earlier turns, in a box where it can be changed. */
+export async function editSummary(
+  { content }: NotebookPanel,
+  turn: string,
+  trans: TranslationBundle,
+): Promise<void> {
+  const title = trans.__('Summary of earlier turns');
+  const comms = commsWith(content);
+  const summary = (await comms?.summary(turn)) ?? null;
+  if (!comms || !summary) {
+    await explain(title, trans);
+    return;
+  }
+  if (!summary.text) {
+    const body = trans.__('The next prompt sends all turns: no summary is in use.');
+    await showDialog({ title, body, buttons: [Dialog.okButton({ label: trans.__('Close') })] });
+    return;
+  }
+  const body = new Widget();
+  body.addClass('mm-request');
+  const text = element('textarea', 'mm-summary-text');
+  text.value = summary.text;
+  text.setAttribute('aria-label', title);
+  body.node.append(element('p', '', visible(summary.note)), text);
+  const sendAll = Dialog.warnButton({ label: trans.__('Send all turns') });
+  const save = Dialog.okButton({ label: trans.__('Save') });
+  const { button } = await showDialog({
+    title,
+    body,
+    buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), sendAll, save],
+    focusNodeSelector: '.mm-summary-text',
+  });
+  const changed = text.value !== summary.text;
+  if (button.label === sendAll.label) await comms.summary(turn, '');
+  else if (button.accept && changed) await comms.summary(turn, text.value);
 }
 
 /** Pin the turn, or unpin it if it is pinned. */

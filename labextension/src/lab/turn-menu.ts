@@ -18,9 +18,12 @@ const DONE_MS = 1_500;
 export const MENU = [
   ['ask-again', 'ask-again-with-model', 'ask-stale-below', 'fork-here'],
   ['copy-answer', 'copy-answer-text', 'insert-code', 'show-request'],
-  ['older-version', 'newer-version', 'pin', 'collapse'],
+  ['older-version', 'newer-version', 'pin', 'edit-summary', 'collapse'],
   ['download-answer'],
 ] as const;
+
+/** Items that only few answers have. */
+const RARE: readonly string[] = ['edit-summary'];
 
 /** Show the controls of the turns in a notebook, and do what they request. */
 export function handleControls(
@@ -89,7 +92,11 @@ function openMenu(button: HTMLElement, commands: CommandRegistry, args: Readonly
   menu.addClass('mm-turn-menu');
   for (const [at, names] of MENU.entries()) {
     if (at > 0) menu.addItem({ type: 'separator' });
-    for (const name of names) menu.addItem({ command: `mm-magics:${name}`, args });
+    for (const name of names) {
+      const command = `mm-magics:${name}`;
+      if (!RARE.includes(name) || commands.isEnabled(command, args))
+        menu.addItem({ command, args });
+    }
   }
   menu.aboutToClose.connect(() => {
     button.setAttribute('aria-expanded', 'false');

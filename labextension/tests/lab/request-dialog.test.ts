@@ -1,4 +1,4 @@
-// The menu of an answer shows its request, and pins its turn.
+// The menu of an answer shows its request, pins its turn, and changes the summary that it was answered with.
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { commandsPlugin } from '../../src/lab/commands';
 import { kernelPlugin } from '../../src/lab/kernel-plugin';
@@ -18,11 +18,11 @@ let panel: FakePanel;
 let commands: ReturnType<typeof fakeApp>['commands'];
 let requests: PageRequest[];
 
-async function open(): Promise<void> {
+async function open(fields: object = {}): Promise<void> {
   document.body.replaceChildren();
   const rendermime = newRendermime();
   await rendererPlugin.activate(fakeApp().app, rendermime, null);
-  const outputs = [turnOutput(turnRecord('Yes.', { id: 'turn-1' }))];
+  const outputs = [turnOutput(turnRecord('Yes.', { id: 'turn-1', ...fields }))];
   panel = openNotebook([{ source: '%%minimax\nHi.', outputs }], { rendermime });
   panel.content.scrollToCell = () => Promise.resolve();
   const started = fakeApp(panel);
@@ -90,7 +90,7 @@ describe('Show the request', () => {
 });
 
 describe('Pin', () => {
-  beforeEach(open);
+  beforeEach(() => open());
 
   it('pins the turn, which its header then shows, and unpins it', async () => {
     const label = (): string => commands.label('mm-magics:pin', {});
@@ -127,5 +127,66 @@ describe('Pin', () => {
     expect(dialog().textContent).toContain('%load_ext mm_magics');
     await press('Close');
     await done;
+  });
+});
+
+describe('The summary of earlier turns', () => {
+  const summary = {
+    text: 'They met.\nThey talked.',
+    note: '12 turns summarized · 38,000 → 1,900 tokens',
+  };
+  const box = (): HTMLTextAreaElement => dialog().querySelector('textarea')!;
+  const sent = (): unknown[] => requests.map(({ message }) => message);
+  let done: Promise<unknown>;
+
+  async function edit(reply: object): Promise<void> {
+    await open({ compacted: { turns: ['turn-0'], summary: 'They met.' } });
+    answer(reply);
+    done = commands.execute('mm-magics:edit-summary');
+    await settled();
+  }
+
+  it.each([
+    ['Save', 'They met twice.', ['They met twice.']],
+    ['Save', summary.text, []],
+    ['Cancel', 'They met twice.', []],
+    ['Send all turns', 'They met twice.', ['']],
+  ])('is changed by %s', async (label, text, changes) => {
+    await edit({ received: true, summary });
+    expect(dialog().textContent).toContain(summary.note);
+    expect(box().value).toBe(summary.text);
+    expect(document.activeElement).toBe(box());
+    box().value = text;
+    await press(label);
+    await done;
+    const changed = changes.map((each) => ({ type: 'summary', text: each }));
+    expect(sent()).toEqual([{ type: 'summary' }, ...changed]);
+  });
+
+  it.each([
+    ['without a kernel that has mm_magics', {}, '%load_ext mm_magics'],
+    [
+      'if the reply is something else',
+      { received: true, summary: { text: 1 } },
+      '%load_ext mm_magics',
+    ],
+    [
+      'if all turns are sent',
+      { received: true, summary: { text: '', note: '' } },
+      'sends all turns',
+    ],
+  ])('explains itself %s', async (_case, reply, expected) => {
+    await edit(reply);
+    expect(dialog().textContent).toContain(expected);
+    expect(dialog().querySelector('textarea')).toBeNull();
+    await press('Close');
+    await done;
+  });
+
+  it('is offered for turns that have one', async () => {
+    await open();
+    expect(commands.isEnabled('mm-magics:edit-summary')).toBe(false);
+    await open({ compacted: { turns: [], pinned: ['turn-0'] } });
+    expect(commands.isEnabled('mm-magics:edit-summary')).toBe(false);
   });
 });

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mm_magics.api.request import json_of
-from mm_magics.api.size import sent_size
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, UsageError
 from mm_magics.history.compacted_context import SentContext
@@ -11,39 +9,33 @@ from mm_magics.history.compaction import Compaction
 from mm_magics.ipython.commands.command import Context
 from mm_magics.ipython.commands.versions import find_turn
 from mm_magics.text import excerpt, visible
-from mm_magics.turn.window import bytes_per_token
+from mm_magics.turn.context_budget import NO_SUMMARY_HINT
 from mm_magics.wording import counted
 
 EXCERPT = 60
 """Characters of a prompt that are shown."""
-HINT = "%%minimax --compact now summarizes the turns above a prompt, except for the last ones and pinned ones."
 
 
 def compact(context: Context, rest: str) -> Table:
     """Show the summary that the next prompt of the thread has in its context, take it out, or change it."""
     session = context.session
     thread = session.settings.value("thread")
-    found = session.budget.context(thread, None)
     command, _, name = rest.partition(" ")
     if not command:
-        return Table(lines=[*_described(found), HINT])
+        return Table(lines=[*_described(session.budget.context(thread, None)), NO_SUMMARY_HINT])
     if command not in ("undo", "edit"):
         raise ArgumentError(f"Unknown word {command!r}.", "Use %minimax compact, compact undo, or compact edit.")
-    compaction = found.compaction
-    if compaction is None or not compaction.turns:
-        raise UsageError(f"No turn of the thread {visible(thread)} is summarized.", HINT)
     if command == "undo":
-        session.budget.own[thread] = compaction.without_summary()
-        turns = counted(len(compaction.turns), "turn")
+        turns = counted(len(session.budget.summary(thread).turns), "turn")
+        session.budget.change_summary(thread, "")
         return Table(lines=[f"The next prompt sends all turns: the summary of {turns} is not used any more."])
     if not name:
-        _insert_cell(context, compaction.summary)
+        _insert_cell(context, session.budget.summary(thread).summary)
         return Table(lines=["Change the text in the new cell and run it."])
     text = context.shell.user_ns.get(name.strip()) if context.shell else None
     if not isinstance(text, str) or not text.strip():
         raise ArgumentError(f"{visible(name)} is not the name of a text.", "%minimax compact edit NAME")
-    tokens = sent_size(json_of(text)).tokens(bytes_per_token(found.all))
-    session.budget.own[thread] = compaction.edited(text, tokens)
+    session.budget.change_summary(thread, text)
     return Table(lines=[f"The next prompt has this summary: {session.budget.own[thread]}."])
 
 
