@@ -73,11 +73,11 @@ def outside_blocks(messages: Iterable[Message], responses: Iterable[Mapping[str,
     return frozenset(map(id, _outside_blocks(list(messages), list(responses))))
 
 
-def recalled_ids(responses: Iterable[Mapping[str, Any]]) -> frozenset[object]:
+def recalled_ids(responses: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Return the ids of the calls whose result has marks around its data from outside already, as that of `recall`."""
     recorded = [each["tools"] for each in responses if isinstance(each.get("tools"), list)]
     calls = (call for calls in recorded for call in calls if isinstance(call, Mapping))
-    return frozenset(call.get("id") for call in calls if call.get("marked") is True)
+    return frozenset(str(call.get("id")) for call in calls if call.get("marked") is True)
 
 
 def _outside_blocks(messages: list[Message], responses: list[Mapping[str, Any]]) -> Iterator[Block]:
@@ -85,7 +85,7 @@ def _outside_blocks(messages: list[Message], responses: list[Mapping[str, Any]])
         if block["text"].startswith(CELLS[0]) and block["text"].endswith(CELLS[1]):
             yield block
     answers = 0
-    own: set[object] = set()
+    own: set[str] = set()
     in_text: list[Mapping[str, Any]] = []
     for message in messages:
         if message["role"] == "assistant":
@@ -93,14 +93,18 @@ def _outside_blocks(messages: list[Message], responses: list[Mapping[str, Any]])
             calls = [each for each in recorded if isinstance(each, Mapping)] if isinstance(recorded, list) else []
             in_text = [each for each in calls if "name" in each]
             own = {
-                each.get("id") for each in calls if each.get("outcome") in OWN_OUTCOMES or each.get("marked") is True
+                str(each.get("id"))
+                for each in calls
+                if str(each.get("outcome")) in OWN_OUTCOMES or each.get("marked") is True
             }
-            own |= {block.get("id") for block in blocks(message) if block.get("name") == ANSWER}
+            own |= {str(block.get("id")) for block in blocks(message) if block.get("name") == ANSWER}
             answers += 1
         elif answers:
-            yield from (each for each in blocks(message) if _is_result(each) and each.get("tool_use_id") not in own)
+            yield from (
+                each for each in blocks(message) if _is_result(each) and str(each.get("tool_use_id")) not in own
+            )
             for call, block in zip(in_text, _texts(message), strict=False):
-                if call.get("id") not in own:
+                if str(call.get("id")) not in own:
                     yield block
 
 

@@ -109,7 +109,7 @@ def parts_of(turn: Turn) -> Iterator[Part]:
                     yield Part("thinking", str(block.get("thinking", "")))
                 case "tool_use":
                     yield Part(f"call of {block.get('name')}", json_of(block.get("input")))
-                case "tool_result" if block.get("tool_use_id") in recalled:
+                case "tool_result" if str(block.get("tool_use_id")) in recalled:
                     yield Part("result", "[what recall returned: see that turn]")
                 case "tool_result":
                     for part in blocks(block):
