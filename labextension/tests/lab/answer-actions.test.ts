@@ -172,6 +172,8 @@ it('every item of the menu is a command, and is enabled where there is an answer
   for (const name of names) expect(commands.hasCommand(name)).toBe(true);
   const disabled = names.filter((name) => !commands.isEnabled(name, { turn: 'turn-1' }));
   expect(disabled).toEqual(
-    ['ask-stale-below', 'newer-version', 'edit-summary', 'collapse'].map((name) => `mm-magics:${name}`),
+    ['ask-stale-below', 'newer-version', 'edit-summary', 'collapse'].map(
+      (name) => `mm-magics:${name}`,
+    ),
   );
 });
