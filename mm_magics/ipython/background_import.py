@@ -117,15 +117,16 @@ def import_for_prompts(front_end: FrontEnd) -> None:
     httpx2.HTTPTransport(trust_env=False).close()  # the first one imports its library; proxies do not matter here
 
     if front_end in ("terminal", "console"):
-        import mm_magics.display.terminal
+        from mm_magics.display.terminal import console
 
-        _import_for_completion()
-        return
-    import mm_magics.display.page_view  # noqa: F401
+        console()
+    else:
+        import mm_magics.display.page_view  # noqa: F401
+        from mm_magics.display.page_output import read_sources
+
+        read_sources()
     from mm_magics.display.mime_bundle import make_bundle
-    from mm_magics.display.page_output import read_sources
 
-    read_sources()
     make_bundle(
         Turn("main", "complete", "", [{"role": "user", "content": ""}, {"role": "assistant", "content": "*a*"}])
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mm_magics.simulator import Simulator
-from tests.kernel.conftest import Kernel
+from tests.kernel.conftest import Kernel, Run
 
 pytestmark = pytest.mark.slow
 
@@ -44,14 +44,21 @@ def is_importing(kernel: Kernel) -> bool:
     return found.text.strip() == "True"
 
 
-def test_the_first_prompt_has_nothing_left_to_import(new_kernel: Kernel) -> None:
-    assert new_kernel.run("%load_ext mm_magics\n" + STATE, "a").text.strip() == "False False False True"
+@pytest.mark.parametrize("front_end", ["page", "console"])
+def test_the_first_prompt_has_nothing_left_to_import(new_kernel: Kernel, front_end: str) -> None:
+    def run(code: str) -> Run:
+        return new_kernel.run(code, "a") if front_end == "page" else new_kernel.run(code, stdin=True)
+
+    assert run("%load_ext mm_magics\n" + STATE).text.strip() == "False False False True"
     time.sleep(1)
     wait_until(lambda: not is_importing(new_kernel))
-    assert new_kernel.run(STATE, "b").text.strip() == "True True True True"
-    new_kernel.run("before = set(sys.modules)", "c")
-    assert new_kernel.run("%%minimax\nHello.", "d").turn["status"] == "complete"
-    late = new_kernel.run("print(*(set(sys.modules) - before))", "e").text.split()
+    assert run(STATE).text.strip() == "True True True True"
+    run("before = set(sys.modules)")
+    if front_end == "page":
+        assert run("%%minimax\nHello.").turn["status"] == "complete"
+    else:
+        assert "MiniMax-M2.7" in run("%%minimax\nHello.").text
+    late = run("print(*(set(sys.modules) - before))").text.split()
     packages = {each.partition(".")[0] for each in late} - set(sys.stdlib_module_names)
     assert packages <= {"zmq"}, "which imports a module for the first large message"
 
