@@ -148,6 +148,12 @@ class MiniMax(Configurable):
     tools_folder = Unicode(
         help="Folder that the built-in tools work in. Empty: the notebook's folder, or else the current folder."
     ).tag(config=True)
+    edits = Enum(
+        ["ask", "propose", "accept"],
+        default_value="ask",
+        help="What the tools that change the notebook do. `ask`: wait until you accept or reject a change. `propose`: "
+        "continue, and you decide later. `accept`: change the notebook at once.",
+    ).tag(config=True)
     background = Bool(
         False, help="Answer prompts in the background: their cells return at once, and other cells can run."
     ).tag(config=True)

@@ -82,6 +82,7 @@ class Session:
         cells: Which of its cells is running.
         ledger: The model calls that were made.
         models: What is known about the models of the endpoint.
+        running: Set while a tool runs, or a cell that a model runs.
     """
 
     def __init__(self, config: MiniMax | None = None, *, api_key: str | None = None, **settings: Any) -> None:
@@ -102,7 +103,7 @@ class Session:
         self._notes = PlaceNotes(self.history, self.cells)
         self._setting_notes = SettingNotes(self.settings)
         self._client = LastClient()
-        self._running = threading.Event()
+        self.running = threading.Event()
         if api_key is not None:
             self.keys.enter(self.settings.value("base_url"), api_key, "api_key")
 
@@ -148,7 +149,7 @@ class Session:
         output_schema = None if schema is None else _output_schema_of(schema)
         if flags:
             raise TypeError(f"unknown settings: {', '.join(flags)}")
-        tools = self._tools(chosen["tools"])
+        tools = self.find_tools(chosen["tools"])
         if not tools and schema is None and is_choice_given:
             check_tool_choice(chosen["tool_choice"])
         thread, sha256 = chosen["thread"], "" if source is None else source_sha256(source)
@@ -161,7 +162,7 @@ class Session:
             tools=tools,
             output_schema=output_schema,
             rules=self.rules,
-            running=self._running,
+            running=self.running,
             context=found,
             position=position,
             default_model=default_model,
@@ -198,8 +199,8 @@ class Session:
 
     @property
     def is_running_tool(self) -> bool:
-        """Whether this code runs in a tool that was called in this session."""
-        return self._running.is_set() if background_execution() is None else is_in_tool()
+        """Whether this code runs in a tool that was called in this session, or in a cell that a model runs."""
+        return self.running.is_set() if background_execution() is None else is_in_tool()
 
     def stream(
         self, prompt: str | PreparedPrompt, *, stop: threading.Event | None = None, **flags: Any
@@ -320,7 +321,7 @@ class Session:
 
         return value_of(turn.messages, _output_schema_of(schema))
 
-    def _tools(self, names: Sequence[Any]) -> Mapping[str, Tool]:
+    def find_tools(self, names: Sequence[Any]) -> Mapping[str, Tool]:
         """Return the tools of these names, and those among them that are tools already."""
         if not names:
             return {}

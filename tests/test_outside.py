@@ -35,6 +35,7 @@ from mm_magics.errors import (
 )
 from mm_magics.events import TurnEnd
 from mm_magics.history import export, notebook, notebook_context, replay
+from mm_magics.history.notebook import Cell, Document, LiveNotebook
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn
 from mm_magics.ipython import comms
@@ -43,6 +44,7 @@ from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.prompt.template import render
 from mm_magics.session import Session
 from mm_magics.simulator import contract
+from mm_magics.tools.notebook_changes import Change, NotebookChanges
 from tests.display.html import dangers
 from tests.endpoint.test_sse import split
 from tests.outside import DESCRIPTIONS, JSON, NOTEBOOKS, STREAMS, TEXT, mutated, records
@@ -183,12 +185,13 @@ class FrontEnd:
 def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> None:
     front, page = FrontEnd(), LivePage(Session(), ScheduledCells())
     handlers = PageHandlers(
-        lambda: None,
-        page.reorder,
-        lambda _rule: [],
-        lambda _turn: None,
-        lambda _turn, _on: False,
-        lambda _turn, _text: None,
+        stop=lambda: None,
+        reorder=page.reorder,
+        standing_rules=lambda _rule: [],
+        show_request=lambda _turn: None,
+        pin=lambda _turn, _on: False,
+        summary=lambda _turn, _text: None,
+        change=page.changes.receive,
     )
     comms.register_comms(front, page.receive, handlers)
     front.targets[DOCUMENT_COMM](front, {"content": {}})
@@ -201,13 +204,55 @@ def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> No
 MESSAGES = st.fixed_dictionaries(
     {
         "type": st.sampled_from(
-            ["here", "stop", "decide", "state", "order", "rules", "forget", "request", "pin", "summary"]
+            ["here", "stop", "decide", "state", "order", "rules", "forget", "request", "pin", "summary", "change"]
         )
     },
     optional=dict.fromkeys(
-        ("id", "input", "allowed", "always", "reason", "page", "sent_at", "order", "rule", "on", "text"), JSON
+        (
+            "id",
+            "input",
+            "allowed",
+            "always",
+            "reason",
+            "page",
+            "sent_at",
+            "order",
+            "rule",
+            "on",
+            "text",
+            "change",
+            "state",
+        ),
+        JSON,
     ),
 )
+
+
+STATES = ["proposed", "accepted", "rejected", "refused", "running", "ended", "failed", "withdrawn", "undone", "sent"]
+REPORTS = st.fixed_dictionaries(
+    {"state": st.sampled_from(STATES)},
+    optional=dict.fromkeys(("reason", "source", "content", "outputs", "execution_count", "place"), JSON),
+)
+
+
+@FEWER
+@given(st.sampled_from(["insert", "edit", "move", "delete", "run"]), st.lists(st.one_of(REPORTS, JSON), max_size=4))
+def test_whatever_a_page_says_about_a_change_decides_it_at_most_once(kind: Any, reports: list[Any]) -> None:
+    live = LiveNotebook()
+    live.document = Document("a.ipynb", 0.0, [Cell("a", "code", "x"), Cell("b", "code", "y")])
+    changes = NotebookChanges(lambda _: None, lambda _: None, lambda: live)
+    change = Change("turn", kind, "a", before="x", after="z")
+    changes.request(change)
+    finals = []
+    for each in reports:
+        if isinstance(each, dict):
+            changes.receive({**each, "change": change.id})
+            if not change.is_open:
+                finals.append(change.state)
+    assert len(set(finals)) <= 1
+    assert change.state not in ("withdrawn", "undone")
+    assert (change.state in ("ended", "failed")) <= (kind == "run")
+    assert all(isinstance(cell.source, str) for cell in live.document.cells)
 
 
 @FEWER
@@ -224,8 +269,15 @@ def test_any_request_from_a_page_is_answered(request_: Any) -> None:
     asks = kind == "rules" or (kind == "forget" and isinstance(message.get("rule"), str))
     received = kind in ("stop", "order") or asks
     expected = {"received": received, **({"rules": []} if asks else {})}
+    no_changes = NotebookChanges(lambda _: None, lambda _: None, lambda: None)
     handlers = PageHandlers(
-        stop.set, orders.append, standing_rules, lambda _turn: None, lambda _turn, _on: False, lambda _turn, _text: None
+        stop=stop.set,
+        reorder=orders.append,
+        standing_rules=standing_rules,
+        show_request=lambda _turn: None,
+        pin=lambda _turn, _on: False,
+        summary=lambda _turn, _text: None,
+        change=no_changes.receive,
     )
     assert answer_page(request_, handlers) == expected
     assert forgotten == [message.get("rule") if kind == "forget" else None] * asks

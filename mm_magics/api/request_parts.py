@@ -19,6 +19,8 @@ PartKind = Literal[
 
 _CELLS = re.compile(r'<cell id="([^"\n]*)">\n(.*?)(?:(?:^|\n)<output>\n(.*?)\n</output>)?\n</cell>(?:\n|\Z)', re.DOTALL)
 _FILE = re.compile(r'<file name="([^"\n]*)">\n(.*)\n</file>', re.DOTALL)
+_SHOWN_CODE = re.compile(r"^\[\d+ #[^\n]*\][^\n]*\n(.*?)\n\[output\]\n", re.DOTALL | re.MULTILINE)
+"""The code of cells whose output is in a result of `read_cells` or `run_cell`."""
 _RETURNED = re.compile(r"([\w-]{1,64}) (?:returned|failed):\n")
 """Our line above the result of a call that the model wrote into its text."""
 
@@ -31,7 +33,8 @@ class Part(NamedTuple):
         name: The id of a cell, the name of a file, a tool or a field, the label of an image; "" otherwise.
         text: The text; "" for an image.
         message: The index of the message; None for what is not in a message.
-        source: The code that made it: of an output the source of its cell, of a result the arguments of its call.
+        source: The code that made it: of an output the source of its cell, of a result the arguments of its call, or
+            the source of the cells whose outputs it has.
     """
 
     kind: PartKind
@@ -113,13 +116,16 @@ def _assistant_part(block: Block, number: int) -> Part | None:
 
 def _result_parts(block: Block, call: Block | None, number: int) -> Iterator[Part]:
     name, source = (str(call.get("name", "")), _text(call.get("input"))) if call else ("", "")
-    content = block.get("content")
-    for part in content if isinstance(content, list) else [content]:
+    found = block.get("content")
+    for part in found if isinstance(found, list) else [found]:
         if isinstance(part, dict) and part.get("type") == "image":
             yield Part("image", f"of a result of the tool {name}", "", number, source)
         elif part:
             text = part.get("text") if isinstance(part, dict) and part.get("type") == "text" else part
-            yield Part("result", name, content_of(_text(text)), number, source)
+            content = content_of(_text(text))
+            if name in ("read_cells", "run_cell") and (code := _SHOWN_CODE.findall(content)):
+                source = "\n".join(code)
+            yield Part("result", name, content, number, source)
 
 
 def _text_parts(text: str, number: int) -> Iterator[Part]:

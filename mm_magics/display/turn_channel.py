@@ -48,6 +48,7 @@ class PageHandlers:
         pin: Pins the turn with an id, or unpins it. Returns whether the turn is known.
         summary: Returns the summary that the next prompt of a turn's thread has, after changing it if there is a text;
             None if the turn is unknown.
+        change: Receives what became of a change of the notebook. Returns whether it counts.
     """
 
     stop: Callable[[], None]
@@ -56,6 +57,7 @@ class PageHandlers:
     show_request: Callable[[str], ShownRequest | None]
     pin: Callable[[str, bool], bool]
     summary: Callable[[str, str | None], ShownSummary | None]
+    change: Callable[[Mapping[str, Any]], bool]
 
 
 def answer_page(request: object, handlers: PageHandlers) -> PageReply:
@@ -70,6 +72,8 @@ def answer_page(request: object, handlers: PageHandlers) -> PageReply:
             text = message.get("text")
             summary = handlers.summary(id_, text) if text is None or isinstance(text, str) else None
             return {"received": False} if summary is None else {"received": True, "summary": summary}
+        case {"message": {"type": "change"} as message}:
+            return {"received": handlers.change(message)}
         case {"turn": str(id_), "message": {"type": str(kind)} as message}:
             channel = _running.get(id_)
             if channel is None:

@@ -172,6 +172,14 @@ FLAGS = (
         setting="max_cost",
     ),
     Flag(
+        ("--edits",),
+        "changes of the notebook by tools: ask (wait for you), propose (do not wait) or accept (at once)",
+        "ask|propose|accept",
+        choices=("ask", "propose", "accept"),
+        setting="edits",
+        closed=True,
+    ),
+    Flag(
         ("--schema",),
         "schema the answer must match: a Pydantic model, a dataclass, a JSON schema, …",
         "NAME",

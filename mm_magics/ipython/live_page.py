@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from mm_magics.background_context import background_execution
 from mm_magics.display.effective_settings import effective_settings
@@ -19,6 +19,7 @@ from mm_magics.display.protocol import (
     CellOutput,
     DocumentAnswer,
     Mark,
+    NotebookChange,
     OneTimeSettings,
     one_time_settings,
 )
@@ -29,6 +30,7 @@ from mm_magics.history.notebook import LiveNotebook
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.session import Session
+from mm_magics.tools.notebook_changes import NotebookChanges
 from mm_magics.turn.window import conversation_size
 
 Send = Callable[[DocumentAnswer], None]
@@ -47,7 +49,8 @@ class _Output(NamedTuple):
 class LivePage:
     """The page of one session. If several pages show the notebook, it is the one that described it last.
 
-    `recorded_outputs` is how many final outputs of running cells were recorded.
+    `recorded_outputs` is how many final outputs of running cells were recorded. `changes` are those of the notebook
+    that models request.
     """
 
     def __init__(self, session: Session, scheduled: ScheduledCells) -> None:
@@ -61,6 +64,7 @@ class LivePage:
         self._outputs: dict[str, list[_Output]] = {}
         self._replayed: set[tuple[str, str]] = set()
         self._once: dict[str, OneTimeSettings] = {}
+        self.changes = NotebookChanges(self._send_changes, self._send_settled, self._live_notebook)
 
     def receive(self, description: Mapping[str, Any], send: Send) -> None:
         """Receive a `DocumentDescription` from the page, and send what the page is missing.
@@ -80,6 +84,8 @@ class LivePage:
         self._send = send
         if missing:
             send({"outputs": missing})
+        if "since" in description:
+            self.changes.resend()
         self._session.refresh()
         if description.get("wants_models") is True:
             learn_models(self._session)
@@ -105,10 +111,22 @@ class LivePage:
         """Return the settings that the page has sent for this run of the cell only."""
         return self._once.pop(cell_id or "", {})
 
+    def _live_notebook(self) -> LiveNotebook | None:
+        notebook = self._session.notebook
+        return notebook if isinstance(notebook, LiveNotebook) else None
+
+    def _send_changes(self, changes: Sequence[Mapping[str, Any]]) -> None:
+        if self._send is not None:
+            self._send({"changes": cast(Sequence[NotebookChange], changes)})
+
+    def _send_settled(self, ids: Sequence[str]) -> None:
+        for send in [*self._sent_facts]:  # every page that has described the notebook
+            send({"settled": ids})
+
     def shows(self, cell_id: str | None) -> bool:
         """Return whether the page has the cell, and can be updated."""
-        notebook = self._session.notebook
-        document = notebook.document if isinstance(notebook, LiveNotebook) else None
+        notebook = self._live_notebook()
+        document = notebook.document if notebook else None
         return self._send is not None and document is not None and cell_id in {cell.id for cell in document.cells}
 
     def replace_turn(self, turn: Turn) -> None:

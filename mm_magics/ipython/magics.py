@@ -48,6 +48,7 @@ class MiniMaxMagics(Magics):
             show_request=partial(show_request, session),
             pin=partial(pin, session),
             summary=partial(show_summary, session),
+            change=self.page.changes.receive,
         )
         comms.register_comms(shell, self.page.receive, handlers)
 

@@ -17,25 +17,28 @@ from mm_magics.display.request_text import folded_request
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
 from mm_magics.history.edits import answered_text
-from mm_magics.history.notebook import Document, LiveNotebook, current_path
+from mm_magics.history.notebook import Document, current_path
 from mm_magics.history.notebook_context import CellRun
 from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic
 from mm_magics.history.shown_cells import ShownCell, shown_cells
-from mm_magics.history.turn import Turn
+from mm_magics.history.turn import Turn, new_id
 from mm_magics.ipython import arguments, background, code_cell, compare_cell, frontend
 from mm_magics.ipython.background_answer import ended_answer
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.live_page import LivePage
+from mm_magics.ipython.model_runs import ModelRuns
 from mm_magics.ipython.namespace import lookup
 from mm_magics.ipython.turn_output import is_replayed, show_earlier, show_turn
+from mm_magics.ipython.turn_tools import choose_tools
 from mm_magics.prompt import template
 from mm_magics.prompt.attachments import attach
 from mm_magics.prompt.images import PromptImages, image_blocks
 from mm_magics.prompt.template import FilledExpression
 from mm_magics.session import Session
 from mm_magics.text import escape_controls
-from mm_magics.tools.builtin.catalogue import NO_NOTEBOOK, NOTEBOOK, builtin_tools
+from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
+from mm_magics.tools.builtin.turn_changes import TurnChanges
 from mm_magics.tools.tool import Tool
 from mm_magics.turn.prepared import PreparedPrompt
 from mm_magics.wording import counted
@@ -43,6 +46,7 @@ from mm_magics.wording import counted
 if TYPE_CHECKING:
     from mm_magics.ipython.map_cell import MapCells
 
+FOREGROUND = "Answers that are compared or checked are not answered in the background."
 MAP_FLAGS = frozenset({"into", "budget", "figures", "engine"})
 """Flags that need `--map`."""
 
@@ -58,6 +62,8 @@ class PromptCells:
         self._reported_missing = ""
         self._answers = background.Answers(session, shell, page)
         self._has_begun = False
+        self._runs = ModelRuns(shell, session, page.changes)
+        self._turn = TurnChanges(page.changes, self._shown_cells)
         session.namespace, session.builtin = shell.user_ns, self._builtin_tools
         shell.events.register("pre_run_cell", self._see)
         shell.events.register("post_run_cell", self._see_first)
@@ -121,6 +127,7 @@ class PromptCells:
             raise UsageError(f"--{min(misplaced)} needs --map.", "Name a data frame or a list with --map.")
         out, answer_format = flags.pop("out", None), flags.pop("as", "markdown")
         in_background = flags.pop("background", settings.value("background"))
+        edits = flags.pop("edits", settings.value("edits"))
         quiet, dry_run = flags.pop("quiet", settings.value("quiet")), flags.pop("dry_run", False)
         is_compared, limit = len(models) > 1, settings.value("value_limit")
         once_note += compare_cell.without_tools(self._session, flags) if is_compared else []
@@ -131,7 +138,6 @@ class PromptCells:
             if "system" in flags:
                 expressions += [FilledExpression(each, "") for each in template.Template(flags["system"]).expressions]
                 flags["system"] = template.render(flags["system"], names, limit)
-        tools_note = self._notebook_tools_note(flags)
         if "schema" in flags:
             flags["schema"] = lookup(
                 names, flags["schema"], "--schema takes the name of a Pydantic model, a dataclass or a JSON schema."
@@ -139,6 +145,17 @@ class PromptCells:
         value = partial(self._value, schema=flags.get("schema"), answer_format=answer_format)
         check = compare_cell.find_check(names, flags.pop("check", None), value)
         cell_id = self._cell_id()
+        is_foreground = is_compared or check is not None
+        self._turn = turn_changes = self._new_turn(edits, cell_id)
+        tools_note, in_background = choose_tools(
+            self._session,
+            turn_changes,
+            flags,
+            self._document,
+            is_shown=self._page.shows(cell_id),
+            obstacle=FOREGROUND if is_foreground else self._answers.obstacle(cell_id),
+            in_background=in_background,
+        )
         sees = flags.pop("sees", settings.value("sees"))
         if visible_cells is None:
             visible_cells = self._visible_cells(sees, flags.get("thread", settings.value("thread")), cell_id)
@@ -150,6 +167,8 @@ class PromptCells:
             content, cell_id=cell_id, source=self._answered_text(), expressions=expressions, **flags
         )
         prompt.notes.extend([*(each.note for each in attached), *image_note, *tools_note])
+        if turn_changes.can_change:
+            prompt = replace(prompt, turn_id=turn_changes.turn)
         prompts = compare_cell.prompts_for(prompt, models) if is_compared else [prompt]
         if dry_run:
             for each in {each.request.sha256: each for each in prompts}.values():
@@ -171,7 +190,7 @@ class PromptCells:
         earlier = self._session.history.shown_turn(prompt.thread, cell_id)
         show = partial(show_turn, answer_format=answer_format, quiet=quiet, earlier=earlier, page=self._page)
         wants_value = bool(out) or "schema" in flags
-        if in_background and not is_compared and check is None:
+        if in_background and not is_foreground:
             if not (obstacle := self._answers.obstacle(cell_id)):
                 if answer_format == "code":
                     prompt.notes.append(code_cell.BACKGROUND_NOTE)
@@ -275,18 +294,11 @@ class PromptCells:
         path = current_path(self._session.notebook, frontend.notebook_path(self._shell))
         folder = folder_of(self._session.settings.value("tools_folder"), path)
         page = self._shown_cells if self._document is not None else None
-        return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell, page)
+        return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell, page, self._turn)
 
-    def _notebook_tools_note(self, flags: dict[str, Any]) -> list[str]:
-        """Return what the user must know about `--tools notebook` here. Without a notebook they are left out."""
-        tools = flags.get("tools", self._session.settings.value("tools"))
-        if NOTEBOOK not in tools:
-            return []
-        if self._document is None:
-            flags["tools"] = [each for each in tools if each != NOTEBOOK]
-            return [NO_NOTEBOOK]
-        is_live = isinstance(self._session.notebook, LiveNotebook)
-        return [] if is_live else [f"The tools of the notebook read {self._document.name} as it was saved."]
+    def _new_turn(self, edits: str, cell_id: str | None) -> TurnChanges:
+        options: dict[str, Any] = {"turn": new_id(), "edits": edits, "own_cell": cell_id}
+        return TurnChanges(self._page.changes, self._shown_cells, end_run=self._runs.end, **options)
 
     def _shown_cells(self) -> Sequence[ShownCell]:
         return shown_cells(self._document, self._cells_run())

@@ -70,9 +70,8 @@ def question_about(call: ToolCall, tool: Tool | None = None) -> Question:
     previewed = tool.preview(call.input) if tool and tool.preview else {}
     parts = [previewed.get(part.label, part) for part in call_parts(call.name, call.input)]
     risk = tool.risk if tool else ""
-    return Question(
-        secrets.token_hex(16), call_hash(call.name, call.input), call.name, parts, risk, standing_rule_label(call)
-    )
+    always = standing_rule_label(call, "turn" if tool and tool.in_turn else "notebook")
+    return Question(secrets.token_hex(16), call_hash(call.name, call.input), call.name, parts, risk, always)
 
 
 def deny_all(_call: ToolCall) -> Decision:
@@ -213,15 +212,15 @@ def standing_rule(call: ToolCall) -> tuple[str, dict[str, str], bool]:
     return (call.name, {bound: argument_text(call.input.get(bound, ""))}, True) if bound else (call.name, {}, False)
 
 
-def standing_rule_label(call: ToolCall) -> str:
-    """Return the label of the button that adds the rule. It says exactly what will be allowed.
+def standing_rule_label(call: ToolCall, scope: str = "notebook") -> str:
+    """Return the label of the button that adds the rule. It says exactly what will be allowed, and in which scope.
 
     >>> standing_rule_label(ToolCall("1", "shell", {"command": "ls"}))
     'Allow shell with exactly this command in this notebook'
     """
     bound = BOUND_ARGUMENTS.get(call.name)
     allowed = f"{call.name} with exactly this {bound}" if bound else f"every call of {call.name}"
-    return f"Allow {allowed} in this notebook"
+    return f"Allow {allowed} in this {scope}"
 
 
 def argument_text(value: Any) -> str:

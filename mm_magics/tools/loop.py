@@ -111,11 +111,13 @@ class ToolLoop:
     Attributes:
         choice: The `tool_choice` of the next request.
         notes: Lines for the user about what did not go as requested.
+        turn_rules: The rules that the user added for this turn.
     """
 
     def __init__(self, toolbox: Toolbox, choice: Mapping[str, Any], model: str, stop: threading.Event) -> None:
         self.toolbox, self.choice, self.model, self.stop = toolbox, choice, model, stop
         self.notes: list[str] = []
+        self.turn_rules = Rules()
         self.structured_output = _structured_output(toolbox.output_schema) if toolbox.output_schema else None
         self._rounds = self._unknown_rounds = self._steps = 0
         self._unknown: dict[str, int] = {}
@@ -270,7 +272,15 @@ class LoopStep:
         elif self._calls or self._has_unreadable:
             toolbox = loop.toolbox
             self._runner = ToolRunner(
-                self._calls, toolbox.tools, toolbox.rules, toolbox.limits, loop.model, loop.stop, approve, self._not_run
+                self._calls,
+                toolbox.tools,
+                toolbox.rules,
+                toolbox.limits,
+                loop.model,
+                loop.stop,
+                approve,
+                self._not_run,
+                loop.turn_rules,
             )
             if background_execution() is None:  # beside the cells, the tool itself knows that it is one
                 toolbox.running.set()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mm_magics.errors import UsageError
-from mm_magics.tools.builtin.catalogue import NO_NOTEBOOK, NOTEBOOK, NOTEBOOK_TOOLS
+from mm_magics.tools.builtin.catalogue import NO_NOTEBOOK, NO_PAGE, NOTEBOOK, NOTEBOOK_TOOLS
 from mm_magics.tools.mcp.servers import MCPServers
 from mm_magics.tools.schema.functions import tool_of
 from mm_magics.tools.tool import Tool
@@ -58,7 +58,9 @@ def _lookup(
     if each == NOTEBOOK or each in NOTEBOOK_TOOLS:
         if NOTEBOOK_TOOLS[0] not in builtin:
             raise UsageError(NO_NOTEBOOK, "Run the prompt in a notebook, or leave out the tool.")
-        return [builtin[name] for name in NOTEBOOK_TOOLS]
+        if each != NOTEBOOK:
+            raise UsageError(NO_PAGE, f"Leave out {each}.")
+        return [builtin[name] for name in NOTEBOOK_TOOLS if name in builtin]
     if server in servers.names:
         return _server_tools(servers, server, each)
     if each in namespace:

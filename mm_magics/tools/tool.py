@@ -40,6 +40,10 @@ class Tool:
         preview: Returns what to show instead of arguments when approval is requested, by argument: a diff, not a file.
         origin: What a rule that allows it is bound to: hashes of its MCP server and of its definition, by name.
         beside_cells: Whether a call may run while a cell runs, in another thread. Asynchronous functions always may.
+        complete: Returns all that a call stands for, from the checked arguments: it is shown, allowed, and passed to
+            `function` instead of them.
+        ends_itself: Whether a call waits for the user, so that it has no time limit.
+        in_turn: Whether the standing rule that the user adds when asked holds for the rest of the turn only.
 
     Raises:
         UsageError: If the Messages API does not accept the name.
@@ -55,6 +59,9 @@ class Tool:
     preview: Callable[[Mapping[str, Any]], Mapping[str, CallPart]] | None = field(default=None, repr=False)
     origin: Mapping[str, str] = field(default_factory=dict, repr=False)
     beside_cells: bool = False
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = field(default=None, repr=False)
+    ends_itself: bool = False
+    in_turn: bool = False
 
     def __post_init__(self) -> None:
         if not TOOL_NAME.fullmatch(self.name):

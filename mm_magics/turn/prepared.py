@@ -81,7 +81,7 @@ class PreparedPrompt:
     `replaced` says whether lone surrogates were replaced in the request. `default_model` is the default, "" if somebody
     chose a model; `for_model` prepares the prompt for another one. `own_price` is the price that the user set for the
     model; `max_cost` is in US dollars. `compact` says whether earlier turns may be summarized first. `in_context`
-    prepares the prompt for other earlier turns. `turn_id` is the id of its turn, if the page shows that already.
+    prepares the prompt for other earlier turns. `turn_id` is the id of its turn, if that is known already.
     `expressions` are those that were filled in.
     """
 

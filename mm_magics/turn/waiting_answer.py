@@ -46,7 +46,7 @@ class WaitingAnswer:
         history: History,
         begin: Callable[[PreparedPrompt], TurnStream[CompactingEvent]],
     ) -> None:
-        self._prompt = replace(prompt, turn_id=new_id())
+        self._prompt = replace(prompt, turn_id=prompt.turn_id or new_id())
         self._running, self._others, self._budget, self._history = running, others, budget, history
         self._begin, self._created = begin, now()
         self._turn: Turn | None = None

@@ -39,7 +39,7 @@ def unexpected(*_arguments: object) -> Any:
     raise AssertionError("something else was asked for")
 
 
-HANDLERS = PageHandlers(no_stop, no_order, unexpected, unexpected, unexpected, unexpected)
+HANDLERS = PageHandlers(no_stop, no_order, unexpected, unexpected, unexpected, unexpected, unexpected)
 
 
 class Page:

@@ -74,7 +74,7 @@ def test_a_line_is_parsed_into_its_flags(line: str, given: dict[str, Any]) -> No
 
 
 def test_every_name_of_a_flag_is_parsed() -> None:
-    samples = {"--as": "text", "--param": "a=1", "--replay": "off", "--compact": "now"}
+    samples = {"--as": "text", "--param": "a=1", "--replay": "off", "--compact": "now", "--edits": "ask"}
     for flag in FLAGS:
         value = samples.get(flag.names[-1], "1") if flag.metavar else ""
         value = "x" if flag.type is flags._variable else value

@@ -31,7 +31,7 @@ class Page:
         self._shown: dict[str, dict[str, Any]] = {}
         self.run("load", "%load_ext mm_magics")
 
-    def describe(self, pending: list[str]) -> None:
+    def describe(self, pending: list[str], **more: Any) -> None:
         cells = {
             name: {
                 "cell_type": "code",
@@ -40,7 +40,7 @@ class Page:
             }
             for name, source in self.sources.items()
         }
-        self._front_end.describe(cells, pending)
+        self._front_end.describe(cells, pending, **more)
 
     def start(self, name: str, source: str | None = None) -> None:
         """Run a cell, without waiting for it."""

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from mm_magics.simulator import ScriptedAnswer
+from mm_magics.tools.builtin.catalogue import NOTEBOOK_TOOLS
 from tests.kernel.background_page import Page
 from tests.kernel.test_colab import notes
 
@@ -47,7 +48,7 @@ def test_the_model_reads_the_page_with_unsaved_edits_and_the_last_outputs(fresh_
     assert "x = 42\n[output]\nforty-one" in found["cell"]
     assert "ZeroDivisionError: division by zero" in found["errors"]
     names = {tool["name"] for tool in simulator.log[-1].body["tools"]}
-    assert names == {"read_cells", "get_errors", "read_variable"}
+    assert names == set(NOTEBOOK_TOOLS)
 
 
 def test_a_variable_is_read_in_the_foreground(fresh_kernel, simulator):

@@ -14,7 +14,9 @@ from traitlets import TraitError
 
 from mm_magics import AsyncSession, NeverSendError, Session, map_prompts
 from mm_magics.batch.job import MapOptions, build_job
+from mm_magics.history.notebook import Cell, Document
 from mm_magics.history.notebook_context import CellRun, format_cells
+from mm_magics.history.shown_cells import shown_cells
 from mm_magics.prompt.attachments import attach
 from mm_magics.prompt.template import Template
 from mm_magics.simulator import Simulator, text, tool_use
@@ -156,6 +158,21 @@ def test_the_tool_that_reads_variables_returns_no_protected_column(
     with pytest.raises(NeverSendError, match="a result of the tool read_variable reads it"):
         protected.ask("Look.", tools=[tool], approve=lambda _call: True)
     assert len(posted(endpoint)) == 1
+
+
+@pytest.mark.parametrize(("source", "is_refused"), [("print(secrets.pin)", True), ("print(1)", False)])
+def test_the_output_of_a_cell_is_not_read_if_the_cell_reads_a_protected_variable(
+    endpoint: Simulator, protected: Session, source: str, is_refused: bool
+) -> None:
+    printed = {"output_type": "stream", "text": "9"}
+    cells = [Cell("printing", "code", source, [printed]), Cell("silent", "code", "secrets.pin")]
+    shown = shown_cells(Document("a.ipynb", 0.0, cells), {})
+    tool = next(each for each in notebook_tools({}, lambda: shown) if each.name == "read_cells")
+    script(endpoint, calls(tool_use("read_cells", {"cells": "1-2"})), "done")
+    if is_refused:
+        refused(endpoint, lambda: protected.ask("Look.", tools=[tool]), "a result of the tool read_cells reads it")
+    else:
+        assert protected.ask("Look.", tools=[tool]).status == "complete"
 
 
 def test_another_result_is_sent(endpoint: Simulator, protected: Session) -> None:

@@ -22,6 +22,7 @@ from mm_magics.ipython.commands import (
     status,
     threads,
     tools,
+    undo_edits,
     usage,
     versions,
 )
@@ -30,7 +31,7 @@ from mm_magics.wording import similar_name
 
 __all__ = ["COMMANDS", "Command", "Context", "run"]
 
-PERSONAL = frozenset({"tools", "mcp", "login"})
+PERSONAL = frozenset({"tools", "mcp", "login", "undo-edits"})
 """Commands that decide what a model may do and where a key goes: no code that a model wrote runs them."""
 
 _SEE_HELP = "%minimax help lists the commands."
@@ -136,6 +137,12 @@ COMMANDS_BY_TASK = {
             "[allow|ask|deny NAME [ARGUMENT=PATTERN …]|forget NUMBER|NAME]",
             "list the built-in tools and their risks, or change which calls are allowed, need approval or are denied",
             tools.tools,
+        ),
+        Command(
+            "undo-edits",
+            "[TURN]",
+            "undo the changes that the last turn with changes, or a turn in history, made in the notebook",
+            undo_edits.undo_edits,
         ),
         Command(
             "mcp",

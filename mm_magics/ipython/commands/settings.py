@@ -15,7 +15,7 @@ from mm_magics.api.models import CATALOGUE, RETIREMENT_SOURCE, Model, Price, own
 from mm_magics.config import SHOWN, checked_base_url
 from mm_magics.display.effective_settings import describe_model
 from mm_magics.display.table import Table
-from mm_magics.errors import ArgumentError, ConfigError, MiniMaxError
+from mm_magics.errors import ArgumentError, ConfigError, MiniMaxError, UsageError
 from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
 from mm_magics.wording import counted, similar_name
@@ -116,6 +116,8 @@ def change(context: Context, rest: str) -> Table:
         hint = f"Did you mean {similar}?" if similar else "%minimax set lists the settings."
         raise ArgumentError(f"Unknown setting {name!r}.", hint)
     if value.strip():
+        if name == "edits" and context.session.is_running_tool:
+            raise UsageError("%minimax set edits is refused while a tool runs.", "Run it in a cell of your own.")
         _assign(context.session, name, _literal(_unquote(value.strip())))
     return Table(lines=[f"{name} is {settings.value(name)!r} ({settings.source(name)})."])
 

@@ -14,7 +14,7 @@ from mm_magics.ipython.commands.command import Context
 from mm_magics.ipython.standing_rules import rule_text
 from mm_magics.session import Session
 from mm_magics.tools.approval import VERDICTS, Verdict
-from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
+from mm_magics.tools.builtin.catalogue import TOOL_NAMES, any_turn, builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.tool import Tool
 from mm_magics.wording import counted, similar_name
@@ -110,4 +110,4 @@ def _forget(session: Session, words: list[str]) -> Table:
 
 
 def _builtin() -> dict[str, Tool]:
-    return builtin_tools({}, Path(), tuple, page=tuple)
+    return builtin_tools({}, Path(), tuple, page=tuple, turn=any_turn())

@@ -34,12 +34,14 @@ _RANGE = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
 
 Page = Callable[[], "Sequence[ShownCell]"]
 """Returns the cells of the page when a tool is called."""
+Seen = Callable[["ShownCell"], None]
+"""Is called with each cell whose whole text the model reads."""
 
 
-def notebook_tools(namespace: Mapping[str, Any], page: Page) -> list[Tool]:
+def notebook_tools(namespace: Mapping[str, Any], page: Page, seen: Seen = lambda _: None) -> list[Tool]:
     """Make the tools `read_cells`, `get_errors` and `read_variable`."""
     return [
-        builtin_tool(read_cells, page, risk=CELL_RISK, beside_cells=True),
+        builtin_tool(read_cells, page, seen, risk=CELL_RISK, beside_cells=True),
         builtin_tool(get_errors, page, risk=CELL_RISK, beside_cells=True),
         builtin_tool(read_variable, namespace, risk=VARIABLE_RISK, beside_cells=True),
     ]
@@ -47,6 +49,7 @@ def notebook_tools(namespace: Mapping[str, Any], page: Page) -> list[Tool]:
 
 def read_cells(
     page: Page,
+    seen: Seen,
     cells: Annotated[
         str,
         Field(
@@ -62,14 +65,14 @@ def read_cells(
     """
     shown = page()
     if not cells.strip():
-        return _outline(shown)
+        return _outline(shown, seen)
     selected = [each for part in cells.split(",") for each in _selected(shown, part.strip())]
-    return _in_full(list(dict.fromkeys(each.number for each in selected)), shown)
+    return _in_full(list(dict.fromkeys(each.number for each in selected)), shown, seen)
 
 
 def get_errors(page: Page) -> str:
     """List the cells of the user's notebook whose last run raised an error, with the end of each traceback."""
-    found = [f"{_head(each)}\n{_error_text(error)}" for each in page() for error in each.errors]
+    found = [f"{head(each)}\n{_error_text(error)}" for each in page() for error in each.errors]
     return cut("\n\n".join(found), LIMIT) or "No cell shows an error."
 
 
@@ -85,8 +88,11 @@ def read_variable(
     return f"{name}: {kind_of(value)}\n{as_text(value, LIMIT)}"
 
 
-def _outline(shown: Sequence[ShownCell]) -> str:
+def _outline(shown: Sequence[ShownCell], seen: Seen) -> str:
     lines = [_line(each) for each in shown]
+    for each, line in zip(shown, lines, strict=True):
+        if line == f"{head(each)} {each.cell.source}":
+            seen(each)
     title = counted(len(shown), "cell")
     if sum(len(line) + 1 for line in lines) > LIMIT:
         landmarks = [(each, line) for each, line in zip(shown, lines, strict=True) if _is_landmark(each)]
@@ -104,12 +110,20 @@ def _line(shown: ShownCell) -> str:
     first, *rest = source.splitlines() or ["(empty)"]
     more = f" … ({counted(len(rest) + 1, 'line')})" if rest else ""
     error = "".join(f" → {each.get('ename')}" for each in shown.errors[-1:])
-    return f"{_head(shown)} {excerpt(first, FIRST_LINE)}{more}{error}"
+    return f"{head(shown)} {excerpt(first, FIRST_LINE)}{more}{error}"
 
 
-def _head(shown: ShownCell) -> str:
+def head(shown: ShownCell) -> str:
     marks = [shown.kind, *["edited since it ran"] * shown.is_edited, *["running or queued"] * shown.is_pending]
     return f"[{shown.number} #{shown.name}, {', '.join(marks)}]"
+
+
+def one_cell(shown: Sequence[ShownCell], name: str) -> ShownCell:
+    """Return the cell with this name or number. Raises `ToolInputError` if it is not exactly one."""
+    match list(_selected(shown, name.strip())):
+        case [cell]:
+            return cell
+    raise ToolInputError(f"{excerpt(name, 40)} is not one cell.", "Name one cell, such as #9f2a.")
 
 
 def _selected(shown: Sequence[ShownCell], part: str) -> Iterator[ShownCell]:
@@ -131,7 +145,7 @@ def _selected(shown: Sequence[ShownCell], part: str) -> Iterator[ShownCell]:
             raise ToolInputError(f"{part} is the beginning of {counted(len(several), 'cell')}: {names}.")
 
 
-def _in_full(numbers: Sequence[int], shown: Sequence[ShownCell]) -> str:
+def _in_full(numbers: Sequence[int], shown: Sequence[ShownCell], seen: Seen) -> str:
     """Return the cells with these numbers; those that do not fit are named."""
     texts: list[str] = []
     room = LIMIT
@@ -141,6 +155,7 @@ def _in_full(numbers: Sequence[int], shown: Sequence[ShownCell]) -> str:
             left = ", ".join(map(str, numbers[place : place + 20])) + (", …" if len(numbers) > place + 20 else "")
             return "\n\n".join([*texts, f'[These did not fit: read_cells(cells="{left}")]'])
         texts.append(cut(text, LIMIT))
+        seen(shown[number - 1])
         room -= len(text)
     return "\n\n".join(texts)
 
@@ -148,7 +163,7 @@ def _in_full(numbers: Sequence[int], shown: Sequence[ShownCell]) -> str:
 def _cell_text(shown: ShownCell) -> str:
     output = shown.cell.text
     size = LIMIT // 2
-    return "\n".join([_head(shown), cut(shown.cell.source, size), *(["[output]", cut(output, size)] if output else [])])
+    return "\n".join([head(shown), cut(shown.cell.source, size), *(["[output]", cut(output, size)] if output else [])])
 
 
 def _error_text(error: Mapping[str, Any]) -> str:

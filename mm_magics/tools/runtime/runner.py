@@ -7,6 +7,7 @@ the user's figures and database connections work. Asynchronous tools run togethe
 from __future__ import annotations
 
 import inspect
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -80,6 +81,7 @@ class ToolRunner:
         stop: Set when the user presses Stop.
         approve: Decides the calls that require approval.
         altered: The ids of calls that must not run, because they may not be the calls that were shown.
+        turn_rules: The rules that the user added for this turn.
     """
 
     def __init__(
@@ -92,10 +94,12 @@ class ToolRunner:
         stop: threading.Event,
         approve: Approve,
         altered: Collection[str] = (),
+        turn_rules: Rules | None = None,
     ) -> None:
         self.calls, self._altered = calls, altered
         self._tools, self._rules, self._limits, self._model = tools, rules, limits, model
         self._stop, self._approve = stop, approve
+        self._turn_rules = Rules() if turn_rules is None else turn_rules
         self._results: dict[str, ToolResult] = {}
         self.notes: list[str] = []
         """Lines for the user about arguments that had to be read as JSON, and images that the model does not take."""
@@ -139,7 +143,11 @@ class ToolRunner:
             call = call._replace(input=read)
             self._note(f"Arguments of {call.name} were JSON in a text, and were read as JSON.")
         try:
-            return call, tool, tool.check(call.input)
+            arguments = tool.check(call.input)
+            if tool.complete:
+                arguments = tool.complete(arguments)
+                call = call._replace(input=arguments)
+            return call, tool, arguments
         except ToolError:
             raise
         except Exception as error:  # a tool's own check may raise anything
@@ -147,6 +155,8 @@ class ToolRunner:
 
     def _decide(self, call: ToolCall, tool: Tool) -> Generator[ToolEvent, None, Decision]:
         verdict = self._rules.verdict(tool, call)
+        if verdict == "ask" and tool.in_turn:
+            verdict = self._turn_rules.verdict(tool, call)
         if verdict == "deny" or (verdict == "allow" and not call.in_text):
             return Decision(verdict == "allow", "A rule set by the user forbids it." if verdict == "deny" else "")
         shown = call_hash(call.name, call.input)
@@ -156,7 +166,8 @@ class ToolRunner:
         if call_hash(call.name, call.input) != shown:
             return Decision(False, "The call was changed after it was shown.")
         if decision.allowed and decision.always:
-            self._rules.add("allow", *standing_rule(call), known=tool.origin)
+            rules = self._turn_rules if tool.in_turn else self._rules
+            rules.add("allow", *standing_rule(call), known=tool.origin)
         return decision
 
     def _run(self, approved: Sequence[_ApprovedCall]) -> Iterator[ToolEvent]:
@@ -184,7 +195,7 @@ class ToolRunner:
                     yield self._end(running.pop(future), self._output(future.result))
 
     def _call(self, tool: Tool, arguments: Mapping[str, Any], start: StartCoroutine) -> Any:
-        with ToolTimeout(self._limits.seconds, self._stop):
+        with ToolTimeout(math.inf if tool.ends_itself else self._limits.seconds, self._stop):
             value = tool.function(**arguments)
             # A wrapped function may return a coroutine although it is not a coroutine function.
             return start(value, self._limits.seconds).result() if inspect.iscoroutine(value) else value

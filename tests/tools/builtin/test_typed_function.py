@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mm_magics.errors import ToolInputError
-from mm_magics.tools.builtin.catalogue import TOOL_NAMES, builtin_tools
+from mm_magics.tools.builtin.catalogue import TOOL_NAMES, any_turn, builtin_tools
 from mm_magics.tools.tool import Tool
 
 VALID: dict[str, dict[str, Any]] = {
@@ -22,13 +22,18 @@ VALID: dict[str, dict[str, Any]] = {
     "read_cells": {"cells": "1"},
     "get_errors": {},
     "read_variable": {"name": "x"},
+    "insert_cell": {"below": "top", "source": "x", "kind": "code"},
+    "edit_cell": {"cell": "1", "search": "x", "replacement": "y"},
+    "move_cell": {"cell": "1", "below": "end"},
+    "delete_cell": {"cell": "1"},
+    "run_cell": {"cell": "1"},
 }
 ARGUMENTS = [(tool, name) for tool, arguments in VALID.items() for name in arguments]
 
 
 @pytest.fixture
 def tools(tmp_path: Path) -> dict[str, Tool]:
-    return builtin_tools({}, tmp_path, list, page=list)
+    return builtin_tools({}, tmp_path, list, page=list, turn=any_turn())
 
 
 def test_every_tool_describes_itself_and_all_its_arguments(tools: dict[str, Tool]) -> None:
