@@ -19,6 +19,8 @@ import {
 } from './ask-again';
 import { answerChanged, stopAnswer } from './kernel-plugin';
 import { confirmMany } from './mark-dialog';
+import { changesOf } from './open-changes';
+import type { Decision } from './changes/change-bar';
 import { offerToLoad } from './offer-to-load';
 import { eachNotebook } from './open-notebooks';
 import { codeBlocksOf, MAGIC, turnRecordOf } from './prompt-cell';
@@ -64,6 +66,17 @@ function toVersion(label: string, step: number): Command {
 function hasSummary(record: Readonly<Record<string, unknown>> | null): boolean {
   const compacted: unknown = record?.['compacted'];
   return isRecord(compacted) && Boolean(compacted['summary']);
+}
+
+/** A command that decides about the change that a model proposes at the active cell, or about all of its turn. */
+function decides(label: string, decision: Decision): Command {
+  return {
+    label,
+    isEnabled: (notebook) => changesOf(notebook)?.isActive === true,
+    run: ({ content }) => {
+      changesOf(content)?.decideActive(decision);
+    },
+  };
 }
 
 /** Return the answers in the active cell that are long or collapsed. */
@@ -187,6 +200,21 @@ function activate(
       label: trans.__('Export the Conversation'),
       run: ({ content }) =>
         insertAndEditBelow(content, '%minimax export conversation.md', 'conversation.md'),
+    },
+    'accept-change': decides(trans.__('Accept the Proposed Change'), 'accept'),
+    'reject-change': decides(trans.__('Reject the Proposed Change'), 'reject'),
+    'accept-all-changes': decides(
+      trans.__('Accept All Proposed Changes of the Turn'),
+      'accept-all',
+    ),
+    'reject-all-changes': decides(
+      trans.__('Reject All Proposed Changes of the Turn'),
+      'reject-all',
+    ),
+    'next-change': {
+      label: trans.__('Go to the Next Proposed Change'),
+      isEnabled: (notebook) => (changesOf(notebook)?.open.length ?? 0) > 0,
+      run: ({ content }) => changesOf(content)?.goToNext(),
     },
     'insert-code': {
       label: trans.__('Insert the Answer’s Code Below'),

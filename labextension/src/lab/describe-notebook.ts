@@ -85,7 +85,8 @@ function sizeOf(value: unknown): number {
   return (typeof value === 'string' ? value : JSON.stringify(value)).length;
 }
 
-function reducedOutputs(cell: ICellModel): JSONObject[] {
+/** Return the outputs of a cell, without large ones and formats that a model cannot read. */
+export function reducedOutputs(cell: ICellModel): JSONObject[] {
   const outputs: JSONObject[] = [];
   if (isCodeCell(cell))
     for (let at = 0; at < cell.outputs.length; at++) {

@@ -8,6 +8,7 @@ import {
   type NotebookPanel,
 } from '@jupyterlab/notebook';
 import type { ICellModel } from '@jupyterlab/cells';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import type { OneTimeSettings } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
@@ -17,6 +18,7 @@ import { factsOf, receiveFacts } from './kernel-facts';
 import { KernelComms } from './kernel-comms';
 import { eachNotebook } from './open-notebooks';
 import { runningTurnsOf } from './live-turns';
+import { receiveChanges } from './open-changes';
 import { isCodeCell, turnOutputOf } from './prompt-cell';
 import { RunningCells } from './running-cells';
 import { RunningTurns } from './running-turns';
@@ -111,16 +113,22 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Sends the order and the unsaved edits of the notebook, and Stop, to the kernel.',
   autoStart: true,
   requires: [INotebookTracker],
-  activate: (_app, tracker: INotebookTracker) => {
+  optional: [ITranslator],
+  activate: (_app, tracker: INotebookTracker, translator: ITranslator | null = null) => {
+    const trans = (translator ?? nullTranslator).load('mm_magics');
     eachNotebook(tracker, (panel) => {
       const { content } = panel;
       const marks = new TurnMarks(content);
       marksOf.set(content, marks);
-      const comms = new KernelComms(panel, ({ outputs, marks: newMarks, ...facts }) => {
-        if (isRecord(outputs)) restoreOutputs(content, outputs);
-        if (isRecord(newMarks)) marks.update(newMarks);
-        receiveFacts(content.model, facts);
-      });
+      const comms = new KernelComms(
+        panel,
+        ({ outputs, marks: newMarks, changes, settled, ...facts }) => {
+          if (isRecord(outputs)) restoreOutputs(content, outputs);
+          if (isRecord(newMarks)) marks.update(newMarks);
+          receiveFacts(content.model, facts);
+          receiveChanges(panel, changes, settled, trans);
+        },
+      );
       commsOf.set(content, comms);
       if (content.model)
         Object.assign(factsOf(content.model), {

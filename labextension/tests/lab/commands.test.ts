@@ -58,6 +58,11 @@ it('every command is in the palette', async () => {
     'Stop the Answer',
     'Fork the Conversation Here',
     'Export the Conversation',
+    'Accept the Proposed Change',
+    'Reject the Proposed Change',
+    'Accept All Proposed Changes of the Turn',
+    'Reject All Proposed Changes of the Turn',
+    'Go to the Next Proposed Change',
     'Insert the Answer’s Code Below',
   ]);
   for (const command of palette) expect(command).toMatch(/^mm-magics:/);
@@ -219,8 +224,11 @@ it('no command is enabled unless a notebook is in front', async () => {
     openNotebook([{ ...ANSWERED, outputs: [turnOutput(VERSIONED)] }]),
   );
   const disabled = palette.filter((command) => !commands.isEnabled(command));
-  // The answer is short, and not stale.
-  expect(disabled).toEqual(['mm-magics:ask-stale-below', 'mm-magics:collapse']);
+  // The answer is short, and not stale, and no change is proposed.
+  expect(disabled.filter((command) => !command.includes('change'))).toEqual([
+    'mm-magics:ask-stale-below',
+    'mm-magics:collapse',
+  ]);
   Object.assign(app.shell, { currentWidget: null });
   expect(palette.some((command) => commands.isEnabled(command))).toBe(false);
 });

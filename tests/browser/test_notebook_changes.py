@@ -1,0 +1,147 @@
+"""Changes that a kernel proposes: shown at their cells, decided with the mouse or the keyboard, and undone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+LOAD = "%load_ext mm_magics"
+CELL = "total = 0\nfor x in range(3):\n    total = total + x\nprint(total)"
+BETTER = "total = sum(range(3))\nprint(total)"
+SOURCES = "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((c) => c.sharedModel.getSource())"
+IDS = "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((c) => c.id)"
+COMMAND = "async (name) => { await window.jupyterapp.commands.execute(name); }"
+EDIT = """([number, text]) =>
+  window.jupyterapp.shell.currentWidget.content.widgets[number].model.sharedModel.setSource(text)"""
+SELECT = """(number) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.deselectAll();
+  notebook.activeCellIndex = number;
+  notebook.mode = 'command';
+}"""
+BAR = ".mm-change"
+SEND = """
+page = get_ipython().magics_manager.registry["MiniMaxMagics"].page
+page._send({"changes": CHANGES})
+"""
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def opened(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue("open_notebook" if request.param == "lab" else "open_in_notebook7")
+
+
+def send(notebook: Any, *changes: dict[str, Any]) -> None:
+    """Send changes from the kernel to the page: the last cell runs code that sends them."""
+    made = [{"id": f"{number}", "turn": "t", "ask": True, **each} for number, each in enumerate(changes)]
+    code = SEND.replace("CHANGES", f"__import__('json').loads({json.dumps(made)!r})")
+    at = len(notebook.evaluate(SOURCES)) - 1
+    notebook.page.evaluate(EDIT, [at, code])
+    notebook.run(at)
+
+
+def loaded(opened: Any, *cells: str, **options: Any) -> Any:
+    notebook = opened(LOAD, *cells, "", **options)
+    notebook.run(0)
+    return notebook
+
+
+def cells(notebook: Any) -> list[str]:
+    """The sources between the first and the last cell."""
+    return notebook.evaluate(SOURCES)[1:-1]
+
+
+def test_an_edit_is_accepted_and_undone_with_the_keyboard_alone(opened: Any) -> None:
+    notebook = loaded(opened, CELL, "x = 1")
+    ids = notebook.evaluate(IDS)
+    send(notebook, {"kind": "edit", "cell": ids[1], "before": CELL, "after": BETTER})
+    bar = notebook.page.locator(BAR)
+    expect(bar).to_contain_text("+1 −3 lines")
+    expect(notebook.page.locator(".mm-added-code")).to_have_text("total = sum(range(3))")
+    expect(notebook.page.locator(".mm-removed-line")).to_have_count(3)
+    assert [each.source for each in notebook.save().cells][1] == CELL
+    assert notebook.violations(BAR) == []
+    notebook.page.evaluate(COMMAND, "mm-magics:next-change")
+    expect(bar.get_by_role("button", name="Accept")).to_be_focused()
+    notebook.page.keyboard.press("Enter")
+    expect(bar).to_have_count(0)
+    assert cells(notebook) == [BETTER, "x = 1"]
+    notebook.page.evaluate(SELECT, 1)
+    notebook.page.evaluate(COMMAND, "notebook:enter-edit-mode")
+    expect(notebook.page.locator(".jp-Cell.jp-mod-active .cm-content")).to_be_focused()
+    notebook.page.keyboard.press("Control+z")
+    notebook.page.wait_for_function(f"() => ({SOURCES})()[1] === {json.dumps(CELL)}")
+
+
+def test_the_changes_of_a_turn_are_decided_together(opened: Any) -> None:
+    notebook = loaded(opened, CELL, "x = 1", "y = 2")
+    ids = notebook.evaluate(IDS)
+    send(
+        notebook,
+        {"kind": "insert", "cell": "new", "place": ids[1], "after": "import math\nmath.pi"},
+        {"kind": "delete", "cell": ids[2], "before": "x = 1"},
+        {"kind": "move", "cell": ids[3], "place": ids[0]},
+    )
+    bars = notebook.page.locator(BAR)
+    expect(bars).to_have_count(3)
+    expect(bars.filter(has_text="insert a code cell")).to_contain_text("math.pi")
+    expect(bars.filter(has_text="move this cell below cell 1")).to_have_count(1)
+    assert notebook.violations(BAR) == []
+    bars.filter(has_text="delete this cell").get_by_role("button", name="Accept all (3)").click()
+    expect(bars).to_have_count(0)
+    assert cells(notebook) == ["y = 2", CELL, "import math\nmath.pi"]
+    for _ in range(3):
+        notebook.page.evaluate(COMMAND, "notebook:undo-cell-action")
+    assert cells(notebook) == [CELL, "x = 1", "y = 2"]
+
+
+def test_an_edited_cell_is_left_alone(opened: Any) -> None:
+    notebook = loaded(opened, CELL)
+    ids = notebook.evaluate(IDS)
+    send(notebook, {"kind": "edit", "cell": ids[1], "before": CELL, "after": BETTER})
+    editor = notebook.page.locator(".jp-Cell").nth(1).locator(".cm-content")
+    expect(notebook.page.locator(".mm-added-code")).to_have_count(1)
+    editor.locator(".cm-line").last.click()
+    notebook.page.keyboard.press("End")
+    notebook.page.keyboard.type("  # mine")
+    expect(notebook.page.locator(BAR)).to_contain_text("withdrawn")
+    expect(notebook.page.locator(".mm-added-code")).to_have_count(0)
+    assert cells(notebook) == [CELL + "  # mine"]
+    notebook.page.locator(BAR).get_by_role("button", name="Close").click()
+    expect(notebook.page.locator(BAR)).to_have_count(0)
+
+
+def test_a_cell_is_run_only_with_the_text_that_was_shown(opened: Any) -> None:
+    notebook = loaded(opened, "print(6 * 7)", "print(1)")
+    ids = notebook.evaluate(IDS)
+    run = {"kind": "run", "ask": False}
+    send(notebook, run | {"cell": ids[2], "before": "print(2)"}, run | {"cell": ids[1], "before": "print(6 * 7)"})
+    expect(notebook.output(1)).to_contain_text("42")
+    expect(notebook.output(2)).to_have_text("")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize("width", [1100, 600])
+def test_proposals_fit_the_page(open_notebook: Any, theme: str, width: int, tmp_path: Any) -> None:
+    notebook = loaded(open_notebook, CELL + "\n\n\nprint('a')", "x = 1", theme=theme, width=width)
+    ids = notebook.evaluate(IDS)
+    before = CELL + "\n\n\nprint('a')"
+    send(
+        notebook,
+        {"kind": "edit", "cell": ids[1], "before": before, "after": BETTER + "\n\n\nprint('b')  # " + "long " * 30},
+        {"kind": "insert", "cell": "new", "place": ids[1], "after": "import math\nmath.pi  # " + "long " * 40},
+        {"kind": "delete", "cell": ids[2]},
+    )
+    bars = notebook.page.locator(BAR)
+    expect(bars).to_have_count(3)
+    expect(notebook.page.locator(".mm-keep-old")).to_have_count(2)
+    notebook.screenshot(tmp_path / "proposals.png")
+    assert notebook.violations(f"{BAR}, .mm-added-lines") == []
+    for bar in bars.all():
+        box = bar.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
