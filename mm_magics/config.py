@@ -6,24 +6,22 @@ No API key is a setting, so `%config` never shows one. A base URL that could lea
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import isfinite
-from typing import Any, Literal
+from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, Union, default, validate
-from traitlets.config import Configurable
+from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, TraitType, Unicode, Union, default, validate
+from traitlets.config import Config, Configurable
 
+from mm_magics.administrator import DEFAULT_BASE_URL, DEFAULT_REPLAY, administrator_policy
 from mm_magics.api.models import DEFAULT_MODEL
 from mm_magics.api.thinking import NAMES
 from mm_magics.api.urls import parse_http_url, require_encryption
-from mm_magics.errors import ConfigError
+from mm_magics.errors import ConfigError, UsageError
 from mm_magics.prompt.protected import Rule
 from mm_magics.prompt.values import VALUE_LIMIT
-from mm_magics.text import visible
-from mm_magics.wording import counted
 
-DEFAULT_BASE_URL = "https://api.minimax.io/anthropic"
 SEES_LIMIT = 20_000
 MAX_VERSIONS = 5
 TOOL_LIMIT = 20_000
@@ -159,10 +157,52 @@ class MiniMax(Configurable):
     ).tag(config=True)
     quiet = Bool(False, help="Show one folded line instead of the whole answer.").tag(config=True)
 
+    locked = List(
+        Unicode(),
+        help="Settings that nobody can change, in the administrator's file only: the values in that file hold.",
+    ).tag(config=True)
+    allowed_models = List(Unicode(), help="Models that may be used. Empty: any.").tag(config=True)
+    spending_cap = Float(
+        None,
+        allow_none=True,
+        min=0.0,
+        help="US dollars after which this process, a kernel or a script, makes no more model calls. None: no limit.",
+    ).tag(config=True)
+
     def __init__(self, **kwargs: Any) -> None:
+        self._policy = administrator_policy()
+        if unknown := sorted(self._policy.locked.difference(self.class_trait_names(config=True))):
+            raise ConfigError(f"{self._policy.files['locked']} locks {unknown[0]}, which is not a setting.")
+        given, parent = kwargs.get("config"), kwargs.get("parent")
+        config = parent.config if given is None and parent is not None else given or Config()
+        section, self.overridden = self._policy.configured(config.get("MiniMax", {}))
+        """Why a value in the IPython configuration or the environment has no effect, by what has it."""
+        self._configured = section
+        for name in kwargs.keys() & set(self.trait_names(config=True)):
+            self._refuse(name, kwargs[name], kwargs.get("allowed_models", section.get("allowed_models", ())))
+        if section != config.get("MiniMax", {}):
+            kwargs["config"] = Config({**config, "MiniMax": section})
         super().__init__(**kwargs)
         self.assigned = set(kwargs) & set(self.trait_names(config=True))
         """The names of the settings that were passed or assigned, as opposed to configured or left at the default."""
+
+    def refusal(self, name: str, value: Any) -> str:
+        """Return why the administrator's limits do not allow a value, in one line; "" if they do."""
+        return self._policy.refusal(name, value, self._configured, self.allowed_models)
+
+    def lock_of(self, name: str) -> str:
+        """Return the administrator's file that locks a setting; "" if it is not locked."""
+        return self._policy.lock_of(name)
+
+    def update_config(self, config: Config) -> None:
+        """Change settings, as `%config` does. Raises `UsageError` if a limit of the administrator does not allow it."""
+        for name, value in config.get("MiniMax", {}).items():
+            self._refuse(name, value, self.allowed_models)
+        super().update_config(config)
+
+    def _refuse(self, name: str, value: Any, allowed: Sequence[str]) -> None:
+        if refusal := self._policy.refusal(name, value, self._configured, allowed):
+            raise UsageError(f"{refusal}.")
 
     @default("base_url")
     def _base_url_from_environment(self) -> str:
@@ -173,7 +213,7 @@ class MiniMax(Configurable):
 
     @default("replay")
     def _replay_from_environment(self) -> str:
-        return os.environ.get("MINIMAX_REPLAY") or "off"
+        return os.environ.get("MINIMAX_REPLAY") or DEFAULT_REPLAY
 
     @default("compact")
     def _compact_where_somebody_reads(self) -> str:
@@ -183,185 +223,57 @@ class MiniMax(Configurable):
     def _model_from_environment(self) -> str:
         return os.environ.get("MINIMAX_MODEL") or DEFAULT_MODEL
 
-    @validate("base_url")
-    def _check_base_url(self, proposal: dict[str, Any]) -> str:
-        try:
-            return checked_base_url(proposal["value"])
-        except ConfigError as error:
-            raise TraitError(f"{error.message} {error.hint}") from None
+    @validate(*[name for name, each in list(locals().items()) if isinstance(each, TraitType)])
+    def _check(self, proposal: dict[str, Any]) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
+        if refusal := self.refusal(name, value):
+            raise TraitError(f"{refusal}.")
+        return _CHECKS[name](name, value) if name in _CHECKS else value
 
-    @validate("prices")
-    def _check_prices(self, proposal: dict[str, Any]) -> dict[str, list[float]]:
-        prices: dict[str, Any] = proposal["value"]
-        for name, amounts in prices.items():
-            if not (isinstance(amounts, list | tuple) and len(amounts) == 2 and all(map(_is_amount, amounts))):
-                raise TraitError(f"The price of {name} must be two amounts of US dollars, not {amounts!r}.")
-        return {name: [float(each) for each in amounts] for name, amounts in prices.items()}
 
-    @validate("never_send")
-    def _check_never_send(self, proposal: dict[str, Any]) -> list[str]:
-        rules: list[str] = proposal["value"]
-        try:
-            return [Rule.parse(each).text for each in rules]
-        except ValueError as error:
-            raise TraitError(f"never_send: {error}.") from None
+def _check_base_url(_name: str, value: str) -> str:
+    try:
+        return checked_base_url(value)
+    except ConfigError as error:
+        raise TraitError(f"{error.message} {error.hint}") from None
 
-    @validate("timeout", "max_seconds")
-    def _check_timeout(self, proposal: dict[str, Any]) -> float:
-        value: float = proposal["value"]
-        if not isfinite(value):
-            raise TraitError(f"{proposal['trait'].name} must be a number of seconds, not {value!r}.")
-        return value
 
-    @validate("temperature", "top_p")
-    def _check_fraction(self, proposal: dict[str, Any]) -> float | None:
-        value: float | None = proposal["value"]
-        if value is not None and not 0 < value <= 1:
-            raise TraitError(f"{proposal['trait'].name} must be above 0 and at most 1, not {value!r}.")
-        return value
+def _check_prices(_name: str, prices: dict[str, Any]) -> dict[str, list[float]]:
+    for name, amounts in prices.items():
+        if not (isinstance(amounts, list | tuple) and len(amounts) == 2 and all(map(_is_amount, amounts))):
+            raise TraitError(f"The price of {name} must be two amounts of US dollars, not {amounts!r}.")
+    return {name: [float(each) for each in amounts] for name, amounts in prices.items()}
+
+
+def _check_never_send(_name: str, rules: list[str]) -> list[str]:
+    try:
+        return [Rule.parse(each).text for each in rules]
+    except ValueError as error:
+        raise TraitError(f"never_send: {error}.") from None
+
+
+def _check_seconds(name: str, value: float) -> float:
+    if not isfinite(value):
+        raise TraitError(f"{name} must be a number of seconds, not {value!r}.")
+    return value
+
+
+def _check_fraction(name: str, value: float | None) -> float | None:
+    if value is not None and not 0 < value <= 1:
+        raise TraitError(f"{name} must be above 0 and at most 1, not {value!r}.")
+    return value
 
 
 def _is_amount(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
-NOTEBOOK_SETTINGS = ("model", "system", "temperature", "top_p", "max_tokens", "thinking", "thread")
-"""The settings that a notebook's metadata may contain: none that says where a key or other cells are sent."""
-
-ENVIRONMENT = {"base_url": "ANTHROPIC_BASE_URL", "model": "MINIMAX_MODEL", "replay": "MINIMAX_REPLAY"}
-"""The environment variables that change a default."""
-
-SHOWN = 300
-"""Characters of a value that are shown where many settings are."""
-
-NOT_SENT = "endpoint default"
-"""How a value is shown that no request contains."""
-
-Source = Literal["set in this kernel", "notebook", "IPython configuration", "environment", "default"]
-
-
-class Settings:
-    """The effective value of every setting, and where it comes from. Everything that reads a setting asks here.
-
-    The first of these that has a value wins: an assignment in this kernel (`%minimax set`, `%config`, the picker, or
-    an argument of `Session`), the notebook's metadata, the IPython configuration, the environment, the default. A flag
-    of one prompt cell comes before all of them: see `Session.prepare`.
-
-    >>> settings = Settings(MiniMax())
-    >>> settings.follow_notebook({"thread": "work"})
-    >>> settings.value("thread"), settings.source("thread"), settings.describe("thread")
-    ('work', 'notebook', 'work (notebook)')
-
-    Args:
-        config: The values of this kernel.
-    """
-
-    def __init__(self, config: MiniMax) -> None:
-        self._config = config
-        self._assigned = config.assigned
-        self._configured = self._section()
-        self._notebook: dict[str, Any] = {}
-        self.ignored: dict[str, str] = {}
-        """Why settings in the notebook's metadata have no effect, by name."""
-        self._callbacks: list[Callable[[], None]] = []
-        config.observe(self._on_change)
-
-    def value(self, name: str) -> Any:
-        """Return the effective value, as it is without a flag."""
-        if name in self._notebook and self.source(name) == "notebook":
-            return self._notebook[name]
-        return getattr(self._config, name)
-
-    def source(self, name: str) -> Source:
-        """Return where the effective value comes from."""
-        section = self._section()
-        if name in self._assigned or section.get(name) != self._configured.get(name):
-            return "set in this kernel"
-        if name in self._notebook:
-            return "notebook"
-        if name in section:
-            return "IPython configuration"
-        return "environment" if os.environ.get(ENVIRONMENT.get(name, "")) else "default"
-
-    @property
-    def from_notebook(self) -> dict[str, Any]:
-        """The values that come from the notebook's metadata, by name."""
-        return {name: value for name, value in self._notebook.items() if self.source(name) == "notebook"}
-
-    def describe(self, name: str, *, complete: bool = False) -> str:
-        """Return the effective value with its source, to be shown; None is the endpoint's default.
-
-        Each of its characters is visible. It is shortened unless it must be `complete`.
-        """
-        shown, source = self.shown(name, complete=complete), self.source(name)
-        return NOT_SENT if shown == NOT_SENT and source == "default" else f"{visible(shown)} ({source})"
-
-    def shown(self, name: str, *, complete: bool = False) -> str:
-        """Return the effective value as text, shortened unless it must be `complete`; `NOT_SENT` for None."""
-        value = self.value(name)
-        if value in (None, ""):
-            return NOT_SENT
-        text = (", ".join(value) or "none") if isinstance(value, list) else str(value)
-        return text if complete or len(text) <= SHOWN else f"{text[:SHOWN]}… [{counted(len(text), 'character')}]"
-
-    def assign(self, name: str, value: Any) -> None:
-        """Set the value for this kernel, over the notebook's. Raises `TraitError` if it is invalid."""
-        setattr(self._config, name, value)
-        if name not in self._assigned:  # the kernel had this value already, so no change was observed
-            self._assigned.add(name)
-            self._notify()
-
-    def reset(self, name: str) -> None:
-        """Remove the value that was set for this kernel, in favor of the notebook's, the configured or the default."""
-        if self.source(name) != "set in this kernel":
-            return
-        section = self._config.config.MiniMax
-        section.pop(name, None)
-        section.update({name: self._configured[name]} if name in self._configured else {})
-        self._config.unobserve(self._on_change)
-        setattr(self._config, name, getattr(MiniMax(config=self._config.config), name))
-        self._config.observe(self._on_change)
-        self._assigned.discard(name)
-        self._notify()
-
-    def follow_notebook(self, metadata: object) -> None:
-        """Use the settings of a notebook's metadata from now on; foreign and invalid ones are `ignored`."""
-        given: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
-        settings, self.ignored = {}, {}
-        for name in MiniMax.class_trait_names(config=True):
-            if name in given:
-                try:
-                    settings[name] = _notebook_value(name, given[name])
-                except ValueError as error:
-                    self.ignored[name] = str(error)
-        if settings != self._notebook:
-            self._notebook = settings
-            self._notify()
-
-    def observe(self, callback: Callable[[], None]) -> None:
-        """Call the function after every change of an effective value."""
-        self._callbacks.append(callback)
-
-    def _section(self) -> dict[str, Any]:
-        return dict(self._config.config.get("MiniMax", {}))
-
-    def _on_change(self, change: dict[str, Any]) -> None:
-        self._assigned.add(change["name"])
-        self._notify()
-
-    def _notify(self) -> None:
-        for callback in self._callbacks:
-            callback()
-
-
-def _notebook_value(name: str, value: Any) -> Any:
-    """Return a value of the metadata as the setting has it. Raises `ValueError` with the reason if it is ignored."""
-    if name not in NOTEBOOK_SETTINGS:
-        raise ValueError("a notebook cannot set it")
-    try:
-        # traitlets takes a bool for a number, and an empty text for a name
-        if not isinstance(value, bool) and not (value == "" and name in ("model", "thread")):
-            return getattr(MiniMax(**{name: value}), name)
-    except (TraitError, OverflowError, RecursionError):
-        pass
-    raise ValueError("its value is invalid")
+_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "base_url": _check_base_url,
+    "prices": _check_prices,
+    "never_send": _check_never_send,
+    "timeout": _check_seconds,
+    "max_seconds": _check_seconds,
+    "temperature": _check_fraction,
+    "top_p": _check_fraction,
+}

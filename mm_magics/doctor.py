@@ -16,7 +16,7 @@ from typing import Literal
 from mm_magics import packages
 from mm_magics.api.messages import blocks, problems
 from mm_magics.api.models import CATALOGUE, nearest, substitute
-from mm_magics.config import Settings, checked_base_url
+from mm_magics.config import checked_base_url
 from mm_magics.errors import MiniMaxError
 from mm_magics.history import jupytext
 from mm_magics.history.compacted_context import SentContext
@@ -24,6 +24,7 @@ from mm_magics.history.context_messages import context_messages
 from mm_magics.history.notebook import current_path
 from mm_magics.history.turn import Turn
 from mm_magics.session import Session
+from mm_magics.settings import Settings
 from mm_magics.text import visible
 from mm_magics.turn.window import FULL, conversation_size
 from mm_magics.wording import counted
@@ -76,6 +77,7 @@ def examine(session: Session, front_end: str, missing: str = "", hint: str = "")
     yield from _endpoint(session)
     yield from _notebook(session)
     yield from _notebook_settings(session.settings)
+    yield from _limits(session)
     threads = session.history.names()
     for thread in threads[:MAX_THREADS]:
         yield _thread(thread, session.budget.context(thread, None), session)
@@ -155,6 +157,16 @@ def _notebook_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding("setting", None, f"{name}: {settings.describe(name)}")
     for name, reason in settings.ignored.items():
         yield Finding("setting", None, f"{name} in the notebook's metadata is ignored: {reason}")
+
+
+def _limits(session: Session) -> Iterator[Finding]:
+    """Show what an administrator locked, what that overrides, and what of the spending cap is left."""
+    for file, names in session.settings.locks().items():
+        yield Finding("administrator", None, f"{file} locks {', '.join(names)}")
+    for what, reason in session.settings.overridden.items():
+        yield Finding("setting", None, f"{what} has no effect: {reason}")
+    if cap := session.spending.describe():
+        yield Finding("spending", session.spending.left != 0, cap)
 
 
 def _thread(name: str, context: SentContext, session: Session) -> Finding:

@@ -17,7 +17,7 @@ from mm_magics.api.messages import Block
 from mm_magics.api.models import DEFAULT_MODEL
 from mm_magics.api.urls import origin_of
 from mm_magics.background_context import background_execution
-from mm_magics.config import MiniMax, Settings, checked_base_url
+from mm_magics.config import MiniMax, checked_base_url
 from mm_magics.endpoint.call import Call
 from mm_magics.endpoint.client import Client, LastClient
 from mm_magics.endpoint.keys import Keys
@@ -28,6 +28,7 @@ from mm_magics.history.notebook import Document, LiveNotebook, NotebookFile
 from mm_magics.history.replay import Recordings
 from mm_magics.history.thread import History
 from mm_magics.history.turn import Turn, prompt_text, source_sha256
+from mm_magics.settings import Settings
 from mm_magics.tools.approval import Approve, Rules, deny_all
 from mm_magics.tools.builtin.catalogue import builtin_tools
 from mm_magics.tools.builtin.paths import folder_of
@@ -45,6 +46,7 @@ from mm_magics.turn.prompt_builder import PromptBuilder
 from mm_magics.turn.replayed import ReplayedAnswer, find_recorded
 from mm_magics.turn.request_fields import PROMPT_SETTINGS, check_tool_choice, user_message, valid_context
 from mm_magics.turn.setting_notes import SettingNotes
+from mm_magics.turn.spending import Spending
 from mm_magics.turn.window import fullness_note, window_share
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ class Session:
         ledger: The model calls that were made.
         models: What is known about the models of the endpoint.
         running: Set while a tool runs, or a cell that a model runs.
+        spending: What may still be spent.
     """
 
     def __init__(self, config: MiniMax | None = None, *, api_key: str | None = None, **settings: Any) -> None:
@@ -96,7 +99,8 @@ class Session:
         self.notebook: NotebookFile | LiveNotebook | None = None
         self._live = LiveNotebook()
         self.ledger = Ledger()
-        self.models = ModelChoice()
+        self.models = ModelChoice(self.settings)
+        self.spending = Spending(self.settings)
         self._recordings = Recordings()
         self.budget = ContextBudget(self.history)
         self.cells = CellMatcher()
@@ -137,8 +141,8 @@ class Session:
             RequestError: The endpoint would refuse the request.
             TypeError: A flag is unknown.
         """
-        message, is_replaced = user_message(content)
-        is_choice_given = "tool_choice" in flags
+        (message, is_replaced), is_choice_given = user_message(content), "tool_choice" in flags
+        self.settings.check_flags(flags)
         self.refresh()
         self.history.max_versions = self.settings.value("max_versions")
         default_model = "" if "model" in flags or self.settings.source("model") != "default" else DEFAULT_MODEL
@@ -158,7 +162,7 @@ class Session:
         prompt = PromptBuilder(
             message=message,
             is_replaced=is_replaced,
-            settings=chosen,
+            settings={**chosen, "max_cost": self.spending.lowered(chosen["max_cost"])},
             tools=tools,
             output_schema=output_schema,
             rules=self.rules,
@@ -171,6 +175,7 @@ class Session:
             turn_notes=turn_notes,
             on_begin=(lambda: self._notes.report_edits(found.all), lambda: self.budget.report(found), report_settings),
             expressions=expressions,
+            check_model=lambda name: self.settings.check({"model": name}),
         )(model)
         before = window_share(found.all[-1]) if found.all else None
         hint = fullness_note(before, prompt.size, self.settings.value("hint_at"), chosen["compact"])
@@ -192,10 +197,7 @@ class Session:
         >>> Session().effective_model("MiniMax-M3")
         'MiniMax-M3'
         """
-        setting: str = self.settings.value("model")
-        if flag is None and self.settings.source("model") == "default":
-            return self.models.substitutes.get(self.settings.value("base_url"), setting)
-        return setting if flag is None else flag
+        return self.models.effective() if flag is None else flag
 
     @property
     def is_running_tool(self) -> bool:
@@ -251,7 +253,7 @@ class Session:
             raise NotRecordedError(
                 "There is no recorded answer to this request.", "Run the cell once with --replay auto, and save."
             )
-        prompt.check_limits()
+        self.spending.check(prompt)
         never_send, tools = self.never_send, prompt.toolbox.tools if prompt.toolbox else {}
         never_send.check_expressions(prompt.expressions)
         client = client or self.client(prompt.timeout)

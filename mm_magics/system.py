@@ -24,6 +24,13 @@ WINDOWS = os.name == "nt"
 IGNORES_CASE = WINDOWS or sys.platform == "darwin"
 """Whether file names that differ only in case usually name the same file."""
 
+ADMINISTRATOR_FOLDERS = (
+    (os.path.join(os.environ.get("PROGRAMDATA", "C:\\ProgramData"), "ipython"),)
+    if WINDOWS
+    else ("/etc/ipython", "/usr/local/etc/ipython")
+)
+"""The folders in which IPython looks for the configuration of all users. What the last one says precedes the others."""
+
 POLL_S = 0.01
 """Seconds between two looks at a pipe on Windows, which cannot wait for one."""
 

@@ -356,8 +356,10 @@ export interface OneTimeSettings {
 export interface EffectiveSetting {
   /** The value as text, shortened; `endpoint default` if nothing is sent. For the model it is the one that answers. */
   readonly shown: string;
-  readonly source:
-    'set in this kernel' | 'notebook' | 'IPython configuration' | 'environment' | 'default';
+  /** `set in this kernel`, `notebook`, `IPython configuration`, `environment`, `default`, or `locked in` a file. */
+  readonly source: string;
+  /** Why a value that the page chose is not used: a limit of the administrator. */
+  readonly refused?: string;
 }
 
 export interface DocumentAnswer {

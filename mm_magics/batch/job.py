@@ -6,7 +6,7 @@ Errors that would affect every row (a missing column, a column that exists alrea
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +129,18 @@ def build_job(
     """
     if flags.get("tools"):
         raise UsageError("A map run cannot call tools.", "Leave tools out.")
+    session.settings.check_flags({**flags, **({"store": str(options.store)} if options.store else {})})
+    options = replace(options, budget=session.spending.lowered(options.budget))
     setting, timeout = session.settings.value, flags.get("timeout")
     try:
         row_template = RowTemplate(template, options.namespace, setting("value_limit"))
     except PromptError as error:
         raise PromptError(error.message, name_hint(str(template)) or error.hint) from None
     overrides = flags if options.schema is None else {**flags, "schema": options.schema}
-    prompt = session.prepare(row_template.source, **{"context": "none", **overrides, "tools": [], "tool_choice": None})
-    prompt.notes.extend(session.never_send.notes())
+    context = {} if session.settings.lock_of("context") else {"context": "none"}
+    prompt = session.prepare(row_template.source, **{**context, **overrides, "tools": [], "tool_choice": None})
+    session.spending.check_price(prompt)
+    prompt.notes.extend([*session.never_send.notes(), *session.spending.notes()])
     if not options.into.strip():
         raise UsageError("The column of answers has no name.", "Name it with --into.")
     schema = None if options.schema is None else output_schema_of(options.schema)

@@ -6,20 +6,22 @@ once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 import anywidget
 import traitlets
 from traitlets import TraitError
 
-from mm_magics.config import NOTEBOOK_SETTINGS
 from mm_magics.display.effective_settings import effective_settings
 from mm_magics.display.offered_models import learn_models, offered_models
 from mm_magics.display.protocol import PickerState
-from mm_magics.errors import MiniMaxError
+from mm_magics.errors import MiniMaxError, UsageError
 from mm_magics.session import Session
+from mm_magics.settings import NOTEBOOK_SETTINGS
 from mm_magics.tools.builtin.catalogue import NOTEBOOK
 from mm_magics.tools.resolve import resolve_tools
 from mm_magics.tools.tool import Tool, ToolCall
@@ -49,7 +51,8 @@ def make_picker(session: Session) -> Picker:
         picker.state = dict(picker_state(session))
 
     def receive(_widget: Any, message: object, _buffers: object) -> None:
-        _change(session, message)
+        refused = _change(session, message)
+        picker.state = dict(picker_state(session, refused))
         picker.send_state("state")  # also if the setting rejected the value
 
     session.settings.observe(update)
@@ -57,13 +60,13 @@ def make_picker(session: Session) -> Picker:
     return picker
 
 
-def picker_state(session: Session) -> PickerState:
-    """Return what the form shows."""
+def picker_state(session: Session, refused: Mapping[str, str] = MappingProxyType({})) -> PickerState:
+    """Return what the form shows, with the reason why each of the `refused` settings was not changed."""
     settings = session.settings
     names = [name for name in PICKER_SETTINGS if settings.source(name) == "set in this kernel"]
     state: PickerState = {
         "prices": settings.value("prices"),
-        "settings": effective_settings(session, PICKER_SETTINGS),
+        "settings": effective_settings(session, PICKER_SETTINGS, refused),
         "own": {name: settings.value(name) for name in names},
         "threads": session.history.names(),
         "tools": [name for name in _tool_names(session) if name not in settings.value("tools")],
@@ -104,13 +107,19 @@ def _tool_names(session: Session) -> list[str]:
     return [*session.builtin(), NOTEBOOK, *session.servers.names]
 
 
-def _change(session: Session, message: object) -> None:
-    """Apply a `PickerMessage`. A value that the setting rejects changes nothing."""
+def _change(session: Session, message: object) -> Mapping[str, str]:
+    """Apply a `PickerMessage`. Return why a limit of the administrator refused it, by the name of the setting.
+
+    A value that is invalid changes nothing.
+    """
     match message:
         case {"type": "assign", "name": str(name), "value": value} if name in PICKER_SETTINGS:
             try:
                 session.settings.assign(name, value)
             except TraitError:
-                return
+                return {}
+            except UsageError as error:
+                return {name: error.message}
         case {"type": "reset", "name": str(name)} if name in PICKER_SETTINGS:
             session.settings.reset(name)
+    return {}

@@ -352,7 +352,8 @@ def one_time_settings(description: Mapping[str, Any]) -> dict[str, OneTimeSettin
 
 class EffectiveSetting(TypedDict):
     shown: str
-    source: Literal["set in this kernel", "notebook", "IPython configuration", "environment", "default"]
+    source: str
+    refused: NotRequired[str]
 
 
 ChangeKind = Literal["insert", "edit", "move", "delete", "run"]

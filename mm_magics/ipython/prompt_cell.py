@@ -116,6 +116,7 @@ class PromptCells:
         _check_source(self.recorder.source, text)
         once_note = self._apply_once(flags)
         models = compare_cell.take_models(flags)
+        settings.check_flags(flags)
         compare_cell.check_flags(flags, models)
         background.check_flags(flags, models)
         if "params" in flags:

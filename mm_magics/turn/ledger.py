@@ -79,9 +79,12 @@ class Ledger:
         replayed: How many answers were replayed, without a call.
         accounts: The sums of the calls for each notebook and model, in the order of the first calls.
         of_kernel: The ledger of the magics, where there are magics: it counts the calls of all other sessions too.
+        of_process: The sums of the calls of all sessions in this process.
     """
 
     of_kernel: ClassVar[Ledger | None] = None
+    of_process: ClassVar[Account] = Account()
+    _process_lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self) -> None:
         self.notebook = ""
@@ -93,6 +96,9 @@ class Ledger:
         """Add the calls of these responses."""
         responses = list(responses)
         self._add(self.notebook, model, responses)
+        with self._process_lock:
+            for each in responses:
+                self.of_process.add(model, each)
         if self.of_kernel is not None and self.of_kernel is not self:
             self.of_kernel._add(OWN_SESSIONS, model, responses)
 

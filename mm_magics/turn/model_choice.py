@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from mm_magics.api import models
 from mm_magics.endpoint.error_hints import refuses_model
 from mm_magics.errors import ConnectionFailedError, EndpointError, StatusError
+from mm_magics.settings import Settings
 from mm_magics.turn.prepared import PreparedPrompt
 
 MAX_SUBSTITUTES = 5
@@ -33,15 +34,26 @@ class ModelLister(Protocol):
 class ModelChoice:
     """What is known about the models of the endpoints of a session, by base URL.
 
+    Args:
+        settings: The settings of the session.
+
     Attributes:
         substitutes: The model that answers instead of the default one.
         offered: When each offered model was created, by its name; None if the endpoint has no list.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.substitutes: dict[str, str] = {}
         self.offered: dict[str, Mapping[str, str] | None] = {}
         self._refused: dict[str, set[str]] = {}
+
+    def effective(self) -> str:
+        """Return the model of a prompt without a flag: the one chosen, else the default or what answers for it."""
+        setting: str = self._settings.value("model")
+        if self._settings.source("model") != "default":
+            return setting
+        return self.substitutes.get(self._settings.value("base_url"), setting)
 
     def learn(self, client: ModelLister, stop: threading.Event | None = None) -> Mapping[str, str]:
         """Ask an endpoint for its models, and return what `offered` has of it.
@@ -71,7 +83,7 @@ class ModelChoice:
                 return None
             except EndpointError:
                 self.offered[url] = None
-        offered = self.offered[url]
+        offered = self._only_allowed(self.offered[url])
         refused = self._refused.setdefault(url, set())
         refused.add(prompt.model)
         left = {name: when for name, when in (offered or {}).items() if name not in refused}
@@ -81,6 +93,10 @@ class ModelChoice:
             return None
         self.substitutes[url] = name
         return prompt.for_model(name)
+
+    def _only_allowed(self, offered: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        allowed = self._settings.value("allowed_models")
+        return {name: when for name, when in offered.items() if name in allowed} if offered and allowed else offered
 
 
 def _hint(name: str, offered: Mapping[str, str] | None) -> str:

@@ -145,9 +145,10 @@ class PreparedPrompt:
         """
         name = limit or ("" if self.max_cost is None else "max_cost")
         if name and self.price is None:
+            instead = "" if name == "spending_cap" else f", or leave {name} out"
             raise UsageError(
                 f"The price of {self.model} is unknown, so {name} cannot be enforced. Nothing was sent.",
-                f"Set it with %minimax price {self.model} IN OUT, or leave {name} out.",
+                f"Set it with %minimax price {self.model} IN OUT{instead}.",
             )
 
     def add_cost(self, responses: Iterable[dict[str, Any]]) -> None:

@@ -46,6 +46,7 @@ class PromptBuilder:
         turn_notes: Which of it the turn records.
         on_begin: As in `PreparedPrompt`.
         expressions: As in `PreparedPrompt`.
+        check_model: Raises `UsageError` if a model is not allowed.
     """
 
     message: Message
@@ -63,6 +64,7 @@ class PromptBuilder:
     turn_notes: Sequence[str]
     on_begin: Sequence[Callable[[], None]]
     expressions: Sequence[FilledExpression]
+    check_model: Callable[[str], None]
 
     def __call__(self, model: str, *, as_before: bool = False, compaction: Compaction | None = None) -> PreparedPrompt:
         """Return the prompt for this model, as `ForModel` describes it.
@@ -71,6 +73,7 @@ class PromptBuilder:
             UsageError: A setting has an invalid value.
             RequestError: The endpoint would refuse the request.
         """
+        self.check_model(model)
         settings = {**self.settings, "model": model}
         context = self.context if compaction is None else self.context.with_compaction(compaction)
         tools = with_recall(self.tools, summarized_turns(context), settings["tool_limit"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from mm_magics.config import NOTEBOOK_SETTINGS, Settings
+from mm_magics.settings import NOTEBOOK_SETTINGS, Settings
 from mm_magics.text import excerpt, quoted
 
 NAMES: Mapping[str, str] = {"model": "the model", "system": "the system prompt", "thread": "the thread"}
@@ -32,6 +32,7 @@ class SettingNotes:
         self._settings = settings
         self._reported: dict[str, Any] = {}
         self._reported_ignored: dict[str, str] = {}
+        self._are_overridden_reported = False
 
     def of(self, flags: Collection[str]) -> tuple[list[str], Callable[[], None]]:
         """Return the notes of a prompt with these flags, and what to call when the turn begins that shows them."""
@@ -43,12 +44,15 @@ class SettingNotes:
         if new:
             values = _listed([f"{NAMES.get(name, name)} ({_shown(used[name])})" for name in new])
             lines.append(f"The notebook's metadata sets {values}. %minimax set lists the settings.")
+        overridden = [] if self._are_overridden_reported else [*self._settings.overridden.items()]
+        lines += [f"{what} has no effect: {reason}." for what, reason in overridden]
         if new_ignored:
             reasons = ", ".join(f"{name} ({ignored[name]})" for name in new_ignored)
             lines.append(f"Ignored in the notebook's metadata: {reasons}.")
 
         def report() -> None:
             remaining = {name: value for name, value in self._reported.items() if name in effective}  # else noted again
+            self._are_overridden_reported = True
             self._reported, self._reported_ignored = {**remaining, **used}, ignored
 
         return lines, report

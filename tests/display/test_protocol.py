@@ -14,7 +14,7 @@ from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_t
 
 import pytest
 
-from mm_magics import config
+from mm_magics import settings
 from mm_magics.display import protocol
 
 FILES = sorted((Path(__file__).parents[2] / "labextension" / "src").glob("protocol*.ts"))
@@ -212,7 +212,7 @@ def test_both_sides_define_the_same_constants() -> None:
 
 
 def test_the_settings_of_a_notebook_are_those_that_the_kernel_reads() -> None:
-    assert set(config.NOTEBOOK_SETTINGS) == protocol.NotebookSettings.__optional_keys__
+    assert set(settings.NOTEBOOK_SETTINGS) == protocol.NotebookSettings.__optional_keys__
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from mm_magics.config import NOTEBOOK_SETTINGS
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.session import Session
+from mm_magics.settings import NOTEBOOK_SETTINGS
 from tests.turns import turn
 
 LOOP = "for text in texts:\n    ask(text)"

@@ -12,13 +12,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mm_magics import map_prompts
-from mm_magics.config import NOTEBOOK_SETTINGS, MiniMax, Settings
+from mm_magics.config import MiniMax
 from mm_magics.display.mime_bundle import make_bundle
 from mm_magics.display.picker import picker_state
 from mm_magics.errors import MissingKeyError
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython import commands
 from mm_magics.session import Session
+from mm_magics.settings import NOTEBOOK_SETTINGS, Settings
 from mm_magics.simulator import Simulator
 from mm_magics.turn.setting_notes import SettingNotes
 from tests.test_session_settings import IN_KERNEL, IN_NOTEBOOK, SHELL, findings, open_page, output, save_file

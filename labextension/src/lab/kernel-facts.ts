@@ -1,6 +1,7 @@
 // What the kernel of a notebook has sent: the models that its endpoint offers, prices, and the effective settings.
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { EffectiveSettings } from '../picker/settings';
+import type { EffectiveSetting } from '../protocol';
 import type { StandingRule } from '../protocol';
 import { isRecord } from '../renderer/turn-state';
 
@@ -54,9 +55,12 @@ function pricesIn(sent: Readonly<Record<string, unknown>>): Record<string, reado
 }
 
 function effectiveSettings(sent: Readonly<Record<string, unknown>>): EffectiveSettings {
-  const found: Record<string, { shown: string; source: string }> = {};
+  const found: Record<string, EffectiveSetting> = {};
   for (const [name, value] of Object.entries(sent))
-    if (isRecord(value) && typeof value['shown'] === 'string')
-      found[name] = { shown: value['shown'], source: String(value['source']) };
+    if (isRecord(value) && typeof value['shown'] === 'string') {
+      const { shown, source, refused } = value;
+      const reason = typeof refused === 'string' ? { refused } : {};
+      found[name] = { shown, source: String(source), ...reason };
+    }
   return found;
 }

@@ -139,7 +139,8 @@ export class SettingsForm {
       const has = own !== undefined;
       if (this.typed === name) continue;
       row.control.value = format(name, own);
-      row.problem = !has || isValid(name, own) ? '' : this.ruleOf(name);
+      const refused = visible(this.facts.settings?.[name]?.refused ?? '');
+      row.problem = !has || isValid(name, own) ? refused : this.ruleOf(name);
       this.showButton(name);
       const effective = this.effective(name);
       const isEmpty = row.control.value === '';

@@ -9,9 +9,7 @@ export type Name = keyof NotebookSettings | 'tools';
 export type Settings = Readonly<Record<string, unknown>>;
 
 /** The settings as the kernel uses them, by name; a name is missing if the kernel has not sent it. */
-export type EffectiveSettings = Readonly<
-  Record<string, { readonly [Field in keyof EffectiveSetting]: string }>
->;
+export type EffectiveSettings = Readonly<Record<string, EffectiveSetting>>;
 
 /** What a form sets: the metadata of the notebook, or the settings of the kernel, which have priority. */
 export type Level = 'notebook' | 'kernel';
@@ -113,7 +111,8 @@ export function effectiveSetting(
 ): EffectiveSettings[string] | null {
   const found = sent[name];
   const value = own[name];
-  const isReplaced = level === 'notebook' && found?.source === SOURCES.kernel;
+  const isReplaced =
+    found?.refused !== undefined || (level === 'notebook' && found?.source === SOURCES.kernel);
   if (value !== undefined && isValid(name, value) && !isReplaced)
     return { shown: value === null ? NOT_SENT : format(name, value), source: SOURCES[level] };
   // The kernel has not sent yet what it uses instead of a value that was just removed.

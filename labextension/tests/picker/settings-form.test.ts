@@ -88,6 +88,19 @@ describe('a field', () => {
     expect(descriptionOf(label)).not.toMatch(/Ignored/);
   });
 
+  it('shows what is used instead of a value that the administrator does not allow, and why', () => {
+    const refused = 'model is locked by the administrator in /etc/ipython/ipython_config.py.';
+    const source = 'locked in /etc/ipython/ipython_config.py';
+    form.show({ model: 'MiniMax-M2' });
+    form.showFacts({ settings: { model: { shown: 'MiniMax-M3', source, refused } } });
+    expect(descriptionOf('Model')).toContain(`MiniMax-M3, ${source}`);
+    expect(descriptionOf('Model')).toContain(refused);
+    expect(control('Model').getAttribute('aria-invalid')).toBe('true');
+    form.show({});
+    form.showFacts({ settings: { model: { shown: 'MiniMax-M3', source } } });
+    expect(descriptionOf('Model')).not.toContain(refused);
+  });
+
   it.each(['Temperature', 'top_p'])('%s can be empty, which is not 0', (label) => {
     const name = label.toLowerCase();
     enter(label, '');

@@ -12,12 +12,13 @@ from traitlets import TraitError
 
 from mm_magics.api import models as catalogue
 from mm_magics.api.models import CATALOGUE, RETIREMENT_SOURCE, Model, Price, own_price
-from mm_magics.config import SHOWN, checked_base_url
+from mm_magics.config import checked_base_url
 from mm_magics.display.effective_settings import describe_model
 from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError, ConfigError, MiniMaxError, UsageError
 from mm_magics.ipython.commands.command import Context
 from mm_magics.session import Session
+from mm_magics.settings import SHOWN
 from mm_magics.wording import counted, similar_name
 
 PRICE_HINT = "%minimax price NAME IN OUT sets it, in US dollars per million tokens."

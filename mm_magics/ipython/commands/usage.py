@@ -28,6 +28,8 @@ def usage(context: Context, _rest: str) -> Table:
     lines = [] if rows else ["No prompts have been sent yet."]
     if ledger.replayed:
         lines.append(f"{counted(ledger.replayed, 'answer')} replayed, without a call.")
+    if cap := session.spending.describe():
+        lines.append(cap)
     return Table("", ("", "model", *COLUMNS), rows, lines)
 
 
