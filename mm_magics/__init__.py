@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mm_magics.batch.api import map_prompts
     from mm_magics.config import MiniMax
     from mm_magics.errors import (
+        AgreementError,
         ArgumentError,
         ConfigError,
         ConnectionFailedError,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AgreementError",
     "ApprovalRequested",
     "ArgumentError",
     "AsyncSession",

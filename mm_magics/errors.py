@@ -19,6 +19,7 @@
     ├── RecordError                 a turn record that cannot be read
     ├── NotebookError               a notebook file that cannot be read
     ├── StoreError                  an answer store that cannot be used
+    ├── AgreementError              the answers of a trial agree with their labels less than required
     └── TurnInterruptedError        the user interrupted the turn; the partial response is kept
 
 `str(error)` is the message, then the hint on a line of its own. It never contains an API key.
@@ -147,6 +148,10 @@ class NotebookError(MiniMaxError):
 
 class StoreError(MiniMaxError):
     """The answer store is damaged, incompatible or read-only. It is never modified."""
+
+
+class AgreementError(MiniMaxError):
+    """The answers of a trial agree with their labels less than required."""
 
 
 class TurnInterruptedError(MiniMaxError):

@@ -147,6 +147,16 @@ def excerpt(text: str, limit: int) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
+MARKDOWN_ESCAPES = str.maketrans(
+    {mark: f"\\{mark}" for mark in "`*_[]|#~!\\$"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
+
+
+def escape_markdown(line: str) -> str:
+    """Return a text of one line with all Markdown and HTML escaped."""
+    return line.translate(MARKDOWN_ESCAPES)
+
+
 def quoted(text: str, limit: int = 60) -> str:
     r"""Return a text from outside in quotation marks, on one line, with its length if it is shortened.
 

@@ -12,6 +12,7 @@ from mm_magics.batch.job import MapJob, MapOptions, build_job
 from mm_magics.batch.map_run import MapRun
 from mm_magics.batch.progress_line import ProgressLine
 from mm_magics.batch.result import MapResult, interrupted
+from mm_magics.batch.trial import Trial, trial_job
 from mm_magics.session import Session
 from mm_magics.turn.driver import drive
 
@@ -27,6 +28,9 @@ def map_prompts(
     budget: float | None = None,
     engine: Any = None,
     figures: bool = False,
+    trial: int | None = None,
+    label: Any = None,
+    require: float | None = None,
     dry_run: bool = False,
     progress: bool = True,
     namespace: Mapping[str, Any] | None = None,
@@ -50,18 +54,25 @@ def map_prompts(
         budget: The most to spend, in US dollars. A few calls in flight may exceed it.
         engine: A `distributed.Client` whose workers send the requests; by default this process sends them.
         figures: Whether to add the columns `<into>_tokens_in`, `<into>_tokens_out` and `<into>_cost` (in US dollars).
+        trial: Ask only a random sample of this many rows, the same each time, and return a `Trial`. Its answers are
+            stored, so they count towards the run.
+        label: The column with the right answers, which the answers of the trial are compared with. If the schema has
+            several fields, the field follows: `"truth=verdict"`.
+        require: Raise `AgreementError` if the lower bound of the agreement in the trial is below this share.
         dry_run: Send nothing, and return an estimate.
         progress: Whether to show progress on standard error.
         namespace: Other names that the template can use; the session's by default.
         **flags: Settings that override the session's, as in `Session.ask`.
 
     Returns:
-        The result; with `dry_run`, a `DryRun`. Rows that failed are in `MapResult.errors` and raise no error.
+        The result; with `trial`, a `Trial`; with `dry_run`, a `DryRun`. Rows that failed are in
+        `MapResult.errors` and raise no error.
 
     Raises:
         UsageError: Every row would fail, for example because a column is missing. Nothing was sent.
         NotRecordedError: `replay` is `only`, and the store does not have all answers.
         MissingKeyError: There is no key for the endpoint.
+        AgreementError: The answers of the trial agree with their labels less than `require`.
         StoreError: The store cannot be used.
         TurnInterruptedError: The run was interrupted; its `result` is the partial result.
 
@@ -89,12 +100,17 @@ def map_prompts(
         budget=budget,
         engine=engine,
         figures=figures,
+        trial=trial,
+        label=label,
+        require=require,
         namespace=namespace or owned.namespace,
     )
     try:
         job = build_job(owned, template, data, options, **flags)
         job.check()
-        return estimate(job) if dry_run else _run(job, owned, ProgressLine() if progress else None)
+        if dry_run:
+            return estimate(job if trial is None else trial_job(job))
+        return _run(job, owned, ProgressLine() if progress else None)
     finally:
         if session is None:
             owned.close()
@@ -111,4 +127,6 @@ def _run(job: MapJob, session: Session, line: ProgressLine | None) -> MapResult:
         if line:
             line.end()
     assert run.result is not None
+    if isinstance(run.result, Trial):
+        run.result.check()
     return run.result

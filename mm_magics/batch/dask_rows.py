@@ -5,8 +5,9 @@ The returned frame has the partitions and divisions of the original one. No clus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, groupby
 from typing import Any
 
 from mm_magics.batch.row import Row
@@ -29,6 +30,24 @@ class DaskRows:
     def __iter__(self) -> Iterator[Row]:
         for number in range(self._data.npartitions):
             yield from Rows(self._data.get_partition(number).compute())
+
+    def at(self, numbers: Iterable[int]) -> Iterator[Row]:
+        """Yield the rows with these numbers, which are in order."""
+        for part, chosen in self._parts_with(numbers):
+            yield from Rows(part).at(chosen)
+
+    def take(self, numbers: Sequence[int]) -> Any:
+        """Return a pandas data frame that has only the rows with these numbers."""
+        import pandas
+
+        parts = [Rows(part).take(chosen) for part, chosen in self._parts_with(numbers)]
+        return pandas.concat(parts) if parts else empty_frame(self._data)
+
+    def _parts_with(self, numbers: Iterable[int]) -> Iterator[tuple[Any, list[int]]]:
+        """Yield each computed partition that has some of these rows, and their numbers in it."""
+        bounds = list(accumulate(self._lengths, initial=0))
+        for part, chosen in groupby(numbers, lambda number: bisect(bounds, number) - 1):
+            yield self._data.get_partition(part).compute(), [number - bounds[part] for number in chosen]
 
     @property
     def columns(self) -> list[str]:

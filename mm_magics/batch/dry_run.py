@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 
 from mm_magics.api import models, usage
 from mm_magics.api.size import sent_size
@@ -13,10 +14,13 @@ from mm_magics.batch.job import MapJob
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
 from mm_magics.batch.store import MAX_KEYS, open_store
 from mm_magics.errors import MiniMaxError
+from mm_magics.interrupts import StoppedError
 from mm_magics.wording import counted, dollars
 
 EXAMPLES = 3
 """How many prompts and errors a dry run shows."""
+TRIAL_ROWS = 30
+"""The rows of the trial that a dry run offers."""
 
 
 @dataclass(frozen=True)
@@ -64,32 +68,46 @@ class DryRun:
         lines += [f"row {row}: {reason}" for row, reason in list(self.errors.items())[:EXAMPLES]]
         cost = "" if self.cost is None else f", {dollars(self.cost)}"
         lines.append(f"≈ {self.tokens_in:,} tokens in, ≈ {self.tokens_out:,} out{cost}, {self.model}")
+        if self.calls > TRIAL_ROWS:
+            lines.append(
+                f"To ask {TRIAL_ROWS} random rows first: --trial {TRIAL_ROWS} (trial={TRIAL_ROWS} in a script)."
+            )
         return "\n".join(lines)
 
 
-def estimate(job: MapJob) -> DryRun:
-    """Estimate what a job would do. Nothing is sent, and no store is created."""
+def estimate(job: MapJob, stop: threading.Event | None = None) -> DryRun:
+    """Estimate what a job would do. Nothing is sent, and no store is created.
+
+    Raises:
+        StoppedError: `stop` was set.
+    """
     digests, errors = set[bytes](), dict[int, str]()
     prompts: list[str] = []
     prompt, rows = job.prompt, _texts(job, errors)
     stored = calls = tokens_in = stored_tokens_out = 0
     with open_store(job.store, read_only=True) as store:
-        first = list(islice(rows, MAX_KEYS))
         builder = RequestBuilder(prompt)
-        if not store.get_many({builder.digest(text) for text in first}):
-            prompt = recorded_prompt(prompt, first, store.models(), store.get_many) or prompt
-            builder = RequestBuilder(prompt)
-        for text in chain(first, rows):
-            digest = builder.digest(text)
-            prompts += [text] if len(prompts) < EXAMPLES else []
-            reply = store.get(digest) or store.get(builder.legacy_digest(text))
-            if reply is not None:
-                stored += 1
-                stored_tokens_out += usage.total_tokens(map(usage.reported, reply.responses))["output_tokens"]
-            elif digest not in digests:
-                digests.add(digest)
-                calls += 1
-                tokens_in += sent_size(builder.build(text, digest).body).tokens(BYTES_PER_TOKEN)
+        while texts := list(islice(rows, MAX_KEYS)):
+            if stop is not None and stop.is_set():
+                raise StoppedError
+            found = store.get_many({builder.digest(text) for text in texts})
+            if not stored and not calls and not found:
+                prompt = recorded_prompt(prompt, texts, store.models(), store.get_many) or prompt
+                builder = RequestBuilder(prompt)
+                found = store.get_many({builder.digest(text) for text in texts})
+            older = {builder.legacy_digest(text) for text in texts if builder.digest(text) not in found}
+            found |= store.get_many(older)
+            prompts += texts[: EXAMPLES - len(prompts)]
+            for text in texts:
+                digest = builder.digest(text)
+                reply = found.get(digest) or found.get(builder.legacy_digest(text))
+                if reply is not None:
+                    stored += 1
+                    stored_tokens_out += usage.total_tokens(map(usage.reported, reply.responses))["output_tokens"]
+                elif digest not in digests:
+                    digests.add(digest)
+                    calls += 1
+                    tokens_in += sent_size(builder.build(text, digest).body).tokens(BYTES_PER_TOKEN)
     tokens_out = calls * (round(stored_tokens_out / stored) if stored else FIRST_ANSWER_TOKENS)
     price = prompt.price
     cost = None if price is None else models.cost_at(price, {"input_tokens": tokens_in, "output_tokens": tokens_out})

@@ -36,6 +36,10 @@ class Frame(Protocol):
         """Return some values of the column at this position."""
         ...
 
+    def take(self, numbers: Sequence[int]) -> Any:
+        """Return a frame of the same library that has only these rows."""
+        ...
+
     def with_columns(self, columns: Mapping[str, list[Any]]) -> Any:
         """Return the frame with these columns at its end, replacing any of the same name."""
         ...
@@ -58,6 +62,9 @@ class PandasFrame:
             self._has_gaps[position] = _is_integers_with_gaps(column)
         values: list[Any] = column.iloc[start:end].tolist()
         return [int(each) if each == each else None for each in values] if self._has_gaps[position] else values
+
+    def take(self, numbers: Sequence[int]) -> Any:
+        return self._native.iloc[list(numbers)]
 
     def with_columns(self, columns: Mapping[str, list[Any]]) -> Any:
         import pandas
@@ -90,6 +97,9 @@ class ArrowFrame:
         values: list[Any] = self._native.column(position).slice(start, end - start).to_pylist()
         return values
 
+    def take(self, numbers: Sequence[int]) -> Any:
+        return self._native.take(list(numbers))
+
     def with_columns(self, columns: Mapping[str, list[Any]]) -> Any:
         import pyarrow
 
@@ -118,6 +128,9 @@ class NarwhalsFrame:
     def read(self, position: int, start: int, end: int) -> list[Any]:
         values: list[Any] = self._frame[self.columns[position]][start:end].to_list()
         return values
+
+    def take(self, numbers: Sequence[int]) -> Any:
+        return self._frame[list(numbers)].to_native()
 
     def with_columns(self, columns: Mapping[str, list[Any]]) -> Any:
         import narwhals

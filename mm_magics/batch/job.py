@@ -16,9 +16,11 @@ from mm_magics.batch.engines.base import Engine, SendOptions
 from mm_magics.batch.engines.local import LocalEngine
 from mm_magics.batch.rate_limit import RateLimits
 from mm_magics.batch.row import MissingColumnError
-from mm_magics.batch.row_results import columns_of
+from mm_magics.batch.row_results import columns_of, fields_of
 from mm_magics.batch.row_template import RowTemplate, name_hint, row_message
 from mm_magics.batch.rows import Rows
+from mm_magics.batch.sample import SampledRows
+from mm_magics.batch.trial_options import Label, check_trial, label_of
 from mm_magics.config import checked_base_url
 from mm_magics.errors import PromptError, UsageError
 from mm_magics.packages import require
@@ -48,6 +50,9 @@ class MapOptions:
     budget: float | None = None
     engine: Any = None
     figures: bool = False
+    trial: int | None = None
+    label: Any = None
+    require: float | None = None
     namespace: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -60,7 +65,7 @@ class MapJob:
     may contain.
     """
 
-    rows: Rows | DaskRows
+    rows: Rows | DaskRows | SampledRows
     template: RowTemplate
     prompt: PreparedPrompt
     schema: OutputSchema | None
@@ -76,6 +81,11 @@ class MapJob:
         """The names of the columns that the run adds."""
         return columns_of(self.options.into, self.schema, with_usage=self.options.figures)
 
+    @property
+    def label(self) -> Label | None:
+        """The column with the labels of a trial. Raises `UsageError` if it does not exist."""
+        return label_of(self.options.label, self.rows.columns, fields_of(self.schema))
+
     def check(self, replaceable: Collection[str] = ()) -> None:
         """Check for errors that would affect every row. Columns in `replaceable` may exist already.
 
@@ -87,6 +97,7 @@ class MapJob:
         if budget is not None and not 0 <= budget < float("inf"):
             raise UsageError(f"budget must be an amount of US dollars, not {budget!r}.")
         self.check_price()
+        check_trial(self.options.trial, self.options.label, self.options.require, len(self.rows))
         taken = set(self.rows.columns) - set(replaceable)
         if clash := [name for name in self.columns if name in taken]:
             raise UsageError(
@@ -95,6 +106,8 @@ class MapJob:
             )
         if self.rows.is_frame and (problems := self.template.missing_columns(self.rows.columns)):
             raise UsageError(problems[0], "Nothing was sent.")
+        if (label := self.label) is not None:  # the summary with the labels becomes part of the thread
+            self.never_send.check_columns([("label", frozenset({"row", str(label.column)}))], self.rows.columns)
         if self.prompt.replay != "only":
             self.never_send.check_columns(self.template.reads, self.rows.columns)
             self.never_send.checked(self.prompt.request.encoded_body)

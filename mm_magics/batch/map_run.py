@@ -11,11 +11,13 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from mm_magics.batch.dry_run import DryRun, estimate
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.progress import MapEvent
 from mm_magics.batch.result import MapResult
 from mm_magics.batch.runner import NOT_STORED, RowRunner
-from mm_magics.batch.summary import summary_turn
+from mm_magics.batch.summary import summary_text, summary_turn
+from mm_magics.batch.trial import Trial, trial_job
 from mm_magics.endpoint.call import Wake
 from mm_magics.errors import NotRecordedError
 from mm_magics.events import BlockStart, BlockStop, Delta, PromptSent, TurnEnd
@@ -40,7 +42,10 @@ class MapRun:
         self.result: MapResult | None = None
         self.notes = job.prompt.notes
         self._history = history
-        self._runner = RowRunner(job, stop)
+        self._whole, self._stop = job, stop
+        self._left: DryRun | None = None
+        self._is_trial = job.options.trial is not None
+        self._runner = RowRunner(trial_job(job) if self._is_trial else job, stop)
         self._turn: Turn | None = None
         self._id = new_id()
 
@@ -53,6 +58,8 @@ class MapRun:
         yield PromptSent(self.prompt)
         try:
             yield from self._runner.events()
+            if self._is_trial:
+                self._left = estimate(replace(self._whole, prompt=self._runner.job.prompt), self._stop)
         except StoppedError:
             yield from _turn_events(self._finish("stopped"))
             return
@@ -94,9 +101,13 @@ class MapRun:
     def _finish(self, status: Status) -> Turn:
         with deferred():
             self._runner.close()
-            results = self._runner.results
-            self.result = MapResult(self._runner.job, results)
-            self._turn = replace(summary_turn(self._runner.job, results, status), id=self._id)
+            job, results = self._runner.job, self._runner.results
+            if self._is_trial:
+                self.result = trial = Trial(job, results, self._left)
+                text = trial.markdown
+            else:
+                self.result, text = MapResult(job, results), summary_text(job, results)
+            self._turn = replace(summary_turn(job, results, status, text), id=self._id)
             if self.has_content:
                 self._turn = self._history.put(self._turn)
             return self._turn

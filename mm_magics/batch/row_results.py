@@ -100,17 +100,19 @@ class RowResults:
         self._open = bytearray(len(self._open))
 
     def columns(self, into: str) -> dict[str, list[Any]]:
-        """Return the new columns: `into`, or the schema's fields; `into_error`; and the usage, if it is recorded."""
-        fields = fields_of(self._schema)
-        if fields:
-            columns = {name: [_field(value, name) for value in self.values] for name in fields}
-        else:
-            columns = {into: [_plain(value) for value in self.values]}
+        """Return the new columns: those of `answers`, `into_error`, and the usage, if it is recorded."""
+        columns = self.answers(into)
         columns[f"{into}_error"] = [self.errors.get(row) for row in range(len(self.values))]
         if self.row_usage is not None:
             for position, name in enumerate(RowUsage._fields):
                 columns[f"{into}_{name}"] = [None if row is None else row[position] for row in self.row_usage]
         return columns
+
+    def answers(self, into: str) -> dict[str, list[Any]]:
+        """Return the columns of the answers: `into`, or the schema's fields."""
+        if fields := fields_of(self._schema):
+            return {name: [_field(value, name) for value in self.values] for name in fields}
+        return {into: [_plain(value) for value in self.values]}
 
     def _close(self, row: int) -> None:
         self.done += self._open[row]

@@ -62,6 +62,11 @@ class RowTemplate:
             return [(f"{{{{ {each} }}}}", words_of(each)) for each in self._template.expressions]
         return [(self.source, words_of_function(self._template) | {"row"})]
 
+    def columns_read(self, columns: Sequence[Any]) -> list[Any]:
+        """Return the columns that the template names; none if it reads whole rows."""
+        words = frozenset[str]().union(*(words for _, words in self.reads))
+        return [each for each in columns if str(each) in words]
+
     def __call__(self, row: Any) -> str:
         """Return the text of this row; a `RowText` if it contains images.
 

@@ -42,6 +42,9 @@ class Rows:
                     "Pass a data frame, a list, or another iterable of rows.",
                 )
             self._items = list(data)
+        self._positions: dict[Any, list[int]] = {}
+        for position, name in enumerate(self._frame.columns if self._frame is not None else ()):
+            self._positions.setdefault(name, []).append(position)
 
     def __len__(self) -> int:
         return len(self._items) if self._frame is None else len(self._frame)
@@ -51,11 +54,23 @@ class Rows:
         if self._frame is None:
             yield from (Row(item) if isinstance(item, Mapping) else item for item in self._items)
             return
-        positions: dict[Any, list[int]] = {}
-        for position, name in enumerate(self._frame.columns):
-            positions.setdefault(name, []).append(position)
         for start in range(0, len(self), READ_ROWS):
-            yield from map(Row, FramePart(self._frame, positions, start, min(start + READ_ROWS, len(self))))
+            yield from map(Row, FramePart(self._frame, self._positions, start, min(start + READ_ROWS, len(self))))
+
+    def at(self, numbers: Iterable[int]) -> Iterator[Any]:
+        """Yield the rows with these numbers."""
+        for number in numbers:
+            if self._frame is None:
+                item = self._items[number]
+                yield Row(item) if isinstance(item, Mapping) else item
+            else:
+                yield from map(Row, FramePart(self._frame, self._positions, number, number + 1))
+
+    def take(self, numbers: Sequence[int]) -> Any:
+        """Return data of the same type that has only the rows with these numbers."""
+        if self._series is not None:
+            return self._series.iloc[numbers] if hasattr(self._series, "iloc") else self._series[numbers]
+        return [self._items[number] for number in numbers] if self._frame is None else self._frame.take(numbers)
 
     @property
     def is_frame(self) -> bool:

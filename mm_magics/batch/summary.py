@@ -18,8 +18,8 @@ EXAMPLE_LENGTH = 200
 """Characters of each."""
 
 
-def summary_turn(job: MapJob, results: RowResults, status: Status) -> Turn:
-    """Return the turn that stands for the run. Its one response counts all calls together."""
+def summary_turn(job: MapJob, results: RowResults, status: Status, text: str) -> Turn:
+    """Return the turn that stands for the run, with this text. Its one response counts all calls together."""
     prompt = job.prompt
     response: dict[str, Any] = {
         "id": None,
@@ -34,7 +34,7 @@ def summary_turn(job: MapJob, results: RowResults, status: Status) -> Turn:
     entry = models.model(prompt.model)
     if prompt.own_price or entry.long_price:  # the sum of the usage does not tell what each call cost
         response["cost"] = results.cost
-    answer: Message = {"role": "assistant", "content": [{"type": "text", "text": summary_text(job, results)}]}
+    answer: Message = {"role": "assistant", "content": [{"type": "text", "text": text}]}
     return prompt.turn(status, [prompt.message, answer], [response] if results.calls else [], notes=results.notes)
 
 

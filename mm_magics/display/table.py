@@ -10,7 +10,7 @@ from io import StringIO
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from mm_magics.text import escape_controls
+from mm_magics.text import MARKDOWN_ESCAPES, escape_controls
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,12 +30,8 @@ _GAP = 2
 _WORD = re.compile(r"[^\s\u2e80-\u9fff\uff00-\uffef]+|[^\s]")
 """What is not broken: Chinese and Japanese text can be broken anywhere."""
 
-_MARKDOWN_ESCAPES = str.maketrans(
-    {mark: f"\\{mark}" for mark in "`*_[]|#~!"}
-    # MathJax reads the text that the Markdown makes, but not across elements.
-    | {mark: f"<span>\\{mark}</span>" for mark in "\\$"}
-    | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-)
+# MathJax reads the text that the Markdown makes, but not across elements.
+_ESCAPES = MARKDOWN_ESCAPES | str.maketrans({mark: f"<span>\\{mark}</span>" for mark in "\\$"})
 
 
 @dataclass(frozen=True)
@@ -146,4 +142,4 @@ def _one_line(text: str) -> str:
 
 def _escape_markdown(text: str) -> str:
     """Return the text on one line, with all Markdown and HTML escaped."""
-    return _one_line(text).translate(_MARKDOWN_ESCAPES)
+    return _one_line(text).translate(_ESCAPES)

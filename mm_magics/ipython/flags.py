@@ -99,6 +99,13 @@ def _dollars(text: str) -> float:
     return dollars
 
 
+def _share(text: str) -> float:
+    share = _number(text)
+    if not 0 < share < 1:
+        raise ArgumentTypeError(f"{text} is not a share above 0 and below 1, such as 0.85")
+    return share
+
+
 def _variable(text: str) -> str:
     if not text.isidentifier() or iskeyword(text):
         raise ArgumentTypeError(f"{text!r} is not a valid Python name")
@@ -236,6 +243,9 @@ FLAGS = (
     Flag(("--into",), "with --map: column for the answers (for a list: the variable)", "NAME", _variable),
     Flag(("--budget",), "with --map: spend this many US dollars at most, within a few calls", "X", _dollars),
     Flag(("--figures",), "with --map: add columns with the tokens and cost of each row"),
+    Flag(("--trial",), "with --map: ask only a random sample of N rows, and show answers and cost", "N", _positive),
+    Flag(("--label",), "with --trial: column with the right answers (=FIELD names a field of the schema)", "COLUMN"),
+    Flag(("--require",), "with --label: the agreement that the trial must surely reach, such as 0.85", "X", _share),
     Flag(("--engine",), "with --map: Dask client whose workers send the requests", "NAME", _variable),
     Flag(
         ("--param",),

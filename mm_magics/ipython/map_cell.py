@@ -17,6 +17,8 @@ from mm_magics.batch.dry_run import estimate
 from mm_magics.batch.job import MapJob, MapOptions, build_job
 from mm_magics.batch.map_run import MapRun
 from mm_magics.batch.result import MapResult
+from mm_magics.batch.sample import SampledRows
+from mm_magics.batch.trial import Trial, trial_job
 from mm_magics.errors import UsageError
 from mm_magics.ipython import frontend
 from mm_magics.ipython.live_page import LivePage
@@ -60,6 +62,7 @@ class MapCells:
         Raises:
             UsageError: A flag is invalid, or a variable or a column is missing.
             StoreError: The answer store cannot be used.
+            AgreementError: The answers of a trial agree with their labels less than required.
         """
         if wrong := [flag for key, flag in INCOMPATIBLE_FLAGS.items() if key in flags]:
             raise UsageError(f"{wrong[0]} cannot be combined with --map.", "Leave it out.")
@@ -77,7 +80,8 @@ class MapCells:
         replaceable = columns if frame is data else set[str]()
         job.check(replaceable)
         if dry_run:
-            print(escape_controls("\n".join([str(estimate(job)), *job.prompt.turn_notes])))
+            planned = job if job.options.trial is None else trial_job(job)
+            print(escape_controls("\n".join([str(estimate(planned)), *job.prompt.turn_notes])))
             return
         earlier = self._session.history.shown_turn(job.prompt.thread, cell_id)
         run = MapRun(job, self._session.history, stop)
@@ -88,6 +92,8 @@ class MapCells:
             if run.result is not None and run.has_content:
                 with interrupts.deferred():
                     self._assign(name, result_name, job, run.result, [*replaceable, *job.columns])
+        if isinstance(run.result, Trial):
+            run.result.check()
 
     def _options(self, name: str, flags: dict[str, Any]) -> MapOptions:
         """Take the options of the run from the flags."""
@@ -100,6 +106,9 @@ class MapCells:
             budget=flags.pop("budget", None),
             engine=self._variable(flags.pop("engine", None), "--engine takes the name of a distributed.Client."),
             figures=flags.pop("figures", False),
+            trial=flags.pop("trial", None),
+            label=flags.pop("label", None),
+            require=flags.pop("require", None),
             namespace=self._shell.user_ns,
         )
 
@@ -108,13 +117,15 @@ class MapCells:
     ) -> None:
         """Assign the result to the user's variables."""
         names = self._shell.user_ns
+        if result_name:
+            names[result_name] = result
+        if isinstance(result, Trial) or isinstance(job.rows, SampledRows):  # its rows are not all rows
+            return
         if isinstance(job.rows, DaskRows) or job.rows.is_frame:
             names[name] = result.frame
             self._added[name] = result.frame, set(columns)
         else:
             names[job.options.into] = job.rows.answers(job.options.into, result.values)
-        if result_name:
-            names[result_name] = result
 
     def _variable(self, name: str | None, hint: str) -> Any:
         return None if name is None else lookup(self._shell.user_ns, name, hint)

@@ -62,6 +62,7 @@ FLAG_NAMES = [name for flag in FLAGS for name in flag.names]
         ("--dry-run", {"dry_run": True}),
         ("--map df --into answer --figures", {"map": "df", "into": "answer", "figures": True}),
         ("--map df --budget $2.50 --engine client", {"map": "df", "budget": 2.5, "engine": "client"}),
+        ("--map df --trial 30 --label a=b --require .85", {"map": "df", "trial": 30, "label": "a=b", "require": 0.85}),
         ("--quiet", {"quiet": True}),
         ("--help", {"help": True}),
         ("-h", {"help": True}),

@@ -152,6 +152,25 @@ def test_a_schema_makes_columns_and_a_budget_of_zero_makes_errors(mapping, simul
     assert len(simulator.log) == before
 
 
+def test_a_trial_shows_its_rows_in_a_table_and_stops_a_run_that_agrees_too_little(mapping, simulator):
+    mapping.run("df = pd.DataFrame({'text': [f'r{n}' for n in range(60)], 'truth': ['ok'] * 45 + ['bad'] * 15})")
+    before = len(simulator.log)
+    cell = MAP.replace("--into", "--trial 40 --label truth --into")
+    run = mapping.run(f"{cell.replace('--into', '-o trial --into')}", "a")
+    assert run.error is None
+    assert len(simulator.log) == before + 40
+    (output,) = run.outputs
+    assert "Trial with 40 of 60 rows of `df`: 40 answered, 0 failed" in output["data"]["text/markdown"].replace(
+        "\\", ""
+    )
+    assert output["data"]["text/html"].count("<tr>") == 41
+    assert value(mapping, "trial.agreement.n, list(df.columns), len(trial.frame)") == "40 ['text', 'truth'] 40"
+    assert "is below the required 0.9: agreement 0." in failed(mapping, cell.replace("--into", "--require .9 --into"))
+    assert len(simulator.log) == before + 40
+    assert mapping.run(MAP, "b").error is None
+    assert len(simulator.log) == before + 60
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -159,6 +178,11 @@ def test_a_schema_makes_columns_and_a_budget_of_zero_makes_errors(mapping, simul
         ("--into x", "--into needs --map."),
         ("--budget 2", "--budget needs --map."),
         ("--map df --as json", "--as cannot be combined with --map."),
+        ("--trial 3", "--trial needs --map."),
+        ("--map df --label text", "label needs trial."),
+        ("--map df --trial 0", "'0' is less than 1"),
+        ("--map df --trial 3 --require 85", "85 is not a share above 0 and below 1, such as 0.85"),
+        ("--map df --trial 3 --label nope", "label: there is no column nope; the columns are text."),
         ("--map df --sees above", "--sees cannot be combined with --map."),
         ("--map df --raw", "--raw cannot be combined with --map."),
         ("--map df --tools python", "--tools cannot be combined with --map."),
