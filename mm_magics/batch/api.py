@@ -28,6 +28,7 @@ def map_prompts(
     budget: float | None = None,
     engine: Any = None,
     figures: bool = False,
+    pack: int | None = None,
     trial: int | None = None,
     label: Any = None,
     require: float | None = None,
@@ -54,6 +55,7 @@ def map_prompts(
         budget: The most to spend, in US dollars. A few calls in flight may exceed it.
         engine: A `distributed.Client` whose workers send the requests; by default this process sends them.
         figures: Whether to add the columns `<into>_tokens_in`, `<into>_tokens_out` and `<into>_cost` (in US dollars).
+        pack: Send up to this many rows in one call. A row can influence the answers of the others in its call.
         trial: Ask only a random sample of this many rows, the same each time, and return a `Trial`. Its answers are
             stored, so they count towards the run.
         label: The column with the right answers, which the answers of the trial are compared with. If the schema has
@@ -100,6 +102,7 @@ def map_prompts(
         budget=budget,
         engine=engine,
         figures=figures,
+        pack=pack,
         trial=trial,
         label=label,
         require=require,

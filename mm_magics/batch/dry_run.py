@@ -30,9 +30,10 @@ class DryRun:
     Attributes:
         rows: All rows.
         prompts: The first prompts.
-        calls: Requests that would be sent.
+        calls: Calls that would be made.
         stored: Rows whose answer is in the store.
         errors: Rows whose prompt cannot be made: the reason, by row number.
+        requests: Rows with different prompts that would be sent. A call sends several of them with `pack`.
         tokens_in: Estimated input tokens of the calls.
         tokens_out: Estimated output tokens of the calls.
         cost: Estimated cost in US dollars; None if the model's price is unknown.
@@ -52,13 +53,14 @@ class DryRun:
     calls: int
     stored: int
     errors: dict[int, str]
+    requests: int
     tokens_in: int
     tokens_out: int
     cost: float | None
     model: str
 
     def __str__(self) -> str:
-        same = self.rows - self.calls - self.stored - len(self.errors)
+        same = self.rows - self.requests - self.stored - len(self.errors)
         lines = [f"--- row {row}\n{text}" for row, text in enumerate(self.prompts)]
         lines.append(
             f"Nothing was sent. {counted(self.rows, 'row')}: {counted(self.calls, 'call')}, "
@@ -84,16 +86,17 @@ def estimate(job: MapJob, stop: threading.Event | None = None) -> DryRun:
     digests, errors = set[bytes](), dict[int, str]()
     prompts: list[str] = []
     prompt, rows = job.prompt, _texts(job, errors)
-    stored = calls = tokens_in = stored_tokens_out = 0
+    stored = requests = tokens_in = stored_tokens_out = 0
     with open_store(job.store, read_only=True) as store:
-        builder = RequestBuilder(prompt)
+        builder = RequestBuilder(prompt, packed=job.is_packed)
         while texts := list(islice(rows, MAX_KEYS)):
             if stop is not None and stop.is_set():
                 raise StoppedError
             found = store.get_many({builder.digest(text) for text in texts})
-            if not stored and not calls and not found:
-                prompt = recorded_prompt(prompt, texts, store.models(), store.get_many) or prompt
-                builder = RequestBuilder(prompt)
+            if not stored and not requests and not found:
+                recorded = recorded_prompt(prompt, texts, store.models(), store.get_many, packed=job.is_packed)
+                prompt = recorded or prompt
+                builder = RequestBuilder(prompt, packed=job.is_packed)
                 found = store.get_many({builder.digest(text) for text in texts})
             older = {builder.legacy_digest(text) for text in texts if builder.digest(text) not in found}
             found |= store.get_many(older)
@@ -106,12 +109,14 @@ def estimate(job: MapJob, stop: threading.Event | None = None) -> DryRun:
                     stored_tokens_out += usage.total_tokens(map(usage.reported, reply.responses))["output_tokens"]
                 elif digest not in digests:
                     digests.add(digest)
-                    calls += 1
+                    requests += 1
                     tokens_in += sent_size(builder.build(text, digest).body).tokens(BYTES_PER_TOKEN)
-    tokens_out = calls * (round(stored_tokens_out / stored) if stored else FIRST_ANSWER_TOKENS)
+    calls = -(-requests // (job.options.pack or 1))
+    tokens_in -= (requests - calls) * sent_size(RequestBuilder(prompt).build("-", b"").body).tokens(BYTES_PER_TOKEN)
+    tokens_out = requests * (round(stored_tokens_out / stored) if stored else FIRST_ANSWER_TOKENS)
     price = prompt.price
     cost = None if price is None else models.cost_at(price, {"input_tokens": tokens_in, "output_tokens": tokens_out})
-    return DryRun(len(job.rows), prompts, calls, stored, errors, tokens_in, tokens_out, cost, prompt.model)
+    return DryRun(len(job.rows), prompts, calls, stored, errors, requests, tokens_in, tokens_out, cost, prompt.model)
 
 
 def _texts(job: MapJob, errors: dict[int, str]) -> Iterator[str]:

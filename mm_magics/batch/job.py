@@ -14,6 +14,8 @@ from mm_magics.api import models, request
 from mm_magics.batch.dask_rows import DaskRows, rows_of
 from mm_magics.batch.engines.base import Engine, SendOptions
 from mm_magics.batch.engines.local import LocalEngine
+from mm_magics.batch.engines.packing import PackingEngine
+from mm_magics.batch.pack import Packer, list_schema, pack_max_tokens
 from mm_magics.batch.rate_limit import RateLimits
 from mm_magics.batch.row import MissingColumnError
 from mm_magics.batch.row_results import columns_of, fields_of
@@ -50,6 +52,7 @@ class MapOptions:
     budget: float | None = None
     engine: Any = None
     figures: bool = False
+    pack: int | None = None
     trial: int | None = None
     label: Any = None
     require: float | None = None
@@ -60,7 +63,8 @@ class MapOptions:
 class MapJob:
     """A map run that is ready to start.
 
-    `make_engine` starts the engine that sends its calls; `ledger` counts them. `after_refusal` returns the prompt to
+    `pack_prompt` asks for a list of answers, if several rows are sent together; else it is None. `make_engine` starts
+    the engine that sends its calls; `ledger` counts them. `after_refusal` returns the prompt to
     use instead if the endpoint refused its model, as `ModelChoice.after_refusal` does. `never_send` is what no request
     may contain.
     """
@@ -71,6 +75,7 @@ class MapJob:
     schema: OutputSchema | None
     options: MapOptions
     store: Path
+    pack_prompt: PreparedPrompt | None
     make_engine: Callable[[], Engine] = field(repr=False)
     ledger: Ledger = field(repr=False)
     after_refusal: AfterRefusal = field(repr=False)
@@ -80,6 +85,20 @@ class MapJob:
     def columns(self) -> list[str]:
         """The names of the columns that the run adds."""
         return columns_of(self.options.into, self.schema, with_usage=self.options.figures)
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether several rows are sent together."""
+        return self.pack_prompt is not None
+
+    def start_engine(self) -> Engine:
+        """Start the engine that sends the calls."""
+        engine, prompt = self.make_engine(), self.pack_prompt
+        if prompt is None:
+            return engine
+        if prompt.model != self.prompt.model:
+            prompt = prompt.for_model(self.prompt.model)
+        return PackingEngine(engine, Packer(prompt, self.schema), self.options.pack or 1)
 
     @property
     def label(self) -> Label | None:
@@ -149,18 +168,21 @@ def build_job(
         row_template = RowTemplate(template, options.namespace, setting("value_limit"))
     except PromptError as error:
         raise PromptError(error.message, name_hint(str(template)) or error.hint) from None
-    overrides = flags if options.schema is None else {**flags, "schema": options.schema}
+    pack = _checked_pack(options.pack)
     context = {} if session.settings.lock_of("context") else {"context": "none"}
-    prompt = session.prepare(row_template.source, **{**context, **overrides, "tools": [], "tool_choice": None})
+    overrides = {**context, **flags, "tools": [], "tool_choice": None}
+    schema = None if options.schema is None else output_schema_of(options.schema)
+    given = {} if schema is None else {"schema": options.schema}
+    prompt = session.prepare(row_template.source, **overrides, **given)
+    pack_prompt = session.prepare(row_template.source, **overrides, schema=list_schema(schema)) if pack > 1 else None
     session.spending.check_price(prompt)
     prompt.notes.extend([*session.never_send.notes(), *session.spending.notes()])
     if not options.into.strip():
         raise UsageError("The column of answers has no name.", "Name it with --into.")
-    schema = None if options.schema is None else output_schema_of(options.schema)
     base_url = checked_base_url(setting("base_url"))
     send = SendOptions(
         base_url=base_url,
-        timeout=timeout or _default_timeout(session, prompt),
+        timeout=timeout or _default_timeout(session, prompt, pack),
         limits=RateLimits(setting("concurrency"), setting("requests_per_minute"), setting("tokens_per_minute")),
         max_retries=setting("max_retries"),
     )
@@ -187,6 +209,7 @@ def build_job(
         schema=schema,
         options=options,
         store=Path(options.store or setting("store")),
+        pack_prompt=pack_prompt,
         make_engine=make_engine,
         ledger=session.ledger,
         never_send=session.never_send.for_rows_of(data),
@@ -194,9 +217,17 @@ def build_job(
     )
 
 
-def _default_timeout(session: Session, prompt: PreparedPrompt) -> float:
+def _checked_pack(pack: Any) -> int:
+    if pack is None:
+        return 1
+    if not isinstance(pack, int) or isinstance(pack, bool) or pack < 1:
+        raise UsageError(f"pack must be a number of rows per call, at least 1, not {pack!r}.")
+    return pack
+
+
+def _default_timeout(session: Session, prompt: PreparedPrompt, pack: int) -> float:
     """Return how many seconds one answer may take: as long as `max_tokens` takes at half the model's speed."""
     speed = models.model(prompt.model).speed or DEFAULT_TOKENS_PER_S
-    longest: float = 2 * prompt.body["max_tokens"] / speed
+    longest: float = 2 * pack_max_tokens(prompt.model, prompt.body["max_tokens"], pack) / speed
     setting = session.settings.value
     return min(float(setting("max_seconds")), max(float(setting("timeout")), longest))

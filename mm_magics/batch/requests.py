@@ -27,12 +27,15 @@ from mm_magics.turn.window import fitting_max_tokens, lowered_note, surely_fits
 class RequestBuilder:
     """Builds requests from a prepared prompt: the text of each row takes the place of its last message.
 
+    With `packed`, rows are sent together. Their hashes are others, because the answers may be others.
+
     `lowered` is the lowest `max_tokens` that a row had to be sent with to fit the window, None if all of them fit.
     `replaced` says whether lone surrogates were replaced in a row.
     """
 
-    def __init__(self, prompt: PreparedPrompt) -> None:
+    def __init__(self, prompt: PreparedPrompt, *, packed: bool = False) -> None:
         prepared = prompt.request
+        self._packed = packed
         self.model, self.max_tokens = prepared.model, prompt.max_tokens
         self.lowered: int | None = None
         self.replaced = False
@@ -64,19 +67,22 @@ class RequestBuilder:
             digest, message_ = self._before_hash.copy(), without_surrogates(row_message(text))
             request.check_media({"model": self.model, "messages": [message_]})
             digest.update(request.message_sha256(message_).encode() + self._after_hash)
-            return digest.digest()
+            return self._own(digest.digest())
         text = replace_surrogates(text)
         message = f'{{"content":[{{"text":{encode_basestring(text)},"type":"text"}}],"role":"user"}}'
         digest = self._before_hash.copy()
         digest.update(hashlib.sha256(message.encode()).hexdigest().encode() + self._after_hash)
-        return digest.digest()
+        return self._own(digest.digest())
 
     def legacy_digest(self, text: str) -> bytes:
         """Return the hash that the request has in stores of mm_magics 0.1, which contain no images."""
         message = f'{{"content":[{{"text":{encode_basestring_ascii(text)},"type":"text"}}],"role":"user"}}'
         digest = self._before_legacy_hash.copy()
         digest.update(hashlib.sha256(message.encode()).hexdigest().encode() + self._after_legacy_hash)
-        return digest.digest()
+        return self._own(digest.digest())
+
+    def _own(self, digest: bytes) -> bytes:
+        return hashlib.sha256(b"pack" + digest).digest() if self._packed else digest
 
     def build(self, text: str, digest: bytes) -> Request:
         """Return the request for this text, whose hash is `digest`."""
@@ -103,6 +109,8 @@ def recorded_prompt(
     texts: Sequence[str],
     models: Iterable[str],
     stored: Callable[[set[bytes]], Mapping[bytes, Reply]],
+    *,
+    packed: bool = False,
 ) -> PreparedPrompt | None:
     """Return the prompt for the model that answered some of these rows, if nobody chose a model.
 
@@ -111,10 +119,11 @@ def recorded_prompt(
         texts: The texts of some rows.
         models: The models that gave the stored answers.
         stored: Looks hashes of requests up in the store.
+        packed: Whether rows are sent together.
     """
     default = prompt.default_model
     for model in sorted(set(models) - {prompt.model}) if default else ():
-        other = RequestBuilder(prompt.for_model(model))
+        other = RequestBuilder(prompt.for_model(model), packed=packed)
         with suppress(RequestError):  # the rows contain images, and this model does not take them
             replies = stored({other.digest(text) for text in texts}).values()
             if any(model == default or reply.instead_of == default for reply in replies):

@@ -128,7 +128,7 @@ class RowResults:
         for each in usages:
             for name in usage.TOKEN_COUNTERS:
                 self.usage[name] += models.tokens(each, name)
-        self.calls += len(usages)
+        self.calls += sum(int(response.get("calls", 1)) for response in responses)  # a pack is one call
         cost = usage.total_cost(self._model, responses) or 0.0
         self.cost += cost
         return cost

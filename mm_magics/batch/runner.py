@@ -15,7 +15,7 @@ from typing import Any
 
 from mm_magics import interrupts
 from mm_magics.batch.budget import Budget
-from mm_magics.batch.engines.base import NOT_SENT, RUN_ENDED, Answered, Engine, Failed, Probed, Request
+from mm_magics.batch.engines.base import NOT_SENT, RUN_ENDED, Answered, Engine, Failed, OtherCall, Request
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
@@ -68,7 +68,7 @@ class RowRunner:
         self.results.use_model(job.prompt.model, job.prompt.own_price)
         self.job, self._stop = job, stop
         job.template.cut = 0
-        self._builder = RequestBuilder(job.prompt)
+        self._builder = RequestBuilder(job.prompt, packed=job.is_packed)
         self._budget = Budget(job.options.budget, job.prompt.price)
         self._store = open_store(job.store, read_only=job.prompt.replay == "only")
         self._run_store = RunStore(self._store, self._stop_sending)
@@ -222,7 +222,7 @@ class RowRunner:
     def _put(self, request: Request, pending: Pending) -> None:
         assert self._engine is not None
         self._pending[request.digest] = pending
-        self._budget.reserve(*request)
+        self._budget.reserve(request.digest, request.body)
         self._engine.put(request)
 
     def _wait_for_room(self, request: Request) -> Iterator[RunnerEvent]:
@@ -237,7 +237,7 @@ class RowRunner:
     def _start_engine(self) -> Engine:
         if self._engine is None:
             with interrupts.deferred():
-                self._engine = self.job.make_engine()
+                self._engine = self.job.start_engine()
                 self.results.notes += [self._engine.note] if self._engine.note else []
         return self._engine
 
@@ -273,7 +273,7 @@ class RowRunner:
                     self._run_store.give_up(digest)
                     for number in self._rows_waiting_for(digest):
                         self.results.fail(number, reason)
-                case Probed(responses):
+                case OtherCall(responses):
                     self._count(b"", responses)
                     if not responses:
                         self.job.ledger.add(self._builder.model, [{}])
@@ -292,7 +292,7 @@ class RowRunner:
         """Make all further requests from this prompt, which is for another model."""
         self.job = replace(self.job, prompt=prompt)
         self.job.check_price()
-        self._builder = RequestBuilder(prompt)
+        self._builder = RequestBuilder(prompt, packed=self.job.is_packed)
         self.results.use_model(prompt.model, prompt.own_price)
         self._budget.price = prompt.price
 
@@ -312,7 +312,7 @@ class RowRunner:
             if isinstance(event, Answered):
                 self._add_answer(event.digest, event.reply)
         self._use(prompt)
-        self._engine = self.job.make_engine()
+        self._engine = self.job.start_engine()
         for digest in self._pending:
             self._budget.settle(digest, 0.0, answered=False)
         waiting = [*self._pending.values(), *self._run_store.elsewhere.values(), *self._run_store.freed.values()]
@@ -322,7 +322,8 @@ class RowRunner:
 
     def _use_recorded_model(self, texts: Sequence[str]) -> bool:
         """If nobody chose a model, use the one that answered some of these texts, and return whether there is one."""
-        found = recorded_prompt(self.job.prompt, texts, self._store.models(), self._run_store.get_many)
+        job, models = self.job, self._store.models()
+        found = recorded_prompt(job.prompt, texts, models, self._run_store.get_many, packed=job.is_packed)
         if found is not None:
             self._use(found)
         return found is not None

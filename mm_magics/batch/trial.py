@@ -78,7 +78,7 @@ def cost_range(spent: float, costs: Sequence[float], calls: int) -> CostRange | 
     Args:
         spent: What was spent.
         costs: What calls cost that were chosen at random.
-        calls: How many calls are left.
+        calls: How many such calls are left.
 
     Returns:
         The range; None if the costs say too little.
@@ -133,10 +133,11 @@ class Trial(MapResult):
         self.rows, self._total = list(job.rows.numbers), len(job.rows.whole)
         usage: list[RowUsage | None] = results.row_usage or []
         self.costs = [each.cost if each else None for each in usage]
+        self._has_costs = any(each is not None for each in self.costs)
         self.calls_left = left.calls if left else None
         self.run_cost = None
         if left and self.cost is not None:
-            self.run_cost = cost_range(self.cost, [each for each in self.costs if each is not None], left.calls)
+            self.run_cost = cost_range(self.cost, [each for each in self.costs if each is not None], left.requests)
         self._reasons = results.errors
         self._answers = results.answers(job.options.into)
         self._label, self._labels = job.label, list[Any]()
@@ -168,16 +169,14 @@ class Trial(MapResult):
         return bool(answer == label) or str(answer).strip().casefold() == str(label).strip().casefold()
 
     def __str__(self) -> str:
-        table = self._table()
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        rows = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+        rows = ["  ".join(row).rstrip() for row in _aligned(self._table())]
         return "\n".join([*rows, *self._lines()])
 
     @property
     def markdown(self) -> str:
         """The report as Markdown."""
-        names, *rows = [[escape_markdown(cell) for cell in row] for row in self._table()]
-        lines = [f"| {' | '.join(row)} |" for row in (names, ["---"] * len(names), *rows)]
+        names, *rows = _aligned([[escape_markdown(cell) for cell in row] for row in self._table()])
+        lines = [f"| {' | '.join(row)} |" for row in (names, ["-" * max(3, len(name)) for name in names], *rows)]
         return "\n\n".join([*map(escape_markdown, self._lines()), "\n".join(lines)])
 
     def _lines(self) -> list[str]:
@@ -205,7 +204,13 @@ class Trial(MapResult):
         """Return the names of the columns and the cells of the rows that a report shows."""
         inputs = self._job.template.columns_read(self._job.rows.columns)
         label = [] if self._label is None else [f"{self._label.column} (label)"]
-        names = ["row", *map(str, inputs or ["input"]), *self._answers, *label, "cost"]
+        names = [
+            "row",
+            *map(str, inputs or ["input"]),
+            *self._answers,
+            *label,
+            *(["cost ($)"] if self._has_costs else []),
+        ]
         order = sorted(range(len(self.rows)), key=lambda each: self._agrees[each] is not False)
         shown = set(order[:SHOWN_ROWS])
         table = [[_cell(name) for name in names]]
@@ -217,13 +222,18 @@ class Trial(MapResult):
                     answers[0] = f"failed: {reason}"
                 labels = self._labels[position : position + 1]
                 cost = self.costs[position]
-                cells = [*given, *answers, *labels, None if cost is None else _amount(cost)]
+                cells = [*given, *answers, *labels, *([cost and _amount(cost)[1:]] if self._has_costs else [])]
                 table.append([f"{self.rows[position]:,}", *map(_cell, cells)])
         return table
 
 
 def _cell(value: Any) -> str:
     return "" if value is None else excerpt(visible(str(value)[: 4 * CELL_CHARACTERS]), CELL_CHARACTERS)
+
+
+def _aligned(table: list[list[str]]) -> list[list[str]]:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [list(map(str.ljust, row, widths)) for row in table]
 
 
 def _amount(cost: float) -> str:

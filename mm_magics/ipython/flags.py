@@ -243,6 +243,7 @@ FLAGS = (
     Flag(("--into",), "with --map: column for the answers (for a list: the variable)", "NAME", _variable),
     Flag(("--budget",), "with --map: spend this many US dollars at most, within a few calls", "X", _dollars),
     Flag(("--figures",), "with --map: add columns with the tokens and cost of each row"),
+    Flag(("--pack",), "with --map: send up to N rows in one call; they can influence each other", "N", _positive),
     Flag(("--trial",), "with --map: ask only a random sample of N rows, and show answers and cost", "N", _positive),
     Flag(("--label",), "with --trial: column with the right answers (=FIELD names a field of the schema)", "COLUMN"),
     Flag(("--require",), "with --label: the agreement that the trial must surely reach, such as 0.85", "X", _share),

@@ -106,6 +106,7 @@ class MapCells:
             budget=flags.pop("budget", None),
             engine=self._variable(flags.pop("engine", None), "--engine takes the name of a distributed.Client."),
             figures=flags.pop("figures", False),
+            pack=flags.pop("pack", None),
             trial=flags.pop("trial", None),
             label=flags.pop("label", None),
             require=flags.pop("require", None),

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from mm_magics.ipython.map_cell import MapCells
 
 FOREGROUND = "Answers that are compared or checked are not answered in the background."
-MAP_FLAGS = frozenset({"into", "budget", "figures", "engine", "trial", "label", "require"})
+MAP_FLAGS = frozenset({"into", "budget", "figures", "engine", "pack", "trial", "label", "require"})
 """Flags that need `--map`."""
 
 

@@ -62,7 +62,10 @@ FLAG_NAMES = [name for flag in FLAGS for name in flag.names]
         ("--dry-run", {"dry_run": True}),
         ("--map df --into answer --figures", {"map": "df", "into": "answer", "figures": True}),
         ("--map df --budget $2.50 --engine client", {"map": "df", "budget": 2.5, "engine": "client"}),
-        ("--map df --trial 30 --label a=b --require .85", {"map": "df", "trial": 30, "label": "a=b", "require": 0.85}),
+        (
+            "--map df --pack 5 --trial 30 --label a=b --require .85",
+            {"map": "df", "pack": 5, "trial": 30, "label": "a=b", "require": 0.85},
+        ),
         ("--quiet", {"quiet": True}),
         ("--help", {"help": True}),
         ("-h", {"help": True}),
@@ -76,6 +79,7 @@ def test_a_line_is_parsed_into_its_flags(line: str, given: dict[str, Any]) -> No
 
 def test_every_name_of_a_flag_is_parsed() -> None:
     samples = {"--as": "text", "--param": "a=1", "--replay": "off", "--compact": "now", "--edits": "ask"}
+    samples["--require"] = "0.85"
     for flag in FLAGS:
         value = samples.get(flag.names[-1], "1") if flag.metavar else ""
         value = "x" if flag.type is flags._variable else value

@@ -178,6 +178,8 @@ def test_a_trial_shows_its_rows_in_a_table_and_stops_a_run_that_agrees_too_littl
         ("--into x", "--into needs --map."),
         ("--budget 2", "--budget needs --map."),
         ("--map df --as json", "--as cannot be combined with --map."),
+        ("--pack 3", "--pack needs --map."),
+        ("--map df --pack 0", "'0' is less than 1"),
         ("--trial 3", "--trial needs --map."),
         ("--map df --label text", "label needs trial."),
         ("--map df --trial 0", "'0' is less than 1"),

@@ -16,10 +16,14 @@ RUN_ENDED = f"{NOT_SENT}the run was ended."
 
 
 class Request(NamedTuple):
-    """One request: its hash, and its body, whose last message is the user's."""
+    """One request: its hash, and its body, whose last message is the user's.
+
+    `is_checked` is False if its answer need not match the schema of the run: the answer of a pack is checked later.
+    """
 
     digest: bytes
     body: bytes
+    is_checked: bool = True
 
 
 class Answered(NamedTuple):
@@ -44,13 +48,13 @@ class Failed(NamedTuple):
     lost: bool = False
 
 
-class Probed(NamedTuple):
-    """A probe was sent: a small call that belongs to no row. `responses` is empty if it was not answered."""
+class OtherCall(NamedTuple):
+    """A call that belongs to no row: a probe, or a pack whose answers do not fit. `responses` is empty if it failed."""
 
     responses: Sequence[dict[str, Any]]
 
 
-SenderEvent = Answered | Failed | Probed | Throttled | Retrying
+SenderEvent = Answered | Failed | OtherCall | Throttled | Retrying
 """What an engine reports. Each request is reported as `Answered` or `Failed` exactly once."""
 
 

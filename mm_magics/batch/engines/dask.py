@@ -21,7 +21,7 @@ from uuid import uuid4
 import anyio
 
 from mm_magics.batch.engines.async_client import AsyncClient
-from mm_magics.batch.engines.base import Answered, Failed, Probed, Request, SenderEvent, SendOptions
+from mm_magics.batch.engines.base import Answered, Failed, OtherCall, Request, SenderEvent, SendOptions
 from mm_magics.batch.engines.local import fit_open_files
 from mm_magics.batch.engines.sender import Sender
 from mm_magics.batch.progress import Throttled
@@ -181,7 +181,7 @@ class DaskEngine:
             self._events.put(Throttled(report[1], report[2]))
             return
         if report[0] == "probed":
-            self._events.put(Probed(json.loads(report[1])))
+            self._events.put(OtherCall(json.loads(report[1])))
             return
         for chunk in self._chunks.values():
             if report[1] in chunk.open:
@@ -263,7 +263,7 @@ def send_chunk(options: ChunkOptions, requests: list[Request]) -> list[WorkerRep
                 worker.log_event(options.topic, reports[-1])
             case Throttled():
                 worker.log_event(options.topic, ["throttled", *event])
-            case Probed(responses):
+            case OtherCall(responses):
                 worker.log_event(options.topic, ["probed", json.dumps(responses)])
 
     def is_needed() -> bool:

@@ -25,7 +25,7 @@ from mm_magics.batch.engines.base import (
     RUN_ENDED,
     Answered,
     Failed,
-    Probed,
+    OtherCall,
     Request,
     SenderEvent,
     SendOptions,
@@ -140,7 +140,7 @@ class Sender:
             return Failed(request.digest, f"{NOT_SENT}{self._health.ended}", False)
         reply = Reply([], [])
         try:
-            await self._receive(reply, request.body)
+            await self._receive(reply, request)
         except Exception as error:
             return self._failed(request, error)._replace(responses=reply.responses)
         return Answered(request.digest, reply)
@@ -156,9 +156,10 @@ class Sender:
         lost = not isinstance(translated, StatusError)
         return Failed(request.digest, translated.message, True, refused_model=refused, lost=lost)
 
-    async def _receive(self, reply: Reply, body: bytes) -> None:
+    async def _receive(self, reply: Reply, request: Request) -> None:
         """Receive the whole reply. With a schema it may take several answers until one matches."""
-        dialog = _SchemaDialog(body, self._schema) if self._schema else None
+        body = request.body
+        dialog = _SchemaDialog(body, self._schema) if self._schema and request.is_checked else None
         while True:
             message = await self._message(body, reply)
             reply.messages.append({"role": "assistant", "content": message["content"]})
@@ -284,9 +285,9 @@ class Sender:
             body = json.dumps({"model": self._model, **PROBE}).encode()
             message = await self._send(body, min(PROBE_TIMEOUT_S, self._options.timeout))
         except Exception as error:
-            self._report(Probed([]))
+            self._report(OtherCall([]))
             return self._client.translate(error)
-        self._report(Probed([_response(message, began)]))
+        self._report(OtherCall([_response(message, began)]))
         return None
 
     def _expected_answer_tokens(self) -> float:
