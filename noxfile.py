@@ -13,7 +13,7 @@ nox.options.default_venv_backend = "uv"
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 FAST = ("pytest", "-n", "2", "--dist", "loadgroup", "-m", "not browser and not slow and not wheel")
-EXTRAS = ("lab", "keyring", "mcp", "pdf", "dask")
+EXTRAS = ("lab", "keyring", "mcp", "pdf", "dask", "parquet")
 OLD_LIBRARIES = ("-W", "ignore::DeprecationWarning")
 """Old libraries use what newer ones, and newer versions of Python, call deprecated."""
 

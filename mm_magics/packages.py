@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from mm_magics.errors import ConfigError, UsageError
 
-EXTRAS = ("lab", "mcp", "keyring", "dask", "pdf")
+EXTRAS = ("lab", "mcp", "keyring", "dask", "parquet", "pdf")
 """The extras that users install; the others are for people who work on this package."""
 
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")

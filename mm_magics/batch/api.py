@@ -12,7 +12,9 @@ from mm_magics.batch.job import MapJob, MapOptions, build_job
 from mm_magics.batch.map_run import MapRun
 from mm_magics.batch.progress_line import ProgressLine
 from mm_magics.batch.result import MapResult, interrupted
+from mm_magics.batch.stream import RowStream, RunTotals, write_parts
 from mm_magics.batch.trial import Trial, trial_job
+from mm_magics.errors import UsageError
 from mm_magics.session import Session
 from mm_magics.turn.driver import drive
 
@@ -29,6 +31,8 @@ def map_prompts(
     engine: Any = None,
     figures: bool = False,
     pack: int | None = None,
+    stream: bool = False,
+    to: str | Path | None = None,
     trial: int | None = None,
     label: Any = None,
     require: float | None = None,
@@ -36,7 +40,7 @@ def map_prompts(
     progress: bool = True,
     namespace: Mapping[str, Any] | None = None,
     **flags: Any,
-) -> MapResult | DryRun:
+) -> MapResult | DryRun | RowStream | RunTotals:
     """Send a prompt for each row of the data and return the data with the answers.
 
     Answers are stored as they arrive: running the same again sends only the rows without a stored answer. Equal
@@ -56,6 +60,9 @@ def map_prompts(
         engine: A `distributed.Client` whose workers send the requests; by default this process sends them.
         figures: Whether to add the columns `<into>_tokens_in`, `<into>_tokens_out` and `<into>_cost` (in US dollars).
         pack: Send up to this many rows in one call. A row can influence the answers of the others in its call.
+        stream: Return a `RowStream`, which yields rows as they are answered. No answers are in memory.
+        to: Write the answers to Parquet files in this folder (a path, or a URL that fsspec knows), and return
+            `RunTotals`. Rows whose answers are there are left out. No answers are in memory.
         trial: Ask only a random sample of this many rows, the same each time, and return a `Trial`. Its answers are
             stored, so they count towards the run.
         label: The column with the right answers, which the answers of the trial are compared with. If the schema has
@@ -67,8 +74,8 @@ def map_prompts(
         **flags: Settings that override the session's, as in `Session.ask`.
 
     Returns:
-        The result; with `trial`, a `Trial`; with `dry_run`, a `DryRun`. Rows that failed are in
-        `MapResult.errors` and raise no error.
+        The result; with `trial`, a `Trial`; with `dry_run`, a `DryRun`; with `stream`, a `RowStream`;
+        with `to`, `RunTotals`. Rows that failed raise no error.
 
     Raises:
         UsageError: Every row would fail, for example because a column is missing. Nothing was sent.
@@ -94,6 +101,8 @@ def map_prompts(
     >>> [row["answer"] for row in result.frame]
     ['good', 'bad']
     """
+    if sum([stream, to is not None, trial is not None]) > 1:
+        raise UsageError("stream, to and trial cannot be combined.", "Choose one of them.")
     owned = session or Session()
     options = MapOptions(
         into=into,
@@ -103,6 +112,7 @@ def map_prompts(
         engine=engine,
         figures=figures,
         pack=pack,
+        to=to,
         trial=trial,
         label=label,
         require=require,
@@ -113,9 +123,12 @@ def map_prompts(
         job.check()
         if dry_run:
             return estimate(job if trial is None else trial_job(job))
-        return _run(job, owned, ProgressLine() if progress else None)
+        line = ProgressLine() if progress else None
+        if stream:
+            return RowStream(job, line, owned if session is None else None)
+        return _run(job, owned, line) if to is None else write_parts(job, line)
     finally:
-        if session is None:
+        if session is None and not stream:
             owned.close()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from mm_magics.batch.parquet_frame import ParquetFrame
 from mm_magics.batch.row import MissingColumnError, is_missing
 from mm_magics.errors import UsageError
 from mm_magics.packages import require
@@ -200,6 +201,8 @@ def frame_of(data: Any) -> Frame | None:
     Raises:
         UsageError: The frame cannot be read, or a package that is needed is missing.
     """
+    if isinstance(data, ParquetFrame):
+        return data
     library = _library(data)
     try:
         if library == "pandas":
@@ -244,7 +247,7 @@ def _arrow_frame(data: Any) -> Frame | None:
 
 
 def read_file(path: Path) -> Any:
-    """Return the rows of a file: a PyArrow table for Parquet (a file or a folder of them), dicts for JSON lines.
+    """Return the rows of a file: a frame for Parquet (a file or a folder of them), dicts for JSON lines.
 
     Raises:
         UsageError: The file is missing, of another kind, or damaged.
@@ -256,9 +259,7 @@ def read_file(path: Path) -> Any:
     try:
         if path.suffix in (".jsonl", ".ndjson"):
             return _json_lines(path)
-        import pyarrow.parquet
-
-        return pyarrow.parquet.read_table(path)
+        return ParquetFrame(path)
     except ImportError:
         raise UsageError("Reading Parquet needs the package pyarrow.", "Run: pip install pyarrow") from None
     except Exception as error:

@@ -53,6 +53,7 @@ class MapOptions:
     engine: Any = None
     figures: bool = False
     pack: int | None = None
+    to: str | Path | None = None
     trial: int | None = None
     label: Any = None
     require: float | None = None

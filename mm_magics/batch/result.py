@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.row_results import RowError, RowResults
@@ -71,7 +72,7 @@ class MapResult:
         )
 
 
-def interrupted(result: MapResult | None) -> TurnInterruptedError:
+def interrupted(result: Any) -> TurnInterruptedError:
     """Return the error that is raised instead of KeyboardInterrupt. `result` is the partial result, if there is one."""
     error = TurnInterruptedError("Interrupted.", "Received answers are in the store. Run it again to continue.")
     error.result = result

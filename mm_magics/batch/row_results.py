@@ -7,14 +7,16 @@ answer; stored answers are not counted.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mm_magics.api import messages, models, usage
+from mm_magics.batch.engines.base import NOT_SENT
 from mm_magics.batch.store import Reply
 from mm_magics.errors import ProtocolError
 from mm_magics.text import excerpt
-from mm_magics.tools.schema.output_schema import OutputSchema
+from mm_magics.tools.schema.output_schema import KEY, OutputSchema
 from mm_magics.tools.schema.structured_output import value_of
 
 EXCERPT_CHARACTERS = 200
@@ -37,7 +39,7 @@ class RowUsage(NamedTuple):
     cost: float | None
 
 
-class _Outcome(NamedTuple):
+class Outcome(NamedTuple):
     """What a reply is worth: its value, what is wrong with it ("" if nothing), and whether it should be stored."""
 
     value: Any
@@ -58,6 +60,8 @@ class RowResults:
     def __init__(self, count: int, model: str, schema: OutputSchema | None = None, *, with_usage: bool = False) -> None:
         self.values: list[Any] = [None] * count
         self.errors: dict[int, str] = {}
+        self.not_sent: Counter[str] = Counter()
+        self.with_usage = with_usage
         self.row_usage: list[RowUsage | None] | None = [None] * count if with_usage else None
         self.calls = self.stored = self.done = 0
         self.matched = self.misfits = 0
@@ -74,25 +78,55 @@ class RowResults:
         """Count what follows as answers of this model. `price` is set by the user."""
         self._model, self.is_price_known = name, (price or models.model(name).price) is not None
 
-    def add(self, rows: Sequence[int], reply: Reply, *, fresh: bool) -> bool:
-        """Add the reply to these rows and return whether it should be stored. `fresh` is False if it is from there."""
-        row_usage = self._usage_of(reply) if self.row_usage is not None else None
-        value, error, storable = self._read(reply)
-        self.last_error = error
+    @property
+    def failed(self) -> int:
+        """How many rows have an error."""
+        return len(self.errors)
+
+    @property
+    def has_rows_to_show(self) -> bool:
+        """Whether there are rows that somebody waits for."""
+        return False
+
+    def is_done(self, _row: int, _digest: bytes) -> bool:
+        """Return whether a row needs no answer, because an earlier run wrote the answer to this request."""
+        return False
+
+    def add(self, rows: Sequence[int], digest: bytes, reply: Reply, *, fresh: bool) -> bool:
+        """Add the reply to the request with this hash to these rows.
+
+        Args:
+            rows: The numbers of the rows.
+            digest: The hash of the request.
+            reply: The reply.
+            fresh: False if it is from the store.
+
+        Returns:
+            Whether it should be stored.
+        """
+        outcome = self._read(reply)
+        row_usage = self._usage_of(reply) if self.with_usage else None
+        self.last_error = outcome.error
         for row in rows:
-            self.values[row] = value
-            if self.row_usage is not None:
-                self.row_usage[row] = row_usage
-            if error:
-                self.errors[row] = error
+            self._set(row, digest, outcome, row_usage)
             self._close(row)
         self.stored += 0 if fresh else len(rows)
-        return storable
+        return outcome.storable
 
     def fail(self, row: int, reason: str) -> None:
         """Record that a row has no answer."""
-        self.errors[row] = reason
+        if reason.startswith(NOT_SENT):
+            self.not_sent[reason] += 1
+        self._set(row, b"", Outcome(None, reason, False), None)
         self._close(row)
+
+    def _set(self, row: int, _digest: bytes, outcome: Outcome, row_usage: RowUsage | None) -> None:
+        if outcome.value is not None:
+            self.values[row] = outcome.value
+        if self.row_usage is not None and row_usage is not None:
+            self.row_usage[row] = row_usage
+        if outcome.error:
+            self.errors[row] = outcome.error
 
     def finish(self, reason: str) -> None:
         """Record that all open rows have no answer."""
@@ -139,26 +173,26 @@ class RowResults:
         tokens_out = sum(models.tokens(each, "output_tokens") for each in usages)
         return RowUsage(sum(map(usage.input_tokens, usages)), tokens_out, cost)
 
-    def _read(self, reply: Reply) -> _Outcome:
+    def _read(self, reply: Reply) -> Outcome:
         """Read the value of a reply. What is cut off, refused or of another schema is stored: it was paid for."""
         reason = reply.responses[-1].get("stop_reason") if reply.responses else None
         text = messages.text_of(reply.messages[-1:])
         partial = None if self._schema else text or None
         if reason in ("max_tokens", "model_context_window_exceeded"):
-            return _Outcome(partial, TRUNCATED, True)
+            return Outcome(partial, TRUNCATED, True)
         if reason == "error":
-            return _Outcome(None, "The endpoint ended the answer with an error.", False)
+            return Outcome(None, "The endpoint ended the answer with an error.", False)
         if reason == "refusal":
-            return _Outcome(partial, "The model refused to answer.", True)
+            return Outcome(partial, "The model refused to answer.", True)
         if self._schema is not None:
             try:
                 value = value_of(reply.messages, self._schema)
             except ProtocolError as error:
                 self.misfits += 1
-                return _Outcome(None, f"{error.message} The answer: {_shown(reply)}", True)
+                return Outcome(None, f"{error.message} The answer: {_shown(reply)}", True)
             self.matched += 1
-            return _Outcome(value, "", True)
-        return _Outcome(text, "", True) if text else _Outcome(None, "The answer is empty.", False)
+            return Outcome(value, "", True)
+        return Outcome(text, "", True) if text else Outcome(None, "The answer is empty.", False)
 
 
 def _shown(reply: Reply) -> str:
@@ -173,6 +207,30 @@ def _shown(reply: Reply) -> str:
 def columns_of(into: str, schema: OutputSchema | None, *, with_usage: bool) -> list[str]:
     """Return the names of the columns that a map run adds."""
     return list(RowResults(0, "", schema, with_usage=with_usage).columns(into))
+
+
+def answer_fields(schema: OutputSchema | None, into: str) -> dict[str, str]:
+    """Return the columns of the answers, and the type that the JSON schema gives to each of them; "" for several."""
+    properties = {} if schema is None else schema.schema["properties"]
+    if fields := fields_of(schema):
+        return {name: _type_of(properties[name]) for name in fields}
+    return {into: "string" if schema is None else _type_of(properties.get(KEY, {}))}
+
+
+def answer_values(value: Any, schema: OutputSchema | None, into: str) -> dict[str, Any]:
+    """Return an answer as the values of its columns."""
+    if fields := fields_of(schema):
+        return {name: _field(value, name) for name in fields}
+    return {into: _plain(value)}
+
+
+def _type_of(property_: Any) -> str:
+    """Return the type of a property of a JSON schema, which may also be null; "" for several types."""
+    if not isinstance(property_, Mapping):
+        return ""
+    given = property_.get("type") or [_type_of(each) for each in property_.get("anyOf", ())]
+    types = {given} if isinstance(given, str) else {*given} - {"null"}
+    return str(types.pop()) if len(types) == 1 else ""
 
 
 def fields_of(schema: OutputSchema | None) -> list[str]:

@@ -97,8 +97,8 @@ class RunStore:
         self._claimed |= digests - stored.keys() - others - {digest}
         return stored.get(digest), digest in others
 
-    def poll(self) -> Iterator[tuple[list[int], Reply]]:
-        """Yield the answers that another process stored, with their rows. What it gave up becomes `freed`."""
+    def poll(self) -> Iterator[tuple[list[int], bytes, Reply]]:
+        """Yield the answers that another process stored: rows, hash and reply. What it gave up becomes `freed`."""
         if not self.elsewhere or time.monotonic() - self._polled_at < POLL_S:
             return
         self._polled_at = time.monotonic()
@@ -108,7 +108,7 @@ class RunStore:
             stored, others = self._claim_all(part)
             for digest in part:
                 if digest in stored:
-                    yield self.elsewhere.pop(digest).rows, stored[digest]
+                    yield self.elsewhere.pop(digest).rows, digest, stored[digest]
                 elif digest not in others:
                     self.freed[digest] = self.elsewhere.pop(digest)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -54,6 +54,7 @@ class RowRunner:
     Args:
         job: What to run.
         stop: Once set, the run ends.
+        results: Where results are recorded; in memory by default.
 
     Attributes:
         job: The job; its prompt is for another model once the endpoint has refused the default one.
@@ -63,8 +64,10 @@ class RowRunner:
         StoreError: The store cannot be opened.
     """
 
-    def __init__(self, job: MapJob, stop: threading.Event) -> None:
-        self.results = RowResults(len(job.rows), job.prompt.model, job.schema, with_usage=job.options.figures)
+    def __init__(self, job: MapJob, stop: threading.Event, results: RowResults | None = None) -> None:
+        self.results = results or RowResults(
+            len(job.rows), job.prompt.model, job.schema, with_usage=job.options.figures
+        )
         self.results.use_model(job.prompt.model, job.prompt.own_price)
         self.job, self._stop = job, stop
         job.template.cut = 0
@@ -117,13 +120,13 @@ class RowRunner:
             self._run_store.close()
             prompt = self.job.prompt
             self.results.notes[:0] = prompt.turn_notes
-            if prompt.instead_of and self.results.done > len(self.results.errors):
+            if prompt.instead_of and self.results.done > self.results.failed:
                 self.results.notes.append(model_note(prompt.instead_of, prompt.model))
             self.results.seconds = time.monotonic() - self._began
             self.results.notes += self._builder.notes()
             if cut := self.job.template.cut:
                 self.results.notes.append(f"{counted(cut, 'value')} cut to the limit (value_limit).")
-            reasons = Counter(each for each in self.results.errors.values() if each.startswith(NOT_SENT))
+            reasons = self.results.not_sent
             reasons.pop(RUN_ENDED, None)
             for reason, rows in reasons.items() if not self._run_store.is_broken else ():
                 why = reason.removeprefix(NOT_SENT)
@@ -146,9 +149,12 @@ class RowRunner:
         for number, row in rows:
             try:
                 text = self.job.template(row)
-                prompts.append((number, text, self._builder.digest(text)))
+                digest = self._builder.digest(text)
             except MiniMaxError as error:
                 self.results.fail(number, error.message)
+                continue
+            if not self.results.is_done(number, digest):
+                prompts.append((number, text, digest))
         stored = self._run_store.get_many({digest for _, _, digest in prompts})
         texts = [text for _, text, _ in prompts]
         if not stored and self.job.prompt.replay == "only" and self._use_recorded_model(texts):
@@ -162,7 +168,7 @@ class RowRunner:
             if self._stop.is_set():
                 raise StoppedError
             if (reply := stored.get(digest)) is not None:
-                self.results.add([number], reply, fresh=False)
+                self.results.add([number], digest, reply, fresh=False)
             else:
                 upcoming.popleft()
                 yield from self._run_row(number, text, digest, upcoming, builder)
@@ -195,7 +201,7 @@ class RowRunner:
         else:
             reply, is_elsewhere = self._run_store.claim(digest, upcoming)
         if reply is not None:
-            self.results.add([number], reply, fresh=False)
+            self.results.add([number], digest, reply, fresh=False)
         elif reason:
             self.results.fail(number, reason)
         elif is_elsewhere:
@@ -247,7 +253,7 @@ class RowRunner:
         with interrupts.deferred():
             events = self._take_events(timeout)
         yield from events
-        if time.monotonic() - self._reported >= PROGRESS_INTERVAL_S:
+        if self.results.has_rows_to_show or time.monotonic() - self._reported >= PROGRESS_INTERVAL_S:
             yield self._progress()
 
     def _take_events(self, timeout: float) -> list[RunnerEvent]:
@@ -280,8 +286,8 @@ class RowRunner:
                 case Throttled() | Retrying():
                     shown.append(event)
         self._run_store.flush()
-        for rows, reply in self._run_store.poll():
-            self.results.add(rows, reply, fresh=False)
+        for rows, digest, reply in self._run_store.poll():
+            self.results.add(rows, digest, reply, fresh=False)
         return shown
 
     def _rows_waiting_for(self, digest: bytes) -> Sequence[int]:
@@ -333,7 +339,7 @@ class RowRunner:
         self._count(digest, reply.responses, answered=True)
         if reply.responses and (default := self.job.prompt.instead_of):
             reply.responses[0]["instead_of"] = default
-        if self.results.add(self._rows_waiting_for(digest), reply, fresh=True):
+        if self.results.add(self._rows_waiting_for(digest), digest, reply, fresh=True):
             self._run_store.put(digest, self._builder.model, reply)
         else:
             self._failed[digest] = self.results.last_error
@@ -373,4 +379,4 @@ class RowRunner:
         sent = results.done - results.stored  # stored rows take no time
         left_s = seconds / sent * (rows - results.done) if results.calls and sent else None
         speed = results.usage["output_tokens"] / seconds
-        return Progress(rows, results.done, len(results.errors), speed, results.cost or None, left_s)
+        return Progress(rows, results.done, results.failed, speed, results.cost or None, left_s)

@@ -28,7 +28,7 @@ def reply(text: str = "ok", reason: str | None = "end_turn", *, calls: int = 1, 
 
 def test_a_reply_is_the_value_of_all_its_rows_and_is_counted_once() -> None:
     results = RowResults(4, MODEL, with_usage=True)
-    assert results.add([0, 2], reply(calls=2), fresh=True)
+    assert results.add([0, 2], b"", reply(calls=2), fresh=True)
     assert results.calls == 0
     results.count(reply(calls=2).responses)
     assert (results.values, results.errors) == (["ok", None, "ok", None], {})
@@ -44,7 +44,7 @@ def test_a_reply_is_the_value_of_all_its_rows_and_is_counted_once() -> None:
     assert results.row_usage is not None
     assert results.row_usage[1] is None
     assert results.row_usage[0] == results.row_usage[2] == RowUsage(30, 4, pytest.approx(cost))  # type: ignore[arg-type]
-    results.add([1], reply(), fresh=True)
+    results.add([1], b"", reply(), fresh=True)
     assert results.count(reply().responses) == pytest.approx(0.5 * (cost or 0))
     assert (results.calls, results.done, results.usage["input_tokens"]) == (3, 3, 30)
     assert results.cost == pytest.approx(1.5 * (cost or 0))
@@ -52,20 +52,20 @@ def test_a_reply_is_the_value_of_all_its_rows_and_is_counted_once() -> None:
 
 def test_a_stored_reply_is_not_counted_but_its_rows_have_their_usage() -> None:
     results = RowResults(3, MODEL, with_usage=True)
-    assert results.add([0, 1], reply(), fresh=False)
+    assert results.add([0, 1], b"", reply(), fresh=False)
     assert (results.calls, results.stored, results.done, results.cost) == (0, 2, 2, 0.0)
     assert set(results.usage.values()) == {0}
     assert results.row_usage is not None
     assert results.row_usage[1] is not None
     assert results.row_usage[1][:2] == (15, 2)
     plain = RowResults(1, MODEL)
-    plain.add([0], reply(), fresh=False)
+    plain.add([0], b"", reply(), fresh=False)
     assert (plain.row_usage, plain.stored) == (None, 1)
 
 
 def test_a_model_without_a_price_has_no_cost() -> None:
     results = RowResults(1, "unknown", with_usage=True)
-    results.add([0], reply(), fresh=True)
+    results.add([0], b"", reply(), fresh=True)
     assert results.count(reply().responses) == results.cost == 0.0
     assert results.row_usage == [RowUsage(15, 2, None)]
 
@@ -98,7 +98,7 @@ TRUNCATED = "The answer was cut off by max_tokens or by the model's context wind
 )
 def test_an_answer_has_a_value_or_a_reason(made: Reply, value: Any, error: str, storable: bool) -> None:
     results = RowResults(1, MODEL)
-    assert results.add([0], made, fresh=True) is storable
+    assert results.add([0], b"", made, fresh=True) is storable
     assert (results.values, results.errors.get(0, ""), results.last_error) == ([value], error, error)
     assert results.done == 1
 
@@ -114,17 +114,17 @@ def test_an_answer_has_a_value_or_a_reason(made: Reply, value: Any, error: str, 
 def test_an_answer_for_a_schema_is_its_value(made: Reply, value: Any, error: str, storable: bool) -> None:
     schema = output_schema_of({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
     results = RowResults(1, MODEL, schema)
-    assert results.add([0], made, fresh=True) is storable
+    assert results.add([0], b"", made, fresh=True) is storable
     assert (results.values, results.last_error) == ([value], error)
     wrong = RowResults(1, MODEL, schema)
-    assert wrong.add([0], reply("nothing"), fresh=True) is True
+    assert wrong.add([0], b"", reply("nothing"), fresh=True) is True
     assert wrong.values == [None]
     assert wrong.errors[0]
 
 
 def test_rows_without_an_answer_have_the_reason() -> None:
     results = RowResults(4, MODEL)
-    results.add([1], reply(), fresh=True)
+    results.add([1], b"", reply(), fresh=True)
     results.fail(2, "It failed.")
     results.fail(2, "It failed again.")
     assert results.done == 2
@@ -137,7 +137,7 @@ def test_rows_without_an_answer_have_the_reason() -> None:
 
 def test_the_columns_are_the_answers_the_errors_and_the_usage() -> None:
     results = RowResults(2, MODEL, with_usage=True)
-    results.add([0], reply(), fresh=True)
+    results.add([0], b"", reply(), fresh=True)
     results.fail(1, "It failed.")
     columns = results.columns("label")
     assert columns.pop("label_cost") == [pytest.approx(results.count(reply().responses)), None]
@@ -164,7 +164,7 @@ def test_the_fields_of_a_schema_are_the_columns() -> None:
     assert fields_of(None) == fields_of(output_schema_of(int)) == []
     assert columns_of("x", output_schema_of(int), with_usage=False) == ["x", "x_error"]
     results = RowResults(3, MODEL, schema)
-    results.add([0], reply('{"day": "2026-11-27", "n": 5}'), fresh=True)
+    results.add([0], b"", reply('{"day": "2026-11-27", "n": 5}'), fresh=True)
     results.values[1] = {"n": 7}
     assert results.columns("x") == {"day": ["2026-11-27", None, None], "n": [5, 7, None], "x_error": [None] * 3}
 

@@ -1,0 +1,336 @@
+"""Runs that keep no answers in memory: streams of rows, and Parquet files that a later run continues."""
+
+from __future__ import annotations
+
+import threading
+import tracemalloc
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mm_magics import Session, StoreError, TurnInterruptedError, UsageError, map_prompts
+from mm_magics.batch import parts
+from mm_magics.batch.rows import Rows
+from mm_magics.batch.stream import RowStream, RunTotals
+from mm_magics.simulator import Simulator
+from tests.batch.simulated import OK_TEMPLATE, ok_template, sent_rows
+
+ECHO = '{{ row }} [[simulator: thinking="" say="{{ row }}!"]]'
+ONCE = '{{ row }} [[simulator: thinking="" say="ok" fault=unknown-error times=1]]'
+
+
+@dataclass
+class Label:
+    word: str
+    score: int
+    sure: bool | None = None
+
+
+def stream_of(*args: Any, **options: Any) -> RowStream:
+    stream = map_prompts(*args, stream=True, progress=False, **options)
+    assert isinstance(stream, RowStream)
+    return stream
+
+
+def write(*args: Any, **options: Any) -> RunTotals:
+    totals = map_prompts(*args, progress=False, **options)
+    assert isinstance(totals, RunTotals)
+    return totals
+
+
+def written(folder: Path | str = "answers", name: str = "part") -> pa.Table:
+    """Return what the files have, in the order of the rows."""
+    found = [pq.read_table(path) for path in sorted(Path(folder).glob(f"{name}-*.parquet"))]
+    return pa.concat_tables(found).sort_by("row") if found else pa.table({"row": []})
+
+
+# Streams --------------------------------------------------------------------------------------------------------
+
+
+def test_each_row_is_yielded_once_with_its_answer_or_its_error(session: Session, endpoint: Simulator) -> None:
+    rows: list[str | None] = [f"t{n}" for n in range(200)] + [None, "t0"]
+    with stream_of(ECHO, rows, session=session) as stream:
+        found = {each.row: each for each in stream}
+    assert sorted(found) == list(range(202))
+    assert all(found[n].value == f"{rows[n]}!" for n in [*range(200), 201])
+    assert found[200].value is None
+    assert "it has no value in this row" in found[200].error
+    assert found[3].usage is not None
+    assert found[3].usage.tokens_out > 0
+    assert (stream.totals.asked, stream.totals.failed, stream.totals.rows) == (200, 1, 202)
+    with stream_of(ECHO, rows, session=session) as stream:
+        assert len(list(stream)) == 202
+    assert stream.totals.asked == 0
+    assert len(endpoint.log) == 200
+
+
+def test_rows_are_yielded_before_the_run_ends(session: Session, endpoint: Simulator) -> None:
+    rows = [f"t{n}" for n in range(400)]
+    with stream_of(OK_TEMPLATE, rows, session=session) as stream:
+        next(stream)
+        assert len(sent_rows(endpoint)) < 200
+    stored = map_prompts(OK_TEMPLATE, rows[:5], session=session, progress=False)
+    assert stored.stored >= 1
+
+
+def test_a_stream_that_is_closed_early_ends_its_run_and_its_session(endpoint: Simulator) -> None:
+    before = threading.active_count()
+    with Session(base_url=endpoint.base_url, api_key=endpoint.key) as session:
+        stream = stream_of(OK_TEMPLATE, [f"t{n}" for n in range(400)], session=session)
+        next(stream)
+        stream.close()
+        assert list(stream) == []
+        stream_of(OK_TEMPLATE, ["a"], session=session).close()
+    assert threading.active_count() <= before + 1
+
+
+def test_an_interrupt_in_the_loop_saves_the_answers_in_flight(session: Session) -> None:
+    rows = [f"t{n}" for n in range(100)]
+    stream = stream_of(OK_TEMPLATE, rows, session=session)
+
+    def interrupt() -> None:
+        with stream:
+            next(stream)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    asked = stream.totals.asked
+    assert map_prompts(OK_TEMPLATE, rows, session=session, progress=False).stored == asked
+
+
+def test_schemas_give_values(session: Session) -> None:
+    with stream_of("Label '{{ row }}' 7.", ["a", "b"], session=session, schema=Label) as stream:
+        assert sorted((each.row, each.value.word, each.value.score) for each in stream) == [(0, "a", 7), (1, "b", 7)]
+
+
+# Parquet files --------------------------------------------------------------------------------------------------
+
+
+def test_the_files_have_a_row_for_each_row_with_its_hash_usage_and_checksum(session: Session) -> None:
+    rows: list[str | None] = [*(f"t{n}" for n in range(50)), None]
+    totals = write(ECHO, rows, session=session, to="answers")
+    assert (totals.rows, totals.asked, totals.failed, totals.written) == (51, 50, 1, 0)
+    table = written()
+    assert table.column_names == [
+        "row", "request_sha256", "answer", "error", "tokens_in", "tokens_out", "cost", "checksum",
+    ]  # fmt: skip
+    assert table["row"].to_pylist() == list(range(50))
+    assert table["answer"].to_pylist() == [f"t{n}!" for n in range(50)]
+    assert {len(each) for each in table["request_sha256"].to_pylist()} == {32}
+    assert sum(table["cost"].to_pylist()) == pytest.approx(totals.cost)
+    (failed,) = written(name="failed").to_pylist()
+    assert failed["row"] == 50
+    assert "it has no value" in failed["error"]
+
+
+def test_the_fields_of_a_schema_are_columns_with_its_types(session: Session) -> None:
+    write("Label '{{ row }}' 7.", ["a", "b"], session=session, schema=Label, to="answers")
+    table = written()
+    assert table["word"].to_pylist() == ["a", "b"]
+    assert [str(table.schema.field(name).type) for name in ("word", "score", "sure")] == ["string", "int64", "bool"]
+    write("Count {{ row }} 7", ["a"], session=session, schema=list[int], to="lists", into="numbers")
+    assert isinstance(written("lists")["numbers"].to_pylist()[0], str)
+
+
+def test_a_run_continues_with_the_rows_that_are_not_written(session: Session, endpoint: Simulator) -> None:
+    rows = [f"t{n}" for n in range(40)]
+    write(ECHO, rows[:25], session=session, to="answers")
+    totals = write(ECHO, rows, session=session, to="answers")
+    assert (totals.written, totals.asked, totals.stored) == (25, 15, 25)
+    assert written()["row"].to_pylist() == list(range(40))
+    for path in Path("answers").glob("part-*"):
+        path.unlink()
+        break
+    before = len(endpoint.log)
+    assert write(ECHO, rows, session=session, to="answers").asked == 0
+    assert written()["row"].to_pylist() == list(range(40))
+    assert len(endpoint.log) == before
+
+
+def test_failed_rows_are_sent_again_and_their_errors_are_replaced(session: Session) -> None:
+    assert write(ONCE, ["a", "b"], session=session, to="answers").failed == 2
+    assert written(name="failed")["row"].to_pylist() == [0, 1]
+    assert written().num_rows == 0
+    assert write(ONCE, ["a", "b"], session=session, to="answers").failed == 0
+    assert written()["row"].to_pylist() == [0, 1]
+    assert list(Path("answers").glob("failed-*")) == []
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ends=st.lists(st.integers(0, 30), max_size=4), size=st.integers(1, 12))
+def test_after_any_series_of_runs_each_row_is_written_once(
+    session: Session, tmp_path_factory: pytest.TempPathFactory, ends: list[int], size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("answers")
+    rows = [f"t{n}" for n in range(30)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "PART_ROWS", size)
+        for end in [*ends, 30]:
+            write(ECHO, rows[:end], session=session, to=folder)
+    table = written(folder)
+    assert table["row"].to_pylist() == list(range(30))
+    assert table["answer"].to_pylist() == [f"{row}!" for row in rows]
+
+
+@pytest.mark.parametrize("how", ["cut off", "changed", "empty"])
+def test_a_damaged_file_is_moved_away_and_its_rows_are_written_again(
+    session: Session, endpoint: Simulator, how: str
+) -> None:
+    rows = [f"t{n}" for n in range(20)]
+    write(ECHO, rows, session=session, to="answers")
+    (path,) = Path("answers").glob("part-*")
+    if how == "changed":
+        table = pq.read_table(path)
+        texts = ["other", *table["answer"].to_pylist()[1:]]
+        pq.write_table(table.set_column(2, "answer", pa.array(texts)), path)
+    else:
+        path.write_bytes(path.read_bytes()[: 400 if how == "cut off" else 0])
+    totals = write(ECHO, rows, session=session, to="answers")
+    assert (totals.asked, totals.written) == (0, 0)
+    assert any("is damaged; its rows are written again" in note for note in totals.notes)
+    assert written()["answer"].to_pylist() == [f"{row}!" for row in rows]
+    assert len(list(Path("answers").glob("damaged-*"))) == 1
+
+
+def test_a_folder_in_an_object_store_is_a_url(session: Session) -> None:
+    files = fsspec.filesystem("memory")
+    write(ECHO, ["a", "b"], session=session, to="memory://bucket/answers")
+    assert write(ECHO, ["a", "b"], session=session, to="memory://bucket/answers").written == 2
+    assert len(files.glob("/bucket/answers/part-*.parquet")) == 1
+    files.rm("/bucket", recursive=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"into": "other"}, "has other columns: part-000000-"),
+        ({"schema": Label}, "has other columns: part-000000-"),
+        ({"system": "Be brief."}, "has the answers of another prompt, model or setting"),
+        ({"model": "MiniMax-M2"}, "has the answers of another prompt, model or setting"),
+        ({"pack": 3}, "has the answers of another prompt, model or setting"),
+        ({"template": "Other {{ row }}"}, "has the answers of another prompt, model or setting"),
+    ],
+    ids=str,
+)
+def test_a_folder_with_other_answers_is_refused_before_anything_is_sent(
+    session: Session, endpoint: Simulator, change: dict[str, Any], message: str
+) -> None:
+    write(ECHO, ["a"], session=session, to="answers")
+    before = len(endpoint.log)
+    change = dict(change)
+    with pytest.raises(UsageError, match=message) as caught:
+        write(change.pop("template", ECHO), ["a", "b"], session=session, to="answers", **change)
+    assert len(str(caught.value).splitlines()) == 2
+    assert len(endpoint.log) == before
+
+
+def test_data_that_changed_below_its_answers_is_an_error(session: Session) -> None:
+    write(ECHO, ["a", "b"], session=session, to="answers")
+    with pytest.raises(StoreError, match="has the answer to another request for row 1"):
+        write(ECHO, ["a", "c"], session=session, to="answers")
+    assert written()["answer"].to_pylist() == ["a!", "b!"]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("file.txt/answers", "Cannot write to file.txt/answers: "),
+        ("file.txt", "Cannot write to file.txt: "),
+        ("nosuch://bucket/x", "Cannot write to nosuch://bucket/x: "),
+        ("", "to must be a folder or a URL, not ''"),
+        (7, "to must be a folder or a URL, not 7"),
+    ],
+)
+def test_a_target_that_cannot_be_written_is_one_clear_line_and_nothing_is_sent(
+    session: Session, endpoint: Simulator, target: Any, message: str
+) -> None:
+    Path("file.txt").write_text("mine")
+    with pytest.raises(UsageError, match=message) as caught:
+        write(ECHO, ["a"], session=session, to=target)
+    assert len(caught.value.message.splitlines()) == 1
+    assert endpoint.log == []
+    assert Path("file.txt").read_text() == "mine"
+
+
+def test_a_target_that_fails_later_ends_the_run_and_loses_no_answer(
+    session: Session, endpoint: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts.Parts, "_write", fail)
+        with pytest.raises(StoreError, match="Cannot write to answers: OSError: No space left on device"):
+            write(ECHO, ["a", "b"], session=session, to="answers")
+    assert write(ECHO, ["a", "b"], session=session, to="answers").asked == 0
+    assert written()["answer"].to_pylist() == ["a!", "b!"]
+
+
+def test_fields_that_the_files_have_already_are_refused(session: Session, endpoint: Simulator) -> None:
+    with pytest.raises(UsageError, match="cost is a column of each file already"):
+        write(ECHO, ["a"], session=session, to="answers", into="cost")
+    with pytest.raises(UsageError, match="stream, to and trial cannot be combined"):
+        map_prompts(ECHO, ["a"], session=session, to="answers", trial=3)
+    assert endpoint.log == []
+
+
+def test_an_interrupted_run_has_written_what_it_received(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mm_magics.batch.runner import RowRunner
+
+    handle = RowRunner._handle_events
+    calls = 0
+
+    def interrupt(self: Any, timeout: float) -> Any:
+        nonlocal calls
+        calls += 1
+        if self.results.done > 20:
+            raise KeyboardInterrupt
+        yield from handle(self, timeout)
+
+    rows = [f"t{n}" for n in range(200)]
+    with monkeypatch.context() as patch:
+        patch.setattr(RowRunner, "_handle_events", interrupt)
+        with pytest.raises(TurnInterruptedError) as caught:
+            write(ECHO, rows, session=session, to="answers")
+    assert isinstance(caught.value.result, RunTotals)
+    assert written().num_rows == caught.value.result.asked > 20
+    assert write(ECHO, rows, session=session, to="answers").written == caught.value.result.asked
+
+
+# Data in --------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(count=st.integers(1, 60), group=st.integers(1, 30), reads=st.lists(st.integers(0, 59), max_size=6))
+def test_a_parquet_file_is_read_in_parts_as_its_table(count: int, group: int, reads: list[int]) -> None:
+    frame = pd.DataFrame({"n": range(count), "text": [f"t{n}" for n in range(count)]})
+    frame.to_parquet("rows.parquet", row_group_size=group)
+    rows = Rows("rows.parquet")
+    assert len(rows) == count
+    assert [(row.n, row.text) for row in rows] == list(zip(frame.n, frame.text, strict=True))
+    numbers = [each for each in reads if each < count]
+    assert [row.text for row in rows.at(numbers)] == [f"t{n}" for n in numbers]
+    assert rows.with_columns({"more": list(range(count))}).column_names == ["n", "text", "more"]
+
+
+def test_memory_does_not_grow_with_the_answers(session: Session) -> None:
+    """Four times the rows need about as much memory."""
+    map_prompts(ok_template(), [{"text": f"t{n}"} for n in range(50)], session=session, progress=False)
+    peaks = []
+    for count in (2_000, 8_000):
+        pd.DataFrame({"text": [f"t{n % 50}" for n in range(count)]}).to_parquet("rows.parquet")
+        tracemalloc.start()
+        with stream_of(ok_template(), "rows.parquet", session=session) as stream:
+            assert sum(1 for _ in stream) == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0] + 200_000
