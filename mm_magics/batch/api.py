@@ -44,7 +44,7 @@ def map_prompts(
     """Send a prompt for each row of the data and return the data with the answers.
 
     Answers are stored as they arrive: running the same again sends only the rows without a stored answer. Equal
-    requests are sent once. Rows do not see the thread unless `context` is set, and no tools are called.
+    requests are sent once. Rows do not see the thread unless `context` is set. Tools may be those that only read.
 
     Args:
         template: The prompt, with `{{ row.text }}` for a value of the row, or `{{ row }}` if rows are not mappings; or

@@ -5,6 +5,7 @@ Errors that would affect every row (a missing column, a column that exists alrea
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from mm_magics.api import models, request
 from mm_magics.batch.dask_rows import DaskRows, rows_of
 from mm_magics.batch.engines.base import Engine, SendOptions
+from mm_magics.batch.engines.dialog import Dialogs
 from mm_magics.batch.engines.local import LocalEngine
 from mm_magics.batch.engines.packing import PackingEngine
 from mm_magics.batch.pack import Packer, list_schema, pack_max_tokens
@@ -27,6 +29,7 @@ from mm_magics.config import checked_base_url
 from mm_magics.errors import PromptError, UsageError
 from mm_magics.packages import require
 from mm_magics.session import Session
+from mm_magics.tools.loop import Toolbox
 from mm_magics.tools.schema.output_schema import OutputSchema, output_schema_of
 from mm_magics.turn.answer import AfterRefusal
 from mm_magics.turn.ledger import Ledger
@@ -160,10 +163,9 @@ def build_job(
     Raises:
         UsageError: An option or a setting is invalid.
     """
-    if flags.get("tools"):
-        raise UsageError("A map run cannot call tools.", "Leave tools out.")
     session.settings.check_flags({**flags, **({"store": str(options.store)} if options.store else {})})
     options = replace(options, budget=session.spending.lowered(options.budget))
+    tools = flags.pop("tools", None) or []
     setting, timeout = session.settings.value, flags.get("timeout")
     try:
         row_template = RowTemplate(template, options.namespace, setting("value_limit"))
@@ -171,12 +173,13 @@ def build_job(
         raise PromptError(error.message, name_hint(str(template)) or error.hint) from None
     pack = _checked_pack(options.pack)
     context = {} if session.settings.lock_of("context") else {"context": "none"}
-    overrides = {**context, **flags, "tools": [], "tool_choice": None}
+    overrides = {**context, **flags, "tools": tools, "tool_choice": None}
     schema = None if options.schema is None else output_schema_of(options.schema)
     given = {} if schema is None else {"schema": options.schema}
     prompt = session.prepare(row_template.source, **overrides, **given)
     pack_prompt = session.prepare(row_template.source, **overrides, schema=list_schema(schema)) if pack > 1 else None
     session.spending.check_price(prompt)
+    check_tools(prompt.toolbox, options, pack)
     prompt.notes.extend([*session.never_send.notes(), *session.spending.notes()])
     if not options.into.strip():
         raise UsageError("The column of answers has no name.", "Name it with --into.")
@@ -188,9 +191,17 @@ def build_job(
         max_retries=setting("max_retries"),
     )
 
+    never_send = session.never_send.for_rows_of(data)
+
+    def dialogs() -> Dialogs | None:
+        if not tools or prompt.toolbox is None:
+            return Dialogs.of_schema(schema)
+        toolbox = replace(prompt.toolbox, running=threading.Event())
+        return Dialogs(toolbox, lambda body: never_send.checked(body, toolbox.tools))
+
     def make_engine() -> Engine:
         if options.engine is None:
-            return LocalEngine(send, session.keys.find(base_url), schema)
+            return LocalEngine(send, session.keys.find(base_url), dialogs())
         require("distributed", "Dask clusters")
         from mm_magics.batch.engines.dask import DaskEngine
 
@@ -213,9 +224,22 @@ def build_job(
         pack_prompt=pack_prompt,
         make_engine=make_engine,
         ledger=session.ledger,
-        never_send=session.never_send.for_rows_of(data),
+        never_send=never_send,
         after_refusal=lambda sent, error: session.models.after_refusal(sent, error, model_lister()),
     )
+
+
+def check_tools(toolbox: Toolbox | None, options: MapOptions, pack: int) -> None:
+    """Raise `UsageError` if there are tools that a map run cannot call: nobody is asked for approval."""
+    if toolbox is None or not toolbox.tools:
+        return
+    if acting := [name for name, tool in toolbox.tools.items() if tool.asks]:
+        raise UsageError(
+            f"{acting[0]} requires approval, and a map run only calls tools that read.", "Leave it out of the tools."
+        )
+    if options.engine is not None or pack > 1:
+        other = "engine" if options.engine is not None else "pack"
+        raise UsageError(f"tools cannot be combined with {other}.", "Leave one of them out.")
 
 
 def _checked_pack(pack: Any) -> int:

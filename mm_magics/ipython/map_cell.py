@@ -34,7 +34,6 @@ INCOMPATIBLE_FLAGS = {
     "raw": "--raw",
     "attach": "--attach",
     "check": "--check",
-    "tools": "--tools",
     "tool_choice": "--tool-choice",
 }
 """Flags that cannot be combined with --map, by the name of their argument."""

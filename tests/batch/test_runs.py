@@ -207,7 +207,7 @@ def test_without_a_key_the_run_is_an_error_and_adds_no_turn(endpoint: Simulator)
 
 
 def test_tools_and_an_invalid_template_are_errors(session: Session, endpoint: Simulator) -> None:
-    with pytest.raises(UsageError, match="cannot call tools"):
+    with pytest.raises(UsageError, match="python requires approval, and a map run only calls tools that read"):
         map_prompts(OK_TEMPLATE, ["a"], session=session, tools=["python"])
     with pytest.raises(UsageError, match="is not a Python expression"):
         map_prompts("{{ row. }}", ["a"], session=session)

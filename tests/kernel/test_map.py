@@ -187,7 +187,7 @@ def test_a_trial_shows_its_rows_in_a_table_and_stops_a_run_that_agrees_too_littl
         ("--map df --trial 3 --label nope", "label: there is no column nope; the columns are text."),
         ("--map df --sees above", "--sees cannot be combined with --map."),
         ("--map df --raw", "--raw cannot be combined with --map."),
-        ("--map df --tools python", "--tools cannot be combined with --map."),
+        ("--map df --tools python", "python requires approval, and a map run only calls tools that read."),
         ("--map df --schema nope", "`nope` is not defined in this notebook."),
         ("--map df --engine nope", "`nope` is not defined in this notebook."),
         ("--map df --engine df", "--engine needs a distributed.Client, not a value of type DataFrame."),

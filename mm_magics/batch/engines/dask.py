@@ -22,6 +22,7 @@ import anyio
 
 from mm_magics.batch.engines.async_client import AsyncClient
 from mm_magics.batch.engines.base import Answered, Failed, OtherCall, Request, SenderEvent, SendOptions
+from mm_magics.batch.engines.dialog import Dialogs
 from mm_magics.batch.engines.local import fit_open_files
 from mm_magics.batch.engines.sender import Sender
 from mm_magics.batch.progress import Throttled
@@ -292,7 +293,7 @@ async def _send_all(
     queue.close()
     async with AsyncClient(options.send, key) as client, anyio.create_task_group() as group:
         group.start_soon(_cancel_when_unneeded, group.cancel_scope, is_needed)
-        await Sender(client, options.send, schema, report).run(queued)
+        await Sender(client, options.send, Dialogs.of_schema(schema), report).run(queued)
         group.cancel_scope.cancel()
 
 

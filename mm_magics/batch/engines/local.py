@@ -16,11 +16,11 @@ from anyio.from_thread import start_blocking_portal
 
 from mm_magics.batch.engines.async_client import AsyncClient
 from mm_magics.batch.engines.base import Request, SenderEvent, SendOptions
+from mm_magics.batch.engines.dialog import Dialogs
 from mm_magics.batch.engines.sender import Sender
 from mm_magics.endpoint.keys import Key
 from mm_magics.errors import UsageError
 from mm_magics.system import open_files
-from mm_magics.tools.schema.output_schema import OutputSchema
 
 SPARE_FILES = 48
 """Open files that are left for everything else, the store among them."""
@@ -29,7 +29,7 @@ SPARE_FILES = 48
 class LocalEngine:
     """Sends from an event loop in a thread of this process."""
 
-    def __init__(self, options: SendOptions, key: Key, schema: OutputSchema | None) -> None:
+    def __init__(self, options: SendOptions, key: Key, dialogs: Dialogs | None) -> None:
         options, self.note = fit_open_files(options)
         self.room = 2 * options.limits.concurrency
         self._sender: Sender | None = None
@@ -41,7 +41,7 @@ class LocalEngine:
         self._portal_context = start_blocking_portal(name="mm_magics-batch")
         portal = self._portal_context.__enter__()
         self._loop = portal.call(asyncio.get_running_loop)
-        self._task = portal.start_task_soon(self._send_all, options, key, schema)
+        self._task = portal.start_task_soon(self._send_all, options, key, dialogs)
 
     def put(self, request: Request) -> None:
         self._requests.append(request)
@@ -70,10 +70,10 @@ class LocalEngine:
         self._queue.close()
         self._queued.close()
 
-    async def _send_all(self, options: SendOptions, key: Key, schema: OutputSchema | None) -> None:
+    async def _send_all(self, options: SendOptions, key: Key, dialogs: Dialogs | None) -> None:
         try:
             async with AsyncClient(options, key) as client:
-                self._sender = Sender(client, options, schema, self._report)
+                self._sender = Sender(client, options, dialogs, self._report)
                 await self._sender.run(self._queued)
         finally:
             self._hand_over()

@@ -7,18 +7,17 @@ decides whether its error ends the run.
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import anyio
+from anyio import CapacityLimiter, to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from mm_magics.api import models, usage
-from mm_magics.api.messages import Message
 from mm_magics.batch.engines.async_client import AsyncClient, SendFailedError
 from mm_magics.batch.engines.base import (
     NOT_SENT,
@@ -30,6 +29,7 @@ from mm_magics.batch.engines.base import (
     SenderEvent,
     SendOptions,
 )
+from mm_magics.batch.engines.dialog import Dialog, Dialogs
 from mm_magics.batch.engines.health import Health, RunEndedError, Verdict
 from mm_magics.batch.engines.window import Window
 from mm_magics.batch.progress import Throttled
@@ -38,12 +38,7 @@ from mm_magics.batch.store import Reply
 from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_hints import THROTTLED_STATUSES, http_status, is_final, refuses_model
 from mm_magics.endpoint.reader import Retrying
-from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, StatusError
-from mm_magics.tools.approval import Rules, deny_all
-from mm_magics.tools.loop import Toolbox, ToolLoop
-from mm_magics.tools.runtime.runner import ToolLimits
-from mm_magics.tools.schema.output_schema import OutputSchema
-from mm_magics.turn.request_body import RequestBody
+from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, NeverSendError, StatusError
 
 BYTES_PER_TOKEN = 4.0
 FIRST_ANSWER_TOKENS = 500
@@ -54,8 +49,6 @@ MAX_THROTTLES = 5
 """Refusals because of load after which a row fails alone, if the endpoint answers other rows in between."""
 MAX_OUTAGES = 3
 """How often a row is sent again because the endpoint had failed and recovered."""
-SCHEMA_ATTEMPTS = 3
-"""Answers a model gets to match the schema."""
 PROBE_TIMEOUT_S = 60.0
 PROBE = {"max_tokens": 16, "stream": False, "messages": [{"role": "user", "content": "Reply with OK."}]}
 
@@ -97,7 +90,7 @@ class Sender:
     Args:
         client: The open HTTP client.
         options: Rate limits and retries.
-        schema: The schema that answers must match; None for text.
+        dialogs: Begins what may follow the first answer to a row; None if nothing follows.
         report: Called with each event.
     """
 
@@ -105,16 +98,17 @@ class Sender:
         self,
         client: AsyncClient,
         options: SendOptions,
-        schema: OutputSchema | None,
+        dialogs: Dialogs | None,
         report: Callable[[SenderEvent], None],
     ) -> None:
         limits = options.limits
-        self._client, self._options, self._schema, self._report = client, options, schema, report
+        self._client, self._options, self._dialogs, self._report = client, options, dialogs, report
         self._window, self._gate = Window(limits.concurrency), PauseGate()
         self._health = Health(self._probe, report)
         self._requests, self._tokens = RateLimiter(limits.requests_per_minute), RateLimiter(limits.tokens_per_minute)
         self._model = ""
         self._answer_tokens = self._failures = self._refused = 0
+        self._tool_limiter = CapacityLimiter(1)
 
     def stop(self) -> None:
         """Send nothing more. Calls in flight continue."""
@@ -122,9 +116,13 @@ class Sender:
 
     async def run(self, requests: MemoryObjectReceiveStream[Request]) -> None:
         """Send the requests until the stream is closed and all are reported."""
-        async with requests, anyio.create_task_group() as group:
-            for _ in range(self._options.limits.concurrency):
-                group.start_soon(self._work, requests)
+        try:
+            async with requests, anyio.create_task_group() as group:
+                for _ in range(self._options.limits.concurrency):
+                    group.start_soon(self._work, requests)
+        finally:
+            if self._dialogs:
+                self._dialogs.stop.set()
 
     async def _work(self, requests: MemoryObjectReceiveStream[Request]) -> None:
         with suppress(anyio.EndOfStream):
@@ -153,23 +151,25 @@ class Sender:
         refused = isinstance(translated, StatusError) and refuses_model(translated, json.loads(request.body)["model"])
         if refused or (not self._health.answers and self._failures >= MAX_FAILURES):
             self._health.end(translated)
-        lost = not isinstance(translated, StatusError)
+        lost = not isinstance(translated, StatusError | NeverSendError)
         return Failed(request.digest, translated.message, True, refused_model=refused, lost=lost)
 
     async def _receive(self, reply: Reply, request: Request) -> None:
-        """Receive the whole reply. With a schema it may take several answers until one matches."""
-        body = request.body
-        dialog = _SchemaDialog(body, self._schema) if self._schema and request.is_checked else None
-        while True:
+        """Receive the whole reply. With tools or a schema it may take several answers."""
+        dialog = self._dialogs.begin(request.body) if self._dialogs and request.is_checked else None
+        body: bytes | None = request.body
+        while body:
             message = await self._message(body, reply)
             reply.messages.append({"role": "assistant", "content": message["content"]})
             if dialog is None or message.get("stop_reason") in ("max_tokens", "refusal"):
                 return
-            correction = dialog.correction(message)
-            if correction is None:
-                return
-            reply.messages.append(correction)
-            body = dialog.next_body(reply.messages)
+            body = await self._follow(dialog, reply)
+
+    async def _follow(self, dialog: Dialog, reply: Reply) -> bytes | None:
+        """Return the next request of a dialog. Tools are called in a thread, one at a time: they may share data."""
+        if self._dialogs and self._dialogs.has_tools:
+            return await to_thread.run_sync(dialog.follow, reply, abandon_on_cancel=True, limiter=self._tool_limiter)
+        return dialog.follow(reply)
 
     async def _message(self, body: bytes, reply: Reply) -> dict[str, Any]:
         """Return one answer, after as many attempts as the settings allow, and add its response to the reply."""
@@ -298,25 +298,3 @@ class Sender:
 def _response(message: dict[str, Any], began: float) -> dict[str, Any]:
     response = {key: message.get(key) for key in ("id", "model", "stop_reason", "usage")}
     return {**response, "seconds": round(time.monotonic() - began, 3)}
-
-
-class _SchemaDialog:
-    """The messages that follow an answer that does not match its schema."""
-
-    def __init__(self, body: bytes, schema: OutputSchema) -> None:
-        request: dict[str, Any] = json.loads(body)
-        *context, self._prompt = request["messages"]
-        self._body = RequestBody(request, body, [context], request["max_tokens"])
-        toolbox = Toolbox({}, Rules(), ToolLimits(0.0, 0), SCHEMA_ATTEMPTS, output_schema=schema)
-        self._loop = ToolLoop(toolbox, request.get("tool_choice") or {}, request["model"], threading.Event())
-
-    def correction(self, message: dict[str, Any]) -> Message | None:
-        """Return the user message that asks for a corrected answer; None if the answer is the last one."""
-        step = self._loop.step(message["content"], None)
-        for _ in step.events(None, deny_all):
-            pass
-        return {"role": "user", "content": step.reply} if step.needs_request else None
-
-    def next_body(self, replied: Sequence[Message]) -> bytes:
-        """Return the next request: the prompt and all that followed it."""
-        return self._body.next([self._prompt, *replied], [None] * (len(replied) // 2), self._loop.choice)
