@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Self
 
 from mm_magics.simulator.answer import Fault, ScriptedAnswer
@@ -126,6 +126,14 @@ class Simulator:
     @max_in_flight.setter
     def max_in_flight(self, limit: int | None) -> None:
         self._endpoint.max_in_flight = limit
+
+    def hurry(self) -> None:
+        """Send the rest of each answer to a request in the log as fast as possible."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._hurry)
+
+    def _hurry(self) -> None:
+        self._endpoint.hurried_at = perf_counter()
 
     @property
     def port(self) -> int:

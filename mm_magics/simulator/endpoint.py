@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
+from math import inf
 from time import monotonic
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -74,6 +75,7 @@ class Endpoint:
         fault: The fault of every answer that has none of its own.
         max_in_flight: Answers at the same time, above which a request is refused with `rate-limit`.
         in_flight: Requests that are being answered, the current one included. The server counts them.
+        hurried_at: An answer that began before, by `perf_counter`, is sent as fast as possible.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Endpoint:
         self.fault: Fault | None = None
         self.max_in_flight: int | None = None
         self.in_flight = 0
+        self.hurried_at = -inf
         self.answers: deque[ScriptedAnswer | str] = deque()
         for answer in answers:
             if (fault := to_scripted_answer(answer).fault_or_none) is not None:

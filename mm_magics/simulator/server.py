@@ -182,12 +182,12 @@ class _Connection:
             self._update_record(ended=end, deltas=self._deltas)
 
     async def _execute(self, plan: ResponsePlan) -> None:
-        started = perf_counter()
+        began = started = perf_counter()
         paced = 0
         for step in plan.steps:
             match step:
                 case Event():
-                    if plan.rate and step.delta:
+                    if plan.rate and step.delta and began > self._endpoint.hurried_at:
                         await self._sleep_until(started + paced / plan.rate)
                         paced += 1
                     await self._add(plan.encode(step))

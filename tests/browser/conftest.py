@@ -11,18 +11,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
+from mm_magics.history.turn import MIME_TYPE
 from mm_magics.simulator import Simulator
 from tests import forked_kernels
 from tests.canary import in_files, places
 
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
@@ -46,10 +49,30 @@ READY = """async () => {
   const kernel = panel.sessionContext.session?.kernel;
   return kernel?.connectionStatus === 'connected' && kernel?.status === 'idle';
 }"""
-RAN = """async () => {
+# What JupyterLab does in a moment or in the next frame has happened. A page behind another one draws no frames.
+SETTLED = """async () => {
+  for (let count = 0; count < 2; count++) {
+    await new Promise((done) => setTimeout(done));
+    await Promise.race([new Promise(requestAnimationFrame), new Promise((done) => setTimeout(done, 500))]);
+  }
+}"""
+RAN = f"""async () => {{
   const late = new Promise((_, fail) => setTimeout(() => fail(new Error('the cell did not end')), 120_000));
   await Promise.race([window.ran, late]);
-}"""
+  await ({SETTLED})();
+}}"""
+# Whether no output shows a turn as it streams or as far as a page saved it while it did.
+FINAL = """(type) => window.jupyterapp?.shell.currentWidget?.content?.model?.toJSON().cells.every((cell) =>
+  (cell.outputs ?? []).every(({ data = {}, metadata = {} }) => {
+    const isRunning = 'application/vnd.jupyter.widget-view+json' in data;
+    return !(type in data) || (!isRunning && [undefined, 'gone'].includes(metadata[type]?.partial));
+  })
+)"""
+PRINTED = """(number) => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells[number].outputs
+  .map(({ text }) => [text ?? ''].flat().join('')).join('')"""
+RESTART = "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }"
+ANIMATED = """() => document.getAnimations().some(({ effect, playState }) =>
+  playState === 'running' && effect.getComputedTiming().iterations !== Infinity)"""
 OPEN = """async (path) => { await window.jupyterapp.commands.execute('docmanager:open', { path }); }"""
 CLOSE = """async () => {
   while (!window.jupyterapp) await new Promise((done) => setTimeout(done, 50));
@@ -85,7 +108,9 @@ def browser() -> Iterator[BrowserContext]:
             if os.environ.get("CI"):
                 raise
             pytest.skip(f"no Chromium could be started, so the browser tests were not run: {error}")
-        yield browser.new_context(color_scheme="light")
+        context = browser.new_context(color_scheme="light")
+        context.set_default_timeout(PATIENCE_MS)
+        yield context
         browser.close()
 
 
@@ -118,7 +143,7 @@ class Lab:
     def __init__(
         self, folder: Path, endpoint: Simulator, disabled: tuple[str, ...], app: str, python: str = sys.executable
     ) -> None:
-        self.folder = folder
+        self.folder, self.simulator = folder, endpoint
         folder.mkdir()
         module, trait, self.tree = APPS[app]
         with socket.socket() as probe:
@@ -201,8 +226,8 @@ def _server(home: Path, endpoint: Simulator, *, disabled: tuple[str, ...] = (), 
 class Notebook:
     """One notebook, open in one page. Cells are numbered from 0."""
 
-    def __init__(self, page: Page, path: Path) -> None:
-        self.page, self.path = page, path
+    def __init__(self, page: Page, path: Path, simulator: Simulator | None = None) -> None:
+        self.page, self.path, self.simulator = page, path, simulator
 
     def run(self, number: int, *, wait: bool = True) -> None:
         """Run the cell and, by default, wait until it has finished."""
@@ -222,12 +247,31 @@ class Notebook:
         """Wait until the last cell has finished. A cell that never ends fails only its own test."""
         self.page.evaluate(RAN)
 
+    def let_end(self) -> None:
+        """Let the answers that stream arrive at once."""
+        assert self.simulator
+        self.simulator.hurry()
+
+    def final(self) -> None:
+        """Wait until each turn in the notebook has its final output, and it is drawn."""
+        self.page.wait_for_function(FINAL, arg=MIME_TYPE)
+        self.page.evaluate(SETTLED)
+
+    def restart(self) -> None:
+        """Restart the kernel."""
+        self.page.evaluate(RESTART)
+        ready(self.page)
+
     def reload(self, wait_until: Literal["load", "commit"] = "load") -> None:
         """Reload the page with only this notebook open."""
         self.page.goto(f"{self.page.url.partition('?')[0]}?reset", wait_until=wait_until)
 
     def output(self, number: int) -> Locator:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number).locator(".jp-OutputArea").first
+
+    def printed(self, number: int) -> str:
+        """What the cell has printed."""
+        return str(self.page.evaluate(PRINTED, number))
 
     def evaluate(self, expression: str) -> Any:
         return self.page.evaluate(expression)
@@ -238,7 +282,8 @@ class Notebook:
         return nbformat.read(self.path, as_version=4)
 
     def violations(self, selector: str) -> list[str]:
-        """What axe finds in the nodes of that selector."""
+        """What axe finds in the nodes of that selector, once their transitions have ended."""
+        self.page.wait_for_function(f"() => !({ANIMATED})()")
         self.page.add_script_tag(path=str(AXE))
         found = self.page.evaluate("async (selector) => (await axe.run(selector)).violations", selector)
         return [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]]
@@ -298,7 +343,7 @@ def _opener(browser: BrowserContext, lab: Lab, request: pytest.FixtureRequest) -
         ready(page)
         page.evaluate(THEME, theme)
         page.evaluate("() => window.jupyterapp.shell.collapseLeft?.()")
-        return Notebook(page, path)
+        return Notebook(page, path, lab.simulator)
 
     yield opened
     shown = [each for each in (lab.page, *own) if each is not None and not each.is_closed()]
@@ -325,6 +370,14 @@ def _page_of(browser: BrowserContext, lab: Lab, name: str, fresh: bool) -> Page:
     return page
 
 
+def eventually(probe: Callable[[], Any], expected: Any = True) -> None:
+    """Wait until `probe` returns what is expected."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while (found := probe()) != expected and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found == expected
+
+
 def ready(page: Page) -> None:
     """Wait until the page's notebook and its kernel are."""
     deadline = time.monotonic() + 60
@@ -336,6 +389,6 @@ def ready(page: Page) -> None:
 
 @pytest.fixture
 def logged(simulator: Simulator) -> Any:
-    """A function that returns the request bodies that the simulator received in this test."""
+    """A function that returns the bodies of the requests for an answer that the simulator received in this test."""
     before = len(simulator.log)
-    return lambda: [json.loads(json.dumps(record.body)) for record in list(simulator.log)[before:]]
+    return lambda: [json.loads(json.dumps(record.body)) for record in list(simulator.log)[before:] if record.body]

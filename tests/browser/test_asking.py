@@ -40,7 +40,7 @@ def ask(notebook, number: int) -> Locator:
     """Run the cell until its turn requires approval. Return the question."""
     notebook.run(number, wait=False)
     question = notebook.output(number).locator(".mm-ask")
-    expect(question.get_by_role("button", name="Allow once")).to_be_enabled(timeout=20_000)
+    expect(question.get_by_role("button", name="Allow once")).to_be_enabled()
     return question
 
 
@@ -100,7 +100,7 @@ def test_a_long_call_can_be_allowed_only_after_it_was_scrolled_to_its_end(open_n
         notebook.run(number, wait=False)
         question = notebook.output(number).locator(".mm-ask")
         allow, box = question.get_by_role("button", name="Allow once"), question.locator(".mm-box")
-        expect(question.get_by_role("button", name="Deny")).to_be_enabled(timeout=20_000)
+        expect(question.get_by_role("button", name="Deny")).to_be_enabled()
         expect(notebook.output(number).locator(".mm-status")).to_have_text("needs your approval")
         expect(question).to_contain_text("202 lines")
         expect(question).to_contain_text("Scroll to the end")
@@ -166,7 +166,7 @@ def test_stop_ends_a_running_tool_within_a_second(opener, request):
     notebook.run(0)
     for number in (1, 2):
         notebook.run(number, wait=False)
-        expect(notebook.output(number).locator(".mm-tool summary")).to_contain_text("running", timeout=20_000)
+        expect(notebook.output(number).locator(".mm-tool summary")).to_contain_text("running")
         notebook.page.wait_for_timeout(200)
         notebook.output(number).get_by_role("button", name="Stop").click()
         pressed = time.monotonic()

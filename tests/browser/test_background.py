@@ -54,11 +54,11 @@ def start(notebook: Notebook, *cells: int) -> None:
         notebook.run(number)
         assert time.monotonic() - began < 10
     for number in cells:
-        expect(notebook.output(number).locator(".mm-text p").first).to_be_visible(timeout=20_000)
+        expect(notebook.output(number).locator(".mm-text p").first).to_be_visible()
 
 
 def done(notebook: Notebook, number: int, word: str = "done") -> None:
-    expect(notebook.output(number).locator(".mm-status")).to_have_text(word, timeout=20_000)
+    expect(notebook.output(number).locator(".mm-status")).to_have_text(word)
 
 
 def check_streams_beside_other_cells(notebook: Notebook) -> None:
@@ -139,7 +139,7 @@ def test_a_reloaded_page_shows_and_saves_the_answer(open_notebook):
     notebook.save()
     notebook.reload()
     ready(notebook.page)
-    expect(notebook.output(1).locator(".mm-stop")).to_be_visible(timeout=20_000)
+    expect(notebook.output(1).locator(".mm-stop")).to_be_visible()
     notebook.run(2)
     expect(notebook.output(2)).to_contain_text("running")
     notebook.output(1).locator(".mm-stop").click()
@@ -195,7 +195,7 @@ def test_a_question_about_a_tool_is_answered_on_the_page_while_another_cell_runs
     notebook.run(1)
     output = notebook.output(1)
     allow = output.get_by_role("button", name="Allow once")
-    expect(allow).to_be_enabled(timeout=20_000)
+    expect(allow).to_be_enabled()
     notebook.run(2, wait=False)
     allow.click()
     done(notebook, 1)

@@ -27,7 +27,7 @@ def test_the_answer_streams_in_its_cell_and_is_saved(open_notebook, way):
     notebook.run(1, wait=False)
     output = notebook.output(1)
     if way != "%%capture":
-        expect(output.locator(".mm-stop")).to_be_visible(timeout=30_000)
+        expect(output.locator(".mm-stop")).to_be_visible()
     notebook.wait()
     expect(output.locator(".mm-status")).to_have_text("done")
     expect(notebook.page.locator(".mm-turn")).to_have_count(1)
@@ -50,7 +50,7 @@ display(button, out)"""
     notebook.run(0)
     notebook.run(1)
     notebook.output(1).get_by_role("button", name="Ask").click()
-    expect(notebook.output(1).locator(".mm-status")).to_have_text("done", timeout=30_000)
+    expect(notebook.output(1).locator(".mm-status")).to_have_text("done")
 
 
 @pytest.mark.parametrize("opener", ["open_notebook", "open_without_plugin"])
@@ -58,7 +58,7 @@ def test_a_running_turn_has_a_readable_text_where_it_is_not_drawn(request, opene
     notebook = request.getfixturevalue(opener)(LOAD, f"%%minimax\n{ASK.split(chr(39))[5]}")
     notebook.run(0)
     notebook.run(1, wait=False)
-    expect(notebook.output(1).locator(".mm-stop")).to_be_visible(timeout=30_000)
+    expect(notebook.output(1).locator(".mm-stop")).to_be_visible()
     (saved,) = notebook.save().cells[1].outputs
     assert "answer" in saved.data["text/plain"]
     assert "object at" not in json.dumps(saved)

@@ -31,7 +31,7 @@ def streaming(notebook, number: int = 1):
     notebook.run(0)
     notebook.run(number, wait=False)
     output = notebook.output(number)
-    expect(output.locator(".mm-text p").first).to_be_visible(timeout=20_000)
+    expect(output.locator(".mm-text p").first).to_be_visible()
     return output
 
 
@@ -56,7 +56,7 @@ def test_the_text_received_is_saved_as_a_stopped_turn(request, opener, end):
     end_it, seconds, status = ENDS[end]
     end_it(notebook)
     began = time.monotonic()
-    expect(output.locator(".mm-status")).to_have_text(status, timeout=20_000)
+    expect(output.locator(".mm-status")).to_have_text(status)
     assert time.monotonic() - began < seconds * SLOWER
     expect(output.get_by_role("button", name="Stop")).to_have_count(0)
     (saved,) = [each for each in notebook.save().cells[1].outputs if "data" in each]
@@ -80,7 +80,7 @@ def test_after_a_restart_the_next_prompt_sends_the_stopped_turn(open_notebook, l
     notebook = open_notebook(LOAD, SLOW, "%%minimax\nGo on.", fresh=True)
     output = streaming(notebook)
     kill(notebook)
-    expect(output.locator(".mm-status")).to_have_text(GONE, timeout=20_000)
+    expect(output.locator(".mm-status")).to_have_text(GONE)
     for width, theme in ((1100, "Light"), (1100, "Dark"), (480, "Light")):
         notebook.page.set_viewport_size({"width": width, "height": 900})
         notebook.page.evaluate(THEME, f"JupyterLab {theme}")

@@ -29,7 +29,7 @@ def test_thinking_in_the_text_is_shown_as_thinking_live_and_after_a_reload(opene
     notebook.run(0)
     notebook.run(1, wait=False)
     thinking = notebook.output(1).locator(".mm-parts .mm-thinking")
-    expect(thinking.locator(".mm-thinking-text")).to_contain_text("This thought leaked", timeout=20_000)
+    expect(thinking.locator(".mm-thinking-text")).to_contain_text("This thought leaked")
     notebook.wait()
     notebook.run(2)
     for state in ("live", "reloaded"):

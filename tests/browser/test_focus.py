@@ -44,7 +44,7 @@ def expect_focus(notebook: Notebook, place: str) -> None:
     """Wait until the focus is in that place: a cell, an editor, a dialog, or a control with this label."""
     script = f"(place) => ({PLACE})() === place"
     try:
-        notebook.page.wait_for_function(script, arg=place, timeout=10_000)
+        notebook.page.wait_for_function(script, arg=place)
     except Exception:
         assert notebook.evaluate(PLACE) == place
         raise
@@ -175,7 +175,7 @@ def test_a_decision_leaves_the_focus_at_its_call(opened: Any, simulator: Any) ->
     output = notebook.output(1)
     for number, name in enumerate(("Allow once", "Deny")):
         button = output.locator(".mm-ask").nth(number).get_by_role("button", name=name)
-        expect(button).to_be_enabled(timeout=20_000)
+        expect(button).to_be_enabled()
         tab_to(notebook, button)
         notebook.page.keyboard.press("Enter")
         if number == 0:
@@ -191,7 +191,7 @@ def test_each_field_of_the_picker_is_reached_and_escape_closes_only_the_list(ope
     run_by_keyboard(notebook, 1)
     form = notebook.output(1).get_by_role("group", name="MiniMax in this kernel")
     model = form.get_by_role("combobox", name="Model", exact=True)
-    expect(model).to_be_visible(timeout=20_000)
+    expect(model).to_be_visible()
     tab_to(notebook, model)
     notebook.page.keyboard.press("ArrowDown")
     expect(form.get_by_role("option").first).to_have_attribute("aria-selected", "true")

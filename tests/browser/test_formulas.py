@@ -55,8 +55,8 @@ def test_a_question_below_an_answer_full_of_formulas_is_not_covered(open_noteboo
     question = ask(notebook, 1)
     box = notebook.output(1).locator(".mm-turn")
     # The text is drawn over several frames.
-    expect(box.locator("math").nth(len(CORPUS["ordinary"]) - 1)).to_be_attached(timeout=20_000)
-    expect(box.locator(".mm-text").last).to_contain_text("evil.example/font", timeout=20_000)
+    expect(box.locator("math").nth(len(CORPUS["ordinary"]) - 1)).to_be_attached()
+    expect(box.locator(".mm-text").last).to_contain_text("evil.example/font")
     assert box.locator(".mm-text").first.evaluate(LEFT_BOX) == []
     assert question.get_by_role("button", name="Allow once").evaluate(COVERED) == 0
     assert question.get_by_role("button", name="Deny", exact=True).evaluate(COVERED) == 0
@@ -84,7 +84,7 @@ def test_a_saved_answer_without_the_extension_typesets_only_allowed_formulas(
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), notebook.path)
     watched = Watched(notebook.page)
     notebook.reload("commit")
-    notebook.page.locator(".jp-OutputArea-output").first.wait_for(timeout=60_000)
+    notebook.page.locator(".jp-OutputArea-output").first.wait_for()
     if trusted:
         notebook.evaluate(
             "() => { for (const c of window.jupyterapp.shell.currentWidget.content.model.cells) c.trusted = true; }"
@@ -95,7 +95,7 @@ def test_a_saved_answer_without_the_extension_typesets_only_allowed_formulas(
             "async (n) => { await window.jupyterapp.shell.currentWidget.content.scrollToItem(n, 'start'); }", number
         )
         output.locator(".jp-RenderedHTMLCommon").first.wait_for()
-    expect(shown[0].locator("mjx-container")).to_have_count(len(CORPUS["ordinary"]), timeout=30_000)
+    expect(shown[0].locator("mjx-container")).to_have_count(len(CORPUS["ordinary"]))
     notebook.page.wait_for_timeout(1_000)
     assert shown[0].locator("mjx-merror, [data-mjx-error]").count() == 0
     assert shown[0].locator(".mm-saved").evaluate(LEFT_BOX) == []
@@ -120,7 +120,7 @@ def test_a_preview_of_an_exported_file_loads_nothing(open_without_plugin: Any) -
         path.name,
     )
     preview = notebook.page.locator(".jp-MarkdownViewer .jp-RenderedMarkdown")
-    expect(preview).to_contain_text("covers", timeout=20_000)
+    expect(preview).to_contain_text("covers")
     notebook.page.wait_for_timeout(1_500)
     assert notebook.page.locator(ACTING).evaluate_all("(all) => all.map((each) => each.outerHTML)") == []
     assert preview.locator("img").count() == 0

@@ -77,7 +77,7 @@ def _opened(notebook: Any, saved: Any) -> tuple[Watched, float]:
     watched = Watched(notebook.page)
     began = time.monotonic()
     notebook.reload("commit")
-    notebook.page.locator(".jp-OutputArea-output").first.wait_for(timeout=60_000)
+    notebook.page.locator(".jp-OutputArea-output").first.wait_for()
     for number in range(0, len(saved.cells), 5):  # only what is near is drawn
         notebook.page.evaluate(
             "async (n) => { await window.jupyterapp.shell.currentWidget.content.scrollToItem(n, 'start'); }", number

@@ -17,10 +17,10 @@ def test_a_page_reloaded_while_streaming_gets_the_whole_answer(request, opener):
     notebook = request.getfixturevalue(opener)(LOAD, SLOW, "%%minimax\nAnd?")
     notebook.run(0)
     notebook.run(1, wait=False)
-    expect(notebook.output(1).locator("p").first).to_be_visible(timeout=20_000)
+    expect(notebook.output(1).locator("p").first).to_be_visible()
     notebook.save()
     notebook.reload()
-    expect(notebook.output(1).locator(".mm-turn")).to_contain_text("tokens in", timeout=30_000)
+    expect(notebook.output(1).locator(".mm-turn")).to_contain_text("tokens in")
     (saved,) = notebook.save().cells[1].outputs
     assert saved.data[MIME_TYPE]["status"] == "complete"
     assert sorted(saved.data) == [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
@@ -31,7 +31,7 @@ def test_a_page_that_is_opened_again_shows_unsaved_answers(open_notebook, logged
     notebook.run(0)
     notebook.run(1)
     notebook.reload()
-    expect(notebook.output(1).locator(".mm-turn")).to_contain_text("tokens in", timeout=30_000)
+    expect(notebook.output(1).locator(".mm-turn")).to_contain_text("tokens in")
     ready(notebook.page)
     notebook.run(2)
     expect(notebook.output(2)).to_contain_text("Your name is Ada")
@@ -45,7 +45,7 @@ def test_the_notes_of_a_run_are_saved_with_its_turn(open_notebook):
     expect(notebook.output(1).locator(".mm-rendered .mm-note")).to_have_text("top_k is ignored by the endpoint.")
     notebook.save()
     notebook.reload()
-    expect(notebook.output(1).locator(".mm-rendered .mm-note")).to_be_visible(timeout=30_000)
+    expect(notebook.output(1).locator(".mm-rendered .mm-note")).to_be_visible()
 
 
 def test_turns_below_a_changed_one_are_marked_stale_until_they_run_again(open_notebook):
@@ -91,7 +91,7 @@ def test_two_notebooks_stream_and_stop_independently(open_notebook):
         notebook.run(0)
         notebook.run(1, wait=False)
     for notebook in (one, two):
-        expect(notebook.output(1).locator("p").first).to_be_visible(timeout=20_000)
+        expect(notebook.output(1).locator("p").first).to_be_visible()
     two.output(1).get_by_role("button", name="Stop").click()
     two.wait()
     expect(two.output(1)).to_contain_text("stopped")

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE
-from tests.browser.conftest import Notebook
+from tests.browser.conftest import SETTLED, Notebook, eventually
 
 LOAD = "%load_ext mm_magics"
-SLOW = "%%minimax\nMy name is Ada. [[simulator: deltas=160 size=8 rate=40]]"
+SLOW = "%%minimax\nMy name is Ada. [[simulator: deltas=2400 size=8 rate=20]]"
 ASK = "%%minimax\nWhat is my name?"
 BUNDLE = [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
 LISTEN = """() => {
@@ -22,10 +22,7 @@ LISTEN = """() => {
     });
   });
 }"""
-REPLIED = """async () => {
-  await window.replied;
-  await new Promise((done) => setTimeout(done, 300));
-}"""
+REPLIED = "async () => { await window.replied; }"
 
 
 def select(notebook: Notebook, number: int) -> None:
@@ -53,13 +50,16 @@ def stream(notebook: Notebook, number: int = 1) -> None:
     notebook.run(0)
     notebook.evaluate(LISTEN)
     notebook.run(number, wait=False)
-    expect(notebook.output(number).locator(".mm-text p").first).to_be_visible(timeout=20_000)
+    expect(notebook.output(number).locator(".mm-text p").first).to_be_visible()
     select(notebook, number)
 
 
-def wait(notebook: Notebook) -> None:
-    """Wait until the kernel has replied. For a deleted cell, JupyterLab does not announce the end."""
+def end(notebook: Notebook) -> None:
+    """Let the answer end, and wait for its output. For a deleted cell, JupyterLab does not announce the end."""
+    notebook.let_end()
     notebook.evaluate(REPLIED)
+    notebook.evaluate(SETTLED)
+    notebook.final()
 
 
 def bundles(saved: Any) -> list[tuple[int, list[str], str]]:
@@ -103,10 +103,14 @@ def test_the_answer_streams_on_and_ends_in_its_cell(open_notebook, logged, chang
     command(notebook, *commands)
     output = notebook.output(place)
     expect(output.locator(".mm-stop")).to_be_visible()
-    before = len(output.locator(".mm-text").inner_text())
-    expect(output.locator(".mm-text")).not_to_have_text(output.locator(".mm-text").inner_text())
-    wait(notebook)
-    assert len(output.locator(".mm-text").inner_text()) > before
+
+    def length() -> int:
+        return len(output.locator(".mm-text").inner_text())
+
+    before = length()
+    eventually(lambda: length() > before)
+    end(notebook)
+    eventually(lambda: length() > before)
     expect(output.locator(".mm-status")).to_have_text("done")
     expect(notebook.page.locator(".mm-turn")).to_have_count(1)
     saved = notebook.save()
@@ -127,7 +131,7 @@ def test_a_cell_that_was_split_keeps_its_answer(open_notebook):
         }"""
     )
     command(notebook, "split-cell-at-cursor")
-    wait(notebook)
+    end(notebook)
     assert bundles(notebook.save()) == [(2, BUNDLE, "complete")]
 
 
@@ -135,22 +139,24 @@ def test_a_cell_moved_by_a_program_keeps_its_answer(open_notebook):
     notebook = open_notebook(LOAD, SLOW, "x = 1")
     stream(notebook)
     notebook.evaluate("() => { window.jupyterapp.shell.currentWidget.content.model.sharedModel.moveCell(1, 2); }")
-    wait(notebook)
+    end(notebook)
     saved = notebook.save()
     assert bundles(saved) == [(2, BUNDLE, "complete")]
     assert outputs(saved) == 1
 
 
 def test_a_cell_that_is_moved_before_its_answer_begins_shows_it(open_notebook):
-    notebook = open_notebook(LOAD, "import time; time.sleep(3)", SLOW, "x = 1")
+    gate = "import os, time\nwhile not os.path.exists('open'): time.sleep(0.05)"
+    notebook = open_notebook(LOAD, gate, SLOW, "x = 1")
     notebook.run(0)
     notebook.run(1, wait=False)
     notebook.run(2, wait=False)
     select(notebook, 2)
     command(notebook, "cut-cell", "paste-cell-below")
-    expect(notebook.output(3).locator(".mm-stop")).to_be_visible(timeout=20_000)
+    (notebook.path.parent / "open").touch()
+    expect(notebook.output(3).locator(".mm-stop")).to_be_visible()
     notebook.evaluate(LISTEN)
-    wait(notebook)
+    end(notebook)
     assert bundles(notebook.save()) == [(3, BUNDLE, "complete")]
 
 
@@ -158,7 +164,7 @@ def test_a_copy_shows_the_whole_answer_too(open_notebook):
     notebook = open_notebook(LOAD, SLOW)
     stream(notebook)
     command(notebook, "copy-cell", "paste-cell-below")
-    wait(notebook)
+    end(notebook)
     saved = notebook.save()
     assert bundles(saved) == [(1, BUNDLE, "complete"), (2, BUNDLE, "complete")]
     assert outputs(saved) == 2
@@ -168,7 +174,7 @@ def test_a_cell_deleted_while_it_streams_is_forgotten_until_it_is_restored(open_
     notebook = open_notebook(LOAD, SLOW, ASK)
     stream(notebook)
     command(notebook, "delete-cell")
-    wait(notebook)
+    end(notebook)
     assert bundles(notebook.save()) == []
     notebook.run(1)
     assert prompts(logged()[-1]) == ["What is my name?"]
@@ -184,7 +190,9 @@ def test_a_prompt_that_is_queued_when_a_running_cell_is_deleted_does_not_see_it(
     notebook = open_notebook(LOAD, SLOW, ASK)
     stream(notebook)
     command(notebook, "delete-cell")
-    notebook.run(1)
+    notebook.run(1, wait=False)
+    notebook.let_end()
+    notebook.wait()
     assert prompts(logged()[-1]) == ["What is my name?"]
 
 
@@ -192,7 +200,7 @@ def test_moving_a_cell_while_it_streams_changes_what_a_later_prompt_sees(open_no
     notebook = open_notebook(LOAD, SLOW, ASK)
     stream(notebook)
     command(notebook, "move-cell-down")
-    wait(notebook)
+    end(notebook)
     notebook.run(1)
     assert prompts(logged()[-1]) == ["What is my name?"]
 
@@ -201,18 +209,22 @@ def test_clearing_the_output_of_a_moved_cell_removes_its_turn(open_notebook, log
     notebook = open_notebook(LOAD, SLOW, "x = 1", ASK)
     stream(notebook)
     command(notebook, "move-cell-down")
-    wait(notebook)
+    end(notebook)
     select(notebook, 2)
     command(notebook, "clear-cell-output")
     notebook.run(3)
     assert prompts(logged()[-1]) == ["What is my name?"]
 
 
-def test_asking_again_while_the_answer_streams_shows_only_the_last_answer(open_notebook):
+def test_asking_again_while_the_answer_streams_shows_only_the_last_answer(open_notebook, logged):
     notebook = open_notebook(LOAD, SLOW)
     stream(notebook)
-    notebook.run(1)
-    wait(notebook)
+    notebook.run(1, wait=False)
+    notebook.let_end()
+    eventually(lambda: len(logged()), 2)
+    notebook.let_end()
+    notebook.wait()
+    notebook.final()
     saved = notebook.save()
     assert bundles(saved) == [(1, BUNDLE, "complete")]
     assert outputs(saved) == 1

@@ -120,7 +120,7 @@ def test_the_answer_streams_and_stop_ends_it(open_notebook):
     run(notebook, 0)
     notebook.run(1, wait=False)
     turn = turn_of(notebook, 1)
-    expect(turn.locator(".mm-text p").first).to_be_visible(timeout=20_000)
+    expect(turn.locator(".mm-text p").first).to_be_visible()
     before = len(turn.locator(".mm-text").inner_text())
     until(lambda: len(turn.locator(".mm-text").inner_text()) > before)
 
@@ -138,9 +138,9 @@ def test_a_call_is_allowed_with_the_buttons(open_notebook):
     run(notebook, 1)
     notebook.run(2, wait=False)
     turn = turn_of(notebook, 2)
-    expect(turn.locator(".mm-ask")).to_be_visible(timeout=20_000)
+    expect(turn.locator(".mm-ask")).to_be_visible()
     turn.get_by_role("button", name="Allow once").click()
-    expect(turn.locator(".mm-status")).to_have_text("done", timeout=20_000)
+    expect(turn.locator(".mm-status")).to_have_text("done")
     (output,) = saved(notebook, 2)
     assert output.data[MIME_TYPE]["responses"][0]["tools"][0]["outcome"] == "done"
 
@@ -164,10 +164,10 @@ def test_a_second_page_shows_the_answer_and_stops_it(browser, collaboration, ope
     run(first, 0)
     first.run(1, wait=False)
     turn = turn_of(second, 1)
-    expect(turn.locator(".mm-text p").first).to_be_visible(timeout=20_000)
+    expect(turn.locator(".mm-text p").first).to_be_visible()
     turn.get_by_role("button", name="Stop").click()
     for each in (first, second):
-        expect(turn_of(each, 1).locator(".mm-status")).to_have_text("stopped", timeout=10_000)
+        expect(turn_of(each, 1).locator(".mm-status")).to_have_text("stopped")
     (output,) = saved(first, 1)
     assert output.data[MIME_TYPE]["status"] == "stopped"
     page.context.close()

@@ -16,7 +16,7 @@ def opened(notebook):
     notebook.run(0)
     notebook.run(1)
     form = notebook.output(1).get_by_role("group", name="MiniMax in this kernel")
-    expect(form).to_be_visible(timeout=20_000)
+    expect(form).to_be_visible()
     return form
 
 

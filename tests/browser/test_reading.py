@@ -13,7 +13,7 @@ from tests.browser.conftest import Notebook
 LOAD = "%load_ext mm_magics"
 THOUGHT = "The reader wants to know this, so I count. " * 8
 SAID = "A first paragraph.\n\n```python\n" + "".join(f"x{number} = {number}\n" for number in range(60)) + "```\n\n"
-SAID += "The last paragraph continues for a while. " * 12
+SAID += "The last paragraph continues for a while. " * 600
 STREAM = f"%%minimax\nGo. [[simulator: thinking={json.dumps(THOUGHT)} say={json.dumps(SAID)} rate=60]]"
 SELECT = """(selector) => {
   const range = document.createRange();
@@ -28,17 +28,26 @@ FOCUSED = "() => document.activeElement?.closest('.mm-turn') ? document.activeEl
 
 
 def stream(notebook: Notebook, number: int = 1) -> None:
-    """Run the prompt until the first paragraph of its answer is shown, and unfold its thinking."""
+    """Run the prompt until the last paragraph of its answer streams, and unfold its thinking."""
     notebook.run(0)
     notebook.run(number, wait=False)
-    expect(notebook.output(number).locator(".mm-text pre")).to_be_visible(timeout=30_000)
-    notebook.output(number).locator(".mm-thinking summary").click()
-    expect(notebook.output(number).locator(".mm-thinking-text")).to_be_visible()
+    expect(notebook.output(number).locator(".mm-text")).to_contain_text("The last paragraph")
+    unfold(notebook, number)
+
+
+def unfold(notebook: Notebook, number: int) -> None:
+    """Unfold the thinking that was folded when the text began."""
+    thinking = notebook.output(number).locator(".mm-thinking")
+    expect(thinking).not_to_have_attribute("open", "")
+    thinking.locator("summary").click()
+    expect(thinking.locator(".mm-thinking-text")).to_be_visible()
 
 
 def end(notebook: Notebook, number: int = 1) -> None:
-    """Wait for the final output, and check that it is what the page saves."""
+    """Let the answer end, and check that its final output is what the page saves."""
+    notebook.let_end()
     notebook.wait()
+    notebook.final()
     expect(notebook.output(number).locator(".mm-status")).to_have_text("done")
     expect(notebook.output(number).locator(".mm-facts")).to_be_visible()
     saved = notebook.save().cells[number].outputs
@@ -57,7 +66,7 @@ def test_thinking_that_the_reader_opened_stays_open(request, opener):
 def test_a_selection_stays(open_notebook, selector):
     notebook = open_notebook(LOAD, STREAM)
     stream(notebook)
-    expect(notebook.output(1).locator(".mm-text pre .hljs-number").first).to_be_visible(timeout=30_000)
+    expect(notebook.output(1).locator(".mm-text pre .hljs-number")).to_have_count(60)
     selected = notebook.page.evaluate(SELECT, selector)
     assert selected
     end(notebook)
@@ -80,7 +89,7 @@ def test_the_keyboard_focus_and_the_scroll_position_stay(open_notebook):
           return area.scrollTop;
         }"""
     )
-    assert scrolled > 0
+    assert scrolled == 60
     focused = notebook.evaluate(FOCUSED)
     assert focused
     end(notebook)
@@ -90,11 +99,9 @@ def test_the_keyboard_focus_and_the_scroll_position_stay(open_notebook):
 
 def test_reading_continues_where_the_cell_was_moved_while_it_streamed(open_notebook):
     notebook = open_notebook(LOAD, STREAM, "x = 1")
-    notebook.run(0)
-    notebook.run(1, wait=False)
-    expect(notebook.output(1).locator(".mm-text pre")).to_be_visible(timeout=30_000)
+    stream(notebook)
     notebook.evaluate("async () => { await window.jupyterapp.commands.execute('notebook:move-cell-down'); }")
-    notebook.output(2).locator(".mm-thinking summary").click()
+    unfold(notebook, 2)
     selected = notebook.page.evaluate(SELECT, ".mm-text p")
     end(notebook, 2)
     expect(notebook.output(2).locator(".mm-thinking-text")).to_be_visible()
@@ -103,13 +110,16 @@ def test_reading_continues_where_the_cell_was_moved_while_it_streamed(open_noteb
 
 @pytest.mark.parametrize("ending", ["stopped", "failed"])
 def test_reading_continues_when_the_answer_does_not(open_notebook, ending):
-    prompt = STREAM if ending == "stopped" else STREAM.replace(" rate=60", " rate=60 fault=close after=200")
+    prompt = STREAM if ending == "stopped" else STREAM.replace(" rate=60", " rate=60 fault=close after=4000")
     notebook = open_notebook(LOAD, prompt)
     stream(notebook)
     selected = notebook.page.evaluate(SELECT, ".mm-text p")
     if ending == "stopped":
         notebook.evaluate("() => { void window.jupyterapp.commands.execute('mm-magics:stop'); }")
+    else:
+        notebook.let_end()
     notebook.wait()
+    notebook.final()
     expect(notebook.output(1).locator(".mm-status")).to_have_text(ending)
     expect(notebook.output(1).locator(".mm-thinking-text")).to_be_visible()
     assert notebook.evaluate(SELECTED) == selected

@@ -35,7 +35,7 @@ def streaming(notebook: Notebook):
     notebook.run(0)
     notebook.run(1, wait=False)
     output = notebook.output(1)
-    expect(output.locator(".mm-text p").first).to_be_visible(timeout=30_000)
+    expect(output.locator(".mm-text p").first).to_be_visible()
     return output
 
 
@@ -71,13 +71,13 @@ def test_a_reloaded_page_shows_the_running_answer_and_can_stop_it(open_notebook)
     before = output.locator(".mm-text").inner_text()
     notebook.save()
     notebook.reload()
-    expect(output.get_by_role("button", name="Stop")).to_be_visible(timeout=60_000)
+    expect(output.get_by_role("button", name="Stop")).to_be_visible()
     assert output.locator(".mm-text").inner_text().startswith(before[:100])
     seen = length(output)
-    expect(output.locator(".mm-text")).to_have_text(re.compile(f"[\\s\\S]{{{seen + 50},}}"), timeout=20_000)
+    expect(output.locator(".mm-text")).to_have_text(re.compile(f"[\\s\\S]{{{seen + 50},}}"))
     pressed = time.monotonic()
     output.get_by_role("button", name="Stop").click()
-    expect(output.locator(".mm-status")).to_have_text("stopped", timeout=20_000)
+    expect(output.locator(".mm-status")).to_have_text("stopped")
     assert time.monotonic() - pressed < 2 * SLOWER
     whole_answer(notebook)
     (saved,) = notebook.save().cells[1].outputs
@@ -92,11 +92,11 @@ def test_a_reloaded_page_shows_the_open_question_and_its_answer_counts(open_note
     notebook.run(0)
     notebook.run(1, wait=False)
     output = notebook.output(1)
-    expect(output.get_by_role("button", name="Allow once")).to_be_visible(timeout=30_000)
+    expect(output.get_by_role("button", name="Allow once")).to_be_visible()
     notebook.reload()
-    expect(output.get_by_role("button", name="Allow once")).to_be_visible(timeout=60_000)
+    expect(output.get_by_role("button", name="Allow once")).to_be_visible()
     output.get_by_role("button", name="Allow once").click()
-    expect(output.locator(".mm-facts")).to_contain_text("tokens in", timeout=30_000)
+    expect(output.locator(".mm-facts")).to_contain_text("tokens in")
     notebook.run(2)
     expect(notebook.output(2)).to_contain_text("[")
     (saved,) = notebook.save().cells[1].outputs
@@ -111,11 +111,11 @@ def test_a_second_page_shows_and_stops_the_answer_and_does_not_count_as_changed(
     second = Notebook(page, notebook.path)
     streaming(notebook)
     output = second.output(1)
-    expect(output.locator(".mm-text p").first).to_be_visible(timeout=60_000)
+    expect(output.locator(".mm-text p").first).to_be_visible()
     assert not second.evaluate(DIRTY)
     output.get_by_role("button", name="Stop").click()
     for each in (output, notebook.output(1)):
-        expect(each.locator(".mm-status")).to_have_text("stopped", timeout=20_000)
+        expect(each.locator(".mm-status")).to_have_text("stopped")
     for each in (second, notebook):
         whole_answer(each)
     assert not second.evaluate(DIRTY)
@@ -128,10 +128,10 @@ def test_a_silent_kernel_is_reported_until_it_is_heard_again(open_notebook):
     pid = int(re.findall(r"\d+", notebook.output(0).inner_text())[-1])
     os.kill(pid, signal.SIGSTOP)
     try:
-        expect(output.locator(".mm-status")).to_have_text("no sign of life", timeout=10_000)
+        expect(output.locator(".mm-status")).to_have_text("no sign of life")
     finally:
         os.kill(pid, signal.SIGCONT)
-    expect(output.locator(".mm-status")).to_have_text("answering", timeout=10_000)
+    expect(output.locator(".mm-status")).to_have_text("answering")
     output.get_by_role("button", name="Stop").click()
     notebook.wait()
 
@@ -143,7 +143,7 @@ def test_a_server_that_dies_leaves_a_stopped_turn_on_the_page(browser, simulator
         notebook = open_page(browser, server, path)
         output = streaming(notebook)
         server._process.kill()
-        expect(output.locator(".mm-status")).to_have_text("stopped: the kernel is gone", timeout=15_000)
+        expect(output.locator(".mm-status")).to_have_text("stopped: the kernel is gone")
         (saved,) = (each["data"] for each in notebook.evaluate(OUTPUTS))
         assert sorted(saved) == TYPES
         assert saved[MIME_TYPE]["status"] == "stopped"

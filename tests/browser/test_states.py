@@ -106,7 +106,7 @@ def test_every_state_shows_its_status_and_passes_axe(request, simulator, name, t
         return notebook.output(number).locator(".mm-turn")
 
     def look(state: str, number: int) -> None:
-        expect(turn(number).locator(".mm-status")).to_have_text(STATUS_TEXTS[state], timeout=20_000)
+        expect(turn(number).locator(".mm-status")).to_have_text(STATUS_TEXTS[state])
         assert notebook.violations(".mm-turn") == []
         notebook.page.mouse.move(0, 0)
         turn(number).screenshot(path=images / f"{state}-{name}.png", animations="disabled")
@@ -125,11 +125,11 @@ def test_every_state_shows_its_status_and_passes_axe(request, simulator, name, t
     look("waiting", waiting)
     press_stop(notebook, turn(waiting))
     notebook.run(thinking, wait=False)
-    expect(turn(thinking).locator("details")).to_contain_text("The reader wants the words by length.", timeout=20_000)
+    expect(turn(thinking).locator("details")).to_contain_text("The reader wants the words by length.")
     look("thinking", thinking)
     press_stop(notebook, turn(thinking))
     notebook.run(answering, wait=False)
-    expect(turn(answering).locator("p").last).to_contain_text("step", timeout=20_000)
+    expect(turn(answering).locator("p").last).to_contain_text("step")
     look("answering", answering)
     press_stop(notebook, turn(answering))
     look("stopped", answering)
@@ -145,7 +145,7 @@ def test_every_state_shows_its_status_and_passes_axe(request, simulator, name, t
     tool, asking = after + 1, after + 2
     notebook.run(tool)
     notebook.run(asking, wait=False)
-    expect(turn(asking).locator(".mm-ask")).to_be_visible(timeout=20_000)
+    expect(turn(asking).locator(".mm-ask")).to_be_visible()
     look("asking", asking)
     press_stop(notebook, turn(asking))
     check_panel(notebook)

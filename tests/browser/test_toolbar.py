@@ -185,7 +185,7 @@ def test_chosen_settings_are_saved_and_restored_and_unknown_keys_unchanged(open_
     }
     assert notebook.save().metadata["minimax"] == expected
     notebook.reload()
-    expect(button_of(notebook)).to_have_text("M3 · thinking ▾", timeout=30_000)
+    expect(button_of(notebook)).to_have_text("M3 · thinking ▾")
     panel = opened(notebook)
     expect(panel.get_by_label("System prompt", exact=True)).to_have_value("Be brief.")
     expect(panel).to_contain_text("window 1,000,000 tokens · speed unknown · $0.30 in, $1.20 out per million")

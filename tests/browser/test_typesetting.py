@@ -96,7 +96,7 @@ def test_a_page_without_the_extension_typesets_while_an_answer_streams(open_with
     notebook.run(0)
     notebook.run(1, wait=False)
     turn = notebook.output(1).locator(".mm-turn")
-    expect(turn.locator(".hljs-keyword").first).to_have_text("def", timeout=20_000)
+    expect(turn.locator(".hljs-keyword").first).to_have_text("def")
     expect(turn.locator("math").first).to_be_attached()
     turn.get_by_role("button", name="Stop").click()
     notebook.wait()

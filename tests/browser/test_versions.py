@@ -64,7 +64,7 @@ def test_a_version_is_switched_saved_reloaded_and_sent(open_notebook, logged):
     assert "two" in context(logged()[-1])
     notebook.save()
     notebook.reload()
-    expect(header.locator(".mm-position")).to_have_text("2/3", timeout=30_000)
+    expect(header.locator(".mm-position")).to_have_text("2/3")
     notebook.output(1).get_by_role("button", name="Show the newer version").click()
     expect(notebook.output(1)).to_contain_text("Answer three")
     expect(notebook.output(2).locator(".mm-stale")).to_be_visible()

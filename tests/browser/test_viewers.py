@@ -88,7 +88,7 @@ def test_stop_ends_an_answer_within_a_second_without_the_plugin(open_without_plu
     notebook = open_without_plugin("%load_ext mm_magics", "%%minimax\nMore. [[simulator: deltas=3000 size=8 rate=40]]")
     notebook.run(0)
     notebook.run(1, wait=False)
-    expect(notebook.output(1).locator("p").first).to_be_visible(timeout=20_000)
+    expect(notebook.output(1).locator("p").first).to_be_visible()
     notebook.output(1).get_by_role("button", name="Stop").click()
     pressed = time.monotonic()
     notebook.wait()

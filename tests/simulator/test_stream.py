@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anthropic
@@ -180,6 +181,20 @@ def test_a_directive_overrides_the_rate_of_the_simulator() -> None:
             ask.events('[[simulator: deltas=2000 rate=0 thinking=""]]')
             assert paced > 0.15
             assert time.perf_counter() - started < SLOWER
+
+
+def test_answers_in_progress_are_hurried_and_later_ones_are_not() -> None:
+    with Simulator() as endpoint, ThreadPoolExecutor() as pool:
+        ask = Asker(endpoint, timeout=60)
+        with ask.http:
+            slow = pool.submit(ask.events, '[[simulator: deltas=3000 rate=10 thinking=""]]')
+            while not endpoint.log:
+                time.sleep(0.01)
+            endpoint.hurry()
+            assert len(slow.result(timeout=60)) > 3000
+            started = time.perf_counter()
+            ask.events('[[simulator: deltas=20 rate=100 thinking=""]]')
+            assert time.perf_counter() - started > 0.15
 
 
 def test_paced_deltas_arrive_one_by_one(ask: Asker) -> None:

@@ -15,6 +15,7 @@ import { recordToOps } from '../renderer/record-to-ops';
 import { continues, EMPTY, isRecord, reduce } from '../renderer/turn-state';
 import { shareTranslation } from '../renderer/strings';
 import { TurnView } from '../renderer/turn-view';
+import { isFinal } from './answer-places';
 import { codeActions } from './code-actions';
 import style from './controls.css';
 import { liveTurn, onLiveTurn, type LiveTurn } from './live-turns';
@@ -127,11 +128,11 @@ class TurnRenderer extends Panel implements IRenderMime.IRenderer {
     const update = (): void => {
       this.state = live.state;
       this.view?.update(this.state);
-      // It has ended: the output has the whole turn, or is about to.
-      if (liveTurn(live.id) !== live && this.model) {
-        this.live = null;
-        void this.renderModel(this.model);
-      }
+      if (liveTurn(live.id) === live || !this.model) return;
+      this.live = null;
+      const { data, metadata } = this.model;
+      // The output of a turn that has ended is about to be replaced by the whole turn.
+      if (live.isRunning || isFinal(data, metadata)) void this.renderModel(this.model);
     };
     this.unwatch = live.watch(update);
     update();
