@@ -13,14 +13,14 @@ import pytest
 
 from mm_magics import AsyncSession, ConnectionFailedError, Delta, StatusError, TurnEnd, UsageError, minimax_tool
 from mm_magics.simulator import ScriptedAnswer, Simulator, text, tool_use
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.turns import broken_rules
 
 pytestmark = pytest.mark.anyio
 
 LONG = "[[simulator: deltas=100000 rate=500]]"
 ENDLESS = [LONG, "[[simulator: fault=silence-before-headers]]", "[[simulator: fault=silence]]"]
-SOON_S = 0.5 * SLOWER
+SOON_S = 0.5 * PATIENCE
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -56,7 +56,7 @@ async def test_other_tasks_run_while_an_answer_streams(session: AsyncSession) ->
 
     async with anyio.create_task_group() as group:
         group.start_soon(tick)
-        await session.ask("[[simulator: wait=0.5]]")
+        await session.ask("[[simulator: wait=1]]")
         group.cancel_scope.cancel()
     assert ticks > 10
 
@@ -140,7 +140,7 @@ async def test_a_question_does_not_outlive_its_turn(session: AsyncSession, endpo
     began = time.monotonic()
     with anyio.move_on_after(0.3):
         await session.ask("Add.", tools=[_add], approve=approve)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert (await session.ask("Again.")).status == "complete"
 
 

@@ -13,7 +13,7 @@ from mm_magics.api.messages import blocks, problems
 from mm_magics.errors import ConfigError, ConnectionFailedError, EndpointError, MissingKeyError
 from mm_magics.events import BlockStart, BlockStop, Delta, Idle, MessageStart, MessageStop, PromptSent, TurnEnd
 from mm_magics.simulator import ScriptedAnswer, Simulator, text, thinking, tool_use
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.recorder import Recorder, sse
 from tests.turns import broken_rules
 
@@ -228,7 +228,7 @@ def test_an_idle_event_follows_within_a_tenth_of_a_second_of_silence(session: Se
     for event in session.stream("[[simulator: fault=silence-before-headers]]"):
         if isinstance(event, Idle):
             break
-    assert time.monotonic() - began < 0.5 * SLOWER
+    assert time.monotonic() - began < 0.5 * PATIENCE
 
 
 # How a turn can end ---------------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_stop_keeps_the_partial_response(session: Session, endpoint: Simulator) 
         if deltas == 20 and not stop.is_set():
             stop.set()
             asked = time.monotonic()
-    assert time.monotonic() - asked < 0.3 * SLOWER
+    assert time.monotonic() - asked < 0.3 * PATIENCE
     (turn,) = session.history.turns("main")
     assert turn.status == "stopped"
     assert turn.text.startswith("Sentence 1 of this answer")
@@ -260,7 +260,7 @@ def test_stop_is_noticed_within_a_tenth_of_a_second_whatever_the_socket_does(ses
     timer.start()
     began = time.monotonic()
     turn = session.ask(f"[[simulator: fault={fault}]]", stop=stop)
-    assert time.monotonic() - began < 0.5 * SLOWER
+    assert time.monotonic() - began < 0.5 * PATIENCE
     assert turn.status == "stopped"
     timer.join()
 
@@ -334,12 +334,12 @@ def test_a_silent_endpoint_is_given_up_after_the_timeout(session: Session, fault
     began = time.monotonic()
     with pytest.raises(ConnectionFailedError, match=r"No response from the endpoint for 0\.2 s") as caught:
         session.ask(f"[[simulator: fault={fault}]]", timeout=0.2)
-    assert 0.15 < time.monotonic() - began < 1.5 * SLOWER
+    assert 0.15 < time.monotonic() - began < 1.5 * PATIENCE
     assert "--timeout" in caught.value.hint
 
 
 def test_a_long_answer_is_not_given_up_while_it_streams(session: Session) -> None:
-    assert session.ask("[[simulator: deltas=80 rate=40]]", timeout=1.5).status == "complete"
+    assert session.ask("[[simulator: deltas=200 rate=40]]", timeout=4).status == "complete"
 
 
 def test_the_timeout_starts_when_the_request_is_sent(endpoint: Simulator) -> None:
@@ -350,14 +350,13 @@ def test_the_timeout_starts_when_the_request_is_sent(endpoint: Simulator) -> Non
     code = """
 import sys, time
 from mm_magics import Session
-from tests.pace import SLOWER
 
 class SlowImport:
     def find_spec(self, name, *_):
-        time.sleep(3 if name == "anthropic" else 0)
+        time.sleep(9 if name == "anthropic" else 0)
 
 sys.meta_path.insert(0, SlowImport())
-print(Session(base_url=sys.argv[1], api_key=sys.argv[2], timeout=2.5, max_retries=0).ask("hi").status)
+print(Session(base_url=sys.argv[1], api_key=sys.argv[2], timeout=8, max_retries=0).ask("hi").status)
 """
     run = subprocess.run(
         [sys.executable, "-c", code, endpoint.base_url, endpoint.key], capture_output=True, text=True, check=False

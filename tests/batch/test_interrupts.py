@@ -18,7 +18,7 @@ from mm_magics.batch.store import Store
 from mm_magics.errors import TurnInterruptedError
 from mm_magics.simulator import Simulator
 from tests.batch.simulated import OK_TEMPLATE, ok_template, sent_rows
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.test_interrupts import AtLine
 from tests.turns import broken_rules
 
@@ -65,7 +65,7 @@ def test_an_interrupted_run_keeps_every_finished_row_and_can_be_continued(
     session.config.concurrency = 1
     after_requests(endpoint, 3, press_ctrl_c)
     with pytest.raises(TurnInterruptedError) as caught:
-        map_prompts(ok_template("{{ row }}", wait=0.1), ROWS, session=session)
+        map_prompts(ok_template("{{ row }}", wait=1), ROWS, session=session)
     result = caught.value.result
     assert 1 <= result.values.count("ok") <= 4
     assert {why for _, why in result.errors} == {"Not sent: the run was ended."}
@@ -116,14 +116,14 @@ def test_after_an_interrupt_at_any_line_the_result_has_every_stored_answer(sessi
 
 def test_stop_ends_a_run_immediately_and_keeps_every_finished_row(session: Session, endpoint: Simulator) -> None:
     session.config.concurrency = 2
-    job = build_job(session, ok_template("{{ row }}", wait=0.1), ROWS, MapOptions())
+    job = build_job(session, ok_template("{{ row }}", wait=1), ROWS, MapOptions())
     stop = threading.Event()
     pressed: list[float] = []
     after_requests(endpoint, 3, lambda: (pressed.append(time.monotonic()), stop.set()))  # type: ignore[arg-type, func-returns-value]
     run = MapRun(job, session.history, stop)
     with run:
         events = list(run.events(lambda: None))
-    assert time.monotonic() - pressed[0] < 0.5 * SLOWER
+    assert time.monotonic() - pressed[0] < 0.5 * PATIENCE
     assert run.result is not None
     assert 1 <= run.result.values.count("ok") < 6
     assert events[-1].turn.status == "stopped"  # type: ignore[union-attr]
@@ -139,9 +139,9 @@ def test_stop_ends_a_run_immediately_while_the_endpoint_is_silent(session: Sessi
     after_requests(endpoint, 6, lambda: (pressed.append(time.monotonic()), stop.set()))  # type: ignore[arg-type, func-returns-value]
     with MapRun(job, session.history, stop) as run:
         list(run.events(lambda: None))
-    assert time.monotonic() - pressed[0] < 0.5 * SLOWER
+    assert time.monotonic() - pressed[0] < 0.5 * PATIENCE
     assert session.history.threads() == {}
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + 10
     while endpoint.in_progress and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [record.ended for record in endpoint.log] == ["left"] * 6

@@ -14,6 +14,7 @@ from mm_magics.batch.result import MapResult
 from mm_magics.errors import UsageError
 from mm_magics.simulator import Simulator
 from tests.batch.simulated import OK_TEMPLATE, Watched, ok_template, sent_rows, sent_texts
+from tests.pace import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.traced]
 
@@ -50,20 +51,20 @@ def test_concurrent_calls_never_exceed_the_concurrency(session: Session, endpoin
 
 
 def test_requests_are_spread_evenly_over_the_minute(session: Session, endpoint: Simulator) -> None:
-    session.config.requests_per_minute = 1_200.0
+    session.config.requests_per_minute = 240.0
     with Watched(endpoint) as watched:
         map_prompts(OK_TEMPLATE, rows(16), session=session)
-    assert watched.times[-1] - watched.times[0] > 14 * 0.05
-    assert all(watched.times[n + 8] - watched.times[n] > 8 * 0.05 - GRACE_S for n in range(8))
+    assert watched.times[-1] - watched.times[0] > 14 * 0.25 - 2 * GRACE_S
+    assert all(watched.times[n + 8] - watched.times[n] > 8 * 0.25 - 3 * GRACE_S for n in range(8))
 
 
 def test_tokens_are_spread_evenly_over_the_minute(session: Session, endpoint: Simulator) -> None:
-    session.config.tokens_per_minute = 6_000_000.0
-    long = [f"{each} {'x' * 40_000}" for each in rows(8)]  # 10,000 tokens each, so 0.1 s
+    session.config.tokens_per_minute = 2_400_000.0
+    long = [f"{each} {'x' * 40_000}" for each in rows(8)]  # 10,000 tokens each, so 0.25 s
     with Watched(endpoint) as watched:
         map_prompts(OK_TEMPLATE, long, session=session)
-    assert watched.times[-1] - watched.times[0] > 6 * 0.1
-    assert max(later - earlier for earlier, later in itertools.pairwise(watched.times)) < 0.3
+    assert watched.times[-1] - watched.times[0] > 6 * 0.25 - 2 * GRACE_S
+    assert max(later - earlier for earlier, later in itertools.pairwise(watched.times)) < 0.6 * PATIENCE
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 5_000])
@@ -126,7 +127,7 @@ def test_pauses_grow_until_the_run_gives_up(session: Session, endpoint: Simulato
     monkeypatch.setattr("mm_magics.batch.rate_limit.PATIENCE_S", 0.5)
     began = time.monotonic()
     result = map_prompts(ok_template("{{ row }}", fault="overloaded"), rows(40), session=session)
-    assert 0.5 < time.monotonic() - began < 5
+    assert 0.5 < time.monotonic() - began < 30
     assert len(result.errors) == 40
     assert len(not_sent(result)) >= 30
     assert len(endpoint.log) < 8 * 6

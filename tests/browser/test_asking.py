@@ -9,9 +9,11 @@ from playwright.sync_api import Locator, expect
 
 from mm_magics.api.outside import content_of
 from mm_magics.simulator import ScriptedAnswer, text, tool_use
+from tests.browser.conftest import eventually
+from tests.pace import PATIENCE
 
 LOAD = """%load_ext mm_magics
-import asyncio, time
+import asyncio, pathlib, time
 from mm_magics import minimax_tool
 
 wiped = []
@@ -24,10 +26,12 @@ def wipe(what: str) -> str:
 
 def sleepy() -> str:
     "Sleep for a minute."
+    pathlib.Path("asleep").touch()
     time.sleep(60)
 
 async def drowsy() -> str:
     "Sleep for a minute, asynchronously."
+    pathlib.Path("asleep").touch()
     await asyncio.sleep(60)"""
 WIPE = "%%minimax --tools wipe\nUse wipe, please."
 PYTHON = "%%minimax --tools python\nUse python, please."
@@ -78,7 +82,7 @@ def test_each_answer_to_an_approval_request_is_applied(opener, request, logged):
     notebook.output(4).get_by_role("button", name="Stop").click()
     pressed = time.monotonic()
     notebook.wait()
-    assert time.monotonic() - pressed < 1.0
+    assert time.monotonic() - pressed < PATIENCE
     notebook.run(5)
     expect(notebook.output(5)).to_have_text("3")
 
@@ -111,6 +115,7 @@ def test_a_long_call_can_be_allowed_only_after_it_was_scrolled_to_its_end(open_n
         else:
             tab_to(notebook, box)
             notebook.page.keyboard.press("End")
+            expect(allow).to_be_enabled()
             press(notebook, allow)
         notebook.wait()
     notebook.run(3)
@@ -122,17 +127,28 @@ def test_a_button_ignores_clicks_as_it_appears(open_notebook):
     notebook.run(0)
     notebook.page.evaluate(
         """() => {
+          let appeared;
           window.clicked = 0;
-          const press = () => {
-            const button = document.querySelector('.mm-ask .mm-choices button');
-            if (button) { window.appeared ??= performance.now(); window.clicked += 1; button.click(); }
-            if (!button || performance.now() - window.appeared < 400) setTimeout(press, 5);
+          const press = (button) => {
+            window.waited = performance.now() - appeared;
+            if (!button.disabled) return;
+            window.clicked += 1;
+            button.click();
+            button.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+            setTimeout(press, 5, button);
           };
-          press();
+          new MutationObserver((_, observer) => {
+            const button = document.querySelector('.mm-ask .mm-choices button');
+            if (!button) return;
+            observer.disconnect();
+            appeared = performance.now();
+            press(button);
+          }).observe(document.body, { childList: true, subtree: true });
         }"""
     )
     question = ask(notebook, 1)
-    assert notebook.page.evaluate("window.clicked") > 5
+    assert notebook.page.evaluate("window.clicked") > 0
+    assert notebook.page.evaluate("window.waited") >= 400
     expect(question).to_be_visible()
     question.get_by_role("button", name="Deny").click()
     notebook.wait()
@@ -146,6 +162,7 @@ def test_nothing_of_an_answer_covers_the_question(open_notebook, simulator):
     cover = r"$\\rule{90em}{90em}\\smash{\\rule[-90em]{90em}{180em}}\\rlap{\\rule{90em}{90em}}$"
     simulator.answers.extend([ScriptedAnswer([text(cover), tool_use("wipe", {"what": "a"})]), "Done."])
     question = ask(notebook, 1)
+    expect(notebook.output(1).locator("math")).to_be_attached()
     covered = question.evaluate(
         """(el) => {
           el.scrollIntoView();
@@ -164,14 +181,16 @@ def test_stop_ends_a_running_tool_within_a_second(opener, request):
     cells = [f"%%minimax --tools {name}\nUse {name}, please." for name in ("sleepy", "drowsy")]
     notebook = request.getfixturevalue(opener)(LOAD, *cells)
     notebook.run(0)
+    asleep = notebook.path.parent / "asleep"
     for number in (1, 2):
+        asleep.unlink(missing_ok=True)
         notebook.run(number, wait=False)
         expect(notebook.output(number).locator(".mm-tool summary")).to_contain_text("running")
-        notebook.page.wait_for_timeout(200)
+        eventually(asleep.exists)
         notebook.output(number).get_by_role("button", name="Stop").click()
         pressed = time.monotonic()
         notebook.wait()
-        assert time.monotonic() - pressed < 1.0
+        assert time.monotonic() - pressed < PATIENCE
         cell = notebook.save().cells[number]
         assert (cell.outputs[0].data[RECORD]["status"], outcomes(cell)) == ("stopped", ["interrupted"])
 

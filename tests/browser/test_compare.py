@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.history.versions import all_versions
+from tests.browser.conftest import eventually
 
 LOAD = "%load_ext mm_magics"
 CHECK = "def is_short(text):\n    return len(text) < 500"
@@ -21,8 +24,13 @@ def tops(notebook, number: int) -> list[float]:
     return [box["y"] for box in boxes]
 
 
+def is_in_a_row(notebook, number: int) -> bool:
+    first, second, *_ = tops(notebook, number)
+    return abs(first - second) < 2
+
+
 def test_the_answers_stream_side_by_side_and_one_is_chosen_with_the_keyboard(open_notebook, logged):
-    notebook = open_notebook(LOAD, CHECK, f"{TWO} --check is_short\nWhich? [[simulator: deltas=120 rate=60]]")
+    notebook = open_notebook(LOAD, CHECK, f"{TWO} --check is_short\nWhich? [[simulator: deltas=2400 size=8 rate=20]]")
     notebook.run(0)
     notebook.run(1)
     notebook.run(2, wait=False)
@@ -33,18 +41,19 @@ def test_the_answers_stream_side_by_side_and_one_is_chosen_with_the_keyboard(ope
         expect(answers.nth(number)).to_contain_text("Sentence 2")
     stops = notebook.output(2).get_by_role("button", name="Stop this answer")
     expect(stops).to_have_count(1)
+    eventually(lambda: len(logged()), 2)
+    notebook.let_end()
+    notebook.wait()
+    notebook.final()
     expect(notebook.output(2).get_by_role("button", name="Continue with this one")).to_have_count(2)
-    first, second = tops(notebook, 2)
-    assert abs(first - second) < 2
+    eventually(lambda: is_in_a_row(notebook, 2))
     for number in (0, 1):
         expect(answers.nth(number)).to_contain_text("is_short")
         expect(answers.nth(number)).to_contain_text("tokens in")
-    button = notebook.output(2).get_by_role("button", name="Continue with this one: version 2")
-    button.focus()
-    notebook.page.keyboard.press("Enter")
+    notebook.output(2).get_by_role("button", name="Continue with this one: version 2").press("Enter")
     expect(answers).to_have_count(0)
     expect(notebook.output(2).locator(".mm-position")).to_have_text("2/2")
-    assert notebook.page.evaluate("document.activeElement.closest('.mm-header') !== null")
+    notebook.page.wait_for_function("() => document.activeElement.closest('.mm-header') !== null")
     chosen = turn(notebook, 2)
     assert (chosen.model, chosen.undecided) == ("MiniMax-M2.5", False)
     assert [each.model for each in all_versions(chosen)] == ["MiniMax-M2.7", "MiniMax-M2.5"]
@@ -65,7 +74,7 @@ def test_answers_that_are_saved_are_side_by_side_after_a_reload(open_notebook):
 
 
 def test_a_page_that_is_reloaded_follows_the_answers(open_notebook):
-    notebook = open_notebook(LOAD, f"{TWO}\nWhich? [[simulator: deltas=600 rate=40]]")
+    notebook = open_notebook(LOAD, f"{TWO}\nWhich? [[simulator: deltas=2400 size=8 rate=20]]")
     notebook.run(0)
     notebook.run(1, wait=False)
     answers = notebook.output(1).locator(".mm-answers > .mm-turn")
@@ -75,6 +84,7 @@ def test_a_page_that_is_reloaded_follows_the_answers(open_notebook):
     expect(answers.nth(1)).to_contain_text("Sentence 6")
     notebook.output(1).get_by_role("button", name="Stop this answer").click()
     expect(notebook.output(1).get_by_role("button", name="Continue with this one")).to_have_count(2)
+    notebook.final()
     assert [each.status for each in all_versions(turn(notebook, 1))] == ["stopped", "stopped"]
 
 
@@ -88,18 +98,19 @@ def test_the_answers_are_accessible_and_below_each_other_on_a_narrow_page(open_n
         notebook.run(2)
         expect(notebook.output(2).locator(".mm-answers > .mm-turn")).to_have_count(3)
         assert notebook.violations(".mm-turn") == []
-        first, second, _ = tops(notebook, 2)
-        assert (abs(first - second) < 2) == (width > 600)
+        eventually(partial(is_in_a_row, notebook, 2), width > 600)
         notebook.screenshot(tmp_path / f"{theme} {width}.png")
 
 
-def test_without_the_extension_they_stream_side_by_side_and_are_saved_as_html(open_without_plugin):
-    notebook = open_without_plugin(LOAD, f"{TWO}\nWhich? [[simulator: deltas=90 rate=60]]", "%minimax use 2")
+def test_without_the_extension_they_stream_side_by_side_and_are_saved_as_html(open_without_plugin, logged):
+    notebook = open_without_plugin(LOAD, f"{TWO}\nWhich? [[simulator: deltas=2400 size=8 rate=20]]", "%minimax use 2")
     notebook.run(0)
     notebook.run(1, wait=False)
     answers = notebook.output(1).locator(".mm-answers > .mm-turn")
     expect(answers).to_have_count(2)
     expect(answers.nth(1)).to_contain_text("Sentence 2")
+    eventually(lambda: len(logged()), 2)
+    notebook.let_end()
     notebook.wait()
     sections = notebook.output(1).locator(".mm-saved section")
     expect(sections).to_have_count(2)

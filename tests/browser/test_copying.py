@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import eventually
+
 LOAD = "%load_ext mm_magics"
 MARKDOWN = "**Two** ways:\\n\\n- one\\n- two\\n\\n```python\\nx = 1\\n```"
 ASK = f'%%minimax\nHow? [[simulator: say="{MARKDOWN}"]]'
@@ -37,13 +39,12 @@ def test_an_answer_is_copied_without_reading_documentation(asked):
     copy.click()
     expect(copy).to_have_class("mm-icon-button mm-copy-answer mm-done")
     assert clipboard(asked) == MARKDOWN.replace("\\n", "\n")
-    asked.output(1).get_by_role("button", name="Actions for this answer").focus()
-    asked.page.keyboard.press("Enter")
+    asked.output(1).get_by_role("button", name="Actions for this answer").press("Enter")
+    expect(asked.page.get_by_role("menu")).to_be_visible()
     asked.page.keyboard.press("ArrowDown")
     expect(asked.page.locator(".lm-Menu-item.lm-mod-active")).to_have_text("Ask Again")
     asked.page.get_by_role("menuitem", name="Copy the Answer as Plain Text").click()
-    asked.page.wait_for_timeout(300)
-    assert clipboard(asked) == "Two ways:\n\n- one\n- two\n\nx = 1"
+    eventually(lambda: clipboard(asked), "Two ways:\n\n- one\n- two\n\nx = 1")
 
 
 def test_selected_text_has_no_labels(asked):

@@ -12,18 +12,18 @@ from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE, Turn
 from tests.browser.conftest import THEME, ready
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.turns import broken_rules
 
 LOAD = "%load_ext mm_magics\nimport os; print(os.getpid())"
-SLOW = "%%minimax -t 0.4 --system Brief.\nMore. [[simulator: deltas=3000 size=8 rate=40]]"
+SLOW = "%%minimax -t 0.4 --system Brief.\nMore. [[simulator: deltas=3000 size=8 rate=20]]"
 TYPES = [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
 RESTART = "() => { void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }"
 SHUTDOWN = "() => { void window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }"
 
 
 def pid_of(notebook) -> int:
-    return int(re.findall(r"\d+", notebook.output(0).inner_text())[-1])
+    return int(re.findall(r"\d+", notebook.printed(0))[-1])
 
 
 def streaming(notebook, number: int = 1):
@@ -57,8 +57,9 @@ def test_the_text_received_is_saved_as_a_stopped_turn(request, opener, end):
     end_it(notebook)
     began = time.monotonic()
     expect(output.locator(".mm-status")).to_have_text(status)
-    assert time.monotonic() - began < seconds * SLOWER
+    assert time.monotonic() - began < seconds * PATIENCE
     expect(output.get_by_role("button", name="Stop")).to_have_count(0)
+    notebook.final()
     (saved,) = [each for each in notebook.save().cells[1].outputs if "data" in each]
     assert sorted(saved.data) == TYPES
     record = saved.data[MIME_TYPE]

@@ -13,7 +13,7 @@ from tests.browser.test_asking import LOAD, RECORD, ask, outcomes
 
 PAGES = ("open_notebook", "open_without_plugin")
 XML = "%%minimax --tools wipe --max-rounds 1\n[[simulator: fault=xml-calls]] Use wipe, please."
-THINK = '%%minimax\n[[simulator: fault=think-tags say="A *reef*." rate=20]]'
+THINK = '%%minimax\n[[simulator: fault=think-tags say="A *reef*." rate=4]]'
 REASONING = '%%minimax\n[[simulator: fault=reasoning-content thinking="Let me see." say="A *reef*."]]'
 PICTURES = os.environ.get("MM_PICTURES")
 
@@ -30,6 +30,7 @@ def test_thinking_in_the_text_is_shown_as_thinking_live_and_after_a_reload(opene
     notebook.run(1, wait=False)
     thinking = notebook.output(1).locator(".mm-parts .mm-thinking")
     expect(thinking.locator(".mm-thinking-text")).to_contain_text("This thought leaked")
+    notebook.let_end()
     notebook.wait()
     notebook.run(2)
     for state in ("live", "reloaded"):

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from mm_magics.history.edits import answered_text
 from mm_magics.history.prompt_source import is_prompt
 from mm_magics.history.turn import MIME_TYPE, source_sha256
-from tests.browser.conftest import ready
+from tests.browser.conftest import SETTLED, eventually, ready
 
 LOAD = "%load_ext mm_magics"
 ADA = "%%minimax\nMy name is Ada."
@@ -26,7 +26,6 @@ SELECT = """([number, line]) => {
   if (line !== null) notebook.activeCell.editor.setCursorPosition({ line, column: 0 });
 }"""
 COMMAND = "async (name) => { await window.jupyterapp.commands.execute(`notebook:${name}`); }"
-RESTART = "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }"
 SHOWN = """() => {
   const { widgets } = window.jupyterapp.shell.currentWidget.content;
   return widgets.map((cell) => [
@@ -48,6 +47,7 @@ def test_an_edited_prompt_is_marked_while_typing_after_a_reload_and_in_the_next_
     expect(notebook.output(1)).to_contain_text("done")
     expect(notebook.output(1).locator(MARK)).to_have_count(0)
     notebook.page.evaluate(SELECT, [1, 1])
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".cm-content")).to_be_focused()
     notebook.page.keyboard.press("End")
     notebook.page.keyboard.type(" Or Bob.")
     expect(notebook.output(1).locator(MARK)).to_have_text("edited since it was answered")
@@ -55,8 +55,7 @@ def test_an_edited_prompt_is_marked_while_typing_after_a_reload_and_in_the_next_
     expect(notebook.output(1).locator(MARK)).to_have_count(0)
     edit(notebook, 1, BOB)
     notebook.save()
-    notebook.evaluate(RESTART)
-    ready(notebook.page)
+    notebook.restart()
     notebook.reload()
     ready(notebook.page)
     expect(notebook.output(1).locator(MARK)).to_have_count(1)
@@ -81,8 +80,7 @@ def test_without_the_extension_the_saved_file_tells(open_without_plugin, logged)
     notebook.run(1)
     edit(notebook, 1, BOB)
     notebook.save()
-    notebook.evaluate(RESTART)
-    ready(notebook.page)
+    notebook.restart()
     notebook.run(0)
     notebook.run(2)
     assert "Ada" in str(logged()[-1]["messages"])
@@ -140,16 +138,15 @@ def test_an_answer_that_does_not_belong_to_the_text_above_it_is_marked(open_note
     for number in (0, 1, 2):
         notebook.run(number)
     CHANGES[change](notebook)
-    notebook.page.wait_for_timeout(300)
+    notebook.evaluate(SETTLED)
     saved = notebook.save()
-    shown = notebook.evaluate(SHOWN)
-    above = []
-    for cell, (source, rendered, marked) in zip(saved.cells, shown, strict=True):
+    expected, above = [], []
+    for cell in saved.cells:
         own = [output.data[MIME_TYPE] for output in cell.get("outputs", []) if MIME_TYPE in output.get("data", {})]
-        assert rendered == len(own), source
-        answered = [each["source_sha256"] == source_sha256(answered_text(source)) for each in own]
-        assert marked == answered.count(False), f"{source!r}: {answered}"
-        above += [each["messages"][0] for each in own if is_prompt(source)]
+        answered = [each["source_sha256"] == source_sha256(answered_text(cell.source)) for each in own]
+        expected.append([cell.source, len(own), answered.count(False)])
+        above += [each["messages"][0] for each in own if is_prompt(cell.source)]
+    eventually(lambda: notebook.evaluate(SHOWN), expected)
     before = len(logged())
-    notebook.run(len(shown) - 1)
+    notebook.run(len(expected) - 1)
     assert [message for message in logged()[before]["messages"] if message["role"] == "user"][:-1] == above

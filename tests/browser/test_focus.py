@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from mm_magics.simulator import ScriptedAnswer, tool_use
 from tests.browser.conftest import Notebook
+from tests.browser.test_following import wait_for_growth
 from tests.browser.test_keyboard import run_by_keyboard, tab_to
 from tests.browser.test_turn_menu import ACTIONS, choose
 
@@ -24,7 +25,7 @@ CODE = "def double(x):\n    return 2 * x\n\ny = 1\nz = 2\n\ndef half(x):\n    re
 SAYS = f"Here:\n\n```python\n{CODE}\n```\n\n![a drawing](https://example.org/a.png)"
 ASK = f'%%minimax\nImprove. [[simulator: thinking="Let me see." say={json.dumps(SAYS)}]]'
 BELOW = '%%minimax\nBelow. [[simulator: thinking="" say="Below."]]'
-LONG = '%%minimax\nGo. [[simulator: thinking="" deltas=1500 size=60 rate=100]]'
+LONG = '%%minimax\nGo. [[simulator: thinking="" deltas=3600 size=60 rate=30]]'
 TURN = "button, summary, [tabindex='0'], a[href]"
 PLACE = """() => {
   const el = document.activeElement;
@@ -51,8 +52,7 @@ def expect_focus(notebook: Notebook, place: str) -> None:
 
 
 def press(notebook: Notebook, control: Locator, key: str = "Enter") -> None:
-    control.focus()
-    notebook.page.keyboard.press(key)
+    control.press(key)
 
 
 def close_dialog(notebook: Notebook) -> None:
@@ -82,8 +82,17 @@ def test_the_focus_stays_where_the_action_was_chosen_or_goes_to_what_it_made(ope
     for number in (0, 2, 2, 3):
         notebook.run(number)
     output = notebook.output(2)
-    for item in ("Copy the Answer as Markdown", "Show the Older", "Show the Newer", "Pin", "Unpin", "Download"):
+    position, pinned = output.locator(".mm-position"), output.locator(".mm-pinned")
+    for item, is_done in (
+        ("Copy the Answer as Markdown", lambda: None),
+        ("Show the Older", lambda: expect(position).to_have_text("1/2")),
+        ("Show the Newer", lambda: expect(position).to_have_text("2/2")),
+        ("Pin", lambda: expect(pinned).to_have_count(1)),
+        ("Unpin", lambda: expect(pinned).to_have_count(0)),
+        ("Download", lambda: None),
+    ):
         choose(notebook, 2, item)
+        is_done()
         expect_focus(notebook, ACTIONS)
     for item in ("Show the Request", "Ask Again with Another Model"):
         choose(notebook, 2, item)
@@ -95,14 +104,15 @@ def test_the_focus_stays_where_the_action_was_chosen_or_goes_to_what_it_made(ope
     press(notebook, output.get_by_role("button", name="Load image"))
     expect(output.get_by_role("button", name="Load image")).to_have_count(0)
     expect_focus(notebook, "cell 2")
-    for action in ("Ask Again", "button"):
+    for count, action in ((3, "Ask Again"), (4, "button")):
         if action == "button":
             press(notebook, output.get_by_role("button", name="Ask again", exact=True))
         else:
             choose(notebook, 2, action)
-        notebook.page.wait_for_function("() => document.querySelector('.jp-InputPrompt.jp-mod-busy') === null")
+        expect(position).to_have_text(f"{count}/{count}")
+        expect(notebook.page.locator(".jp-InputPrompt.jp-mod-busy")).to_have_count(0)
+        notebook.final()
         expect_focus(notebook, "cell 2")
-    expect(output.locator(".mm-position")).to_have_text("4/4")
     press(notebook, output.get_by_role("button", name="and run it"))
     expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(6)
     expect_focus(notebook, "cell 4")
@@ -145,7 +155,7 @@ def test_stop_jump_to_end_and_collapse_leave_the_focus_in_their_answer(opened: A
     notebook.run(0)
     run_by_keyboard(notebook, 1)
     turn = notebook.output(1).locator(".mm-turn")
-    notebook.page.wait_for_function("() => document.querySelector('.mm-turn')?.clientHeight > 900")
+    wait_for_growth(notebook)
     notebook.page.mouse.move(500, 300)
     notebook.page.mouse.wheel(0, -300)
     jump = notebook.page.get_by_role("button", name="Jump to end")
@@ -157,6 +167,7 @@ def test_stop_jump_to_end_and_collapse_leave_the_focus_in_their_answer(opened: A
     tab_to(notebook, turn.get_by_role("button", name="Stop"))
     notebook.page.keyboard.press("Space")
     expect(turn.locator(".mm-status")).to_have_text("stopped")
+    notebook.final()
     expect_focus(notebook, "cell 1")
     tab_to(notebook, turn.get_by_role("button", name="Collapse the answer"))
     notebook.page.keyboard.press("Space")
@@ -182,7 +193,7 @@ def test_a_decision_leaves_the_focus_at_its_call(opened: Any, simulator: Any) ->
             expect(output.locator(".mm-tool summary").first).to_be_focused()
     expect(output.locator(".mm-status")).to_have_text("done")
     inside = "() => document.querySelector('.jp-Notebook').contains(document.activeElement)"
-    notebook.page.wait_for_function(inside, timeout=5_000)  # the saved output replaces the running one just now
+    notebook.page.wait_for_function(inside)  # the saved output replaces the running one just now
 
 
 def test_each_field_of_the_picker_is_reached_and_escape_closes_only_the_list(opened: Any) -> None:

@@ -102,7 +102,7 @@ def test_a_saved_answer_without_the_extension_typesets_only_allowed_formulas(
     assert notebook.page.locator(ACTING).evaluate_all("(all) => all.map((each) => each.outerHTML)") == []
     assert notebook.page.locator("mjx-container", has_text="covers").count() == 0
     for output in shown[1:3]:
-        assert "covers" in (output.text_content() or "")
+        expect(output).to_contain_text("covers")
     assert shown[2].locator("mjx-container").count() == 0
     assert watched.found() == []
 

@@ -19,7 +19,6 @@ axes = fig.subplots()
 axes.plot([1, 3, 2, 5]);"""
 PROMPT = "%%minimax -m MiniMax-M3\nWhat does {{ fig }} show?"
 NEXT = "%%minimax -m MiniMax-M3\nAnd what is its maximum?"
-RESTART = "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
@@ -53,8 +52,7 @@ def test_an_image_is_displayed_saved_and_sent_again_unchanged(request, opener, s
     notebook.reload()
     ready(notebook.page)
     assert width(notebook.output(2).locator("img")) == 300
-    notebook.evaluate(RESTART)
-    ready(notebook.page)
+    notebook.restart()
     notebook.run(0)
     notebook.run(3)
     assert sent_images(simulator.log[-1]) == [data]
@@ -80,8 +78,7 @@ def test_an_image_that_a_tool_returns_is_displayed_below_its_text_and_saved(requ
     ready(notebook.page)
     assert width(notebook.output(3).locator("img")) == 300
     expect(notebook.output(3).locator("img")).to_be_visible()
-    notebook.evaluate(RESTART)
-    ready(notebook.page)
+    notebook.restart()
     notebook.run(0)
     notebook.run(4)
     assert sent_images(simulator.log[-1]) == [data]

@@ -47,7 +47,7 @@ def test_an_answer_can_be_run_and_stopped_by_keyboard(open_notebook):
     expect(output.locator("p").first).to_be_visible()
     tab_to(notebook, output.get_by_role("button", name="Stop"))
     notebook.page.keyboard.press("Enter")
-    expect(output.locator(".mm-status")).to_have_text("stopped", timeout=5_000)
+    expect(output.locator(".mm-status")).to_have_text("stopped")
 
 
 def test_thinking_can_be_opened_and_code_copied_and_inserted_by_keyboard(open_notebook):
@@ -56,6 +56,8 @@ def test_thinking_can_be_opened_and_code_copied_and_inserted_by_keyboard(open_no
     notebook.run(0)
     run_by_keyboard(notebook, 1)
     output = notebook.output(1)
+    expect(output.locator(".mm-status")).to_have_text("done")
+    notebook.final()
     thinking = output.locator(".mm-rendered details")
     expect(thinking).not_to_have_attribute("open", "")
     tab_to(notebook, thinking.locator("summary"))

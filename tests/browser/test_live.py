@@ -9,7 +9,7 @@ from mm_magics.history.turn import MIME_TYPE
 from tests.browser.conftest import ready
 
 LOAD = "%load_ext mm_magics"
-SLOW = "%%minimax\nMore. [[simulator: deltas=160 size=8 rate=40]]"
+SLOW = "%%minimax\nMore. [[simulator: deltas=2400 size=8 rate=20]]"
 
 
 @pytest.mark.parametrize("opener", ["open_notebook", "open_in_notebook7"])
@@ -20,7 +20,10 @@ def test_a_page_reloaded_while_streaming_gets_the_whole_answer(request, opener):
     expect(notebook.output(1).locator("p").first).to_be_visible()
     notebook.save()
     notebook.reload()
+    expect(notebook.output(1).locator(".mm-stop")).to_be_visible()
+    notebook.let_end()
     expect(notebook.output(1).locator(".mm-turn")).to_contain_text("tokens in")
+    notebook.final()
     (saved,) = notebook.save().cells[1].outputs
     assert saved.data[MIME_TYPE]["status"] == "complete"
     assert sorted(saved.data) == [MIME_TYPE, "text/html", "text/markdown", "text/plain"]
@@ -95,5 +98,6 @@ def test_two_notebooks_stream_and_stop_independently(open_notebook):
     two.output(1).get_by_role("button", name="Stop").click()
     two.wait()
     expect(two.output(1)).to_contain_text("stopped")
+    one.let_end()
     one.wait()
     expect(one.output(1)).to_contain_text("done")

@@ -27,8 +27,7 @@ def asked(request):
 def test_all_stale_answers_below_are_asked_again(asked, logged):
     expect(asked.output(3).locator("button.mm-stale")).to_be_visible()
     mark = asked.output(2).locator("button.mm-stale")
-    mark.focus()
-    asked.page.keyboard.press("Enter")
+    mark.press("Enter")
     dialog = asked.page.get_by_role("dialog")
     expect(dialog).to_contain_text("A turn above has changed since this answer.")
     dialog.get_by_role("button", name="Ask all 2 below").click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import eventually
 from tests.browser.test_toolbar import SET
 
 LOAD = "%load_ext mm_magics\nbalance_of_ada = 3"
@@ -28,24 +29,25 @@ COMPLETE = """async () => {
   const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
   await kernel.requestComplete({ code: 'balance', cursor_pos: 7 });
 }"""
+SOURCE = "(number) => window.jupyterapp.shell.currentWidget.content.widgets[number].model.sharedModel.getSource()"
 OPENERS = ["open_notebook", "open_in_notebook7"]
 
 
-def completed(page, source: str, number: int, text: str) -> None:
+def completed(page, number: int, text: str) -> None:
     """Press Tab and choose the completion, unless JupyterLab has inserted it because it is the only one.
 
     JupyterLab gives a kernel one second to complete and shows nothing after that: a person presses Tab again.
     """
     item = page.locator(".jp-Completer-item", has_text=text)
-    for moment in range(150):
-        if page.evaluate(source, number).endswith(text):
+    for moment in range(600):
+        if page.evaluate(SOURCE, number).endswith(text):
             return
         if item.first.is_visible():
             item.first.click()
         elif moment % 30 == 0:
             page.keyboard.press("Tab")
         page.wait_for_timeout(100)
-    raise AssertionError(page.evaluate(source, number))
+    raise AssertionError(page.evaluate(SOURCE, number))
 
 
 @pytest.mark.parametrize("opener", OPENERS)
@@ -53,12 +55,8 @@ def test_prompt_cells_have_an_accent_and_a_label(opener, request):
     notebook = request.getfixturevalue(opener)(LOAD, PROMPT, "%%minimax --thread side\nHi.", "x = 1")
     page = notebook.page
     page.wait_for_function(f"({LABEL})(1)[0] === '\"MiniMax\"'")
-    assert [page.evaluate(LABEL, number) for number in range(4)] == [
-        ["none", "1px"],
-        ['"MiniMax"', "3px"],
-        ['"side"', "3px"],
-        ["none", "1px"],
-    ]
+    labels = [["none", "1px"], ['"MiniMax"', "3px"], ['"side"', "3px"], ["none", "1px"]]
+    eventually(lambda: [page.evaluate(LABEL, number) for number in range(4)], labels)
     page.evaluate(SET, ["mm-magics:highlight", "accent", False])
     page.wait_for_function(f"({LABEL})(1)[0] === 'none'")
     page.evaluate(SET, ["mm-magics:highlight", "accent", True])
@@ -73,7 +71,7 @@ def test_an_expression_is_highlighted_as_python_and_not_as_a_link(opener, reques
     string = cell.locator("span").get_by_text("'a'", exact=True)
     link = cell.locator("span").get_by_text("b", exact=True)
     color = "(el) => getComputedStyle(el).color"
-    assert string.evaluate(color) != link.evaluate(color)
+    eventually(lambda: string.evaluate(color) != link.evaluate(color))
 
 
 @pytest.mark.parametrize("opener", OPENERS)
@@ -82,16 +80,15 @@ def test_tab_and_shift_tab_work_in_an_expression(opener, request):
     notebook.run(0)
     notebook.evaluate(COMPLETE)  # the kernel imports jedi now
     page, keyboard = notebook.page, notebook.page.keyboard
-    source = "(number) => window.jupyterapp.shell.currentWidget.content.widgets[number].model.sharedModel.getSource()"
     page.evaluate(FOCUS, 1)
     keyboard.type("{{ balance_of")
-    completed(page, source, 1, "balance_of_ada")
+    completed(page, 1, "balance_of_ada")
     keyboard.press("Shift+Tab")
     expect(page.locator(".jp-Tooltip")).to_contain_text("int")
     keyboard.press("Escape")
-    assert page.evaluate(source, 1).startswith("%%minimax\nä {{ 1 }} What is {{ balance_of_ada")
+    assert page.evaluate(SOURCE, 1).startswith("%%minimax\nä {{ 1 }} What is {{ balance_of_ada")
     page.evaluate(FOCUS, 2)
-    completed(page, source, 2, "--max-tokens")
+    completed(page, 2, "--max-tokens")
     keyboard.press("Shift+Tab")
     expect(page.locator(".jp-Tooltip")).to_contain_text("maximum output tokens")
     keyboard.press("Escape")

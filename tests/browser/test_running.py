@@ -12,8 +12,8 @@ import nbformat
 from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE
-from tests.browser.conftest import Lab, Notebook, ready
-from tests.pace import SLOWER
+from tests.browser.conftest import Lab, Notebook, eventually, ready
+from tests.pace import PATIENCE
 
 LOAD = "%load_ext mm_magics\nimport os; print(os.getpid())"
 SLOW = "%%minimax\nMore. [[simulator: deltas=6000 size=8 rate=40]]"
@@ -50,17 +50,6 @@ def open_page(browser, server: Lab, path: Path) -> Notebook:
     return Notebook(page, path)
 
 
-def whole_answer(notebook: Notebook) -> None:
-    """Wait until the output of cell 1 is the final bundle."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        (output,) = notebook.evaluate(OUTPUTS)
-        if sorted(output["data"]) == TYPES and "partial" not in output["metadata"].get(MIME_TYPE, {}):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"no final bundle: {sorted(output['data'])}, {output['metadata']}")
-
-
 def length(output) -> int:
     return len(output.locator(".mm-text").inner_text())
 
@@ -72,14 +61,14 @@ def test_a_reloaded_page_shows_the_running_answer_and_can_stop_it(open_notebook)
     notebook.save()
     notebook.reload()
     expect(output.get_by_role("button", name="Stop")).to_be_visible()
-    assert output.locator(".mm-text").inner_text().startswith(before[:100])
+    eventually(lambda: output.locator(".mm-text").inner_text().startswith(before[:100]))
     seen = length(output)
     expect(output.locator(".mm-text")).to_have_text(re.compile(f"[\\s\\S]{{{seen + 50},}}"))
     pressed = time.monotonic()
     output.get_by_role("button", name="Stop").click()
     expect(output.locator(".mm-status")).to_have_text("stopped")
-    assert time.monotonic() - pressed < 2 * SLOWER
-    whole_answer(notebook)
+    assert time.monotonic() - pressed < 2 * PATIENCE
+    notebook.final()
     (saved,) = notebook.save().cells[1].outputs
     assert sorted(saved.data) == TYPES
     assert saved.data[MIME_TYPE]["status"] == "stopped"
@@ -97,6 +86,8 @@ def test_a_reloaded_page_shows_the_open_question_and_its_answer_counts(open_note
     expect(output.get_by_role("button", name="Allow once")).to_be_visible()
     output.get_by_role("button", name="Allow once").click()
     expect(output.locator(".mm-facts")).to_contain_text("tokens in")
+    ready(notebook.page)
+    notebook.final()
     notebook.run(2)
     expect(notebook.output(2)).to_contain_text("[")
     (saved,) = notebook.save().cells[1].outputs
@@ -117,7 +108,7 @@ def test_a_second_page_shows_and_stops_the_answer_and_does_not_count_as_changed(
     for each in (output, notebook.output(1)):
         expect(each.locator(".mm-status")).to_have_text("stopped")
     for each in (second, notebook):
-        whole_answer(each)
+        each.final()
     assert not second.evaluate(DIRTY)
     page.close()
 
@@ -125,7 +116,7 @@ def test_a_second_page_shows_and_stops_the_answer_and_does_not_count_as_changed(
 def test_a_silent_kernel_is_reported_until_it_is_heard_again(open_notebook):
     notebook = open_notebook(LOAD, SLOW, fresh=True)
     output = streaming(notebook)
-    pid = int(re.findall(r"\d+", notebook.output(0).inner_text())[-1])
+    pid = int(re.findall(r"\d+", notebook.printed(0))[-1])
     os.kill(pid, signal.SIGSTOP)
     try:
         expect(output.locator(".mm-status")).to_have_text("no sign of life")

@@ -17,12 +17,10 @@ def measure(z: float, a: Literal[9007199254740993]) -> str:
     "Measure something."
     return f"{z} {a}"
 """
-RESTART = "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }"
 
 
 def restart(notebook) -> None:
-    notebook.evaluate(RESTART)
-    ready(notebook.page)
+    notebook.restart()
     notebook.run(0)
 
 
@@ -45,7 +43,7 @@ def test_saved_turns_are_current_and_replayed_in_a_new_kernel(request, opener, l
         notebook.run(number)
         expect(notebook.output(number)).not_to_contain_text("no recorded answer")
     assert len(logged()) == 2
-    assert notebook.page.locator(".mm-stale").count() == 0
+    expect(notebook.page.locator(".mm-stale")).to_have_count(0)
 
 
 def test_a_tool_call_goes_back_with_the_same_bytes_after_a_save_and_a_restart(open_notebook, simulator):

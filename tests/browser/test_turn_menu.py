@@ -25,14 +25,16 @@ def asked(request: Any) -> Any:
 
 def choose(notebook: Any, number: int, start: str) -> None:
     """Choose an item of the menu of an answer by the keyboard."""
-    notebook.output(number).get_by_role("button", name=ACTIONS).focus()
-    notebook.page.keyboard.press("Enter")
+    notebook.output(number).get_by_role("button", name=ACTIONS).press("Enter")
+    menu = notebook.page.get_by_role("menu")
+    expect(menu).to_be_visible()
     active = notebook.page.locator(".lm-Menu-item.lm-mod-active")
     for _ in range(20):
         notebook.page.keyboard.press("ArrowDown")
         if (active.text_content() or "").startswith(start):
             break
     notebook.page.keyboard.press("Enter")
+    expect(menu).to_have_count(0)
 
 
 def test_the_request_is_shown_as_it_was_sent(asked: Any, logged: Any, simulator: Any) -> None:
@@ -48,12 +50,13 @@ def test_the_request_is_shown_as_it_was_sent(asked: Any, logged: Any, simulator:
     expect(dialog).to_have_count(0)
     asked.page.locator(".jp-Cell").nth(2).locator(".jp-InputArea").click(button="right")
     asked.page.get_by_role("menuitem", name="Show the Request…").click()
+    expect(body).to_be_focused()
     assert json.loads(body.text_content() or "") == sent[1]
     asked.page.keyboard.press("Escape")
 
 
 def test_without_a_kernel_that_knows_the_answer_the_item_explains_itself(asked: Any) -> None:
-    asked.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }")
+    asked.restart()
     choose(asked, 1, "Show the Request")
     expect(asked.page.get_by_role("dialog")).to_contain_text("%load_ext mm_magics")
     asked.page.keyboard.press("Escape")
@@ -65,8 +68,7 @@ def test_a_pinned_turn_says_so_and_is_unpinned_by_its_mark(asked: Any) -> None:
     expect(mark).to_have_text("pinned")
     expect(asked.output(2).locator(".mm-pinned")).to_have_count(0)
     assert asked.violations(".mm-turn") == []
-    mark.focus()
-    asked.page.keyboard.press("Enter")
+    mark.press("Enter")
     dialog = asked.page.get_by_role("dialog")
     expect(dialog).to_contain_text("A summary of earlier turns never replaces this turn.")
     dialog.get_by_role("button", name="Unpin").click()

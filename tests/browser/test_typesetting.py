@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
+from tests.browser.conftest import eventually
+
 LOAD = "%load_ext mm_magics"
 ANSWER = "For $x^2$:\n\n```python\ndef f(x):\n    return x * x\n```\n\nand then\n\n$$y = \\frac{1}{2}$$\n\nthe end."
 ASK = f"%%minimax\nGo. [[simulator: say={json.dumps(ANSWER)}]]"
-SLOW = f"%%minimax\nGo. [[simulator: say={json.dumps(ANSWER * 40)} rate=20 size=40]]"
+SLOW = f"%%minimax\nGo. [[simulator: say={json.dumps(ANSWER * 200)} rate=10 size=40]]"
 LIMIT = 150_000
 STATIC = "**/extensions/mm-magics/static/*"
 
@@ -64,7 +66,7 @@ def test_text_code_and_formulas_are_shown_before_the_chunk_arrives_and_typeset_a
     expect(turn.locator(".mm-tex")).to_have_text(["x^2", "y = \\frac{1}{2}"])
     code = turn.locator(".mm-code")
     expect(code.locator("code")).to_have_text("def f(x):\n    return x * x\n")
-    assert turn.locator("[class^=hljs], math").count() == 0
+    expect(turn.locator("[class^=hljs], math")).to_have_count(0)
     assert sum(chunks.loaded.values()) <= LIMIT, chunks.loaded
     height = code.bounding_box()["height"]
     saved = notebook.save()["cells"][1]["outputs"][0]["data"]["text/html"]
@@ -72,8 +74,8 @@ def test_text_code_and_formulas_are_shown_before_the_chunk_arrives_and_typeset_a
     chunks.let_through()
     expect(turn.locator(".hljs-keyword").first).to_have_text("def")
     expect(turn.locator("math")).to_have_count(2)
-    assert turn.locator(".mm-tex").count() == 0
-    assert code.bounding_box()["height"] == height
+    expect(turn.locator(".mm-tex")).to_have_count(0)
+    eventually(lambda: code.bounding_box()["height"], height)
     assert notebook.save()["cells"][1]["outputs"][0]["data"]["text/html"] == saved
 
 

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.history.versions import all_versions, version_number
+from tests.browser.conftest import ready
 
 LOAD = "%load_ext mm_magics"
 ASK = '%%minimax\nAsk. [[simulator: say="**Answer** {}"]]'
@@ -45,8 +46,7 @@ def test_a_version_is_switched_saved_reloaded_and_sent(open_notebook, logged):
     expect(header.locator(".mm-position")).to_have_text("3/3")
     expect(notebook.output(2).locator(".mm-stale")).to_have_count(0)
     older = notebook.output(1).get_by_role("button", name="Show the older version")
-    older.focus()
-    notebook.page.keyboard.press("Enter")
+    older.press("Enter")
     expect(header.locator(".mm-position")).to_have_text("2/3")
     expect(notebook.output(1)).to_contain_text("Answer two")
     expect(older).to_be_focused()
@@ -65,6 +65,7 @@ def test_a_version_is_switched_saved_reloaded_and_sent(open_notebook, logged):
     notebook.save()
     notebook.reload()
     expect(header.locator(".mm-position")).to_have_text("2/3")
+    ready(notebook.page)
     notebook.output(1).get_by_role("button", name="Show the newer version").click()
     expect(notebook.output(1)).to_contain_text("Answer three")
     expect(notebook.output(2).locator(".mm-stale")).to_be_visible()
@@ -78,7 +79,7 @@ def test_without_a_kernel_the_version_is_switched_and_a_new_kernel_sends_it(open
     notebook.output(1).get_by_role("button", name="Show the older version").click()
     expect(notebook.output(1)).to_contain_text("Answer one")
     assert versions(notebook.save())[0] == 1
-    notebook.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel(); }")
+    notebook.restart()
     notebook.run(0)
     notebook.run(2)
     assert "one" in context(logged()[-1])
@@ -122,13 +123,13 @@ def test_the_menu_opens_by_keyboard_and_returns_the_focus(open_notebook):
     notebook.run(0)
     notebook.run(1)
     button = notebook.output(1).get_by_role("button", name="Actions for this answer")
-    button.focus()
-    notebook.page.keyboard.press("Enter")
+    button.press("Enter")
     expect(notebook.page.get_by_role("menu")).to_be_visible()
     notebook.page.keyboard.press("Escape")
     expect(notebook.page.get_by_role("menu")).to_have_count(0)
     expect(button).to_be_focused()
     notebook.page.keyboard.press("Enter")
+    expect(notebook.page.get_by_role("menu")).to_be_visible()
     notebook.page.keyboard.press("ArrowDown")
     notebook.page.keyboard.press("Enter")
     expect(notebook.output(1).locator(".mm-position")).to_have_text("2/2")
@@ -155,6 +156,9 @@ def test_the_controls_are_accessible_and_fit_a_narrow_page(open_notebook, tmp_pa
         ask(notebook, "one", "two")
         assert notebook.violations(".mm-turn") == []
         output = notebook.output(1)
-        box, menu = output.bounding_box(), output.get_by_role("button", name="Actions").bounding_box()
-        assert menu["x"] + menu["width"] <= box["x"] + box["width"]
+        menu = output.get_by_role("button", name="Actions")
+        notebook.page.wait_for_function(
+            "([menu, output]) => menu.getBoundingClientRect().right <= output.getBoundingClientRect().right",
+            arg=[menu.element_handle(), output.element_handle()],
+        )
         notebook.screenshot(tmp_path / f"{theme}.png")

@@ -16,7 +16,7 @@ from mm_magics.endpoint.stream_events import Delta
 from mm_magics.errors import ConnectionFailedError, EndpointError, MiniMaxError, StatusError
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.recorder import Recorder, http, server, sse
 
 SECRET = "sk-very-secret-4711"
@@ -168,7 +168,7 @@ def test_closing_a_call_early_closes_its_socket_at_the_server(endpoint: Simulato
                 break
         began = time.monotonic()
         answer.close()
-        assert time.monotonic() - began < 0.5 * SLOWER
+        assert time.monotonic() - began < 0.5 * PATIENCE
         assert until(lambda: endpoint.log[0].ended == "left")
         assert session.ask("And now?").status == "complete"
         assert [entry["id"] for entry in session.client().models()][:2] == ["MiniMax-M4", "MiniMax-M3.1-Flash"]
@@ -240,7 +240,7 @@ def test_the_list_of_models_arrives_within_the_timeout_or_fails(sent: list[bytes
         began = time.monotonic()
         with pytest.raises(EndpointError, match=message):
             client.models()
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 30
         client.close()
 
 
@@ -276,7 +276,7 @@ def test_waiting_for_an_event_is_bounded_and_after_the_end_only_the_end_is_retur
     assert reader.next(0.05) is None
     assert reader.next(0) is None
     assert reader.next(-1) is None
-    assert time.monotonic() - began < SLOWER
+    assert time.monotonic() - began < PATIENCE
     reader.close()
     assert reader.next(5) == Ended(None)
     client.close()

@@ -103,8 +103,8 @@ def test_html_is_reported_as_not_the_messages_api(status: str) -> None:
 def test_an_invalid_response_ends_the_call_at_once_with_an_endpoint_error(reply: bytes) -> None:
     with Recorder(reply) as recorder:
         began = time.monotonic()
-        error = ended(recorder.base_url, timeout=3.0)
-        assert time.monotonic() - began < 2.5
+        error = ended(recorder.base_url, timeout=60)
+        assert time.monotonic() - began < 30
     assert isinstance(error, EndpointError)
     assert error.message.strip()
     assert 1 <= len(str(error).splitlines()) <= 2

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.kernel.background_page import Page
 
-SLOW = "[[simulator: deltas=300 rate=30]]"
-SHORT = "[[simulator: deltas=20 rate=40]]"
+SLOW = "[[simulator: deltas=2400 rate=30]]"
+SHORT = "[[simulator: deltas=60 rate=20]]"
 TOOLS = """
 import asyncio, time
 async def doze() -> str:
@@ -38,13 +36,15 @@ def background(text: str, flags: str = "") -> str:
     return f"%%minimax --background {flags}\n{text}"
 
 
-def test_the_cell_returns_and_its_answer_streams_into_it_while_other_cells_run(page):
+def test_the_cell_returns_and_its_answer_streams_into_it_while_other_cells_run(page, tmp_path):
     page.run("a", background(f"One. {SHORT}"))
     assert page.is_streaming("a")
     assert page.run("b", "print('other'); 1 + 1") == "other\n2"
-    page.start("c", "import time; time.sleep(2); print('slept')")
+    gate = tmp_path / "open"
+    page.start("c", f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.05)\nprint('slept')")
     page.wait_for_end("a")
     assert page.text("c") == ""
+    gate.touch()
     turn = page.turn("a")
     assert (turn["status"], turn["cell_id"]) == ("complete", "a")
     page.wait(lambda: page.text("c") == "slept\n")
@@ -124,11 +124,10 @@ def test_prompts_above_and_in_other_threads_do_not_wait(page, simulator):
 def test_interrupting_another_cell_does_not_end_it(page):
     page.run("a", background(f"One. {SHORT}"))
     page.wait_for_text("a")
-    page.start("b", "import time; time.sleep(30)")
-    page.wait(lambda: "b" in page.outputs, 0.5)
-    time.sleep(0.3)
+    page.start("b", "import time; print('sleeps', flush=True); time.sleep(60)")
+    page.wait(lambda: page.text("b") == "sleeps\n")
     page.kernel.interrupt()
-    page.wait(lambda: len(page.outputs["b"]) == 1)
+    page.wait(lambda: len(page.outputs["b"]) == 2)
     page.wait_for_end("a")
     assert page.turn("a")["status"] == "complete"
 
@@ -148,10 +147,8 @@ def test_interrupting_a_wait_for_the_handle_ends_only_the_wait(page):
     for code in ("answer.result()", "await answer"):
         page.start("b", f"print('waits', flush=True); {code}")
         page.wait(lambda: page.text("b") == "waits\n")
-        time.sleep(0.2)
         page.kernel.interrupt()
         page.wait(lambda: len(page.outputs["b"]) == 2)
-        time.sleep(0.3)  # an error aborts the requests that arrive right after it
     assert page.run("b", "print(answer)") == "<BackgroundAnswer: running>\n"
     page.stop("a")
     page.wait_for_end("a")

@@ -100,7 +100,7 @@ def test_stop_ends_all_and_a_complete_answer_stays(kernel):
     run = kernel.run(
         f"{TWO}\n{SLOW}", "a", when=widget_receives("answering"), then=lambda: kernel.request({"type": "stop"})
     )
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert [each.status for each in answers(run)] == ["stopped", "stopped"]
     assert run.error is None
 

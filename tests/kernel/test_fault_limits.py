@@ -11,7 +11,7 @@ import pytest
 
 from mm_magics.api.messages import problems
 from tests.kernel.faults import lines_of, met
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.recorder import EVENTS, Recorder, server, sse, unanswered
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("same_kernel")]
@@ -31,7 +31,7 @@ def test_connecting_takes_no_longer_than_the_limit(kernel):
         kernel.send_to(base_url)
         began = time.monotonic()
         run = kernel.run("%%minimax --timeout 1\nHello.", "a")
-        assert time.monotonic() - began < 1.5 * SLOWER
+        assert time.monotonic() - began < 1.5 * PATIENCE
     assert "Cannot connect to 127.0.0.1" in lines_of(run)
 
 
@@ -51,25 +51,25 @@ def test_bytes_that_are_not_events_do_not_reset_the_timeout(kernel, sent, every)
         kernel.send_to(base_url)
         began = time.monotonic()
         run = kernel.run("%%minimax --timeout 0.5\nHello.", "a")
-        assert time.monotonic() - began < 1.5 * SLOWER
+        assert time.monotonic() - began < 1.5 * PATIENCE
     assert lines_of(run).startswith("No response from the endpoint for 0.5 s.\n")
 
 
 def test_a_slow_first_byte_is_accepted(kernel, simulator):
-    assert met(kernel, simulator, "wait=0.4", "--timeout 1").error is None
+    assert met(kernel, simulator, "wait=1", "--timeout 20").error is None
     assert "No response from the endpoint for 0.2 s" in lines_of(met(kernel, simulator, "wait=5", "--timeout 0.2"))
 
 
 def test_the_whole_answer_has_a_time_limit(kernel, simulator):
-    kernel.run("%minimax set max_seconds 0.6")
+    kernel.run("%minimax set max_seconds 2")
     for directive in ("deltas=1000 rate=20", "fault=endless"):
         run = met(kernel, simulator, directive)
-        assert "not complete after 0.6 s" in lines_of(run)
+        assert "not complete after 2 s" in lines_of(run)
         assert "max_seconds" in lines_of(run)
         assert run.turn["messages"][1:]
     with server(JSON, *bytewise(b" " * 1_000), every=0.02) as base_url:
         kernel.send_to(base_url)
-        assert "not complete after 0.6 s" in lines_of(kernel.run("%%minimax --timeout 0.5\nHello.", "a"))
+        assert "not complete after 2 s" in lines_of(kernel.run("%%minimax --timeout 1.5\nHello.", "a"))
 
 
 def test_an_endless_answer_does_not_fill_the_memory(kernel):
@@ -105,12 +105,12 @@ def test_an_endless_error_body_is_cut_and_reported(kernel, simulator, sent, ever
         kernel.send_to(base_url)
         began = time.monotonic()
         run = kernel.run("%%minimax\nHello.", "a")
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 30
         assert "responded with HTTP 500, but not as the Messages API does" in lines_of(run)
         assert len(lines_of(run)) < 1_000
         began = time.monotonic()
         assert "Could not list the endpoint's models" in kernel.run("%minimax models").text
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 30
     assert int(kernel.run(PEAK).text) - before < 50_000
     kernel.send_to(simulator.base_url, simulator.key)
     assert kernel.run("%%minimax\nAnd now?", "b").turn["status"] == "complete"

@@ -106,7 +106,7 @@ def test_a_retry_after_of_a_day_is_reported_instead_of_waited_for(kernel, simula
     ):
         before, began = len(simulator.log), time.monotonic()
         run = met(kernel, simulator, f"fault={name} retry_after={request}")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
         assert (
             run.error["evalue"].splitlines()[1]
             == f"The endpoint says to retry in {wait}. Run the cell again after that."

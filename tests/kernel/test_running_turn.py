@@ -10,7 +10,7 @@ import pytest
 
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.tools.call_text import call_hash
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.turns import broken_rules
 
 SILENT_AFTER_S = 1.5
@@ -44,7 +44,7 @@ def test_a_busy_kernel_shows_twice_a_second_that_it_lives(kernel, prompt):
     run = kernel.run(f"%%minimax {flags}\n{prompt}", "a")
     times = [at for at, (kind, content) in zip(run.times, run.messages, strict=True) if turn_message(kind, content)]
     assert times[-1] - times[0] > 2
-    assert max(b - a for a, b in pairwise(times)) < SILENT_AFTER_S * SLOWER
+    assert max(b - a for a, b in pairwise(times)) < SILENT_AFTER_S * PATIENCE
     assert len(times) > 1.2 * (times[-1] - times[0])
     assert {(each["turn"], each["cell"]) for each in run.turn_messages} == {(run.turn["id"], "a")}
     ends = [each["end"] for each in run.turn_messages]
@@ -79,21 +79,23 @@ def test_each_round_sends_the_messages_before_it(kernel):
     assert len(records[-1]["responses"]) == 2
 
 
-def test_the_complete_state_is_sent_only_to_the_page_that_asks(kernel):
+def test_the_complete_state_is_sent_only_to_the_page_that_asks(kernel, simulator):
     state: list[dict] = []
 
-    def answering(kind: str, content: dict) -> bool:
+    def half(kind: str, content: dict) -> bool:
         turn.update({"id": turn_message(kind, content)["turn"]} if turn_message(kind, content) else {})
-        return any(op[0] == "add" for op in ops_of(kind, content))
+        arrived.extend(op[2] for op in ops_of(kind, content) if op[0] == "add" and op[1] == 1)
+        return sum(map(len, arrived)) > 40_000
 
     def ask() -> None:
-        time.sleep(1)
         asked = time.monotonic()
         state.append(kernel.request({"type": "state"}, turn["id"])["state"])
-        assert time.monotonic() - asked < 0.5 * SLOWER
+        assert time.monotonic() - asked < 0.5 * PATIENCE
+        simulator.hurry()
 
     turn: dict[str, str] = {}
-    run = kernel.run("%%minimax\nGo on. [[simulator: deltas=80 rate=40 size=2500]]", "a", when=answering, then=ask)
+    arrived: list[str] = []
+    run = kernel.run("%%minimax\nGo on. [[simulator: deltas=80 rate=8 size=2500]]", "a", when=half, then=ask)
     received = [each for each in run.turn_messages if each["end"] <= state[0]["end"]]
     text = "".join(op[2] for each in received for op in each["ops"] if op[0] == "add" and op[1] == 1)
     (only,) = [op for op in state[0]["ops"] if op[0] == "add" and op[1] == 1]
@@ -117,7 +119,7 @@ def test_stop_on_the_control_channel_ends_a_turn_at_once(kernel):
         slow, "a", when=lambda kind, content: any(op[0] == "add" for op in ops_of(kind, content)), then=press
     )
     assert run.turn["status"] == "stopped"
-    assert run.times[-1] - pressed[0] < 0.5 * SLOWER
+    assert run.times[-1] - pressed[0] < 0.5 * PATIENCE
 
 
 def test_a_decision_holds_only_for_the_call_that_was_displayed(kernel):

@@ -56,7 +56,7 @@ def test_an_interrupt_stops_waiting_for_a_silent_server(fresh_kernel):
         then=lambda: (time.sleep(1), fresh_kernel.interrupt()),
     )
     assert run.error["ename"] == "KeyboardInterrupt"
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
     assert fresh_kernel.run(f"%minimax mcp add all -- {' '.join(EVERYTHING)} stdio").error is None
 
 

@@ -167,7 +167,7 @@ def test_an_interrupt_during_a_tool_call_leaves_a_valid_turn(kernel, simulator):
 
     began = time.monotonic()
     run = kernel.run("%%minimax --tools sleep\nUse sleep, please.", "a", when=running, then=kernel.interrupt)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert run.error is not None
     assert run.error["ename"] == "TurnInterruptedError"
     assert outcomes(run.turn) == ["interrupted"]

@@ -22,7 +22,7 @@ from mm_magics.cli import main
 from mm_magics.errors import ConfigError
 from mm_magics.simulator import Simulator
 from mm_magics.simulator.serve import announcement
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.simulator.asking import MODEL, Asker, request
 
 
@@ -68,7 +68,7 @@ def test_a_client_may_disconnect_at_any_moment_without_an_error_message(
                 connection.sendall(data[:size])
                 if size == len(data):
                     time.sleep(0.02)
-    deadline = time.perf_counter() + 2
+    deadline = time.perf_counter() + 20
     while endpoint.in_progress or len(endpoint.log) < len(prompts):
         assert time.perf_counter() < deadline
         time.sleep(0.01)
@@ -88,7 +88,7 @@ def test_exiting_the_with_block_ends_every_answer_and_the_thread(caplog: pytest.
         connection.recv(100)
         started = time.perf_counter()
         endpoint.__exit__()
-        assert time.perf_counter() - started < SLOWER
+        assert time.perf_counter() - started < PATIENCE
     assert [record.ended for record in endpoint.log] == ["broken"]
     started_here = [thread for thread in threading.enumerate() if thread not in before]
     assert not [thread for thread in started_here if thread.name == "minimax-simulator"]

@@ -16,7 +16,7 @@ from mm_magics.events import TurnEnd
 from mm_magics.history.turn import Turn
 from mm_magics.simulator import ScriptedAnswer, Simulator, tool_use
 from mm_magics.tools.runtime.runner import ToolFinished, ToolStarted
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.tools.scripted import add, calls, outcomes, results, script, valid
 
 
@@ -68,7 +68,7 @@ def test_a_tool_that_misbehaves_is_an_error_result(
     script(endpoint, calls(tool_use(function.__name__)), "I see.")
     began = time.monotonic()
     turn = session.ask("Go.", tools=[function], tool_timeout=0.2)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     ((content, is_error),) = results(turn)
     assert is_error
     assert content.endswith(expected)
@@ -89,7 +89,7 @@ def test_stop_ends_a_tool_at_once_and_keeps_the_results_so_far(
                 began = time.monotonic()
             if isinstance(event, TurnEnd):
                 ended = time.monotonic()
-    assert ended - began < 0.7 * SLOWER
+    assert ended - began < 0.7 * PATIENCE
     assert answer.turn is not None
     assert answer.turn.status == "stopped"
     assert outcomes(answer.turn) == ["done", "interrupted"]

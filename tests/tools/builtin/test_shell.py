@@ -107,9 +107,9 @@ def test_no_key_is_in_the_commands_environment(tmp_path: Path, monkeypatch: pyte
 def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     command = "(sleep 300 & echo $! >grandchild; wait) & echo $! >child; trap '' TERM; echo began; sleep 300"
     before = time.monotonic()
-    output = run(tmp_path, command, timeout=0.5)
-    assert time.monotonic() - before < 3
-    assert output == ToolOutput("began\n[killed: it took longer than 0.5 s]", is_error=True)
+    output = run(tmp_path, command, timeout=3)
+    assert time.monotonic() - before < 20
+    assert output == ToolOutput("began\n[killed: it took longer than 3 s]", is_error=True)
     for name in ("child", "grandchild"):
         assert ends(int((tmp_path / name).read_text()))
 
@@ -117,14 +117,14 @@ def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
 def test_a_command_that_closes_its_output_is_still_killed_in_time(tmp_path: Path) -> None:
     before = time.monotonic()
     assert "killed" in run(tmp_path, "exec >&- 2>&-; sleep 300", timeout=0.5).text
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < 20
 
 
 @pytest.mark.parametrize("background", ["sleep 300 &", "yes >/dev/null &", "yes &"])
 def test_background_processes_end_with_the_command(tmp_path: Path, background: str) -> None:
     before = time.monotonic()
-    output = run(tmp_path, f"{background} echo $! >pid; echo done", timeout=30)
-    assert time.monotonic() - before < 5
+    output = run(tmp_path, f"{background} echo $! >pid; echo done", timeout=60)
+    assert time.monotonic() - before < 20
     assert "done" in output.text or background == "yes &"
     assert output.text.endswith("[exit code 0]")
     assert ends(int((tmp_path / "pid").read_text()))
@@ -132,8 +132,8 @@ def test_background_processes_end_with_the_command(tmp_path: Path, background: s
 
 def test_a_process_that_left_the_group_survives_and_does_not_block_the_call(tmp_path: Path) -> None:
     before = time.monotonic()
-    run(tmp_path, "setsid sh -c 'echo $$ >pid; exec sleep 300' & until [ -s pid ]; do sleep 0.01; done", timeout=30)
-    assert time.monotonic() - before < 5
+    run(tmp_path, "setsid sh -c 'echo $$ >pid; exec sleep 300' & until [ -s pid ]; do sleep 0.01; done", timeout=60)
+    assert time.monotonic() - before < 20
     pid = int((tmp_path / "pid").read_text())
     assert is_alive(pid)
     os.kill(pid, signal.SIGKILL)
@@ -160,7 +160,7 @@ def test_endless_output_is_stopped_by_the_timeout(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_interrupt_kills_the_command_and_is_passed_on(tmp_path: Path) -> None:
     def interrupt() -> None:
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while not (tmp_path / "pid").exists() and time.monotonic() < until:
             time.sleep(0.01)
         time.sleep(0.1)
@@ -170,7 +170,7 @@ def test_an_interrupt_kills_the_command_and_is_passed_on(tmp_path: Path) -> None
     before = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, "sleep 300 & echo $! >pid; wait", timeout=60)
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 20
     assert ends(int((tmp_path / "pid").read_text()))
 
 

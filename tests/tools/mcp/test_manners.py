@@ -203,7 +203,7 @@ def test_cancelling_a_call_cancels_it_on_the_server(manners, tmp_path):
     start = time.monotonic()
     with pytest.raises(TimeoutError):
         call(manners, "bad__slow", within=1, note=str(note))
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     until(note.exists)
     assert not call(manners, "bad__pid").is_error
 
@@ -212,36 +212,38 @@ def test_calls_run_side_by_side(manners):
     tools = {tool.name: tool for tool in manners.tools("bad")}
 
     async def three():
-        return await asyncio.gather(*(tools["bad__slow"].function(seconds=1) for _ in range(3)))
+        return await asyncio.gather(*(tools["bad__slow"].function(seconds=3) for _ in range(3)))
 
     call(manners, "bad__pid")
     start = time.monotonic()
     assert asyncio.run(three()) == [ToolOutput("at last")] * 3
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 8
 
 
 @pytest.mark.parametrize(
-    ("how", "line"),
+    ("how", "seconds", "line"),
     [
-        ("silent", "The MCP server rude did not answer within 1 s."),
-        ("mute", "The MCP server rude did not list its tools within 1 s."),
+        ("silent", 1, "The MCP server rude did not answer within 1 s."),
+        ("mute", 60, "The MCP server rude did not list its tools within 1 s."),
         (
             "only-garbage",
-            "The MCP server rude did not answer within 1 s; it wrote a line to stdout that is not an MCP message: "
+            5,
+            "The MCP server rude did not answer within 5 s; it wrote a line to stdout that is not an MCP message: "
             "'Starting server…\\x1b[31m'.",
         ),
     ],
 )
-def test_a_server_that_does_not_answer_times_out(servers, monkeypatch, how, line):
-    monkeypatch.setattr(connection, "CONNECT_S", 1)
-    monkeypatch.setattr(server, "CONNECT_S", 1)
+def test_a_server_that_does_not_answer_times_out(servers, monkeypatch, how, seconds, line):
+    """A server that writes something has the time to start."""
+    monkeypatch.setattr(connection, "CONNECT_S", seconds)
+    monkeypatch.setattr(server, "CONNECT_S", seconds)
     monkeypatch.setattr(server, "LIST_S", 1)
     servers.add("rude", [*RUDE, how])
     start = time.monotonic()
     with pytest.raises(MCPServerError) as caught:
         servers.tools("rude")
     assert str(caught.value) == line
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 def test_a_url_that_accepts_the_connection_and_never_responds_times_out(servers, monkeypatch):
@@ -251,7 +253,7 @@ def test_a_url_that_accepts_the_connection_and_never_responds_times_out(servers,
         start = time.monotonic()
         with pytest.raises(MCPServerError, match=r"^The MCP server mute "):
             servers.tools("mute")
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 # Noise ----------------------------------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ def test_closing_ends_a_server_that_will_not_end_and_its_children(tmp_path):
     assert all(map(alive, running))
     start = time.monotonic()
     servers.close()
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 30
     assert not any(map(alive, running))
     assert servers.names == []
 

@@ -23,7 +23,7 @@ from hypothesis import given
 from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.tools.runtime.results import failure_of, output_of
 from mm_magics.tools.tool import ToolOutput
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.test_layers import loaded
 from tests.tools.schema.test_arguments import JSON
 
@@ -141,7 +141,7 @@ def test_a_large_array_is_shown_by_its_shape_and_corners() -> None:
 def test_a_huge_value_is_cut_visibly_and_costs_little(value: Any) -> None:
     started = time.perf_counter()
     text = output_of(value, 1_000).text
-    assert time.perf_counter() - started < 0.5 * SLOWER
+    assert time.perf_counter() - started < 0.5 * PATIENCE
     assert "\n… [cut here: " in text
     assert len(text) < 1_100
 

@@ -26,7 +26,7 @@ def test_a_tool_is_interrupted_when_its_time_is_over(handler: signal.Handlers) -
     began = time.monotonic()
     with pytest.raises(ToolError, match=r"longer than 0\.1 s"), ToolTimeout(0.1, threading.Event()):
         time.sleep(60)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_stop_ends_a_tool(handler: signal.Handlers) -> None:
@@ -35,7 +35,7 @@ def test_stop_ends_a_tool(handler: signal.Handlers) -> None:
     began = time.monotonic()
     with pytest.raises(StoppedError), ToolTimeout(60, stop):
         time.sleep(60)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_IGN], indirect=True)
