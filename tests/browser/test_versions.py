@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.history.versions import all_versions, version_number
-from tests.browser.conftest import ready
+from tests.browser.conftest import RESTART, ready
 
 LOAD = "%load_ext mm_magics"
 ASK = '%%minimax\nAsk. [[simulator: say="**Answer** {}"]]'
@@ -79,7 +79,7 @@ def test_without_a_kernel_the_version_is_switched_and_a_new_kernel_sends_it(open
     notebook.output(1).get_by_role("button", name="Show the older version").click()
     expect(notebook.output(1)).to_contain_text("Answer one")
     assert versions(notebook.save())[0] == 1
-    notebook.restart()
+    notebook.evaluate(RESTART)
     notebook.run(0)
     notebook.run(2)
     assert "one" in context(logged()[-1])
