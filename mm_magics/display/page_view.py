@@ -133,6 +133,8 @@ class PageView:
         self._block_count = 0
         self._call_keys: dict[str, int] = {}
         """The key of the block of each call that can be decided, by the call's id."""
+        self._inputs: dict[str, Any] = {}
+        """The arguments of each call as the model wrote them, by the call's id."""
         self._question: Question | None = None
         self._kinds_shown: set[str] = set()
         self._typesetting_sent = False
@@ -248,7 +250,7 @@ class PageView:
                 self._put_state(status="waiting", notes=notes, rows=counts, timeout=None)
                 return True
             case MessageStart():
-                self._keys, self._call_keys = {}, {}
+                self._keys, self._call_keys, self._inputs = {}, {}, {}
                 self._put_record(self._so_far())
             case BlockStart(number, block):
                 self._keys[number] = self._next_key()
@@ -258,6 +260,7 @@ class PageView:
             case BlockStop(number, block):
                 if block.get("type") == "tool_use":
                     self._call_keys.setdefault(str(block.get("id")), self._keys.get(number, -1))
+                    self._inputs.setdefault(str(block.get("id")), block.get("input"))
                 seconds = time.monotonic() - self._started_at.get(number, time.monotonic())
                 end: BlockEnd = {"seconds": round(seconds, 1), "block": _without_text(block)}
                 if exact := exact_texts({}, [{"content": [block]}]):
@@ -272,7 +275,7 @@ class PageView:
             case ToolStarted(call):
                 self._put_text_call(call)
                 self._put_state(timeout=None)
-                self._put_call(call, {"state": "running"})
+                self._put_call(call, self._running(call))
                 return True
             case ToolFinished(call, result):
                 self._put_text_call(call)
@@ -302,6 +305,12 @@ class PageView:
 
     def _put_call(self, call: ToolCall, change: CallChange) -> None:
         self._queue.put(ToolOp("tool", self._call_keys.get(call.id, -1), change))
+
+    def _running(self, call: ToolCall) -> CallChange:
+        """Return that a call runs, with all that it stands for if that is more than what the model wrote."""
+        if call.input == self._inputs.get(call.id, call.input):
+            return {"state": "running"}
+        return {"state": "running", "question": _message_of(question_about(call))}
 
     def _put_text_call(self, call: ToolCall) -> None:
         """Queue a block for a call that the model wrote into its text: the message has no block of its own for it."""

@@ -114,13 +114,15 @@ class ToolOutput(NamedTuple):
     """What the model reads about a call. A tool may return one to mark its text as an error.
 
     `images` are files that models take. The text has a label for each (`ResultImages`). `is_marked`: data from outside
-    in the text is between marks already, and the rest is not from outside.
+    in the text is between marks already, and the rest is not from outside. `is_denied`: the user did not want what the
+    call would have done.
     """
 
     text: str
     is_error: bool = False
     images: Sequence[bytes] = ()
     is_marked: bool = False
+    is_denied: bool = False
 
 
 class ToolResult(NamedTuple):

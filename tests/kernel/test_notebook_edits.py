@@ -85,6 +85,8 @@ def test_rejected_changes_change_nothing_and_the_model_learns_why(page, simulato
     page.decide = reject
     ask(page, simulator, READ, [EDIT, INSERT, use("delete_cell", cell="#plot")])
     assert (page.sources["setup"], page.sources["plot"]) == ("x = 41", "print(x)")
+    outcomes = [each["outcome"] for response in page.turn("ask")["responses"] for each in response.get("tools", ())]
+    assert outcomes == ["done", "denied", "denied", "denied"]
     assert set(list(found(page).values())[1:]) == {
         "The user rejected it, and the notebook is as it was. Not like this."
     }
@@ -180,6 +182,9 @@ def test_runs_can_be_allowed_for_the_turn_and_errors_are_returned(page, simulato
     page.wait(lambda: is_asked(page))
     decide(page, allowed=True, always=True)
     page.wait_for_end("ask")
+    running = [op[2] for op in page.ops("ask") if op[0] == "tool" and op[2]["state"] == "running"]
+    shown = [each["question"]["parts"] for each in running if "question" in each]
+    assert [parts[-1]["text"] for parts in shown] == ["x = 41", "print(x)\n1 / 0"]
     assert "ran as [7] and raised an error" in found(page)["again"]
     assert "ZeroDivisionError" in found(page)["again"]
     run_after_error(page, "%minimax tools", "There are no rules.")

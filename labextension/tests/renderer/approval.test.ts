@@ -72,6 +72,16 @@ describe('what is shown', () => {
     expect(visibleText.textContent).not.toMatch(/\bls\b(?! in)/);
   });
 
+  test('is the whole call that the kernel runs by a rule, without a question', () => {
+    apply(...call(0, 'a', { cell: '#9f2a' }));
+    expect(text('.mm-tool')).toContain('#9f2a');
+    apply(['tool', 0, { state: 'running', question: questionWith('print(1)') }]);
+    expect(text('.mm-tool .mm-box')).toBe('print(1)');
+    expect(all('.mm-ask, .mm-choices')).toEqual([]);
+    apply(['tool', 0, { state: 'done', seconds: 1 }]);
+    expect(text('.mm-tool .mm-box')).toBe('print(1)');
+  });
+
   test('says in the header that the turn needs approval', () => {
     apply(...call(0, 'a', evil), ask(0, questionWith('x')));
     expect(text('.mm-status')).toBe('needs your approval');

@@ -122,7 +122,8 @@ class TurnChanges:
             return ToolOutput(NOT_SHOWN if change.state == "sent" else UNDECIDED)
         reason = f" {change.reason}" if change.reason else ""
         if change.state == "rejected":
-            return ToolOutput(f"The user rejected it, and the notebook is as it was.{reason}", is_error=True)
+            text = f"The user rejected it, and the notebook is as it was.{reason}"
+            return ToolOutput(text, is_error=True, is_denied=True)
         if change.state != "accepted":
             self._read.pop(change.cell, None)
             raise ToolInputError(f"It was not done.{reason}")

@@ -50,7 +50,7 @@ def output_of(value: Any, limit: int = TOOL_LIMIT) -> ToolOutput:
     """
     if isinstance(value, ToolOutput):
         images = tuple(each for each in value.images if not image_problem(each))
-        return ToolOutput(_not_blank(cut(str(value.text), limit)), value.is_error, images, value.is_marked)
+        return value._replace(text=_not_blank(cut(str(value.text), limit)), images=images)
     reason = ""
     for convert in (_written, _as_text):
         try:

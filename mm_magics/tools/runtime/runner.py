@@ -256,7 +256,7 @@ def result_of(
     Args:
         call: The call.
         output: What the model reads.
-        outcome: How the call ended; by default done, or failed if the output is an error.
+        outcome: How the call ended; by default what the output says.
         seconds: How long it took.
     """
     text = replace_surrogates(output.text)
@@ -265,5 +265,5 @@ def result_of(
     if output.is_error:
         block["is_error"] = True
     replaced = text != output.text
-    ended = outcome or ("failed" if output.is_error else "done")
+    ended = outcome or ("denied" if output.is_denied else "failed" if output.is_error else "done")
     return ToolResult(block, ended, round(seconds, 3), replaced, output.is_marked)

@@ -93,8 +93,8 @@ export class ToolView implements BlockView {
   }
 
   private updateInput(block: Block, { call, complete }: BlockContext): void {
-    if (this.parts) return;
     const described = call?.question?.parts;
+    if (this.parts && !described) return;
     const parts = described ?? (complete && !isCut(block) ? partsOf(block) : null);
     if (!parts) {
       this.input.update(block);
