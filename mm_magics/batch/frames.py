@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from mm_magics.batch.arrow_frame import ArrowFrame
 from mm_magics.batch.parquet_frame import ParquetFrame
 from mm_magics.batch.row import MissingColumnError, is_missing
 from mm_magics.errors import UsageError
@@ -83,34 +84,6 @@ def _is_integers_with_gaps(column: Any) -> bool:
         return False
     values = column.dropna()
     return bool(len(values) and (abs(values) < LARGEST_EXACT).all() and (values % 1 == 0).all())
-
-
-class ArrowFrame:
-    """A PyArrow table."""
-
-    def __init__(self, native: Any) -> None:
-        self._native, self.columns = native, list(native.column_names)
-
-    def __len__(self) -> int:
-        return int(self._native.num_rows)
-
-    def read(self, position: int, start: int, end: int) -> list[Any]:
-        values: list[Any] = self._native.column(position).slice(start, end - start).to_pylist()
-        return values
-
-    def take(self, numbers: Sequence[int]) -> Any:
-        return self._native.take(list(numbers))
-
-    def with_columns(self, columns: Mapping[str, list[Any]]) -> Any:
-        import pyarrow
-
-        table = self._native
-        for name, values in columns.items():
-            if name in table.column_names:
-                table = table.set_column(table.column_names.index(name), name, pyarrow.array(values))
-            else:
-                table = table.append_column(name, pyarrow.array(values))
-        return table
 
 
 class NarwhalsFrame:

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mm_magics.batch.arrow_frame import ArrowFrame
 from mm_magics.errors import UsageError
 
 BATCH_ROWS = 4_096
@@ -61,8 +62,6 @@ class ParquetFrame:
         return self._table().take(list(numbers))
 
     def with_columns(self, columns: Mapping[str, list[Any]]) -> Any:
-        from mm_magics.batch.frames import ArrowFrame
-
         return ArrowFrame(self._table()).with_columns(columns)
 
     def _table(self) -> Any:
