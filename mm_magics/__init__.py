@@ -6,6 +6,7 @@ is imported when it is first used.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,14 @@ if TYPE_CHECKING:
     from mm_magics.tools.schema.functions import minimax_tool
     from mm_magics.tools.tool import Tool
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+if sys.platform == "emscripten":
+    raise ImportError(
+        "mm_magics needs threads and sockets, which Python in a browser (JupyterLite, Pyodide) does not have: "
+        "use a kernel on a computer or server, such as JupyterLab, Colab or Binder."
+    )
+
 __all__ = [
     "AgreementError",
     "ApprovalRequested",

@@ -24,7 +24,7 @@ from ipywidgets import Layout
 
 from mm_magics.display.ipykernel_compat import receive_while_busy, thread_safe_send
 from mm_magics.display.protocol import TurnOp
-from mm_magics.display.turn_channel import TurnChannel
+from mm_magics.display.turn_channel import TurnChannel, page_answered
 from mm_magics.display.uncaptured import uncaptured
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.text import without_surrogates
@@ -91,6 +91,16 @@ def _code(name: str) -> CodeWidget:
     return CodeWidget(_esm=_source(name), layout=_layout())
 
 
+_ended: list[TurnWidget] = []
+"""The widget of the last turn, while no page has answered: the answer may wait until the cell has ended."""
+
+
+def _close(widget: TurnWidget) -> None:
+    _ended.append(widget)
+    while len(_ended) > (0 if page_answered.is_set() else 1):
+        _ended.pop(0).close()
+
+
 class WidgetOutput:
     """An output that the final bundle replaces."""
 
@@ -107,18 +117,32 @@ class WidgetOutput:
 
     def display(self, turn: Turn) -> None:
         """Display what the extension draws, the record, and what any other page draws, the widget."""
-        data, metadata = self._widget._repr_mimebundle_() or ({}, {})
-        bundle = without_surrogates({**data, MIME_TYPE: turn.record(), "text/plain": UNFINISHED})
+        bundle, metadata = self._running_bundle(turn)
         with uncaptured():
             self._handle.display(bundle, raw=True, metadata=metadata)
+
+    def display_again(self, turn: Turn) -> None:
+        """Display the turn in place of its text."""
+        self._update(*self._running_bundle(turn))
+
+    def show_text(self, turn: Turn, text: str) -> None:
+        """Display a text in place of the widget."""
+        self._update(without_surrogates({MIME_TYPE: turn.record(), "text/plain": text}), {})
 
     def send_typesetting(self) -> None:
         _code("typesetting.js")
 
     def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        self._update(bundle, metadata)
+        _close(self._widget)
+
+    def _running_bundle(self, turn: Turn) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        data, metadata = self._widget._repr_mimebundle_() or ({}, {})
+        return without_surrogates({**data, MIME_TYPE: turn.record(), "text/plain": UNFINISHED}), metadata
+
+    def _update(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         with uncaptured():
             self._handle.update(bundle, raw=True, metadata=metadata)
-        self._widget.close()
 
 
 class BackgroundOutput(WidgetOutput):
@@ -131,10 +155,9 @@ class BackgroundOutput(WidgetOutput):
         super().__init__()
         self._send = send
 
-    def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    def _update(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         transient = {"display_id": self._handle.display_id}
         self._send("update_display_data", {"data": bundle, "metadata": metadata, "transient": transient})
-        self._widget.close()
 
 
 class ServerOutput:

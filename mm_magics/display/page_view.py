@@ -40,6 +40,7 @@ from mm_magics.display.protocol import (
     decision_in,
     is_stop,
 )
+from mm_magics.display.turn_channel import page_answered
 from mm_magics.events import (
     ApprovalRequested,
     BlockStart,
@@ -349,6 +350,7 @@ class PageView:
 
     def _receive(self, content: object) -> None:
         self._page_is_here.set()
+        page_answered.set()
         if is_stop(content):
             self._stop.set()
         elif decide := decision_in(content):

@@ -33,6 +33,9 @@ from mm_magics.text import without_surrogates
 
 HEARTBEAT_S = 0.5
 
+page_answered = threading.Event()
+"""Set once any page has answered in this kernel: it can draw turns."""
+
 _running: weakref.WeakValueDictionary[str, TurnChannel] = weakref.WeakValueDictionary()
 
 
@@ -62,6 +65,7 @@ class PageHandlers:
 
 def answer_page(request: object, handlers: PageHandlers) -> PageReply:
     """Answer a `PageRequest`."""
+    page_answered.set()
     match request:
         case {"turn": str(id_), "message": {"type": "request"}}:
             shown = handlers.show_request(id_)

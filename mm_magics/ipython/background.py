@@ -173,13 +173,13 @@ class _Answer:
     def display(self) -> None:
         """Show the turn in the cell."""
         from mm_magics.display.page_output import BackgroundOutput
-        from mm_magics.display.page_view import PageView
+        from mm_magics.display.text_fallback import page_view
 
         first = self._stream.so_far()
         self._id = first.id
         self._session.history.begin_answering(first.id, first.cell_id)
         output = BackgroundOutput(self._send)
-        self._view = PageView(self._running.stop, self._stream.so_far, output, has_prompt=False)
+        self._view = page_view(self._running.stop, self._stream.so_far, output, has_prompt=False)
 
     def run(self) -> None:
         """Answer the prompt. Its handle ends whatever happens."""

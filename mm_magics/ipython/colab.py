@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -34,6 +35,13 @@ def cell_id(request: Mapping[str, Any]) -> object:
     """Return the id of the cell that an execution request of Colab's page runs; None if it does not name it."""
     metadata = (request.get("metadata") or {}).get("colab")
     return metadata.get("cell_id") if isinstance(metadata, Mapping) else None
+
+
+def enable_widgets() -> None:
+    """Let Colab's page load the code of widgets, which it does only on request. Without it, answers stream as text."""
+    if is_colab():
+        with suppress(Exception):  # the package of Colab is not ours
+            import_module("google.colab.output").enable_custom_widget_manager()
 
 
 class ColabPage:

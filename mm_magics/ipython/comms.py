@@ -11,7 +11,7 @@ from typing import Any
 
 from mm_magics.display.ipykernel_compat import answer_on_control
 from mm_magics.display.protocol import DOCUMENT_COMM, REQUEST_TARGET, DocumentAnswer
-from mm_magics.display.turn_channel import PageHandlers, answer_page
+from mm_magics.display.turn_channel import PageHandlers, answer_page, page_answered
 
 Send = Callable[[DocumentAnswer], None]
 Receive = Callable[[dict[str, Any], Send], None]
@@ -41,6 +41,7 @@ def _target(receive: Receive) -> Callable[[Any, dict[str, Any]], None]:
             if isinstance(data, dict) and data:
                 receive(data, send)
 
+        page_answered.set()
         send = comm.send
         comm.on_msg(handle)
         handle(message)

@@ -193,9 +193,9 @@ def view_for(shell: Any, stop: threading.Event, so_far: Callable[[], Turn]) -> T
     """
     front_end = detect(shell)
     if front_end in ("notebook", "server"):
-        from mm_magics.display.page_view import PageView
+        from mm_magics.display.text_fallback import page_view
 
-        return PageView(stop, so_far, _page_output(shell))
+        return page_view(stop, so_far, _page_output(shell))
     if front_end == "plain":
         from mm_magics.display.plain import PlainView
 

@@ -17,7 +17,7 @@ from mm_magics.history.prompt_source import complete_prompt_cell, drop_lines_abo
 from mm_magics.ipython import arguments, comms, frontend
 from mm_magics.ipython.background_import import BackgroundImport, import_for_prompts
 from mm_magics.ipython.cell_recorder import CellRecorder
-from mm_magics.ipython.colab import ColabPage
+from mm_magics.ipython.colab import ColabPage, enable_widgets
 from mm_magics.ipython.completion import complete_with
 from mm_magics.ipython.inspection import inspector
 from mm_magics.ipython.live_page import LivePage
@@ -97,6 +97,7 @@ def load(shell: Any) -> None:
     shell.input_transformers_cleanup[:0] = [drop_lines_above, complete_prompt_cell]
     complete_with(shell, session)
     answer_inspections(getattr(shell, "kernel", None), inspector(session))
+    enable_widgets()
     front_end = frontend.detect(shell)
     if front_end != "plain":  # a program that runs the notebook does not pause between cells
         BackgroundImport(shell, partial(import_for_prompts, front_end))

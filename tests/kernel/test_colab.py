@@ -183,3 +183,11 @@ def test_a_new_kernel_has_the_turns_whose_records_were_kept_and_works_without_th
     assert page.sent() == ["One", "Dos"]
     assert notes(page.run(2, show=False)) == []
     page.kernel.close()
+
+
+def test_loading_the_extension_enables_widgets_on_the_page(tmp_path, simulator):
+    kernel = ColabKernel(tmp_path / "page.json", simulator)
+    try:
+        assert kernel.run("from google.colab import output; print(output.enabled)").text.strip() == "1"
+    finally:
+        kernel.close()
