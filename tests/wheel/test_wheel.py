@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -17,9 +18,11 @@ from pathlib import Path
 import pytest
 from packaging.metadata import Metadata
 
+from mm_magics import __version__
 from tests.canary import places
 
 ROOT = Path(__file__).parents[2]
+NAME = f"mm_magics-{__version__}"
 pytestmark = [pytest.mark.wheel, pytest.mark.xdist_group("wheel")]
 
 USE = """
@@ -63,9 +66,9 @@ def dist(tmp_path_factory):
 def test_the_wheel_contains_the_package_and_nothing_else(dist):
     (wheel,) = dist.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    folders = {"mm_magics", "mm_magics-0.1.0.data", "mm_magics-0.1.0.dist-info"}
+    folders = {"mm_magics", f"{NAME}.data", f"{NAME}.dist-info"}
     assert {name.split("/")[0] for name in names} == folders
-    extension = "mm_magics-0.1.0.data/data/share/jupyter/labextensions/mm-magics"
+    extension = f"{NAME}.data/data/share/jupyter/labextensions/mm-magics"
     assert {f"{extension}/package.json", f"{extension}/install.json"} <= set(names)
     assert not [name for name in names if name.startswith("mm_magics/labextension")]
     static = [
@@ -80,7 +83,7 @@ def test_the_wheel_contains_the_package_and_nothing_else(dist):
 def test_the_metadata_lists_the_dependencies(dist):
     (wheel,) = dist.glob("*.whl")
     archive = zipfile.ZipFile(wheel)
-    metadata = Parser().parsestr(archive.read("mm_magics-0.1.0.dist-info/METADATA").decode())
+    metadata = Parser().parsestr(archive.read(f"{NAME}.dist-info/METADATA").decode())
     assert metadata["License-Expression"] == "BSD-3-Clause"
     assert sorted(metadata.get_all("Provides-Extra")) == [
         "dask",
@@ -157,16 +160,21 @@ def test_jupyterlab_accepts_the_extension_of_the_wheel_without_node(dist, tmp_pa
     assert re.search(r"^\s*mm-magics v\S+ enabled OK", listed, re.MULTILINE), done.stdout + done.stderr
 
 
-def test_the_wheel_installs_and_works_without_node(dist, tmp_path):
-    (wheel,) = dist.glob("*.whl")
+@pytest.mark.parametrize("kind", ["*.whl", "*.tar.gz"])
+def test_it_installs_and_works_without_node(dist, tmp_path, kind):
+    """The sdist contains the built front end, so that its wheel is built without Node."""
+    (file,) = dist.glob(kind)
     venv.create(tmp_path / "env", with_pip=True)
     scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
     constraints = ["--constraint", str(ROOT / "constraints.txt")]
     environment = {**os.environ, "PATH": str(scripts), "PYTHONPATH": ""}
     assert shutil.which("node", path=environment["PATH"]) is None
     python = str(scripts / "python")
-    subprocess.run([python, "-m", "pip", "install", "-q", *constraints, str(wheel)], env=environment, check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", *constraints, str(file)], env=environment, check=True)
     done = subprocess.run([python, "-c", USE], env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split() == ["complete", "True", "True"], done.stderr
     version = subprocess.run([str(scripts / "mm-magics"), "--version"], env=environment, capture_output=True, text=True)
-    assert version.stdout == "mm-magics 0.1.0\n"
+    assert version.stdout == f"mm-magics {__version__}\n"
+    extension = tmp_path / "env" / "share" / "jupyter" / "labextensions" / "mm-magics"
+    assert json.loads((extension / "package.json").read_text("utf-8"))["version"] == __version__
+    assert (extension / "install.json").is_file()
