@@ -342,6 +342,7 @@ describe('what is refused', () => {
     await press('accept');
     expect(panel.sources[1]).toBe('mine');
     expect(states()).toEqual(['proposed', 'refused']);
+    expect(reports().at(-1)?.source).toBe('mine');
   });
 
   it('messages that are not changes', async () => {

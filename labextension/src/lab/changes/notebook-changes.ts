@@ -222,7 +222,11 @@ export class NotebookChanges {
   }
 
   private tell(entry: Entry, result: Result): void {
-    entry.message = { type: 'change', change: entry.change.id, ...result };
+    const { id, cell } = entry.change;
+    // The kernel has no other way to learn what the user has typed since the model read the cell.
+    const source = result.state === 'refused' ? this.sourceOf(cell) : undefined;
+    const more = source === undefined ? {} : { source };
+    entry.message = { type: 'change', change: id, ...result, ...more };
     this.report(entry.message);
   }
 

@@ -1,0 +1,59 @@
+"""A model that cleans a notebook up: it inserts, edits and runs cells, and the person decides and undoes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from mm_magics.simulator import ScriptedAnswer, tool_use
+
+LOAD = "%load_ext mm_magics"
+SETUP = "x = 41"
+PLOT = "print(x)"
+ASK = "%%minimax --tools notebook\nClean up, and run it."
+SOURCES = "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((c) => c.sharedModel.getSource())"
+BAR = ".mm-change"
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def opened(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue("open_notebook" if request.param == "lab" else "open_in_notebook7")
+
+
+def test_one_change_is_accepted_one_rejected_a_cell_runs_and_the_turn_is_undone(opened: Any, simulator: Any) -> None:
+    notebook = opened(LOAD, SETUP, PLOT, ASK, "%minimax undo-edits")
+    notebook.run(0)
+    page, output = notebook.page, notebook.output
+    simulator.answers.clear()
+    simulator.answers.extend(
+        [
+            ScriptedAnswer([tool_use("read_cells", {"cells": "2,3"})]),
+            ScriptedAnswer([tool_use("edit_cell", {"cell": "2", "search": "41", "replacement": "42"})]),
+            ScriptedAnswer([tool_use("insert_cell", {"below": "2", "source": "import this"})]),
+            ScriptedAnswer([tool_use("run_cell", {"cell": "2"})]),
+            ScriptedAnswer([tool_use("run_cell", {"cell": "3"})]),
+            "It prints 42.",
+        ]
+    )
+    notebook.run(3, wait=False)
+    bar = page.locator(BAR)
+    expect(bar).to_contain_text("edit", ignore_case=True, timeout=20_000)
+    bar.get_by_role("button", name="Accept", exact=True).click()
+    expect(bar).to_contain_text("insert a code cell", timeout=20_000)
+    assert notebook.evaluate(SOURCES)[1] == "x = 42"
+    bar.get_by_role("button", name="Reject", exact=True).click()
+    question = output(3).locator(".mm-ask")
+    expect(question).to_contain_text("x = 42", timeout=20_000)
+    always = question.get_by_role("button", name="Allow every call of run_cell in this turn")
+    expect(always).to_be_enabled(timeout=20_000)
+    always.click()
+    expect(output(3)).to_contain_text("It prints 42.", timeout=20_000)
+    expect(output(2)).to_have_text("42")
+    assert notebook.evaluate(SOURCES) == [LOAD, "x = 42", PLOT, ASK, "%minimax undo-edits"]
+    notebook.wait()
+    notebook.run(4)
+    expect(output(4)).to_contain_text("has its earlier text")
+    expect(output(4)).to_contain_text("cannot be undone")
+    assert notebook.evaluate(SOURCES)[1] == SETUP
