@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from mm_magics.batch.arrow_frame import ArrowFrame
-from mm_magics.batch.parquet_frame import ParquetFrame
+from mm_magics.batch.arrow_frame import ArrowFrame, ParquetFrame
 from mm_magics.batch.row import MissingColumnError, is_missing
 from mm_magics.errors import UsageError
 from mm_magics.packages import require

@@ -34,6 +34,7 @@ INCOMPATIBLE_FLAGS = {
     "raw": "--raw",
     "attach": "--attach",
     "check": "--check",
+    "edits": "--edits",
     "tool_choice": "--tool-choice",
 }
 """Flags that cannot be combined with --map, by the name of their argument."""

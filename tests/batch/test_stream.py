@@ -322,6 +322,26 @@ def test_a_parquet_file_is_read_in_parts_as_its_table(count: int, group: int, re
     assert rows.with_columns({"more": list(range(count))}).column_names == ["n", "text", "more"]
 
 
+def test_a_folder_of_parquet_files_has_the_columns_of_its_folder_names() -> None:
+    for year in (2025, 2026):
+        folder = Path(f"rows/year={year}")
+        folder.mkdir(parents=True)
+        pd.DataFrame({"text": [f"t{year}"] * 3}).to_parquet(folder / "a.parquet")
+    found = [(row.text, int(row.year)) for row in Rows(Path("rows"))]
+    assert found == [("t2025", 2025)] * 3 + [("t2026", 2026)] * 3
+
+
+def test_a_file_is_read_in_parts_also_if_it_is_one_row_group() -> None:
+    """The memory that PyArrow allocates does not grow with the file."""
+    for count in (20_000, 80_000):
+        pd.DataFrame({"text": [f"{n % 500}" + "x" * 300 for n in range(count)]}).to_parquet("rows.parquet")
+        before, most = pa.total_allocated_bytes(), 0
+        for number, row in enumerate(Rows("rows.parquet")):
+            assert row.text
+            most = most if number % 4_096 else max(most, pa.total_allocated_bytes() - before)
+        assert most < 6_000_000
+
+
 def test_memory_does_not_grow_with_the_answers(session: Session) -> None:
     """Four times the rows need about as much memory."""
     map_prompts(ok_template(), [{"text": f"t{n}"} for n in range(50)], session=session, progress=False)

@@ -186,6 +186,7 @@ def test_a_trial_shows_its_rows_in_a_table_and_stops_a_run_that_agrees_too_littl
         ("--map df --trial 3 --require 85", "85 is not a share above 0 and below 1, such as 0.85"),
         ("--map df --trial 3 --label nope", "label: there is no column nope; the columns are text."),
         ("--map df --sees above", "--sees cannot be combined with --map."),
+        ("--map df --edits ask", "--edits cannot be combined with --map."),
         ("--map df --raw", "--raw cannot be combined with --map."),
         ("--map df --tools python", "python requires approval, and a map run only calls tools that read."),
         ("--map df --schema nope", "`nope` is not defined in this notebook."),
