@@ -19,6 +19,7 @@ from mm_magics.wording import counted
 NO_PROMPT = "\0"
 """What the hashed text of a cell begins with that is not the text of a prompt cell."""
 
+_EDIT = re.compile(r"%minimax\s+edit\s+(.+)")
 _THREAD = re.compile(r"""(?<!\S)--thread(?:=|\s+)("[^"]*"|'[^']*'|\S+)""")
 
 
@@ -28,13 +29,15 @@ def answered_text(source: str) -> str:
     >>> answered_text("%%time\\n%%minimax -m MiniMax-M2.7\\nHello.")
     'Hello.'
 
-    Code that runs prompts itself is answered as a whole. `%minimax explain` has no text of its own.
+    Code that runs prompts itself is answered as a whole. `%minimax explain` and `fix` have no text of
+    their own.
     """
     prompt = find_prompt(source)
     if prompt is None:
         return NO_PROMPT + source
     if not prompt.magic.startswith(MAGIC):
-        return NO_PROMPT
+        asked = _EDIT.match(prompt.magic)
+        return NO_PROMPT + (asked[1] if asked else "")
     thread = thread_in(prompt.magic)
     return f"{NO_PROMPT}{thread}{NO_PROMPT}{prompt.text}" if thread else prompt.text
 

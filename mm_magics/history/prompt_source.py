@@ -1,7 +1,7 @@
 """Recognize prompt cells by their source, and find the prompt in it.
 
-A prompt cell is a code cell whose first magic is `%%minimax` (or `%minimax explain`). Above it may be blank lines,
-comments, and cell magics that run their text as IPython code, such as `%%time`.
+A prompt cell is a code cell whose first magic is `%%minimax` (or `%minimax explain`, `fix` or `edit`). Above it may be
+blank lines, comments, and cell magics that run their text as IPython code, such as `%%time`.
 
 `labextension/src/lab/prompt-cell.ts` is the twin of `is_prompt`; `tests/history/prompt_cells.json` lists cells that
 both must recognize alike.
@@ -51,8 +51,8 @@ REPEATED = frozenset(["timeit"])
 
 _CELL_MAGIC = re.compile(r"\s*%%(!|[^\W\d][\w.-]*)(?: |\s*$)")
 _PROMPT_LINE = re.compile(r"\s*%%minimax(?: |\s*$)")
-_EXPLAIN_LINE = re.compile(r"\s*%minimax\s+explain(?:\s|$)")
-_RUNS_MAGIC = re.compile(r"\brun_(?:cell|line)_magic\b|^[^\S\n]*%minimax[^\S\n]+explain\b", re.MULTILINE)
+_ASKING_LINE = re.compile(r"\s*%minimax\s+(?:explain|fix|edit)(?:\s|$)")
+_RUNS_MAGIC = re.compile(r"\brun_(?:cell|line)_magic\b|^[^\S\n]*%minimax[^\S\n]+(?:explain|fix|edit)\b", re.MULTILINE)
 _HELP_LINE = re.compile(r"\s*(?:\?{1,2}\s*%%minimax|%%minimax\s*\?{1,2})\s*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
@@ -78,7 +78,7 @@ def find_prompt(source: str) -> PromptSource | None:
     lines = source.splitlines(keepends=True)  # as IPython does
     wrappers: list[str] = []
     for number, line in enumerate(lines):
-        if _PROMPT_LINE.match(line) or _EXPLAIN_LINE.match(line):
+        if _PROMPT_LINE.match(line) or _ASKING_LINE.match(line):
             return PromptSource(number, tuple(wrappers), line.strip(), "".join(lines[number + 1 :]))
         wrapper = _CELL_MAGIC.match(line)
         if wrapper and wrapper[1].lower() not in NOT_RUN | REPEATED:
@@ -94,7 +94,8 @@ def is_prompt(source: str) -> bool:
 
 
 def runs_prompts(source: str) -> bool:
-    """Return whether code runs prompts: it calls magics by name, or `%minimax explain` is one of its lines."""
+    """Return whether code runs prompts: it calls magics by name, or `%minimax explain`, `fix` or `edit` is one
+    of its lines."""
     return _RUNS_MAGIC.search(source) is not None
 
 

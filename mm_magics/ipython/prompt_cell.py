@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -63,7 +63,7 @@ class PromptCells:
         self._answers = background.Answers(session, shell, page)
         self._has_begun = False
         self._runs = ModelRuns(shell, session, page.changes)
-        self._turn = TurnChanges(page.changes, self._shown_cells)
+        self._turn = TurnChanges(page.changes, self.shown_cells)
         session.namespace, session.builtin = shell.user_ns, self._builtin_tools
         shell.events.register("pre_run_cell", self._see)
         shell.events.register("post_run_cell", self._see_first)
@@ -101,13 +101,23 @@ class PromptCells:
                 with interrupts.deferred():
                     show_earlier(earlier, self._shell, self._page)
 
-    def run(self, text: str, flags: dict[str, Any], visible_cells: Sequence[CellRun] | None = None) -> None:
+    def run(
+        self,
+        text: str,
+        flags: dict[str, Any],
+        visible_cells: Sequence[CellRun] | None = None,
+        *,
+        cell_limit: int | None = None,
+        then: Callable[[Turn], None] | None = None,
+    ) -> None:
         """Send the text of a prompt cell to the model and show the answer.
 
         Args:
             text: The text below the magic.
             flags: The parsed flags.
             visible_cells: The code cells sent with the prompt. By default `--sees` selects them.
+            cell_limit: The most characters of a cell that are sent; by default, the setting `sees_limit`.
+            then: Called with the turn after it was shown, unless it is replayed.
         """
         settings, names = self._session.settings, self._shell.user_ns
         if flags.pop("help", False):
@@ -163,7 +173,7 @@ class PromptCells:
         visible_cells, image_note = self._with_images(visible_cells, flags.get("model"))
         seen = [block for cell in visible_cells for block in image_blocks(cell.id, cell.images)]
         parts = [*seen, *(block for each in attached for block in each.blocks), *images.blocks]
-        content = self._content(text, visible_cells, parts)
+        content = self._content(text, visible_cells, parts, cell_limit)
         prompt = self._session.prepare(
             content, cell_id=cell_id, source=self._answered_text(), expressions=expressions, **flags
         )
@@ -189,7 +199,7 @@ class PromptCells:
         if answer_format == "code":
             prompt.notes.extend(code_cell.note(self._shell))
         earlier = self._session.history.shown_turn(prompt.thread, cell_id)
-        show = partial(show_turn, answer_format=answer_format, quiet=quiet, earlier=earlier, page=self._page)
+        show = partial(show_turn, answer_format=answer_format, quiet=quiet, earlier=earlier, page=self._page, then=then)
         wants_value = bool(out) or "schema" in flags
         if in_background and not is_foreground:
             if not (obstacle := self._answers.obstacle(cell_id)):
@@ -258,9 +268,12 @@ class PromptCells:
         """The notebook as it is known."""
         return self._session.notebook.document if self._session.notebook else None
 
-    def _content(self, text: str, visible_cells: Sequence[CellRun], parts: Sequence[Block]) -> list[Block]:
+    def _content(
+        self, text: str, visible_cells: Sequence[CellRun], parts: Sequence[Block], limit: int | None
+    ) -> list[Block]:
         content = [*parts, {"type": "text", "text": text.rstrip("\n")}]
-        if cells := notebook_context.format_cells(visible_cells, self._session.settings.value("sees_limit")):
+        limit = self._session.settings.value("sees_limit") if limit is None else limit
+        if cells := notebook_context.format_cells(visible_cells, limit):
             content.insert(0, {"type": "text", "text": cells})
         return content
 
@@ -294,14 +307,15 @@ class PromptCells:
     def _builtin_tools(self) -> Mapping[str, Tool]:
         path = current_path(self._session.notebook, frontend.notebook_path(self._shell))
         folder = folder_of(self._session.settings.value("tools_folder"), path)
-        page = self._shown_cells if self._document is not None else None
+        page = self.shown_cells if self._document is not None else None
         return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell, page, self._turn)
 
     def _new_turn(self, edits: str, cell_id: str | None) -> TurnChanges:
         options: dict[str, Any] = {"turn": new_id(), "edits": edits, "own_cell": cell_id}
-        return TurnChanges(self._page.changes, self._shown_cells, end_run=self._runs.end, **options)
+        return TurnChanges(self._page.changes, self.shown_cells, end_run=self._runs.end, **options)
 
-    def _shown_cells(self) -> Sequence[ShownCell]:
+    def shown_cells(self) -> list[ShownCell]:
+        """Return the cells of the notebook as it is known."""
         return shown_cells(self._document, self._cells_run())
 
     def _other_cells(self) -> Sequence[CellRun]:

@@ -42,6 +42,7 @@ def show_turn(
     earlier: Turn | None = None,
     page: LivePage | None = None,
     in_cell: bool = True,
+    then: Callable[[Turn], None] | None = None,
 ) -> Turn:
     """Show a turn while it streams, end its cell with the final bundle, and return the turn.
 
@@ -56,6 +57,7 @@ def show_turn(
         earlier: The cell's current turn; it is shown again if nothing is received.
         page: The live page, which learns the cell's output.
         in_cell: Whether the cell is still running.
+        then: Called with the turn at the end, unless it was recorded earlier.
 
     Raises:
         EndpointError: The endpoint failed.
@@ -95,6 +97,8 @@ def show_turn(
                 _display_copy(turn, answer_format)
             if page is not None:
                 page.record_output(stream.prompt.cell_id, turn, output, replayed=replayed or is_replayed(stream))
+    if then is not None and turn is not earlier and not (replayed or is_replayed(stream)):
+        then(turn)
     return turn
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from mm_magics.simulator import Simulator
 from tests.browser.conftest import eventually
 
 LOAD = "%load_ext mm_magics"
@@ -123,6 +124,41 @@ def test_a_cell_is_run_only_with_the_text_that_was_shown(opened: Any) -> None:
     send(notebook, run | {"cell": ids[2], "before": "print(2)"}, run | {"cell": ids[1], "before": "print(6 * 7)"})
     expect(notebook.output(1)).to_contain_text("42")
     expect(notebook.output(2)).to_have_text("")
+
+
+def test_the_button_below_an_error_ends_with_a_proposal_for_the_cell(opened: Any, simulator: Simulator) -> None:
+    notebook = loaded(opened, "1 / 0", "x = 1")
+    notebook.run(1)
+    simulator.answers.append("```python\n1 / 2\n```\nIt divided by zero.")
+    button = notebook.page.get_by_role("button", name="Fix with MiniMax")
+    button.focus()
+    notebook.page.keyboard.press("Enter")
+    expect(notebook.output(2)).to_contain_text("It divided by zero.")
+    expect(notebook.page.locator(".mm-added-code")).to_have_text("1 / 2")
+    assert notebook.violations(f"{BAR}, .mm-fix") == []
+    notebook.page.locator(BAR).get_by_role("button", name="Accept").click()
+    expect(notebook.page.locator(BAR)).to_have_count(0)
+    eventually(lambda: cells(notebook)[0], "1 / 2")
+    assert cells(notebook)[1].startswith("%minimax fix #")
+    notebook.run(1)
+    expect(button).to_have_count(0)
+
+
+def test_an_edit_is_asked_for_in_the_menu_of_a_cell(opened: Any, simulator: Simulator) -> None:
+    notebook = loaded(opened, CELL)
+    simulator.answers.append(f"```python\n{BETTER}\n```")
+    notebook.page.locator(".jp-Cell").nth(1).locator(".jp-InputArea").click(button="right")
+    notebook.page.get_by_role("menuitem", name="Edit with MiniMax…").click()
+    dialog = notebook.page.get_by_role("dialog")
+    expect(dialog.locator("input")).to_be_focused()
+    notebook.page.keyboard.type("Use sum.")
+    notebook.page.keyboard.press("Enter")
+    bar = notebook.page.locator(BAR)
+    expect(bar).to_contain_text("+1 −3 lines")
+    assert cells(notebook)[1].endswith('"Use sum."')
+    bar.get_by_role("button", name="Accept").click()
+    expect(bar).to_have_count(0)
+    eventually(lambda: cells(notebook)[0], BETTER)
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

@@ -19,6 +19,7 @@ import {
 } from './ask-again';
 import { answerChanged, stopAnswer } from './kernel-plugin';
 import { confirmMany } from './mark-dialog';
+import { canBeEdited, editCell, isLoaded, offerToFix } from './fix-and-edit';
 import { changesOf } from './open-changes';
 import type { Decision } from './changes/change-bar';
 import { offerToLoad } from './offer-to-load';
@@ -211,6 +212,14 @@ function activate(
       trans.__('Reject All Proposed Changes of the Turn'),
       'reject-all',
     ),
+    'edit-cell': {
+      label: trans.__('Edit with MiniMax…'),
+      isEnabled: (notebook) =>
+        isLoaded(notebook) &&
+        notebook.activeCell !== null &&
+        canBeEdited(notebook.activeCell.model),
+      run: ({ content }) => content.activeCell && editCell(content, app, content.activeCell, trans),
+    },
     'next-change': {
       label: trans.__('Go to the Next Proposed Change'),
       isEnabled: (notebook) => (changesOf(notebook)?.open.length ?? 0) > 0,
@@ -230,12 +239,13 @@ function activate(
         if (typeof label === 'string') return label;
         return label(tracker.currentWidget?.content ?? null, turn);
       },
-      // In the menu of a cell, only a prompt cell has these commands.
-      isVisible: ({ promptsOnly }) => {
-        if (promptsOnly !== true) return true;
+      // In the menu of a cell, only a prompt cell has most of these commands, and only another cell the others.
+      isVisible: ({ promptsOnly, editableOnly }) => {
+        if (promptsOnly !== true && editableOnly !== true) return true;
         const clicked = app.contextMenuHitTest((node) => node.classList.contains('jp-Cell'));
         const cell = tracker.currentWidget?.content.widgets.find(({ node }) => node === clicked);
-        return cell !== undefined && sendsPrompt(cell.model);
+        const isShown = promptsOnly === true ? sendsPrompt : canBeEdited;
+        return cell !== undefined && isShown(cell.model);
       },
       isEnabled: ({ turn }) => {
         const panel = tracker.currentWidget;
@@ -258,6 +268,7 @@ function activate(
     });
     handleControls(panel.content, app.commands, trans);
     restoreFocus(panel.content);
+    offerToFix(panel.content, app, trans);
   });
 }
 

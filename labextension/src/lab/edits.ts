@@ -6,6 +6,8 @@ import { findPrompt, MAGIC, runsPrompts, type PromptSource } from './prompt-cell
 import { isRecord } from '../renderer/turn-state';
 
 const NO_PROMPT = '\0';
+/** What `%minimax edit` is asked for. */
+const EDIT = /^%minimax\s+edit\s+(.+)/;
 const THREAD = /(?<!\S)--thread(?:=|\s+)("[^"]*"|'[^']*'|\S+)/g;
 
 /** What a cell's text contains. `hashes` are those of what is answered, and of the prompt alone. */
@@ -47,7 +49,7 @@ function readSource(source: string): ReadSource {
 /** Return the text of a cell that is answered when it runs. */
 function answeredText(source: string, prompt: PromptSource | null, thread: string | null): string {
   if (prompt === null) return NO_PROMPT + source;
-  if (!prompt.magic.startsWith(MAGIC)) return NO_PROMPT;
+  if (!prompt.magic.startsWith(MAGIC)) return NO_PROMPT + (EDIT.exec(prompt.magic)?.[1] ?? '');
   return thread ? NO_PROMPT + thread + NO_PROMPT + prompt.text : prompt.text;
 }
 

@@ -10,7 +10,8 @@ export function promptCellOf(model: ICellModel): ICellModel {
   return promptCells.get(model) ?? model;
 }
 
-function insertAt({ model }: Notebook, index: number, source: string): void {
+/** Insert a code cell. */
+export function insertAt({ model }: Notebook, index: number, source: string): void {
   const metadata = { trusted: true };
   model?.sharedModel.insertCell(index, { cell_type: 'code', source, metadata });
 }

@@ -17,7 +17,7 @@ const NOT_RUN = new Set(
 /** A line and its end, as Python and IPython split text. */
 const LINE = /[^\n\v\f\r\x1c-\x1e\x85\u2028\u2029]*(?:\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]|$)/g;
 const RUNS_PROMPTS =
-  /\brun_(?:cell|line)_magic\b|^[^\S\n\r\u2028\u2029]*%minimax[^\S\n]+explain\b/m;
+  /\brun_(?:cell|line)_magic\b|^[^\S\n\r\u2028\u2029]*%minimax[^\S\n]+(?:explain|fix|edit)\b/m;
 
 export interface PromptSource {
   /** The line of the magic. */
@@ -27,7 +27,7 @@ export interface PromptSource {
 }
 
 /**
- * Return the parts of a cell whose first magic is `%%minimax` or `%minimax explain`, or null. Above it may be blank
+ * Return the parts of a cell whose first magic is `%%minimax`, or `%minimax explain`, `fix` or `edit`, or null. Above it may be blank
  * lines, comments and magics such as `%%time`.
  */
 export function findPrompt(source: string): PromptSource | null {
@@ -35,7 +35,7 @@ export function findPrompt(source: string): PromptSource | null {
   for (const line of source.match(LINE) ?? []) {
     end += line.length;
     const text = line.replace(/^[^\S\ufeff]+/, '');
-    if (/^%%minimax(?: |\s*$)/.test(text) || /^%minimax\s+explain(?:\s|$)/.test(text))
+    if (/^%%minimax(?: |\s*$)/.test(text) || /^%minimax\s+(?:explain|fix|edit)(?:\s|$)/.test(text))
       return { magic: text.trim(), text: source.slice(end) };
     const magic = /^%%(!|[\p{L}_][\p{L}\p{N}_.-]*)(?: |\s*$)/u.exec(text)?.[1];
     if (
@@ -51,7 +51,7 @@ export function isPrompt(source: string): boolean {
   return findPrompt(source)?.magic.startsWith(MAGIC) === true;
 }
 
-/** Whether code runs prompts: it calls magics by name, or `%minimax explain` is one of its lines. */
+/** Whether code runs prompts: it calls magics by name, or `%minimax explain`, `fix` or `edit` is one of its lines. */
 export function runsPrompts(source: string): boolean {
   return RUNS_PROMPTS.test(source);
 }

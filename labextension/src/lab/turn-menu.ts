@@ -6,6 +6,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import { Menu } from '@lumino/widgets';
 import { outdatedBelow, sendsPrompt } from './ask-again';
+import { canBeEdited } from './fix-and-edit';
 import { COMMAND_EVENT, type TurnCommand } from './header-controls';
 import { explainMark } from './mark-dialog';
 import { cellAt } from './open-notebooks';
@@ -58,12 +59,13 @@ export function handleControls(
 }
 
 /**
- * Make the prompt cell whose menu opens the active one, on which the items act: JupyterLab 4.6 does not if the click was in
+ * Make the cell whose menu opens the active one, on which the items act: JupyterLab 4.6 does not if the click was in
  * the text of the cell.
  */
 function activateClicked(notebook: Notebook, target: EventTarget | null): void {
   const cell = target instanceof Element ? cellAt(notebook, target) : undefined;
-  if (!cell || !sendsPrompt(cell.model) || notebook.isSelectedOrActive(cell)) return;
+  if (!cell || notebook.isSelectedOrActive(cell)) return;
+  if (!sendsPrompt(cell.model) && !canBeEdited(cell.model)) return;
   notebook.deselectAll();
   notebook.activeCellIndex = notebook.widgets.indexOf(cell);
 }

@@ -53,6 +53,7 @@ it('every command is in the palette', async () => {
     'Show the Newer Version',
     'Show the Request… (no answer yet)',
     'Pin: Never Summarize the Turn',
+    'Edit the Summary of Earlier Turns…',
     'Download the Answer as Markdown',
     'Collapse the Answer or Show All of It',
     'Stop the Answer',
@@ -62,6 +63,7 @@ it('every command is in the palette', async () => {
     'Reject the Proposed Change',
     'Accept All Proposed Changes of the Turn',
     'Reject All Proposed Changes of the Turn',
+    'Edit with MiniMax…',
     'Go to the Next Proposed Change',
     'Insert the Answer’s Code Below',
   ]);
@@ -224,10 +226,12 @@ it('no command is enabled unless a notebook is in front', async () => {
     openNotebook([{ ...ANSWERED, outputs: [turnOutput(VERSIONED)] }]),
   );
   const disabled = palette.filter((command) => !commands.isEnabled(command));
-  // The answer is short, and not stale, and no change is proposed.
+  // The answer is short, not stale and without a summary, and no change is proposed.
   expect(disabled.filter((command) => !command.includes('change'))).toEqual([
     'mm-magics:ask-stale-below',
+    'mm-magics:edit-summary',
     'mm-magics:collapse',
+    'mm-magics:edit-cell',
   ]);
   Object.assign(app.shell, { currentWidget: null });
   expect(palette.some((command) => commands.isEnabled(command))).toBe(false);

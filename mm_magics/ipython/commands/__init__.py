@@ -15,6 +15,7 @@ from mm_magics.ipython import arguments, frontend
 from mm_magics.ipython.commands import (
     compact,
     doctor,
+    edit,
     explain,
     mcp,
     sent,
@@ -164,9 +165,15 @@ COMMANDS_BY_TASK = {
         ),
         Command(
             "fix",
-            "[FLAGS]",
-            "ask the model for a fixed version of the cell that raised the last error; you apply it",
+            "[CELL] [FLAGS]",
+            "ask the model to fix the cell that raised the last error, or another one; you accept the change",
             explain.fix,
+        ),
+        Command(
+            "edit",
+            '[CELL[:LINES]] "INSTRUCTION" [FLAGS]',
+            "ask the model to change the cell above, or another one; you accept the change",
+            edit.edit,
         ),
         Command(
             "usage",

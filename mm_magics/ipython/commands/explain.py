@@ -1,17 +1,21 @@
-"""`%minimax explain` and `fix`: ask the model about the last error, or for a version of the cell without it."""
+"""`%minimax explain` and `fix`: ask the model about an error, or for a version of the cell without it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from mm_magics.errors import UsageError
+from mm_magics.errors import ToolInputError, UsageError
 from mm_magics.history.cell_dependencies import cells_needed, names_read
 from mm_magics.history.notebook_context import CellRun
+from mm_magics.history.turn import Turn
 from mm_magics.ipython import arguments
 from mm_magics.ipython.commands.command import Context
 from mm_magics.ipython.prompt_cell import PromptCells
+from mm_magics.ipython.proposal import propose
+from mm_magics.tools.builtin.notebook import one_cell
 from mm_magics.tools.builtin.variables import kind_of
 from mm_magics.wording import counted
 
@@ -31,15 +35,31 @@ def explain(context: Context, rest: str) -> None:
 
 
 def fix(context: Context, rest: str) -> None:
-    """Ask the model for a version of the cell that raised the last error without it. `rest` are flags of `%%minimax`.
+    """Ask the model for a version of a cell without its error, and propose it.
 
     The model gets the cell with its error, the cells that it depends on, and the types of the variables in it.
+
+    Args:
+        context: What the command can use.
+        rest: The name of the cell, by default the one that raised the last error, and flags of `%%minimax`.
     """
-    cells, failed = _last_error(context, "fix")
+    name, _, flags = rest.partition(" ")
+    if name.startswith("-"):
+        name, flags = "", rest
+    cells, failed = _cell_with_error(context, name) if name else _last_error(context, "fix")
     needed = [CellRun(each.id, each.source) for each in cells_needed(failed, [*cells.recorder.cells.values()])]
     lines = variable_lines(failed.source, context.shell.user_ns)
     variables = "\n".join(["\n\nThe variables in it:", *lines]) if lines else ""
-    _ask(cells, rest, FIX.format(id=failed.id) + variables, [*needed, failed])
+    then = partial(_propose_fix, context, failed)
+    _ask(cells, flags, FIX.format(id=failed.id) + variables, [*needed, failed], then)
+
+
+def _propose_fix(context: Context, failed: CellRun, turn: Turn) -> None:
+    limit = context.session.settings.value("sees_limit")
+    if limit and len(failed.source) > limit:
+        print("Nothing is proposed: the cell is longer than sees_limit, so the model saw only a part of it.")
+    else:
+        propose(context.page, context.session.cells.id_of(failed.id), failed.source, turn)
 
 
 def variable_lines(source: str, names: dict[str, Any]) -> list[str]:
@@ -64,6 +84,27 @@ def _last_error(context: Context, command: str) -> tuple[PromptCells, CellRun]:
     return context.prompt_cells, failed
 
 
-def _ask(cells: PromptCells, rest: str, prompt: str, seen: Sequence[CellRun]) -> None:
+def _cell_with_error(context: Context, name: str) -> tuple[PromptCells, CellRun]:
+    """Return the cell with this name as it ran, with its error."""
+    cells = context.prompt_cells
+    shown = cells.shown_cells() if cells else []
+    try:
+        found = one_cell(shown, name)
+    except ToolInputError as error:
+        raise UsageError(f"There is not exactly one cell {name}.", "For example: %minimax fix #9f2a") from error
+    runs = cells.recorder.cells.values() if cells else ()
+    ran = [each for each in runs if context.session.cells.id_of(each.id) == found.cell.id]
+    if cells is None or not ran or not found.errors:
+        raise UsageError(f"The last run of cell {name} in this kernel raised no error.")
+    return cells, ran[-1]
+
+
+def _ask(
+    cells: PromptCells,
+    rest: str,
+    prompt: str,
+    seen: Sequence[CellRun],
+    then: Callable[[Turn], None] | None = None,
+) -> None:
     with cells.earlier_answer_kept():
-        cells.run(prompt, {**arguments.parse(rest), "raw": True, "sees": "none"}, seen)
+        cells.run(prompt, {**arguments.parse(rest), "raw": True, "sees": "none"}, seen, then=then)
