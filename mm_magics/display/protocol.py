@@ -335,21 +335,6 @@ class OneTimeSettings(TypedDict, total=False):
     replay: Literal["off"]
 
 
-def one_time_settings(description: Mapping[str, Any]) -> dict[str, OneTimeSettings]:
-    """Return the settings for this run of each cell that a `DocumentDescription` schedules: {} for most cells."""
-    scheduled, sent = description.get("scheduled"), description.get("once")
-    found: dict[str, OneTimeSettings] = {}
-    for cell_id in scheduled if isinstance(scheduled, list) else ():
-        given = sent.get(cell_id) if isinstance(sent, Mapping) and isinstance(cell_id, str) else None
-        found[str(cell_id)] = {}
-        if isinstance(given, Mapping):
-            if isinstance(model := given.get("model"), str) and model:
-                found[str(cell_id)]["model"] = model
-            if given.get("replay") == "off":
-                found[str(cell_id)]["replay"] = "off"
-    return found
-
-
 class EffectiveSetting(TypedDict):
     shown: str
     source: str

@@ -21,7 +21,6 @@ from mm_magics.display.protocol import (
     Mark,
     NotebookChange,
     OneTimeSettings,
-    one_time_settings,
 )
 from mm_magics.display.usage_line import MIN_SHARE
 from mm_magics.errors import RecordError
@@ -80,7 +79,7 @@ class LivePage:
             description = {**description, "pending": [*pending, *missing]}
         self._session.receive(description)
         self._scheduled.add(self._scheduled_cells(description))
-        self._once |= one_time_settings(description)
+        self._once |= _one_time_settings(description)
         self._send = send
         if missing:
             send({"outputs": missing})
@@ -232,3 +231,18 @@ def _contains(cell: Any, turn: Turn) -> bool:
     except RecordError:
         return False
     return (found.status, found.messages) == (turn.status, turn.messages)
+
+
+def _one_time_settings(description: Mapping[str, Any]) -> dict[str, OneTimeSettings]:
+    """Return the settings for this run of each cell that a `DocumentDescription` schedules: {} for most cells."""
+    scheduled, sent = description.get("scheduled"), description.get("once")
+    found: dict[str, OneTimeSettings] = {}
+    for cell_id in scheduled if isinstance(scheduled, list) else ():
+        given = sent.get(cell_id) if isinstance(sent, Mapping) and isinstance(cell_id, str) else None
+        found[str(cell_id)] = {}
+        if isinstance(given, Mapping):
+            if isinstance(model := given.get("model"), str) and model:
+                found[str(cell_id)]["model"] = model
+            if given.get("replay") == "off":
+                found[str(cell_id)]["replay"] = "off"
+    return found

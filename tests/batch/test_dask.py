@@ -51,6 +51,7 @@ def client(simulator: Simulator) -> Iterator[Any]:
         LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
+        client.wait_for_workers(2, timeout=60)
         patch.undo()  # only the workers have the key
         yield client
 

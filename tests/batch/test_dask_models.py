@@ -30,6 +30,7 @@ def cluster() -> Iterator[tuple[Simulator, Any]]:
             LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as workers,
             Client(workers) as client,
         ):
+            client.wait_for_workers(2, timeout=60)
             patch.undo()
             yield endpoint, client
 
