@@ -41,7 +41,7 @@ def test_the_picker_changes_the_settings_and_follows_them(opener, request, logge
         notebook.screenshot(IMAGES / "picker-light.png")
     keyboard.type("m2.5-h")
     keyboard.press("ArrowDown")
-    expect(form.get_by_role("option", selected=True)).to_contain_text("MiniMax-M2.5-highspeed")
+    expect(form.locator("[role=option][aria-selected=true]")).to_contain_text("MiniMax-M2.5-highspeed")
     keyboard.press("Enter")
     expect(form).to_contain_text(
         "MiniMax-M2.5-highspeed, set in this kernel · window 204,800 tokens · about 100 tokens/s"
