@@ -64,6 +64,10 @@ linear: $(VENV)/.installed ## the time of reading what a stranger wrote grows wi
 	pytest -m timed $(PYTEST_ARGS)
 	cd labextension && TIMED=1 jlpm test tests/timed
 
+.PHONY: pace
+pace: $(VENV)/.installed ## the tests with limits in seconds, with limits for a quiet machine: the others have six times as long
+	TIMED=1 pytest -n 0 $$(grep -rl PATIENCE tests --include "test_*.py") $(PYTEST_ARGS)
+
 .PHONY: mutants
 mutants: $(VENV)/.mutants ## change the code of the core modules, and require that tests detect 90% of the changes (MUTANTS="mm_magics.prompt.*")
 	tools/mutants $(MUTANTS)
