@@ -50,8 +50,9 @@ export class ChangeBar extends Widget {
     setText(this.text, text);
     const [accept, reject] = this.all as [HTMLButtonElement, HTMLButtonElement];
     for (const each of this.all) each.hidden = count < 2;
-    setText(accept, `${this.trans.__('Accept all')} (${String(count)})`);
-    setText(reject, `${this.trans.__('Reject all')} (${String(count)})`);
+    const [acceptAll, rejectAll] = [this.trans.__('Accept all'), this.trans.__('Reject all')];
+    setText(accept, `${acceptAll} (${String(count)})`);
+    setText(reject, `${rejectAll} (${String(count)})`);
   }
 
   focus(): void {

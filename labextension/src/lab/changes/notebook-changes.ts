@@ -206,8 +206,8 @@ export class NotebookChanges {
     const { trans } = this;
     const count = this.openEntries().length;
     const refused = decided.map(({ message }) => message?.reason).filter(Boolean);
-    const left = count > 0 ? `${trans.__('Proposed changes left:')} ${String(count)}.` : '';
-    setText(this.status, [trans.__('Decided.'), ...refused, left].filter(Boolean).join(' '));
+    const left = count > 0 ? [trans.__('Proposed changes left:'), `${String(count)}.`] : [];
+    setText(this.status, [trans.__('Decided.'), ...refused, ...left].join(' '));
   }
 
   private close(entry: Entry, result: Result | null): void {
