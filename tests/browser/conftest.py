@@ -126,6 +126,13 @@ def simulator() -> Iterator[Simulator]:
         yield endpoint
 
 
+@pytest.fixture(autouse=True)
+def _unused_answers(simulator: Simulator) -> Iterator[None]:
+    """Drop the scripted answers that a test that failed has not used: the next test would get them."""
+    yield
+    simulator.answers.clear()
+
+
 APPS = {
     "lab": ("jupyterlab", "LabApp", "lab/tree"),
     "notebook": ("notebook", "JupyterNotebookApp", "notebooks"),

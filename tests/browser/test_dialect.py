@@ -13,7 +13,7 @@ from tests.browser.test_asking import LOAD, RECORD, ask, outcomes
 
 PAGES = ("open_notebook", "open_without_plugin")
 XML = "%%minimax --tools wipe --max-rounds 1\n[[simulator: fault=xml-calls]] Use wipe, please."
-THINK = '%%minimax\n[[simulator: fault=think-tags say="A *reef*." rate=4]]'
+THINK = '%%minimax\n[[simulator: fault=think-tags say="A *reef*." rate=1]]'
 REASONING = '%%minimax\n[[simulator: fault=reasoning-content thinking="Let me see." say="A *reef*."]]'
 PICTURES = os.environ.get("MM_PICTURES")
 

@@ -31,6 +31,9 @@ page = get_ipython().magics_manager.registry["MiniMaxMagics"].page
 page._send({"changes": CHANGES})
 """
 
+KNOWS_KERNEL = "() => window.jupyterapp.commands.isEnabled('mm-magics:edit-cell')"
+"""Whether the page has learned that the kernel has loaded mm_magics."""
+
 
 @pytest.fixture(params=["lab", "notebook"])
 def opened(request: pytest.FixtureRequest) -> Any:
@@ -49,6 +52,7 @@ def send(notebook: Any, *changes: dict[str, Any]) -> None:
 def loaded(opened: Any, *cells: str, **options: Any) -> Any:
     notebook = opened(LOAD, *cells, "", **options)
     notebook.run(0)
+    notebook.page.wait_for_function(KNOWS_KERNEL)
     return notebook
 
 
