@@ -65,6 +65,13 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_sessionfinish() -> None:
+    """Save what coverage measured: xdist kills a worker that takes more than ten seconds to exit."""
+    coverage = sys.modules.get("coverage")
+    if coverage and (measuring := coverage.Coverage.current()):
+        measuring.save()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Add the tests' groups to their ids, where pytest-xdist reads them. pytest 9.2 ignores what xdist 3.8 adds."""
