@@ -121,7 +121,8 @@ def import_for_prompts(front_end: FrontEnd) -> None:
 
         console()
     else:
-        import mm_magics.display.page_view  # noqa: F401
+        import mm_magics.display.page_view
+        import mm_magics.display.text_fallback  # noqa: F401
         from mm_magics.display.page_output import read_sources
 
         read_sources()

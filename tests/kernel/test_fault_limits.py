@@ -63,7 +63,7 @@ def test_a_slow_first_byte_is_accepted(kernel, simulator):
 def test_the_whole_answer_has_a_time_limit(kernel, simulator):
     kernel.run("%minimax set max_seconds 2")
     for directive in ("deltas=1000 rate=20", "fault=endless"):
-        run = met(kernel, simulator, directive)
+        run = met(kernel, simulator, directive, "--timeout 20")
         assert "not complete after 2 s" in lines_of(run)
         assert "max_seconds" in lines_of(run)
         assert run.turn["messages"][1:]
