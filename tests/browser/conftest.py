@@ -133,6 +133,12 @@ def _unused_answers(simulator: Simulator) -> Iterator[None]:
     simulator.answers.clear()
 
 
+PATIENT = f"""import mm_magics.display.text_fallback
+mm_magics.display.text_fallback.WAIT_S = {PATIENCE_MS / 1000}
+del mm_magics
+"""
+"""Run by each kernel: on a busy machine a page takes longer than a second to draw its first widget."""
+
 APPS = {
     "lab": ("jupyterlab", "LabApp", "lab/tree"),
     "notebook": ("notebook", "JupyterNotebookApp", "notebooks"),
@@ -163,6 +169,9 @@ class Lab:
         off = ("@jupyterlab/apputils-extension:announcements", "nbdime-jupyterlab", *disabled)
         quiet = {"disabledExtensions": dict.fromkeys(off, True)}
         (config / "labconfig" / "page_config.json").write_text(json.dumps(quiet))
+        startup = config / "ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "patient.py").write_text(PATIENT)
         environment = {
             **os.environ,
             "ANTHROPIC_BASE_URL": endpoint.base_url,
