@@ -197,6 +197,7 @@ def test_loading_the_extension_imports_nothing_that_only_an_answer_needs() -> No
         "ipywidgets",
         "markdown_it",
         "mdit_py_plugins",
+        "pydantic",
         "rich",
         "keyring",
         "http",

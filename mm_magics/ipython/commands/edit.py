@@ -13,7 +13,7 @@ from mm_magics.ipython import arguments, frontend
 from mm_magics.ipython.commands.command import Context
 from mm_magics.ipython.prompt_cell import PromptCells
 from mm_magics.ipython.proposal import propose
-from mm_magics.tools.builtin.notebook import head, one_cell
+from mm_magics.tools.builtin.named_cells import head, one_cell
 
 PROMPT = "Edit cell {id}: {instruction}\n\n{form} Change only what this requires.{lines}"
 CODE_FORM = (

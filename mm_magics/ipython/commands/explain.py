@@ -15,7 +15,7 @@ from mm_magics.ipython import arguments
 from mm_magics.ipython.commands.command import Context
 from mm_magics.ipython.prompt_cell import PromptCells
 from mm_magics.ipython.proposal import propose
-from mm_magics.tools.builtin.notebook import one_cell
+from mm_magics.tools.builtin.named_cells import one_cell
 from mm_magics.tools.builtin.variables import kind_of
 from mm_magics.wording import counted
 

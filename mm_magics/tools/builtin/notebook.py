@@ -5,8 +5,7 @@ They change and run nothing. The model sees each cell under a short name, the be
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -16,6 +15,7 @@ from mm_magics.prompt.output_text import output_text
 from mm_magics.prompt.values import as_text, cut
 from mm_magics.text import excerpt
 from mm_magics.tools.builtin.bounded_text import LIMIT
+from mm_magics.tools.builtin.named_cells import Page, head, selected_cells
 from mm_magics.tools.builtin.typed_function import builtin_tool
 from mm_magics.tools.builtin.variables import kind_of
 from mm_magics.tools.tool import Tool
@@ -30,10 +30,6 @@ TRACEBACK_LINES = 15
 CELL_RISK = "The cells of the notebook and their outputs, unsaved edits included, are sent to the endpoint."
 VARIABLE_RISK = "The value of a variable that the model names, or its first rows, is sent to the endpoint."
 
-_RANGE = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
-
-Page = Callable[[], "Sequence[ShownCell]"]
-"""Returns the cells of the page when a tool is called."""
 Seen = Callable[["ShownCell"], None]
 """Is called with each cell whose whole text the model reads."""
 
@@ -66,7 +62,7 @@ def read_cells(
     shown = page()
     if not cells.strip():
         return _outline(shown, seen)
-    selected = [each for part in cells.split(",") for each in _selected(shown, part.strip())]
+    selected = [each for part in cells.split(",") for each in selected_cells(shown, part.strip())]
     return _in_full(list(dict.fromkeys(each.number for each in selected)), shown, seen)
 
 
@@ -111,38 +107,6 @@ def _line(shown: ShownCell) -> str:
     more = f" … ({counted(len(rest) + 1, 'line')})" if rest else ""
     error = "".join(f" → {each.get('ename')}" for each in shown.errors[-1:])
     return f"{head(shown)} {excerpt(first, FIRST_LINE)}{more}{error}"
-
-
-def head(shown: ShownCell) -> str:
-    marks = [shown.kind, *["edited since it ran"] * shown.is_edited, *["running or queued"] * shown.is_pending]
-    return f"[{shown.number} #{shown.name}, {', '.join(marks)}]"
-
-
-def one_cell(shown: Sequence[ShownCell], name: str) -> ShownCell:
-    """Return the cell with this name or number. Raises `ToolInputError` if it is not exactly one."""
-    match list(_selected(shown, name.strip())):
-        case [cell]:
-            return cell
-    raise ToolInputError(f"{excerpt(name, 40)} is not one cell.", "Name one cell, such as #9f2a.")
-
-
-def _selected(shown: Sequence[ShownCell], part: str) -> Iterator[ShownCell]:
-    if found := _RANGE.fullmatch(part):
-        first, last = int(found[1]), int(found[2] or found[1])
-        if not 1 <= first <= last or first > len(shown):
-            raise ToolInputError(f"There are no cells {part}: the notebook has cells 1 to {len(shown)}.")
-        yield from shown[first - 1 : last]
-        return
-    from mm_magics.history.shown_cells import find_cell
-
-    match find_cell(shown, part.removeprefix("#")):
-        case [cell]:
-            yield cell
-        case []:
-            raise ToolInputError(f"There is no cell {excerpt(part, 40)}. Call read_cells without cells for an outline.")
-        case several:
-            names = ", ".join(f"#{each.name}" for each in several[:9])
-            raise ToolInputError(f"{part} is the beginning of {counted(len(several), 'cell')}: {names}.")
 
 
 def _in_full(numbers: Sequence[int], shown: Sequence[ShownCell], seen: Seen) -> str:

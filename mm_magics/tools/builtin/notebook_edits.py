@@ -13,7 +13,7 @@ from uuid import uuid4
 from pydantic import Field
 
 from mm_magics.errors import ToolInputError
-from mm_magics.tools.builtin.notebook import head
+from mm_magics.tools.builtin.named_cells import head
 from mm_magics.tools.builtin.turn_changes import TurnChanges
 from mm_magics.tools.builtin.typed_function import builtin_tool
 from mm_magics.tools.notebook_changes import Change

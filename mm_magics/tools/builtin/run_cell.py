@@ -11,7 +11,7 @@ from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.history.notebook_context import CellRun
 from mm_magics.prompt.values import cut
 from mm_magics.tools.builtin.bounded_text import LIMIT
-from mm_magics.tools.builtin.notebook import head
+from mm_magics.tools.builtin.named_cells import head
 from mm_magics.tools.builtin.notebook_edits import CellName
 from mm_magics.tools.builtin.turn_changes import TurnChanges
 from mm_magics.tools.builtin.typed_function import builtin_tool

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.prompt.values import cut
 from mm_magics.tools.builtin.bounded_text import LIMIT
-from mm_magics.tools.builtin.notebook import Page, head, one_cell
+from mm_magics.tools.builtin.named_cells import Page, head, one_cell
 from mm_magics.tools.notebook_changes import PAGE_S, Change, NotebookChanges
 from mm_magics.tools.tool import ToolOutput
 

@@ -1,0 +1,53 @@
+"""How models name the cells of the page: by the beginning of an id, or by number. It imports nothing that is slow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from mm_magics.errors import ToolInputError
+from mm_magics.text import excerpt
+from mm_magics.wording import counted
+
+if TYPE_CHECKING:
+    from mm_magics.history.shown_cells import ShownCell
+
+_RANGE = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
+
+Page = Callable[[], "Sequence[ShownCell]"]
+"""Returns the cells of the page when a tool is called."""
+
+
+def head(shown: ShownCell) -> str:
+    """Return how the model sees which cell it is."""
+    marks = [shown.kind, *["edited since it ran"] * shown.is_edited, *["running or queued"] * shown.is_pending]
+    return f"[{shown.number} #{shown.name}, {', '.join(marks)}]"
+
+
+def one_cell(shown: Sequence[ShownCell], name: str) -> ShownCell:
+    """Return the cell with this name or number. Raises `ToolInputError` if it is not exactly one."""
+    match list(selected_cells(shown, name.strip())):
+        case [cell]:
+            return cell
+    raise ToolInputError(f"{excerpt(name, 40)} is not one cell.", "Name one cell, such as #9f2a.")
+
+
+def selected_cells(shown: Sequence[ShownCell], part: str) -> Iterator[ShownCell]:
+    """Yield the cells that a name, a number or a range of numbers stands for."""
+    if found := _RANGE.fullmatch(part):
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not 1 <= first <= last or first > len(shown):
+            raise ToolInputError(f"There are no cells {part}: the notebook has cells 1 to {len(shown)}.")
+        yield from shown[first - 1 : last]
+        return
+    from mm_magics.history.shown_cells import find_cell
+
+    match find_cell(shown, part.removeprefix("#")):
+        case [cell]:
+            yield cell
+        case []:
+            raise ToolInputError(f"There is no cell {excerpt(part, 40)}. Call read_cells without cells for an outline.")
+        case several:
+            names = ", ".join(f"#{each.name}" for each in several[:9])
+            raise ToolInputError(f"{part} is the beginning of {counted(len(several), 'cell')}: {names}.")
