@@ -188,7 +188,7 @@ def test_a_turn_records_usage_and_times(session: Session, endpoint: Simulator) -
     turn = session.ask("hi [[simulator: wait=0.05 rate=200 deltas=10]]")
     (response,) = turn.responses
     assert response["usage"] == endpoint.log[0].usage
-    assert 0.04 <= response["first_token_s"] <= response["seconds"] < 5
+    assert 0.04 <= response["first_token_s"] <= response["seconds"] < 5 * PATIENCE
     assert 0 <= response["thinking_s"] <= response["seconds"]
     assert response["model"] == turn.model
     assert len(response["id"]) == 32

@@ -125,7 +125,7 @@ def _character(escape: re.Match[str]) -> str:
 def _folded(text: str) -> str:
     """Return the text in small letters without accents, spaces and quotation marks."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+        text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).upper().casefold())
         unseen: dict[int, str | None] = {
             ord(each): None for each in set(text) if unicodedata.category(each) in ("Cf", "Mn", "Me", "Cc")
         }

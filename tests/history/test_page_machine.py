@@ -67,7 +67,7 @@ class PageMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.session.close()
         self.session = Session(
-            base_url=self.endpoint.base_url, api_key=self.endpoint.key, timeout=0.5, max_retries=0, replay="off"
+            base_url=self.endpoint.base_url, api_key=self.endpoint.key, timeout=1.0, max_retries=0, replay="off"
         )
         self.session.attach(self.path)
 

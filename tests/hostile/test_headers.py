@@ -14,6 +14,7 @@ import pytest
 from mm_magics.errors import EndpointError
 from mm_magics.session import Session
 from tests.hostile.corpus import CASES
+from tests.pace import PATIENCE
 from tests.recorder import Recorder, sse
 
 pytestmark = [pytest.mark.slow, pytest.mark.traced]
@@ -42,7 +43,7 @@ def reply(status: bytes, body: bytes, *headers: bytes) -> bytes:
     return b"\r\n".join([b"HTTP/1.1 " + status, b"content-length: %d" % len(body), *headers]) + b"\r\n\r\n" + body
 
 
-LIMIT_S = 5.0
+LIMIT_S = 5.0 * PATIENCE
 """Seconds for three calls, which take milliseconds, and the import of the SDK."""
 
 

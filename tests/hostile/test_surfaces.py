@@ -32,7 +32,7 @@ from mm_magics.session import Session
 from mm_magics.text import escape_controls
 from tests.display.html import dangers, elements, text, without_styles
 from tests.hostile.corpus import BOMBS, CASES, everywhere
-from tests.pace import SLOWER
+from tests.pace import PATIENCE
 from tests.turns import turn
 
 
@@ -62,7 +62,7 @@ def cases(test: Callable[[str], None]) -> Callable[[], None]:
 
 bombs = pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 
-LIMIT_S = 5.0 * SLOWER
+LIMIT_S = 5.0 * PATIENCE
 """CPU seconds allowed for a bomb. Each takes less than 1 s on an idle machine; a hang takes minutes."""
 
 

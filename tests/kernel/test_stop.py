@@ -14,11 +14,12 @@ from mm_magics.simulator import Simulator
 from mm_magics.simulator.answer import ScriptedAnswer, thinking, tool_use
 from tests.kernel.conftest import Kernel, loaded_kernel
 from tests.kernel.test_running_turn import ops_of
+from tests.pace import PATIENCE
 from tests.recorder import unanswered
 
 pytestmark = pytest.mark.slow
 
-BOUND_S = 10.0
+BOUND_S = 2.0 * PATIENCE
 """Seconds; generous, for busy machines. `benchmarks/stop.py` measures the promised 0.5 s."""
 
 
@@ -63,6 +64,7 @@ STATES = {
 TOOLS = """
 import asyncio, time
 from mm_magics import minimax_tool
+from tests.pace import PATIENCE
 def sleep() -> None:
     time.sleep(60)
 async def doze() -> None:

@@ -26,11 +26,11 @@ from tests.pace import PATIENCE
 from tests.simulator.asking import MODEL, Asker, request
 
 
-@pytest.mark.parametrize(("clients", "stream"), [(50, True), (256, False)])
+@pytest.mark.parametrize(("clients", "stream"), [(200, True), (256, False)])
 def test_many_clients_are_answered_at_once(endpoint: Simulator, clients: int, stream: bool) -> None:
     async def main() -> list[httpx2.Response]:
         limits = httpx2.Limits(max_connections=None)
-        async with httpx2.AsyncClient(limits=limits, timeout=20, trust_env=False, verify=False) as http:
+        async with httpx2.AsyncClient(limits=limits, timeout=60, trust_env=False, verify=False) as http:
             url, headers = f"{endpoint.base_url}/v1/messages", {"x-api-key": endpoint.key}
             bodies = [request(f"[[simulator: say=number-{n} size=99 wait=0.2]]", stream=stream) for n in range(clients)]
             return await asyncio.gather(*(http.post(url, json=body, headers=headers) for body in bodies))
@@ -39,7 +39,7 @@ def test_many_clients_are_answered_at_once(endpoint: Simulator, clients: int, st
     responses = asyncio.run(main())
     assert [response.status_code for response in responses] == [200] * clients
     assert [f'number-{n}"' in response.text for n, response in enumerate(responses)] == [True] * clients
-    assert time.perf_counter() - started < clients * 0.2
+    assert time.perf_counter() - started < 30
     assert endpoint.in_progress == 0
 
 

@@ -18,6 +18,7 @@ from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.tools.builtin.bounded_text import LIMIT
 from mm_magics.tools.builtin.shell import environment, shell_tool
 from mm_magics.tools.tool import ToolOutput
+from tests.pace import PATIENCE
 
 SECRET = "sk-very-secret-4711"
 
@@ -41,8 +42,8 @@ def is_alive(pid: int) -> bool:
 
 
 def ends(pid: int) -> bool:
-    """Whether the process is gone within two seconds: init may take a moment to bury it."""
-    until = time.monotonic() + 2
+    """Whether the process is gone within a minute: init may take a moment to bury it."""
+    until = time.monotonic() + 60
     while is_alive(pid) and time.monotonic() < until:
         time.sleep(0.01)
     return not is_alive(pid)
@@ -108,7 +109,7 @@ def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
     command = "(sleep 300 & echo $! >grandchild; wait) & echo $! >child; trap '' TERM; echo began; sleep 300"
     before = time.monotonic()
     output = run(tmp_path, command, timeout=3)
-    assert time.monotonic() - before < 20
+    assert time.monotonic() - before < 20 * PATIENCE
     assert output == ToolOutput("began\n[killed: it took longer than 3 s]", is_error=True)
     for name in ("child", "grandchild"):
         assert ends(int((tmp_path / name).read_text()))
@@ -117,14 +118,14 @@ def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_pa
 def test_a_command_that_closes_its_output_is_still_killed_in_time(tmp_path: Path) -> None:
     before = time.monotonic()
     assert "killed" in run(tmp_path, "exec >&- 2>&-; sleep 300", timeout=0.5).text
-    assert time.monotonic() - before < 20
+    assert time.monotonic() - before < 20 * PATIENCE
 
 
 @pytest.mark.parametrize("background", ["sleep 300 &", "yes >/dev/null &", "yes &"])
 def test_background_processes_end_with_the_command(tmp_path: Path, background: str) -> None:
     before = time.monotonic()
     output = run(tmp_path, f"{background} echo $! >pid; echo done", timeout=60)
-    assert time.monotonic() - before < 20
+    assert time.monotonic() - before < 20 * PATIENCE
     assert "done" in output.text or background == "yes &"
     assert output.text.endswith("[exit code 0]")
     assert ends(int((tmp_path / "pid").read_text()))
@@ -133,7 +134,7 @@ def test_background_processes_end_with_the_command(tmp_path: Path, background: s
 def test_a_process_that_left_the_group_survives_and_does_not_block_the_call(tmp_path: Path) -> None:
     before = time.monotonic()
     run(tmp_path, "setsid sh -c 'echo $$ >pid; exec sleep 300' & until [ -s pid ]; do sleep 0.01; done", timeout=60)
-    assert time.monotonic() - before < 20
+    assert time.monotonic() - before < 20 * PATIENCE
     pid = int((tmp_path / "pid").read_text())
     assert is_alive(pid)
     os.kill(pid, signal.SIGKILL)
@@ -170,7 +171,7 @@ def test_an_interrupt_kills_the_command_and_is_passed_on(tmp_path: Path) -> None
     before = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, "sleep 300 & echo $! >pid; wait", timeout=60)
-    assert time.monotonic() - before < 20
+    assert time.monotonic() - before < 20 * PATIENCE
     assert ends(int((tmp_path / "pid").read_text()))
 
 

@@ -211,13 +211,13 @@ def test_cancelling_a_call_cancels_it_on_the_server(manners, tmp_path):
 def test_calls_run_side_by_side(manners):
     tools = {tool.name: tool for tool in manners.tools("bad")}
 
-    async def three():
-        return await asyncio.gather(*(tools["bad__slow"].function(seconds=3) for _ in range(3)))
+    async def seven():
+        return await asyncio.gather(*(tools["bad__slow"].function(seconds=5) for _ in range(7)))
 
     call(manners, "bad__pid")
     start = time.monotonic()
-    assert asyncio.run(three()) == [ToolOutput("at last")] * 3
-    assert time.monotonic() - start < 8
+    assert asyncio.run(seven()) == [ToolOutput("at last")] * 7
+    assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize(
