@@ -166,17 +166,20 @@ class Store:
         found = self._read(ids, rows)
         damaged = [(each,) for each, digest in self._digests(ids) if digest in rows and digest not in found]
         self._connection.executemany("UPDATE answers SET damaged = 1 WHERE id = ?", damaged)
-        created = now()
+        created, new = now(), [row for row in rows.values() if row.digest not in found]
         self._connection.executemany(
             "INSERT INTO answers (sha256, created, model, messages, responses, checksum) VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                (row.digest, created, row.model, row.messages, row.responses, row.checksum)
-                for row in rows.values()
-                if row.digest not in found
-            ),
+            ((row.digest, created, row.model, row.messages, row.responses, row.checksum) for row in new),
         )
+        last = self._last_id()
+        self._recent.update(zip((row.digest for row in new), range(last - len(new) + 1, last + 1), strict=True))
+        self._known = last
         self._claims.give_up(map(hash_of, rows))
-        self._extend_index()
+        self._extend_index(last)
+
+    def _last_id(self) -> int:
+        (last,) = self._connection.execute("SELECT max(id) FROM answers").fetchone()
+        return last or 0
 
     def _find(self, digests: Collection[bytes]) -> dict[bytes, Reply]:
         found = self._read(self._ids(digests), digests) if self._file.schema > 1 else {}
@@ -226,14 +229,11 @@ class Store:
         except ValueError:
             self.damaged.add(digest)
 
-    def _extend_index(self) -> None:
+    def _extend_index(self, last: int) -> None:
         """Add the latest answers to the index if there are many. In order of their hashes, few pages are written."""
         execute = self._connection.execute
-        (indexed,), (last,) = (
-            execute("SELECT id FROM indexed").fetchone(),
-            execute("SELECT max(id) FROM answers").fetchone(),
-        )
-        if (last or 0) - indexed < max(INDEX_ROWS, indexed // 8):
+        (indexed,) = execute("SELECT id FROM indexed").fetchone()
+        if last - indexed < max(INDEX_ROWS, indexed // 8):
             return
         rows = execute("SELECT id, sha256 FROM answers WHERE id > ?", (indexed,)).fetchall()
         pairs = sorted((hash_of(digest), each) for each, digest in rows)
