@@ -1,17 +1,19 @@
-// Builds the front end into the Python package: the widgets (runtime.js, typesetting.js and picker.js, one ES module each,
-// and stub.js), and the prebuilt JupyterLab extension (bundled into lib/ and then packaged by jupyter-builder). Both include
-// the licenses of their dependencies. Builds are minified and have no source maps, so they contain no paths of the build
-// machine.
+// Builds the front end into the Python package: the widgets (runtime.js and picker.js, one ES module each, and stub.js), and
+// the prebuilt JupyterLab extension (bundled into lib/ and then packaged by jupyter-builder). Both use typesetting.js, which
+// is among the files of the extension. Both include the licenses of their dependencies. Builds are minified and have no
+// source maps, so they contain no paths of the build machine.
 // With --watch, it builds with source maps instead and rebuilds after each change of a source file.
 import { execFileSync, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build, context as createContext } from 'esbuild';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const out = here('../mm_magics/display/static/');
+const extension = here('../mm_magics/labextension/');
 const GZIP_LIMIT = 150_000;
 
 const shared = {
@@ -31,7 +33,7 @@ const widget = { ...shared, entryPoints: ['src/widget/runtime.ts'], outfile: `${
 const typesetting = {
   ...shared,
   entryPoints: ['src/widget/typesetting.ts'],
-  outfile: `${out}typesetting.js`,
+  outfile: `${extension}static/typesetting.js`,
 };
 const picker = { ...shared, entryPoints: ['src/widget/picker.ts'], outfile: `${out}picker.js` };
 const lab = {
@@ -59,18 +61,15 @@ await (process.argv.includes('--watch') ? watch() : buildOnce());
 
 async function buildOnce() {
   const { metafile } = await build(widget);
-  const { metafile: typesettingMetafile } = await build(typesetting);
   await build(picker); // it uses no packages
   const { metafile: labMetafile } = await build(lab);
-  await writeFile(
-    `${out}third-party-licenses.txt`,
-    asText(await licenses(metafile, typesettingMetafile)),
-  );
+  await writeFile(`${out}third-party-licenses.txt`, asText(await licenses(metafile)));
   execFileSync('jupyter-builder', ['build', '.'], { cwd: here('.'), stdio: 'inherit' });
+  const { metafile: typesettingMetafile } = await build(typesetting); // jupyter-builder empties the folder
   // jupyter-builder sees only the bundled files, not the packages in them.
   await writeFile(
-    here('../mm_magics/labextension/static/third-party-licenses.json'),
-    JSON.stringify({ packages: await licenses(labMetafile) }, null, 2),
+    `${extension}static/third-party-licenses.json`,
+    JSON.stringify({ packages: await licenses(labMetafile, typesettingMetafile) }, null, 2),
   );
   checkSize('runtime.js', [`${out}runtime.js`]);
   checkSize('lab.js', startFiles('lib/lab.js', labMetafile));
@@ -94,18 +93,27 @@ function checkSize(name, files) {
 
 /** Rebuild after each change, until interrupted. */
 async function watch() {
-  const development = { minify: false, sourcemap: 'inline', logLevel: 'info' };
-  for (const options of [widget, typesetting, picker, lab]) {
-    const context = await createContext({ ...options, ...development });
-    await context.rebuild();
-    await context.watch();
-  }
+  for (const options of [widget, picker, lab]) await watchFiles(options);
+  await rm(`${extension}package.json`, { force: true });
   const builder = spawn('jupyter-builder', ['watch', '--development=True', '.'], {
     cwd: here('.'),
     stdio: 'inherit',
   });
   builder.on('exit', (code) => process.exit(code ?? 0));
   process.on('SIGTERM', () => builder.kill());
+  while (!existsSync(`${extension}package.json`)) await wait(100); // jupyter-builder empties the folder before it
+  await watchFiles(typesetting);
+}
+
+async function watchFiles(options) {
+  const context = await createContext({
+    ...options,
+    minify: false,
+    sourcemap: 'inline',
+    logLevel: 'info',
+  });
+  await context.rebuild();
+  await context.watch();
 }
 
 /** Return the packages in a bundle with their licenses, in the format of JupyterLab's license viewer. */

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from platform import python_version
 from typing import Literal
@@ -18,6 +17,7 @@ from mm_magics.api.messages import blocks, problems
 from mm_magics.api.models import CATALOGUE, nearest, substitute
 from mm_magics.config import checked_base_url
 from mm_magics.errors import MiniMaxError
+from mm_magics.front_end_files import typesetting_source, widget_source
 from mm_magics.history import jupytext
 from mm_magics.history.compacted_context import SentContext
 from mm_magics.history.context_messages import context_messages
@@ -101,11 +101,13 @@ def _packages() -> Iterator[Finding]:
 
 
 def _widget() -> Finding:
-    if (files("mm_magics.display") / "static" / "runtime.js").is_file():
-        return Finding("widget", True, "its JavaScript is installed")
-    return Finding(
-        "widget", False, "its JavaScript is missing", "Install the wheel, or build the front end with `make`."
-    )
+    hint = "Install the wheel, or build the front end with `make`."
+    if not widget_source("runtime.js"):
+        return Finding("widget", False, "its JavaScript is missing", hint)
+    if not typesetting_source():
+        detail = "pages without our JupyterLab extension show formulas as LaTeX and code without colors"
+        return Finding("widget", None, f"{detail}: typesetting.js is missing", hint)
+    return Finding("widget", True, "its JavaScript is installed")
 
 
 def _endpoint(session: Session) -> Iterator[Finding]:

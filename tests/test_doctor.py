@@ -95,5 +95,24 @@ def test_turns_that_are_not_sent_as_recorded_are_listed(session: Session) -> Non
     assert "turn 2 is sent without" in detail
 
 
+@pytest.mark.parametrize(
+    ("missing", "ok", "detail"),
+    [
+        ("widget_source", False, "its JavaScript is missing"),
+        ("typesetting_source", None, "pages without our JupyterLab extension show formulas as LaTeX"),
+    ],
+)
+def test_missing_javascript_is_reported(
+    session: Session, monkeypatch: pytest.MonkeyPatch, missing: str, ok: bool | None, detail: str
+) -> None:
+    monkeypatch.setattr(doctor, "widget_source", lambda _name: "code")
+    monkeypatch.setattr(doctor, "typesetting_source", lambda: "code")
+    assert findings_of(session)["widget"].ok
+    monkeypatch.setattr(doctor, missing, lambda *_name: "")
+    finding = findings_of(session)["widget"]
+    assert finding.ok is ok
+    assert finding.detail.startswith(detail)
+
+
 def test_no_finding_contains_the_key(session: Session, endpoint: Simulator) -> None:
     assert endpoint.key not in repr(list(findings_of(session).values()))

@@ -18,7 +18,7 @@ ROOT = Path(mm_magics.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("text", "wording", "json_size"),
     ("errors", "system", "interrupts", "background_context"),
-    ("packages",),
+    ("packages", "front_end_files"),
     ("api",),
     ("simulator",),
     ("prompt",),

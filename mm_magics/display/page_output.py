@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any, Protocol
 
 import anywidget
@@ -26,6 +25,7 @@ from mm_magics.display.ipykernel_compat import receive_while_busy, thread_safe_s
 from mm_magics.display.protocol import TurnOp
 from mm_magics.display.turn_channel import TurnChannel, page_answered
 from mm_magics.display.uncaptured import uncaptured
+from mm_magics.front_end_files import typesetting_source, widget_source
 from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.text import without_surrogates
 
@@ -60,13 +60,9 @@ class PageOutput(Protocol):
 
 def read_sources() -> None:
     """Read the code that a page with widgets is sent, so that the first answer does not wait for the files."""
-    for name in ("runtime.js", "stub.js", "typesetting.js"):
-        _source(name)
-
-
-@cache
-def _source(name: str) -> str:
-    return (files("mm_magics.display") / "static" / name).read_text("utf-8")
+    widget_source("runtime.js")
+    widget_source("stub.js")
+    typesetting_source()
 
 
 class CodeWidget(anywidget.AnyWidget):
@@ -87,8 +83,8 @@ def _layout() -> Layout:
 
 
 @cache
-def _code(name: str) -> CodeWidget:
-    return CodeWidget(_esm=_source(name), layout=_layout())
+def _send_once(source: str) -> CodeWidget:
+    return CodeWidget(_esm=source, layout=_layout())
 
 
 _ended: list[TurnWidget] = []
@@ -105,8 +101,8 @@ class WidgetOutput:
     """An output that the final bundle replaces."""
 
     def __init__(self) -> None:
-        _code("runtime.js")
-        self._widget = TurnWidget(_esm=_source("stub.js"), layout=_layout())
+        _send_once(widget_source("runtime.js"))
+        self._widget = TurnWidget(_esm=widget_source("stub.js"), layout=_layout())
         self._handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
 
     def open_channel(self, turn: Turn, receive: Receive) -> TurnChannel:
@@ -130,7 +126,8 @@ class WidgetOutput:
         self._update(without_surrogates({MIME_TYPE: turn.record(), "text/plain": text}), {})
 
     def send_typesetting(self) -> None:
-        _code("typesetting.js")
+        if source := typesetting_source():
+            _send_once(source)
 
     def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         self._update(bundle, metadata)

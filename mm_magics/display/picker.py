@@ -7,8 +7,6 @@ once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +18,7 @@ from mm_magics.display.effective_settings import effective_settings
 from mm_magics.display.offered_models import learn_models, offered_models
 from mm_magics.display.protocol import PickerState
 from mm_magics.errors import MiniMaxError, UsageError
+from mm_magics.front_end_files import widget_source
 from mm_magics.session import Session
 from mm_magics.settings import NOTEBOOK_SETTINGS
 from mm_magics.tools.builtin.catalogue import NOTEBOOK
@@ -28,11 +27,6 @@ from mm_magics.tools.tool import Tool, ToolCall
 
 PICKER_SETTINGS = (*NOTEBOOK_SETTINGS, "tools")
 """The settings that the form has."""
-
-
-@cache
-def _source() -> str:
-    return (files("mm_magics.display") / "static" / "picker.js").read_text("utf-8")
 
 
 class Picker(anywidget.AnyWidget):
@@ -45,7 +39,7 @@ class Picker(anywidget.AnyWidget):
 def make_picker(session: Session) -> Picker:
     """Return the form, bound to the session's settings."""
     learn_models(session)
-    picker = Picker(_esm=_source(), state=dict(picker_state(session)))
+    picker = Picker(_esm=widget_source("picker.js"), state=dict(picker_state(session)))
 
     def update() -> None:
         picker.state = dict(picker_state(session))

@@ -19,6 +19,7 @@ import { isFinal } from './answer-places';
 import { codeActions } from './code-actions';
 import style from './controls.css';
 import { liveTurn, onLiveTurn, type LiveTurn } from './live-turns';
+import { loadTypesetting } from './load-typesetting';
 import { CONTROL } from '../renderer/views/header';
 import { CHOOSE, headerActions } from './header-controls';
 import { UndisplayedTurn, viewOf } from './undisplayed-turns';
@@ -237,10 +238,7 @@ export const rendererPlugin: JupyterFrontEndPlugin<void> = {
     shareTranslation(trans);
     injectStyle(document.body, 'controls', style);
     offerCodeActions(codeActions(trans));
-    loadTypesettingWith(async () => {
-      const { typesetting } = await import('../renderer/typesetting/typesetting');
-      return typesetting;
-    });
+    loadTypesettingWith(loadTypesetting);
     // So that the first formula does not move the text below it.
     void app.restored.then(requestTypesetting);
     const unreadable = trans.__(

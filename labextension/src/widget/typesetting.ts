@@ -1,4 +1,5 @@
-// What the turn widgets need after the first text. A second hidden widget per kernel loads it.
+// What the turns on a page need after the first text. The extension loads it as a script; on a page without the extension,
+// a second hidden widget per kernel does.
 import type { Typesetting } from '../renderer/markdown/typeset';
 import { typesetting } from '../renderer/typesetting/typesetting';
 import { slot } from './slot';
