@@ -110,8 +110,9 @@ chromium: $(VENV)/.installed ## a browser for the tests: the installed one, else
 	tools/chromium
 
 .PHONY: notebooks
-notebooks: $(VENV)/.installed ## record the notebooks again, with the bundled simulator
-	for each in notebooks/*.ipynb; do mm-magics demo "$$each" && cp "demo-output/$$(basename "$$each")" notebooks/; done
+notebooks: $(VENV)/.installed chromium ## record the notebooks again, with the bundled simulator
+	for each in $(filter-out notebooks/clean-up.ipynb,$(wildcard notebooks/*.ipynb)); do mm-magics demo "$$each" && cp "demo-output/$$(basename "$$each")" notebooks/; done
+	PYTHONPATH=. tools/record-clean-up
 
 .PHONY: constraints
 constraints: $(VENV)/.installed ## write constraints.txt from the installed packages

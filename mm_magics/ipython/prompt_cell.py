@@ -178,6 +178,7 @@ class PromptCells:
             content, cell_id=cell_id, source=self._answered_text(), expressions=expressions, **flags
         )
         prompt.notes.extend([*(each.note for each in attached), *image_note, *tools_note])
+        prompt = replace(prompt, call_notes=tools_note)
         if turn_changes.can_change:
             prompt = replace(prompt, turn_id=turn_changes.turn)
         prompts = compare_cell.prompts_for(prompt, models) if is_compared else [prompt]

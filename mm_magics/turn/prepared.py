@@ -77,7 +77,8 @@ class PreparedPrompt:
 
     `message` is the new user message; `context` are the earlier turns, and how they are sent; `toolbox` is what the
     model may call, if anything. `timeout` is in seconds. `notes` are for the user; the turn does not keep them, but
-    `turn_notes`. `on_begin` is called when the turn begins that shows the notes.
+    `turn_notes`; those that are `call_notes` too are left out if the turn is replayed. `on_begin` is called when the
+    turn begins that shows the notes.
     `replaced` says whether lone surrogates were replaced in the request. `default_model` is the default, "" if somebody
     chose a model; `for_model` prepares the prompt for another one. `own_price` is the price that the user set for the
     model; `max_cost` is in US dollars. `compact` says whether earlier turns may be summarized first. `in_context`
@@ -100,6 +101,7 @@ class PreparedPrompt:
     own_price: Price | None = None
     compact: CompactMode = "never"
     turn_notes: Sequence[str] = ()
+    call_notes: Sequence[str] = ()
     in_context: Callable[[SentContext], PreparedPrompt] | None = field(default=None, repr=False, compare=False)
     turn_id: str = ""
     expressions: Sequence[FilledExpression] = ()

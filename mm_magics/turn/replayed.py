@@ -97,7 +97,8 @@ class ReplayedAnswer:
     def __init__(self, prompt: PreparedPrompt, turn: Turn, history: History, ledger: Ledger) -> None:
         ledger.replayed += 1
         prompt.begin()
-        self.notes = [*(note for note in prompt.turn_notes if note not in turn.notes), *prompt.notes]
+        notes = [note for note in prompt.notes if note not in prompt.call_notes]
+        self.notes = [*(note for note in prompt.turn_notes if note not in turn.notes), *notes]
         self.prompt = replace(prompt, notes=self.notes)
         self.recorded = turn
         at = prompt.position

@@ -140,4 +140,4 @@ def in_context(prompt: PreparedPrompt, budget: ContextBudget) -> PreparedPrompt:
         return prompt
     changed = prompt.in_context(found)
     notes = [note for note in prompt.notes if note not in prompt.request.notes] + changed.request.notes
-    return replace(changed, notes=notes, turn_id=prompt.turn_id)
+    return replace(changed, notes=notes, call_notes=prompt.call_notes, turn_id=prompt.turn_id)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import nbformat
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.simulator import Simulator
@@ -100,10 +100,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[BrowserContext]:
     """One browser whose pages share a cache, so JupyterLab is loaded once."""
-    executable = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+            browser = launch(playwright)
         except Exception as error:
             if os.environ.get("CI"):
                 raise
@@ -112,6 +111,12 @@ def browser() -> Iterator[BrowserContext]:
         context.set_default_timeout(PATIENCE_MS)
         yield context
         browser.close()
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the installed Chromium, or else Playwright's."""
+    executable = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    return playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
 
 
 @pytest.fixture(scope="session", autouse=True)
