@@ -37,6 +37,7 @@ from mm_magics.prompt.template import FilledExpression
 from mm_magics.session import Session
 from mm_magics.text import escape_controls
 from mm_magics.tools.builtin.catalogue import builtin_tools
+from mm_magics.tools.builtin.fix_rounds import FixRounds
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.builtin.turn_changes import TurnChanges
 from mm_magics.tools.tool import Tool
@@ -88,6 +89,10 @@ class PromptCells:
         """Return how many prompts of a thread are being answered in the background."""
         return len(self._answers.running.in_thread(thread))
 
+    def can_run_cells(self) -> bool:
+        """Return whether the page can run cells while the prompt of the running cell is answered."""
+        return not self._answers.obstacle(self._cell_id())
+
     @contextmanager
     def earlier_answer_kept(self) -> Iterator[None]:
         """Show the answer of the running cell again if no prompt is sent while it is entered."""
@@ -109,6 +114,7 @@ class PromptCells:
         *,
         cell_limit: int | None = None,
         then: Callable[[Turn], None] | None = None,
+        fixes: ShownCell | None = None,
     ) -> None:
         """Send the text of a prompt cell to the model and show the answer.
 
@@ -118,6 +124,7 @@ class PromptCells:
             visible_cells: The code cells sent with the prompt. By default `--sees` selects them.
             cell_limit: The most characters of a cell that are sent; by default, the setting `sees_limit`.
             then: Called with the turn after it was shown, unless it is replayed.
+            fixes: The only cell that the model may change and run. Its text is in the prompt.
         """
         settings, names = self._session.settings, self._shell.user_ns
         if flags.pop("help", False):
@@ -157,7 +164,7 @@ class PromptCells:
         check = compare_cell.find_check(names, flags.pop("check", None), value)
         cell_id = self._cell_id()
         is_foreground = is_compared or check is not None
-        self._turn = turn_changes = self._new_turn(edits, cell_id)
+        self._turn = turn_changes = self._new_turn(edits, cell_id, fixes)
         tools_note, in_background = choose_tools(
             self._session,
             turn_changes,
@@ -311,9 +318,13 @@ class PromptCells:
         page = self.shown_cells if self._document is not None else None
         return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell, page, self._turn)
 
-    def _new_turn(self, edits: str, cell_id: str | None) -> TurnChanges:
+    def _new_turn(self, edits: str, cell_id: str | None, fixes: ShownCell | None) -> TurnChanges:
         options: dict[str, Any] = {"turn": new_id(), "edits": edits, "own_cell": cell_id}
-        return TurnChanges(self._page.changes, self.shown_cells, end_run=self._runs.end, **options)
+        fix = FixRounds(fixes.cell.id) if fixes else None
+        turn = TurnChanges(self._page.changes, self.shown_cells, end_run=self._runs.end, fix=fix, **options)
+        if fixes:
+            turn.see(fixes)
+        return turn
 
     def shown_cells(self) -> list[ShownCell]:
         """Return the cells of the notebook as it is known."""

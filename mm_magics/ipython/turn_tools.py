@@ -63,6 +63,8 @@ def choose_tools(
     if not turn.can_run and RUN_CELL in found:
         why = f"{', '.join(waits)} can only be called in it." if waits else obstacle
         notes.append(f"{NOT_RUN} {why}")
+        if RUN_CELL in names:
+            flags["tools"] = [each for each in names if each != RUN_CELL]
     return Choice(notes, in_background or (turn.can_run and not obstacle))
 
 

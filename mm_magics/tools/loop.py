@@ -178,6 +178,7 @@ class ToolLoop:
         unknown = sorted({name for name in names if name not in self.toolbox.tools})
         self._unknown = {name: self._unknown.get(name, 0) + 1 for name in unknown}
         self._unknown_rounds = self._unknown_rounds + 1 if names and len(unknown) == len(set(names)) else 0
+        over = [tool.over() for tool in self.toolbox.tools.values() if tool.over]
         again = [name for name in unknown if self._unknown[name] >= MAX_UNKNOWN_ROUNDS]
         reason = ""
         if self._rounds >= self.toolbox.max_rounds:
@@ -188,6 +189,7 @@ class ToolLoop:
             reason = f"{MAX_UNKNOWN_ROUNDS} rounds called tools that are not offered ({called})"
         elif self.toolbox.max_cost is not None and spent is not None and spent >= self.toolbox.max_cost:
             reason = f"the turn has cost {dollars(spent)}, and the limit is ${self.toolbox.max_cost:g}"
+        reason = next(filter(None, over), reason)
         if not reason:
             return ""
         self.notes.append(f"No more tools were called: {reason}.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 from uuid import uuid4
 
@@ -244,6 +244,8 @@ class NotebookChanges:
             notebook.document = applied(document, change)
         elif change.source is not None and cell is not None:
             notebook.document = with_source(document, change.cell, change.source)
+        elif change.kind == "run":
+            notebook.document = replace(document, pending=document.pending - {change.cell})
 
 
 def _above(known: tuple[str, ...], message: Mapping[str, Any]) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class Tool:
             `function` instead of them.
         ends_itself: Whether a call waits for the user, so that it has no time limit.
         in_turn: Whether the standing rule that the user adds when asked holds for the rest of the turn only.
+        over: Returns why the turn calls no more tools, which is asked after each round; "" while it may.
 
     Raises:
         UsageError: If the Messages API does not accept the name.
@@ -62,6 +63,7 @@ class Tool:
     complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = field(default=None, repr=False)
     ends_itself: bool = False
     in_turn: bool = False
+    over: Callable[[], str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not TOOL_NAME.fullmatch(self.name):

@@ -58,3 +58,34 @@ def test_one_change_is_accepted_one_rejected_a_cell_runs_and_the_turn_is_undone(
     expect(output(4)).to_contain_text("has its earlier text")
     expect(output(4)).to_contain_text("cannot be undone")
     eventually(lambda: notebook.evaluate(SOURCES)[1], SETUP)
+
+
+def test_a_cell_is_fixed_run_and_fixed_again(opened: Any, simulator: Any) -> None:
+    notebook = opened(LOAD, "1 / 0", "")
+    notebook.run(0)
+    notebook.run(1)
+    page = notebook.page
+    simulator.answers.clear()
+    simulator.answers.extend(
+        [
+            ScriptedAnswer([tool_use("edit_cell", {"cell": "2", "search": "0", "replacement": "y"})]),
+            ScriptedAnswer([tool_use("run_cell", {"cell": "2"})]),
+            ScriptedAnswer([tool_use("edit_cell", {"cell": "2", "search": "y", "replacement": "4"})]),
+            ScriptedAnswer([tool_use("run_cell", {"cell": "2"})]),
+            "It divided by zero.",
+        ]
+    )
+    page.get_by_role("button", name="Fix with MiniMax").click()
+    answer, bar = notebook.output(2), page.locator(BAR)
+    for code, shown in (("1 / y", "NameError"), ("1 / 4", "0.25")):
+        expect(page.locator(".mm-added-code")).to_have_text(code)
+        bar.get_by_role("button", name="Accept", exact=True).click()
+        question = answer.locator(".mm-ask")
+        expect(question).to_contain_text(code)
+        allow = question.get_by_role("button", name="Allow once")
+        expect(allow).to_be_enabled()
+        allow.click()
+        expect(notebook.output(1)).to_contain_text(shown)
+    expect(answer).to_contain_text("It divided by zero.")
+    expect(page.get_by_role("button", name="Fix with MiniMax")).to_have_count(0)
+    eventually(lambda: notebook.evaluate(SOURCES)[1], "1 / 4")

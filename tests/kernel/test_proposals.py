@@ -35,12 +35,13 @@ def test_a_fix_is_proposed_for_the_cell_that_failed(page, simulator, line: str) 
     page.decide = accept
     simulator.answers.append(ANSWER)
     page.run("ask", line)
+    page.wait(lambda: page.sources["bad cell"] == "print(1)")
+    page.wait_for_end("ask")
     [change] = page.seen
     assert (change["kind"], change["cell"], change["ask"]) == ("edit", "bad cell", True)
     assert (change["before"], change["after"]) == (BAD, "print(1)")
     assert change["turn"] == page.turn("ask")["id"]
     assert "ZeroDivisionError" in asked(simulator)
-    assert page.sources["bad cell"] == "print(1)"
 
 
 def test_a_fix_of_a_cell_without_an_error_is_refused(page, simulator) -> None:

@@ -166,7 +166,8 @@ COMMANDS_BY_TASK = {
         Command(
             "fix",
             "[CELL] [FLAGS]",
-            "ask the model to fix the cell that raised the last error, or another one; you accept the change",
+            "ask the model to fix the cell that raised the last error, or another one: you accept each change, and "
+            "allow each run (at most 3 rounds)",
             explain.fix,
         ),
         Command(

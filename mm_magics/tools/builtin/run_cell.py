@@ -29,7 +29,9 @@ CHANGED = "The cell was changed after the user allowed its code, so it was not r
 def run_tool(turn: TurnChanges) -> Tool:
     """Make the tool `run_cell`."""
     tool = builtin_tool(run_cell, turn, risk=RUN_RISK, asks=True, beside_cells=True)
-    return replace(tool, function=partial(run_code, turn), complete=partial(_with_code, turn), in_turn=True)
+    return replace(
+        tool, function=partial(run_code, turn), complete=partial(_with_code, turn), in_turn=True, over=turn.over
+    )
 
 
 def run_cell(turn: TurnChanges, cell: CellName) -> ToolOutput:
@@ -57,6 +59,8 @@ def run_code(turn: TurnChanges, cell: str, code: str) -> ToolOutput:
     found = turn.cell(cell)
     if found.cell.source != code:
         raise ToolError(CHANGED)
+    if turn.fix:
+        turn.fix.begin_run()
     change = Change(turn.turn, "run", found.cell.id, ask=False, before=code)
     try:
         turn.changes.request(change)
@@ -69,10 +73,13 @@ def run_code(turn: TurnChanges, cell: str, code: str) -> ToolOutput:
             turn.end_run(change)
     if change.state == "refused":
         raise ToolError(f"The cell was not run. {change.reason}".rstrip())
+    if turn.fix:
+        turn.fix.end_run(failed=change.state == "failed")
     text = CellRun(change.cell, code, change.outputs).text or "It displayed nothing."
     change.outputs = ()
     turn.see(found)
     count = f" as [{change.count}]" if change.count is not None else ""
-    ran = f"{head(found)} ran{count}{' and raised an error' if change.state == 'failed' else ''}."
+    now = head(turn.shown(change.cell) or found)
+    ran = f"{now} ran{count}{' and raised an error' if change.state == 'failed' else ''}."
     size = LIMIT // 2
     return ToolOutput(f"{ran}\n{cut(code, size)}\n[output]\n{cut(text, size)}", is_error=change.state == "failed")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from mm_magics.errors import ToolError, ToolInputError
 from mm_magics.prompt.values import cut
 from mm_magics.tools.builtin.bounded_text import LIMIT
+from mm_magics.tools.builtin.fix_rounds import CHANGED, FixRounds
 from mm_magics.tools.builtin.named_cells import Page, head, one_cell
 from mm_magics.tools.notebook_changes import PAGE_S, Change, NotebookChanges
 from mm_magics.tools.tool import ToolOutput
@@ -35,6 +36,7 @@ class TurnChanges:
         can_change: Whether a page is connected.
         can_run: Whether cells can run while the turn is answered.
         end_run: Ends a run that nobody waits for.
+        fix: The bounds of a turn that fixes one cell.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class TurnChanges:
         can_change: bool = False,
         can_run: bool = False,
         end_run: Callable[[Change], None] = lambda _: None,
+        fix: FixRounds | None = None,
     ) -> None:
         self.changes, self.page, self.turn, self.edits, self.own_cell = changes, page, turn, edits, own_cell
         self.can_change, self.can_run, self.end_run = can_change, can_run, end_run
+        self.fix = fix
         self._read: dict[str, str] = {}
 
     def see(self, shown: ShownCell) -> None:
@@ -61,6 +65,10 @@ class TurnChanges:
         """Return whether the model has read the text of the cell as it is."""
         return self._read.get(shown.cell.id) == shown.cell.source
 
+    def over(self) -> str:
+        """Return why no more tools are called in the turn; "" while they may be."""
+        return self.fix.over if self.fix else ""
+
     def cell(self, name: str) -> ShownCell:
         """Return the cell with this name. Raises `ToolError` if the model cannot change it."""
         found = one_cell(self.page(), name)
@@ -68,6 +76,8 @@ class TurnChanges:
             raise ToolError(OWN_CELL)
         if found.kind not in ("code", "markdown"):
             raise ToolError(f"{head(found)} is a {found.kind} cell: only the user changes it.")
+        if self.fix:
+            self.fix.check(found.cell.id)
         return found
 
     def cell_as_read(self, name: str) -> ShownCell:
@@ -76,6 +86,8 @@ class TurnChanges:
         if found.cell.id not in self._read:
             raise ToolError(f'Read the cell first: read_cells(cells="#{found.name}").')
         if not self.has_read(found):
+            if self.fix:
+                self.fix.end(CHANGED)
             raise ToolError(f'The cell was changed since you read it: read_cells(cells="#{found.name}").')
         return found
 
@@ -100,6 +112,8 @@ class TurnChanges:
         earlier = [each for each in self.changes.of_turn(self.turn) if each.is_open and each.cell == change.cell]
         if earlier:
             raise ToolError("An earlier change of this cell is still undecided. Wait for the user.")
+        if self.fix:
+            self.fix.begin_proposal()
         self.changes.request(change)
         match self.edits:
             case "ask":
@@ -121,6 +135,8 @@ class TurnChanges:
         if change.is_open:
             return ToolOutput(NOT_SHOWN if change.state == "sent" else UNDECIDED)
         reason = f" {change.reason}" if change.reason else ""
+        if self.fix and change.state != "accepted":
+            self.fix.end_proposal(rejected=change.state == "rejected")
         if change.state == "rejected":
             text = f"The user rejected it, and the notebook is as it was.{reason}"
             return ToolOutput(text, is_error=True, is_denied=True)
