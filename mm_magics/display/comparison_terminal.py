@@ -14,6 +14,7 @@ from mm_magics.display.terminal import TerminalView
 from mm_magics.display.verdict import choice_text, verdict_text
 from mm_magics.endpoint.call import Idle
 from mm_magics.events import PromptSent, TurnEnd
+from mm_magics.history.turn import Turn
 from mm_magics.history.versions import all_versions
 from mm_magics.turn.checks import AnswerChecked
 from mm_magics.turn.comparison import AnswerEvent, AnswerFailed, Comparison, ComparisonEvent
@@ -65,7 +66,7 @@ class ComparisonTerminalView:
             if not self._begun:
                 self._begin()
             if isinstance(event, AnswerFailed):
-                for line in (usage_line.summary_line(event.turn), *event.turn.notes, event.turn.error or ""):
+                for line in failure_lines(event.turn):
                     self._view.write_line(line)
                 return True
             if not isinstance(event.event, PromptSent):
@@ -80,7 +81,15 @@ class ComparisonTerminalView:
         if self._number == 0:
             for note in self._comparison.notes:
                 self._view.write_line(note)
-        turn = self._comparison.so_far()
-        part = self._comparison.parts[self._number]
-        number = next(at for at, each in enumerate(all_versions(turn), 1) if each.id == part.id)
-        self._view.write_line(f"── Version {number}: {part.model} ──")
+        self._view.write_line(title_lines(self._comparison)[self._number])
+
+
+def title_lines(comparison: Comparison) -> list[str]:
+    """Return the titles of the answers."""
+    numbers = {version.id: number for number, version in enumerate(all_versions(comparison.so_far()), 1)}
+    return [f"── Version {numbers[part.id]}: {part.model} ──" for part in comparison.parts]
+
+
+def failure_lines(turn: Turn) -> list[str]:
+    """Return what is written at the end of an answer that the endpoint failed to give."""
+    return [usage_line.summary_line(turn), *turn.notes, turn.error or ""]

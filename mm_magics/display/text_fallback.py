@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from io import StringIO
-from typing import Any
+from typing import Any, Generic, Protocol, TypeGuard, TypeVar
 
 from mm_magics.batch.progress import MapEvent, Progress
 from mm_magics.display.page_output import PageOutput, WidgetOutput
@@ -21,6 +21,10 @@ from mm_magics.events import Idle
 from mm_magics.history.turn import Turn
 from mm_magics.tools.approval import Decision
 from mm_magics.tools.tool import ToolCall
+from mm_magics.turn.driver import View
+
+E = TypeVar("E")
+E_contra = TypeVar("E_contra", contravariant=True)
 
 WAIT_S = 1.0
 """Seconds for a page to answer."""
@@ -34,32 +38,49 @@ CHARACTERS_PER_S = 200_000
 
 def page_view(
     stop: threading.Event, so_far: Callable[[], Turn], output: PageOutput, *, has_prompt: bool = True
-) -> PageView | TextFallback:
+) -> PageView | TextFallback[MapEvent]:
     """Return the view for an output; the arguments are those of `PageView`."""
     view = PageView(stop, so_far, output, has_prompt=has_prompt)
-    if page_answered.is_set() or not isinstance(output, WidgetOutput):
-        return view
-    return TextFallback(view, output, so_far)
+    return TextFallback(view, output, so_far, TurnText()) if needs_text(output) else view
 
 
-class TextFallback:
-    """A `PageView` that shows its turn as text, as a terminal does, from `WAIT_S` on until a page answers.
+def needs_text(output: PageOutput) -> TypeGuard[WidgetOutput]:
+    """Return whether no page has answered yet that draws widgets."""
+    return isinstance(output, WidgetOutput) and not page_answered.is_set()
+
+
+class Text(Protocol[E_contra]):
+    """The text of a turn, which grows with its events."""
+
+    def show(self, event: E_contra, /) -> None: ...
+
+
+class ViewOnPage(View[E_contra], Protocol[E_contra]):
+    """A view that sends to pages."""
+
+    def approve(self, call: ToolCall, /) -> Decision: ...
+
+    def finish(self, bundle: Mapping[str, Any], metadata: Mapping[str, Any]) -> None: ...
+
+
+class TextFallback(Generic[E]):
+    """A view that shows its turn as text, as a terminal does, from `WAIT_S` on until a page answers.
 
     Args:
         view: The view, which continues to send to pages.
         output: Its output.
         so_far: Returns the turn as it is.
+        text: The text, as `str` returns it.
     """
 
-    def __init__(self, view: PageView, output: WidgetOutput, so_far: Callable[[], Turn]) -> None:
-        self._view, self._output, self._so_far = view, output, so_far
-        self._events: list[MapEvent] = []
-        self._text = _Text()
+    def __init__(self, view: ViewOnPage[E], output: WidgetOutput, so_far: Callable[[], Turn], text: Text[E]) -> None:
+        self._view, self._output, self._so_far, self._text = view, output, so_far, text
+        self._events: list[E] = []
         self._shown = ""
         self._next = time.monotonic() + WAIT_S
         self.due: float | None = None
 
-    def show(self, event: MapEvent) -> None:
+    def show(self, event: E) -> None:
         """Send what the event changes to pages, and show the text if it is time."""
         self._view.show(event)
         if page_answered.is_set():
@@ -90,7 +111,7 @@ class TextFallback:
         self._next = time.monotonic() + max(UPDATE_S, len(text) / CHARACTERS_PER_S)
 
 
-class _Text:
+class TurnText:
     """The text of a turn, as a terminal without styles shows it."""
 
     def __init__(self) -> None:
@@ -99,13 +120,19 @@ class _Text:
         self._progress = ""
 
     def show(self, event: MapEvent) -> None:
+        self._writer().show(event)
+        if isinstance(event, Progress):
+            self._progress = str(event)
+
+    def write_line(self, line: str) -> None:
+        self._writer().write_line(line)
+
+    def __str__(self) -> str:
+        return f"{self._file.getvalue()}{self._progress}"
+
+    def _writer(self) -> TerminalView:
         if self._view is None:
             from rich.console import Console  # most pages answer
 
             self._view = TerminalView(Console(file=self._file, force_terminal=False, force_jupyter=False, width=1_000))
-        self._view.show(event)
-        if isinstance(event, Progress):
-            self._progress = str(event)
-
-    def __str__(self) -> str:
-        return f"{self._file.getvalue()}{self._progress}"
+        return self._view

@@ -215,9 +215,9 @@ def comparison_view(shell: Any, stop: threading.Event, comparison: Comparison) -
     """
     front_end = detect(shell)
     if front_end in ("notebook", "server"):
-        from mm_magics.display.comparison_page import ComparisonPageView
+        from mm_magics.display import comparison_text
 
-        return ComparisonPageView(stop, comparison, _page_output(shell))
+        return comparison_text.comparison_view(stop, comparison, _page_output(shell))
     if front_end == "plain":
         from mm_magics.display.plain import PlainView
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mm_magics.display.text_fallback import CHARACTERS_PER_S, TextFallback
+from mm_magics.display.text_fallback import CHARACTERS_PER_S, TextFallback, TurnText
 from mm_magics.display.turn_channel import page_answered
 from mm_magics.events import BlockStart, Delta, Idle
 from mm_magics.history.turn import Turn
@@ -51,7 +51,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
 
 def stream(page: Page, *, seconds: float, answered_at: float = 1e9, size: int = 1) -> TextFallback:
     """Show a delta every 10 ms."""
-    view = TextFallback(page, page, lambda: TURN)  # type: ignore[arg-type]
+    view = TextFallback(page, page, lambda: TURN, TurnText())  # type: ignore[arg-type]
     view.show(BlockStart(0, {"type": "text"}))
     for step in range(round(seconds * 100)):
         page.now = step / 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ VS_CODE = {"cellId": "vscode-notebook-cell:/home/ada/book.ipynb#W0sZmlsZQ%3D%3D"
 WORDS = " ".join(f"word{number}" for number in range(1_000))
 LONG = f'%%minimax\nCount. [[simulator: thinking="" say="{WORDS}" size=8 rate=10]]'
 """A minute and a half, unless it is stopped."""
+TWO = LONG.replace("%%minimax", "%%minimax -m MiniMax-M2.7,MiniMax-M2.5")
 SHORT = '%%minimax\nCount. [[simulator: thinking="" say="one two three four" size=1 rate=10]]'
 """About 2 s."""
 
@@ -28,6 +30,13 @@ def displays(run: Run) -> list[dict[str, Any]]:
 def texts(run: Run) -> list[str]:
     """Return the texts that were shown before the final bundle."""
     return [data["text/plain"] for data in displays(run)[:-1] if WIDGET not in data]
+
+
+def answers(text: str) -> list[str]:
+    """Return the compared answers in a text, each without its title."""
+    before, *found = re.split(r"── Version \d: MiniMax-M2\.[75] ──\n", text)
+    assert before == ""
+    return found
 
 
 def run_until(kernel: Kernel, code: str, react: Callable[[dict[str, Any]], bool], cell: str, **options: Any) -> Run:
@@ -99,6 +108,37 @@ def test_an_answer_that_waited_for_the_end_of_the_cell_counts_for_the_next(fresh
     content = {"comm_id": turn, "data": {"method": "custom", "content": {"type": "here"}}}
     fresh_kernel.client.shell_channel.send(fresh_kernel.client.session.msg("comm_msg", content))
     assert texts(fresh_kernel.run(SHORT, "b")) == []
+
+
+def test_compared_answers_stream_as_text_side_by_side_where_no_page_answers(fresh_kernel: Kernel) -> None:
+    seen: list[list[str]] = []
+
+    def react(data: dict[str, Any]) -> bool:
+        if WIDGET not in data:
+            seen.append([answer.rstrip() for answer in answers(data["text/plain"])])
+        return all(len(set(streamed)) > 3 for streamed in zip(*seen, strict=True))
+
+    run = run_until(fresh_kernel, TWO, react, "", metadata=VS_CODE)
+    for streamed in zip(*seen[:-1], strict=True):
+        assert all(WORDS.startswith(text) for text in streamed)
+        assert [len(text) for text in streamed] == sorted(len(text) for text in streamed)
+    assert len(run.outputs) == 1
+    assert run.turn["status"] == "stopped"
+
+
+def test_a_page_that_answers_late_draws_compared_answers_too(fresh_kernel: Kernel) -> None:
+    shown: list[bool] = []
+
+    def answer(data: dict[str, Any]) -> bool:
+        shown.append(WIDGET in data)
+        if shown == [True, False]:
+            assert fresh_kernel.request({"type": "here"}, data[MIME_TYPE]["id"])["received"]
+        return len(shown) > 2 and shown[-1]
+
+    run = run_until(fresh_kernel, TWO, answer, "a")
+    assert shown[:2] == [True, False]
+    assert shown[-1]
+    assert run.turn["undecided"] is True
 
 
 def test_the_text_of_a_map_run_is_its_progress(fresh_kernel: Kernel, tmp_path: Any) -> None:
