@@ -7,7 +7,7 @@ mark that encloses it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from mm_magics.history.notebook import Cell, Document
 from mm_magics.history.prompt_source import is_prompt
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.prompt.images import image_problem
-from mm_magics.prompt.output_text import decoded_image, output_images, output_text
+from mm_magics.prompt.output_text import decoded_image, image_label, output_images, output_text
 from mm_magics.prompt.values import cut
 from mm_magics.text import strip_ansi
 
@@ -50,7 +50,12 @@ class CellRun:
     @property
     def text(self) -> str:
         """Its outputs as text, without answers of a model."""
-        return "\n".join(filter(None, map(output_text, self._foreign_outputs())))
+        return self.text_with(image_label)
+
+    def text_with(self, label: Callable[[bytes], str]) -> str:
+        """Return its outputs as text, with what `label` returns in the place of each image."""
+        texts = (output_text(each, label) for each in self._foreign_outputs())
+        return "\n".join(filter(None, texts))
 
     def with_images(self) -> CellRun:
         """Return the cell with the images among its outputs."""

@@ -75,9 +75,13 @@ def _common_length(first: str, second: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
-def find_cell(cells: Sequence[ShownCell], name: str) -> list[ShownCell]:
-    """Return the cell with this id, or else those whose ids begin with the name."""
-    ordered = sorted(cells, key=lambda each: each.cell.id)
+def by_id(cells: Sequence[ShownCell]) -> list[ShownCell]:
+    """Return the cells in the order of their ids, in which `find_cell` searches."""
+    return sorted(cells, key=lambda each: each.cell.id)
+
+
+def find_cell(ordered: Sequence[ShownCell], name: str) -> list[ShownCell]:
+    """Return the cell with this id, or else those whose ids begin with the name, of cells in the order of `by_id`."""
     first = bisect_left(ordered, name, key=lambda each: each.cell.id)
     found = []
     for each in ordered[first:]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -22,8 +22,13 @@ TEXT_TYPES = ("text/markdown", "text/html", "text/latex", "text/csv", "applicati
 """The types of an output that have a text, in the order in which they are used."""
 
 
-def output_text(output: Mapping[str, Any]) -> str:
-    """Return an output in the notebook format as text: HTML tables as Markdown tables, images by their size."""
+def image_label(image: bytes) -> str:
+    """Return the text that stands for an image which is not sent: its size; "" if it is not a complete image."""
+    return f"[image, {size}]" if (size := image_size(image)) else ""
+
+
+def output_text(output: Mapping[str, Any], label: Callable[[bytes], str] = image_label) -> str:
+    """Return an output in the notebook format as text: HTML tables as Markdown tables, images by their labels."""
     kind = output.get("output_type")
     if kind == "stream":
         return terminal_text(_joined(output.get("text"))).strip("\n")
@@ -31,12 +36,12 @@ def output_text(output: Mapping[str, Any]) -> str:
         named = ": ".join(str(output[key]) for key in ("ename", "evalue") if output.get(key))
         return terminal_text("\n".join(map(str, output.get("traceback") or ())) or named)
     data = output.get("data")
-    return bundle_text(data) if isinstance(data, Mapping) else ""
+    return bundle_text(data, label) if isinstance(data, Mapping) else ""
 
 
-def bundle_text(data: Mapping[str, Any]) -> str:
+def bundle_text(data: Mapping[str, Any], label: Callable[[bytes], str] = image_label) -> str:
     """Return the formats of one displayed object as text."""
-    images = "".join(f"[image, {size}]\n" for size in map(image_size, _images(data)) if size)
+    images = "".join(f"{text}\n" for text in map(label, _images(data)) if text)
     has_image = bool(images) or "image/svg+xml" in data
     texts = [_text(each, data[each]) for each in TEXT_TYPES if each in data]
     # Beside an image, the name of its object says nothing: <Figure size 640x480 with 1 Axes>.

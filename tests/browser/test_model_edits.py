@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from tests.browser.conftest import eventually
 
 LOAD = "%load_ext mm_magics"
 SETUP = "x = 41"
-PLOT = "print(x)"
+PLOT = """# the code of this run
+import pathlib, time
+while not pathlib.Path({path!r}).exists():
+    time.sleep(0.05)
+print(x)"""
 ASK = "%%minimax --tools notebook\nClean up, and run it."
 SOURCES = "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((c) => c.sharedModel.getSource())"
 BAR = ".mm-change"
@@ -23,8 +28,12 @@ def opened(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue("open_notebook" if request.param == "lab" else "open_in_notebook7")
 
 
-def test_one_change_is_accepted_one_rejected_a_cell_runs_and_the_turn_is_undone(opened: Any, simulator: Any) -> None:
-    notebook = opened(LOAD, SETUP, PLOT, ASK, "%minimax undo-edits")
+def test_one_change_is_accepted_one_rejected_a_cell_runs_and_the_turn_is_undone(
+    opened: Any, simulator: Any, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    plot = PLOT.format(path=str(seen))
+    notebook = opened(LOAD, SETUP, plot, ASK, "%minimax undo-edits")
     notebook.run(0)
     page, output = notebook.page, notebook.output
     simulator.answers.clear()
@@ -50,9 +59,12 @@ def test_one_change_is_accepted_one_rejected_a_cell_runs_and_the_turn_is_undone(
     always = question.get_by_role("button", name="Allow every call of run_cell in this turn")
     expect(always).to_be_enabled()
     always.click()
+    # The rule allows the second run, whose code is displayed before the cell has ended.
+    expect(output(3)).to_contain_text("the code of this run")
+    seen.touch()
     expect(output(3)).to_contain_text("It prints 42.")
     expect(output(2)).to_have_text("42")
-    eventually(lambda: notebook.evaluate(SOURCES), [LOAD, "x = 42", PLOT, ASK, "%minimax undo-edits"])
+    eventually(lambda: notebook.evaluate(SOURCES), [LOAD, "x = 42", plot, ASK, "%minimax undo-edits"])
     notebook.wait()
     notebook.run(4)
     expect(output(4)).to_contain_text("has its earlier text")

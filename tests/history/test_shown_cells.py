@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mm_magics.history.notebook import Cell, Document
 from mm_magics.history.notebook_context import CellRun
-from mm_magics.history.shown_cells import MIN_ID, find_cell, short_names, shown_cells
+from mm_magics.history.shown_cells import MIN_ID, by_id, find_cell, short_names, shown_cells
 
 IDS = st.lists(st.text("ab1-", min_size=1, max_size=9), unique=True, max_size=30)
 
@@ -23,17 +23,17 @@ def test_every_name_is_the_beginning_of_its_id_and_finds_its_cell_only(ids: list
     cells = shown_cells(document(*(Cell(each, "code", "1") for each in ids)), {})
     for cell in cells:
         assert names[cell.cell.id] == cell.name == cell.cell.id[: len(cell.name)]
-        assert find_cell(cells, cell.name) == find_cell(cells, cell.cell.id) == [cell]
+        assert find_cell(by_id(cells), cell.name) == find_cell(by_id(cells), cell.cell.id) == [cell]
         shorter = cell.name[:-1]
         if len(shorter) >= MIN_ID:
-            assert len(find_cell(cells, shorter)) > 1 or shorter in ids
+            assert len(find_cell(by_id(cells), shorter)) > 1 or shorter in ids
 
 
 @given(IDS, st.text("ab1-", max_size=9))
 def test_a_beginning_finds_the_cells_that_have_it(ids: list[str], name: str) -> None:
     cells = shown_cells(document(*(Cell(each, "code", "1") for each in ids)), {})
     expected = {name} if name in ids else {each for each in ids if name and each.startswith(name)}
-    assert {each.cell.id for each in find_cell(cells, name)} == expected
+    assert {each.cell.id for each in find_cell(by_id(cells), name)} == expected
 
 
 def test_the_text_is_that_of_the_page_and_the_outputs_are_those_of_the_last_run() -> None:

@@ -35,6 +35,7 @@ class OraclePage:
         self.describe()
         self.decision: Mapping[str, Any] = {"state": "accepted"}
         self.printed = "printed"
+        self.displayed: list[Any] = []
         self.sent: list[Mapping[str, Any]] = []
         self.settled: list[str] = []
         self.ran: list[str] = []
@@ -85,7 +86,7 @@ class OraclePage:
                 assert at is not None
                 self.ran.append(self.cells[at].source)
                 output = nbformat.v4.new_output("stream", text=self.printed)
-                return {"state": "ended", "outputs": [output], "execution_count": 1}
+                return {"state": "ended", "outputs": [output, *self.displayed], "execution_count": 1}
             case "insert":
                 cell = nbformat.v4.new_code_cell(change["after"], id=change["cell"])
                 if content := change.get("content"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -10,14 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mm_magics.tools.approval import Decision, Rules, question_about
+from mm_magics.tools.builtin.bounded_text import LIMIT
 from mm_magics.tools.builtin.run_cell import CHANGED, run_tool
 from mm_magics.tools.call_text import call_hash
 from mm_magics.tools.notebook_changes import Change
+from mm_magics.tools.runtime.result_images import MAX_IMAGES
 from mm_magics.tools.runtime.runner import ApprovalRequested, ToolLimits, ToolRunner
-from mm_magics.tools.tool import TextToolCall, Tool, ToolCall
+from mm_magics.tools.tool import TextToolCall, Tool, ToolCall, ToolOutput
+from tests.pace import PATIENCE
+from tests.prompt.test_images import saved
 from tests.tools.test_notebook_changes import OraclePage
 
 LIMITS = ToolLimits(60.0, 20_000)
+PNG = saved("PNG")
 
 
 def shown_code(call: ToolCall, tool: Tool | None = None) -> str:
@@ -61,6 +68,38 @@ def run(
 
 def call(cell: str = "1", id_: str = "toolu_1", **more: Any) -> ToolCall:
     return ToolCall(id_, "run_cell", {"cell": cell, **more})
+
+
+def image(data: bytes) -> dict[str, Any]:
+    formats = {"image/png": base64.b64encode(data).decode(), "text/plain": "<Figure size 640x480 with 1 Axes>"}
+    return {"output_type": "display_data", "data": formats, "metadata": {}}
+
+
+def test_the_images_among_the_outputs_are_returned_once_each_and_bounded() -> None:
+    page = OraclePage("plot()")
+    page.displayed = [image(PNG), image(PNG), image(PNG[:40]), image(saved("GIF"))]
+    output = run_tool(page.turn(can_run=True)).function(cell="#cell", code="plot()")
+    assert isinstance(output, ToolOutput)
+    assert output.images == (PNG, saved("GIF"))
+    assert output.text.splitlines()[-5:] == [
+        "printed",
+        "[image 1, 3×2]",
+        "[image 1, 3×2]",
+        "[image, 40 bytes: not sent to the model, because the file is damaged or incomplete]",
+        "[image 2, 3×2]",
+    ]
+    page.displayed = [image(PNG + bytes([n])) for n in range(MAX_IMAGES + 3)]
+    assert len(run_tool(page.turn(can_run=True)).function(cell="#cell", code="plot()").images) == MAX_IMAGES
+
+
+def test_outputs_of_megabytes_are_cut() -> None:
+    page = OraclePage("talk()")
+    page.printed = "\x1b[31mline\x1b[0m\n" * 400_000
+    started = time.perf_counter()
+    text = run_tool(page.turn(can_run=True)).function(cell="#cell", code="talk()").text
+    assert time.perf_counter() - started < 3 * PATIENCE
+    assert len(text) < LIMIT
+    assert "cut here" in text
 
 
 EDITS = st.sampled_from(["none", "page", "page and kernel"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from mm_magics.errors import ToolInputError
@@ -27,14 +28,22 @@ def head(shown: ShownCell) -> str:
 
 def one_cell(shown: Sequence[ShownCell], name: str) -> ShownCell:
     """Return the cell with this name or number. Raises `ToolInputError` if it is not exactly one."""
-    match list(selected_cells(shown, name.strip())):
+    match list(selected_cells(shown, [name.strip()])):
         case [cell]:
             return cell
     raise ToolInputError(f"{excerpt(name, 40)} is not one cell.", "Name one cell, such as #9f2a.")
 
 
-def selected_cells(shown: Sequence[ShownCell], part: str) -> Iterator[ShownCell]:
-    """Yield the cells that a name, a number or a range of numbers stands for."""
+def selected_cells(shown: Sequence[ShownCell], parts: Iterable[str]) -> Iterator[ShownCell]:
+    """Yield the cells that names, numbers and ranges of numbers stand for."""
+    from mm_magics.history.shown_cells import by_id
+
+    ordered = cache(partial(by_id, shown))
+    for part in parts:
+        yield from _selected(shown, part, ordered)
+
+
+def _selected(shown: Sequence[ShownCell], part: str, ordered: Callable[[], Sequence[ShownCell]]) -> Iterator[ShownCell]:
     if found := _RANGE.fullmatch(part):
         first, last = int(found[1]), int(found[2] or found[1])
         if not 1 <= first <= last or first > len(shown):
@@ -43,7 +52,7 @@ def selected_cells(shown: Sequence[ShownCell], part: str) -> Iterator[ShownCell]
         return
     from mm_magics.history.shown_cells import find_cell
 
-    match find_cell(shown, part.removeprefix("#")):
+    match find_cell(ordered(), part.removeprefix("#")):
         case [cell]:
             yield cell
         case []:

@@ -62,7 +62,7 @@ def read_cells(
     shown = page()
     if not cells.strip():
         return _outline(shown, seen)
-    selected = [each for part in cells.split(",") for each in selected_cells(shown, part.strip())]
+    selected = selected_cells(shown, map(str.strip, cells.split(",")))
     return _in_full(list(dict.fromkeys(each.number for each in selected)), shown, seen)
 
 

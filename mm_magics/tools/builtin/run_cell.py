@@ -16,6 +16,7 @@ from mm_magics.tools.builtin.notebook_edits import CellName
 from mm_magics.tools.builtin.turn_changes import TurnChanges
 from mm_magics.tools.builtin.typed_function import builtin_tool
 from mm_magics.tools.notebook_changes import PAGE_S, Change
+from mm_magics.tools.runtime.result_images import ResultImages
 from mm_magics.tools.tool import Tool, ToolOutput
 
 RUN_RISK = (
@@ -75,11 +76,13 @@ def run_code(turn: TurnChanges, cell: str, code: str) -> ToolOutput:
         raise ToolError(f"The cell was not run. {change.reason}".rstrip())
     if turn.fix:
         turn.fix.end_run(failed=change.state == "failed")
-    text = CellRun(change.cell, code, change.outputs).text or "It displayed nothing."
+    images = ResultImages()
+    text = CellRun(change.cell, code, change.outputs).text_with(images.add) or "It displayed nothing."
     change.outputs = ()
     turn.see(found)
     count = f" as [{change.count}]" if change.count is not None else ""
     now = head(turn.shown(change.cell) or found)
     ran = f"{now} ran{count}{' and raised an error' if change.state == 'failed' else ''}."
     size = LIMIT // 2
-    return ToolOutput(f"{ran}\n{cut(code, size)}\n[output]\n{cut(text, size)}", is_error=change.state == "failed")
+    text = f"{ran}\n{cut(code, size)}\n[output]\n{cut(text, size)}"
+    return ToolOutput(text, is_error=change.state == "failed", images=images.files)

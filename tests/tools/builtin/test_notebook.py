@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from mm_magics.history.shown_cells import ShownCell, shown_cells
 from mm_magics.history.turn import MIME_TYPE
 from mm_magics.tools.builtin.bounded_text import LIMIT
 from mm_magics.tools.builtin.notebook import notebook_tools
+from tests.pace import PATIENCE
 
 ERROR = {
     "output_type": "error",
@@ -124,3 +126,19 @@ def test_a_variable_has_its_kind_and_its_value() -> None:
     assert call("read_variable", name="word") == "word: str, 4 characters\ntext"
     with pytest.raises(ToolInputError, match=r"There is no variable age\. There is ages\."):
         call("read_variable", name="age")
+
+
+@pytest.mark.parametrize("cells", ["", "1-10000", "names"])
+def test_a_notebook_of_ten_thousand_cells_is_read_within_its_limit_and_fast(cells: str) -> None:
+    output = {"output_type": "stream", "text": "x" * 500}
+    large = [
+        Cell(f"{number * 2_654_435_761 % 2**32:08x}-{number}", "code", f"x = {number}\nprint(x)", [output])
+        for number in range(10_000)
+    ]
+    document = Document("notes.ipynb", 0.0, [*large, Cell("failed", "code", "1 / 0", [ERROR])])
+    names = ", ".join(f"#{each.name}" for each in shown_cells(document, {})[::10])
+    started = time.perf_counter()
+    text = call("read_cells", shown_cells(document, {}), cells=names if cells == "names" else cells)
+    assert time.perf_counter() - started < PATIENCE
+    assert len(text) < LIMIT * 1.1
+    assert cells or "[10001 #fail" in text
