@@ -60,6 +60,7 @@ class RunStore:
 
     def put(self, digest: bytes, model: str, reply: Reply) -> None:
         """Store the reply to a request that was claimed."""
+        self._claimed.discard(digest)  # claimed again for an equal row, which must find this reply
         try:
             self._store.put(digest, model, reply)
         except StoreError as error:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from mm_magics import Session, map_prompts
+from mm_magics import Session, StoreError, map_prompts
 from mm_magics.batch import claims
+from mm_magics.batch.run_store import RunStore
 from mm_magics.batch.store import COMMIT_ROWS, Reply, Store
 from mm_magics.simulator import Simulator
 from tests.batch.map_process import Forks, outcome_of, start_run
@@ -141,3 +142,15 @@ def test_a_kill_costs_what_was_in_flight_and_not_written(endpoint: Simulator, tm
     done = outcome_of(start_run(endpoint, store, rows, 'say="ok" thinking="" wait=0.01'))
     assert done["values"] == ["ok"] * rows
     assert len(endpoint.log) == rows + sum(lost)
+
+
+def test_an_equal_row_whose_request_was_claimed_again_before_the_answer_finds_the_answer() -> None:
+    problems: list[StoreError] = []
+    with Store(FILE) as store:
+        run_store = RunStore(store, problems.append)
+        assert run_store.claim(A, [B, C]) == (None, False)
+        for digest in (B, C):
+            run_store.claim(digest, [A])  # an equal row is upcoming
+        run_store.put(A, "m", REPLY)
+        assert run_store.claim(A, ()) == (REPLY, False)
+    assert problems == []
