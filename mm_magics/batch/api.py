@@ -126,6 +126,10 @@ def map_prompts(
         line = ProgressLine() if progress else None
         if stream:
             return RowStream(job, line, owned if session is None else None)
+        if job.is_for_workers:
+            from mm_magics.batch.partition_run import write_partitions
+
+            return write_partitions(job, line)
         return _run(job, owned, line) if to is None else write_parts(job, line)
     finally:
         if session is None and not stream:

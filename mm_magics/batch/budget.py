@@ -18,11 +18,12 @@ BYTES_PER_TOKEN = 4.0
 class Budget:
     """What may still be spent. `limit` is in US dollars; with None, everything fits.
 
-    `price` is what the model costs; a run that continues with another model sets it.
+    `price` is what the model costs; a run that continues with another model sets it. `few` is this budget's part of
+    `FEW`, if several share a limit.
     """
 
-    def __init__(self, limit: float | None, price: Price | None) -> None:
-        self._limit, self.price = limit, price
+    def __init__(self, limit: float | None, price: Price | None, *, few: int = FEW) -> None:
+        self._limit, self.price, self._few = limit, price, few
         self._spent = self._input = self._answers_cost = self._dearest = 0.0
         self._answers = 0
         self._reserved: dict[bytes, float] = {}
@@ -37,12 +38,23 @@ class Budget:
         if self._limit is None:
             return True
         calls = len(self._reserved) + 1
-        if calls > FEW + self._answers or self._spent >= self._limit:
+        if not self.may_send_more or self._spent >= self._limit:
             return False
         average = self._answers_cost / self._answers if self._answers else 0.0
-        answer = average if calls <= FEW else self._dearest * (1 + calls / self._answers)  # they may be getting longer
+        answer = (
+            average if calls <= self._few else self._dearest * (1 + calls / self._answers)
+        )  # they may be getting longer
         expected = self._spent + self._input + calls * answer
         return expected + (self._input_cost(body) if self._answers else 0.0) <= self._limit
+
+    @property
+    def may_send_more(self) -> bool:
+        """Whether enough answers tell what a call costs, so that another one may be in flight."""
+        return len(self._reserved) < self._few + self._answers
+
+    def raise_by(self, amount: float) -> None:
+        """Raise the limit."""
+        self._limit = (self._limit or 0.0) + amount
 
     def reserve(self, digest: bytes, body: bytes) -> None:
         """Reserve the cost of a call."""

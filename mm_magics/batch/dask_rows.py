@@ -36,6 +36,13 @@ class DaskRows:
         for part, chosen in self._parts_with(numbers):
             yield from Rows(part).at(chosen)
 
+    def partitions(self) -> Iterator[tuple[int, int, Any]]:
+        """Yield each partition that has rows: the number of its first row, how many it has, and the delayed frame."""
+        firsts = accumulate(self._lengths, initial=0)
+        for first, length, part in zip(firsts, self._lengths, self._data.to_delayed(), strict=False):
+            if length:
+                yield first, length, part
+
     def take(self, numbers: Sequence[int]) -> Any:
         """Return a pandas data frame that has only the rows with these numbers."""
         import pandas

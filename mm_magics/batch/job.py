@@ -67,10 +67,10 @@ class MapOptions:
 class MapJob:
     """A map run that is ready to start.
 
-    `pack_prompt` asks for a list of answers, if several rows are sent together; else it is None. `make_engine` starts
-    the engine that sends its calls; `ledger` counts them. `after_refusal` returns the prompt to
-    use instead if the endpoint refused its model, as `ModelChoice.after_refusal` does. `never_send` is what no request
-    may contain.
+    `pack_prompt` asks for a list of answers, if several rows are sent together; else it is None. `send` says how it
+    sends; `make_engine` starts the engine that sends its calls; `ledger` counts them. `after_refusal` returns the
+    prompt to use instead if the endpoint refused its model, as `ModelChoice.after_refusal` does. `never_send` is what
+    no request may contain.
     """
 
     rows: Rows | DaskRows | SampledRows
@@ -80,6 +80,7 @@ class MapJob:
     options: MapOptions
     store: Path
     pack_prompt: PreparedPrompt | None
+    send: SendOptions
     make_engine: Callable[[], Engine] = field(repr=False)
     ledger: Ledger = field(repr=False)
     after_refusal: AfterRefusal = field(repr=False)
@@ -89,6 +90,16 @@ class MapJob:
     def columns(self) -> list[str]:
         """The names of the columns that the run adds."""
         return columns_of(self.options.into, self.schema, with_usage=self.options.figures)
+
+    @property
+    def is_for_workers(self) -> bool:
+        """Whether the workers of a cluster read the rows and write the answers.
+
+        If `never_send` names values, this process searches the rows for them: the values never leave it.
+        """
+        options = self.options
+        is_dask = options.engine is not None and isinstance(self.rows, DaskRows)
+        return is_dask and options.to is not None and self.never_send.is_empty
 
     @property
     def is_packed(self) -> bool:
@@ -222,6 +233,7 @@ def build_job(
         options=options,
         store=Path(options.store or setting("store")),
         pack_prompt=pack_prompt,
+        send=send,
         make_engine=make_engine,
         ledger=session.ledger,
         never_send=never_send,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
 
@@ -50,6 +51,13 @@ class RateLimits:
         return RateLimits(max(1, self.concurrency // count), requests and requests / count, tokens and tokens / count)
 
 
+class Limiter(Protocol):
+    """Says when units may be used."""
+
+    async def acquire(self, units: float) -> None:
+        """Wait until these units may be used."""
+
+
 class RateLimiter:
     """Spreads units evenly over time, so many per minute; None for no limit."""
 
@@ -60,9 +68,14 @@ class RateLimiter:
     async def acquire(self, units: float) -> None:
         """Wait until these units may be used."""
         now = time.monotonic()
-        due, self._next = max(now, self._next), max(now, self._next) + units * self._per_unit_s
-        if due > now:
+        if (due := self.due(units)) > now:
             await anyio.sleep(due - now)
+
+    def due(self, units: float) -> float:
+        """Take these units, and return when they may be used, by the monotonic clock."""
+        due = max(time.monotonic(), self._next)
+        self._next = due + units * self._per_unit_s
+        return due
 
 
 class PauseGate:

@@ -55,6 +55,12 @@ class RowTemplate:
         self._namespace, self._limit = dict(namespace), limit
         self.cut = 0
 
+    def alone(self) -> RowTemplate:
+        """Return the same template with only the names that it reads, to be sent to another process."""
+        names = frozenset[str]().union(*(words for _, words in self.reads)) - {"row"}
+        template = self.source if isinstance(self._template, Template) else self._template
+        return RowTemplate(template, {k: v for k, v in self._namespace.items() if k in names}, self._limit)
+
     @property
     def reads(self) -> list[tuple[str, frozenset[str]]]:
         """What reads the row: each expression, or the function, and the words in it."""

@@ -46,6 +46,11 @@ MISFITS = 10
 RunnerEvent = Progress | Retrying | Throttled | ModelReplaced
 
 
+def ended_early(reason: str, rows: int) -> str:
+    """Return the note about rows that were not sent for this reason."""
+    return f"The run ended early. {counted(rows, 'row')} not sent: {reason.removeprefix(NOT_SENT)}"
+
+
 class RowRunner:
     """Runs the rows of a job, once.
 
@@ -55,6 +60,7 @@ class RowRunner:
         job: What to run.
         stop: Once set, the run ends.
         results: Where results are recorded; in memory by default.
+        budget: What may be spent; that of the job by default.
 
     Attributes:
         job: The job; its prompt is for another model once the endpoint has refused the default one.
@@ -64,7 +70,9 @@ class RowRunner:
         StoreError: The store cannot be opened.
     """
 
-    def __init__(self, job: MapJob, stop: threading.Event, results: RowResults | None = None) -> None:
+    def __init__(
+        self, job: MapJob, stop: threading.Event, results: RowResults | None = None, budget: Budget | None = None
+    ) -> None:
         self.results = results or RowResults(
             len(job.rows), job.prompt.model, job.schema, with_usage=job.options.figures
         )
@@ -72,7 +80,7 @@ class RowRunner:
         self.job, self._stop = job, stop
         job.template.cut = 0
         self._builder = RequestBuilder(job.prompt, packed=job.is_packed)
-        self._budget = Budget(job.options.budget, job.prompt.price)
+        self._budget = budget or Budget(job.options.budget, job.prompt.price)
         self._store = open_store(job.store, read_only=job.prompt.replay == "only")
         self._run_store = RunStore(self._store, self._stop_sending)
         self._engine: Engine | None = None
@@ -128,9 +136,8 @@ class RowRunner:
                 self.results.notes.append(f"{counted(cut, 'value')} cut to the limit (value_limit).")
             reasons = self.results.not_sent
             reasons.pop(RUN_ENDED, None)
-            for reason, rows in reasons.items() if not self._run_store.is_broken else ():
-                why = reason.removeprefix(NOT_SENT)
-                self.results.notes.append(f"The run ended early. {counted(rows, 'row')} not sent: {why}")
+            if not self._run_store.is_broken:
+                self.results.notes += [ended_early(*each) for each in reasons.items()]
             self.results.finish(RUN_ENDED)
             for waiting in (self._pending, self._run_store.elsewhere, self._run_store.freed):
                 waiting.clear()

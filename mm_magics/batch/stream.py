@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from mm_magics.batch.engines.base import NOT_SENT
 from mm_magics.batch.job import MapJob
+from mm_magics.batch.part_folder import PartFolder
 from mm_magics.batch.parts import Parts
 from mm_magics.batch.progress_line import ProgressLine
 from mm_magics.batch.requests import RequestBuilder
@@ -33,14 +34,14 @@ class RowAnswer(NamedTuple):
     usage: RowUsage | None
 
 
-class _Passed(RowResults):
+class PassedResults(RowResults):
     """Results that are passed on: to `ready`, or to Parquet files."""
 
     def __init__(self, job: MapJob, parts: Parts | None) -> None:
         super().__init__(0, job.prompt.model, job.schema)
         self.with_usage = True
         self.ready: deque[RowAnswer] = deque()
-        self.skipped = self._failed = 0
+        self.skipped = self.complete = self._failed = 0
         self._open = bytearray(b"\1") * len(job.rows)
         self._parts, self._into = parts, job.options.into
 
@@ -57,6 +58,7 @@ class _Passed(RowResults):
             return False
         self._close(row)
         self.skipped += 1
+        self.complete += 1
         self.stored += 1
         return True
 
@@ -66,6 +68,7 @@ class _Passed(RowResults):
 
     def _set(self, row: int, digest: bytes, outcome: Outcome, row_usage: RowUsage | None) -> None:
         self._failed += bool(outcome.error)
+        self.complete += not outcome.error
         if self._parts is None:
             self.ready.append(RowAnswer(row, outcome.value, outcome.error, row_usage))
         elif not outcome.error.startswith(NOT_SENT):
@@ -93,7 +96,7 @@ class RowStream:
     """
 
     def __init__(self, job: MapJob, line: ProgressLine | None, session: Session | None = None) -> None:
-        self._results, self._session = _Passed(job, None), session
+        self._results, self._session = PassedResults(job, None), session
         self._runner = RowRunner(job, threading.Event(), self._results)
         self._line = line
         self._rows = self._run()
@@ -180,7 +183,7 @@ class RunTotals(NamedTuple):
         )
 
 
-def totals_of(results: _Passed, rows: int) -> RunTotals:
+def totals_of(results: PassedResults, rows: int) -> RunTotals:
     """Return the totals of these results."""
     cost = results.cost if results.is_price_known or not results.calls else None
     return RunTotals(
@@ -196,6 +199,18 @@ def totals_of(results: _Passed, rows: int) -> RunTotals:
     )
 
 
+def folder_of(job: MapJob) -> PartFolder:
+    """Return the folder that the options of a job name.
+
+    Raises:
+        UsageError: It cannot be used.
+    """
+    assert job.options.to is not None
+    common = RequestBuilder(job.prompt, packed=job.is_packed).digest("-") + job.template.source.encode()
+    prompt = hashlib.sha256(common).hexdigest()
+    return PartFolder(job.options.to, job.options.into, job.schema, prompt)
+
+
 def write_parts(job: MapJob, line: ProgressLine | None) -> RunTotals:
     """Run a job, and write its answers to the folder of Parquet files that its options name.
 
@@ -204,11 +219,10 @@ def write_parts(job: MapJob, line: ProgressLine | None) -> RunTotals:
         StoreError: The folder cannot be written any more.
         TurnInterruptedError: The run was interrupted; its `result` has the totals.
     """
-    assert job.options.to is not None
-    common = RequestBuilder(job.prompt, packed=job.is_packed).digest("-") + job.template.source.encode()
-    prompt = hashlib.sha256(common).hexdigest()
-    parts = Parts(job.options.to, job.options.into, job.schema, prompt, len(job.rows))
-    results = _Passed(job, parts)
+    folder = folder_of(job)
+    folder.check_writable()
+    parts = Parts(folder, len(job.rows))
+    results = PassedResults(job, parts)
     results.notes += parts.notes
     runner = RowRunner(job, threading.Event(), results)
     try:

@@ -44,6 +44,10 @@ class NeverSend:
         rules._data_names |= {name for name, value in dict(self._namespace).items() if value is data}
         return rules
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._rules
+
     def check_expressions(self, expressions: Iterable[FilledExpression]) -> None:
         """Raise `NeverSendError` if an expression of the prompt reads what a rule names."""
         for source, text in expressions:

@@ -21,6 +21,7 @@ from mm_magics.batch.job import MapOptions, build_job
 from mm_magics.batch.map_run import MapRun
 from mm_magics.errors import UsageError
 from mm_magics.simulator import Simulator
+from tests.batch.cluster import cluster_of
 from tests.batch.simulated import OK_TEMPLATE, Watched, ok_template, sent_texts
 from tests.canary import CANARY, places
 from tests.pace import PATIENCE
@@ -42,17 +43,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def client(simulator: Simulator) -> Iterator[Any]:
-    from distributed import Client, LocalCluster
-
-    patch = pytest.MonkeyPatch()
-    patch.setenv("ANTHROPIC_BASE_URL", simulator.base_url)
-    patch.setenv("ANTHROPIC_API_KEY", CANARY)
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
-        Client(cluster) as client,
-    ):
-        client.wait_for_workers(2, timeout=60)
-        patch.undo()  # only the workers have the key
+    with cluster_of(simulator) as client:
         yield client
 
 

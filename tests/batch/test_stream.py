@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -264,11 +265,15 @@ def test_a_target_that_cannot_be_written_is_one_clear_line_and_nothing_is_sent(
 def test_a_target_that_fails_later_ends_the_run_and_loses_no_answer(
     session: Session, endpoint: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
-        raise OSError("No space left on device")
+    pipe_file = LocalFileSystem.pipe_file
+
+    def fail(self: Any, path: str, content: bytes) -> None:
+        if "part-" in path:
+            raise OSError("No space left on device")
+        pipe_file(self, path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(parts.Parts, "_write", fail)
+        patch.setattr(LocalFileSystem, "pipe_file", fail)
         with pytest.raises(StoreError, match="Cannot write to answers: OSError: No space left on device"):
             write(ECHO, ["a", "b"], session=session, to="answers")
     assert write(ECHO, ["a", "b"], session=session, to="answers").asked == 0

@@ -2,7 +2,8 @@
 
 No cluster is started, and no key is in the task graph: each worker finds its own key. A worker reports each answer to
 the client as soon as it arrives, so a worker that dies only loses its unreported requests, which another worker then
-sends. A worker has one chunk of requests at a time, pinned to it, so that the scheduler never reruns a chunk by itself.
+sends. A worker gets its requests in small chunks, the next one before the last one ends, so that no slow answer leaves
+it idle. A chunk is pinned to its worker, so that the scheduler never reruns it by itself.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
 
-import anyio
-
-from mm_magics.batch.engines.async_client import AsyncClient
+from mm_magics.api.models import Price
 from mm_magics.batch.engines.base import Answered, Failed, OtherCall, Request, SenderEvent, SendOptions
 from mm_magics.batch.engines.dialog import Dialogs
-from mm_magics.batch.engines.local import fit_open_files
-from mm_magics.batch.engines.sender import Sender
+from mm_magics.batch.engines.local import LocalEngine
+from mm_magics.batch.engines.shared import receive, take_seat
+from mm_magics.batch.leases import Leases, Lessee
 from mm_magics.batch.progress import Throttled
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint.client import Client
@@ -32,10 +33,12 @@ from mm_magics.endpoint.keys import Keys
 from mm_magics.errors import EndpointError, MiniMaxError, UsageError
 from mm_magics.tools.schema.output_schema import output_schema_of
 
-REQUESTS_PER_CALL = 16
+REQUESTS_PER_CALL = 2
 """Size of a chunk: this many requests for each concurrent call of its worker."""
 WORKER_CHECK_S = 1.0
 """How often the client checks which workers exist, and a worker checks whether its chunk is still needed."""
+EVENT_WAIT_S = 0.25
+"""How long a chunk waits for an event before it looks whether it is still needed."""
 LIST_S = 30.0
 """How long a worker may take to list the models of the endpoint."""
 NO_WORKERS_S = 60.0
@@ -43,16 +46,21 @@ NO_WORKERS_S = 60.0
 
 WorkerReport = list[Any]
 """What a worker reports, as JSON-like values: `["answered", digest, json]`, `["failed", digest, reason, sent]`,
-`["throttled", seconds, reason]` or `["probed", json]`."""
+`["throttled", seconds, reason]`, `["lease", worker, kind, amount]` or `["probed", json]`."""
 
 
 @dataclass(frozen=True)
-class ChunkOptions:
-    """How a worker sends its chunk. `schema` is what `output_schema_of` takes: an `OutputSchema` cannot be pickled."""
+class WorkerOptions:
+    """How a worker sends. Its limits are those of one of `workers`, but the rates are leased.
+
+    `schema` is what `output_schema_of` takes: an `OutputSchema` cannot be pickled. `run` is also the topic of events.
+    """
 
     send: SendOptions
     schema: Any
-    topic: str
+    run: str
+    workers: int
+    price: Price | None = None
 
 
 @dataclass
@@ -79,21 +87,25 @@ class DaskEngine:
         self._client, self.note = client, ""
         self._workers: set[str] = set()
         self._waiting: deque[Request] = deque()
-        self._chunks: dict[str, _Chunk] = {}
+        self._chunks: dict[str, list[_Chunk]] = {}
         self._events: SimpleQueue[SenderEvent] = SimpleQueue()
-        self._reports: SimpleQueue[WorkerReport] = SimpleQueue()
-        self._options = ChunkOptions(options, schema, f"mm_magics-{uuid4()}")
+        self._reports: SimpleQueue[list[WorkerReport]] = SimpleQueue()
+        self._send = options
         self._checked = self._last_seen = time.monotonic()
         self._unusable: dict[str, str] = {}
         self._fatal = ""
         self._check_workers()
         if not self._workers:
             raise UsageError("The Dask cluster has no workers.", "Start some workers, and run the cell again.")
-        client.subscribe_topic(self._options.topic, lambda event: self._reports.put(event[1]))
+        self._options = WorkerOptions(
+            share_of(options, len(self._workers)), schema, f"mm_magics-{uuid4()}", len(self._workers)
+        )
+        self._leases = Leases(client, self._options.run, receive, options.limits)
+        client.subscribe_topic(self._options.run, lambda event: self._reports.put(event[1]))
 
     @property
     def room(self) -> int:
-        return 2 * self._chunk_size * max(1, len(self._workers))
+        return 3 * self._chunk_size * max(1, len(self._workers))
 
     def put(self, request: Request) -> None:
         self._waiting.append(request)
@@ -108,7 +120,7 @@ class DaskEngine:
                 if (left := deadline - time.monotonic()) <= 0:
                     return None
             try:
-                self._receive(self._reports.get(timeout=min(left, WORKER_CHECK_S)))
+                self._receive(self._reports.get(timeout=min(left, WORKER_CHECK_S, self._leases.send_due())))
             except Empty:
                 continue
 
@@ -116,42 +128,55 @@ class DaskEngine:
         return False  # a worker can only be cancelled, with its calls in flight
 
     def close(self) -> None:
-        for chunk in self._chunks.values():
+        for chunk in self._open_chunks():
             chunk.future.cancel(force=True)
-        self._client.unsubscribe_topic(self._options.topic)
+        self._client.unsubscribe_topic(self._options.run)
+        self._leases.close()
         self._receive_all()
         self._chunks.clear()
         self._waiting.clear()
 
     @property
     def _chunk_size(self) -> int:
-        return REQUESTS_PER_CALL * self._options.send.limits.share_among(max(1, len(self._workers))).concurrency
+        return REQUESTS_PER_CALL * self._options.send.limits.concurrency
+
+    def _open_chunks(self) -> list[_Chunk]:
+        return [chunk for chunks in self._chunks.values() for chunk in chunks]
 
     def _dispatch(self, *, full_chunks_only: bool) -> None:
-        """Take the reports, check the workers, and give a chunk to each free worker."""
+        """Take the reports, check the workers, and give a chunk to each worker that has few requests left."""
         self._receive_all()
-        for worker, chunk in list(self._chunks.items()):
-            if chunk.future.status != "pending":
+        self._leases.send_due()
+        for worker, chunks in list(self._chunks.items()):
+            for chunk in [each for each in chunks if each.future.status != "pending"]:
                 self._finish(worker, chunk)
         if time.monotonic() - self._checked >= WORKER_CHECK_S:
             self._check_workers()
         if self._fatal:
             self._reject_waiting(self._fatal)
-        free = sorted(self._workers - self._chunks.keys())
-        for worker in free[: self._options.send.limits.concurrency - len(self._chunks)]:
+        for worker in sorted(self._workers):
             if not self._waiting or (full_chunks_only and len(self._waiting) < self._chunk_size):
                 break
+            if worker not in self._chunks and len(self._chunks) >= self._send.limits.concurrency:
+                continue
+            if sum(len(chunk.open) for chunk in self._chunks.get(worker, ())) > self._chunk_size // 2:
+                continue
             even_share = -(-len(self._waiting) // len(self._workers))
             size = self._chunk_size if full_chunks_only else min(self._chunk_size, even_share)
             self._submit(worker, [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))])
 
     def _submit(self, worker: str, requests: Sequence[Request]) -> None:
-        send = self._options.send
-        share = replace(self._options, send=replace(send, limits=send.limits.share_among(len(self._workers))))
         future = self._client.submit(
-            send_chunk, share, list(requests), workers=[worker], allow_other_workers=False, retries=0, pure=False
+            send_chunk,
+            self._options,
+            list(requests),
+            workers=[worker],
+            allow_other_workers=False,
+            retries=0,
+            pure=False,
         )
-        self._chunks[worker] = _Chunk(future, {request.digest: request for request in requests})
+        chunk = _Chunk(future, {request.digest: request for request in requests})
+        self._chunks.setdefault(worker, []).append(chunk)
 
     def _check_workers(self) -> None:
         """Look which workers exist, and queue again what a lost one did not report."""
@@ -159,9 +184,9 @@ class DaskEngine:
         connected = set(self._client.scheduler_info()["workers"])
         self._workers = connected - self._unusable.keys()
         for worker in self._chunks.keys() - connected:
-            chunk = self._chunks.pop(worker)
-            chunk.future.cancel()
-            self._waiting.extendleft(chunk.open.values())
+            for chunk in self._chunks.pop(worker):
+                chunk.future.cancel()
+                self._waiting.extendleft(chunk.open.values())
         if self._workers:
             self._last_seen = self._checked
         elif connected:
@@ -177,20 +202,25 @@ class DaskEngine:
         while not self._reports.empty():
             self._receive(self._reports.get())
 
-    def _receive(self, report: WorkerReport) -> None:
-        if report[0] == "throttled":
-            self._events.put(Throttled(report[1], report[2]))
-            return
-        if report[0] == "probed":
-            self._events.put(OtherCall(json.loads(report[1])))
-            return
-        for chunk in self._chunks.values():
-            if report[1] in chunk.open:
-                self._report(chunk, report)
+    def _receive(self, reports: list[WorkerReport]) -> None:
+        for kind, *rest in reports:
+            if kind == "throttled":
+                self._leases.pause(rest[0])
+                self._events.put(Throttled(*rest))
+            elif kind == "lease":
+                self._leases.answer(*rest)
+            elif kind == "probed":
+                self._events.put(OtherCall(json.loads(rest[0])))
+            else:
+                for chunk in self._open_chunks():
+                    if rest[0] in chunk.open:
+                        self._report(chunk, [kind, *rest])
 
     def _finish(self, worker: str, chunk: _Chunk) -> None:
         """Report what a finished chunk returned; what it did not answer waits for another worker."""
-        del self._chunks[worker]
+        self._chunks[worker].remove(chunk)
+        if not self._chunks[worker]:
+            del self._chunks[worker]
         if chunk.future.status == "finished":
             for report in chunk.future.result():
                 self._report(chunk, report)
@@ -206,7 +236,7 @@ class DaskEngine:
         """Pass a report on, unless its request was reported before: reports arrive as events and as results."""
         kind, digest, *rest = report
         if chunk.open.pop(digest, None) is not None:
-            event = Answered(digest, Reply(*json.loads(*rest))) if kind == "answered" else Failed(digest, *rest)
+            event = Answered(digest, Reply(*json.loads(rest[0]))) if kind == "answered" else Failed(digest, *rest)
             if isinstance(event, Failed) and not event.sent:
                 self._fatal = event.reason  # what stopped one worker would stop every other
             self._events.put(event)
@@ -245,60 +275,74 @@ def is_worker_death(error: BaseException) -> bool:
     return isinstance(error, KilledWorker)
 
 
-def send_chunk(options: ChunkOptions, requests: list[Request]) -> list[WorkerReport]:
+def share_of(options: SendOptions, workers: int) -> SendOptions:
+    """Return the options of one of the workers: each has its part of the calls in flight."""
+    return replace(options, limits=options.limits.share_among(workers))
+
+
+def start_engine(options: WorkerOptions, worker: Any) -> tuple[LocalEngine, Lessee]:
+    """Start the engine of a worker, which asks the client for leases."""
+    key = Keys().find(options.send.base_url)
+    schema = None if options.schema is None else output_schema_of(options.schema)
+
+    def ask(kind: str, amount: float) -> None:
+        worker.log_event(options.run, [["lease", str(worker.address), kind, amount]])
+
+    lessee = Lessee(options.send.limits, options.workers, ask, options.price)
+    return LocalEngine(options.send, key, Dialogs.of_schema(schema), lessee.limiters), lessee
+
+
+def is_running(worker: Any, key: str) -> bool:
+    """Return whether the client still needs this task of the worker."""
+    task = worker.state.tasks.get(key)
+    return task is not None and task.state in ("executing", "long-running")
+
+
+def release_thread() -> None:
+    """Let the worker begin another task while this one continues."""
+    import distributed
+
+    secede: Any = distributed.secede
+    secede()
+
+
+def send_chunk(options: WorkerOptions, requests: list[Request]) -> list[WorkerReport]:
     """Send these requests from a worker. Each is reported to the client at once; all reports are returned as well."""
     from distributed import get_worker
 
     worker: Any = get_worker()
     key = worker.get_current_task()
     reports: list[WorkerReport] = []
-
-    def report(event: SenderEvent) -> None:
-        match event:
-            case Answered(digest, reply):
-                # As JSON text: Dask would deliver tuples for lists.
-                reports.append(["answered", digest, json.dumps([reply.messages, reply.responses])])
-                worker.log_event(options.topic, reports[-1])
-            case Failed():
-                reports.append(["failed", *event])
-                worker.log_event(options.topic, reports[-1])
-            case Throttled():
-                worker.log_event(options.topic, ["throttled", *event])
-            case OtherCall(responses):
-                worker.log_event(options.topic, ["probed", json.dumps(responses)])
-
-    def is_needed() -> bool:
-        task = worker.state.tasks.get(key)
-        return task is not None and task.state == "executing"
-
     try:
-        anyio.run(_send_all, options, requests, report, is_needed)
+        seat = take_seat(options.run, worker, partial(start_engine, options, worker))
     except MiniMaxError as error:
         raise RuntimeError(str(error)) from None  # without a cause: its frames could contain the key
+    with seat:
+        for request in requests:
+            seat.put(request)
+        release_thread()  # it only waits from now on, so the worker may begin the next chunk
+        checked = time.monotonic()
+        while len(reports) < len(requests):
+            events = list(iter(partial(seat.next, 0.0), None)) or list(filter(None, [seat.next(EVENT_WAIT_S)]))
+            if found := list(filter(None, map(_report_of, events))):
+                worker.log_event(options.run, found)
+            reports += [each for each in found if each[0] in ("answered", "failed")]
+            if time.monotonic() - checked >= WORKER_CHECK_S:
+                checked = time.monotonic()
+                if not is_running(worker, key):
+                    break
     return reports
 
 
-async def _send_all(
-    options: ChunkOptions,
-    requests: list[Request],
-    report: Callable[[SenderEvent], None],
-    is_needed: Callable[[], bool],
-) -> None:
-    schema = None if options.schema is None else output_schema_of(options.schema)
-    options = replace(options, send=fit_open_files(options.send)[0])
-    key = Keys().find(options.send.base_url)
-    queue, queued = anyio.create_memory_object_stream[Request](len(requests))
-    for request in requests:
-        queue.send_nowait(request)
-    queue.close()
-    async with AsyncClient(options.send, key) as client, anyio.create_task_group() as group:
-        group.start_soon(_cancel_when_unneeded, group.cancel_scope, is_needed)
-        await Sender(client, options.send, Dialogs.of_schema(schema), report).run(queued)
-        group.cancel_scope.cancel()
-
-
-async def _cancel_when_unneeded(scope: anyio.CancelScope, is_needed: Callable[[], bool]) -> None:
-    """Cancel the sending once the client has dropped the chunk."""
-    while is_needed():
-        await anyio.sleep(WORKER_CHECK_S)
-    scope.cancel()
+def _report_of(event: SenderEvent) -> WorkerReport | None:
+    match event:
+        case Answered(digest, reply):
+            # As JSON text: Dask would deliver tuples for lists.
+            return ["answered", digest, json.dumps([reply.messages, reply.responses])]
+        case Failed():
+            return ["failed", *event]
+        case Throttled():
+            return ["throttled", *event]
+        case OtherCall(responses):
+            return ["probed", json.dumps(responses)]
+    return None

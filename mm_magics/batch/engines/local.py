@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
+from typing import Any
 
 import anyio
 from anyio.from_thread import start_blocking_portal
@@ -18,6 +21,7 @@ from mm_magics.batch.engines.async_client import AsyncClient
 from mm_magics.batch.engines.base import Request, SenderEvent, SendOptions
 from mm_magics.batch.engines.dialog import Dialogs
 from mm_magics.batch.engines.sender import Sender
+from mm_magics.batch.rate_limit import Limiter
 from mm_magics.endpoint.keys import Key
 from mm_magics.errors import UsageError
 from mm_magics.system import open_files
@@ -27,9 +31,15 @@ SPARE_FILES = 48
 
 
 class LocalEngine:
-    """Sends from an event loop in a thread of this process."""
+    """Sends from an event loop in a thread of this process. `limiters` are as in `Sender`."""
 
-    def __init__(self, options: SendOptions, key: Key, dialogs: Dialogs | None) -> None:
+    def __init__(
+        self,
+        options: SendOptions,
+        key: Key,
+        dialogs: Dialogs | None,
+        limiters: Mapping[str, Limiter] = MappingProxyType({}),
+    ) -> None:
         options, self.note = fit_open_files(options)
         self.room = 2 * options.limits.concurrency
         self._sender: Sender | None = None
@@ -41,7 +51,7 @@ class LocalEngine:
         self._portal_context = start_blocking_portal(name="mm_magics-batch")
         portal = self._portal_context.__enter__()
         self._loop = portal.call(asyncio.get_running_loop)
-        self._task = portal.start_task_soon(self._send_all, options, key, dialogs)
+        self._task = portal.start_task_soon(self._send_all, options, key, dialogs, limiters)
 
     def put(self, request: Request) -> None:
         self._requests.append(request)
@@ -70,10 +80,21 @@ class LocalEngine:
         self._queue.close()
         self._queued.close()
 
-    async def _send_all(self, options: SendOptions, key: Key, dialogs: Dialogs | None) -> None:
+    def call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Call a function in the event loop."""
+        self._loop.call_soon_threadsafe(function, *arguments)
+
+    def pause(self, seconds: float) -> None:
+        """Let all calls wait for this long."""
+        if self._sender is not None:
+            self.call(self._sender.pause, seconds)
+
+    async def _send_all(
+        self, options: SendOptions, key: Key, dialogs: Dialogs | None, limiters: Mapping[str, Limiter]
+    ) -> None:
         try:
             async with AsyncClient(options, key) as client:
-                self._sender = Sender(client, options, dialogs, self._report)
+                self._sender = Sender(client, options, dialogs, self._report, limiters)
                 await self._sender.run(self._queued)
         finally:
             self._hand_over()

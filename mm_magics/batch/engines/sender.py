@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import anyio
@@ -33,7 +34,7 @@ from mm_magics.batch.engines.dialog import Dialog, Dialogs
 from mm_magics.batch.engines.health import Health, RunEndedError, Verdict
 from mm_magics.batch.engines.window import Window
 from mm_magics.batch.progress import Throttled
-from mm_magics.batch.rate_limit import PauseGate, RateLimiter
+from mm_magics.batch.rate_limit import Limiter, PauseGate, RateLimiter
 from mm_magics.batch.store import Reply
 from mm_magics.endpoint import retries
 from mm_magics.endpoint.error_hints import THROTTLED_STATUSES, http_status, is_final, refuses_model
@@ -92,6 +93,7 @@ class Sender:
         options: Rate limits and retries.
         dialogs: Begins what may follow the first answer to a row; None if nothing follows.
         report: Called with each event.
+        limiters: Those of requests and tokens, if they are not only for this sender.
     """
 
     def __init__(
@@ -100,12 +102,14 @@ class Sender:
         options: SendOptions,
         dialogs: Dialogs | None,
         report: Callable[[SenderEvent], None],
+        limiters: Mapping[str, Limiter] = MappingProxyType({}),
     ) -> None:
         limits = options.limits
         self._client, self._options, self._dialogs, self._report = client, options, dialogs, report
         self._window, self._gate = Window(limits.concurrency), PauseGate()
         self._health = Health(self._probe, report)
-        self._requests, self._tokens = RateLimiter(limits.requests_per_minute), RateLimiter(limits.tokens_per_minute)
+        self._requests = limiters.get("requests") or RateLimiter(limits.requests_per_minute)
+        self._tokens = limiters.get("tokens") or RateLimiter(limits.tokens_per_minute)
         self._model = ""
         self._answer_tokens = self._failures = self._refused = 0
         self._tool_limiter = CapacityLimiter(1)
@@ -113,6 +117,10 @@ class Sender:
     def stop(self) -> None:
         """Send nothing more. Calls in flight continue."""
         self._health.end(EndpointError(RUN_ENDED.removeprefix(NOT_SENT)))
+
+    def pause(self, seconds: float) -> None:
+        """Let all calls wait: another process met a refusal because of load."""
+        self._gate.close(seconds)
 
     async def run(self, requests: MemoryObjectReceiveStream[Request]) -> None:
         """Send the requests until the stream is closed and all are reported."""

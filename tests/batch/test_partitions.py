@@ -1,0 +1,250 @@
+"""Map runs over the partitions of a Dask data frame, whose answers the workers of a real cluster write."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dask.dataframe as dd
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mm_magics import Session, StoreError, UsageError, map_prompts
+from mm_magics.batch.stream import RunTotals
+from mm_magics.simulator import Simulator
+from tests.batch.cluster import WORKERS, cluster_of
+from tests.batch.simulated import ok_template, sent_rows, sent_texts
+from tests.canary import CANARY
+from tests.pace import PATIENCE
+
+pytestmark = [pytest.mark.slow, pytest.mark.traced, pytest.mark.xdist_group("dask")]
+
+ECHO = ok_template(say='"{{ row.text }}!"')
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(key=CANARY) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def client(simulator: Simulator) -> Iterator[Any]:
+    with cluster_of(simulator) as client:
+        yield client
+
+
+@pytest.fixture
+def session(simulator: Simulator) -> Iterator[Any]:
+    """A session without a key."""
+    with Session(base_url=simulator.base_url, max_retries=0, concurrency=8) as session:
+        yield session
+
+
+def frame_of(count: int, name: str, partitions: int = 5) -> dd.DataFrame:
+    return dd.from_pandas(pd.DataFrame({"text": [f"{name} {n}" for n in range(count)]}), npartitions=partitions)
+
+
+def write(template: Any, frame: Any, **options: Any) -> RunTotals:
+    store = str(Path("answers.sqlite").absolute())
+    totals = map_prompts(template, frame, to=str(Path("answers").absolute()), store=store, progress=False, **options)
+    assert isinstance(totals, RunTotals)
+    return totals
+
+
+def written(name: str = "part") -> pa.Table:
+    """Return what the files have, in the order of the rows."""
+    found = [pq.read_table(path) for path in sorted(Path("answers").glob(f"{name}-*.parquet"))]
+    return pa.concat_tables(found).sort_by("row") if found else pa.table({"row": []})
+
+
+def test_the_workers_write_the_answers_and_the_client_has_the_totals(
+    session: Session, simulator: Simulator, client: Any
+) -> None:
+    before, calls = len(simulator.log), session.ledger.total().calls
+    frame = frame_of(100, "all")
+    totals = write(ECHO, frame, session=session, engine=client)
+    assert (totals.rows, totals.asked, totals.failed, totals.written) == (100, 100, 0, 0)
+    assert len(simulator.log) - before == session.ledger.total().calls - calls == 100
+    assert totals.cost == pytest.approx(session.ledger.total().cost)
+    table = written()
+    assert table["row"].to_pylist() == list(range(100))
+    assert table["answer"].to_pylist() == [f"all {n}!" for n in range(100)]
+    assert len(list(Path("answers").glob("part-*"))) == 5
+    again = write(ECHO, frame, session=session, engine=client)
+    assert (again.written, again.asked, again.failed) == (100, 0, 0)
+
+
+def test_a_run_continues_what_another_kind_of_run_wrote(session: Session, simulator: Simulator, client: Any) -> None:
+    whole = frame_of(60, "mixed", 4)
+    with Session(base_url=simulator.base_url, api_key=simulator.key) as local:
+        assert write(ECHO, whole.compute()[:25], session=local).asked == 25
+    for path in Path().glob("answers.sqlite*"):
+        path.unlink()
+    totals = write(ECHO, whole.repartition(npartitions=3), session=session, engine=client)
+    assert (totals.written, totals.asked) == (25, 35)
+    assert written()["row"].to_pylist() == list(range(60))
+    with Session(base_url=simulator.base_url, api_key=simulator.key) as local:
+        assert write(ECHO, whole.compute(), session=local).written == 60
+
+
+def test_errors_and_names_of_the_prompt_reach_the_workers(session: Session, simulator: Simulator, client: Any) -> None:
+    frame = dd.from_pandas(pd.DataFrame({"text": ["a", None, "c", "d"]}), npartitions=2)
+    template = ok_template("{{ greeting }} {{ row.text }}", say='"ok"')
+    names = {"greeting": "Hello", "unused": threading.Lock()}
+    totals = write(template, frame, session=session, engine=client, namespace=names)
+    assert (totals.failed, totals.asked) == (1, 3)
+    assert "it has no value" in written("failed")["error"].to_pylist()[0]
+    assert {"Hello a", "Hello d"} <= set(sent_texts(simulator))
+    with pytest.raises(UsageError, match="The prompt cannot be sent to the workers"):
+        write(ok_template("{{ unused }} {{ row.text }}"), frame, session=session, engine=client, namespace=names)
+
+
+def test_a_function_and_a_schema_reach_the_workers(session: Session, client: Any) -> None:
+    frame = frame_of(6, "f", 2)
+    totals = write(lambda row: f"Count {row.text} 7", frame, session=session, engine=client, schema=list[int])
+    assert (totals.failed, totals.asked) == (0, 6)
+
+
+def test_workers_that_die_cost_their_calls_in_flight(session: Session, simulator: Simulator) -> None:
+    """Workers are killed at random moments; no answer is missing or there twice."""
+    with cluster_of(simulator) as client:
+        _kill_workers(session, simulator, client)
+
+
+def _kill_workers(session: Session, simulator: Simulator, client: Any) -> None:
+    before, rows, kills = len(sent_rows(simulator)), 400, 0
+    frame, source, over = frame_of(rows, "killed", 8), random.Random(5), threading.Event()
+
+    def kill() -> None:
+        nonlocal kills
+        while kills < 6 and not over.wait(source.uniform(0.2, 1.0)):
+            pids = list(client.run(os.getpid, on_error="ignore").values())
+            if len(sent_rows(simulator)) > before and len(pids) == WORKERS and not over.is_set():
+                os.kill(source.choice(pids), signal.SIGKILL)
+                kills += 1
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    template = ok_template(say='"{{ row.text }}!"', wait=0.1)
+    try:
+        totals = write(template, frame, session=session, engine=client)
+    finally:
+        over.set()
+        thread.join()
+    for _ in range(3):  # a partition whose workers died often is left to the next run
+        if totals.failed:
+            totals = write(template, frame, session=session, engine=client)
+    assert totals.failed == 0
+    table = written()
+    assert table["row"].to_pylist() == list(range(rows))
+    assert table["answer"].to_pylist() == [f"killed {n}!" for n in range(rows)]
+    assert kills
+    most = 4 + 100  # its half of the calls in flight, and the answers that it had not stored
+    assert len(sent_rows(simulator)) - before <= rows + kills * most
+
+
+def test_the_workers_together_spend_no_more_than_the_budget(
+    session: Session, simulator: Simulator, client: Any
+) -> None:
+    session.config.concurrency = 64
+    price = write(ECHO, frame_of(4, "price", 1), session=session, engine=client).cost
+    assert price is not None
+    for path in Path("answers").iterdir():
+        path.unlink()
+    for number, calls in enumerate((3, 60, 200)):
+        budget, before = price / 4 * calls, len(sent_rows(simulator))
+        frame = frame_of(400, f"budget {number}", 8)
+        template = ok_template(say='"{{ row.text }}!"', wait=0.05)
+        totals = write(template, frame, session=session, engine=client, budget=budget)
+        sent = len(sent_rows(simulator)) - before
+        assert 0.7 * calls <= sent <= 1.05 * calls + 8
+        assert totals.failed == 400 - sent
+        assert any("the budget of" in note for note in totals.notes)
+        for path in Path("answers").iterdir():
+            path.unlink()
+
+
+def test_the_rates_hold_for_all_workers_together(session: Session, simulator: Simulator, client: Any) -> None:
+    session.config.requests_per_minute = 600
+    began = time.monotonic()
+    totals = write(ECHO, frame_of(60, "rate", 6), session=session, engine=client)
+    seconds = time.monotonic() - began
+    assert totals.failed == 0
+    assert seconds >= 0.9 * 60 / 600 * 60
+    assert seconds < 3 * 60 / 600 * 60 * PATIENCE
+
+
+def test_a_refusal_with_a_pause_lets_all_workers_wait(session: Session, simulator: Simulator, client: Any) -> None:
+    frame = frame_of(400, "pause", 8)
+    texts = frame.compute()
+    texts.loc[200, "text"] += " [[simulator: fault=rate-limit retry_after=4 times=1]]"
+    frame = dd.from_pandas(texts, npartitions=8)
+    times: list[tuple[float, int]] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.05):
+            times.append((time.monotonic(), len(sent_rows(simulator))))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    before = len(sent_rows(simulator))
+    try:
+        totals = write(ok_template(wait=0.1), frame, session=session, engine=client)
+    finally:
+        over.set()
+        thread.join()
+    assert totals.failed == 0
+    assert len(sent_rows(simulator)) - before == 401
+    longest = max(_still(times, before, before + 401))
+    assert longest >= 2.5
+
+
+def _still(times: list[tuple[float, int]], first: int, last: int) -> Iterator[float]:
+    """Yield how long no request arrived, each time, while the run sent."""
+    since = None
+    for (at, count), (_, earlier) in zip(times[1:], times, strict=False):
+        if count != earlier or since is None:
+            since = at
+        elif first < count < last:
+            yield at - since
+
+
+def test_a_slow_row_delays_no_other(session: Session, simulator: Simulator, client: Any) -> None:
+    texts = pd.DataFrame({"text": [f"quick {n}" for n in range(160)]})
+    texts.loc[::40, "text"] += f" [[simulator: wait={4 * PATIENCE}]]"
+    before, began = len(sent_rows(simulator)), time.monotonic()
+    quick: list[float] = []
+
+    def watch() -> None:
+        while len(sent_rows(simulator)) - before < 160:
+            time.sleep(0.05)
+        quick.append(time.monotonic() - began)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    totals = write(ok_template(), dd.from_pandas(texts, npartitions=8), session=session, engine=client)
+    thread.join()
+    assert totals.failed == 0
+    assert quick[0] < 4 * PATIENCE, "the last row was sent before the first slow one was answered"
+
+
+def test_a_worker_without_a_key_and_a_cluster_with_too_many_workers_are_one_clear_error(
+    session: Session, simulator: Simulator, client: Any
+) -> None:
+    with Simulator() as other, Session(base_url=other.base_url) as keyless:
+        with pytest.raises(StoreError, match=r"No API key found for 127\.0\.0\.1"):
+            write(ECHO, frame_of(20, "no key", 2), session=keyless, engine=client)
+        assert other.log == []
+    session.config.concurrency = 1
+    with pytest.raises(UsageError, match="2 workers cannot share 1 concurrent calls"):
+        write(ECHO, frame_of(20, "few", 2), session=session, engine=client)
