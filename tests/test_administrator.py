@@ -284,7 +284,7 @@ mm_magics.system.ADMINISTRATOR_FOLDERS = ({folder!r},)
 SHOW = """%load_ext mm_magics
 settings = get_ipython().magics_manager.registry["MiniMaxMagics"].session.settings
 print(settings.describe("max_tokens"), settings.describe("timeout"), sep="; ")"""
-IPython.start_ipython(["--no-banner", "-c", SHOW])
+IPython.start_ipython(["--no-banner", "--no-term-title", "-c", SHOW])
 '''
 
 
