@@ -192,6 +192,7 @@ def test_any_data_on_the_document_comm_is_used_or_ignored(data: list[Any]) -> No
         pin=lambda _turn, _on: False,
         summary=lambda _turn, _text: None,
         change=page.changes.receive,
+        cells=page.current_cells.receive,
     )
     comms.register_comms(front, page.receive, handlers)
     front.targets[DOCUMENT_COMM](front, {"content": {}})
@@ -278,6 +279,7 @@ def test_any_request_from_a_page_is_answered(request_: Any) -> None:
         pin=lambda _turn, _on: False,
         summary=lambda _turn, _text: None,
         change=no_changes.receive,
+        cells=lambda _message: False,
     )
     assert answer_page(request_, handlers) == expected
     assert forgotten == [message.get("rule") if kind == "forget" else None] * asks

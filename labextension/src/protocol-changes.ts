@@ -47,3 +47,21 @@ export interface ChangeMessage {
   readonly outputs?: readonly Readonly<Record<string, unknown>>[];
   readonly execution_count?: number | null;
 }
+
+export interface CellText {
+  readonly cell_type: string;
+  readonly source: string;
+}
+
+/** The cells as the page has them now, which answers `DocumentAnswer.wants_cells`, on the control channel. */
+export interface CellsMessage {
+  readonly type: 'cells';
+  /** `DocumentAnswer.wants_cells`. */
+  readonly request: string;
+  /** The ids of all cells. */
+  readonly order: readonly string[];
+  /** The ids of the cells that are queued or running. */
+  readonly pending: readonly string[];
+  /** The cells that differ from the last description, by id. */
+  readonly changed: Readonly<Record<string, CellText>>;
+}

@@ -2,7 +2,7 @@
 // mm_magics/display/protocol.py is the Python twin of these files. tests/display/test_protocol.py reads all and fails when
 // they differ, so they contain only constants, interfaces, unions of literals, and tuples.
 // These types describe what a correct sender sends. The receiver of a message still checks it.
-import type { ChangeMessage, NotebookChange } from './protocol-changes';
+import type { CellsMessage, ChangeMessage, NotebookChange } from './protocol-changes';
 
 // --- Shared values ---------------------------------------------------------------------------------------------------
 
@@ -262,7 +262,8 @@ export type PageMessage =
   | RequestMessage
   | PinMessage
   | SummaryMessage
-  | ChangeMessage;
+  | ChangeMessage
+  | CellsMessage;
 
 export interface StandingRule {
   readonly id: string;
@@ -379,6 +380,8 @@ export interface DocumentAnswer {
   readonly changes?: readonly NotebookChange[];
   /** The ids of changes that are decided, on this page or another one, or no longer wanted: nothing waits for them. */
   readonly settled?: readonly string[];
+  /** A model reads the notebook: the page answers with a `CellsMessage` for this id. */
+  readonly wants_cells?: string;
 }
 
 /** The output of a turn. `more` are those of the other turns of its cell, if the cell runs several prompts. */

@@ -10,6 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, cast
 
+from mm_magics.display.protocol_changes import CellsMessage as CellsMessage
+from mm_magics.display.protocol_changes import CellText as CellText
+from mm_magics.display.protocol_changes import ChangeKind as ChangeKind
+from mm_magics.display.protocol_changes import ChangeMessage as ChangeMessage
+from mm_magics.display.protocol_changes import ChangeState as ChangeState
+from mm_magics.display.protocol_changes import NotebookChange as NotebookChange
 from mm_magics.history.turn import MIME_TYPE as MIME_TYPE
 
 SETTINGS_KEY = "minimax"
@@ -236,21 +242,6 @@ class SummaryMessage(TypedDict):
     text: NotRequired[str]
 
 
-ChangeState = Literal["proposed", "accepted", "rejected", "refused", "running", "ended", "failed"]
-
-
-class ChangeMessage(TypedDict):
-    type: Literal["change"]
-    change: str
-    state: ChangeState
-    reason: str
-    source: NotRequired[str]
-    content: NotRequired[Mapping[str, Any]]
-    place: NotRequired[str | None]
-    outputs: NotRequired[Sequence[Mapping[str, Any]]]
-    execution_count: NotRequired[int | None]
-
-
 PageMessage = (
     HereMessage
     | StopMessage
@@ -263,6 +254,7 @@ PageMessage = (
     | PinMessage
     | SummaryMessage
     | ChangeMessage
+    | CellsMessage
 )
 
 
@@ -341,22 +333,6 @@ class EffectiveSetting(TypedDict):
     refused: NotRequired[str]
 
 
-ChangeKind = Literal["insert", "edit", "move", "delete", "run"]
-
-
-class NotebookChange(TypedDict):
-    id: str
-    turn: str
-    kind: ChangeKind
-    cell: str
-    ask: bool
-    cell_type: NotRequired[Literal["code", "markdown"]]
-    before: NotRequired[str]
-    after: NotRequired[str]
-    place: NotRequired[str | None]
-    content: NotRequired[Mapping[str, Any]]
-
-
 class DocumentAnswer(TypedDict, total=False):
     models: Sequence[str]
     prices: Mapping[str, Sequence[float]]
@@ -366,6 +342,7 @@ class DocumentAnswer(TypedDict, total=False):
     marks: Mapping[str, Mapping[str, Sequence[Mark]]]
     changes: Sequence[NotebookChange]
     settled: Sequence[str]
+    wants_cells: str
 
 
 # --- The widget of `%minimax picker` ---

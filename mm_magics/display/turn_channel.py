@@ -52,6 +52,7 @@ class PageHandlers:
         summary: Returns the summary that the next prompt of a turn's thread has, after changing it if there is a text;
             None if the turn is unknown.
         change: Receives what became of a change of the notebook. Returns whether it counts.
+        cells: Receives a `CellsMessage`. Returns whether it was requested.
     """
 
     stop: Callable[[], None]
@@ -61,6 +62,7 @@ class PageHandlers:
     pin: Callable[[str, bool], bool]
     summary: Callable[[str, str | None], ShownSummary | None]
     change: Callable[[Mapping[str, Any]], bool]
+    cells: Callable[[Mapping[str, Any]], bool]
 
 
 def answer_page(request: object, handlers: PageHandlers) -> PageReply:
@@ -78,6 +80,8 @@ def answer_page(request: object, handlers: PageHandlers) -> PageReply:
             return {"received": False} if summary is None else {"received": True, "summary": summary}
         case {"message": {"type": "change"} as message}:
             return {"received": handlers.change(message)}
+        case {"message": {"type": "cells"} as message}:
+            return {"received": handlers.cells(message)}
         case {"turn": str(id_), "message": {"type": str(kind)} as message}:
             channel = _running.get(id_)
             if channel is None:

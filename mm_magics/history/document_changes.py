@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mm_magics.history.notebook import Cell, Document
 
@@ -38,6 +39,33 @@ def with_source(document: Document, cell_id: str, source: str) -> Document:
     return replace(
         document, cells=[replace(each, source=source) if each.id == cell_id else each for each in document.cells]
     )
+
+
+def with_current_cells(
+    document: Document, order: Sequence[Any], changed: Mapping[str, Any], pending: Sequence[Any]
+) -> Document:
+    """Give the document the cells, the texts and the running cells of the page. Outputs stay as they are known.
+
+    Args:
+        document: The document.
+        order: The ids of all cells, as the page sent them: nothing of them has been checked.
+        changed: The cells whose type or text may differ, with `cell_type` and `source`, by id.
+        pending: The ids of the cells that are running or queued.
+    """
+    known = {cell.id: cell for cell in document.cells}
+    cells = [
+        cell
+        for id_ in dict.fromkeys(each for each in order if isinstance(each, str))
+        if (cell := _current(known.get(id_), id_, changed.get(id_)))
+    ]
+    return replace(document, cells=cells, pending=frozenset(map(str, pending)))
+
+
+def _current(cell: Cell | None, id_: str, sent: Any) -> Cell | None:
+    if not isinstance(sent, Mapping) or not isinstance(source := sent.get("source"), str):
+        return cell
+    kind = str(sent.get("cell_type"))
+    return replace(cell, kind=kind, source=source) if cell else Cell(id_, kind, source)
 
 
 def without_cell(document: Document, cell_id: str) -> Document:

@@ -27,6 +27,7 @@ from mm_magics.errors import RecordError
 from mm_magics.history.cell_alignment import renamed_ids
 from mm_magics.history.notebook import LiveNotebook
 from mm_magics.history.turn import MIME_TYPE, Turn
+from mm_magics.ipython.current_cells import CurrentCells
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.session import Session
 from mm_magics.tools.notebook_changes import NotebookChanges
@@ -49,7 +50,7 @@ class LivePage:
     """The page of one session. If several pages show the notebook, it is the one that described it last.
 
     `recorded_outputs` is how many final outputs of running cells were recorded. `changes` are those of the notebook
-    that models request.
+    that models request, and `current_cells` asks for the text of the cells.
     """
 
     def __init__(self, session: Session, scheduled: ScheduledCells) -> None:
@@ -64,6 +65,7 @@ class LivePage:
         self._replayed: set[tuple[str, str]] = set()
         self._once: dict[str, OneTimeSettings] = {}
         self.changes = NotebookChanges(self._send_changes, self._send_settled, self._live_notebook)
+        self.current_cells = CurrentCells(lambda: self._send, self._live_notebook)
 
     def receive(self, description: Mapping[str, Any], send: Send) -> None:
         """Receive a `DocumentDescription` from the page, and send what the page is missing.

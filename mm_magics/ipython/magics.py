@@ -49,6 +49,7 @@ class MiniMaxMagics(Magics):
             pin=partial(pin, session),
             summary=partial(show_summary, session),
             change=self.page.changes.receive,
+            cells=self.page.current_cells.receive,
         )
         comms.register_comms(shell, self.page.receive, handlers)
 

@@ -316,7 +316,8 @@ class PromptCells:
         path = current_path(self._session.notebook, frontend.notebook_path(self._shell))
         folder = folder_of(self._session.settings.value("tools_folder"), path)
         page = self.shown_cells if self._document is not None else None
-        return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell, page, self._turn)
+        update = self._page.current_cells.update
+        return builtin_tools(self._shell.user_ns, folder, self._other_cells, self._shell, page, self._turn, update)
 
     def _new_turn(self, edits: str, cell_id: str | None, fixes: ShownCell | None) -> TurnChanges:
         options: dict[str, Any] = {"turn": new_id(), "edits": edits, "own_cell": cell_id}

@@ -101,3 +101,27 @@ def test_a_cell_is_fixed_run_and_fixed_again(opened: Any, simulator: Any) -> Non
     expect(answer).to_contain_text("It divided by zero.")
     expect(page.get_by_role("button", name="Fix with MiniMax")).to_have_count(0)
     eventually(lambda: notebook.evaluate(SOURCES)[1], "1 / 4")
+
+
+def test_the_model_reads_what_was_just_typed(opened: Any, simulator: Any) -> None:
+    notebook = opened(LOAD, SETUP, "y = 1", ASK)
+    notebook.run(0)
+    page = notebook.page
+    simulator.answers.clear()
+    simulator.answers.extend(
+        [
+            ScriptedAnswer([tool_use("insert_cell", {"below": "2", "source": "import this"})]),
+            ScriptedAnswer([tool_use("read_cells", {"cells": "3"}), tool_use("read_cells", {})]),
+            "I have read it.",
+        ]
+    )
+    notebook.run(3, wait=False)
+    reject = page.locator(BAR).get_by_role("button", name="Reject", exact=True)
+    expect(reject).to_be_visible()
+    page.locator(".jp-Cell").nth(2).locator(".cm-content .cm-line").last.click()
+    page.keyboard.press("End")
+    page.keyboard.type(" + 'just typed'")
+    reject.click()
+    expect(notebook.output(3)).to_contain_text("I have read it.")
+    results = [block for block in simulator.log[-1].body["messages"][-1]["content"] if block["type"] == "tool_result"]
+    assert all("y = 1 + 'just typed'" in str(each["content"]) for each in results)

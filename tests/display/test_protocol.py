@@ -189,7 +189,7 @@ def python_types() -> dict[str, Form]:
     classes = {
         name: value
         for name, value in vars(protocol).items()
-        if isinstance(value, type) and value.__module__ == protocol.__name__
+        if isinstance(value, type) and value.__module__.startswith(protocol.__name__)
     }
     known = classes | ALIASES
     return {

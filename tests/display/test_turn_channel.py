@@ -38,7 +38,7 @@ def unexpected(*_arguments: object) -> Any:
     raise AssertionError("something else was asked for")
 
 
-HANDLERS = PageHandlers(no_stop, no_order, unexpected, unexpected, unexpected, unexpected, unexpected)
+HANDLERS = PageHandlers(no_stop, no_order, *[unexpected] * 6)
 
 
 class Page:

@@ -25,6 +25,8 @@ class Page:
         self.kernel, self.sources = kernel, dict(sources)
         self.outputs: dict[str, list[dict[str, Any]]] = {name: [] for name in sources}
         self.turn_messages: dict[str, list[tuple[float, dict[str, Any]]]] = {name: [] for name in sources}
+        self.answers_cells = True
+        self.before_cells: Callable[[], None] = lambda: None
         self._front_end = FrontEnd(kernel)
         self._requests: dict[str, str] = {}
         self._busy: set[str] = set()
@@ -41,6 +43,15 @@ class Page:
             for name, source in self.sources.items()
         }
         self._front_end.describe(cells, pending, **more)
+
+    def _send_cells(self, request: str) -> None:
+        if not self.answers_cells:
+            return
+        self.before_cells()
+        pending = [self._requests[each] for each in self._busy if each in self._requests]
+        changed = {name: {"cell_type": "code", "source": source} for name, source in self.sources.items()}
+        message = {"type": "cells", "request": request, "order": [*self.sources], "pending": pending}
+        assert self.kernel.request({**message, "changed": changed})["received"]
 
     def start(self, name: str, source: str | None = None) -> None:
         """Run a cell, without waiting for it."""
@@ -114,6 +125,8 @@ class Page:
         name, kind, content = self._requests.get(request), message["msg_type"], message["content"]
         if kind == "status" and content["execution_state"] == "idle":
             self._busy.discard(request)
+        elif kind == "comm_msg" and "wants_cells" in content["data"]:
+            self._send_cells(content["data"]["wants_cells"])
         elif kind == "comm_msg" and content["data"].get("method") == "custom" and name:
             self.turn_messages[name].append((time.monotonic(), content["data"]["content"]))
         elif kind == "update_display_data":

@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from mm_magics.ipython.current_cells import ANSWER_S, NO_ANSWER
 from mm_magics.simulator import ScriptedAnswer
 from mm_magics.tools.builtin.catalogue import NOTEBOOK_TOOLS
 from tests.kernel.background_page import Page
@@ -81,3 +82,30 @@ def test_without_a_notebook_they_are_not_offered_and_the_turn_says_so(fresh_kern
     assert "The tools of the notebook are not offered: mm_magics knows of no notebook here." in notes(run)
     refused = fresh_kernel.run("%%minimax --tools read_cells\nWhat is there?")
     assert "mm_magics knows of no notebook here." in refused.error["evalue"]
+
+
+def test_the_model_reads_what_was_typed_after_the_prompt_was_sent(fresh_kernel, simulator):
+    page = Page(fresh_kernel)
+    page.run("setup", "x = 41")
+    page.run("gone", "y = 1")
+    typed = {"load": "%load_ext mm_magics", "setup": "x = 'typed'", "new": "z = 3", "ask": "%%minimax\nRead."}
+    page.before_cells = lambda: setattr(page, "sources", typed)
+    simulator.answers.extend([ScriptedAnswer([READ[0]]), "Done."])
+    page.run("ask", "%%minimax --background --tools notebook\nRead.")
+    page.wait_for_end("ask")
+    outline = results(page.turn("ask"))["outline"]
+    assert "[2 #setu, code, edited since it ran] x = 'typed'" in outline
+    assert "[3 #new, code] z = 3" in outline
+    assert "y = 1" not in outline
+
+
+def test_a_page_that_does_not_answer_is_waited_for_once_and_the_model_learns_it(fresh_kernel, simulator):
+    page = Page(fresh_kernel)
+    page.answers_cells = False
+    simulator.answers.extend([ScriptedAnswer([READ[0]]), ScriptedAnswer([{**READ[0], "id": "again"}]), "Done."])
+    page.run("ask", "%%minimax --background --tools notebook\nRead.")
+    page.wait_for_end("ask")
+    turn = page.turn("ask")
+    assert all(text.startswith(f"[{NO_ANSWER}]") for text in results(turn).values())
+    first, second = (response["tools"][0]["seconds"] for response in turn["responses"][:2])
+    assert second < ANSWER_S <= first

@@ -18,6 +18,7 @@ import {
   type StandingRule,
   type SummaryMessage,
 } from '../protocol';
+import type { CellText } from '../protocol-changes';
 import { isRecord } from '../renderer/turn-state';
 import { ConversationChanges } from './conversation-changes';
 import { NotebookDescriber } from './describe-notebook';
@@ -196,6 +197,25 @@ export class KernelComms {
     void requestOf(kernel, { message: { type: 'order', ...message } });
   }
 
+  /** Tell the kernel the order and the text of the cells now: the user may have typed since they were described. */
+  sendCells(request: string): void {
+    const { kernel } = this;
+    const { model } = this.panel.content;
+    if (!kernel || !model) return;
+    const cells = this.describer.describe(model);
+    const changed: Record<string, CellText> = {};
+    for (const [id, { cell, json }] of cells)
+      if (this.sentCells.get(id) !== json)
+        changed[id] = { cell_type: cell.cell_type, source: cell.source };
+    const order = [...cells.keys()];
+    const pending = this.pendingIn(cells);
+    void requestOf(kernel, { message: { type: 'cells', request, order, pending, changed } });
+  }
+
+  private pendingIn(cells: ReadonlyMap<string, unknown>): string[] {
+    return [...this.running.ids].filter((id) => cells.has(id));
+  }
+
   cellExecuted(id: string): void {
     this.running.executed(id);
     this.stopRequested = false;
@@ -286,7 +306,7 @@ export class KernelComms {
       page: kernel.clientId,
       sent_at: Date.now() / 1000,
       order: [...cells.keys()],
-      pending: [...this.running.ids].filter((id) => cells.has(id)),
+      pending: this.pendingIn(cells),
       changed,
       settings: (content.model.getMetadata(SETTINGS_KEY) ?? {}) as JSONObject,
       ...extra,

@@ -122,11 +122,12 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
       marksOf.set(content, marks);
       const comms = new KernelComms(
         panel,
-        ({ outputs, marks: newMarks, changes, settled, ...facts }) => {
+        ({ outputs, marks: newMarks, changes, settled, wants_cells: wanted, ...facts }) => {
           if (isRecord(outputs)) restoreOutputs(content, outputs);
           if (isRecord(newMarks)) marks.update(newMarks);
           receiveFacts(content.model, facts);
           receiveChanges(panel, changes, settled, trans);
+          if (typeof wanted === 'string') comms.sendCells(wanted);
         },
       );
       commsOf.set(content, comms);

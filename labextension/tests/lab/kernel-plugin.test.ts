@@ -77,6 +77,27 @@ describe('before a cell runs', () => {
     expect(panel.kernel.comms).toHaveLength(1);
   });
 
+  it('the kernel receives the text that the cells have now when a model reads them', async () => {
+    const panel = await activate(openNotebook([PROMPT, 'x = 1', 'y = 1']));
+    panel.schedule(0);
+    panel.setSource(1, 'x = 2');
+    panel.kernel.reply(DOCUMENT, { wants_cells: 'r1' });
+    panel.kernel.reply(DOCUMENT, { wants_cells: 7 });
+    expect(panel.kernel.requests).toEqual([
+      {
+        message: {
+          type: 'cells',
+          request: 'r1',
+          order: ['cell-0', 'cell-1', 'cell-2'],
+          pending: ['cell-0'],
+          changed: { 'cell-1': { cell_type: 'code', source: 'x = 2' } },
+        },
+      },
+    ]);
+    panel.schedule(2);
+    expect(changedIds(panel.kernel.descriptions[1])).toEqual(['cell-1']);
+  });
+
   it('a notebook that does not mention MiniMax is not described', async () => {
     const panel = await activate(openNotebook(['x = 1']));
     panel.schedule(0);

@@ -34,6 +34,7 @@ def builtin_tools(
     shell: Any = None,
     page: Callable[[], Sequence[ShownCell]] | None = None,
     turn: TurnChanges | None = None,
+    update: Callable[[], str] = str,
 ) -> dict[str, Tool]:
     """Make the built-in tools, by name.
 
@@ -45,6 +46,7 @@ def builtin_tools(
         page: Returns the cells of the notebook when a tool is called; None if there is no notebook, so that the tools
             that read it are not made.
         turn: What the turn may change in the notebook, and whether it may run cells; None for nothing.
+        update: Makes the cells of the page the current ones. Returns a note for the model if it could not.
     """
     from mm_magics.tools.builtin.cells import search_cells_tool
     from mm_magics.tools.builtin.files import file_tools
@@ -65,7 +67,7 @@ def builtin_tools(
         *file_tools(folder),
         shell_tool(folder),
         search_cells_tool(cells),
-        *(notebook_tools(namespace, page, turn.see if turn else lambda _: None) if page else ()),
+        *(notebook_tools(namespace, page, turn.see if turn else lambda _: None, update) if page else ()),
         *changing,
     ]
     return {tool.name: tool for tool in tools}

@@ -32,12 +32,16 @@ VARIABLE_RISK = "The value of a variable that the model names, or its first rows
 
 Seen = Callable[["ShownCell"], None]
 """Is called with each cell whose whole text the model reads."""
+Update = Callable[[], str]
+"""Makes the cells of the page the current ones, and returns a note for the model if it could not."""
 
 
-def notebook_tools(namespace: Mapping[str, Any], page: Page, seen: Seen = lambda _: None) -> list[Tool]:
+def notebook_tools(
+    namespace: Mapping[str, Any], page: Page, seen: Seen = lambda _: None, update: Update = str
+) -> list[Tool]:
     """Make the tools `read_cells`, `get_errors` and `read_variable`."""
     return [
-        builtin_tool(read_cells, page, seen, risk=CELL_RISK, beside_cells=True),
+        builtin_tool(read_cells, page, seen, update, risk=CELL_RISK, beside_cells=True),
         builtin_tool(get_errors, page, risk=CELL_RISK, beside_cells=True),
         builtin_tool(read_variable, namespace, risk=VARIABLE_RISK, beside_cells=True),
     ]
@@ -46,6 +50,7 @@ def notebook_tools(namespace: Mapping[str, Any], page: Page, seen: Seen = lambda
 def read_cells(
     page: Page,
     seen: Seen,
+    update: Update,
     cells: Annotated[
         str,
         Field(
@@ -59,11 +64,11 @@ def read_cells(
 
     Answers of a model are left out of the outputs. A cell that was edited since it ran is marked.
     """
-    shown = page()
+    note, shown = update(), page()
     if not cells.strip():
-        return _outline(shown, seen)
+        return _with_note(note, _outline(shown, seen))
     selected = selected_cells(shown, map(str.strip, cells.split(",")))
-    return _in_full(list(dict.fromkeys(each.number for each in selected)), shown, seen)
+    return _with_note(note, _in_full(list(dict.fromkeys(each.number for each in selected)), shown, seen))
 
 
 def get_errors(page: Page) -> str:
@@ -82,6 +87,10 @@ def read_variable(
         raise ToolInputError(f"There is no variable {name}.{f' There is {similar}.' if similar else ''}")
     value = namespace[name]
     return f"{name}: {kind_of(value)}\n{as_text(value, LIMIT)}"
+
+
+def _with_note(note: str, text: str) -> str:
+    return f"[{note}]\n{text}" if note else text
 
 
 def _outline(shown: Sequence[ShownCell], seen: Seen) -> str:
