@@ -204,4 +204,5 @@ def test_loading_the_extension_imports_nothing_that_only_an_answer_needs() -> No
     )
     assert not {name for name in found if name.split(".")[0] in late}
     assert not {name for name in found if name.startswith("pygments.lexers.")}
-    assert "mm_magics.simulator" not in found
+    of_a_prompt = {"ipython.compare_cell", "ipython.turn_output", "ipython.turn_tools", "prompt.attachments"}
+    assert not found & {f"mm_magics.{name}" for name in ("simulator", *of_a_prompt)}

@@ -111,7 +111,11 @@ def import_for_prompts(front_end: FrontEnd) -> None:
     import httpx2
 
     import mm_magics.endpoint.http_clients
+    import mm_magics.ipython.code_cell
+    import mm_magics.ipython.compare_cell
     import mm_magics.ipython.turn_output
+    import mm_magics.ipython.turn_tools
+    import mm_magics.prompt.attachments
     from mm_magics.history.turn import Turn
 
     httpx2.HTTPTransport(trust_env=False).close()  # the first one imports its library; proxies do not matter here

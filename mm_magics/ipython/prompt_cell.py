@@ -22,16 +22,13 @@ from mm_magics.history.notebook_context import CellRun
 from mm_magics.history.prompt_source import MAGIC, repeating_magic, second_magic
 from mm_magics.history.shown_cells import ShownCell, shown_cells
 from mm_magics.history.turn import Turn, new_id
-from mm_magics.ipython import arguments, background, code_cell, compare_cell, frontend
+from mm_magics.ipython import arguments, background, frontend
 from mm_magics.ipython.background_answer import ended_answer
 from mm_magics.ipython.cell_recorder import CellRecorder
 from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.model_runs import ModelRuns
 from mm_magics.ipython.namespace import lookup
-from mm_magics.ipython.turn_output import is_replayed, show_earlier, show_turn
-from mm_magics.ipython.turn_tools import choose_tools
 from mm_magics.prompt import template
-from mm_magics.prompt.attachments import attach
 from mm_magics.prompt.images import PromptImages, image_blocks
 from mm_magics.prompt.template import FilledExpression
 from mm_magics.session import Session
@@ -103,6 +100,8 @@ class PromptCells:
             thread = self._session.settings.value("thread")
             earlier = self._session.history.shown_turn(thread, self._cell_id())
             if earlier and not self._has_begun and self._page.recorded_outputs == recorded:
+                from mm_magics.ipython.turn_output import show_earlier
+
                 with interrupts.deferred():
                     show_earlier(earlier, self._shell, self._page)
 
@@ -126,6 +125,12 @@ class PromptCells:
             then: Called with the turn after it was shown, unless it is replayed.
             fixes: The only cell that the model may change and run. Its text is in the prompt.
         """
+        # The magics load without what only a prompt needs.
+        from mm_magics.ipython import code_cell, compare_cell
+        from mm_magics.ipython.turn_output import is_replayed, show_turn
+        from mm_magics.ipython.turn_tools import choose_tools
+        from mm_magics.prompt.attachments import attach
+
         settings, names = self._session.settings, self._shell.user_ns
         if flags.pop("help", False):
             print(arguments.help_table())
