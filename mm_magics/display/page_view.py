@@ -273,10 +273,10 @@ class PageView:
                 self._put_call(call, {"state": "asking", "question": _message_of(self._question)})
                 self._put_state(status="waiting", timeout=None)
                 return True
-            case ToolStarted(call):
+            case ToolStarted(call, waits_for_user):
                 self._put_text_call(call)
                 self._put_state(timeout=None)
-                self._put_call(call, self._running(call))
+                self._put_call(call, {"state": "asking"} if waits_for_user else self._running(call))
                 return True
             case ToolFinished(call, result):
                 self._put_text_call(call)

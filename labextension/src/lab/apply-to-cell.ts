@@ -184,7 +184,7 @@ class Comparison extends Widget {
   /** Return the button that takes one change back. Changes need no button to be accepted. */
   private chunkButton(type: 'reject' | 'accept', action: (event: MouseEvent) => void): HTMLElement {
     if (type === 'accept') return element('span', '');
-    const button = element('button', '', this.trans.__('Keep the old lines'));
+    const button = element('button', 'mm-button', this.trans.__('Keep the old lines'));
     button.type = 'button';
     button.addEventListener('click', (event) => {
       action(event);

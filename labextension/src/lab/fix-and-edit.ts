@@ -112,7 +112,7 @@ function hasError(model: ICellModel): boolean {
 function fixButton(trans: TranslationBundle, fix: () => void): Widget {
   const widget = new Widget();
   widget.addClass('mm-fix');
-  const button = element('button', 'mm-change-button', trans.__('Fix with MiniMax'));
+  const button = element('button', 'mm-button', trans.__('Fix with MiniMax'));
   button.type = 'button';
   button.addEventListener('click', fix);
   widget.node.setAttribute('data-lm-suppress-shortcuts', 'true');

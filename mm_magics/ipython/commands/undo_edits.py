@@ -49,5 +49,5 @@ def undo_edits(context: Context, rest: str) -> Table:
 
 def _name(cells: Mapping[str, str], cell_id: str) -> str:
     first = next(iter(cells.get(cell_id, "").strip().splitlines()), "")
-    name = short_names([*cells, cell_id])[cell_id]
+    name = short_names(list({**cells, cell_id: ""}))[cell_id]
     return visible(f"#{name} {excerpt(first, EXCERPT)}".rstrip())

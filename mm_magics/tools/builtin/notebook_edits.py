@@ -34,8 +34,9 @@ Below = Annotated[
 def edit_tools(turn: TurnChanges) -> list[Tool]:
     """Make the tools `insert_cell`, `edit_cell`, `move_cell` and `delete_cell`."""
     functions: list[Callable[..., Any]] = [insert_cell, edit_cell, move_cell, delete_cell]
+    waits = turn.edits == "ask"
     return [
-        replace(builtin_tool(each, turn, risk=EDIT_RISK, beside_cells=True), ends_itself=True, over=turn.over)
+        replace(builtin_tool(each, turn, risk=EDIT_RISK, beside_cells=True), ends_itself=waits, over=turn.over)
         for each in functions
     ]
 

@@ -121,9 +121,11 @@ class TurnChanges:
             case "propose":
                 self.changes.wait_until_shown(change)
             case _:
-                if not self.changes.wait(change, PAGE_S):
+                try:
+                    if not self.changes.wait(change, PAGE_S):
+                        raise ToolError("The page did not answer, so the change was not made.")
+                finally:  # also if the time for the call is over
                     self.changes.withdraw([change])
-                    raise ToolError("The page did not answer, so the change was not made.")
         return self._outcome(change)
 
     def check_page(self) -> None:

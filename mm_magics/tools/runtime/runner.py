@@ -41,9 +41,10 @@ class ApprovalRequested(NamedTuple):
 
 
 class ToolStarted(NamedTuple):
-    """The call has started."""
+    """The call has started. `waits_for_user` says whether it ends when the user has decided about what it proposes."""
 
     call: ToolCall
+    waits_for_user: bool = False
 
 
 class ToolFinished(NamedTuple):
@@ -175,7 +176,7 @@ class ToolRunner:
             running: dict[Future[Any], _RunningCall] = {}
             for call, tool, arguments in approved:
                 if tool.is_async:
-                    yield ToolStarted(call)
+                    yield ToolStarted(call, tool.ends_itself)
                     each = self._begin(call)
                     with each.printed.capture():
                         running[start(tool.function(**arguments), self._limits.seconds)] = each
@@ -183,7 +184,7 @@ class ToolRunner:
                 if not tool.is_async:
                     if self._stop.is_set():
                         raise StoppedError
-                    yield ToolStarted(call)
+                    yield ToolStarted(call, tool.ends_itself)
                     each = self._begin(call)
                     with each.printed.capture():
                         output = self._output(partial(self._call, tool, arguments, start))

@@ -14,6 +14,8 @@ import { element } from '../../renderer/element';
 import { codeNodes, type Marked } from './code-nodes';
 
 const CONFIG = { scanLimit: 1_000, timeout: 200 };
+/** A text is struck through, but not the spaces around it. */
+const INKED = /\S+(?:[^\S\n]+\S+)*/g;
 
 /** What the diff of a cell shows, in the language of its reader. */
 export interface DiffTexts {
@@ -87,7 +89,11 @@ export class CellDiff {
       yield Decoration.line({ class: 'mm-removed-line' }).range(at);
     for (const change of changes) {
       const [from, to] = [fromA + change.fromA, Math.min(fromA + change.toA, endA)];
-      if (from < to) yield Decoration.mark({ tagName: 'del', class: 'mm-removed' }).range(from, to);
+      for (const { index, 0: found } of doc.sliceString(from, to).matchAll(INKED))
+        yield Decoration.mark({ tagName: 'del', class: 'mm-removed' }).range(
+          from + index,
+          from + index + found.length,
+        );
     }
     const isBelow = toA > fromA || fromA > doc.length;
     yield Decoration.widget({
@@ -112,7 +118,7 @@ export class CellDiff {
       el.append(added);
     }
     if (this.chunks.length > 1) {
-      const button = element('button', 'mm-keep-old', this.texts.keepOld);
+      const button = element('button', 'mm-button mm-keep-old', this.texts.keepOld);
       button.type = 'button';
       button.addEventListener('click', () => {
         this.leaveOut(chunk);

@@ -6,6 +6,7 @@ import { element, setText } from '../../renderer/element';
 export type Decision = 'accept' | 'reject' | 'accept-all' | 'reject-all';
 
 export class ChangeBar extends Widget {
+  readonly buttons = element('div', 'mm-change-buttons');
   private readonly text = element('p', 'mm-change-text');
   private readonly all: readonly HTMLButtonElement[];
 
@@ -29,7 +30,7 @@ export class ChangeBar extends Widget {
       this.node.append(shown);
     }
     const button = (label: string, decision: Decision): HTMLButtonElement => {
-      const el = element('button', `mm-change-button mm-change-${decision}`, label);
+      const el = element('button', `mm-button mm-change-${decision}`, label);
       el.type = 'button';
       el.addEventListener('click', () => {
         decide(decision);
@@ -37,12 +38,9 @@ export class ChangeBar extends Widget {
       return el;
     };
     this.all = [button('', 'accept-all'), button('', 'reject-all')];
-    const buttons = [
-      button(trans.__('Accept'), 'accept'),
-      button(trans.__('Reject'), 'reject'),
-      ...this.all,
-    ];
-    this.node.append(element('div', 'mm-change-buttons', ...buttons));
+    const one = [button(trans.__('Accept'), 'accept'), button(trans.__('Reject'), 'reject')];
+    this.buttons.append(...one, ...this.all);
+    this.node.append(this.buttons);
   }
 
   /** Show what is proposed, and how many changes of its turn wait for a decision. */
@@ -65,7 +63,7 @@ export class ChangeNote extends Widget {
   constructor(text: string, trans: TranslationBundle) {
     super();
     this.addClass('mm-change');
-    const button = element('button', 'mm-change-button', trans.__('Close'));
+    const button = element('button', 'mm-button', trans.__('Close'));
     button.type = 'button';
     button.addEventListener('click', () => {
       this.dispose();

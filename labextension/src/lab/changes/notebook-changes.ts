@@ -13,6 +13,7 @@ import { RunningCells } from '../running-cells';
 import { applyChange, cellOf, obstacleTo, type Outcome, type Target } from './apply-change';
 import type { Decision } from './change-bar';
 import { checkedChange } from './checked-change';
+import { NextChangeButton } from './next-change-button';
 import { ShownChange } from './shown-change';
 
 interface Entry {
@@ -28,6 +29,7 @@ export class NotebookChanges {
   private readonly entries = new Map<string, Entry>();
   private readonly target: Target;
   private readonly status = element('div', 'mm-visually-hidden');
+  private readonly nextButton: NextChangeButton;
   private isUpdating = false;
 
   constructor(
@@ -51,6 +53,9 @@ export class NotebookChanges {
     };
     this.status.setAttribute('role', 'status');
     panel.node.append(this.status);
+    this.nextButton = new NextChangeButton(panel.node, trans, () => {
+      void this.goToNext();
+    });
     model.cells.changed.connect(() => {
       this.updateLater();
     });
@@ -307,6 +312,7 @@ export class NotebookChanges {
     const open = this.openEntries();
     for (const { change, shown } of open)
       shown?.describe(open.filter((each) => each.change.turn === change.turn).length);
+    this.nextButton.update(open.flatMap(({ shown }) => (shown ? [shown.buttons] : [])));
   }
 
   /** The text of the cell has changed while an edit is proposed. */

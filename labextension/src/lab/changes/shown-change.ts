@@ -48,6 +48,11 @@ export class ShownChange {
     });
   }
 
+  /** The buttons, which are not on the page before the cell is. */
+  get buttons(): HTMLElement {
+    return this.bar.buttons;
+  }
+
   /** The text that the user accepts of an edit. */
   get text(): string | undefined {
     return this.diff?.text;
