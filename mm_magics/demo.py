@@ -111,7 +111,7 @@ class _StreamingClient(NotebookClient):
         data = content.get("data") or {}
         if msg["msg_type"] == "stream":
             print(content["text"], end="")
-        elif MIME_TYPE in data:
+        elif MIME_TYPE in data and "text/html" in data:  # only the final bundle has HTML
             self._view.show(TurnEnd(Turn.from_record(data[MIME_TYPE])))
         elif msg["msg_type"] == "execute_result":
             print(data.get("text/plain", ""))

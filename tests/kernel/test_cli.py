@@ -42,6 +42,18 @@ def test_the_demo_prints_the_conversation_and_writes_a_notebook_and_a_page(tmp_p
     assert QUICKSTART.read_bytes() == before
 
 
+def test_the_demo_prints_a_long_answer_once_with_one_summary(tmp_path):
+    words = " ".join(f"word{number}" for number in range(40))
+    prompt = f'%%minimax\nCount. [[simulator: thinking="" say="{words}" size=8 rate=15]]'
+    cells = [nbformat.v4.new_code_cell(each) for each in ("%load_ext mm_magics", prompt)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "x.ipynb")
+    done = run("demo", str(tmp_path / "x.ipynb"), "--output", str(tmp_path / "out"))
+    lines = done.stdout.splitlines()
+    at = lines.index(words)
+    assert " tokens in, " in lines[at + 1]
+    assert [line for line in lines if line.startswith("MiniMax-M2.7 · ")] == [lines[at + 1]]
+
+
 def test_the_demo_of_an_invalid_notebook_prints_one_clear_error(tmp_path):
     (tmp_path / "x.ipynb").write_text("no")
     done = run("demo", str(tmp_path / "x.ipynb"), "--output", str(tmp_path))
