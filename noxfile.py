@@ -23,6 +23,8 @@ WITHOUT_EXTRAS = (
     *WITHOUT_MCP,
     "--ignore=tests/batch/test_dask.py",
     "--ignore=tests/batch/test_dask_models.py",
+    "--ignore=tests/batch/test_partitions.py",
+    "--ignore=tests/browser",
     "--ignore=tests/endpoint/test_keys.py",
     "--ignore=tests/ipython/test_commands.py",
     "--ignore=tests/prompt/test_attachments.py",

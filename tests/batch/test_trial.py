@@ -86,10 +86,9 @@ def test_a_trial_takes_every_kind_of_rows(session: Session, endpoint: Simulator,
 
 
 def test_a_trial_of_a_dask_frame_reads_the_partitions_that_have_its_rows(session: Session) -> None:
-    import dask.dataframe
-
+    dask = pytest.importorskip("dask.dataframe")
     frame = pd.DataFrame({"text": [f"t{n}" for n in range(30)]}, index=range(100, 130))
-    trial = trial_of(ECHO, dask.dataframe.from_pandas(frame, npartitions=4), session=session, trial=9)
+    trial = trial_of(ECHO, dask.from_pandas(frame, npartitions=4), session=session, trial=9)
     assert [each + 100 for each in trial.rows] == list(trial.frame.index)
     assert list(trial.frame["answer"]) == [f"t{n}!" for n in trial.rows]
 

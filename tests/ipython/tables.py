@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from rich.cells import cell_len
 
 from mm_magics.display.table import UNLIMITED, Table, Tables
+from mm_magics.ipython import commands
+from mm_magics.session import Session
+
+SHELL: Any = SimpleNamespace(user_ns={})
+
+
+def run(session: Session, line: str) -> Any:
+    """Run a command without a kernel."""
+    return commands.run(commands.Context(session, SHELL), line)
+
+
+def output(session: Session, line: str) -> str:
+    return as_text(run(session, line))
 
 
 def as_text(shown: Any) -> str:

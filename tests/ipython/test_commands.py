@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import keyring
@@ -15,9 +14,8 @@ from mm_magics.ipython import commands
 from mm_magics.ipython.commands import settings
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
-from tests.ipython.tables import as_text
+from tests.ipython.tables import output, run
 
-SHELL: Any = SimpleNamespace(user_ns={})
 SECRET = "sk-very-secret-4711"
 
 
@@ -27,14 +25,6 @@ def _no_keyring() -> Any:
     keyring.set_keyring(fail.Keyring())  # type: ignore[no-untyped-call]
     yield
     keyring.set_keyring(before)
-
-
-def run(session: Session, line: str) -> Any:
-    return commands.run(commands.Context(session, SHELL), line)
-
-
-def output(session: Session, line: str) -> str:
-    return as_text(run(session, line))
 
 
 # Status and help ------------------------------------------------------------------------------------------------

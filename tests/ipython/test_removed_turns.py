@@ -17,7 +17,7 @@ from mm_magics.ipython.live_page import LivePage
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.session import Session
 from mm_magics.simulator import Simulator
-from tests.ipython.test_commands import output
+from tests.ipython.tables import output
 
 NOTE = "The answer in cell 2 of page.ipynb is not sent: %minimax undo or clear removed it."
 BOTH = "The answers in cells 1, 2 of page.ipynb are not sent: %minimax undo or clear removed them."
