@@ -20,8 +20,12 @@ from mm_magics.history.prompt_source import find_prompt
 from mm_magics.history.turn import Turn
 from mm_magics.prompt.protected import table_columns
 from mm_magics.prompt.template import Template
+from mm_magics.tools.builtin.named_cells import texts_of_cells
 from mm_magics.turn.request_again import request_again
 from mm_magics.wording import counted
+
+READERS = frozenset({"read_cells", "get_errors", "edit_cell", "insert_cell", "move_cell", "run_cell"})
+"""The tools whose results can contain the text or the outputs of cells."""
 
 
 @dataclass
@@ -29,8 +33,8 @@ class SentItem:
     """Something that a request contained.
 
     Attributes:
-        kind: A kind of `Part`, or `variable`.
-        name: Its name, as in `Part`; the expression of a variable.
+        kind: A kind of `Part`, `variable`, or `read` for a cell in the result of a tool of the notebook.
+        name: Its name, as in `Part`; the expression of a variable; the beginning of the id of a cell that was read.
         is_own: Whether it is new in this turn, and not of an earlier one.
         characters: How long it is; 0 for images.
         columns: The columns of the tables in it.
@@ -86,6 +90,8 @@ def sent_in(turn: Turn, above: Sequence[Turn], sources: Mapping[str, str]) -> Se
         item = items.setdefault((part.kind, part.name, is_own), SentItem(part.kind, part.name, is_own))
         item.characters += len(part.text)
         item.columns |= dict.fromkeys(table_columns(part.text))
+        for name, text in texts_of_cells(part.text) if part.kind == "result" and part.name in READERS else ():
+            items.setdefault(("read", name, is_own), SentItem("read", name, is_own)).characters += len(text)
         for each in _filled(part, [*above, turn], sources):
             item = items.setdefault(("variable", each.source, is_own), SentItem("variable", each.source, is_own))
             item.characters += len(each.text)

@@ -90,6 +90,17 @@ def test_the_command_line_lists_the_same_from_the_file(
         assert part in shown
 
 
+def test_the_cells_that_a_tool_has_read_are_listed(asked: tuple[Session, Turn], endpoint: Simulator) -> None:
+    def read_cells() -> str:
+        """Read cells."""
+        return "3 cells:\n[1 #c1, code] df.tail()\n[2 #p1, code] %%minimax … (2 lines)\n[3 #gone, code] x = 1"
+
+    script(endpoint, calls(tool_use("read_cells", {})), "done")
+    asked[0].ask(asked[0].prepare("Which cells are there?", tools=[read_cells], context="none"))
+    assert "read by tools: 1–2, #gone" in output(asked[0], "sent")
+    assert "cell in tool results #gone 6" in output(asked[0], "sent 3")
+
+
 def test_an_edited_cell_does_not_tell_what_was_filled_in(asked: tuple[Session, Turn], tmp_path: Path) -> None:
     path = tmp_path / "a.ipynb"
     path.write_text(path.read_text().replace("Describe", "Explain"))

@@ -24,6 +24,7 @@ KINDS = {
     "system": "system prompt",
     "prompt": "text of prompts",
     "output": "output of a cell",
+    "read": "cell in tool results",
     "answer": "answers",
     "call": "tool call",
     "result": "tool result",
@@ -90,9 +91,10 @@ def _sent_in(session: Session, turn: Turn, sources: Mapping[str, str]) -> Sent:
 def _cells_of_row(found: Sent, numbers: Mapping[str, str]) -> tuple[str, ...]:
     outputs = {each.name for each in found.own("output")}
     cells = [
-        numbers.get(each.name, each.name) + (" with output" if each.name in outputs else "")
-        for each in found.own("cell")
+        _cell_name(each.name, numbers) + (" with output" if each.name in outputs else "") for each in found.own("cell")
     ]
+    if read := _ranges(_cell_name(each.name, numbers).removeprefix("cell ") for each in found.own("read")):
+        cells.append(f"read by tools: {read}")
     columns = {name: None for each in found.items if each.is_own for name in each.columns}
     names = [
         cells,
@@ -105,7 +107,7 @@ def _cells_of_row(found: Sent, numbers: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _item_row(item: SentItem, numbers: Mapping[str, str]) -> tuple[str, ...]:
-    name = numbers.get(item.name, item.name) if item.kind in ("cell", "output") else item.name
+    name = _cell_name(item.name, numbers) if item.kind in ("cell", "output", "read") else item.name
     size = f"{'' if item.is_certain else 'at most '}{item.characters:,}" if item.characters else ""
     return (
         KINDS.get(item.kind, item.kind),
@@ -119,6 +121,30 @@ def _item_row(item: SentItem, numbers: Mapping[str, str]) -> tuple[str, ...]:
 def _numbers(document: Document | None) -> dict[str, str]:
     """Return what cells are called, by their ids: by their number from the top."""
     return {cell.id: f"cell {number}" for number, cell in enumerate(document.cells, 1)} if document else {}
+
+
+def _cell_name(id_: str, numbers: Mapping[str, str]) -> str:
+    """Return what a cell is called of whose id this is the whole or the beginning; its id if it is gone."""
+    found = [id_] if id_ in numbers else [each for each in numbers if each.startswith(id_)]
+    return numbers[found[0]] if len(found) == 1 else f"#{id_}"
+
+
+def _ranges(names: Iterable[str]) -> str:
+    """Return names of which most are numbers, with ranges of these.
+
+    >>> _ranges(["3", "#9f2a", "1", "2", "7"])
+    '1–3, 7, #9f2a'
+    """
+    others, ranges = dict[str, None](), list[list[int]]()
+    for each in sorted(names, key=lambda name: int(name) if name.isdecimal() else 0):
+        if not each.isdecimal():
+            others[each] = None
+        elif ranges and int(each) <= ranges[-1][1] + 1:
+            ranges[-1][1] = int(each)
+        else:
+            ranges.append([int(each), int(each)])
+    texts = (str(first) if first == last else f"{first}–{last}" for first, last in ranges)
+    return ", ".join([*texts, *others])
 
 
 def _sources(document: Document | None, ran: Mapping[str, str]) -> dict[str, str]:

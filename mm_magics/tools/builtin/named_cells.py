@@ -14,6 +14,7 @@ from mm_magics.wording import counted
 if TYPE_CHECKING:
     from mm_magics.history.shown_cells import ShownCell
 
+_HEAD = re.compile(r"\[\d+ #([^\s,\]]+), [^\]\n]*\]")
 _RANGE = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
 
 Page = Callable[[], "Sequence[ShownCell]"]
@@ -24,6 +25,18 @@ def head(shown: ShownCell) -> str:
     """Return how the model sees which cell it is."""
     marks = [shown.kind, *["edited since it ran"] * shown.is_edited, *["running or queued"] * shown.is_pending]
     return f"[{shown.number} #{shown.name}, {', '.join(marks)}]"
+
+
+def texts_of_cells(result: str) -> Iterator[tuple[str, str]]:
+    """Yield the name of each cell in the result of a tool, and what the result says about it.
+
+    >>> list(texts_of_cells("2 cells:\\n[1 #9f2a, code] x = 1\\n[2 #b7c1, code] y = 2"))
+    [('9f2a', ' x = 1\\n'), ('b7c1', ' y = 2')]
+    """
+    heads = list(_HEAD.finditer(result))
+    ends = [each.start() for each in heads[1:]] + [len(result)]
+    for each, end in zip(heads, ends, strict=True):
+        yield each[1], result[each.end() : end]
 
 
 def one_cell(shown: Sequence[ShownCell], name: str) -> ShownCell:
