@@ -205,4 +205,4 @@ def test_loading_the_extension_imports_nothing_that_only_an_answer_needs() -> No
     assert not {name for name in found if name.split(".")[0] in late}
     assert not {name for name in found if name.startswith("pygments.lexers.")}
     of_a_prompt = {"ipython.compare_cell", "ipython.turn_output", "ipython.turn_tools", "prompt.attachments"}
-    assert not found & {f"mm_magics.{name}" for name in ("simulator", *of_a_prompt)}
+    assert not found & {f"mm_magics.{name}" for name in ("display.table", "simulator", *of_a_prompt)}

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from mm_magics.display.table import Table
 from mm_magics.errors import ArgumentError
 from mm_magics.ipython.flags import FLAGS
 from mm_magics.wording import similar_name
+
+if TYPE_CHECKING:
+    from mm_magics.display.table import Table
 
 _SEE_HELP = "%%minimax --help lists the flags."
 
@@ -78,6 +80,8 @@ def _unknown(word: str) -> ArgumentError:
 
 def help_table() -> Table:
     """Return the output of `%%minimax --help`."""
+    from mm_magics.display.table import Table  # only the help needs it
+
     rows = [(", ".join(flag.names) + (f" {flag.metavar}" if flag.metavar else ""), flag.help) for flag in FLAGS]
     lines = ["The prompt goes below the %%minimax line. %minimax help lists the commands."]
     return Table("%%minimax [flags]", ("flag", "what it does"), rows, lines)
