@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mm_magics.packages import EXTRAS
 from tests.environments import CREATE_S, FOLDER, PROJECT, pip_install, up_to_date
 from tests.kernel.test_older_environments import COLAB
 
@@ -31,7 +32,7 @@ def installed(folder: Path) -> set[str]:
 def test_installing_changes_no_package_that_was_there(platform: str) -> None:
     """The package alone, and then with one extra after the other."""
     packages, extras = PLATFORMS[platform], PROJECT["optional-dependencies"]
-    steps = [PROJECT["dependencies"], *(extras[extra] for extra in ("keyring", "pdf", "mcp", "dask", "lab"))]
+    steps = [PROJECT["dependencies"], *(extras[extra] for extra in EXTRAS)]
 
     def make(folder: Path) -> None:
         pip_install(folder, list(packages))

@@ -151,6 +151,8 @@ class _Writer:
         finally:
             if seat is not None:
                 seat.close()
+        if results.problem is not None:
+            raise results.problem
         parts.flush()
         not_sent = dict(results.not_sent)
         early = {ended_early(*each) for each in not_sent.items()}
@@ -183,7 +185,7 @@ class _Writer:
             for event in runner.events():
                 if isinstance(event, Throttled):
                     self._log(["throttled", *event])
-                if seat is not None and seat.shared.is_draining:
+                if results.problem is not None or (seat is not None and seat.shared.is_draining):
                     runner.drain()
                     break
                 if time.monotonic() - self._reported >= REPORT_S:

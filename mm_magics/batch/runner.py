@@ -106,7 +106,7 @@ class RowRunner:
                 self._send_freed()
                 yield from self._handle_events(EVENT_WAIT_S)
             yield self._progress()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StoreError):
             self.drain()
             raise
         finally:
@@ -141,6 +141,11 @@ class RowRunner:
             self.results.finish(RUN_ENDED)
             for waiting in (self._pending, self._run_store.elsewhere, self._run_store.freed):
                 waiting.clear()
+
+    def take_answers(self) -> None:
+        """Take and store what has arrived, while nobody iterates over the events."""
+        if not self._ended:
+            self._take_events(0.0)
 
     def drain(self) -> None:
         """Send nothing more, and wait up to `DRAIN_S` for calls in flight. Another interrupt ends the wait."""

@@ -72,7 +72,7 @@ class Reply:
 class Store:
     """An answer store in a SQLite file.
 
-    A map run opens its store by itself; open it here to look into it. Use a store only in the thread that opened it.
+    A map run opens its store by itself; open it here to look into it. Several threads may use it, one at a time.
 
     >>> import tempfile
     >>> from mm_magics import Session, map_prompts

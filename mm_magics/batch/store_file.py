@@ -39,7 +39,7 @@ CREATE TABLE owners (id INTEGER PRIMARY KEY, beats INTEGER NOT NULL)
 
 
 class StoreFile:
-    """An open file. Raises `StoreError` if it cannot be opened.
+    """An open file. Raises `StoreError` if it cannot be opened. Several threads may use it, one at a time.
 
     Attributes:
         schema: The schema of the file. One of schema 1 that is only read has its answers in `first_table`.
@@ -97,9 +97,11 @@ class StoreFile:
     def _connect(self) -> sqlite3.Connection:
         if not self._read_only or str(self.path) == ":memory:":
             self._create_file()
-            return sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
+            return sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(uri, timeout=LOCK_TIMEOUT_S, isolation_level=None, uri=True)
+        connection = sqlite3.connect(
+            uri, timeout=LOCK_TIMEOUT_S, isolation_level=None, uri=True, check_same_thread=False
+        )
         log = self.path.with_name(f"{self.path.name}-wal")
         try:
             connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
@@ -108,7 +110,7 @@ class StoreFile:
             if log.exists() and log.stat().st_size:
                 raise  # answers in it would be missing
             # WAL mode needs files beside this one, which cannot be created here. So nobody else can write to it either.
-            return sqlite3.connect(f"{uri}&immutable=1", isolation_level=None, uri=True)
+            return sqlite3.connect(f"{uri}&immutable=1", isolation_level=None, uri=True, check_same_thread=False)
         return connection
 
     def _retried(self, action: Callable[[], None]) -> None:

@@ -18,6 +18,7 @@ from mm_magics.batch.requests import RequestBuilder
 from mm_magics.batch.result import interrupted
 from mm_magics.batch.row_results import Outcome, RowResults, RowUsage, answer_values
 from mm_magics.batch.runner import RowRunner
+from mm_magics.errors import StoreError
 from mm_magics.session import Session
 from mm_magics.wording import counted
 
@@ -35,13 +36,18 @@ class RowAnswer(NamedTuple):
 
 
 class PassedResults(RowResults):
-    """Results that are passed on: to `ready`, or to Parquet files."""
+    """Results that are passed on: to `ready`, or to Parquet files.
+
+    Attributes:
+        problem: Why no more rows can be written. The run must end then, but its answers are stored.
+    """
 
     def __init__(self, job: MapJob, parts: Parts | None) -> None:
         super().__init__(0, job.prompt.model, job.schema)
         self.with_usage = True
         self.ready: deque[RowAnswer] = deque()
         self.skipped = self.complete = self._failed = 0
+        self.problem: StoreError | None = None
         self._open = bytearray(b"\1") * len(job.rows)
         self._parts, self._into = parts, job.options.into
 
@@ -71,15 +77,57 @@ class PassedResults(RowResults):
         self.complete += not outcome.error
         if self._parts is None:
             self.ready.append(RowAnswer(row, outcome.value, outcome.error, row_usage))
-        elif not outcome.error.startswith(NOT_SENT):
-            self._parts.add(row, digest, outcome, answer_values(outcome.value, self._schema, self._into), row_usage)
+        elif not outcome.error.startswith(NOT_SENT) and self.problem is None:
+            values = answer_values(outcome.value, self._schema, self._into)
+            try:
+                self._parts.add(row, digest, outcome, values, row_usage)
+            except StoreError as error:
+                self.problem = error
+
+
+PAUSE_S = 0.1
+"""How often it is looked for answers that arrived while no rows are taken."""
+
+
+class _Caretaker:
+    """Takes the answers of a run while its reader pauses: they are stored in time, and the claims are renewed.
+
+    `reading` is held while the run itself continues.
+    """
+
+    def __init__(self, runner: RowRunner) -> None:
+        self.reading = threading.Lock()
+        self._runner, self._over = runner, threading.Event()
+        self._problem: Exception | None = None
+
+    def start(self) -> None:
+        threading.Thread(target=self._take, name="mm_magics-caretaker", daemon=True).start()
+
+    def check(self) -> None:
+        """Raise what went wrong during a pause."""
+        if self._problem is not None:
+            raise self._problem
+
+    def end(self) -> None:
+        self._over.set()
+
+    def _take(self) -> None:
+        while not self._over.wait(PAUSE_S):
+            if self.reading.acquire(blocking=False):
+                try:
+                    self._runner.take_answers()
+                except Exception as error:
+                    self._problem = error
+                    return
+                finally:
+                    self.reading.release()
 
 
 class RowStream:
     """The rows of a map run as they are answered, in any order: `map_prompts(…, stream=True)` returns it.
 
-    Answers are stored, but not in memory. While the rows are not taken, only those in flight are answered. Use it in a
-    `with` statement, so that the run ends if the loop does not reach its end.
+    Answers are stored, but not in memory. While the rows are not taken, only those in flight are answered and stored.
+    Use it in a `with` statement, so that the run ends if the loop does not reach its end.
 
     Attributes:
         notes: What else happened, for example that the store could not be written.
@@ -98,6 +146,7 @@ class RowStream:
     def __init__(self, job: MapJob, line: ProgressLine | None, session: Session | None = None) -> None:
         self._results, self._session = PassedResults(job, None), session
         self._runner = RowRunner(job, threading.Event(), self._results)
+        self._caretaker = _Caretaker(self._runner)
         self._line = line
         self._rows = self._run()
 
@@ -112,13 +161,15 @@ class RowStream:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if isinstance(error, KeyboardInterrupt):
-            self._runner.drain()
+            with self._caretaker.reading:
+                self._runner.drain()
         self.close()
 
     def close(self) -> None:
         """End the run, if it has not ended yet. Answers that were received are in the store."""
         self._rows.close()
-        self._runner.close()
+        with self._caretaker.reading:
+            self._runner.close()
         if self._session is not None:
             self._session.close()
 
@@ -132,23 +183,35 @@ class RowStream:
         return totals_of(self._results, len(self._runner.job.rows))
 
     def _run(self) -> Generator[RowAnswer]:
-        ready = self._results.ready
+        self._caretaker.start()
+        self._caretaker.reading.acquire()
         try:
             for event in self._runner.events():
                 if self._line:
                     self._line.show(event)
-                while ready:
-                    yield ready.popleft()
-            while ready:
-                yield ready.popleft()
+                yield from self._ready()
+            yield from self._ready()
         except KeyboardInterrupt:
             raise interrupted(None) from None
         finally:
+            self._caretaker.end()
             self._runner.close()
+            self._caretaker.reading.release()
             if self._line:
                 self._line.end()
             if self._session is not None:
                 self._session.close()
+
+    def _ready(self) -> Iterator[RowAnswer]:
+        ready = self._results.ready
+        while ready:
+            row = ready.popleft()
+            self._caretaker.reading.release()
+            try:
+                yield row
+            finally:
+                self._caretaker.reading.acquire()
+        self._caretaker.check()
 
 
 class RunTotals(NamedTuple):
@@ -229,6 +292,9 @@ def write_parts(job: MapJob, line: ProgressLine | None) -> RunTotals:
         for event in runner.events():
             if line:
                 line.show(event)
+            if results.problem is not None:
+                runner.drain()
+                break
     except KeyboardInterrupt:
         runner.close()
         parts.flush()
@@ -237,5 +303,7 @@ def write_parts(job: MapJob, line: ProgressLine | None) -> RunTotals:
         runner.close()
         if line:
             line.end()
+    if results.problem is not None:
+        raise results.problem
     parts.flush()
     return totals_of(results, len(job.rows))
