@@ -14,7 +14,9 @@ from pathlib import Path
 
 from benchmarks import (
     background,
+    cluster,
     crowd,
+    flat,
     frames,
     latency,
     limited,
@@ -45,9 +47,11 @@ GROUPS = {
     "speed": speed.measure,
     "long": long.measure,
     "rows": rows.measure,
+    "cluster": cluster.measure,
+    "flat": flat.measure,
     "crowd": crowd.measure,
 }
-ONLY_BY_NAME = ("long", "rows", "crowd")
+ONLY_BY_NAME = ("long", "rows", "crowd", "cluster", "flat")
 """Groups that take minutes."""
 VERSIONS = (
     "aiohttp",

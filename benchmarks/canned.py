@@ -1,6 +1,7 @@
-"""A server with one canned answer, in its own process: `python -m benchmarks.canned LATENCY_S LIMIT`.
+"""A server with one canned answer, in its own process: `python -m benchmarks.canned LATENCY_S LIMIT SLOW`.
 
 It does nothing but read requests and write the answer after LATENCY_S seconds, so that a measurement is of the client.
+One answer in SLOW (0 for none) takes ten times as long.
 Above LIMIT requests at the same time (0 for no limit) it answers 429. Its first line of output is its port, and each
 line of input makes it write how many requests it received, and how many of them it refused.
 """
@@ -41,8 +42,8 @@ OK, REFUSED = _response("200 OK", ANSWER), _response("429 Too Many Requests", RE
 
 
 class _State:
-    def __init__(self, latency: float, limit: int) -> None:
-        self.latency, self.limit = latency, limit
+    def __init__(self, latency: float, limit: int, slow: int) -> None:
+        self.latency, self.limit, self.slow = latency, limit, slow
         self.in_flight = self.received = self.refused = 0
 
 
@@ -67,7 +68,8 @@ class _Connection(asyncio.Protocol):
             self._transport.write(REFUSED)
         elif state.latency:
             state.in_flight += 1
-            asyncio.get_running_loop().call_later(state.latency, self._answer)
+            is_slow = state.slow and not state.received % state.slow
+            asyncio.get_running_loop().call_later((10 if is_slow else 1) * state.latency, self._answer)
         else:
             self._transport.write(OK)
 
@@ -76,8 +78,8 @@ class _Connection(asyncio.Protocol):
         self._transport.write(OK)
 
 
-async def _serve(latency: float, limit: int) -> None:
-    state, loop = _State(latency, limit), asyncio.get_running_loop()
+async def _serve(latency: float, limit: int, slow: int) -> None:
+    state, loop = _State(latency, limit, slow), asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(state), "127.0.0.1", 0, backlog=4_096)
     print(server.sockets[0].getsockname()[1], flush=True)
     while await loop.run_in_executor(None, sys.stdin.readline):
@@ -87,8 +89,8 @@ async def _serve(latency: float, limit: int) -> None:
 class CannedServer:
     """Starts the server's process; `base_url` is its address."""
 
-    def __init__(self, latency: float = 0.0, limit: int = 0) -> None:
-        command = [sys.executable, "-m", "benchmarks.canned", str(latency), str(limit)]
+    def __init__(self, latency: float = 0.0, limit: int = 0, slow: int = 0) -> None:
+        command = [sys.executable, "-m", "benchmarks.canned", str(latency), str(limit), str(slow)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.base_url = f"http://127.0.0.1:{int(self._line())}/anthropic"
 
@@ -118,4 +120,4 @@ class CannedServer:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(_serve(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
