@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mm_magics.display.footnote_labels import with_different_labels
+from mm_magics.display.mime_bundle import notes_below
 from mm_magics.display.safe_markdown import sanitize_markdown
-from mm_magics.display.verdict import answer_title, verdict_text
+from mm_magics.display.verdict import answer_title
 from mm_magics.history.turn import Turn
 from mm_magics.history.versions import compared
 from mm_magics.text import escape_controls, fence
@@ -23,7 +24,7 @@ def render_markdown(turns: Sequence[Turn]) -> str:
         if turn.undecided:
             parts.append(f"**{sanitize_markdown(escape_controls(answer_title(each, turn)))}**")
         parts.append(sanitize_markdown(text) or f"*({each.status})*")
-        if notes := [*filter(None, [verdict_text(each)]), *each.notes, *([each.error] if each.error else [])]:
+        if notes := notes_below(each):
             parts.append(fence(escape_controls("\n".join(notes))))
     return "\n\n".join(parts) + "\n"
 

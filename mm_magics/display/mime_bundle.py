@@ -114,7 +114,13 @@ def output_metadata(notes: Sequence[str]) -> dict[str, Any]:
 
 
 def _turn_footer(turn: Turn, notes: Sequence[str] = ()) -> str:
-    lines = [usage_line.summary_line(turn), *filter(None, [verdict_text(turn)]), *turn.notes, *notes]
+    lines = [
+        usage_line.summary_line(turn),
+        *filter(None, [verdict_text(turn)]),
+        *turn.notes,
+        *turn.change_lines,
+        *notes,
+    ]
     return _footer(lines, turn.error or "")
 
 
@@ -152,6 +158,7 @@ def _fits(bundle: dict[str, Any], turn: Turn) -> bool:
         if key in ("text", "thinking", "input", "content", "source")
     ]
     summaries = [each.compacted for each in turns if each.compacted is not None]
+    texts += [json.dumps(each.changes, ensure_ascii=False) for each in turns]
     texts += ["".join([each.summary, *each.turns, *each.pinned]) for each in summaries]
     text_size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     size = len(json.dumps(bundle, ensure_ascii=False).encode("utf-8", "replace"))
@@ -167,8 +174,9 @@ def _cut(text: str) -> str:
     return f"{text[:PLAIN_LIMIT]}\n… [{counted(len(text) - PLAIN_LIMIT, 'more character')} in the cell's other formats]"
 
 
-def _notes_below(turn: Turn) -> list[str]:
-    return [*filter(None, [verdict_text(turn)]), *turn.notes, *([turn.error] if turn.error else [])]
+def notes_below(turn: Turn) -> list[str]:
+    """Return the lines below an answer: its verdict, its notes, the changes of the notebook, and its error."""
+    return [*filter(None, [verdict_text(turn)]), *turn.notes, *turn.change_lines, *([turn.error] if turn.error else [])]
 
 
 def _plain(turn: Turn) -> str:
@@ -177,7 +185,7 @@ def _plain(turn: Turn) -> str:
     for each in answers:
         title = [f"── {answer_title(each, turn)} ──"] if len(answers) > 1 else []
         text = each.text or usage_line.summary_line(each)
-        parts += [*title, _cut(escape_controls(text)), *_notes_below(each)]
+        parts += [*title, _cut(escape_controls(text)), *notes_below(each)]
     return "\n".join([parts[0] if len(answers) == 1 else escape_controls(parts[0]), *map(escape_controls, parts[1:])])
 
 
@@ -193,7 +201,7 @@ def _markdown(turn: Turn, answer_format: AnswerFormat, *, cut: bool = False) -> 
 
 def _answer_markdown(turn: Turn, answer_format: AnswerFormat, *, cut: bool) -> str:
     """Return an answer as Markdown. Notes are in a code block, where no character has a meaning."""
-    text, notes = turn.text, _notes_below(turn)
+    text, notes = turn.text, notes_below(turn)
     if answer_format == "markdown":
         answer = sanitize_markdown(_cut(text) if cut else text)
     else:

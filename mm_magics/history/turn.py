@@ -102,6 +102,8 @@ class Turn:
         undecided: Whether the user has not chosen one of these answers yet: all are shown.
         check: What a function of the user's found: its `name`, the `verdict` (`pass`, `fail`, `text` or `error`), and
             the `text` of it.
+        changes: The changes of the notebook that it requested, each with `id`, `kind`, `cell`, `state`, a line of
+            `text` for the reader, and what undoing it needs.
         schema: The schema of its record.
     """
 
@@ -128,6 +130,7 @@ class Turn:
     comparison: Mapping[str, Any] | None = None
     undecided: bool = False
     check: Mapping[str, str] | None = None
+    changes: list[dict[str, Any]] = field(default_factory=list)
     schema: int = SCHEMA
 
     @cached_property
@@ -174,6 +177,11 @@ class Turn:
         return name if isinstance(name, str) else ""
 
     @property
+    def change_lines(self) -> list[str]:
+        """A line about each change of the notebook."""
+        return [each["text"] for each in self.changes]
+
+    @property
     def place(self) -> tuple[str, str]:
         """Its cell and its id: a copied cell contains a turn with the same id."""
         return self.cell_id or "", self.id
@@ -208,6 +216,7 @@ class Turn:
                 "comparison": dict(self.comparison) if self.comparison else None,
                 "undecided": self.undecided,
                 "check": dict(self.check) if self.check else None,
+                "changes": self.changes,
                 "json": exact_texts(self.params, self.messages),
             }
         return record | {key: value for key, value in added.items() if value}
@@ -281,6 +290,12 @@ def _is_check(value: object) -> bool:
     )
 
 
+def _is_change(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(value.get(key), str) for key in ("id", "kind", "cell", "state", "text")
+    )
+
+
 def _is_base(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("thread", "turn"))
 
@@ -313,5 +328,6 @@ _ADDED_CHECKS: dict[str, Callable[[Any], bool]] = {
     "comparison": _is_comparison,
     "undecided": lambda value: isinstance(value, bool),
     "check": _is_check,
+    "changes": lambda value: isinstance(value, list) and all(map(_is_change, value)),
     **_VERSION_CHECKS,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -30,6 +31,7 @@ from mm_magics.history.turn import MIME_TYPE, Turn
 from mm_magics.ipython.current_cells import CurrentCells
 from mm_magics.ipython.scheduled_cells import ScheduledCells
 from mm_magics.session import Session
+from mm_magics.tools.change_records import change_records, changes_of
 from mm_magics.tools.notebook_changes import NotebookChanges
 from mm_magics.turn.window import conversation_size
 
@@ -88,6 +90,7 @@ class LivePage:
         if "since" in description:
             self.changes.resend()
         self._session.refresh()
+        self._restore_changes()
         if description.get("wants_models") is True:
             learn_models(self._session)
         self.send_marks()
@@ -138,6 +141,27 @@ class LivePage:
         outputs = [_Output(each, time.time(), partial(_output, each), "") for each in turns or [turn]]
         self._outputs[turn.cell_id] = outputs
         self._send({"outputs": {turn.cell_id: _joined(outputs)}})
+
+    def with_changes(self, turn: Turn) -> Turn:
+        """Return a turn that has ended with what became of the changes that it requested, in the history too."""
+        records = change_records(self.changes.of_turn(turn.id), self.changes.document)
+        if not records or records == turn.changes:
+            return turn
+        turn = replace(turn, changes=records)
+        self._session.history.update(turn)
+        return turn
+
+    def record_changes(self, turn_id: str) -> None:
+        """Show a turn of the history with what became of its changes since."""
+        found = self._session.history.with_context(turn_id)
+        if found and (turn := self.with_changes(found[0])) is not found[0]:
+            self.replace_turn(turn)
+
+    def _restore_changes(self) -> None:
+        """Show the proposals again that were not decided when an earlier kernel ended."""
+        recorded = [each for turn in self._session.history.all_turns() for each in changes_of(turn.id, turn.changes)]
+        if new := self.changes.restore([each for each in recorded if each.is_open and each.kind != "run"]):
+            self._send_changes([each.message for each in new])
 
     def send_marks(self) -> None:
         """Send the marks of all turns, the models on offer, prices and the effective settings, if they have changed."""

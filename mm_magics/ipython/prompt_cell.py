@@ -13,6 +13,7 @@ from mm_magics import interrupts
 from mm_magics.api.messages import Block
 from mm_magics.api.models import takes_images
 from mm_magics.display.answer_format import AnswerFormat, parse_answer
+from mm_magics.display.ipykernel_compat import call_when_idle
 from mm_magics.display.request_text import folded_request
 from mm_magics.errors import UsageError
 from mm_magics.history import notebook_context
@@ -61,6 +62,7 @@ class PromptCells:
         self._answers = background.Answers(session, shell, page)
         self._has_begun = False
         self._runs = ModelRuns(shell, session, page.changes)
+        page.changes.on_change = self._record_changes
         self._turn = TurnChanges(page.changes, self.shown_cells)
         session.namespace, session.builtin = shell.user_ns, self._builtin_tools
         shell.events.register("pre_run_cell", self._see)
@@ -81,6 +83,9 @@ class PromptCells:
     def stop(self) -> None:
         """Stop the cell that is running."""
         self._stop.set()
+
+    def _record_changes(self, turn: str) -> None:
+        call_when_idle(self._shell.kernel, partial(self._page.record_changes, turn))
 
     def in_background(self, thread: str) -> int:
         """Return how many prompts of a thread are being answered in the background."""

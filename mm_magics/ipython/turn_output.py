@@ -83,6 +83,7 @@ def show_turn(
     finally:
         with interrupts.deferred():
             turn, notes = stream.close(), stream.notes
+            turn = page.with_changes(turn) if page is not None else turn
             if not stream.has_content and earlier is not None:
                 turn = earlier
                 nothing = "No response was received this time; this is the earlier answer."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 from uuid import uuid4
@@ -133,6 +133,8 @@ class NotebookChanges:
         self._send, self._settle, self._notebook = send, settle, notebook
         self.on_late_run: Callable[[Change], None] = lambda _: None
         """Is called if the page runs a cell that nobody wants to run any more."""
+        self.on_change: Callable[[str], None] = lambda _: None
+        """Is called, on any thread, with the id of a turn if something became of one of its changes."""
         self._changes: dict[str, Change] = {}
         self._lock = threading.RLock()
 
@@ -163,6 +165,13 @@ class NotebookChanges:
             self._changes[change.id] = change
         self._send([change.message])
 
+    def restore(self, changes: Iterable[Change]) -> list[Change]:
+        """Take over changes of an earlier kernel. Return those that were not known."""
+        with self._lock:
+            new = [each for each in changes if each.id not in self._changes]
+            self._changes |= {each.id: each for each in new}
+        return new
+
     def resend(self) -> None:
         """Send what is not decided to a page that has just connected. A cell that may have run is not run again."""
         if waiting := [each.message for each in list(self._changes.values()) if each.is_open and each.kind != "run"]:
@@ -176,6 +185,8 @@ class NotebookChanges:
                 self._decide(each, "withdrawn")
         if ended:
             self._settle([each.id for each in ended])
+        for turn in {each.turn for each in ended}:
+            self.on_change(turn)
 
     def wait(self, change: Change, seconds: float | None) -> bool:
         """Wait until a change is decided, and return whether it is.
@@ -215,10 +226,12 @@ class NotebookChanges:
                 change.source = source
             if state in ("proposed", "running"):
                 change.state, change.was_begun = state, state == "running"
+                self.on_change(change.turn)
                 return True
             self._take(change, message, accepted=state == "accepted")
             self._decide(change, state)
         self._settle([change.id])
+        self.on_change(change.turn)
         return True
 
     def _decide(self, change: Change, state: State) -> None:

@@ -125,3 +125,31 @@ def test_the_model_reads_what_was_just_typed(opened: Any, simulator: Any) -> Non
     expect(notebook.output(3)).to_contain_text("I have read it.")
     results = [block for block in simulator.log[-1].body["messages"][-1]["content"] if block["type"] == "tool_result"]
     assert all("y = 1 + 'just typed'" in str(each["content"]) for each in results)
+
+
+def test_the_turn_links_to_the_cells_that_it_changed(opened: Any, simulator: Any) -> None:
+    filler = [f"# {number}\n" * 30 for number in range(6)]
+    notebook = opened(LOAD, SETUP, PLOT, *filler, "%%minimax --tools notebook --edits accept\nClean up.")
+    notebook.run(0)
+    page, last = notebook.page, len(filler) + 3
+    simulator.answers.clear()
+    simulator.answers.extend(
+        [
+            ScriptedAnswer([tool_use("read_cells", {"cells": "2,3"})]),
+            ScriptedAnswer([tool_use("edit_cell", {"cell": "2", "search": "41", "replacement": "42"})]),
+            ScriptedAnswer([tool_use("delete_cell", {"cell": "3"})]),
+            "It is clean.",
+        ]
+    )
+    notebook.run(last, wait=False)
+    answer = page.locator(".jp-OutputArea", has_text="It is clean.")
+    edited = answer.get_by_role("button", name="Edited cell #")
+    expect(edited).to_contain_text("x = 42")
+    deleted = answer.get_by_role("button", name="Deleted cell #")
+    deleted.click()
+    expect(deleted).to_contain_text("(this cell was deleted)")
+    edited.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".jp-Cell.jp-mod-active")).to_contain_text("x = 42")
+    expect(page.locator(".jp-Cell.jp-mod-active")).to_be_in_viewport()
+    assert notebook.violations(".mm-footer") == []

@@ -75,6 +75,8 @@ def test_a_record_has_the_keys_of_the_schema_in_order() -> None:
     added["compacted"] = Compaction(("t0",), "0" * 64, "They met.", "M", [dict(RESPONSE)], (9, 3), ("t1",), True)
     added |= {"comparison": {"id": "c1", "number": 2}, "undecided": True}
     added["check"] = {"name": "is_short", "verdict": "pass", "text": ""}
+    change = {"id": "1", "kind": "edit", "cell": "a", "state": "accepted", "text": "Edited cell #a x", "before": "y"}
+    added["changes"] = [change]
     full = turn(base=base, context=3, params={"temperature": 1.0}, **added).record()
     assert set(full) == set(SCHEMA["properties"])
     assert broken_rules(full) == []

@@ -32,6 +32,7 @@ class ChangingPage(Page):
     def __init__(self, kernel: Kernel, **sources: str) -> None:
         self.seen: list[Change] = []
         self.settled: list[str] = []
+        self.replaced: list[Any] = []
         self.decide: Callable[[Change], dict[str, Any] | None] = accept
         self.answers: list[bool] = []
         self.acts_late = False
@@ -65,6 +66,7 @@ class ChangingPage(Page):
         data = message["content"].get("data") if message["msg_type"] == "comm_msg" else None
         if isinstance(data, dict):
             self.settled += data.get("settled", [])
+            self.replaced += data.get("outputs", {}).values()
             for change in data.get("changes", []):
                 self.seen.append(change)
                 if not self.acts_late:

@@ -10,6 +10,7 @@ import pytest
 from mm_magics.simulator import ScriptedAnswer
 from tests.kernel.background_page import Page
 from tests.kernel.changing_page import ChangingPage, reject, wait
+from tests.kernel.conftest import Kernel, loaded_kernel
 from tests.kernel.test_notebook_tools import results
 
 pytestmark = pytest.mark.slow
@@ -33,6 +34,12 @@ def page(fresh_kernel, simulator) -> Iterator[ChangingPage]:
     page.turn_messages |= {"setup": [], "plot": []}
     yield page
     simulator.answers.clear()  # of a turn that was stopped
+
+
+@pytest.fixture
+def new_kernel(simulator) -> Iterator[Kernel]:
+    with loaded_kernel(simulator) as kernel:
+        yield kernel
 
 
 def ask(page: ChangingPage, simulator, *steps: Any, flags: str = "", end: bool = True) -> None:
@@ -341,3 +348,64 @@ def test_what_the_tools_read_is_in_the_ledger_and_checked_by_never_send(page, si
     ask(page, simulator, run, flags="--context none")
     assert len(simulator.log) == calls + 1
     assert "pin is in never_send" in str(page.turn("ask"))
+
+
+def restarted(page: ChangingPage, kernel: Any) -> ChangingPage:
+    """Return the page of a new kernel with the cells and the saved outputs of this page."""
+    again = ChangingPage(kernel)
+    outputs = {name: [each for each in page.outputs[name] if "data" in each] for name in page.sources}
+    again.sources, again.outputs = dict(page.sources), outputs
+    again.turn_messages = {name: [] for name in page.sources}
+    again.connect_again()
+    return again
+
+
+def test_each_change_is_listed_in_the_record_and_in_the_saved_output(page, simulator):
+    page.decide = lambda change: reject(change) if change["kind"] == "insert" else {"state": "accepted"}
+    ask(page, simulator, READ, [EDIT, INSERT, use("delete_cell", cell="#plot")])
+    lines = ["Edited cell #setu x = 42", "Rejected: insert of cell #", "Deleted cell #plot print(x)"]
+    changes = page.turn("ask")["changes"]
+    assert [each["text"][: len(line)] for each, line in zip(changes, lines, strict=True)] == lines
+    assert [each["state"] for each in changes] == ["accepted", "rejected", "accepted"]
+    for form in ("text/html", "text/markdown", "text/plain"):
+        assert all(line in page.outputs["ask"][0]["data"][form] for line in lines), form
+
+
+def test_a_turn_is_undone_after_a_restart_of_the_kernel(page, simulator, new_kernel):
+    page.sources["extra"] = "y = 1"
+    page.outputs["extra"], page.turn_messages["extra"] = [], []
+    before = dict(page.sources)
+    steps = [
+        use("read_cells", cells="#setu,#plot,#extr"),
+        [EDIT, INSERT, use("delete_cell", cell="#plot"), use("move_cell", cell="#extr", below="top")],
+        use("edit_cell", "second", cell="#extr", search="1", replacement="2"),
+    ]
+    ask(page, simulator, *steps)
+    again = restarted(page, new_kernel)
+    again.sources["extra"] = "y = 3"
+    text = " ".join(again.run("undo", "%minimax undo-edits").split())
+    assert (again.sources["setup"], again.sources["plot"]) == (before["setup"], before["plot"])
+    assert "# Ages" not in again.sources.values()
+    assert again.sources["extra"] == "y = 3"
+    assert "#extr y = 3 left as it is its text was changed since" in text.replace("| ", "")
+
+
+def test_proposals_are_shown_again_after_a_restart_of_the_kernel(page, simulator, new_kernel):
+    page.decide = wait
+    ask(page, simulator, READ, EDIT, flags="--edits propose")
+    assert page.turn("ask")["changes"][0]["text"] == "Not decided: edit of cell #setu x = 42"
+    again = restarted(page, new_kernel)
+    again.decide = wait
+    again.wait(lambda: again.seen != [])
+    assert again.seen[0] == page.seen[0]
+    assert again.finish(again.seen[0], {"state": "accepted"})
+    assert again.sources["setup"] == "x = 42"
+    again.run("undo", "%minimax undo-edits")
+    assert again.sources["setup"] == "x = 41"
+
+
+def test_a_late_decision_is_in_the_record(page, simulator):
+    page.decide = wait
+    ask(page, simulator, READ, EDIT, flags="--edits propose")
+    page.finish(page.seen[0], {"state": "accepted"})
+    page.wait(lambda: any("Edited cell #setu" in str(each) for each in page.replaced))

@@ -11,11 +11,13 @@ import type { ICellModel } from '@jupyterlab/cells';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import type { OneTimeSettings } from '../protocol';
+import { enableCellLinks } from '../renderer/cell-links';
 import { isRecord } from '../renderer/turn-state';
 import { AnswerPlaces } from './answer-places';
 import { KeptAnswers } from './kept-answers';
 import { factsOf, receiveFacts } from './kernel-facts';
 import { KernelComms } from './kernel-comms';
+import { activateCell } from './insert-cells';
 import { eachNotebook } from './open-notebooks';
 import { runningTurnsOf } from './live-turns';
 import { receiveChanges } from './open-changes';
@@ -144,6 +146,15 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
       new AnswerPlaces(panel);
       new KeptAnswers(panel);
       new RunningTurns(panel);
+    });
+    enableCellLinks((from, cell) => {
+      const panel = tracker.find(({ node }) => node.contains(from));
+      const index = panel?.content.widgets.findIndex(({ model }) => model.id === cell) ?? -1;
+      if (!panel || index < 0) return false;
+      void activateCell(panel.content, index).then(() => {
+        panel.content.activate();
+      });
+      return true;
     });
     NotebookActions.executionScheduled.connect((_, { notebook, cell }) => {
       commsOf.get(notebook)?.cellScheduled(cell);

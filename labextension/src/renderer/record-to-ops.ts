@@ -146,10 +146,16 @@ function textCalls(response: Fields | undefined, next: unknown): Fields[] {
   return [...blocks, ...results];
 }
 
-/** Return the verdict of a check, and the notes about how the turn ended. */
+/** Return the changes of the notebook that have a line for the reader. */
+function changesOf(record: Fields): Fields[] {
+  const changes = Array.isArray(record['changes']) ? record['changes'].filter(isRecord) : [];
+  return changes.filter(({ text }) => typeof text === 'string');
+}
+
+/** Return the verdict of a check, the changes of the notebook, and the notes about how the turn ended. */
 function notesOf(record: Fields): readonly unknown[] {
   const notes = Array.isArray(record['notes']) ? (record['notes'] as unknown[]) : [];
-  return [...verdictOf(record['check']), ...notes];
+  return [...verdictOf(record['check']), ...notes, ...changesOf(record).map(({ text }) => text)];
 }
 
 /** Return the verdict of a check in one line, as mm_magics/display/verdict.py does, if there is one. */
@@ -229,6 +235,8 @@ function state(record: Fields, responses: readonly Fields[]): Fields {
   }
   const output = usage['output_tokens'] ?? 0;
   const fields: Record<string, unknown> = { status: record['status'], usage, seconds };
+  const changes = changesOf(record);
+  if (changes.length > 0) fields['changes'] = changes.map(({ text, cell }) => ({ text, cell }));
   if (streaming > MIN_STREAM_SECONDS && output > 0) fields['tokens_per_s'] = output / streaming;
   if (cost) fields['cost'] = dollars(cost);
   if (saved >= 0.0001) fields['saved'] = dollars(saved);

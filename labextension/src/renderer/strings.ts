@@ -36,6 +36,7 @@ const texts = (trans: Translation) => ({
   ),
   'partial.earlier': trans.__('No response was received this time; this is the earlier answer.'),
   'partial.running': trans.__('The answer was not complete when the notebook was saved.'),
+  'cell.deleted': trans.__('this cell was deleted'),
   'mark.removed': trans.__('not in the conversation'),
   'mark.removed.why': trans.__(
     '%minimax undo or clear removed this turn, and it is not sent. Run the cell again to add it.',

@@ -31,6 +31,8 @@ export interface TurnFields extends StateChange {
   readonly created?: string;
   /** The number of the version that is shown, if the saved turn has several. */
   readonly version?: number;
+  /** The changes of the notebook: the note about each, and its cell. */
+  readonly changes?: readonly Readonly<Record<string, unknown>>[];
   /** How many versions there are. */
   readonly versions?: number;
   /** Whether the conversation continues with this one of several answers. */

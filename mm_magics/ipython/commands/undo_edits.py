@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from mm_magics.display.table import Table
 from mm_magics.errors import UsageError
@@ -10,6 +11,7 @@ from mm_magics.history.shown_cells import short_names
 from mm_magics.ipython.commands.command import Context
 from mm_magics.ipython.commands.versions import find_turn
 from mm_magics.text import excerpt, visible
+from mm_magics.tools.change_records import changes_of
 from mm_magics.tools.undo_changes import undo_turn
 from mm_magics.wording import counted
 
@@ -26,13 +28,15 @@ EXCERPT = 50
 def undo_edits(context: Context, rest: str) -> Table:
     """Undo the changes of a turn: the one in `rest`, or else the one that changed the notebook last."""
     changes = context.page.changes if context.page else None
-    turn = find_turn(context, rest).id if rest else changes.last_turn if changes else None
+    turn = _turn(context, rest) if changes else None
     if changes is None or turn is None:
-        raise UsageError("No turn has changed the notebook since this kernel was started.")
+        raise UsageError("No turn of the notebook has changed it.")
     if changes.document is None:
         raise UsageError("No page with the mm_magics extension shows the notebook, so nothing was undone.")
     cells = {cell.id: cell.source for cell in changes.document.cells}
     found = undo_turn(changes, turn)
+    if context.page:
+        context.page.record_changes(turn)
     rows = [(_name(cells, each.cell), DONE[each.kind], "") for each in found.changes]
     rows += [(_name(cells, each.cell), "left as it is", visible(each.reason)) for each in found.left]
     lines = []
@@ -45,6 +49,25 @@ def undo_edits(context: Context, rest: str) -> Table:
     if not rows and not lines:
         lines.append("The turn changed nothing that could be undone.")
     return Table("", ("cell", "what was done", "reason"), rows, lines) if rows else Table(lines=lines)
+
+
+def _turn(context: Context, rest: str) -> str | None:
+    """Return the id of the turn to undo. What an earlier kernel changed is read from the record of the turn."""
+    assert context.page is not None
+    changes = context.page.changes
+    if not rest and changes.last_turn:
+        return changes.last_turn
+    changed = [each for each in context.session.history.all_turns() if any(map(_is_done, each.changes))]
+    turn = find_turn(context, rest) if rest else max(changed, key=lambda each: each.created, default=None)
+    if turn is None:
+        return None
+    changes.restore(changes_of(turn.id, turn.changes))
+    return turn.id
+
+
+def _is_done(record: Mapping[str, Any]) -> bool:
+    """Return whether a change in a record was made and not undone."""
+    return bool(record["state"] == "accepted")
 
 
 def _name(cells: Mapping[str, str], cell_id: str) -> str:

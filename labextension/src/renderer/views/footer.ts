@@ -1,5 +1,6 @@
 // The footer of a turn: notes, the error, tokens, cost, and the stop reason unless the turn ended normally.
-import { element } from '../element';
+import { goToCell, hasCellLinks } from '../cell-links';
+import { element, setText } from '../element';
 import { isRecord, isRunning, displayedStatus, type TurnFields } from '../turn-state';
 import { duration, t, type StringKey } from '../strings';
 import { visible } from '../visible-characters';
@@ -67,7 +68,10 @@ export class Footer {
     const content = JSON.stringify([notes, error, parts]);
     if (content === this.shown) return;
     this.shown = content;
-    const lines = notes.map((note) => element('div', 'mm-note', visible(note)));
+    const cells = cellsIn(fields);
+    const lines = notes.map((note) =>
+      element('div', 'mm-note', lineOf(visible(note), cells.get(note))),
+    );
     if (error) lines.push(element('div', 'mm-error', visible(error)));
     if (parts.length > 0) {
       const spans = parts.map((part) => element('span', 'mm-fact', part));
@@ -76,6 +80,26 @@ export class Footer {
     this.el.replaceChildren();
     for (const line of lines) this.el.append(line);
   }
+}
+
+/** Return the cells of the changes that the notes list, by the text of the note. */
+function cellsIn({ changes }: TurnFields): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { text, cell } of Array.isArray(changes) ? changes.filter(isRecord) : [])
+    if (isText(text) && isText(cell)) found.set(text, cell);
+  return found;
+}
+
+/** Return a note, as a link if it is about a cell. */
+function lineOf(text: string, cell: string | undefined): Node | string {
+  if (cell === undefined || !hasCellLinks()) return text;
+  const link = element('button', 'mm-cell-link', text);
+  link.type = 'button';
+  link.addEventListener('click', () => {
+    const isDeleted = !goToCell(link, cell);
+    setText(link, isDeleted ? `${text} (${t('cell.deleted')})` : text);
+  });
+  return link;
 }
 
 /** Return the notes that are texts. */
