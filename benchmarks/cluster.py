@@ -40,10 +40,10 @@ def _ratio(server: CannedServer, client: Any) -> Measurement:
     _rate(server, client, "warm", ROWS // 10)
     pairs = [(_rate(server, None, f"one {n}"), _rate(server, client, f"two {n}")) for n in range(ROUNDS)]
     one, two = (median(column) for column in zip(*pairs, strict=True))
-    name = f"{WORKERS} Dask workers ÷ one process, {CONCURRENCY} in flight each"
+    name = f"{WORKERS} Dask workers, {CONCURRENCY} in flight each: time ÷ one process's"
     note = f"{two:,.0f} against {one:,.0f} rows/s; {LATENCY_S} s, one in {SLOW} answers {10 * LATENCY_S:g} s"
     ratio = median(many / few for few, many in pairs)
-    return Measurement(f"time of one process ÷ {name}", 1 / ratio, 1 / 1.8, note=f"{ratio:.2f} × as fast: {note}")
+    return Measurement(name, 1 / ratio, 1 / 1.8, note=f"{ratio:.2f} × as fast: {note}")
 
 
 def _rate(server: CannedServer, client: Any, name: str, count: int = ROWS) -> float:

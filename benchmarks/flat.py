@@ -21,7 +21,7 @@ from benchmarks.canned import CannedServer
 from benchmarks.endpoint import ROOT, EndpointProcess
 from benchmarks.measurements import Measurement
 
-FEW, MANY = 100_000, int(os.environ.get("MANY_ROWS", "1_000_000"))
+FEW, MANY = 100_000, 1_000_000
 CONCURRENCY = 64
 WRITE_ROWS = 10_000
 """Rows that are written to the Parquet file at a time."""

@@ -10,7 +10,14 @@ from typing import Any
 from uuid import uuid4
 
 from mm_magics.batch.dask_rows import DaskRows
-from mm_magics.batch.engines.dask import NO_WORKERS_S, WorkerOptions, is_worker_death, share_of
+from mm_magics.batch.engines.dask import (
+    NO_WORKERS_S,
+    WORKER_CHECK_S,
+    WorkerOptions,
+    is_worker_death,
+    share_of,
+    workers_of,
+)
 from mm_magics.batch.engines.shared import receive
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.leases import Leases
@@ -65,7 +72,7 @@ class PartitionRun:
             TurnInterruptedError: The run was interrupted; its `result` has the totals.
         """
         send = self._job.send
-        workers = len(self._client.scheduler_info(n_workers=-1)["workers"])
+        workers = len(workers_of(self._client))
         if not workers:
             raise UsageError("The Dask cluster has no workers.", "Start some workers, and run the cell again.")
         if workers > send.limits.concurrency:
@@ -126,11 +133,14 @@ class PartitionRun:
             future.add_done_callback(lambda _, number=number: self._events.put([["ended", number]]))
 
     def _wait(self) -> None:
-        last_seen = time.monotonic()
+        last_seen = looked = time.monotonic()
         while self._futures:
             self._take_events()
-            if self._client.scheduler_info(n_workers=1)["workers"]:
-                last_seen = time.monotonic()
+            if time.monotonic() - looked < WORKER_CHECK_S:
+                continue
+            looked = time.monotonic()
+            if workers_of(self._client):
+                last_seen = looked
             elif time.monotonic() - last_seen > NO_WORKERS_S:
                 self._problem = (
                     f"The Dask cluster has had no worker for {NO_WORKERS_S:g} s.",

@@ -16,7 +16,7 @@ import pytest
 
 from mm_magics import Session, map_prompts
 from mm_magics.batch.dask_rows import empty_frame
-from mm_magics.batch.engines.dask import is_worker_death
+from mm_magics.batch.engines.dask import is_worker_death, workers_of
 from mm_magics.batch.job import MapOptions, build_job
 from mm_magics.batch.map_run import MapRun
 from mm_magics.errors import UsageError
@@ -231,6 +231,18 @@ def test_the_death_of_a_worker_is_not_taken_for_an_exception_of_its_task() -> No
         assert not is_worker_death(failure.exception(timeout=30))
         death = client.submit(os._exit, 1, retries=0)  # not before: it would take the other task with it
         assert is_worker_death(death.exception(timeout=30))
+
+
+def test_all_workers_are_known_while_the_client_updates_what_it_knows() -> None:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=8, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        client.wait_for_workers(8, timeout=60)
+        client.sync(client._update_scheduler_info, n_workers=0)  # as the client does every few seconds
+        assert len(workers_of(client)) == 8
 
 
 def test_a_cluster_without_workers_is_an_error(session: Session) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mm_magics import Session, StoreError, UsageError, map_prompts
+from mm_magics import Session, StoreError, TurnInterruptedError, UsageError, map_prompts
 from mm_magics.batch.stream import RunTotals
 from mm_magics.simulator import Simulator
 from tests.batch.cluster import WORKERS, cluster_of
@@ -236,6 +236,27 @@ def test_a_slow_row_delays_no_other(session: Session, simulator: Simulator, clie
     thread.join()
     assert totals.failed == 0
     assert quick[0] < 4 * PATIENCE, "the last row was sent before the first slow one was answered"
+
+
+def test_an_interrupt_lets_the_workers_finish_their_calls(session: Session, simulator: Simulator, client: Any) -> None:
+    before, frame = len(sent_rows(simulator)), frame_of(400, "interrupted", 8)
+    template = ok_template(say='"{{ row.text }}!"', wait=0.2)
+
+    def interrupt() -> None:
+        while len(sent_rows(simulator)) - before < 40:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(TurnInterruptedError) as caught:
+        write(template, frame, session=session, engine=client)
+    thread.join()
+    totals, sent = caught.value.result, len(sent_rows(simulator)) - before
+    assert isinstance(totals, RunTotals)
+    assert totals.asked == sent < 400
+    assert written().num_rows == 400 - totals.failed == sent
+    assert write(template, frame, session=session, engine=client).asked == 400 - sent
 
 
 def test_a_worker_without_a_key_and_a_cluster_with_too_many_workers_are_one_clear_error(

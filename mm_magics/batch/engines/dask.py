@@ -181,7 +181,7 @@ class DaskEngine:
     def _check_workers(self) -> None:
         """Look which workers exist, and queue again what a lost one did not report."""
         self._checked = time.monotonic()
-        connected = set(self._client.scheduler_info()["workers"])
+        connected = workers_of(self._client)
         self._workers = connected - self._unusable.keys()
         for worker in self._chunks.keys() - connected:
             for chunk in self._chunks.pop(worker):
@@ -273,6 +273,17 @@ def is_worker_death(error: BaseException) -> bool:
     from distributed import KilledWorker
 
     return isinstance(error, KilledWorker)
+
+
+def workers_of(client: Any) -> set[str]:
+    """Return the addresses of all workers; none if the scheduler cannot be reached.
+
+    `Client.scheduler_info` has only some of them, and at times none.
+    """
+    try:
+        return set(client.nthreads())
+    except OSError:
+        return set()
 
 
 def share_of(options: SendOptions, workers: int) -> SendOptions:
