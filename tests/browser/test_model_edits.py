@@ -153,3 +153,34 @@ def test_the_turn_links_to_the_cells_that_it_changed(opened: Any, simulator: Any
     expect(page.locator(".jp-Cell.jp-mod-active")).to_contain_text("x = 42")
     expect(page.locator(".jp-Cell.jp-mod-active")).to_be_in_viewport()
     assert notebook.violations(".mm-footer") == []
+
+
+def test_proposals_stay_with_their_state_when_the_kernel_restarts(opened: Any, simulator: Any) -> None:
+    waits = "%%minimax --tools notebook\nImprove."
+    proposes = "%%minimax --tools notebook --edits propose\nImprove."
+    notebook = opened(LOAD, SETUP, "y = 1", waits, proposes)
+    notebook.run(0)
+    bars = notebook.page.locator(BAR)
+    simulator.answers.clear()
+    simulator.answers.extend(
+        [
+            ScriptedAnswer([tool_use("read_cells", {"cells": "3"})]),
+            ScriptedAnswer([tool_use("edit_cell", {"cell": "3", "search": "1", "replacement": "2"})]),
+            "I have proposed it.",
+            ScriptedAnswer([tool_use("read_cells", {"cells": "2"})]),
+            ScriptedAnswer([tool_use("edit_cell", {"cell": "2", "search": "41", "replacement": "42"})]),
+        ]
+    )
+    notebook.run(4, wait=False)
+    expect(notebook.output(4)).to_contain_text("Not decided: edit of cell #")
+    notebook.run(3, wait=False)
+    expect(bars).to_have_count(2)
+    notebook.restart()
+    expect(notebook.output(3)).to_contain_text("stopped")
+    expect(bars).to_have_count(2)
+    bars.first.get_by_role("button", name="Accept", exact=True).click()
+    eventually(lambda: notebook.evaluate(SOURCES)[1], "x = 42")
+    notebook.run(0)
+    bars.get_by_role("button", name="Accept", exact=True).click()
+    eventually(lambda: notebook.evaluate(SOURCES)[2], "y = 2")
+    expect(notebook.output(4)).to_contain_text("Edited cell #")

@@ -61,7 +61,7 @@ def run_after_error(page: Page, code: str, shown: str) -> None:
 
 
 def is_asked(page: Page) -> bool:
-    return any(op[0] == "tool" and op[2]["state"] == "asking" for op in page.ops("ask"))
+    return any(op[0] == "tool" and op[2]["state"] == "asking" and "question" in op[2] for op in page.ops("ask"))
 
 
 def decide(page: Page, allowed: bool, *, always: bool = False) -> dict[str, Any]:
