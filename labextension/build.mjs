@@ -1,7 +1,7 @@
 // Builds the front end into the Python package: the widgets (runtime.js and picker.js, one ES module each, and stub.js), and
 // the prebuilt JupyterLab extension (bundled into lib/ and then packaged by jupyter-builder). Both use typesetting.js, which
-// is among the files of the extension. Both include the licenses of their dependencies. Builds are minified and have no
-// source maps, so they contain no paths of the build machine.
+// is among the files of the extension, as are the licenses of the dependencies of both. Builds are minified and have no source
+// maps, so they contain no paths of the build machine.
 // With --watch, it builds with source maps instead and rebuilds after each change of a source file.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -63,13 +63,16 @@ async function buildOnce() {
   const { metafile } = await build(widget);
   await build(picker); // it uses no packages
   const { metafile: labMetafile } = await build(lab);
-  await writeFile(`${out}third-party-licenses.txt`, asText(await licenses(metafile)));
   execFileSync('jupyter-builder', ['build', '.'], { cwd: here('.'), stdio: 'inherit' });
   const { metafile: typesettingMetafile } = await build(typesetting); // jupyter-builder empties the folder
   // jupyter-builder sees only the bundled files, not the packages in them.
   await writeFile(
     `${extension}static/third-party-licenses.json`,
-    JSON.stringify({ packages: await licenses(labMetafile, typesettingMetafile) }, null, 2),
+    JSON.stringify(
+      { packages: await licenses(metafile, labMetafile, typesettingMetafile) },
+      null,
+      2,
+    ),
   );
   checkSize('runtime.js', [`${out}runtime.js`]);
   checkSize('lab.js', startFiles('lib/lab.js', labMetafile));
@@ -139,12 +142,4 @@ async function licenseOf(name) {
     licenseId: license ?? '',
     extractedText: texts.join('\n\n'),
   };
-}
-
-function asText(packages) {
-  return packages
-    .map(({ name, versionInfo, licenseId, extractedText }) =>
-      [`${name} ${versionInfo} (${licenseId})`, extractedText].join('\n\n'),
-    )
-    .join(`\n\n${'-'.repeat(80)}\n\n`);
 }

@@ -70,10 +70,10 @@ def test_the_wheel_contains_the_package_and_nothing_else(dist):
     folders = {"mm_magics", f"{NAME}.data", f"{NAME}.dist-info"}
     assert {name.split("/")[0] for name in names} == folders
     extension = f"{NAME}.data/data/share/jupyter/labextensions/mm-magics"
-    extension_files = ("package.json", "install.json", "static/typesetting.js")
+    extension_files = ("package.json", "install.json", "static/third-party-licenses.json", "static/typesetting.js")
     assert {f"{extension}/{name}" for name in extension_files} <= set(names)
     assert not [name for name in names if name.startswith("mm_magics/labextension")]
-    static = [f"display/static/{name}" for name in ("picker.js", "runtime.js", "stub.js", "third-party-licenses.txt")]
+    static = [f"display/static/{name}" for name in ("picker.js", "runtime.js", "stub.js")]
     for needed in ("py.typed", "history/turn.schema.json", *static):
         assert f"mm_magics/{needed}" in names
     assert not [name for name in names if "test" in name or "node_modules" in name or name.endswith(".ts")]
