@@ -57,7 +57,8 @@ def map_prompts(
             schema. Its fields become the columns.
         store: The SQLite file of the answers; the setting `store` by default.
         budget: The most to spend, in US dollars. A few calls in flight may exceed it.
-        engine: A `distributed.Client` whose workers send the requests; by default this process sends them.
+        engine: A `distributed.Client` whose workers send the requests; by default this process sends them. With a Dask
+            data frame and `to`, the workers also read the rows and write the files.
         figures: Whether to add the columns `<into>_tokens_in`, `<into>_tokens_out` and `<into>_cost` (in US dollars).
         pack: Send up to this many rows in one call. A row can influence the answers of the others in its call.
         stream: Return a `RowStream`, which yields rows as they are answered. No answers are in memory.
