@@ -17,17 +17,18 @@ EXCERPT = 50
 MAX_CONTENT = 200_000
 """Characters of a deleted cell. Of a longer one the outputs are left out."""
 VERBS: Mapping[str, tuple[str, str]] = {
-    "insert": ("Inserted", "insert"),
-    "edit": ("Edited", "edit"),
-    "move": ("Moved", "move"),
-    "delete": ("Deleted", "delete"),
-    "run": ("Ran", "run"),
+    "insert": ("Inserted", "inserting"),
+    "edit": ("Edited", "editing"),
+    "move": ("Moved", "moving"),
+    "delete": ("Deleted", "deleting"),
+    "run": ("Ran", "running"),
 }
 """What was done, and what was only requested, by the kind of the change."""
 STATES: Mapping[str, str] = {
     "sent": "Not decided",
     "proposed": "Not decided",
-    "running": "Running",
+    "running": "Not ended",
+    "failed": "Failed",
     "rejected": "Rejected",
     "refused": "Not done",
     "withdrawn": "Not done",
@@ -79,7 +80,7 @@ def _line(change: Change, name: str) -> str:
     first = next(iter(change.text.strip().splitlines()), "")
     cell = f"#{name} {excerpt(first, EXCERPT)}".rstrip()
     before = STATES.get(change.state)
-    verb = f"{before}: {requested} of" if before else done
+    verb = f"{before}: {requested}" if before else done
     return visible(f"{verb} cell {cell}")
 
 

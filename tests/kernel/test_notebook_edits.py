@@ -363,7 +363,7 @@ def restarted(page: ChangingPage, kernel: Any) -> ChangingPage:
 def test_each_change_is_listed_in_the_record_and_in_the_saved_output(page, simulator):
     page.decide = lambda change: reject(change) if change["kind"] == "insert" else {"state": "accepted"}
     ask(page, simulator, READ, [EDIT, INSERT, use("delete_cell", cell="#plot")])
-    lines = ["Edited cell #setu x = 42", "Rejected: insert of cell #", "Deleted cell #plot print(x)"]
+    lines = ["Edited cell #setu x = 42", "Rejected: inserting cell #", "Deleted cell #plot print(x)"]
     changes = page.turn("ask")["changes"]
     assert [each["text"][: len(line)] for each, line in zip(changes, lines, strict=True)] == lines
     assert [each["state"] for each in changes] == ["accepted", "rejected", "accepted"]
@@ -393,7 +393,7 @@ def test_a_turn_is_undone_after_a_restart_of_the_kernel(page, simulator, new_ker
 def test_proposals_are_shown_again_after_a_restart_of_the_kernel(page, simulator, new_kernel):
     page.decide = wait
     ask(page, simulator, READ, EDIT, flags="--edits propose")
-    assert page.turn("ask")["changes"][0]["text"] == "Not decided: edit of cell #setu x = 42"
+    assert page.turn("ask")["changes"][0]["text"] == "Not decided: editing cell #setu x = 42"
     again = restarted(page, new_kernel)
     again.decide = wait
     again.wait(lambda: again.seen != [])
