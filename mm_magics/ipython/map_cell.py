@@ -27,6 +27,7 @@ from mm_magics.ipython.turn_output import show_turn
 from mm_magics.prompt import template
 from mm_magics.session import Session
 from mm_magics.text import escape_controls
+from mm_magics.tools.builtin.catalogue import CHANGE_TOOLS
 
 INCOMPATIBLE_FLAGS = {
     "as": "--as",
@@ -66,6 +67,9 @@ class MapCells:
         """
         if wrong := [flag for key, flag in INCOMPATIBLE_FLAGS.items() if key in flags]:
             raise UsageError(f"{wrong[0]} cannot be combined with --map.", "Leave it out.")
+        if acting := [each for each in flags.get("tools", ()) if each in CHANGE_TOOLS]:
+            what = f"{acting[0]} acts on the notebook. A map run only calls tools that read."
+            raise UsageError(what, "Leave it out.")
         name, result_name = flags.pop("map"), flags.pop("out", None)
         quiet, dry_run = flags.pop("quiet", self._session.settings.value("quiet")), flags.pop("dry_run", False)
         names = self._shell.user_ns

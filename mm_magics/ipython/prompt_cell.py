@@ -265,6 +265,7 @@ class PromptCells:
         return [f"Asked with {model} this time only. Running the cell asks {own}."]
 
     def _run_map(self, text: str, flags: dict[str, Any]) -> None:
+        self._turn = TurnChanges(self._page.changes, self.shown_cells)
         if self._map_cells is None:
             from mm_magics.ipython.map_cell import MapCells
 

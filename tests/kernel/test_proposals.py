@@ -128,3 +128,15 @@ def test_without_a_page_the_code_is_shown_with_a_line_that_says_how_to_use_it(ke
     run = kernel.run("%minimax fix", "fix")
     assert "copy it into the cell" in run.text
     assert "no cell to edit" in kernel.run('%minimax edit "a"', "edit").error["evalue"]
+
+
+@pytest.mark.parametrize("tool", ["insert_cell", "edit_cell", "move_cell", "delete_cell", "run_cell"])
+def test_a_map_run_cannot_change_the_notebook_with_the_tools_of_an_earlier_cell(page, simulator, tool: str) -> None:
+    page.run("ask", "%%minimax --tools notebook --edits accept\nHello.")
+    page.wait_for_end("ask")
+    page.run("setup", "rows = ['a']")
+    before = len(simulator.log)
+    assert "A map run only calls tools that read" in page.run(
+        "map", f"%%minimax --map rows --tools {tool}\n{{{{ row }}}}"
+    )
+    assert len(simulator.log) == before
