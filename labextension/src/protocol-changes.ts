@@ -62,6 +62,6 @@ export interface CellsMessage {
   readonly order: readonly string[];
   /** The ids of the cells that are queued or running. */
   readonly pending: readonly string[];
-  /** The cells that differ from the last description, by id. */
-  readonly changed: Readonly<Record<string, CellText>>;
+  /** All cells by id: the kernel may not have received the last description yet. */
+  readonly cells: Readonly<Record<string, CellText>>;
 }

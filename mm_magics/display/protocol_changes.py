@@ -46,4 +46,4 @@ class CellsMessage(TypedDict):
     request: str
     order: Sequence[str]
     pending: Sequence[str]
-    changed: Mapping[str, CellText]
+    cells: Mapping[str, CellText]

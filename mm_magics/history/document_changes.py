@@ -42,21 +42,21 @@ def with_source(document: Document, cell_id: str, source: str) -> Document:
 
 
 def with_current_cells(
-    document: Document, order: Sequence[Any], changed: Mapping[str, Any], pending: Sequence[Any]
+    document: Document, order: Sequence[Any], texts: Mapping[str, Any], pending: Sequence[Any]
 ) -> Document:
     """Give the document the cells, the texts and the running cells of the page. Outputs stay as they are known.
 
     Args:
         document: The document.
         order: The ids of all cells, as the page sent them: nothing of them has been checked.
-        changed: The cells whose type or text may differ, with `cell_type` and `source`, by id.
+        texts: The type and the text of each cell as `cell_type` and `source`, by id.
         pending: The ids of the cells that are running or queued.
     """
     known = {cell.id: cell for cell in document.cells}
     cells = [
         cell
         for id_ in dict.fromkeys(each for each in order if isinstance(each, str))
-        if (cell := _current(known.get(id_), id_, changed.get(id_)))
+        if (cell := _current(known.get(id_), id_, texts.get(id_)))
     ]
     return replace(document, cells=cells, pending=frozenset(map(str, pending)))
 

@@ -56,11 +56,14 @@ class CurrentCells:
         """Receive a `CellsMessage`. Return whether it was requested and can be read."""
         answered = self._waiting.get(str(message.get("request")))
         notebook = self._notebook()
-        order, changed, pending = (message.get(key) for key in ("order", "changed", "pending"))
+        order, cells, pending = (message.get(key) for key in ("order", "cells", "pending"))
         if answered is None or notebook is None or notebook.document is None:
             return False
-        if not isinstance(order, list) or not isinstance(changed, Mapping) or not isinstance(pending, list):
+        if not isinstance(order, list) or not isinstance(cells, Mapping) or not isinstance(pending, list):
             return False
-        notebook.document = with_current_cells(notebook.document, order, changed, pending)
+        current = with_current_cells(notebook.document, order, cells, pending)
+        if len(current.cells) < len(set(map(str, order))):  # the text of a new cell is missing
+            return False
+        notebook.document = current
         answered.set()
         return True

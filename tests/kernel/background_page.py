@@ -27,6 +27,7 @@ class Page:
         self.turn_messages: dict[str, list[tuple[float, dict[str, Any]]]] = {name: [] for name in sources}
         self.answers_cells = True
         self.before_cells: Callable[[], None] = lambda: None
+        self.cells_without_text: set[str] = set()
         self._front_end = FrontEnd(kernel)
         self._requests: dict[str, str] = {}
         self._busy: set[str] = set()
@@ -49,9 +50,13 @@ class Page:
             return
         self.before_cells()
         pending = [self._requests[each] for each in self._busy if each in self._requests]
-        changed = {name: {"cell_type": "code", "source": source} for name, source in self.sources.items()}
-        message = {"type": "cells", "request": request, "order": [*self.sources], "pending": pending}
-        assert self.kernel.request({**message, "changed": changed})["received"]
+        cells = {
+            name: {"cell_type": "code", "source": source}
+            for name, source in self.sources.items()
+            if name not in self.cells_without_text
+        }
+        message = {"type": "cells", "request": request, "order": [*self.sources], "pending": pending, "cells": cells}
+        assert self.kernel.request(message)["received"] is not bool(self.cells_without_text)
 
     def start(self, name: str, source: str | None = None) -> None:
         """Run a cell, without waiting for it."""

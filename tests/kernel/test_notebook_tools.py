@@ -109,3 +109,15 @@ def test_a_page_that_does_not_answer_is_waited_for_once_and_the_model_learns_it(
     assert all(text.startswith(f"[{NO_ANSWER}]") for text in results(turn).values())
     first, second = (response["tools"][0]["seconds"] for response in turn["responses"][:2])
     assert second < ANSWER_S <= first
+
+
+def test_an_answer_of_the_page_without_the_text_of_a_new_cell_is_not_taken_and_the_model_learns_it(
+    fresh_kernel, simulator
+):
+    page = Page(fresh_kernel)
+    page.before_cells = lambda: page.sources.update(new="z = 3")
+    page.cells_without_text = {"new"}
+    simulator.answers.extend([ScriptedAnswer([READ[0]]), "Done."])
+    page.run("ask", "%%minimax --background --tools notebook\nRead.")
+    page.wait_for_end("ask")
+    assert results(page.turn("ask"))["outline"].startswith(f"[{NO_ANSWER}]")

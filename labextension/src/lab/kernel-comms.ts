@@ -202,17 +202,15 @@ export class KernelComms {
     const { kernel } = this;
     const { model } = this.panel.content;
     if (!kernel || !model) return;
-    const cells = this.describer.describe(model);
-    const changed: Record<string, CellText> = {};
-    for (const [id, { cell, json }] of cells)
-      if (this.sentCells.get(id) !== json)
-        changed[id] = { cell_type: cell.cell_type, source: cell.source };
-    const order = [...cells.keys()];
-    const pending = this.pendingIn(cells);
-    void requestOf(kernel, { message: { type: 'cells', request, order, pending, changed } });
+    const cells: Record<string, CellText> = {};
+    for (const { id, type, sharedModel } of model.cells)
+      cells[id] = { cell_type: type, source: sharedModel.getSource() };
+    const order = [...model.cells].map(({ id }) => id);
+    const pending = this.pendingIn(new Set(order));
+    void requestOf(kernel, { message: { type: 'cells', request, order, pending, cells } });
   }
 
-  private pendingIn(cells: ReadonlyMap<string, unknown>): string[] {
+  private pendingIn(cells: { has(id: string): boolean }): string[] {
     return [...this.running.ids].filter((id) => cells.has(id));
   }
 
