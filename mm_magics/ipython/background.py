@@ -210,7 +210,7 @@ class _Answer:
             self._session.history.end_answering(self._id, self._turn)
             self._answers.running.end(self._running, failed=failed)
             self._client.close()
-            call_when_idle(self._shell.kernel, self._page.send_marks)
+            call_when_idle(self._shell.kernel, self._page.end_answer)
 
     def _report(self, error: BaseException) -> None:
         """Show an error in the cell that the turn does not show."""

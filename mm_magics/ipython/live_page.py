@@ -66,6 +66,8 @@ class LivePage:
         self._outputs: dict[str, list[_Output]] = {}
         self._replayed: set[tuple[str, str]] = set()
         self._once: dict[str, OneTimeSettings] = {}
+        self._late: set[str] = set()
+        """The turns to show again when no answer streams into their cells."""
         self.changes = NotebookChanges(self._send_changes, self._send_settled, self._live_notebook)
         self.current_cells = CurrentCells(lambda: self._send, self._live_notebook)
 
@@ -137,10 +139,21 @@ class LivePage:
         """Show the turn in the output of its cell, with the other turns of that cell."""
         if self._send is None or not turn.cell_id:
             return
+        if turn.cell_id in self._session.history.answering.values():  # this would remove the answer that streams
+            self._late.add(turn.id)
+            return
         turns = [each for each in self._session.history.turns(turn.thread) if each.cell_id == turn.cell_id]
         outputs = [_Output(each, time.time(), partial(_output, each), "") for each in turns or [turn]]
         self._outputs[turn.cell_id] = outputs
         self._send({"outputs": {turn.cell_id: _joined(outputs)}})
+
+    def end_answer(self) -> None:
+        """Update the page after an answer in the background, with what had to wait for its end."""
+        late, self._late = self._late, set()
+        for turn in self._session.history.all_turns():
+            if turn.id in late:
+                self.replace_turn(turn)
+        self.send_marks()
 
     def with_changes(self, turn: Turn) -> Turn:
         """Return a turn that has ended with what became of the changes that it requested, in the history too."""

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mm_magics.simulator import ScriptedAnswer
-from tests.kernel.changing_page import ChangingPage, accept, reject
+from tests.kernel.changing_page import ChangingPage, accept, reject, wait
+from tests.kernel.test_notebook_edits import is_asked, use
 
 pytestmark = pytest.mark.slow
 
@@ -140,3 +141,18 @@ def test_a_map_run_cannot_change_the_notebook_with_the_tools_of_an_earlier_cell(
         "map", f"%%minimax --map rows --tools {tool}\n{{{{ row }}}}"
     )
     assert len(simulator.log) == before
+
+
+def test_a_decision_is_shown_only_when_no_answer_streams_into_the_cell(page, simulator) -> None:
+    page.decide = wait
+    read = use("read_cells", cells="#setu")
+    edit, run = use("edit_cell", cell="#setu", search="41", replacement="42"), use("run_cell", cell="#setu")
+    simulator.answers.extend([ScriptedAnswer([read]), ScriptedAnswer([edit]), "Done.", ScriptedAnswer([run]), "Done."])
+    magic = "get_ipython().run_cell_magic('minimax', '--background --tools notebook --edits propose', {!r})"
+    page.run("ask", "\n".join(map(magic.format, ["First.", "Second."])))
+    page.wait(lambda: is_asked(page))
+    assert page.finish(page.seen[0], {"state": "accepted"})
+    page.run("other", "1 + 1")
+    assert page.replaced == []
+    assert page.kernel.request({"type": "stop"}, page.turns("ask")[-1]["id"]) == {"received": True}
+    page.wait(lambda: any("Edited cell #setu" in str(each) for each in page.replaced))
