@@ -36,6 +36,7 @@ class ChangingPage(Page):
         self.decide: Callable[[Change], dict[str, Any] | None] = accept
         self.answers: list[bool] = []
         self.acts_late = False
+        self.refuses_runs = False
         self.before_run: Callable[[], None] = lambda: None
         self._runs: dict[str, Change] = {}
         super().__init__(kernel, **sources)
@@ -83,6 +84,9 @@ class ChangingPage(Page):
         current = self.sources.get(change["cell"])
         if "before" in change and current != change["before"]:
             self.tell(change, "refused", "The text of the cell is another one.", source=current or "")
+        elif change["kind"] == "run" and self.refuses_runs:
+            self.tell(change, "running")
+            self.tell(change, "refused", "A cell waits for input.", source=current)
         elif change["kind"] == "run":
             self.before_run()
             self.tell(change, "running")

@@ -1,4 +1,5 @@
 // Changes of a notebook that a model requests: what the page shows, makes, refuses and reports.
+import type { ICodeCellModel } from '@jupyterlab/cells';
 import { NotebookActions } from '@jupyterlab/notebook';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { commandsPlugin } from '../../src/lab/commands';
@@ -285,9 +286,25 @@ describe('running', () => {
       source: 'a',
       outputs: [{ output_type: 'error', ename: 'E', evalue: 'e', traceback: [] }],
     });
-    vi.spyOn(NotebookActions, 'runCells').mockResolvedValue(false);
+    const cell = panel.content.widgets[1]!.model as ICodeCellModel;
+    vi.spyOn(NotebookActions, 'runCells').mockImplementation(() => {
+      cell.executionCount = 3;
+      return Promise.resolve(false);
+    });
     await receive(change({ kind: 'run', before: 'a' }));
     expect(states()).toEqual(['running', 'failed']);
+  });
+
+  it('refuses a cell that JupyterLab does not run, and does not report its earlier outputs', async () => {
+    await open({
+      source: 'a',
+      outputs: [{ output_type: 'error', ename: 'E', evalue: 'e', traceback: [] }],
+    });
+    vi.spyOn(NotebookActions, 'runCells').mockResolvedValue(false);
+    await receive(change({ kind: 'run', before: 'a' }));
+    expect(states()).toEqual(['running', 'refused']);
+    expect(reports().at(-1)!.reason).toBe('JupyterLab did not run the cell.');
+    expect(reports().at(-1)).not.toHaveProperty('outputs');
   });
 
   it.each([

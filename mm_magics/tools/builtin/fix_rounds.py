@@ -46,6 +46,10 @@ class FixRounds:
             self.end(ROUNDS_USED)
         self._runs += 1
 
+    def take_back_run(self) -> None:
+        """Do not count the last run: the page did not run the cell."""
+        self._runs -= 1
+
     def end_run(self, *, failed: bool) -> None:
         """After the last round there is nothing left to try if the cell raised an error again."""
         if failed and max(self._runs, self._proposals) == ROUNDS:

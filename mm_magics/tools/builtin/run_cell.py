@@ -73,6 +73,8 @@ def run_code(turn: TurnChanges, cell: str, code: str) -> ToolOutput:
             turn.changes.withdraw([change])
             turn.end_run(change)
     if change.state == "refused":
+        if turn.fix:
+            turn.fix.take_back_run()
         raise ToolError(f"The cell was not run. {change.reason}".rstrip())
     if turn.fix:
         turn.fix.end_run(failed=change.state == "failed")

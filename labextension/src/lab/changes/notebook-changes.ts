@@ -1,6 +1,6 @@
 // The changes of one notebook that a model requests: shows those that wait for the user, makes the others, and reports to
 // the kernel what became of each. A change is made once, however often the kernel sends it.
-import type { Cell } from '@jupyterlab/cells';
+import type { Cell, ICellModel } from '@jupyterlab/cells';
 import { NotebookActions, type INotebookModel, type NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ChangeMessage, NotebookChange } from '../../protocol-changes';
@@ -159,11 +159,24 @@ export class NotebookChanges {
     const widget = content.widgets.find(({ model }) => model.id === id);
     if (!widget) return;
     this.tell(entry, { state: 'running', reason: '' });
+    const countBefore = executionCountOf(widget.model);
+    const scheduled = new Set<Cell>();
+    const noteScheduled = (_: unknown, { cell }: { cell: Cell }): void => {
+      scheduled.add(cell);
+    };
+    NotebookActions.executionScheduled.connect(noteScheduled);
     let isDone = false;
     try {
       isDone = await NotebookActions.runCells(content, [widget], sessionContext);
     } catch (error) {
       console.debug('mm_magics: a cell could not be run', error);
+    } finally {
+      NotebookActions.executionScheduled.disconnect(noteScheduled);
+    }
+    // For example, JupyterLab runs no cell while another one waits for input.
+    if (!isDone && !scheduled.has(widget) && executionCountOf(widget.model) === countBefore) {
+      this.tell(entry, { state: 'refused', reason: 'JupyterLab did not run the cell.' });
+      return;
     }
     const model = cellOf(this.target.model, id);
     const outputs = model ? reducedOutputs(model) : [];
@@ -172,7 +185,7 @@ export class NotebookChanges {
       state: isDone && !isError ? 'ended' : 'failed',
       reason: '',
       outputs,
-      execution_count: model && isCodeCell(model) ? model.executionCount : null,
+      execution_count: model ? executionCountOf(model) : null,
     });
   }
 
@@ -329,6 +342,10 @@ export class NotebookChanges {
     this.close(entry, isAccepted ? null : { state: 'refused', reason });
     this.update();
   }
+}
+
+function executionCountOf(model: ICellModel): number | null {
+  return isCodeCell(model) ? model.executionCount : null;
 }
 
 function isOpen({ message }: Entry): boolean {
