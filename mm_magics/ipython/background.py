@@ -236,9 +236,10 @@ def check_flags(flags: Mapping[str, Any], models: Sequence[str | None]) -> None:
 
 def check_tools(prompt: PreparedPrompt) -> None:
     """Raise `UsageError` if the prompt offers tools that need the thread on which cells run."""
+    from mm_magics.ipython.turn_tools import tools_in_cell
+
     tools = prompt.toolbox.tools if prompt.toolbox else {}
-    names = [name for name, tool in tools.items() if not (tool.is_async or tool.beside_cells)]
-    if names:
+    if names := tools_in_cell(tools):
         are = "is not an asynchronous tool" if len(names) == 1 else "are not asynchronous tools"
         raise UsageError(
             f"{', '.join(names)} {are}, so the prompt cannot run in the background. Nothing was sent.",

@@ -34,7 +34,7 @@ from mm_magics.prompt.images import PromptImages, image_blocks
 from mm_magics.prompt.template import FilledExpression
 from mm_magics.session import Session
 from mm_magics.text import escape_controls
-from mm_magics.tools.builtin.catalogue import builtin_tools
+from mm_magics.tools.builtin.catalogue import CHANGE_TOOLS, builtin_tools
 from mm_magics.tools.builtin.fix_rounds import FixRounds
 from mm_magics.tools.builtin.paths import folder_of
 from mm_magics.tools.builtin.turn_changes import TurnChanges
@@ -91,9 +91,12 @@ class PromptCells:
         """Return how many prompts of a thread are being answered in the background."""
         return len(self._answers.running.in_thread(thread))
 
-    def can_run_cells(self) -> bool:
-        """Return whether the page can run cells while the prompt of the running cell is answered."""
-        return not self._answers.obstacle(self._cell_id())
+    def can_run_cells(self, tools: Sequence[Any]) -> bool:
+        """Return whether the page can run cells while a prompt in the running cell is answered with these tools."""
+        from mm_magics.ipython.turn_tools import tools_in_cell
+
+        others = [each for each in tools if each not in CHANGE_TOOLS]
+        return not self._answers.obstacle(self._cell_id()) and not tools_in_cell(self._session.find_tools(others))
 
     @contextmanager
     def earlier_answer_kept(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from mm_magics.history.notebook import Document, LiveNotebook
 from mm_magics.session import Session
 from mm_magics.tools.builtin.catalogue import CHANGE_TOOLS, NO_NOTEBOOK, NO_PAGE, NOTEBOOK, RUN_CELL
 from mm_magics.tools.builtin.turn_changes import TurnChanges
+from mm_magics.tools.tool import Tool
 
 NOT_RUN = "The model cannot run cells in this turn, because no cell runs while the prompt cell does."
 
@@ -58,7 +59,7 @@ def choose_tools(
         return Choice([*notes, NO_PAGE] if isinstance(session.notebook, LiveNotebook) else notes, in_background)
     turn.can_change = turn.can_run = True
     found: Mapping[str, Any] = session.find_tools(names)
-    waits = [name for name, tool in found.items() if not (tool.is_async or tool.beside_cells)]
+    waits = tools_in_cell(found)
     turn.can_run = not waits and (not obstacle or is_replay)
     if not turn.can_run and RUN_CELL in found:
         why = f"{', '.join(waits)} can only be called in it." if waits else obstacle
@@ -66,6 +67,11 @@ def choose_tools(
         if RUN_CELL in names:
             flags["tools"] = [each for each in names if each != RUN_CELL]
     return Choice(notes, in_background or (turn.can_run and not obstacle))
+
+
+def tools_in_cell(tools: Mapping[str, Tool]) -> list[str]:
+    """Return the names of the tools that are called on the thread of the cells, so that no cell runs beside them."""
+    return [name for name, tool in tools.items() if not (tool.is_async or tool.beside_cells)]
 
 
 def _texts(names: Sequence[Any]) -> set[str]:

@@ -62,7 +62,7 @@ def fix(context: Context, rest: str) -> None:
     variables = "\n".join(["\n\nThe variables in it:", *lines]) if lines else ""
     cell, given = _on_page(context, cells, failed), arguments.parse(flags)
     then = partial(_propose_fix, context, failed)
-    if cell is None or given.get("tools") == [] or not cells.can_run_cells():
+    if cell is None or given.get("tools") == [] or not cells.can_run_cells(given.get("tools", ())):
         _ask(cells, given, FIX.format(id=failed.id) + variables, [*needed, failed], then)
         return
     given["tools"] = [*dict.fromkeys([*given.get("tools", ()), *FIX_TOOLS])]
