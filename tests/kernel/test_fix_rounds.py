@@ -160,6 +160,33 @@ def test_stop_ends_a_fix_at_each_stage(page, simulator, stage):
     assert len(page.of("run")) == (stage == "run")
 
 
+def test_a_run_that_the_page_does_not_make_uses_no_round(page, simulator):
+    calls = [{**RUN, "id": f"r{number}"} for number in range(4)]
+    page.refuses_runs = True
+    ask(page, simulator, *calls)
+    for _ in calls:
+        assert answer_question(page) == BAD
+    page.wait_for_end("ask")
+    assert [*results(page.turn("ask")).values()] == ["The cell was not run. A cell waits for input."] * 4
+
+
+@pytest.mark.parametrize("place", ["top", "#bad"])
+def test_a_fix_adds_no_cell(page, simulator, place):
+    ask(page, simulator, use("insert_cell", below=place, source="x = 1"), line="%minimax fix #bad --tools notebook")
+    page.wait_for_end("ask")
+    assert "only that cell can be changed and run" in str(results(page.turn("ask")))
+    assert page.seen == []
+
+
+def test_the_model_is_not_told_to_run_the_cell_if_another_tool_rules_that_out(page, simulator):
+    simulator.answers.append("It divided by zero.")
+    page.run("ask", "%minimax fix #bad --tools shell")
+    prompt = simulator.log[-1].body["messages"][-1]["content"][-1]["text"]
+    assert "run_cell" not in prompt
+    assert "Answer with one Python code block" in prompt
+    assert [tool["name"] for tool in simulator.log[-1].body["tools"]] == ["shell"]
+
+
 def test_code_in_the_answer_is_proposed_if_the_model_calls_no_tool(page, simulator):
     simulator.answers.append("```python\nprint(1)\n```\nIt divided by zero.")
     page.run("ask", "%minimax fix")

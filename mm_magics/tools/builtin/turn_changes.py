@@ -108,6 +108,8 @@ class TurnChanges:
     def make(self, change: Change) -> ToolOutput:
         """Request a change, wait as the setting `edits` says, and return what became of it."""
         self.check_page()
+        if self.fix:
+            self.fix.check(change.cell)
         change.turn, change.ask = self.turn, self.edits != "accept"
         earlier = [each for each in self.changes.of_turn(self.turn) if each.is_open and each.cell == change.cell]
         if earlier:
