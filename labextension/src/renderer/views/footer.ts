@@ -65,10 +65,10 @@ export class Footer {
     const notes = notesIn(fields);
     const error = typeof fields.error === 'string' ? fields.error : '';
     const parts = isRunning(fields.status) ? [] : facts(fields);
-    const content = JSON.stringify([notes, error, parts]);
+    const cells = cellsIn(fields);
+    const content = JSON.stringify([notes, error, parts, [...cells]]);
     if (content === this.shown) return;
     this.shown = content;
-    const cells = cellsIn(fields);
     const lines = notes.map((note) =>
       element('div', 'mm-note', lineOf(visible(note), cells.get(note))),
     );
