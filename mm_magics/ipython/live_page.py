@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 from mm_magics.background_context import background_execution
@@ -68,6 +69,8 @@ class LivePage:
         self._once: dict[str, OneTimeSettings] = {}
         self._late: set[str] = set()
         """The turns to show again when no answer streams into their cells."""
+        self._restored: set[str] = set()
+        """The turns whose changes are known."""
         self.changes = NotebookChanges(self._send_changes, self._send_settled, self._live_notebook)
         self.current_cells = CurrentCells(lambda: self._send, self._live_notebook)
 
@@ -92,7 +95,7 @@ class LivePage:
         if "since" in description:
             self.changes.resend()
         self._session.refresh()
-        self._restore_changes()
+        self.restore_changes()
         if description.get("wants_models") is True:
             learn_models(self._session)
         self.send_marks()
@@ -157,8 +160,9 @@ class LivePage:
 
     def with_changes(self, turn: Turn) -> Turn:
         """Return a turn that has ended with what became of the changes that it requested, in the history too."""
-        records = change_records(self.changes.of_turn(turn.id), self.changes.document)
-        if not records or records == turn.changes:
+        known = {each["id"]: each for each in change_records(self.changes.of_turn(turn.id), self.changes.document)}
+        records = [known.pop(each["id"], each) for each in turn.changes] + [*known.values()]
+        if records == turn.changes:
             return turn
         turn = replace(turn, changes=records)
         self._session.history.update(turn)
@@ -170,11 +174,16 @@ class LivePage:
         if found and (turn := self.with_changes(found[0])) is not found[0]:
             self.replace_turn(turn)
 
-    def _restore_changes(self) -> None:
-        """Show the proposals again that were not decided when an earlier kernel ended."""
-        recorded = [each for turn in self._session.history.all_turns() for each in changes_of(turn.id, turn.changes)]
-        if new := self.changes.restore([each for each in recorded if each.is_open and each.kind != "run"]):
-            self._send_changes([each.message for each in new])
+    def restore_changes(self) -> None:
+        """Take over what turns changed before this kernel began, and show what is not decided."""
+        turns = [each for each in self._session.history.all_turns() if each.changes and each.id not in self._restored]
+        self._restored |= {each.id for each in turns}
+        recorded = (
+            each for turn in sorted(turns, key=attrgetter("created")) for each in changes_of(turn.id, turn.changes)
+        )
+        new = self.changes.restore(recorded)
+        if waiting := [each.message for each in new if each.is_open]:
+            self._send_changes(waiting)
 
     def send_marks(self) -> None:
         """Send the marks of all turns, the models on offer, prices and the effective settings, if they have changed."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from mm_magics.history.notebook import Document
 from mm_magics.history.shown_cells import short_names
-from mm_magics.text import excerpt, visible
+from mm_magics.text import excerpt, is_utf8, visible
 from mm_magics.tools.notebook_changes import Change, Kind, State
+from mm_magics.tools.saved_cell import cell_from_text
 
 EXCERPT = 50
 """Characters of a cell in the line."""
@@ -36,6 +36,25 @@ STATES: Mapping[str, str] = {
 }
 
 
+NEEDED: Mapping[Kind, tuple[str, ...]] = {
+    "insert": ("after",),
+    "edit": ("before", "after"),
+    "move": ("before",),
+    "delete": ("before",),
+    "run": (),
+}
+"""The fields that the record of each kind has."""
+OPTIONAL: Mapping[Kind, tuple[str, ...]] = {
+    "insert": ("cell_type", "below", "source"),
+    "edit": ("cell_type", "source"),
+    "move": ("cell_type", "below", "source", "above"),
+    "delete": ("cell_type", "source", "above", "content"),
+    "run": (),
+}
+CHANGE_STATES: tuple[State, ...] = ("sent", "proposed", "accepted", "rejected", "refused", "withdrawn", "undone")
+RUN_STATES: tuple[State, ...] = ("ended", "failed", "refused", "withdrawn")
+
+
 def change_records(changes: Sequence[Change], document: Document | None) -> list[dict[str, Any]]:
     """Return the changes of a turn as its record has them."""
     if not changes:
@@ -45,19 +64,49 @@ def change_records(changes: Sequence[Change], document: Document | None) -> list
     return [_record(each, names[each.cell]) for each in changes]
 
 
-def changes_of(turn: str, records: Sequence[Mapping[str, Any]]) -> Iterator[Change]:
-    """Yield the changes in the record of a turn; those that cannot be read are left out."""
+def changes_of(turn: str, records: Iterable[object]) -> Iterator[Change]:
+    """Yield the changes in the record of a turn.
+
+    The notebook may be somebody else's: what is malformed is left out, and so are runs that have not ended.
+    """
     for each in records:
-        if each.get("kind") in get_args(Kind) and each.get("state") in get_args(State):
-            texts = {key: each[key] for key in ("before", "after", "below", "source") if isinstance(each.get(key), str)}
-            above = each.get("above")
-            above = [one for one in above if isinstance(one, str)] if isinstance(above, list) else []
-            kind: Any = "markdown" if each.get("cell_type") == "markdown" else "code"
-            change = Change(turn, each["kind"], str(each["cell"]), cell_type=kind, above=tuple(above), **texts)
-            change.id, change.state, change.removed = str(each["id"]), each["state"], _content(each.get("content"))
-            if not change.is_open:
-                change.decided.set()
+        if isinstance(each, Mapping) and (change := _change(turn, each)):
             yield change
+
+
+def _change(turn: str, record: Mapping[str, Any]) -> Change | None:
+    kind: Any = record.get("kind")
+    state: Any = record.get("state")
+    if kind not in get_args(Kind) or state not in (RUN_STATES if kind == "run" else CHANGE_STATES):
+        return None
+    given: dict[str, Any] = {name: record[name] for name in NEEDED[kind] + OPTIONAL[kind] if name in record}
+    cell_type: Any = given.pop("cell_type", "code")
+    above = given.pop("above", [])
+    content: Any = given.pop("content", "")
+    names: dict[str, Any] = {name: record.get(name) for name in ("id", "cell")}
+    is_valid = (
+        all(each and _is_text(each) for each in names.values())
+        and all(name in given for name in NEEDED[kind])
+        and all(_is_text(each) for each in given.values())
+        and cell_type in ("code", "markdown")
+        and isinstance(above, list)
+        and all(map(_is_text, above))
+    )
+    if not is_valid:
+        return None
+    removed = None
+    if "content" in record and kind == "delete":
+        removed = cell_from_text(content)
+        if removed is None or removed["source"] != given["before"]:
+            return None
+    change = Change(turn, kind, cell_type=cell_type, above=tuple(above), state=state, removed=removed, **names, **given)
+    if not change.is_open:
+        change.decided.set()
+    return change
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and is_utf8(value)
 
 
 def _record(change: Change, name: str) -> dict[str, Any]:
@@ -87,11 +136,3 @@ def _line(change: Change, name: str) -> str:
 def _json(cell: Mapping[str, Any]) -> str:
     text = json.dumps(cell, ensure_ascii=False)
     return text if len(text) <= MAX_CONTENT else json.dumps({**cell, "outputs": []}, ensure_ascii=False)
-
-
-def _content(value: object) -> Mapping[str, Any] | None:
-    if isinstance(value, str):
-        with suppress(ValueError, RecursionError):
-            cell = json.loads(value)
-            return cell if isinstance(cell, dict) else None
-    return None

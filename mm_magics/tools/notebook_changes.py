@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from mm_magics.history.document_changes import find, ids_above, with_cell, with_source, without_cell
 from mm_magics.history.notebook import Cell, Document
+from mm_magics.tools.saved_cell import checked_cell
 
 Kind = Literal["insert", "edit", "move", "delete", "run"]
 State = Literal[
@@ -166,11 +167,14 @@ class NotebookChanges:
         self._send([change.message])
 
     def restore(self, changes: Iterable[Change]) -> list[Change]:
-        """Take over changes of an earlier kernel. Return those that were not known."""
+        """Take over changes that were made before those of this kernel. Return those that were not known."""
+        new: dict[str, Change] = {}
         with self._lock:
-            new = [each for each in changes if each.id not in self._changes]
-            self._changes |= {each.id: each for each in new}
-        return new
+            for each in changes:
+                if each.id not in self._changes:
+                    new.setdefault(each.id, each)
+            self._changes = new | self._changes
+        return [*new.values()]
 
     def resend(self) -> None:
         """Send what is not decided to a page that has just connected. A cell that may have run is not run again."""
@@ -251,9 +255,8 @@ class NotebookChanges:
         if accepted:
             if change.kind in ("move", "delete"):
                 change.above = _above(ids_above(document, change.cell), message)
-            removed = message.get("content")
             if change.kind == "delete":
-                change.removed = removed if isinstance(removed, Mapping) else None
+                change.removed = checked_cell(message.get("content"))
             notebook.document = applied(document, change)
         elif change.source is not None and cell is not None:
             notebook.document = with_source(document, change.cell, change.source)
@@ -274,7 +277,7 @@ def applied(document: Document, change: Change) -> Document:
     cell = find(document, change.cell)
     if change.kind == "insert":
         content = change.content or {}
-        outputs = [dict(each) for each in content.get("outputs") or () if isinstance(each, Mapping)]
+        outputs = [dict(each) for each in content.get("outputs", ())]
         kind = str(content.get("cell_type", change.cell_type))
         return with_cell(document, Cell(change.cell, kind, change.text, outputs), change.below)
     if change.kind == "delete":

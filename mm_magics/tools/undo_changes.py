@@ -11,6 +11,7 @@ from mm_magics.tools.notebook_changes import PAGE_S, Change, NotebookChanges
 
 CHANGED = "its text was changed since"
 DELETED = "it was deleted since"
+NO_ANSWER = "the page did not answer"
 
 
 class Left(NamedTuple):
@@ -49,33 +50,47 @@ def undo_turn(changes: NotebookChanges, turn: str) -> Undone:
         document = changes.document
         if document is None or change.cell in left:
             continue
-        inverse = inverse_change(document, change, turn)
-        changes.request(inverse)
-        changes.wait(inverse, PAGE_S)
-        if inverse.state == "accepted":
-            change.state = "undone"
+        inverse = inverse_change(document, change)
+        is_answered = _undo(changes, change, inverse)
+        if change.state == "undone":
             undone.append(change)
         else:
-            changes.withdraw([inverse])
-            left[change.cell] = inverse.reason or "the page did not answer"
-        inverse.state = "undone"
+            left[change.cell] = inverse.reason or NO_ANSWER
+        if not is_answered:
+            left |= {each.cell: NO_ANSWER for each in accepted if each.state == "accepted"} | left
+            break
     runs = sum(each.kind == "run" and each.state in ("ended", "failed") for each in of_turn)
     return Undone(undone[::-1], [Left(*each) for each in left.items()], runs, len(waiting))
 
 
-def inverse_change(document: Document, change: Change, turn: str) -> Change:
-    """Return the change that undoes one that was accepted."""
+def _undo(changes: NotebookChanges, change: Change, inverse: Change) -> bool:
+    """Make the inverse of a change, which ends with this call. Return whether a page answers."""
+    try:
+        changes.request(inverse)
+        changes.wait(inverse, PAGE_S)
+        return inverse.state != "sent"
+    finally:
+        changes.withdraw([inverse])
+        if inverse.state == "accepted":
+            change.state = "undone"
+        inverse.state = "undone"
+
+
+def inverse_change(document: Document, change: Change) -> Change:
+    """Return the change that undoes one that was accepted. It belongs to no turn."""
     cell, text = change.cell, change.text
     below = nearest(document, change.above, cell)
     match change.kind:
         case "insert":
-            return Change(turn, "delete", cell, ask=False, before=text)
+            return Change("", "delete", cell, ask=False, before=text)
         case "delete":
-            content = change.removed or {"cell_type": change.cell_type, "source": text, "metadata": {}}
-            return Change(turn, "insert", cell, ask=False, after=text, below=below, content=content)
+            kind = change.cell_type
+            return Change(
+                "", "insert", cell, ask=False, after=text, cell_type=kind, below=below, content=change.removed
+            )
         case "move":
-            return Change(turn, "move", cell, ask=False, before=text, below=below)
-    return Change(turn, "edit", cell, ask=False, before=text, after=change.before or "")
+            return Change("", "move", cell, ask=False, before=text, below=below)
+    return Change("", "edit", cell, ask=False, before=text, after=change.before or "")
 
 
 def _changed_since(document: Document, accepted: Sequence[Change]) -> Iterator[tuple[str, str]]:

@@ -90,7 +90,7 @@ def test_the_changes_of_a_turn_are_decided_together(opened: Any) -> None:
         notebook,
         {"kind": "insert", "cell": "new", "place": ids[1], "after": "import math\nmath.pi"},
         {"kind": "delete", "cell": ids[2], "before": "x = 1"},
-        {"kind": "move", "cell": ids[3], "place": ids[0]},
+        {"kind": "move", "cell": ids[3], "before": "y = 2", "place": ids[0]},
     )
     bars = notebook.page.locator(BAR)
     expect(bars).to_have_count(3)
@@ -175,7 +175,7 @@ def test_proposals_fit_the_page(open_notebook: Any, theme: str, width: int, tmp_
         notebook,
         {"kind": "edit", "cell": ids[1], "before": before, "after": BETTER + "\n\n\nprint('b')  # " + "long " * 30},
         {"kind": "insert", "cell": "new", "place": ids[1], "after": "import math\nmath.pi  # " + "long " * 40},
-        {"kind": "delete", "cell": ids[2]},
+        {"kind": "delete", "cell": ids[2], "before": "x = 1"},
     )
     bars = notebook.page.locator(BAR)
     expect(bars).to_have_count(3)

@@ -22,7 +22,7 @@ from mm_magics.tools.builtin.run_cell import run_tool
 from mm_magics.tools.builtin.turn_changes import NO_PAGE, NOT_SHOWN, TurnChanges
 from mm_magics.tools.notebook_changes import Change, NotebookChanges
 from mm_magics.tools.tool import Tool, ToolOutput
-from mm_magics.tools.undo_changes import CHANGED, DELETED, undo_turn
+from mm_magics.tools.undo_changes import CHANGED, DELETED, NO_ANSWER, undo_turn
 
 
 class OraclePage:
@@ -90,7 +90,7 @@ class OraclePage:
             case "insert":
                 cell = nbformat.v4.new_code_cell(change["after"], id=change["cell"])
                 if content := change.get("content"):
-                    cell = nbformat.from_dict(dict(content))
+                    cell = nbformat.from_dict({**content, "id": change["cell"]})
                 self._insert(cell, change["place"])
             case "edit":
                 assert at is not None
@@ -273,3 +273,46 @@ def test_a_notebook_with_10_000_cells_is_changed_quickly() -> None:
     page.changes.request(change)
     assert page.document is not None
     assert page.document.cells[-1].source == "x"
+
+
+def edited_twice() -> OraclePage:
+    """Return a page on which a turn has edited two cells."""
+    page = OraclePage("a", "b")
+    tools = page.tools(page.turn(edits="accept"))
+    call(tools["read_cells"], cells="1-2")
+    call(tools["edit_cell"], cell="1", search="a", replacement="A")
+    call(tools["edit_cell"], cell="2", search="b", replacement="B")
+    return page
+
+
+def test_the_inverse_changes_are_not_changes_of_the_turn() -> None:
+    page = edited_twice()
+    undo_turn(page.changes, "t")
+    assert [(each.after, each.state) for each in page.changes.of_turn("t")] == [("A", "undone"), ("B", "undone")]
+    assert page.changes.last_turn is None
+
+
+def test_an_undo_that_is_interrupted_is_not_continued_later() -> None:
+    page = edited_twice()
+
+    def interrupt(_change: Any) -> Any:
+        raise KeyboardInterrupt
+
+    page._tell, tell = interrupt, page._tell  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        undo_turn(page.changes, "t")
+    assert page.settled[-1] == page.sent[-1]["id"]
+    page._tell = tell  # type: ignore[method-assign]
+    page.changes.resend()
+    assert page.shown == [("cell0", "A"), ("cell1", "B")]
+    assert len(undo_turn(page.changes, "t").changes) == 2
+
+
+def test_undo_waits_once_for_a_page_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mm_magics.tools.undo_changes.PAGE_S", 0.1)
+    page = edited_twice()
+    sent = len(page.sent)
+    page._tell = lambda _change: {"state": "sent"}  # type: ignore[method-assign]
+    found = undo_turn(page.changes, "t")
+    assert {each.cell: each.reason for each in found.left} == dict.fromkeys(["cell0", "cell1"], NO_ANSWER)
+    assert len(page.sent) == sent + 1

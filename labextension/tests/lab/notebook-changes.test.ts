@@ -236,7 +236,9 @@ describe('the structure', () => {
     undoNotebook();
     expect(panel.sources.slice(1)).toEqual(['a', 'b']);
     panel.content.model!.sharedModel.deleteCell(1);
-    await receive(change({ kind: 'insert', ask: false, content: content!, place: place! }));
+    await receive(
+      change({ kind: 'insert', ask: false, after: 'a', content: content!, place: place! }),
+    );
     expect(panel.sources.slice(1)).toEqual(['a', 'b']);
     expect(panel.id(1)).toBe('cell-1');
   });
@@ -249,7 +251,7 @@ describe('the structure', () => {
     [null, ['a', '%load_ext mm_magics', 'b', 'c']],
   ])('has a cell moved below %s', async (place, expected) => {
     await open('a', 'b', 'c');
-    await receive(change({ kind: 'move', place }));
+    await receive(change({ kind: 'move', before: 'a', place }));
     await press('accept');
     expect(panel.sources).toEqual(expected);
     expect(reports().at(-1)).toMatchObject({ state: 'accepted', place: 'cell-0' });
@@ -258,7 +260,9 @@ describe('the structure', () => {
 
   it('never loses its last cell without a new one', async () => {
     await open();
-    await receive(change({ kind: 'delete', cell: 'cell-0', ask: false }));
+    await receive(
+      change({ kind: 'delete', cell: 'cell-0', before: '%load_ext mm_magics', ask: false }),
+    );
     expect(panel.sources).toEqual(['']);
     undoNotebook();
     expect(panel.sources).toEqual(['%load_ext mm_magics']);
@@ -309,8 +313,8 @@ describe('running', () => {
 
   it.each([
     [{ before: 'other' }, 'changed after the model read it'],
-    [{ cell: 'gone' }, 'no longer in the notebook'],
-    [{ cell: 'cell-2' }, 'raw cell'],
+    [{ cell: 'gone', before: 'a' }, 'no longer in the notebook'],
+    [{ cell: 'cell-2', before: 'r' }, 'raw cell'],
   ])('refuses %j', async (fields, reason) => {
     await open('a', { source: 'r', type: 'raw' as 'code' });
     const run = vi.spyOn(NotebookActions, 'runCells');
@@ -324,11 +328,11 @@ describe('running', () => {
 describe('what is refused', () => {
   it.each<[Partial<NotebookChange>, string]>([
     [{ before: 'x', after: 'y' }, 'changed after'],
-    [{ cell: 'gone', after: 'y' }, 'no longer'],
+    [{ cell: 'gone', before: 'a', after: 'y' }, 'no longer'],
     [{ kind: 'delete', before: 'x' }, 'changed after'],
     [{ kind: 'insert', cell: 'n', place: 'gone', after: 'y' }, 'below which'],
     [{ kind: 'insert', cell: 'cell-1', place: null, after: 'y' }, 'already'],
-    [{ kind: 'move', place: 'gone' }, 'below which'],
+    [{ kind: 'move', before: 'a', place: 'gone' }, 'below which'],
   ])('%j, whether the user is asked or not', async (fields, reason) => {
     await open('a');
     const before = panel.sources;
@@ -369,8 +373,47 @@ describe('what is refused', () => {
       settled: 3,
     });
     panel.kernel.reply('mm_magics.document', { changes: 'x' });
-    await receive(change({ after: 'b' }));
+    await receive(change({ before: 'a', after: 'b' }));
     expect(states()).toEqual(['proposed']);
+  });
+});
+
+describe('a cell that undo restores', () => {
+  const HTML = { output_type: 'display_data', metadata: {}, data: { 'text/html': '<b>x</b>' } };
+  const CELL = { cell_type: 'code', source: 'x', metadata: { trusted: true }, outputs: [HTML] };
+
+  const metadata = (at: number): unknown =>
+    panel.content.widgets[at]!.model.sharedModel.toJSON().metadata;
+  const restore = (content: object, cell: string): NotebookChange =>
+    change({
+      kind: 'insert',
+      cell,
+      ask: false,
+      after: 'x',
+      place: 'cell-0',
+      content: content as Record<string, unknown>,
+    });
+
+  it('is not trusted, whatever its metadata says', async () => {
+    await open();
+    await receive(restore({ ...CELL, metadata: { trusted: true, tags: ['t'] } }, 'new'));
+    expect(panel.sources[1]).toBe('x');
+    expect(metadata(1)).toEqual({ tags: ['t'] });
+  });
+
+  it('is as trusted as it was if this page deleted it', async () => {
+    await open({ source: 'x', outputs: [HTML] });
+    panel.content.widgets[1]!.model.sharedModel.setMetadata('trusted', true);
+    await receive(change({ kind: 'delete', before: 'x', ask: false }));
+    const { content } = reports().at(-1)!;
+    const saved = JSON.parse(JSON.stringify(content)) as typeof CELL;
+    expect(saved.metadata).toMatchObject({ trusted: true });
+    const other = { ...saved, outputs: [{ ...HTML, data: { 'text/html': '<script>' } }] };
+    await receive(restore(other, 'cell-1'));
+    expect(metadata(1)).not.toHaveProperty('trusted');
+    panel.content.model!.sharedModel.deleteCell(1);
+    await receive(restore(saved, 'cell-1'));
+    expect(metadata(1)).toMatchObject({ trusted: true });
   });
 });
 
@@ -388,6 +431,29 @@ describe('a turn with several changes', () => {
     await press('accept-all');
     expect(panel.sources.slice(1)).toEqual(['A', 'n', 'b']);
     expect(bars()).toHaveLength(1);
+  });
+
+  it('accepts only what is shown: the second edit of a cell is shown after the first', async () => {
+    await open('a');
+    await receive(
+      change({ before: 'a', after: 'b' }),
+      change({ before: 'b', after: 'hidden' }),
+      change({ kind: 'insert', cell: 'n', place: null, after: 'n' }),
+    );
+    await press('accept-all');
+    expect(panel.sources).not.toContain('hidden');
+  });
+
+  it('shows one edit of a cell at a time', async () => {
+    await open('a');
+    const [one, two] = [change({ before: 'a', after: 'b' }), change({ before: 'a', after: 'c' })];
+    await receive(one, two, change({ kind: 'insert', cell: 'n', place: null, after: 'n' }));
+    expect(bars()[0]!.textContent).toContain('Accept all (2)');
+    await press('reject-all');
+    expect(reports().at(-1)).toMatchObject({ change: 'c2', state: 'rejected' });
+    expect(bars()).toHaveLength(1);
+    await press('accept');
+    expect(panel.sources[1]).toBe('c');
   });
 
   it('rejects all of the turn at once', async () => {

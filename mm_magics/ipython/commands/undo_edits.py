@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mm_magics.display.table import Table
 from mm_magics.errors import UsageError
@@ -14,6 +14,9 @@ from mm_magics.text import excerpt, visible
 from mm_magics.tools.change_records import changes_of
 from mm_magics.tools.undo_changes import undo_turn
 from mm_magics.wording import counted
+
+if TYPE_CHECKING:
+    from mm_magics.ipython.live_page import LivePage
 
 DONE: Mapping[str, str] = {
     "insert": "deleted again",
@@ -27,15 +30,16 @@ EXCERPT = 50
 
 def undo_edits(context: Context, rest: str) -> Table:
     """Undo the changes of a turn: the one in `rest`, or else the one that changed the notebook last."""
-    changes = context.page.changes if context.page else None
-    turn = _turn(context, rest) if changes else None
-    if changes is None or turn is None:
+    turn = _turn(context.page, context, rest) if context.page else None
+    if context.page is None or turn is None:
         raise UsageError("No turn of the notebook has changed it.")
+    changes = context.page.changes
     if changes.document is None:
         raise UsageError("No page with the mm_magics extension shows the notebook, so nothing was undone.")
     cells = {cell.id: cell.source for cell in changes.document.cells}
-    found = undo_turn(changes, turn)
-    if context.page:
+    try:
+        found = undo_turn(changes, turn)
+    finally:
         context.page.record_changes(turn)
     rows = [(_name(cells, each.cell), DONE[each.kind], "") for each in found.changes]
     rows += [(_name(cells, each.cell), "left as it is", visible(each.reason)) for each in found.left]
@@ -51,23 +55,14 @@ def undo_edits(context: Context, rest: str) -> Table:
     return Table("", ("cell", "what was done", "reason"), rows, lines) if rows else Table(lines=lines)
 
 
-def _turn(context: Context, rest: str) -> str | None:
+def _turn(page: LivePage, context: Context, rest: str) -> str | None:
     """Return the id of the turn to undo. What an earlier kernel changed is read from the record of the turn."""
-    assert context.page is not None
-    changes = context.page.changes
-    if not rest and changes.last_turn:
-        return changes.last_turn
-    changed = [each for each in context.session.history.all_turns() if any(map(_is_done, each.changes))]
-    turn = find_turn(context, rest) if rest else max(changed, key=lambda each: each.created, default=None)
-    if turn is None:
-        return None
-    changes.restore(changes_of(turn.id, turn.changes))
+    page.restore_changes()
+    if not rest:
+        return page.changes.last_turn
+    turn = find_turn(context, rest)
+    page.changes.restore(changes_of(turn.id, turn.changes))  # it may be a version that no cell shows
     return turn.id
-
-
-def _is_done(record: Mapping[str, Any]) -> bool:
-    """Return whether a change in a record was made and not undone."""
-    return bool(record["state"] == "accepted")
 
 
 def _name(cells: Mapping[str, str], cell_id: str) -> str:

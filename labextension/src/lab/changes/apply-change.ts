@@ -2,8 +2,8 @@
 // A change of the text of a cell is one undo step of the cell, the others are one of the notebook.
 import type { ICellModel } from '@jupyterlab/cells';
 import type { INotebookModel } from '@jupyterlab/notebook';
+import { JSONExt, type JSONObject } from '@lumino/coreutils';
 import type { ChangeMessage, NotebookChange } from '../../protocol-changes';
-import { isRecord } from '../../renderer/turn-state';
 
 /** What becomes known about a change when it is made. */
 export type Outcome = Pick<ChangeMessage, 'source' | 'content' | 'place'>;
@@ -18,6 +18,8 @@ export interface Target {
   isAnswering(cell: string): boolean;
   /** Return the cell of the notebook below which a cell is placed: null at the top, undefined if it is gone. */
   resolve(place: string | null): string | null | undefined;
+  /** Return the cell that the page deleted last with this id, in the notebook format. */
+  deleted(cell: string): ChangeMessage['content'];
 }
 
 /** Return why the change cannot be made; '' if it can. */
@@ -30,7 +32,7 @@ export function obstacleTo(change: NotebookChange, target: Target): string {
   if (kind === 'insert') return cell ? 'The notebook already has this cell.' : '';
   if (!cell) return 'The cell is no longer in the notebook.';
   if (target.isAnswering(id)) return 'The cell is a prompt that is being answered.';
-  if (before !== undefined && cell.sharedModel.getSource() !== before)
+  if (cell.sharedModel.getSource() !== before)
     return 'The text of the cell was changed after the model read it.';
   if (kind === 'edit' && cell.getMetadata('editable') === false) return 'The cell is read-only.';
   if (kind === 'delete' && cell.getMetadata('deletable') === false)
@@ -88,10 +90,22 @@ function insert(change: NotebookChange, target: Target, cells: ICellModel[]): vo
     source: change.after ?? '',
     metadata: change.cell_type === 'markdown' ? {} : { trusted: true },
   };
-  const cell = { ...(isRecord(change.content) ? change.content : made), id: change.cell };
+  const cell = { ...(restored(change, target) ?? made), id: change.cell };
   inOneStep(model.sharedModel as Undoable, () => {
     model.sharedModel.insertCell(index, cell as Parameters<typeof model.sharedModel.insertCell>[1]);
   });
+}
+
+/** Return the cell to restore. If it is not the one that the page deleted, what its outputs contain does not run. */
+function restored({ cell, content }: NotebookChange, target: Target): ChangeMessage['content'] {
+  const deleted = target.deleted(cell);
+  if (!content || (deleted && JSONExt.deepEqual(content as JSONObject, deleted as JSONObject)))
+    return content;
+  const metadata = Object.entries(content['metadata'] as JSONObject);
+  return {
+    ...content,
+    metadata: Object.fromEntries(metadata.filter(([name]) => name !== 'trusted')),
+  };
 }
 
 function edit({ sharedModel }: ICellModel, text: string): Outcome {

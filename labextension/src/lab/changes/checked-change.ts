@@ -1,4 +1,4 @@
-// Checks a change that the kernel sent.
+// Checks a change that the kernel sent. It can come from the saved output of a notebook that is somebody else's.
 import type { NotebookChange } from '../../protocol-changes';
 import { isRecord } from '../../renderer/turn-state';
 
@@ -9,26 +9,41 @@ const TYPES = ['code', 'markdown'];
 export function checkedChange(value: unknown): NotebookChange | null {
   if (!isRecord(value)) return null;
   const { id, turn, kind, cell, ask, cell_type, before, after, place, content } = value;
-  const isText = [id, turn, kind, cell].every((each) => typeof each === 'string');
-  const areOptional = [before, after].every(
-    (each) => each === undefined || typeof each === 'string',
-  );
+  const isPlaced = kind === 'insert' || kind === 'move';
   const isValid =
-    isText &&
-    areOptional &&
+    isText(id) &&
+    id !== '' &&
+    isText(turn) &&
+    isText(kind) &&
+    KINDS.includes(kind) &&
+    isText(cell) &&
+    cell !== '' &&
     typeof ask === 'boolean' &&
-    KINDS.includes(kind as string) &&
-    (cell_type === undefined || TYPES.includes(cell_type as string)) &&
-    (place === undefined || place === null || typeof place === 'string') &&
-    (kind !== 'edit' || typeof after === 'string') &&
-    (kind !== 'insert' || typeof after === 'string' || isCell(content));
+    (cell_type === undefined || (isText(cell_type) && TYPES.includes(cell_type))) &&
+    (kind === 'insert' ? before === undefined : isText(before)) &&
+    (kind === 'insert' || kind === 'edit' ? isText(after) : after === undefined) &&
+    (isPlaced ? place === null || isText(place) : place === undefined) &&
+    // What the user is asked about is `after`.
+    (content === undefined ||
+      (kind === 'insert' && !ask && isCell(content) && content['source'] === after));
   return isValid ? (value as unknown as NotebookChange) : null;
 }
 
-function isCell(content: unknown): boolean {
+function isCell(value: unknown): value is Record<string, unknown> {
+  if (!isRecord(value)) return false;
+  const { cell_type, source, metadata, outputs = [], attachments = {} } = value;
   return (
-    isRecord(content) &&
-    [...TYPES, 'raw'].includes(String(content['cell_type'])) &&
-    typeof content['source'] === 'string'
+    isText(cell_type) &&
+    [...TYPES, 'raw'].includes(cell_type) &&
+    isText(source) &&
+    isRecord(metadata) &&
+    Array.isArray(outputs) &&
+    outputs.every(isRecord) &&
+    isRecord(attachments) &&
+    Object.values(attachments).every(isRecord)
   );
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }

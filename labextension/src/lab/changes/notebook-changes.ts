@@ -50,6 +50,7 @@ export class NotebookChanges {
       isAnswering,
       isBusy: (cell) => running.ids.has(cell) || isAnswering(cell),
       resolve: (place) => this.resolve(place),
+      deleted: (cell) => this.deletedCell(cell),
     };
     this.status.setAttribute('role', 'status');
     panel.node.append(this.status);
@@ -196,7 +197,7 @@ export class NotebookChanges {
     // In the order of the turn: a later change can depend on an earlier one.
     const decided = isOne
       ? [entry]
-      : [...this.entries.values()].filter((each) => isOpen(each) && each.change.turn === turn);
+      : [...this.entries.values()].filter((each) => isShown(each) && each.change.turn === turn);
     const position = this.positionOf(entry);
     for (const each of decided)
       if (decision.startsWith('accept')) this.make(each, each.shown?.text);
@@ -290,6 +291,11 @@ export class NotebookChanges {
     }
   }
 
+  private deletedCell(cell: string): ChangeMessage['content'] {
+    const of = [...this.entries.values()].filter(({ change }) => change.cell === cell);
+    return of.map(({ message }) => message?.content).findLast((content) => content !== undefined);
+  }
+
   /** A cell that is moved is removed first, and then inserted. */
   private updateLater(): void {
     if (this.isUpdating) return;
@@ -322,7 +328,7 @@ export class NotebookChanges {
         placeNumber: () => this.numberOf(this.resolve(change.place ?? null)),
       });
     }
-    const open = this.openEntries();
+    const open = this.openEntries().filter(isShown);
     for (const { change, shown } of open)
       shown?.describe(open.filter((each) => each.change.turn === change.turn).length);
     this.nextButton.update(open.flatMap(({ shown }) => (shown ? [shown.buttons] : [])));
@@ -350,4 +356,9 @@ function executionCountOf(model: ICellModel): number | null {
 
 function isOpen({ message }: Entry): boolean {
   return message === null || message.state === 'proposed';
+}
+
+/** The user decides only about what the page shows: of several edits of a cell, about the first. */
+function isShown(entry: Entry): boolean {
+  return isOpen(entry) && entry.shown !== null;
 }
