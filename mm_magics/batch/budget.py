@@ -47,6 +47,15 @@ class Budget:
         expected = self._spent + self._input + calls * answer
         return expected + (self._input_cost(body) if self._answers else 0.0) <= self._limit
 
+    def refuses(self, body: bytes) -> bool:
+        """Return whether a call with this body may not be sent, whatever the calls in flight cost."""
+        return self.is_spent or not (self.fits(body) or self.has_reserved)
+
+    @property
+    def has_reserved(self) -> bool:
+        """Whether calls are in flight."""
+        return bool(self._reserved)
+
     @property
     def may_send_more(self) -> bool:
         """Whether enough answers tell what a call costs, so that another one may be in flight."""
@@ -57,8 +66,8 @@ class Budget:
         self._limit = (self._limit or 0.0) + amount
 
     def reserve(self, digest: bytes, body: bytes) -> None:
-        """Reserve the cost of a call."""
-        if self._limit is not None:
+        """Reserve the cost of a call, unless another task has."""
+        if self._limit is not None and digest not in self._reserved:
             self._reserved[digest] = cost = self._input_cost(body)
             self._input += cost
 

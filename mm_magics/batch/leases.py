@@ -25,7 +25,7 @@ LEASE_S = 0.5
 BUDGET_LEASES = 16
 """Each worker gets its share of the budget in about this many leases."""
 ANSWER_S = 30.0
-"""How long a worker waits for a lease of the budget before it takes the budget as spent."""
+"""How long a worker waits for a lease: then it asks again for a rate, and takes the budget as spent."""
 
 Ask = Callable[[str, float], None]
 """Asks the client for a lease: its kind, and how much."""
@@ -45,7 +45,8 @@ class LeasedLimiter:
             while self._left < units:
                 self._granted = anyio.Event()
                 self._ask(self._kind, max(self._lease, units - self._left))
-                await self._granted.wait()
+                with anyio.move_on_after(ANSWER_S):
+                    await self._granted.wait()
             self._left -= units
 
     def grant(self, units: float) -> None:
@@ -63,6 +64,7 @@ class LeasedBudget(Budget):
         self._is_over = False
         self._granted = threading.Condition()
         self._leases = 0
+        self._is_asking = False
 
     @property
     def is_spent(self) -> bool:
@@ -78,10 +80,18 @@ class LeasedBudget(Budget):
                     return False
             self._wait_for_lease()
 
+    def refuses(self, body: bytes) -> bool:
+        if self.fits(body):
+            return False
+        with self._lock:
+            return self._is_over and super().refuses(body)
+
     def _wait_for_lease(self) -> None:
         with self._granted:
             before = self._leases
-            self._ask("budget", 0.0)
+            if not self._is_asking:
+                self._is_asking = True
+                self._ask("budget", 0.0)
             if not self._granted.wait_for(lambda: self._leases > before, ANSWER_S):
                 self._is_over = True
 
@@ -92,6 +102,7 @@ class LeasedBudget(Budget):
                 self.raise_by(amount)
                 self._is_over = self._is_over or not amount
             self._leases += 1
+            self._is_asking = False
             self._granted.notify_all()
 
     def reserve(self, digest: bytes, body: bytes) -> None:
@@ -150,7 +161,8 @@ class Leases:
         self._budget_left = budget or 0.0
         self._budget_lease = self._budget_left / (workers * BUDGET_LEASES)
         self._due: list[tuple[float, str, str, float]] = []
-        self._threads = ThreadPoolExecutor(4, "mm_magics-leases")
+        self._threads = ThreadPoolExecutor(max(4, 4 * workers), "mm_magics-leases")
+        self._is_closed = False
 
     def answer(self, worker: str, kind: str, amount: float) -> None:
         """Give a worker the lease that it asks for, now or when it is due."""
@@ -158,7 +170,7 @@ class Leases:
             given = min(self._budget_left, self._budget_lease)
             self._budget_left -= given
             self._send(worker, kind, given)
-        else:
+        elif not any((worker, kind) == each[1:3] for each in self._due):
             heappush(self._due, (self._limiters[kind].due(amount), worker, kind, amount))
             self.send_due()
 
@@ -179,11 +191,14 @@ class Leases:
 
     def close(self) -> None:
         """Give no more leases."""
+        self._is_closed = True
         self._due.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, worker: str | None, kind: str, amount: float) -> None:
         """Send in a thread: a worker that died may take long to be noticed."""
+        if self._is_closed:
+            return
         workers = None if worker is None else [worker]
         self._threads.submit(
             self._client.run, self._receive, self._run, kind, amount, workers=workers, on_error="ignore"

@@ -26,7 +26,8 @@ from mm_magics.batch.partitions import Counts, PartitionEnd, PartitionTask, add_
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.batch.progress_line import ProgressLine
 from mm_magics.batch.result import interrupted
-from mm_magics.batch.runner import DRAIN_S, PROGRESS_INTERVAL_S, ended_early
+from mm_magics.batch.row_results import ended_early
+from mm_magics.batch.runner import DRAIN_S, PROGRESS_INTERVAL_S
 from mm_magics.batch.stream import RunTotals, folder_of
 from mm_magics.errors import StatusError, StoreError, UsageError
 

@@ -24,8 +24,9 @@ from mm_magics.batch.job import MapJob
 from mm_magics.batch.part_folder import PartFolder
 from mm_magics.batch.parts import Parts
 from mm_magics.batch.progress import Throttled
+from mm_magics.batch.row_results import ended_early
 from mm_magics.batch.rows import Rows
-from mm_magics.batch.runner import RowRunner, ended_early
+from mm_magics.batch.runner import RowRunner
 from mm_magics.batch.stream import PassedResults
 from mm_magics.errors import MiniMaxError
 from mm_magics.interrupts import StoppedError
@@ -136,12 +137,14 @@ class _Writer:
         self._stop = threading.Event()
         self._reported = 0.0
         self._refused = ""
+        self._seat: Seat | None = None
 
     def write(self, first: int, files: list[str], part: Any) -> PartitionEnd:
-        task, rows = self._task, _PartitionRows(part, release_thread)
+        task, rows = self._task, _PartitionRows(part, self._release)
         parts = Parts(task.folder, len(rows), first, self._number, files)
         start = partial(start_engine, task.options, self._worker)
         seat = None if task.job.prompt.replay == "only" else take_seat(task.options.run, self._worker, start)
+        self._seat = seat
         try:
             job = self._job(rows, seat)
             results = PassedResults(job, parts)
@@ -153,11 +156,16 @@ class _Writer:
                 seat.close()
         if results.problem is not None:
             raise results.problem
-        parts.flush()
+        if not self._stop.is_set():  # else another worker writes them
+            parts.flush()
         not_sent = dict(results.not_sent)
         early = {ended_early(*each) for each in not_sent.items()}
         notes = [note for note in results.notes if note not in early]
         return PartitionEnd(_counts(results), notes, not_sent, self._refused)
+
+    def _release(self) -> None:
+        if self._seat is not None and self._seat.may_release:
+            release_thread()
 
     def _job(self, rows: Rows, seat: Seat | None) -> MapJob:
         options = self._task.job.options

@@ -18,6 +18,7 @@ from mm_magics.errors import ProtocolError
 from mm_magics.text import excerpt
 from mm_magics.tools.schema.output_schema import KEY, OutputSchema
 from mm_magics.tools.schema.structured_output import value_of
+from mm_magics.wording import counted
 
 EXCERPT_CHARACTERS = 200
 """How much of an answer is shown that does not match its schema."""
@@ -45,6 +46,11 @@ class Outcome(NamedTuple):
     value: Any
     error: str
     storable: bool
+
+
+def ended_early(reason: str, rows: int) -> str:
+    """Return the note about rows that were not sent for this reason."""
+    return f"The run ended early. {counted(rows, 'row')} not sent: {reason.removeprefix(NOT_SENT)}"
 
 
 class RowResults:

@@ -19,7 +19,7 @@ from mm_magics.batch.engines.base import NOT_SENT, RUN_ENDED, Answered, Engine, 
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.progress import Progress, Throttled
 from mm_magics.batch.requests import RequestBuilder, recorded_prompt
-from mm_magics.batch.row_results import RowResults
+from mm_magics.batch.row_results import RowResults, ended_early
 from mm_magics.batch.row_template import row_message
 from mm_magics.batch.run_store import Pending, RunStore
 from mm_magics.batch.store import Reply, open_store
@@ -44,11 +44,6 @@ MISFITS = 10
 """Answers that do not match the schema, without one that does, after which nothing more is sent."""
 
 RunnerEvent = Progress | Retrying | Throttled | ModelReplaced
-
-
-def ended_early(reason: str, rows: int) -> str:
-    """Return the note about rows that were not sent for this reason."""
-    return f"The run ended early. {counted(rows, 'row')} not sent: {reason.removeprefix(NOT_SENT)}"
 
 
 class RowRunner:
@@ -139,6 +134,8 @@ class RowRunner:
             if not self._run_store.is_broken:
                 self.results.notes += [ended_early(*each) for each in reasons.items()]
             self.results.finish(RUN_ENDED)
+            for digest in self._pending:
+                self._budget.settle(digest, 0.0, answered=False)
             for waiting in (self._pending, self._run_store.elsewhere, self._run_store.freed):
                 waiting.clear()
 
@@ -227,7 +224,7 @@ class RowRunner:
         while freed and (self._engine is None or len(self._pending) < self._engine.room):
             digest, pending = next(iter(freed.items()))
             request = self._builder.build(pending.text, digest)
-            if self._pending and not self._no_sending and not self._budget.fits(request.body):
+            if not self._no_sending and not self._budget.fits(request.body) and self._budget.has_reserved:
                 return
             del freed[digest]
             if reason := self._reason_not_to_send(request, pending.text):
@@ -249,7 +246,7 @@ class RowRunner:
         if len(self._pending) >= engine.room:
             while len(self._pending) > engine.room - max(1, engine.room // 8):  # room for several
                 yield from self._handle_events(EVENT_WAIT_S)
-        while self._pending and not self._budget.fits(request.body):
+        while not self._budget.fits(request.body) and self._budget.has_reserved:
             yield from self._handle_events(EVENT_WAIT_S)
 
     def _start_engine(self) -> Engine:
@@ -277,8 +274,8 @@ class RowRunner:
         while self._engine and (event := self._engine.next(timeout)) is not None:
             timeout = 0.0
             match event:
-                case Answered(digest, reply):
-                    self._add_answer(digest, reply)
+                case Answered(digest, reply, fresh):
+                    self._add_answer(digest, reply, fresh=fresh)
                 case Failed(refused_model=True) if (replaced := self._replace_model(event)) is not None:
                     shown += replaced
                 case Failed(digest, reason, sent, responses, lost=lost):
@@ -328,7 +325,7 @@ class RowRunner:
         self.job.ledger.add(self._builder.model, [{}])
         while (event := self._engine.next(0.0)) is not None:
             if isinstance(event, Answered):
-                self._add_answer(event.digest, event.reply)
+                self._add_answer(event.digest, event.reply, fresh=event.fresh)
         self._use(prompt)
         self._engine = self.job.start_engine()
         for digest in self._pending:
@@ -346,12 +343,13 @@ class RowRunner:
             self._use(found)
         return found is not None
 
-    def _add_answer(self, digest: bytes, reply: Reply) -> None:
+    def _add_answer(self, digest: bytes, reply: Reply, *, fresh: bool) -> None:
         """Add an answer to its rows, and to the store unless it is an error that another attempt may not meet."""
-        self._count(digest, reply.responses, answered=True)
+        if fresh:
+            self._count(digest, reply.responses, answered=True)
         if reply.responses and (default := self.job.prompt.instead_of):
             reply.responses[0]["instead_of"] = default
-        if self.results.add(self._rows_waiting_for(digest), digest, reply, fresh=True):
+        if self.results.add(self._rows_waiting_for(digest), digest, reply, fresh=fresh):
             self._run_store.put(digest, self._builder.model, reply)
         else:
             self._failed[digest] = self.results.last_error
@@ -372,7 +370,7 @@ class RowRunner:
             self.job.never_send.check_row(row_message(text))
         except NeverSendError as error:
             return f"Not sent: {error.message}"
-        if not self._no_sending and not self._budget.fits(request.body):
+        if not self._no_sending and self._budget.refuses(request.body):
             return f"Not sent: the budget of ${self.job.options.budget:g} is spent."
         return self._no_sending
 

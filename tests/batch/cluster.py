@@ -12,14 +12,14 @@ WORKERS = 2
 
 
 @contextmanager
-def cluster_of(simulator: Simulator) -> Iterator[Any]:
+def cluster_of(simulator: Simulator, threads: int = 1) -> Iterator[Any]:
     """Yield a connected client. Only the workers have the key, also those that replace a worker that died."""
     from distributed import Client, LocalCluster
 
     key = {"ANTHROPIC_BASE_URL": simulator.base_url, "ANTHROPIC_API_KEY": simulator.key}
     with (
         LocalCluster(
-            n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0", env=key
+            n_workers=WORKERS, threads_per_worker=threads, processes=True, dashboard_address=":0", env=key
         ) as cluster,
         Client(cluster) as client,
     ):

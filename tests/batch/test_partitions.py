@@ -173,6 +173,14 @@ def test_the_workers_together_spend_no_more_than_the_budget(
             path.unlink()
 
 
+def test_a_budget_is_shared_by_the_tasks_of_a_worker(session: Session, simulator: Simulator) -> None:
+    frame, template = frame_of(40, "tasks", 8), ok_template(say='"{{ row.text }}!"', wait=0.3)
+    with cluster_of(simulator, threads=2) as client:
+        totals = write(template, frame, session=session, engine=client, budget=1.0)
+    assert totals.failed == 0, totals.notes
+    assert written()["row"].to_pylist() == list(range(40))
+
+
 def test_the_rates_hold_for_all_workers_together(session: Session, simulator: Simulator, client: Any) -> None:
     session.config.requests_per_minute = 600
     began = time.monotonic()

@@ -27,10 +27,11 @@ class Request(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """The endpoint answered the request with this hash."""
+    """The endpoint answered the request with this hash. `fresh` is False if another task counts its calls."""
 
     digest: bytes
     reply: Reply
+    fresh: bool = True
 
 
 class Failed(NamedTuple):

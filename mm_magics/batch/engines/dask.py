@@ -100,8 +100,11 @@ class DaskEngine:
         self._options = WorkerOptions(
             share_of(options, len(self._workers)), schema, f"mm_magics-{uuid4()}", len(self._workers)
         )
-        self._leases = Leases(client, self._options.run, receive, options.limits)
-        client.subscribe_topic(self._options.run, lambda event: self._reports.put(event[1]))
+        self._leases = Leases(client, self._options.run, receive, options.limits, workers=len(self._workers))
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        self._client.subscribe_topic(self._options.run, lambda event: self._reports.put(event[1]))
 
     @property
     def room(self) -> int:
@@ -226,6 +229,8 @@ class DaskEngine:
                 self._report(chunk, report)
             for digest in list(chunk.open):
                 self._report(chunk, ["failed", digest, "The Dask worker did not report on this request.", True])
+        if chunk.future.status == "cancelled":
+            self._subscribe()  # a scheduler that the client lost has forgotten it
         error: Any = chunk.future.exception() if chunk.future.status == "error" else None
         self._waiting.extendleft(chunk.open.values())
         if error is not None and not is_worker_death(error):
