@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -90,7 +92,10 @@ class PartitionRun:
             self._wait()
         except KeyboardInterrupt:
             self._leases.drain()
-            self._end_early()
+            with suppress(KeyboardInterrupt):  # a second one ends the wait
+                self._end_early()
+            for number in self._futures:
+                self._give_up(number)
             raise interrupted(self._totals()) from None
         finally:
             self._client.unsubscribe_topic(run)
@@ -131,11 +136,13 @@ class PartitionRun:
             tasks.append(write(pickled, number, first, files, part, dask_key_name=f"{run}-{number}"))
         for number, future in enumerate(self._client.compute(tasks)):
             self._futures[number] = future
-            future.add_done_callback(lambda _, number=number: self._events.put([["ended", number]]))
+            future.add_done_callback(
+                lambda future, number=number: self._events.put([["ended", number, _outcome_of(future)]])
+            )
 
     def _wait(self) -> None:
         last_seen = looked = time.monotonic()
-        while self._futures:
+        while self._futures and self._problem is None:
             self._take_events()
             if time.monotonic() - looked < WORKER_CHECK_S:
                 continue
@@ -172,8 +179,8 @@ class PartitionRun:
                 self._leases.pause(rest[0])
                 if self._line:
                     self._line.show(Throttled(*rest))
-            elif rest[0] in self._futures:
-                self._finish(rest[0], self._futures.pop(rest[0]))
+            elif self._futures.pop(rest[0], None) is not None:
+                self._finish(*rest)
         if self._line and time.monotonic() - self._shown >= PROGRESS_INTERVAL_S:
             self._shown = time.monotonic()
             self._line.show(self._progress())
@@ -192,27 +199,28 @@ class PartitionRun:
             self._job.prompt.add_cost([response])
             self._job.ledger.add(self._job.prompt.model, [response])
 
-    def _finish(self, number: int, future: Any) -> None:
-        """Take the result of a partition."""
-        if future.status != "finished":
-            reason = "workers died while they had it" if future.status == "cancelled" else self._failure(future)
-            self._failures[f"Partition {number} was not finished: {reason}."] = None
+    def _finish(self, number: int, end: PartitionEnd | str) -> None:
+        """Take the result of a partition, or why it has none."""
+        if isinstance(end, str):
+            self._failures[f"Partition {number} was not finished: {end}."] = None
+            self._give_up(number)
             return
-        end: PartitionEnd = future.result()
-        if number in self._attempts:  # not if it reported nothing, for example because of a problem
+        if end.problem is None and number in self._attempts:
             self._count(number, self._attempts[number], end.counts)
         self._notes |= dict.fromkeys(end.notes)
         self._not_sent.update(end.not_sent)
         self._refused = self._refused or end.refused
         self._problem = self._problem or end.problem
+        if end.problem:
+            self._leases.drain()
         if (end.not_sent or end.problem) and not self._is_ending:
             self._end_early()
 
-    def _failure(self, future: Any) -> str:
-        error = future.exception()
-        if is_worker_death(error):
-            return "workers died while they had it"
-        return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+    def _give_up(self, number: int) -> None:
+        """Count only what was in files before: the other answers of this partition are not written."""
+        if (counts := self._latest.get(number)) is not None:
+            written = counts.written
+            self._latest[number] = replace(counts, done=written, complete=written, stored=written)
 
     def _progress(self) -> Progress:
         counts, rows = add_up(self._latest, self._earlier), len(self._job.rows)
@@ -241,6 +249,20 @@ class PartitionRun:
             seconds,
             notes,
         )
+
+
+def _outcome_of(future: Any) -> PartitionEnd | str:
+    """Return the result of a partition, or why it has none. It may wait for a worker, so another thread calls it."""
+    try:
+        if future.status == "finished":
+            end: PartitionEnd = future.result()
+            return end
+        error = future.exception() if future.status == "error" else None
+    except (Exception, CancelledError) as raised:  # the worker died before it gave the result
+        error = raised
+    if error is None or isinstance(error, CancelledError) or is_worker_death(error):
+        return "workers died while they had it"
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
 
 
 def write_partitions(job: MapJob, line: ProgressLine | None) -> RunTotals:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -18,6 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mm_magics import Session, StoreError, TurnInterruptedError, UsageError, map_prompts
+from mm_magics.batch.partition_run import PartitionRun, _outcome_of
+from mm_magics.batch.partitions import Counts
 from mm_magics.batch.stream import RunTotals
 from mm_magics.simulator import Simulator
 from tests.batch.cluster import WORKERS, cluster_of
@@ -265,6 +269,56 @@ def test_an_interrupt_lets_the_workers_finish_their_calls(session: Session, simu
     assert totals.asked == sent < 400
     assert written().num_rows == 400 - totals.failed == sent
     assert write(template, frame, session=session, engine=client).asked == 400 - sent
+
+
+def test_a_folder_that_fails_ends_the_run_and_its_calls_are_counted(
+    session: Session, simulator: Simulator, client: Any
+) -> None:
+    texts = pd.DataFrame({"text": [f"lost {n}" for n in range(80)]})
+    texts.loc[40, "text"] += " [[simulator: wait=180]]"
+    before, calls, folder = len(sent_rows(simulator)), session.ledger.total().calls, Path("answers")
+
+    def replace_folder() -> None:
+        while len(sent_rows(simulator)) - before < 8 or "lost 40" not in sent_texts(simulator):
+            time.sleep(0.01)
+        shutil.rmtree(folder)
+        folder.write_text("not a folder")
+
+    thread = threading.Thread(target=replace_folder)
+    thread.start()
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="Cannot write to"):
+        write(ok_template(wait=0.5), dd.from_pandas(texts, npartitions=2), session=session, engine=client)
+    thread.join()
+    assert session.ledger.total().calls - calls >= 40
+    assert time.monotonic() - began < 120, "the other partition is not waited for without end"
+
+
+class Ended:
+    """Stands for a future of a partition."""
+
+    def __init__(self, status: str, result: Any) -> None:
+        self.status, self._result = status, result
+
+    def result(self) -> Any:
+        if isinstance(self._result, BaseException):
+            raise self._result
+        return self._result
+
+    def exception(self) -> Any:
+        return self._result
+
+
+def test_the_answers_of_a_partition_that_was_given_up_count_as_missing() -> None:
+    run: Any = PartitionRun.__new__(PartitionRun)
+    run._latest, run._failures = {3: Counts(done=9, complete=8, written=2, stored=4, calls=7)}, {}
+    for outcome in ("workers died while they had it", "ValueError: no"):
+        error = asyncio.CancelledError() if "died" in outcome else ValueError("no.")
+        assert _outcome_of(Ended("error", error)) == outcome
+        assert "died" not in outcome or _outcome_of(Ended("finished", error)) == outcome
+    run._finish(3, _outcome_of(Ended("cancelled", None)))
+    assert list(run._failures) == ["Partition 3 was not finished: workers died while they had it."]
+    assert run._latest == {3: Counts(done=2, complete=2, written=2, stored=2, calls=7)}
 
 
 def test_a_worker_without_a_key_and_a_cluster_with_too_many_workers_are_one_clear_error(
