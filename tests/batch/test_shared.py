@@ -250,7 +250,7 @@ def test_dead_workers_delay_no_lease_of_the_others() -> None:
         given.close()
 
 
-def test_a_question_after_the_end_of_a_run_is_no_error() -> None:
+def test_a_question_after_the_end_of_a_run_does_nothing() -> None:
     given = Leases(Client(), "run", receive, RateLimits(), 1.0, 1)
     given.close()
     given.answer("one", "budget", 0.0)
