@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,7 +49,7 @@ class PartFolder:
         import pyarrow
         from fsspec.core import url_to_fs
 
-        self.target = str(target)
+        self.target = _without_user(str(target))
         self.fields = {name: TYPES.get(type_, "string") for name, type_ in answer_fields(schema, into).items()}
         if clash := [name for name in self.fields if name in (*BEFORE, *AFTER)]:
             raise UsageError(f"{clash[0]} is a column of each file already.", "Give the column or field another name.")
@@ -57,7 +58,7 @@ class PartFolder:
         types = [(name, pyarrow.type_for_alias(type_)) for name, type_ in columns.items()]
         self.schema = pyarrow.schema(types).with_metadata({METADATA: json.dumps({"prompt": prompt})})
         with self.translated_errors():
-            self._files, self._root = url_to_fs(self.target)
+            self._files, self._root = url_to_fs(str(target))
             self._files.makedirs(self._root, exist_ok=True)
 
     def check_writable(self) -> None:
@@ -164,8 +165,13 @@ class PartFolder:
         except MiniMaxError:
             raise
         except ImportError as error:
-            reason = " ".join(str(error).split())
+            reason = _without_user(" ".join(str(error).split()))
             raise UsageError(f"Cannot write to {self.target}: {reason}", hint) from None
         except Exception as error:  # each file system of fsspec has errors of its own
-            reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
+            reason = _without_user(" ".join(f"{type(error).__name__}: {error}".split()).rstrip(":."))
             raise kind(f"Cannot write to {self.target}: {reason}.", hint) from None
+
+
+def _without_user(text: str) -> str:
+    """Return a text without the user and the password of its URLs."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)

@@ -154,10 +154,16 @@ class Store:
         if not is_due and not self._claims.must_renew:
             return
         rows, self._buffer = (self._buffer, {}) if is_due else ({}, self._buffer)
-        with self._file.translated_errors(), self._file.transaction():
-            self._write(rows)
-            if self._claims.must_renew:
-                self._claims.renew()
+        try:
+            with self._file.translated_errors(), self._file.transaction():
+                self._write(rows)
+                if self._claims.must_renew:
+                    self._claims.renew()
+        except BaseException:  # nothing was written, so what is known of the file is read again
+            self._buffer = rows | self._buffer
+            self._recent.clear()
+            self._known = 0
+            raise
 
     def _write(self, rows: dict[bytes, _Row]) -> None:
         if not rows:

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from mm_magics import interrupts
 from mm_magics.batch.engines.base import NOT_SENT
 from mm_magics.batch.job import MapJob
 from mm_magics.batch.part_folder import PartFolder
@@ -210,7 +211,8 @@ class RowStream:
             try:
                 yield row
             finally:
-                self._caretaker.reading.acquire()
+                with interrupts.deferred():  # the lock is released at the end, so it must be held
+                    self._caretaker.reading.acquire()
         self._caretaker.check()
 
 
