@@ -172,7 +172,7 @@ def test_proposals_stay_with_their_state_when_the_kernel_restarts(opened: Any, s
         ]
     )
     notebook.run(4, wait=False)
-    expect(notebook.output(4)).to_contain_text("Not decided: edit of cell #")
+    expect(notebook.output(4)).to_contain_text("Not decided: editing cell #")
     notebook.run(3, wait=False)
     expect(bars).to_have_count(2)
     notebook.restart()
