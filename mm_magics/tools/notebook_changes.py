@@ -25,6 +25,8 @@ PAGE_S = 15.0
 """Seconds for the page to show a change, or to make one about which it does not ask."""
 POLL_S = 0.05
 """Longest wait, so that Stop and Ctrl-C are noticed in time."""
+NEAR = 20
+"""How many of the cells above a deleted or moved cell are remembered: it is restored below one that is still there."""
 
 OPEN: frozenset[State] = frozenset({"sent", "proposed", "running"})
 """The states of a change that is not decided."""
@@ -60,7 +62,7 @@ class Change:
         reason: Why it was rejected or refused.
         source: The text of the cell afterwards.
         removed: The cell that was deleted, in the notebook format.
-        above: The ids of the cells above a cell that was deleted or moved, before that.
+        above: The ids of the nearest cells above a cell that was deleted or moved, before that.
         outputs: What the cell displayed when it ran.
         count: Its execution count.
         was_begun: Whether the page has requested that the cell runs.
@@ -254,7 +256,7 @@ class NotebookChanges:
         cell = find(document, change.cell)
         if accepted:
             if change.kind in ("move", "delete"):
-                change.above = _above(ids_above(document, change.cell), message)
+                change.above = _above(ids_above(document, change.cell), message)[-NEAR:]
             if change.kind == "delete":
                 change.removed = checked_cell(message.get("content"))
             notebook.document = applied(document, change)

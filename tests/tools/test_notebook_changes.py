@@ -316,3 +316,13 @@ def test_undo_waits_once_for_a_page_that_does_not_answer(monkeypatch: pytest.Mon
     found = undo_turn(page.changes, "t")
     assert {each.cell: each.reason for each in found.left} == dict.fromkeys(["cell0", "cell1"], NO_ANSWER)
     assert len(page.sent) == sent + 1
+
+
+def test_a_change_remembers_only_the_cells_near_it() -> None:
+    page = OraclePage(*map(str, range(100)))
+    for number in range(99, 49, -1):
+        page.changes.request(Change("t", "delete", f"cell{number}", before=str(number)))
+    assert {len(each.above) for each in page.changes.of_turn("t")} == {20}
+    before = [f"cell{number}" for number in range(100)]
+    undo_turn(page.changes, "t")
+    assert [cell.id for cell in page.cells] == before
