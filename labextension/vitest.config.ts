@@ -69,7 +69,7 @@ export default defineConfig({
     setupFiles: ['tests/setup.ts'],
     include: ['tests/**/*.test.ts'],
     exclude: process.env['TIMED'] ? [] : ['tests/timed/**'], // make linear
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     // JupyterLab logs these in jsdom, also in its own tests. They have no effect here.
     onConsoleLog: (log) =>
       !/Add Yjs type to a document|yjs#509|Yjs was already imported|Clipboard API|scrollTo is not a function/.test(

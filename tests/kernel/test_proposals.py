@@ -132,7 +132,10 @@ def test_without_a_page_the_code_is_shown_with_a_line_that_says_how_to_use_it(ke
 
 
 @pytest.mark.parametrize("tool", ["insert_cell", "edit_cell", "move_cell", "delete_cell", "run_cell"])
-def test_a_map_run_cannot_change_the_notebook_with_the_tools_of_an_earlier_cell(page, simulator, tool: str) -> None:
+def test_a_map_run_cannot_change_the_notebook_with_the_tools_of_an_earlier_cell(
+    page, simulator, tmp_path, tool: str
+) -> None:
+    page.run("folder", f"%cd -q {tmp_path}")
     page.run("ask", "%%minimax --tools notebook --edits accept\nHello.")
     page.wait_for_end("ask")
     page.run("setup", "rows = ['a']")

@@ -48,7 +48,7 @@ async function receive(...changes: object[]): Promise<void> {
   await vi.waitFor(() => {
     const reported = new Set(reports().map((each) => each.change));
     for (const each of changes) expect(reported).toContain((each as NotebookChange).id);
-  });
+  }, 30_000);
   await settled();
 }
 

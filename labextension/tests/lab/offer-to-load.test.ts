@@ -51,7 +51,7 @@ it('inserts a cell and runs it and the prompt only when it is clicked', async ()
   expect(panel.sources).toEqual(['%load_ext mm_magics', 'x = 1', '%%minimax\nHi.']);
   await vi.waitFor(() => {
     expect(run).toHaveBeenCalledTimes(2);
-  });
+  }, 30_000);
   const cells = run.mock.calls.map(([, [cell]]) => cell!.model.sharedModel.getSource());
   expect(cells).toEqual(['%load_ext mm_magics', '%%minimax\nHi.']);
   run.mockRestore();
