@@ -231,9 +231,12 @@ def _still(times: list[tuple[float, int]], first: int, last: int) -> Iterator[fl
             yield at - since
 
 
+SLOW_ROW_S = 30.0
+
+
 def test_a_slow_row_delays_no_other(session: Session, simulator: Simulator, client: Any) -> None:
     texts = pd.DataFrame({"text": [f"quick {n}" for n in range(160)]})
-    texts.loc[::40, "text"] += f" [[simulator: wait={4 * PATIENCE}]]"
+    texts.loc[::80, "text"] += f" [[simulator: wait={SLOW_ROW_S}]]"  # fewer than a worker has calls
     before, began = len(sent_rows(simulator)), time.monotonic()
     quick: list[float] = []
 
@@ -247,7 +250,7 @@ def test_a_slow_row_delays_no_other(session: Session, simulator: Simulator, clie
     totals = write(ok_template(), dd.from_pandas(texts, npartitions=8), session=session, engine=client)
     thread.join()
     assert totals.failed == 0
-    assert quick[0] < 4 * PATIENCE, "the last row was sent before the first slow one was answered"
+    assert quick[0] < SLOW_ROW_S, "the last row was sent before the first slow one was answered"
 
 
 def test_an_interrupt_lets_the_workers_finish_their_calls(session: Session, simulator: Simulator, client: Any) -> None:
