@@ -66,10 +66,20 @@ class Run:
         return [op for each in self.turn_messages for op in each["ops"]]
 
 
+def _started(environment: dict[str, str], options: dict[str, Any]) -> Any:
+    """Start a kernel, again if another process took one of the ports that were free when they were chosen."""
+    for attempt in range(5):
+        try:
+            return start_new_kernel(kernel_name="python3", env=environment, **options)
+        except RuntimeError as error:
+            if "died" not in str(error) or attempt == 4:
+                raise
+    raise AssertionError
+
+
 class Kernel:
     def __init__(self, environment: dict[str, str], **options: Any) -> None:
-        environment = {**os.environ, **environment}
-        self.manager, self.client = start_new_kernel(kernel_name="python3", env=environment, **options)
+        self.manager, self.client = _started({**os.environ, **environment}, options)
 
     def run(
         self,
