@@ -161,7 +161,8 @@ class LivePage:
     def with_changes(self, turn: Turn) -> Turn:
         """Return a turn that has ended with what became of the changes that it requested, in the history too."""
         known = {each["id"]: each for each in change_records(self.changes.of_turn(turn.id), self.changes.document)}
-        records = [known.pop(each["id"], each) for each in turn.changes] + [*known.values()]
+        pairs = [(each, known.pop(each["id"], each)) for each in turn.changes]
+        records = [before if before.get("state") == now["state"] else now for before, now in pairs] + [*known.values()]
         if records == turn.changes:
             return turn
         turn = replace(turn, changes=records)

@@ -71,3 +71,10 @@ def test_a_turn_of_this_kernel_comes_after_all_that_are_restored() -> None:
     kernel.describe({"x": "2", "30": "%%minimax\n30"}, shown={"30": [later]})
     assert own.of_turn(later.id)
     assert own.last_turn == "own"
+
+
+def test_a_record_whose_changes_are_as_they_were_stays_as_it_is() -> None:
+    ran = {"id": "r", "kind": "run", "cell": "x", "state": "ended", "text": "Ran cell #x y = 1"}
+    kernel = opened(asked("10", change("a", "accepted", text="Edited cell #x 2"), ran))
+    (made,) = kernel.session.history.all_turns()
+    assert kernel.page.with_changes(made) is made
