@@ -140,7 +140,7 @@ def test_fifty_failures_without_an_answer_end_the_run(session: Session, endpoint
     result = map_prompts(ok_template("{{ row }}", fault="unknown-error"), rows(120), session=session)
     sent = len(set(sent_texts(endpoint)))
     assert 50 <= sent <= 50 + 8
-    assert len(not_sent(result)) == 120 - sent
+    assert 120 - sent <= len(not_sent(result)) <= 120 - 50, "a row that waits for its next attempt is not sent again"
 
 
 def test_failures_do_not_end_a_run_that_has_answers(session: Session, endpoint: Simulator) -> None:
