@@ -114,14 +114,7 @@ def output_metadata(notes: Sequence[str]) -> dict[str, Any]:
 
 
 def _turn_footer(turn: Turn, notes: Sequence[str] = ()) -> str:
-    lines = [
-        usage_line.summary_line(turn),
-        *filter(None, [verdict_text(turn)]),
-        *turn.notes,
-        *turn.change_lines,
-        *notes,
-    ]
-    return _footer(lines, turn.error or "")
+    return _footer([usage_line.summary_line(turn), *_notes(turn), *notes], turn.error or "")
 
 
 def _footer(lines: Sequence[str], error: str = "") -> str:
@@ -176,7 +169,11 @@ def _cut(text: str) -> str:
 
 def notes_below(turn: Turn) -> list[str]:
     """Return the lines below an answer: its verdict, its notes, the changes of the notebook, and its error."""
-    return [*filter(None, [verdict_text(turn)]), *turn.notes, *turn.change_lines, *([turn.error] if turn.error else [])]
+    return [*_notes(turn), *([turn.error] if turn.error else [])]
+
+
+def _notes(turn: Turn) -> list[str]:
+    return [*filter(None, [verdict_text(turn)]), *turn.notes, *turn.change_lines]
 
 
 def _plain(turn: Turn) -> str:

@@ -13,7 +13,7 @@ from mm_magics.tools.notebook_changes import Change, Kind, State
 from mm_magics.tools.saved_cell import cell_from_text
 
 EXCERPT = 50
-"""Characters of a cell in the line."""
+"""Characters of a cell in its label."""
 MAX_CONTENT = 200_000
 """Characters of a deleted cell. Of a longer one the outputs are left out."""
 VERBS: Mapping[str, tuple[str, str]] = {
@@ -126,11 +126,15 @@ def _record(change: Change, name: str) -> dict[str, Any]:
 
 def _line(change: Change, name: str) -> str:
     done, requested = VERBS[change.kind]
-    first = next(iter(change.text.strip().splitlines()), "")
-    cell = f"#{name} {excerpt(first, EXCERPT)}".rstrip()
     before = STATES.get(change.state)
     verb = f"{before}: {requested}" if before else done
-    return visible(f"{verb} cell {cell}")
+    return visible(f"{verb} cell {cell_label(name, change.text)}")
+
+
+def cell_label(name: str, text: str) -> str:
+    """Return the name of a cell and the beginning of its first line."""
+    first = next(iter(text.strip().splitlines()), "")
+    return f"#{name} {excerpt(first, EXCERPT)}".rstrip()
 
 
 def _json(cell: Mapping[str, Any]) -> str:

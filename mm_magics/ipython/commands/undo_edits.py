@@ -10,8 +10,8 @@ from mm_magics.errors import UsageError
 from mm_magics.history.shown_cells import short_names
 from mm_magics.ipython.commands.command import Context
 from mm_magics.ipython.commands.versions import find_turn
-from mm_magics.text import excerpt, visible
-from mm_magics.tools.change_records import changes_of
+from mm_magics.text import visible
+from mm_magics.tools.change_records import cell_label, changes_of
 from mm_magics.tools.undo_changes import undo_turn
 from mm_magics.wording import counted
 
@@ -25,7 +25,6 @@ DONE: Mapping[str, str] = {
     "edit": "has its earlier text",
 }
 """What undoing a change does to its cell."""
-EXCERPT = 50
 
 
 def undo_edits(context: Context, rest: str) -> Table:
@@ -66,6 +65,5 @@ def _turn(page: LivePage, context: Context, rest: str) -> str | None:
 
 
 def _name(cells: Mapping[str, str], cell_id: str) -> str:
-    first = next(iter(cells.get(cell_id, "").strip().splitlines()), "")
     name = short_names(list({**cells, cell_id: ""}))[cell_id]
-    return visible(f"#{name} {excerpt(first, EXCERPT)}".rstrip())
+    return visible(cell_label(name, cells.get(cell_id, "")))
